@@ -1,0 +1,2 @@
+//! The AWS of your own machine.
+fn main() {}

@@ -1,1 +1,4 @@
 //! Agent Relay.
+#[cfg(feature = "local")]
+pub mod local;
+pub mod page;

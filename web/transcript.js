@@ -166,9 +166,17 @@ function failureBox(turn) {
 /** @param {Turn} turn */
 function timing(turn) {
   const parts = [];
-  if (turn.firstTextAt !== undefined) parts.push(`First token after ${duration(turn.firstTextAt - turn.sentAt)}`);
-  if (turn.endedAt !== undefined) parts.push(`${parts.length === 0 ? 'Over' : 'over'} after ${duration(turn.endedAt - turn.sentAt)}`);
+  if (turn.firstTextAt !== undefined) parts.push(`first token after ${duration(turn.firstTextAt - turn.sentAt)}`);
+  if (turn.endedAt !== undefined) {
+    const words = turn.status === 'done' ? 'complete' : 'ended';
+    parts.push(`${words} after ${duration(turn.endedAt - turn.sentAt)}`);
+  }
   const { chunks, frames } = turn.stats ?? {};
   if (chunks !== undefined && frames !== undefined) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
-  return element('p', 'timing', parts.join(' · '));
+  return element('p', 'timing', sentence(parts.join(' · ')));
+}
+
+/** @param {string} words */
+function sentence(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

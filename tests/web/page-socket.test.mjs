@@ -12,7 +12,7 @@ class QuietWebSocket extends WebSocket {
   /** @param {string} url */
   constructor(url) {
     super(url);
-    this.on('error', () => {});
+    this.addEventListener('error', () => {});
   }
 }
 

@@ -12,7 +12,7 @@ class QuietWebSocket extends WebSocket {
   /** @param {string} url */
   constructor(url) {
     super(url);
-    this.addEventListener('error', () => {});
+    /** @type {any} */ (this).on('error', () => {});
   }
 }
 

@@ -114,10 +114,11 @@ fn json(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
 }
 
-/// An agent that says each event after a pause.
-fn agent(
-    script: Vec<(Duration, Result<AgentEvent, Failure>)>,
-) -> impl Stream<Item = Result<AgentEvent, Failure>> {
+/// What an agent says, each after a pause.
+type Script = Vec<(Duration, Result<AgentEvent, Failure>)>;
+
+/// An agent that follows a script.
+fn agent(script: Script) -> impl Stream<Item = Result<AgentEvent, Failure>> {
     stream::iter(script).then(|(pause, event)| async move {
         // A pause of no length would still let time pass to the next tick of the clock.
         if !pause.is_zero() {
@@ -127,7 +128,7 @@ fn agent(
     })
 }
 
-fn every(pause_ms: u64, events: Vec<AgentEvent>) -> Vec<(Duration, Result<AgentEvent, Failure>)> {
+fn every(pause_ms: u64, events: Vec<AgentEvent>) -> Script {
     events.into_iter().map(|event| (Duration::from_millis(pause_ms), Ok(event))).collect()
 }
 
@@ -209,10 +210,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 /// Plays `steps`, whose text is cut from `text` wherever they say, and returns what must arrive.
-fn play(
-    steps: &[(u64, Step)],
-    text: &str,
-) -> (Vec<(Duration, Result<AgentEvent, Failure>)>, Vec<String>) {
+fn play(steps: &[(u64, Step)], text: &str) -> (Script, Vec<String>) {
     let (mut script, mut expected) = (Vec::new(), Vec::new());
     let mut rest = text.as_bytes();
     let mut take = |length: usize| {
@@ -312,10 +310,7 @@ proptest! {
     }
 }
 
-async fn relayed(
-    script: Vec<(Duration, Result<AgentEvent, Failure>)>,
-    recorder: &Recorder,
-) -> Summary {
+async fn relayed(script: Script, recorder: &Recorder) -> Summary {
     relay(&run(true), agent(script), recorder, &limits()).await
 }
 
@@ -353,7 +348,7 @@ async fn a_chunk_is_at_most_two_posts_behind_at_any_rate() {
             let first = arrived.matches(',').count() as u64;
             arrived.push_str(delta);
             let said = Duration::from_millis(pause * (first + 1));
-            let lag = post.ended.unwrap() - said;
+            let lag = post.ended.unwrap().saturating_sub(said);
             assert!(lag <= Duration::from_millis(40), "every {pause} ms: {lag:?} behind");
         }
         assert_eq!(arrived.matches(',').count(), 500);

@@ -1,2 +1,7 @@
-//! The function.
-fn main() {}
+//! The function that is deployed.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent_relay::function::main()
+}

@@ -1,0 +1,302 @@
+//! `InvokeAgent` ⇒ a stream of agent events, typed where the relay has to understand them and in
+//! their own JSON where it passes them on.
+//!
+//! This is the seam behind which another source of answers could stand: whoever gives a stream of
+//! [`AgentEvent`]s can be relayed.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_bedrockagentruntime::Client;
+use aws_sdk_bedrockagentruntime::config::Builder;
+use aws_sdk_bedrockagentruntime::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_bedrockagentruntime::operation::invoke_agent::InvokeAgentError;
+use aws_sdk_bedrockagentruntime::operation::invoke_agent::builders::InvokeAgentFluentBuilder;
+use aws_sdk_bedrockagentruntime::primitives::event_stream::EventReceiver;
+use aws_sdk_bedrockagentruntime::types::error::ResponseStreamError;
+use aws_sdk_bedrockagentruntime::types::{ResponseStream, SessionState, StreamingConfigurations};
+use futures::stream::{self, TryStreamExt as _};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_stream::Stream;
+use tracing::warn;
+
+use crate::agent::tap::{Tap, WireEvent, WireEvents};
+use crate::config::Config;
+use crate::error::{ErrorCode, Failure, chain};
+use crate::request::{Attributes, Run};
+use crate::retry::Backoff;
+
+mod tap;
+
+/// How long it may take to connect to Bedrock. For the answer itself there is no limit but the
+/// function's own time: an agent may think for minutes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What an agent says, one event of its stream at a time.
+#[derive(Debug)]
+pub enum AgentEvent {
+    /// A piece of the answer.
+    Chunk {
+        /// Bytes of UTF-8, which may begin and end inside a character.
+        bytes: Vec<u8>,
+        /// The citations of the answer's text, as Bedrock sent them: a JSON list.
+        citations: Option<Box<RawValue>>,
+    },
+    /// A step of the agent's reasoning, as Bedrock sent it: a JSON object (`TracePart`).
+    Trace(Box<RawValue>),
+    /// An event without a meaning of its own to the relay, as Bedrock sent it.
+    Other {
+        /// The event's type.
+        name: String,
+        /// The event's JSON.
+        json: Box<RawValue>,
+    },
+}
+
+/// A Bedrock agent behind one of its aliases.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    client: Client,
+    id: String,
+    alias_id: String,
+}
+
+impl Agent {
+    /// The configured agent, called through the SDK configuration.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, config: &Config) -> Self {
+        let settings = Builder::from(sdk)
+            // Calls are tried again here, see `retry`.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            // An agent may be silent for as long as it likes. The SDK's protection against stalled
+            // streams ends such a stream (aws-sdk-rust #1287).
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self {
+            client: Client::from_conf(settings),
+            id: config.agent_id.clone(),
+            alias_id: config.agent_alias_id.clone(),
+        }
+    }
+
+    /// Asks the agent. The stream does nothing until it is polled, ends after the agent's last
+    /// event or with the first error, and frees the agent when it is dropped.
+    pub fn invoke(
+        &self,
+        run: &Run,
+    ) -> impl Stream<Item = Result<AgentEvent, Failure>> + Send + use<> {
+        let call = self.call(run);
+        stream::once(Answer::begin(call)).try_flatten()
+    }
+
+    fn call(&self, run: &Run) -> InvokeAgentFluentBuilder {
+        let state = SessionState::builder()
+            .set_session_attributes(attributes(&run.session_attributes))
+            .set_prompt_session_attributes(attributes(&run.prompt_session_attributes))
+            .build();
+        let has_state =
+            state.session_attributes().is_some() || state.prompt_session_attributes().is_some();
+        self.client
+            .invoke_agent()
+            .agent_id(&self.id)
+            .agent_alias_id(&self.alias_id)
+            .session_id(&run.session_id)
+            .set_memory_id(run.memory_id.clone())
+            .input_text(&run.prompt)
+            .enable_trace(run.trace)
+            .set_end_session(run.end_session.then_some(true))
+            .set_session_state(has_state.then_some(state))
+            // The default is one chunk with the whole answer.
+            .streaming_configurations(
+                StreamingConfigurations::builder().stream_final_response(true).build(),
+            )
+    }
+}
+
+/// An answer under way.
+struct Answer {
+    events: EventReceiver<ResponseStream, ResponseStreamError>,
+    wire: WireEvents,
+}
+
+impl Answer {
+    /// Calls the agent, again where that is safe, and waits for the beginning of its answer.
+    async fn begin(
+        call: InvokeAgentFluentBuilder,
+    ) -> Result<impl Stream<Item = Result<AgentEvent, Failure>> + Send, Failure> {
+        let mut attempt = 1;
+        loop {
+            let wire = WireEvents::default();
+            let sent = call.clone().customize().interceptor(Tap::new(wire.clone())).send().await;
+            let (failure, nothing_happened) = match sent {
+                Ok(output) => {
+                    let answer = Self { events: output.completion, wire };
+                    return Ok(stream::try_unfold(answer, Self::next));
+                }
+                Err(error) => refusal(error),
+            };
+            match Backoff::AGENT.after(attempt) {
+                Some(wait) if nothing_happened => {
+                    warn!(attempt, ?wait, error = chain(&failure), "the agent is called again");
+                    tokio::time::sleep(wait).await;
+                    attempt += 1;
+                }
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    async fn next(mut self) -> Result<Option<(AgentEvent, Self)>, Failure> {
+        let Some(typed) = self.events.recv().await.map_err(interruption)? else {
+            return Ok(None);
+        };
+        // Every event passes the tap before the SDK decodes it, so a missing one is a fault of ours.
+        let wire = self.wire.take().ok_or_else(|| {
+            Failure::new(ErrorCode::Internal).caused_by("the tap missed an event")
+        })?;
+        Ok(Some((event(typed, wire), self)))
+    }
+}
+
+fn attributes(attributes: &Attributes) -> Option<std::collections::HashMap<String, String>> {
+    (!attributes.is_empty()).then(|| attributes.clone().into_iter().collect())
+}
+
+fn event(typed: ResponseStream, wire: WireEvent) -> AgentEvent {
+    match typed {
+        ResponseStream::Chunk(chunk) => AgentEvent::Chunk {
+            citations: chunk.attribution.is_some().then(|| citations(&wire.payload)).flatten(),
+            bytes: chunk
+                .bytes
+                .map(aws_sdk_bedrockagentruntime::primitives::Blob::into_inner)
+                .unwrap_or_default(),
+        },
+        ResponseStream::Trace(_) => AgentEvent::Trace(json(&wire.payload)),
+        _ => AgentEvent::Other { json: json(&wire.payload), name: wire.name },
+    }
+}
+
+/// The list of citations in a chunk's payload, untouched.
+fn citations(payload: &[u8]) -> Option<Box<RawValue>> {
+    #[derive(Deserialize)]
+    struct Chunk {
+        attribution: Attribution,
+    }
+    #[derive(Deserialize)]
+    struct Attribution {
+        citations: Option<Box<RawValue>>,
+    }
+    serde_json::from_slice::<Chunk>(payload).ok()?.attribution.citations
+}
+
+/// A payload as JSON. Events of types that are still unknown need not be JSON; what is not, becomes
+/// a JSON string.
+fn json(payload: &[u8]) -> Box<RawValue> {
+    serde_json::from_slice(payload)
+        .or_else(|_| serde_json::value::to_raw_value(&String::from_utf8_lossy(payload)))
+        .unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The code of one of the ten exceptions, which the SDK has as two types of the same shape.
+macro_rules! code_of {
+    ($type:ident, $error:expr) => {
+        match $error {
+            $type::AccessDeniedException(_) => Some(ErrorCode::AccessDenied),
+            $type::BadGatewayException(_) => Some(ErrorCode::BadGateway),
+            $type::ConflictException(_) => Some(ErrorCode::Conflict),
+            $type::DependencyFailedException(_) => Some(ErrorCode::DependencyFailed),
+            $type::InternalServerException(_) => Some(ErrorCode::InternalServer),
+            $type::ModelNotReadyException(_) => Some(ErrorCode::ModelNotReady),
+            $type::ResourceNotFoundException(_) => Some(ErrorCode::ResourceNotFound),
+            $type::ServiceQuotaExceededException(_) => Some(ErrorCode::ServiceQuotaExceeded),
+            $type::ThrottlingException(_) => Some(ErrorCode::Throttling),
+            $type::ValidationException(_) => Some(ErrorCode::Validation),
+            _ => None,
+        }
+    };
+}
+
+/// Why the agent did not begin to answer, and whether nothing can have happened yet.
+fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
+    let code = match &error {
+        SdkError::ServiceError(service) => code_of!(InvokeAgentError, service.err())
+            .unwrap_or_else(|| code_of_status(service.raw().status().as_u16())),
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            ErrorCode::ConnectionLost
+        }
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorCode::ConnectionLost,
+        // The request could not be made, most likely for want of credentials.
+        _ => ErrorCode::Internal,
+    };
+    let nothing_happened = matches!(code, ErrorCode::Throttling | ErrorCode::ModelNotReady)
+        || is_connection_refused(&error);
+    (failure(code, error), nothing_happened)
+}
+
+/// Why the answer broke off.
+fn interruption<R>(error: SdkError<ResponseStreamError, R>) -> Failure
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let code = match &error {
+        SdkError::ServiceError(service) => {
+            code_of!(ResponseStreamError, service.err()).unwrap_or(ErrorCode::InternalServer)
+        }
+        _ => ErrorCode::ConnectionLost,
+    };
+    failure(code, error)
+}
+
+/// The code for an answer that is none of the ten exceptions, for example of the signature check.
+fn code_of_status(status: u16) -> ErrorCode {
+    match status {
+        401 | 403 => ErrorCode::AccessDenied,
+        404 => ErrorCode::ResourceNotFound,
+        429 => ErrorCode::Throttling,
+        500.. => ErrorCode::InternalServer,
+        _ => ErrorCode::Internal,
+    }
+}
+
+fn failure<E, R>(code: ErrorCode, error: SdkError<E, R>) -> Failure
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let failure = Failure::new(code);
+    let detail = match (code, error.as_service_error().and_then(ProvideErrorMetadata::message)) {
+        // Only here Bedrock's own words help whoever wrote the message.
+        (ErrorCode::Validation, Some(said)) => {
+            format!("{} Bedrock says: {}", code.advice(), without_arns(said))
+        }
+        _ => return failure.caused_by(error),
+    };
+    failure.saying(detail).caused_by(error)
+}
+
+/// A message without the names of resources, which are not the client's business.
+fn without_arns(message: &str) -> String {
+    let words =
+        message.split(' ').map(|word| if word.contains("arn:") { "(a resource)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_connection_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,299 @@
+//! The environment, read once at start and turned into validated configuration.
+
+use std::fmt;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+/// What the function is configured with. Every value has been validated: nothing inside checks again.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `AGENT_ID`: the Bedrock agent to call.
+    pub agent_id: String,
+    /// `AGENT_ALIAS_ID`: the alias of that agent.
+    pub agent_alias_id: String,
+    /// `MEMORY_ID`: the memory every session uses. Without it, an authenticated caller gets a
+    /// memory of their own, and others none.
+    pub memory_id: Option<String>,
+    /// `ALLOW_TRACE` (`true` or `false`, default `false`): whether a client may ask for traces.
+    /// They show prompts, parameters and retrieved passages, hence the default.
+    pub allow_trace: bool,
+    /// `KEEPALIVE_SECONDS` (1 to 540, default 30): the longest silence towards the client. API
+    /// Gateway closes a connection that is idle for 600 s.
+    pub keepalive: Duration,
+    /// `MAX_PROMPT_CHARS` (default 100,000): the longest prompt, in characters.
+    pub max_prompt_chars: usize,
+    /// Whether the environment names the callback endpoint
+    /// (`AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` or `AWS_ENDPOINT_URL`). The SDK reads it; when it
+    /// is absent, the endpoint is derived from each event.
+    pub callback_endpoint_is_set: bool,
+    /// How to log.
+    pub log: Log,
+}
+
+/// How to log, from Lambda's own variables, so that the advanced logging controls of the console work.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `RUST_LOG` (directives as in `agent_relay=debug,info`) or else `AWS_LAMBDA_LOG_LEVEL`
+    /// (`trace`, `debug`, `info`, `warn`, `error`, `fatal`); default `info`.
+    pub filter: String,
+    /// `AWS_LAMBDA_LOG_FORMAT`: `JSON` or `Text` (default).
+    pub json: bool,
+}
+
+/// Why the function can't start: one sentence for each variable that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join(" "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the configuration from the process environment.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong, and what it should hold.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the configuration through `lookup`, which gives the value of a variable. A variable
+    /// that holds only white space counts as absent, because a deployment template can't leave one
+    /// out conditionally without repeating itself.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong, and what it should hold.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Environment { lookup, problems: Vec::new() };
+        let config = Self {
+            agent_id: env.resource_id("AGENT_ID", "the id of the Bedrock agent to call"),
+            agent_alias_id: env.resource_id("AGENT_ALIAS_ID", "the id of the agent's alias"),
+            memory_id: env.memory_id("MEMORY_ID"),
+            allow_trace: env.boolean("ALLOW_TRACE", false),
+            keepalive: Duration::from_secs(env.number("KEEPALIVE_SECONDS", 30, 1, 540)),
+            max_prompt_chars: usize::try_from(env.number(
+                "MAX_PROMPT_CHARS",
+                100_000,
+                1,
+                1_000_000,
+            ))
+            .unwrap_or(usize::MAX),
+            callback_endpoint_is_set: env.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI").is_some()
+                || env.get("AWS_ENDPOINT_URL").is_some(),
+            log: env.log(),
+        };
+        if env.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError { problems: env.problems })
+        }
+    }
+}
+
+/// True for an id that Bedrock takes as `sessionId` or `memoryId`: 2 to 100 of `[0-9a-zA-Z._:-]`
+/// (API reference of `InvokeAgent`).
+#[must_use]
+pub fn is_bedrock_name(id: &str) -> bool {
+    (2..=100).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}
+
+/// The variables, and what was found wrong with them so far. Each reader returns a stand-in after
+/// a problem, so that all problems are reported at once.
+struct Environment<F> {
+    lookup: F,
+    problems: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// `agentId` and `agentAliasId` are at most ten ASCII letters and digits (API reference of
+    /// `InvokeAgent`).
+    fn resource_id(&mut self, name: &str, meaning: &str) -> String {
+        let Some(value) = self.get(name) else {
+            self.problems
+                .push(format!("{name} is not set: set it to {meaning}, for example ABCDE12345."));
+            return String::new();
+        };
+        if value.len() > 10 || !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            self.problems.push(format!(
+                "{name} is \"{value}\", but it must be {meaning}: at most 10 letters and digits, for example ABCDE12345."
+            ));
+        }
+        value
+    }
+
+    fn memory_id(&mut self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        if !is_bedrock_name(&value) {
+            self.problems.push(format!(
+                "{name} is \"{value}\", but it must be 2 to 100 letters, digits and the characters . _ : - or be left out."
+            ));
+        }
+        Some(value)
+    }
+
+    fn boolean(&mut self, name: &str, default: bool) -> bool {
+        match self.get(name).as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(other) => {
+                self.problems.push(format!("{name} is \"{other}\", but it must be true or false."));
+                default
+            }
+        }
+    }
+
+    fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> u64 {
+        let Some(value) = self.get(name) else { return default };
+        match value.parse() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.problems.push(format!(
+                    "{name} is \"{value}\", but it must be a whole number from {least} to {most}."
+                ));
+                default
+            }
+        }
+    }
+
+    fn log(&mut self) -> Log {
+        let json = match self
+            .get("AWS_LAMBDA_LOG_FORMAT")
+            .map(|value| value.to_ascii_lowercase())
+            .as_deref()
+        {
+            None | Some("text") => false,
+            Some("json") => true,
+            Some(other) => {
+                self.problems.push(format!(
+                    "AWS_LAMBDA_LOG_FORMAT is \"{other}\", but it must be JSON or Text."
+                ));
+                false
+            }
+        };
+        let filter = match (self.get("RUST_LOG"), self.get("AWS_LAMBDA_LOG_LEVEL")) {
+            (Some(directives), _) => self.directives(directives),
+            (None, Some(level)) => self.level(&level),
+            (None, None) => "info".to_owned(),
+        };
+        Log { filter, json }
+    }
+
+    fn directives(&mut self, directives: String) -> String {
+        if let Err(error) = EnvFilter::builder().parse(&directives) {
+            self.problems.push(format!(
+                "RUST_LOG is \"{directives}\", which is not a log filter ({error}): set it to a level such as info, or to directives such as agent_relay=debug,info."
+            ));
+        }
+        directives
+    }
+
+    fn level(&mut self, level: &str) -> String {
+        match level.to_ascii_lowercase().as_str() {
+            // Lambda has a level above `error`, which tracing has not.
+            "fatal" => "error".to_owned(),
+            known @ ("trace" | "debug" | "info" | "warn" | "error") => known.to_owned(),
+            _ => {
+                self.problems.push(format!(
+                    "AWS_LAMBDA_LOG_LEVEL is \"{level}\", but it must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+                ));
+                "info".to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::from_lookup(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    const REQUIRED: [(&str, &str); 2] =
+        [("AGENT_ID", "ABCDE12345"), ("AGENT_ALIAS_ID", "TSTALIASID")];
+
+    fn with(name: &str, value: &str) -> Result<Config, String> {
+        config(&[REQUIRED[0], REQUIRED[1], (name, value)])
+    }
+
+    #[test]
+    fn the_required_variables_are_enough() {
+        let config = config(&REQUIRED).unwrap();
+        assert_eq!(config.agent_id, "ABCDE12345");
+        assert_eq!(config.agent_alias_id, "TSTALIASID");
+        assert_eq!(config.memory_id, None);
+        assert!(!config.allow_trace);
+        assert_eq!(config.keepalive, Duration::from_secs(30));
+        assert_eq!(config.max_prompt_chars, 100_000);
+        assert!(!config.callback_endpoint_is_set);
+        assert_eq!(config.log.filter, "info");
+    }
+
+    #[test]
+    fn every_missing_variable_is_named_in_one_error() {
+        let error = config(&[]).unwrap_err();
+        assert!(error.contains("AGENT_ID is not set"), "{error}");
+        assert!(error.contains("AGENT_ALIAS_ID is not set"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_absent() {
+        assert!(
+            config(&[("AGENT_ID", " "), REQUIRED[1]]).unwrap_err().contains("AGENT_ID is not set")
+        );
+        assert_eq!(with("MEMORY_ID", "").unwrap().memory_id, None);
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_right() {
+        for (name, value, hint) in [
+            ("AGENT_ID", "arn:aws:bedrock", "at most 10 letters and digits"),
+            ("MEMORY_ID", "a b", "2 to 100 letters"),
+            ("ALLOW_TRACE", "yes", "true or false"),
+            ("KEEPALIVE_SECONDS", "0", "from 1 to 540"),
+            ("KEEPALIVE_SECONDS", "600", "from 1 to 540"),
+            ("KEEPALIVE_SECONDS", "soon", "from 1 to 540"),
+            ("MAX_PROMPT_CHARS", "-1", "from 1 to 1000000"),
+            ("AWS_LAMBDA_LOG_LEVEL", "loud", "TRACE, DEBUG"),
+            ("AWS_LAMBDA_LOG_FORMAT", "xml", "JSON or Text"),
+            ("RUST_LOG", "agent_relay=loud", "agent_relay=debug"),
+        ] {
+            let variables = [(name, value), REQUIRED[0], REQUIRED[1]];
+            let error = config(&variables).unwrap_err();
+            assert!(error.contains(name) && error.contains(hint), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_log_level_is_lambdas_and_rust_log_wins() {
+        assert_eq!(with("AWS_LAMBDA_LOG_LEVEL", "DEBUG").unwrap().log.filter, "debug");
+        assert_eq!(with("AWS_LAMBDA_LOG_LEVEL", "FATAL").unwrap().log.filter, "error");
+        let both = config(&[
+            REQUIRED[0],
+            REQUIRED[1],
+            ("AWS_LAMBDA_LOG_LEVEL", "DEBUG"),
+            ("RUST_LOG", "warn"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        ])
+        .unwrap();
+        assert_eq!(both.log.filter, "warn");
+        assert!(both.log.json);
+    }
+}

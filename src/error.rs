@@ -1,0 +1,189 @@
+//! How a run fails: a stable code for each kind, and a sentence that says what to do.
+
+use std::error::Error;
+use std::fmt;
+
+/// The code of a `RUN_ERROR` frame. A code never changes its meaning; clients branch on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The client's message was not understood. The agent was not called.
+    InvalidRequest,
+    /// Bedrock's `AccessDeniedException`.
+    AccessDenied,
+    /// Bedrock's `BadGatewayException`.
+    BadGateway,
+    /// Bedrock's `ConflictException`.
+    Conflict,
+    /// Bedrock's `DependencyFailedException`.
+    DependencyFailed,
+    /// Bedrock's `InternalServerException`.
+    InternalServer,
+    /// Bedrock's `ModelNotReadyException`.
+    ModelNotReady,
+    /// Bedrock's `ResourceNotFoundException`.
+    ResourceNotFound,
+    /// Bedrock's `ServiceQuotaExceededException`.
+    ServiceQuotaExceeded,
+    /// Bedrock's `ThrottlingException`.
+    Throttling,
+    /// Bedrock's `ValidationException`.
+    Validation,
+    /// The function's own time was nearly up, so the run was ended in good order.
+    Deadline,
+    /// The connection to the agent could not be made or broke.
+    ConnectionLost,
+    /// Something that should not happen, happened in the relay.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as it stands in the frame. For an exception of Bedrock, its name in snake case
+    /// without `_exception`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.properties().0
+    }
+
+    /// Whether the same request may succeed when it is sent again. The text that arrived before
+    /// the error stays valid either way, and actions of the agent may have been carried out.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        self.properties().1
+    }
+
+    /// What happened and what to do, for the person at the client. It names no resource of the
+    /// account: the log does.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        self.properties().2
+    }
+
+    fn properties(self) -> (&'static str, bool, &'static str) {
+        match self {
+            Self::InvalidRequest => ("invalid_request", false, "The message was not understood."),
+            Self::AccessDenied => (
+                "access_denied",
+                false,
+                "Bedrock denied access. The function's role needs bedrock:InvokeAgent on the agent alias, and the agent's own role needs bedrock:InvokeModelWithResponseStream to stream its answer.",
+            ),
+            Self::BadGateway => (
+                "bad_gateway",
+                true,
+                "A service behind the agent answered wrongly. Try again in a moment.",
+            ),
+            Self::Conflict => (
+                "conflict",
+                true,
+                "Another request of this conversation, or a change of the agent, is still under way. Wait for it, then try again.",
+            ),
+            Self::DependencyFailed => (
+                "dependency_failed",
+                false,
+                "Something the agent depends on failed: a Lambda function of an action group, a knowledge base, or a model. Check those resources; the trace names the step.",
+            ),
+            Self::InternalServer => {
+                ("internal_server", true, "Bedrock had an internal error. Try again in a moment.")
+            }
+            Self::ModelNotReady => (
+                "model_not_ready",
+                true,
+                "The agent's model is not ready yet. Try again in a minute.",
+            ),
+            Self::ResourceNotFound => (
+                "resource_not_found",
+                false,
+                "The agent or its alias was not found. Check AGENT_ID, AGENT_ALIAS_ID and the Region of the function.",
+            ),
+            Self::ServiceQuotaExceeded => (
+                "service_quota_exceeded",
+                false,
+                "A quota of Bedrock is used up. Ask for a higher one in Service Quotas, or send less.",
+            ),
+            Self::Throttling => (
+                "throttling",
+                true,
+                "Bedrock is receiving too many requests. Wait a moment, then try again.",
+            ),
+            Self::Validation => (
+                "validation",
+                false,
+                "Bedrock rejected the request as invalid. Check the prompt, the session id and the session attributes.",
+            ),
+            Self::Deadline => (
+                "deadline",
+                true,
+                "The answer took longer than the function may run. The text so far is valid; ask for a shorter answer, or raise the function's timeout.",
+            ),
+            Self::ConnectionLost => (
+                "connection_lost",
+                true,
+                "The connection to the agent was lost. The text so far is valid; try again.",
+            ),
+            Self::Internal => {
+                ("internal", true, "The relay failed. Try again; the function's log says more.")
+            }
+        }
+    }
+}
+
+/// A failure that ends a run: what the client is told, and what the log says besides.
+#[derive(Debug)]
+pub struct Failure {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// The sentence for the client.
+    pub message: String,
+    /// The cause, for the log only: it may name resources of the account.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure with the code's own advice as its message.
+    #[must_use]
+    pub fn new(code: ErrorCode) -> Self {
+        Self { code, message: code.advice().to_owned(), source: None }
+    }
+
+    /// The same failure with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same failure with a message of its own.
+    #[must_use]
+    pub fn saying(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// An error and all its causes in one line, outermost first, for a log field.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Many errors repeat their cause in their own text.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

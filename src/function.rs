@@ -1,0 +1,267 @@
+//! The function: what it does with each invocation, and how it starts.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::BehaviorVersion;
+use aws_lambda_events::event::apigw::ApiGatewayProxyResponse;
+use aws_lambda_events::http::HeaderValue;
+use lambda_runtime::{Context, LambdaEvent, Runtime};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::{Instant, timeout};
+use tower::service_fn;
+use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
+
+use crate::after::{After, AfterLayer};
+use crate::agent::Agent;
+use crate::agui::{Event, RunIds};
+use crate::config::{Config, ConfigError, Log};
+use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, PostError};
+use crate::error::{ErrorCode, Failure, chain};
+use crate::event::{Connect, Invocation, Message};
+use crate::relay::outbox::{LARGEST_FRAME, Outbox};
+use crate::relay::{Limits, Outcome, Summary, relay};
+use crate::request::Run;
+
+/// How long before the function's own time is up the agent is told off, so that the client still
+/// gets what is waiting and a terminal frame.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
+
+/// How long before the function's own time is up posting ends, too.
+const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
+
+/// The subprotocol of this project's own page.
+const SUBPROTOCOL: &str = "agent-relay";
+
+/// The function's entry: reads the configuration, makes the clients, and answers invocations until
+/// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
+/// on standard error.
+#[must_use]
+pub fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return refuse_to_start(&StartError::Config(error)),
+    };
+    start_logging(&config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(config)),
+        Err(error) => Err(StartError::Runtime(error.into())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse_to_start(&error),
+    }
+}
+
+/// Why the function does not run.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("The function can't start: {0}")]
+    Config(ConfigError),
+    #[error("The function can't start")]
+    Callback(#[source] NoCallback),
+    #[error(
+        "The function can't start: no AWS Region is set. Set AWS_REGION; Lambda does so itself."
+    )]
+    NoRegion,
+    #[error("The function can't go on: the Lambda runtime failed")]
+    Runtime(#[source] lambda_runtime::Error),
+}
+
+/// Says why, without a subscriber for logs, which there may not be yet.
+fn refuse_to_start(error: &StartError) -> ExitCode {
+    eprintln!("{}", chain(error));
+    ExitCode::FAILURE
+}
+
+fn start_logging(log: &Log) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(&log.filter)
+        // CloudWatch has the time of each line.
+        .without_time()
+        .with_target(false);
+    // Whoever calls `main` twice in one process keeps the first subscriber.
+    let _already_set = if log.json {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    };
+}
+
+async fn run(config: Config) -> Result<(), StartError> {
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    if sdk.region().is_none() {
+        return Err(StartError::NoRegion);
+    }
+    let connections = Connections::new(&sdk, config.callback_endpoint_is_set);
+    let after = After::default();
+    let function = Function {
+        agent: Agent::new(&sdk, &config),
+        connections: connections.await.map_err(StartError::Callback)?,
+        after: after.clone(),
+        config: config.into(),
+    };
+    let handler = service_fn(move |event| {
+        let function = function.clone();
+        async move { Ok::<_, lambda_runtime::Error>(function.answer(event)) }
+    });
+    Runtime::new(handler)
+        .layer(AfterLayer::new(after))
+        .run_concurrent()
+        .await
+        .map_err(StartError::Runtime)
+}
+
+/// What answers invocations. Cheap to clone, since every one gets its own.
+#[derive(Clone)]
+struct Function {
+    config: Arc<Config>,
+    agent: Agent,
+    connections: Connections,
+    after: After,
+}
+
+impl Function {
+    /// The response to API Gateway, at once; the relay of an answer is left for after it.
+    fn answer(&self, event: LambdaEvent<Value>) -> ApiGatewayProxyResponse {
+        match Invocation::classify(event.payload) {
+            Invocation::Connect(connect) => {
+                info!(connection_id = connect.connection_id, "a client connects");
+                accept(&connect)
+            }
+            Invocation::Disconnect { connection_id, reason } => {
+                info!(connection_id, reason, "a client has disconnected");
+                status(200)
+            }
+            Invocation::Message(message) => {
+                let span = info_span!(
+                    "run",
+                    request_id = event.context.request_id,
+                    connection_id = message.origin.connection_id,
+                    run_id = field::Empty,
+                );
+                let _entered = span.enter();
+                self.begin(&message, &event.context)
+            }
+            Invocation::Unknown(looks) => {
+                warn!(
+                    "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default"
+                );
+                status(400)
+            }
+        }
+    }
+
+    /// Begins what a message asks for.
+    fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
+        let connection = match self.connections.to(&message.origin) {
+            Ok(connection) => connection,
+            Err(error) => {
+                error!(error = chain(&error), "there is no way to answer the client");
+                return status(500);
+            }
+        };
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let run = match Run::parse(message, &self.config) {
+            Ok(run) => run,
+            Err(invalid) => {
+                let failure = Failure::new(ErrorCode::InvalidRequest).saying(invalid.message());
+                info!(reason = invalid.reason, "the message was not understood");
+                let run_id = invalid.run_id.as_ref().unwrap_or(&message.request_id);
+                let frame = lone_error(run_id, &failure);
+                self.leave(context, tell(connection, frame, remaining));
+                return status(400);
+            }
+        };
+        Span::current().record("run_id", &run.run_id);
+        if remaining <= DEADLINE_MARGIN {
+            error!(
+                ?remaining,
+                "the function's timeout is too short for an answer: set it to 900 s"
+            );
+            let frame = lone_error(&run.run_id, &Failure::new(ErrorCode::Internal));
+            self.leave(context, tell(connection, frame, remaining));
+            return status(500);
+        }
+        let now = Instant::now();
+        let limits = Limits {
+            keepalive: self.config.keepalive,
+            deadline: now + remaining - DEADLINE_MARGIN,
+            hard_deadline: now + remaining - HARD_DEADLINE_MARGIN,
+            outbox_bytes: Limits::OUTBOX_BYTES,
+        };
+        let events = self.agent.invoke(&run);
+        self.leave(context, async move {
+            let summary = relay(&run, events, &connection, &limits).await;
+            report(&summary);
+        });
+        status(200)
+    }
+
+    /// Leaves work for after the response, in the current span.
+    fn leave(&self, context: &Context, work: impl Future<Output = ()> + Send + 'static) {
+        self.after.leave(&context.request_id, work.in_current_span());
+    }
+}
+
+/// The response to `$connect`. A subprotocol that was asked for must be named in it, or the browser
+/// closes the connection. One that carries a credential is never repeated.
+fn accept(connect: &Connect) -> ApiGatewayProxyResponse {
+    let mut response = status(200);
+    let offered = || connect.subprotocols.iter().filter(|name| !name.starts_with("token."));
+    let chosen = offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next());
+    if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
+        response.headers.insert("Sec-WebSocket-Protocol", value);
+    }
+    response
+}
+
+fn status(code: i64) -> ApiGatewayProxyResponse {
+    let mut response = ApiGatewayProxyResponse::default();
+    response.status_code = code;
+    response
+}
+
+/// The only frame of a run that could not begin.
+fn lone_error(run_id: &str, failure: &Failure) -> Vec<u8> {
+    let ids = RunIds { run_id: run_id.to_owned(), message_id: String::new() };
+    let mut outbox = Outbox::new(ids, LARGEST_FRAME);
+    outbox.push(Event::from(failure));
+    outbox.next_frame().unwrap_or_default()
+}
+
+/// Posts one frame, for as long as the function may run.
+async fn tell(connection: GatewayConnection, frame: Vec<u8>, remaining: Duration) {
+    let time = remaining.saturating_sub(HARD_DEADLINE_MARGIN);
+    match timeout(time, connection.post(frame)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(PostError::Gone)) => info!("the client is gone"),
+        Ok(Err(error)) => error!(error = chain(&error), "the client could not be told"),
+        Err(_) => error!("the client could not be told in time"),
+    }
+}
+
+/// One line for each run.
+fn report(summary: &Summary) {
+    let Summary { outcome, stats, frames, retried_posts } = summary;
+    let first_chunk_ms = stats.first_chunk_ms;
+    let (chunks, total_ms) = (stats.chunks, stats.total_ms);
+    macro_rules! line {
+        ($level:ident, $outcome:literal $(, $field:ident = $value:expr)*) => {
+            $level!(outcome = $outcome $(, $field = $value)*, chunks, frames, first_chunk_ms, total_ms, retried_posts, "run ended")
+        };
+    }
+    match outcome {
+        Outcome::Finished => line!(info, "finished"),
+        Outcome::ClientGone => line!(info, "client_gone"),
+        Outcome::Failed(failure) => {
+            line!(error, "failed", code = failure.code.as_str(), error = chain(failure));
+        }
+        Outcome::Undelivered(error) => line!(error, "undelivered", error = chain(error)),
+        Outcome::OutOfTime => line!(error, "out_of_time"),
+    }
+}

@@ -1,0 +1,124 @@
+//! The fields of a JSON object, read with errors that name the field and what it should be.
+
+use serde_json::{Map, Value};
+
+use crate::request::Attributes;
+
+/// A JSON object and where it stands in the message. A field that is null counts as absent.
+pub(super) struct Fields<'a> {
+    object: Option<&'a Map<String, Value>>,
+    place: String,
+}
+
+impl<'a> Fields<'a> {
+    /// The message itself.
+    pub(super) fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object: Some(object), place: String::new() }
+    }
+
+    /// An object inside the message.
+    pub(super) fn within(object: &'a Map<String, Value>, place: String) -> Self {
+        Self { object: Some(object), place }
+    }
+
+    /// The full name of a field, as in `forwardedProps.trace`.
+    pub(super) fn path(&self, name: &str) -> String {
+        if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.object?.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Refuses a field that is not among `known`: most likely a misspelt one, which would
+    /// otherwise be lost without a word.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), String> {
+        let unknown = self
+            .object
+            .and_then(|object| object.keys().find(|name| !known.contains(&name.as_str())));
+        match unknown {
+            None => Ok(()),
+            Some(name) => Err(format!(
+                "`{}` is not a field of the short form, which has {}.",
+                self.path(name),
+                known.join(", ")
+            )),
+        }
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong(name, "a string", other)),
+        }
+    }
+
+    pub(super) fn required_text(&self, name: &str) -> Result<&'a str, String> {
+        self.text(name)?.ok_or_else(|| self.missing(name, "a string"))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<bool, String> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(other) => Err(self.wrong(name, "true or false", other)),
+        }
+    }
+
+    pub(super) fn required_list(&self, name: &str) -> Result<&'a [Value], String> {
+        match self.get(name) {
+            None => Err(self.missing(name, "a list")),
+            Some(Value::Array(list)) => Ok(list),
+            Some(other) => Err(self.wrong(name, "a list", other)),
+        }
+    }
+
+    /// An object; without any fields when it is absent.
+    pub(super) fn object(&self, name: &str) -> Result<Fields<'a>, String> {
+        let object = match self.get(name) {
+            None => None,
+            Some(Value::Object(object)) => Some(object),
+            Some(other) => return Err(self.wrong(name, "an object", other)),
+        };
+        Ok(Fields { object, place: self.path(name) })
+    }
+
+    /// An object of strings; empty when it is absent.
+    pub(super) fn attributes(&self, name: &str) -> Result<Attributes, String> {
+        let fields = self.object(name)?;
+        fields
+            .object
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| match value {
+                Value::String(text) => Ok((key.clone(), text.clone())),
+                other => Err(fields.wrong(key, "a string", other)),
+            })
+            .collect()
+    }
+
+    fn wrong(&self, name: &str, right: &str, value: &Value) -> String {
+        format!("`{}` must be {right}, not {}.", self.path(name), kind(value))
+    }
+
+    fn missing(&self, name: &str, right: &str) -> String {
+        format!("`{}` is missing; it must be {right}.", self.path(name))
+    }
+}
+
+/// What a JSON value is, in words.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,205 @@
+use serde_json::json;
+
+use super::*;
+use crate::event::Origin;
+
+fn config() -> Config {
+    Config::from_lookup(|name| {
+        let value = match name {
+            "AGENT_ID" => "ABCDE12345",
+            "AGENT_ALIAS_ID" => "TSTALIASID",
+            "ALLOW_TRACE" => "true",
+            "MAX_PROMPT_CHARS" => "1000",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap()
+}
+
+fn message(body: impl Into<Vec<u8>>) -> Message {
+    Message {
+        origin: Origin { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..Origin::default() },
+        request_id: "JKJaXdwwPyCgFMaA=".to_owned(),
+        principal: None,
+        body: body.into(),
+    }
+}
+
+fn parse(body: &Value) -> Result<Run, String> {
+    Run::parse(&message(body.to_string()), &config()).map_err(|invalid| invalid.reason)
+}
+
+fn agui(more: &Value) -> Value {
+    let mut body = json!({
+        "threadId": "thread-1", "runId": "run-1", "state": {}, "tools": [], "context": [],
+        "messages": [{"id": "1", "role": "user", "content": "hello"}], "forwardedProps": {}
+    });
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+#[test]
+fn the_short_form_needs_only_a_prompt() {
+    let run = parse(&json!({"prompt": "hello"})).unwrap();
+    assert_eq!(run.prompt, "hello");
+    assert_eq!(run.run_id, "JKJaXdwwPyCgFMaA=");
+    assert_eq!(run.thread_id, "JKJZ8fTwSQhgCIhw.");
+    assert_eq!(run.session_id, run.thread_id);
+    assert_eq!(run.memory_id, None);
+    assert!(!run.trace && !run.end_session);
+    assert!(run.session_attributes.is_empty() && run.prompt_session_attributes.is_empty());
+}
+
+#[test]
+fn the_short_form_takes_everything_else_too() {
+    let run = parse(&json!({
+        "prompt": "hello", "email": "ada@example.com", "sessionId": "conversation-1", "trace": true,
+        "sessionAttributes": {"plan": "gold"}, "promptSessionAttributes": {"day": "Monday"},
+        "endSession": true, "action": "ask"
+    }))
+    .unwrap();
+    assert_eq!(run.session_id, "conversation-1");
+    assert!(run.trace && run.end_session);
+    assert_eq!(run.session_attributes["email"], "ada@example.com");
+    assert_eq!(run.session_attributes["plan"], "gold");
+    assert_eq!(run.prompt_session_attributes["day"], "Monday");
+}
+
+#[test]
+fn agui_takes_the_last_user_message() {
+    let run = parse(&agui(&json!({
+        "messages": [
+            {"id": "1", "role": "user", "content": "first"},
+            {"id": "2", "role": "assistant", "content": "answer"},
+            {"id": "3", "role": "user", "content": [
+                {"type": "text", "text": "sec"}, {"type": "text", "text": "ond"}
+            ]}
+        ],
+        "forwardedProps": {
+            "trace": true, "endSession": true, "unknown": 1,
+            "sessionAttributes": {"a": "b"}, "promptSessionAttributes": {"c": "d"}
+        }
+    })))
+    .unwrap();
+    assert_eq!(run.prompt, "second");
+    assert_eq!((run.thread_id.as_str(), run.run_id.as_str()), ("thread-1", "run-1"));
+    assert!(run.trace && run.end_session);
+    assert_eq!(run.session_attributes["a"], "b");
+    assert_eq!(run.prompt_session_attributes["c"], "d");
+}
+
+#[test]
+fn null_counts_as_absent() {
+    let run = parse(&agui(&json!({"forwardedProps": null, "state": null}))).unwrap();
+    assert_eq!(run.prompt, "hello");
+    assert!(parse(&json!({"prompt": "hello", "sessionId": null})).is_ok());
+}
+
+#[test]
+fn a_trace_is_given_only_where_it_is_allowed() {
+    let forbidding = Config { allow_trace: false, ..config() };
+    let body = json!({"prompt": "hello", "trace": true}).to_string();
+    assert!(Run::parse(&message(body.as_str()), &config()).unwrap().trace);
+    assert!(!Run::parse(&message(body), &forbidding).unwrap().trace);
+}
+
+#[test]
+fn a_principal_has_sessions_and_a_memory_of_their_own() {
+    let of = |principal: &str, config: &Config| {
+        let mut message = message(json!({"prompt": "hello", "sessionId": "shared"}).to_string());
+        message.principal = Some(principal.to_owned());
+        Run::parse(&message, config).unwrap()
+    };
+    let (ada, bob) = (of("ada", &config()), of("bob", &config()));
+    assert_eq!(ada.thread_id, "shared");
+    assert_ne!(ada.session_id, bob.session_id);
+    assert_ne!(ada.memory_id, bob.memory_id);
+    assert_eq!(ada.session_id, of("ada", &config()).session_id);
+    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(ada.memory_id.as_ref().unwrap()));
+
+    let configured = Config { memory_id: Some("team".to_owned()), ..config() };
+    assert_eq!(of("ada", &configured).memory_id.as_deref(), Some("team"));
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    for (body, hint) in [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("hello", "is not JSON"),
+        ("{\"prompt\":", "is not JSON"),
+        ("[1]", "must be a JSON object, not a list"),
+        ("\"hello\"", "not a string"),
+        ("{}", "neither `prompt` nor `messages`"),
+        (r#"{"prompt":7}"#, "`prompt` must be a string, not a number"),
+        (r#"{"prompt":" "}"#, "prompt is empty"),
+        (r#"{"prompt":"x","sesionId":"y2"}"#, "`sesionId` is not a field"),
+        (r#"{"prompt":"x","sessionId":"a b"}"#, "`sessionId` must be 2 to 100"),
+        (r#"{"prompt":"x","sessionId":"a"}"#, "`sessionId` must be 2 to 100"),
+        (r#"{"prompt":"x","sessionId":7}"#, "`sessionId` must be a string"),
+        (r#"{"prompt":"x","trace":"yes"}"#, "`trace` must be true or false, not a string"),
+        (r#"{"prompt":"x","email":{}}"#, "`email` must be a string, not an object"),
+        (r#"{"prompt":"x","sessionAttributes":[]}"#, "`sessionAttributes` must be an object"),
+        (r#"{"prompt":"x","sessionAttributes":{"a":1}}"#, "`sessionAttributes.a` must be a string"),
+        (r#"{"threadId":"t1","messages":[]}"#, "`runId` is missing"),
+        (r#"{"threadId":"t1","runId":"","messages":[]}"#, "`runId` must be 1 to 128"),
+        (r#"{"threadId":"t1","runId":"r"}"#, "`messages` is missing"),
+        (r#"{"threadId":"t1","runId":"r","messages":{}}"#, "`messages` must be a list"),
+        (r#"{"threadId":"t1","runId":"r","messages":[]}"#, "no message with the role `user`"),
+        (r#"{"threadId":"t1","runId":"r","messages":["x"]}"#, "`messages[0]` must be an object"),
+        (r#"{"threadId":"t1","runId":"r","messages":[{}]}"#, "`messages[0].role` is missing"),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user"}]}"#,
+            "`messages[0].content` is missing",
+        ),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":[{"type":"image"}]}]}"#,
+            "`messages[0].content[0]` is of the type `image`",
+        ),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":"x"}],"forwardedProps":{"trace":1}}"#,
+            "`forwardedProps.trace` must be true or false",
+        ),
+        (
+            r#"{"threadId":"no good","runId":"r","messages":[{"role":"user","content":"x"}]}"#,
+            "`threadId` must be 2 to 100",
+        ),
+    ] {
+        let invalid = Run::parse(&message(body), &config()).unwrap_err();
+        assert!(invalid.reason.contains(hint), "{body}: {}", invalid.reason);
+        assert!(invalid.message().contains("A valid message: {\"prompt\""));
+    }
+}
+
+#[test]
+fn a_message_that_is_not_text_is_refused() {
+    let invalid = Run::parse(&message([0xff, 0xfe]), &config()).unwrap_err();
+    assert!(invalid.reason.contains("not UTF-8"), "{}", invalid.reason);
+}
+
+#[test]
+fn the_prompt_limit_counts_characters() {
+    assert!(parse(&json!({"prompt": "é".repeat(1000)})).is_ok());
+    let reason = parse(&json!({"prompt": "é".repeat(1001)})).unwrap_err();
+    assert!(reason.contains("1001 characters") && reason.contains("at most 1000"), "{reason}");
+}
+
+#[test]
+fn an_error_carries_the_run_id_where_it_could_be_read() {
+    let body = r#"{"threadId":"t1","runId":"run-7","messages":7}"#;
+    let invalid = Run::parse(&message(body), &config()).unwrap_err();
+    assert_eq!(invalid.run_id.as_deref(), Some("run-7"));
+    assert_eq!(Run::parse(&message("{}"), &config()).unwrap_err().run_id, None);
+}
+
+#[test]
+fn the_examples_in_the_error_are_valid() {
+    let (short, long) =
+        InvalidRequest::EXAMPLE.split_once(" or, as AG-UI's RunAgentInput, ").unwrap();
+    for example in [short, long] {
+        assert!(Run::parse(&message(example), &config()).is_ok(), "{example}");
+    }
+}

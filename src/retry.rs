@@ -1,0 +1,77 @@
+//! What is tried again, how often, and how long to wait in between.
+//!
+//! The SDK's own retries are off for both clients. It makes three attempts, which is too few for
+//! posts (at a few per cent of 429 an answer would be lost now and then), and its quota of retries
+//! is a token bucket that all turns of a process share, so that one turn's trouble would end
+//! another's. And it tries an agent again after errors that may come when the agent is already at
+//! work, whose actions would then be carried out twice.
+//!
+//! | what failed | tried again | why |
+//! |---|---|---|
+//! | the agent: throttled, model not ready, connection refused | a few times, before the first event only | nothing can have happened yet |
+//! | the agent: anything else, or after the first event | never | its actions may have been carried out |
+//! | a post: 429, 5xx, time-out, no connection | until it succeeds or the run's deadline | the order of frames allows nothing else |
+//! | a post: 410 | never | the client is gone for good |
+//! | a post: 403, 413, other 4xx | never | the answer will not change |
+
+use std::time::Duration;
+
+/// Waiting times that double up to a limit, each drawn at random from its upper half, so that many
+/// runs that were refused together do not come back together.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// The first waiting time, at most.
+    pub first: Duration,
+    /// The longest waiting time.
+    pub longest: Duration,
+    /// How many attempts in all; unlimited if `None`.
+    pub attempts: Option<u32>,
+}
+
+impl Backoff {
+    /// For posts to a connection: until the caller gives up.
+    pub const POST: Self =
+        Self { first: Duration::from_millis(50), longest: Duration::from_secs(2), attempts: None };
+
+    /// For the call of the agent: five attempts, as Bedrock's documentation of
+    /// `ModelNotReadyException` has it, within about six seconds.
+    pub const AGENT: Self = Self {
+        first: Duration::from_millis(400),
+        longest: Duration::from_secs(4),
+        attempts: Some(5),
+    };
+
+    /// How long to wait after the attempt number `attempt` (from 1) has failed; `None` when that
+    /// was the last.
+    #[must_use]
+    pub fn after(&self, attempt: u32) -> Option<Duration> {
+        if self.attempts.is_some_and(|most| attempt >= most) {
+            return None;
+        }
+        let doublings = attempt.saturating_sub(1).min(20);
+        let limit = self.first.saturating_mul(1 << doublings).min(self.longest);
+        Some(limit.mul_f64(0.5 + fastrand::f64() / 2.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit() {
+        let limits = [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000];
+        for (attempt, limit) in (1..).zip(limits) {
+            let wait = Backoff::POST.after(attempt).unwrap();
+            let limit = Duration::from_millis(limit);
+            assert!(wait >= limit / 2 && wait <= limit, "attempt {attempt}: {wait:?}");
+        }
+        assert!(Backoff::POST.after(u32::MAX).unwrap() <= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_attempts_end() {
+        assert!(Backoff::AGENT.after(4).is_some());
+        assert!(Backoff::AGENT.after(5).is_none());
+    }
+}

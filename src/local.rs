@@ -19,6 +19,7 @@ mod function;
 mod gateway;
 mod guard;
 mod journal;
+mod log;
 mod options;
 mod runtime_api;
 mod site;
@@ -37,6 +38,7 @@ pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS};
 pub use function::{Function, FunctionError, Program};
 pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};
+pub use log::Log;
 pub use options::{Agent, Limits, Options};
 
 use agent::ScriptedAgent;
@@ -172,6 +174,12 @@ impl LocalAws {
     #[must_use]
     pub fn agent_url(&self) -> String {
         format!("http://{}/bedrock", self.address)
+    }
+
+    /// Which agent answers.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.options.agent
     }
 
     /// Everything that has happened.

@@ -50,12 +50,13 @@ pub(crate) struct ScriptedAgent {
 }
 
 /// The agent, alias and session that a request names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Address {
-    pub(crate) agent_id: String,
-    pub(crate) agent_alias_id: String,
-    pub(crate) session_id: String,
+#[expect(clippy::struct_field_names, reason = "these are Bedrock's names")]
+struct Address {
+    agent_id: String,
+    agent_alias_id: String,
+    session_id: String,
 }
 
 /// What of a request decides the answer.
@@ -85,7 +86,7 @@ struct SessionState {
 struct Sessions {
     /// For each session the number of turns so far, and when it was last used, counted in turns of
     /// all sessions.
-    turns: HashMap<(String, String, String), (u32, u64)>,
+    turns: HashMap<Address, (u32, u64)>,
     clock: u64,
 }
 
@@ -140,20 +141,23 @@ impl Sessions {
     fn count(&mut self, address: &Address) -> u32 {
         self.clock += 1;
         if self.turns.len() >= SESSIONS
-            && !self.turns.contains_key(&key(address))
-            && let Some(oldest) =
-                self.turns.iter().min_by_key(|(_, (_, used))| used).map(|(key, _)| key.clone())
+            && !self.turns.contains_key(address)
+            && let Some(oldest) = self
+                .turns
+                .iter()
+                .min_by_key(|(_, (_, used))| used)
+                .map(|(address, _)| address.clone())
         {
             self.turns.remove(&oldest);
         }
-        let (turns, used) = self.turns.entry(key(address)).or_default();
+        let (turns, used) = self.turns.entry(address.clone()).or_default();
         *turns += 1;
         *used = self.clock;
         *turns
     }
 
     fn forget(&mut self, address: &Address) {
-        self.turns.remove(&key(address));
+        self.turns.remove(address);
     }
 }
 
@@ -177,9 +181,9 @@ async fn invoke(
         Err(_) => Err(invalid(format!("The request is larger than {REQUEST_LIMIT} bytes."))),
     };
     let (exception, message) = match decision {
-        Ok(script) => match script.refusal() {
-            Some(refusal) => refusal,
-            None => {
+        Err(refusal) => refusal,
+        Ok(script) => {
+            let Some(refusal) = script.refusal() else {
                 let headers = [
                     ("content-type", "application/vnd.amazon.eventstream".to_owned()),
                     ("x-amzn-bedrock-agent-content-type", "application/json".to_owned()),
@@ -187,9 +191,9 @@ async fn invoke(
                 ];
                 let body = player::body(script, address, &agent.journal, agent.stopping.clone());
                 return (headers, body).into_response();
-            }
-        },
-        Err(refusal) => refusal,
+            };
+            refusal
+        }
     };
     agent.journal.record(Event::AgentRefused {
         session_id: address.session_id,
@@ -223,10 +227,6 @@ fn check_address(address: &Address) -> Result<(), (Exception, String)> {
 
 fn invalid(message: impl Into<String>) -> (Exception, String) {
     (Exception::Validation, message.into())
-}
-
-fn key(address: &Address) -> (String, String, String) {
-    (address.agent_id.clone(), address.agent_alias_id.clone(), address.session_id.clone())
 }
 
 #[cfg(test)]

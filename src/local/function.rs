@@ -3,13 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::LocalAws;
 use super::journal::{Event, Journal};
 use super::options::Agent;
+
+/// How long the last lines of a function that has ended may take to arrive.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What runs as the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub enum Program {
 #[derive(Debug)]
 pub struct Function {
     child: Child,
+    /// The tasks that copy its output to the journal.
+    logs: JoinSet<()>,
     journal: Journal,
     pid: u32,
 }
@@ -85,13 +93,14 @@ impl Function {
         let journal = aws.journal.clone();
         let pid = child.id().unwrap_or_default();
         journal.record(Event::FunctionStarted { pid });
+        let mut logs = JoinSet::new();
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(log(output, journal.clone()));
+            logs.spawn(log(output, journal.clone()));
         }
         if let Some(output) = child.stderr.take() {
-            tokio::spawn(log(output, journal.clone()));
+            logs.spawn(log(output, journal.clone()));
         }
-        let mut function = Self { child, journal, pid };
+        let mut function = Self { child, logs, journal, pid };
         function.ready().await?;
         Ok(function)
     }
@@ -108,6 +117,7 @@ impl Function {
             Ok(status) => words(status),
             Err(error) => error.to_string(),
         };
+        self.last_lines().await;
         self.journal.record(Event::FunctionExited { status: status.clone() });
         FunctionError::Exited(status)
     }
@@ -116,6 +126,14 @@ impl Function {
     pub async fn stop(mut self) {
         // It fails when the process has ended already.
         let _ = self.child.kill().await;
+        self.last_lines().await;
+    }
+
+    /// Waits until the output is in the journal to its end. A process that the function started
+    /// and left behind may hold the output open for ever, so that has an end, too.
+    async fn last_lines(&mut self) {
+        let logs = async { while self.logs.join_next().await.is_some() {} };
+        let _ = timeout(LAST_LINES, logs).await;
     }
 
     async fn ready(&mut self) -> Result<(), FunctionError> {

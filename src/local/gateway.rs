@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,17 +28,26 @@ pub(crate) const STAGE: &str = "local";
 const API_ID: &str = "relaylocal";
 
 /// Which of the three routes an event goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// A client wants to connect.
-    #[serde(rename = "$connect")]
     Connect,
     /// A client sent a message.
-    #[serde(rename = "$default")]
     Default,
     /// A connection has ended.
-    #[serde(rename = "$disconnect")]
     Disconnect,
+}
+
+impl Route {
+    /// The route's key, such as `$connect`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Connect => "$connect",
+            Self::Default => "$default",
+            Self::Disconnect => "$disconnect",
+        }
+    }
 }
 
 /// The gateway: all open connections, and the way to the function.

@@ -311,19 +311,22 @@ impl Follower {
         loop {
             // The mark comes before the look, so an entry recorded in between wakes the wait.
             self.newest.borrow_and_update();
-            let found = {
-                let kept = self.journal.kept();
-                let oldest = kept.next - kept.entries.len() as u64;
-                let position = self.next.max(oldest) - oldest;
-                usize::try_from(position).ok().and_then(|at| kept.entries.get(at).cloned())
-            };
-            if let Some(entry) = found {
-                self.next = entry.index + 1;
+            if let Some(entry) = self.try_next() {
                 return entry;
             }
             // The sender lives in the journal that this reader holds, so this cannot fail.
             let _ = self.newest.changed().await;
         }
+    }
+
+    /// The next entry, if there is one already.
+    pub fn try_next(&mut self) -> Option<Entry> {
+        let kept = self.journal.kept();
+        let oldest = kept.next - kept.entries.len() as u64;
+        let position = usize::try_from(self.next.max(oldest) - oldest).ok()?;
+        let entry = kept.entries.get(position).cloned()?;
+        self.next = entry.index + 1;
+        Some(entry)
     }
 
     async fn find(&mut self, mut fits: impl FnMut(&Event) -> bool) -> Entry {

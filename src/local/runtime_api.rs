@@ -106,24 +106,19 @@ impl Lambda {
             if timeout(grace, on_taken).await.is_err() && self.withdraw(&request_id) {
                 return Err(InvokeError::Throttled);
             }
-            match timeout(self.timeout, on_answer).await {
-                Ok(Ok(Some(response))) => Ok(response),
-                Ok(_) => Err(InvokeError::Failed),
-                Err(_) => {
-                    self.state().running.remove(&request_id);
-                    self.journal.record(Event::InvocationError {
-                        request_id: request_id.clone(),
-                        error_type: "Sandbox.Timedout".to_owned(),
-                        message: format!("Task timed out after {:.2?}", self.timeout),
-                    });
-                    Err(InvokeError::Failed)
-                }
+            if let Ok(answer) = timeout(self.timeout, on_answer).await {
+                return answer.ok().flatten().ok_or(InvokeError::Failed);
             }
+            self.state().running.remove(&request_id);
+            self.journal.record(Event::InvocationError {
+                request_id: request_id.clone(),
+                error_type: "Sandbox.Timedout".to_owned(),
+                message: format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()),
+            });
+            Err(InvokeError::Failed)
         };
-        match timeout(limit, answered).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(InvokeError::TimedOut { request_id: request_id.clone() }),
-        }
+        let outcome = timeout(limit, answered).await;
+        outcome.unwrap_or_else(|_| Err(InvokeError::TimedOut { request_id: request_id.clone() }))
     }
 
     /// Gives an invocation to the oldest poll that is still alive, or else puts it in the queue.
@@ -149,27 +144,22 @@ impl Lambda {
     /// The next invocation for a poll.
     async fn next(self: &Arc<Self>) -> Delivery {
         let (sender, receiver) = oneshot::channel();
+        let mut poll = PendingPoll { lambda: Arc::clone(self), receiver };
         self.journal.record(Event::NextPolled);
-        let waiting = {
+        {
             let mut state = self.state();
             // Nobody waits any more for the answer of an invocation whose caller has gone.
             state.waiting.retain(|invocation| !invocation.answer.is_closed());
-            let waiting = state.waiting.pop_front();
-            if waiting.is_none() {
-                state.polls.push_back(sender);
+            match state.waiting.pop_front() {
+                // The receiver is just above, so this cannot fail.
+                Some(invocation) => drop(sender.send(invocation)),
+                None => state.polls.push_back(sender),
             }
-            waiting
-        };
-        let mut poll = PendingPoll { lambda: Arc::clone(self), receiver };
-        let invocation = match waiting {
-            Some(invocation) => Some(invocation),
-            None => {
-                let mut stopping = self.stopping.clone();
-                tokio::select! {
-                    taken = &mut poll.receiver => taken.ok(),
-                    _ = stopping.wait_for(|stopping| *stopping) => None,
-                }
-            }
+        }
+        let mut stopping = self.stopping.clone();
+        let invocation = tokio::select! {
+            taken = &mut poll.receiver => taken.ok(),
+            _ = stopping.wait_for(|stopping| *stopping) => None,
         };
         Delivery { lambda: Arc::clone(self), invocation }
     }

@@ -138,8 +138,9 @@ pub(super) fn streamed(turn: &Turn<'_>) -> Script {
     scene.think("<thinking>The notes name a time-out. I check its value.</thinking>", 200);
     scene.rationale("The notes name a time-out. I check its exact value before I state it.");
     scene.act(150);
+    let began = scene.elapsed;
     scene.say(&answer, answer.opening, answer.text.len());
-    scene.finish(&answer.text);
+    scene.finish(&answer.text, began);
     scene.script
 }
 
@@ -216,10 +217,13 @@ impl Scene {
         }
     }
 
-    fn pass(&mut self, milliseconds: u64) {
+    /// Lets time pass, and returns when that began and how long it took.
+    fn pass(&mut self, milliseconds: u64) -> (Duration, Duration) {
         let duration = Duration::from_millis(milliseconds);
+        let start = self.elapsed;
         self.elapsed += duration;
         self.script.steps.push(Step::Wait(duration));
+        (start, duration)
     }
 
     fn trace(&mut self, trace: Value) {
@@ -248,19 +252,17 @@ impl Scene {
 
     fn look_up(&mut self, question: &str, milliseconds: u64) {
         self.trace(self.traces.lookup("RELAYNOTES", question));
-        let start = self.elapsed;
-        self.pass(milliseconds);
+        let (start, took) = self.pass(milliseconds);
         let found: Vec<Value> = (0..DOCUMENTS.len()).map(reference).collect();
-        self.trace(self.traces.found(&found, start, self.elapsed - start));
+        self.trace(self.traces.found(&found, start, took));
     }
 
     fn act(&mut self, milliseconds: u64) {
         let parameters = [("service", "api-gateway"), ("limit", "integration-timeout")];
         self.trace(self.traces.action("gateway-limits", "lookup_limit", &parameters));
-        let start = self.elapsed;
-        self.pass(milliseconds);
+        let (start, took) = self.pass(milliseconds);
         let result = r#"{"limit":"integration-timeout","seconds":29,"adjustable":false}"#;
-        self.trace(self.traces.acted(result, start, self.elapsed - start));
+        self.trace(self.traces.acted(result, start, took));
     }
 
     /// Speaks a part of the text, from one byte to another. A citation comes with the chunk in
@@ -277,11 +279,12 @@ impl Scene {
         }
     }
 
-    fn finish(&mut self, text: &str) {
+    /// The last model call, which spoke the text since `began`, and the end of the turn.
+    fn finish(&mut self, text: &str, began: Duration) {
         let prompt = self.prompt.clone();
-        let spoken_since = 1_800;
-        let mut call = self.call(&prompt, text, spoken_since);
-        call.start = self.elapsed.saturating_sub(call.took);
+        let mut call = self.call(&prompt, text, 0);
+        call.start = began;
+        call.took = self.elapsed.saturating_sub(began);
         self.trace(self.traces.orchestration_output(&call));
         self.trace(self.traces.finish(text, self.elapsed));
     }

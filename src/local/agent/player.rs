@@ -69,13 +69,13 @@ impl Player {
                 Step::Chunk { bytes, citations } => {
                     self.chunks += 1;
                     let event = Event::AgentChunk { session_id: session_id(), n: self.chunks };
-                    (wire::event("chunk", &chunk(&bytes, citations)), Some(event))
+                    (wire::event("chunk", &chunk(&bytes, &citations)), Some(event))
                 }
                 Step::Trace(trace) => {
                     let event = Event::AgentTrace { session_id: session_id() };
                     // The time of the event is that of its sending, so it is written afterwards.
                     reach(self.due, &mut self.stopping).await?;
-                    (wire::event("trace", &trace_part(&self.address, trace)), Some(event))
+                    (wire::event("trace", &trace_part(&self.address, &trace)), Some(event))
                 }
                 Step::Event { event_type, payload } => (wire::event(event_type, &payload), None),
                 Step::Exception(exception) => {
@@ -120,7 +120,7 @@ async fn reach(due: Instant, stopping: &mut watch::Receiver<bool>) -> Option<()>
     }
 }
 
-fn chunk(bytes: &[u8], citations: Vec<Value>) -> Value {
+fn chunk(bytes: &[u8], citations: &[Value]) -> Value {
     let mut chunk = json!({ "bytes": STANDARD.encode(bytes) });
     if !citations.is_empty() {
         chunk["attribution"] = json!({ "citations": citations });
@@ -129,7 +129,7 @@ fn chunk(bytes: &[u8], citations: Vec<Value>) -> Value {
 }
 
 /// Wraps a trace as Bedrock does: note the nesting, the part holds the trace in a member `trace`.
-fn trace_part(address: &Address, trace: Value) -> Value {
+fn trace_part(address: &Address, trace: &Value) -> Value {
     let Address { agent_id, agent_alias_id, session_id } = address;
     let now = DateTime::from(SystemTime::now()).fmt(Format::DateTimeWithOffset);
     json!({

@@ -191,7 +191,7 @@ fn none(arguments: &[&str]) -> Result<(), String> {
 /// Reads a number within bounds.
 fn number<N>(text: &str, least: N, most: N, name: &str) -> Result<N, String>
 where
-    N: std::str::FromStr + PartialOrd + std::fmt::Display,
+    N: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
 {
     let fits = |number: &N| *number >= least && *number <= most;
     text.parse().ok().filter(fits).ok_or_else(|| {

@@ -156,7 +156,7 @@ struct ProxyEvent<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Context<'a> {
-    route_key: Route,
+    route_key: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     disconnect_status_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,7 +190,7 @@ impl<'a> Context<'a> {
         let now = SystemTime::now();
         let request_id = random_id();
         Self {
-            route_key: route,
+            route_key: route.key(),
             disconnect_status_code: None,
             message_id: None,
             event_type: match route {

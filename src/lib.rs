@@ -12,6 +12,7 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
+//! [`page`] has the files of the page, and [`local`] is the AWS of your own machine.
 //! [`error`] has the codes of everything that can go wrong, and [`retry`] says what is tried again.
 
 pub mod after;
@@ -22,6 +23,9 @@ pub mod connection;
 pub mod error;
 pub mod event;
 pub mod function;
+#[cfg(feature = "local")]
+pub mod local;
+pub mod page;
 pub mod relay;
 pub mod request;
 pub mod retry;

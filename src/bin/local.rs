@@ -1,2 +1,190 @@
-//! The AWS of your own machine.
-fn main() {}
+//! The command line of the local AWS.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use agent_relay::local::{
+    Agent, Function, FunctionError, LocalAws, Log, Options, Program, SCENARIOS, StartError,
+};
+use anstyle::{AnsiColor, Style};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Agent Relay on your own machine: the page, API Gateway's WebSocket side, Lambda's Runtime API and
+/// a scripted Bedrock agent. No AWS account is needed.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = examples())]
+struct Arguments {
+    /// The port on 127.0.0.1 for everything
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+
+    /// How long each post to a client takes, in milliseconds, as over a real network
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    post_latency_ms: u64,
+
+    /// How many turns the function takes at once; 1 is how classic Lambda works
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
+    concurrency: u16,
+
+    /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
+    agent_id: Option<String>,
+
+    /// The id of that agent's alias
+    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id)]
+    agent_alias_id: Option<String>,
+
+    /// An executable to run as the function, such as the bootstrap of cargo-lambda [default: this
+    /// program's own copy of the function]
+    #[arg(long, value_name = "PATH")]
+    function: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    // The child process comes in here: see `Program::Own`.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
+        return agent_relay::function::main();
+    }
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Why it ends before it is told to.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Function(#[from] FunctionError),
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    let program = arguments.function.clone().map_or(Program::Own, Program::Executable);
+    let aws = LocalAws::start(arguments.into()).await?;
+    let journal = aws.journal().clone();
+    let mut follower = journal.follow();
+    let mut log = Log::new(anstream::stdout());
+
+    let ended = {
+        let printing = async {
+            loop {
+                let entry = follower.next().await;
+                // A closed output, as of a pipe to `head`, is no reason to stop serving.
+                let _ = log.write(&entry);
+            }
+        };
+        tokio::select! {
+            ended = serve(&aws, &program) => ended,
+            () = printing => Ok(()),
+        }
+    };
+    aws.stop().await;
+    while let Some(entry) = follower.try_next() {
+        let _ = log.write(&entry);
+    }
+    ended
+}
+
+/// Runs the function until a signal comes or the function ends.
+async fn serve(aws: &LocalAws, program: &Program) -> Result<(), Error> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut function = tokio::select! {
+        function = Function::start(aws, program) => function?,
+        // Dropping the start ends the process, too.
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    welcome(aws);
+    tokio::select! {
+        error = function.exited() => return Err(error.into()),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    function.stop().await;
+    Ok(())
+}
+
+/// Says where everything is.
+fn welcome(aws: &LocalAws) {
+    const BOLD: Style = Style::new().bold();
+    const LINK: Style = AnsiColor::Cyan.on_default().underline();
+    let (page, socket) = (aws.page_url(), aws.websocket_url());
+    let agent = match aws.agent() {
+        Agent::Scripted => "scripted; the prompt /help lists what it can do".to_owned(),
+        Agent::Real { agent_id, agent_alias_id } => {
+            format!("Bedrock's {agent_id}, alias {agent_alias_id}")
+        }
+    };
+    let text = format!(
+        "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
+           Page       {LINK}{page}{LINK:#}\n  \
+           WebSocket  {socket}\n  \
+           Try        npx wscat -c {socket} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
+           Agent      {agent}\n  \
+           Stop       Ctrl-C\n\n"
+    );
+    let mut out = anstream::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        let agent = match (arguments.agent_id, arguments.agent_alias_id) {
+            (Some(agent_id), Some(agent_alias_id)) => Agent::Real { agent_id, agent_alias_id },
+            _ => Agent::Scripted,
+        };
+        Self {
+            port: arguments.port,
+            post_latency: Duration::from_millis(arguments.post_latency_ms),
+            concurrency: arguments.concurrency,
+            agent,
+            // It runs for days, and the log needs only what is new.
+            journal_capacity: 2_000,
+            ..Self::default()
+        }
+    }
+}
+
+/// Checks an id with Bedrock's pattern, so that a slip shows here and not in the first answer.
+fn agent_id(text: &str) -> Result<String, String> {
+    if (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text.to_owned())
+    } else {
+        Err("Bedrock's ids have at most ten letters and digits, such as ABCDEFGHIJ".to_owned())
+    }
+}
+
+fn examples() -> String {
+    let scenarios = SCENARIOS.map(|(usage, what)| format!("  {usage:<18}{what}\n")).concat();
+    format!(
+        "\
+Examples:
+  cargo run                                     everything, on port 8080
+  cargo run -- --port 9000 --post-latency-ms 20
+  cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
+  cargo run -- --function target/lambda/agent-relay/bootstrap
+
+What the scripted agent does with these prompts:
+{scenarios}"
+    )
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    const RED: Style = AnsiColor::Red.on_default().bold();
+    let text = format!("{RED}error:{RED:#} {error}\n");
+    let _ = anstream::stderr().write_all(text.as_bytes());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,249 @@
+//! The AWS of your own machine: API Gateway's WebSocket side, Lambda's Runtime API and a scripted
+//! Bedrock agent, all on one port of 127.0.0.1, all speaking the real wire protocols.
+//!
+//! The function under test is a process of its own, the same code that is deployed. The standard
+//! variables of [`LocalAws::function_environment`] point it here, so nothing in it knows whether
+//! it runs locally.
+//!
+//! | Address | What |
+//! |---|---|
+//! | `/`, `/config.json`, … | the page |
+//! | `ws://…/local` | API Gateway's WebSocket side |
+//! | `/local/@connections/{connectionId}` | its callbacks |
+//! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
+//! | `/bedrock/agents/…` | the scripted agent |
+
+mod agent;
+mod callbacks;
+mod function;
+mod gateway;
+mod guard;
+mod journal;
+mod log;
+mod options;
+mod runtime_api;
+mod site;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS};
+pub use function::{Function, FunctionError, Program};
+pub use gateway::Route;
+pub use journal::{Entry, Event, Follower, Journal};
+pub use log::Log;
+pub use options::{Agent, Limits, Options};
+
+use agent::ScriptedAgent;
+use callbacks::Callbacks;
+use gateway::{Gateway, STAGE};
+use runtime_api::Lambda;
+
+/// The name that the function has here.
+const FUNCTION_NAME: &str = "agent-relay";
+
+/// The Region that everything pretends to be in, unless a real agent lives elsewhere.
+const REGION: &str = "us-east-1";
+
+/// How long open connections may take to end when everything stops.
+const STOPPING: Duration = Duration::from_secs(3);
+
+/// The running local AWS. Dropping it stops it, too, but does not wait for the end.
+#[derive(Debug)]
+pub struct LocalAws {
+    address: SocketAddr,
+    options: Options,
+    journal: Journal,
+    gateway: std::sync::Arc<Gateway>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+/// Why the local AWS cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another program has the port.
+    #[error("port {port} is in use by another program: choose another one with --port")]
+    PortInUse {
+        /// The port.
+        port: u16,
+    },
+    /// The port cannot be had for another reason.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// The reason.
+        source: io::Error,
+    },
+    /// No event could ever be taken.
+    #[error("the concurrency must be from 1 to 1600")]
+    Concurrency,
+}
+
+impl LocalAws {
+    /// Starts everything but the function, which [`Function::start`] starts.
+    ///
+    /// # Errors
+    /// When the port is taken or may not be used, or when the concurrency is out of bounds.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        // "Concurrency per environment" of Lambda Managed Instances goes up to 1600.
+        if !(1..=1600).contains(&options.concurrency) {
+            return Err(StartError::Concurrency);
+        }
+        let port = options.port;
+        let in_use = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse { port },
+            _ => StartError::Listen { port, source },
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(in_use)?;
+        let address = listener.local_addr().map_err(in_use)?;
+
+        let journal = Journal::new(options.journal_capacity);
+        let (stop, stopping) = watch::channel(false);
+        let limits = options.limits.clone();
+        let arn = format!("arn:aws:lambda:{}:123456789012:function:{FUNCTION_NAME}", region());
+        let lambda = Lambda::new(journal.clone(), arn, limits.function_timeout, stopping.clone());
+        let gateway = Gateway::new(
+            lambda.clone(),
+            journal.clone(),
+            limits.clone(),
+            address.to_string(),
+            stopping.clone(),
+        );
+        let callbacks = Callbacks {
+            gateway: gateway.clone(),
+            journal: journal.clone(),
+            post_latency: options.post_latency,
+            message_bytes: limits.message_bytes,
+        };
+        let router = Router::new()
+            .merge(runtime_api::router(lambda))
+            .merge(gateway::router(gateway.clone()))
+            .merge(callbacks::router(callbacks))
+            .merge(agent::router(ScriptedAgent::new(journal.clone(), stopping.clone())))
+            .merge(site::router(websocket_url(address), options.allow_trace))
+            .layer(axum::middleware::from_fn(guard::only_this_machine));
+
+        // Small frames must not wait for the acknowledgement of the ones before them.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let mut stopping = stopping;
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+            // An error means that the handle is gone, which stops everything as well.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        });
+        let server = tokio::spawn(async move { serving.await });
+        Ok(Self { address, options, journal, gateway, stop, server })
+    }
+
+    /// The address of everything.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of the page.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The WebSocket URL.
+    #[must_use]
+    pub fn websocket_url(&self) -> String {
+        websocket_url(self.address)
+    }
+
+    /// The callback URL, below which `/@connections/{connectionId}` stands.
+    #[must_use]
+    pub fn callback_url(&self) -> String {
+        format!("http://{}/{STAGE}", self.address)
+    }
+
+    /// The endpoint URL of the scripted agent.
+    #[must_use]
+    pub fn agent_url(&self) -> String {
+        format!("http://{}/bedrock", self.address)
+    }
+
+    /// Which agent answers.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.options.agent
+    }
+
+    /// Everything that has happened.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The variables that make a process the function of this local AWS.
+    ///
+    /// For the scripted agent they include credentials, which are nobody's. For a real agent the
+    /// function finds the machine's own, and its Region, as every AWS program does.
+    #[must_use]
+    pub fn function_environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![
+            ("AWS_LAMBDA_RUNTIME_API", self.address.to_string()),
+            ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION_NAME.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{FUNCTION_NAME}")),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.callback_url()),
+            ("ALLOW_TRACE", self.options.allow_trace.to_string()),
+        ];
+        match &self.options.agent {
+            Agent::Scripted => environment.extend([
+                ("AGENT_ID", AGENT_ID.to_owned()),
+                ("AGENT_ALIAS_ID", AGENT_ALIAS_ID.to_owned()),
+                ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()),
+                ("AWS_REGION", REGION.to_owned()),
+                ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "local-and-nobodys-secret".to_owned()),
+                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ]),
+            Agent::Real { agent_id, agent_alias_id } => environment.extend([
+                ("AGENT_ID", agent_id.clone()),
+                ("AGENT_ALIAS_ID", agent_alias_id.clone()),
+            ]),
+        }
+        environment
+    }
+
+    /// Closes every connection and waits until that is done.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.gateway.finish(STOPPING).await;
+        // What still holds a connection open then, such as a client that never reads, is cut off.
+        let _ = tokio::time::timeout(STOPPING, &mut self.server).await;
+        self.server.abort();
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+fn websocket_url(address: SocketAddr) -> String {
+    format!("ws://{address}/{STAGE}")
+}
+
+/// The Region of the machine, for the function's ARN.
+fn region() -> String {
+    std::env::var("AWS_REGION").unwrap_or_else(|_| REGION.to_owned())
+}

@@ -1,0 +1,148 @@
+//! Plays a script into the body of a response, each event the moment it is due.
+
+use std::convert::Infallible;
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::script::{Script, Step};
+use super::{Address, wire};
+use crate::local::journal::{Event, Journal};
+
+/// The body that plays the script. Dropping it before its end is noticed.
+pub(super) fn body(
+    script: Script,
+    address: Address,
+    journal: &Journal,
+    stopping: watch::Receiver<bool>,
+) -> Body {
+    let player = Player {
+        steps: script.steps.into_iter(),
+        address,
+        journal: journal.clone(),
+        due: Instant::now(),
+        chunks: 0,
+        events: 0,
+        exception: None,
+        finished: false,
+        stopping,
+    };
+    Body::from_stream(stream::unfold(player, async |mut player| {
+        let bytes = player.next().await?;
+        Some((Ok::<_, Infallible>(bytes), player))
+    }))
+}
+
+struct Player {
+    steps: std::vec::IntoIter<Step>,
+    address: Address,
+    journal: Journal,
+    /// When the next step is due. Waits add up here, so that a slow reader or timer does not slow
+    /// the agent down.
+    due: Instant,
+    chunks: usize,
+    events: usize,
+    exception: Option<String>,
+    finished: bool,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Player {
+    /// The bytes of the next event, when it is due; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        let session_id = || self.address.session_id.clone();
+        for step in self.steps.by_ref() {
+            let (bytes, event) = match step {
+                Step::Wait(duration) => {
+                    self.due += duration;
+                    continue;
+                }
+                Step::Chunk { bytes, citations } => {
+                    self.chunks += 1;
+                    let event = Event::AgentChunk { session_id: session_id(), n: self.chunks };
+                    (wire::event("chunk", &chunk(&bytes, &citations)), Some(event))
+                }
+                Step::Trace(trace) => {
+                    let event = Event::AgentTrace { session_id: session_id() };
+                    // The time of the event is that of its sending, so it is written afterwards.
+                    reach(self.due, &mut self.stopping).await?;
+                    (wire::event("trace", &trace_part(&self.address, &trace)), Some(event))
+                }
+                Step::Event { event_type, payload } => (wire::event(event_type, &payload), None),
+                Step::Exception(exception) => {
+                    self.exception = Some(exception.member().to_owned());
+                    (wire::exception(exception), None)
+                }
+            };
+            reach(self.due, &mut self.stopping).await?;
+            self.events += 1;
+            if let Some(event) = event {
+                self.journal.record(event);
+            }
+            return Some(bytes);
+        }
+        // A script may end with silence.
+        reach(self.due, &mut self.stopping).await?;
+        self.finished = true;
+        self.journal.record(Event::AgentFinished {
+            session_id: session_id(),
+            chunks: self.chunks,
+            events: self.events,
+            exception: self.exception.take(),
+        });
+        None
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        if !self.finished {
+            let session_id = self.address.session_id.clone();
+            self.journal.record(Event::AgentDropped { session_id, chunks: self.chunks });
+        }
+    }
+}
+
+/// Waits until this moment; `None` when the local AWS stops before.
+async fn reach(due: Instant, stopping: &mut watch::Receiver<bool>) -> Option<()> {
+    tokio::select! {
+        () = sleep_until(due) => Some(()),
+        _ = stopping.wait_for(|stopping| *stopping) => None,
+    }
+}
+
+fn chunk(bytes: &[u8], citations: &[Value]) -> Value {
+    let mut chunk = json!({ "bytes": STANDARD.encode(bytes) });
+    if !citations.is_empty() {
+        chunk["attribution"] = json!({ "citations": citations });
+    }
+    chunk
+}
+
+/// Wraps a trace as Bedrock does: note the nesting, the part holds the trace in a member `trace`.
+fn trace_part(address: &Address, trace: &Value) -> Value {
+    let Address { agent_id, agent_alias_id, session_id } = address;
+    let now = DateTime::from(SystemTime::now()).fmt(Format::DateTimeWithOffset);
+    json!({
+        "agentAliasId": agent_alias_id,
+        "agentId": agent_id,
+        "agentVersion": "1",
+        "callerChain": [{
+            "agentAliasArn": format!(
+                "arn:aws:bedrock:us-east-1:123456789012:agent-alias/{agent_id}/{agent_alias_id}"
+            ),
+        }],
+        "eventTime": now.unwrap_or_default(),
+        "sessionId": session_id,
+        "trace": trace,
+    })
+}

@@ -1,0 +1,309 @@
+//! The JSON that API Gateway sends to a proxy integration of a WebSocket API.
+//!
+//! Shapes as recorded from real APIs by the crate `aws_lambda_events` (its fixtures
+//! `example-apigw-websocket-request*.json`).
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use axum::http::{HeaderMap, HeaderName};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use serde::Serialize;
+
+use super::{API_ID, Connection, Route, STAGE};
+
+/// What a close frame, or the lack of one, says about the end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) code: u16,
+    pub(super) reason: String,
+}
+
+/// The names and values of headers or of a query string, in both forms of an event.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Pairs {
+    /// The last value of each name.
+    single: BTreeMap<String, String>,
+    /// All values of each name.
+    multi: BTreeMap<String, Vec<String>>,
+}
+
+/// The event of a `$connect`.
+pub(super) fn connect(
+    connection: &Connection,
+    authority: &str,
+    headers: &Pairs,
+    query: &Pairs,
+) -> Vec<u8> {
+    let context = Context::new(connection, authority, Route::Connect);
+    encode(&ProxyEvent {
+        headers: Some(&headers.single),
+        multi_value_headers: Some(&headers.multi),
+        query_string_parameters: (!query.single.is_empty()).then_some(&query.single),
+        multi_value_query_string_parameters: (!query.multi.is_empty()).then_some(&query.multi),
+        request_context: context,
+        body: None,
+        is_base64_encoded: false,
+    })
+}
+
+/// The event of a client's message.
+pub(super) fn message(
+    connection: &Connection,
+    authority: &str,
+    request_id: &str,
+    body: &str,
+) -> Vec<u8> {
+    let mut context = Context::new(connection, authority, Route::Default);
+    context.message_id = Some(random_id());
+    request_id.clone_into(&mut context.request_id);
+    request_id.clone_into(&mut context.extended_request_id);
+    encode(&ProxyEvent {
+        headers: None,
+        multi_value_headers: None,
+        query_string_parameters: None,
+        multi_value_query_string_parameters: None,
+        request_context: context,
+        body: Some(body),
+        is_base64_encoded: false,
+    })
+}
+
+/// The event of a `$disconnect`.
+pub(super) fn disconnect(connection: &Connection, authority: &str, ending: &Ending) -> Vec<u8> {
+    let mut context = Context::new(connection, authority, Route::Disconnect);
+    context.disconnect_status_code = Some(ending.code);
+    context.disconnect_reason = Some(&ending.reason);
+    let mut headers = Pairs::default();
+    headers.add("Host".to_owned(), authority.to_owned());
+    headers.add("x-api-key".to_owned(), String::new());
+    headers.add("X-Forwarded-For".to_owned(), String::new());
+    headers.add("x-restapi".to_owned(), String::new());
+    encode(&ProxyEvent {
+        headers: Some(&headers.single),
+        multi_value_headers: Some(&headers.multi),
+        query_string_parameters: None,
+        multi_value_query_string_parameters: None,
+        request_context: context,
+        body: None,
+        is_base64_encoded: false,
+    })
+}
+
+/// A random id in the form of API Gateway's connection and request ids, such as `L0SM9cOFvHcCIhw=`.
+pub(super) fn random_id() -> String {
+    let mut bytes = [0; 11];
+    fastrand::fill(&mut bytes);
+    URL_SAFE.encode(bytes)
+}
+
+impl Pairs {
+    /// The headers of a handshake as API Gateway passes them on: with their usual capitals, without
+    /// those of the upgrade itself, and with those that the gateway adds.
+    pub(super) fn of_headers(headers: &HeaderMap, source_ip: &str, port: &str) -> Self {
+        let mut pairs = Self::default();
+        for (name, value) in headers {
+            if !matches!(name.as_str(), "connection" | "upgrade") {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                pairs.add(capitalize(name), value);
+            }
+        }
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let trace = format!("Root=1-{seconds:08x}-{:024x}", fastrand::u128(..) >> 32);
+        pairs.add("X-Amzn-Trace-Id".to_owned(), trace);
+        pairs.add("X-Forwarded-For".to_owned(), source_ip.to_owned());
+        pairs.add("X-Forwarded-Port".to_owned(), port.to_owned());
+        pairs.add("X-Forwarded-Proto".to_owned(), "http".to_owned());
+        pairs
+    }
+
+    /// The parameters of a query string, decoded.
+    pub(super) fn of_query(query: &str) -> Self {
+        let mut pairs = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.add(percent_decode(name), percent_decode(value));
+        }
+        pairs
+    }
+
+    fn add(&mut self, name: String, value: String) {
+        self.multi.entry(name.clone()).or_default().push(value.clone());
+        self.single.insert(name, value);
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyEvent<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_value_headers: Option<&'a BTreeMap<String, Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_string_parameters: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_value_query_string_parameters: Option<&'a BTreeMap<String, Vec<String>>>,
+    request_context: Context<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    route_key: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect_status_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    event_type: &'static str,
+    extended_request_id: String,
+    request_time: String,
+    message_direction: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect_reason: Option<&'a str>,
+    stage: &'static str,
+    connected_at: u64,
+    request_time_epoch: u64,
+    identity: Identity<'a>,
+    request_id: String,
+    domain_name: &'a str,
+    connection_id: &'a str,
+    api_id: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    source_ip: &'a str,
+}
+
+impl<'a> Context<'a> {
+    fn new(connection: &'a Connection, authority: &'a str, route: Route) -> Self {
+        let now = SystemTime::now();
+        let request_id = random_id();
+        Self {
+            route_key: route.key(),
+            disconnect_status_code: None,
+            message_id: None,
+            event_type: match route {
+                Route::Connect => "CONNECT",
+                Route::Default => "MESSAGE",
+                Route::Disconnect => "DISCONNECT",
+            },
+            extended_request_id: request_id.clone(),
+            request_time: request_time(now),
+            message_direction: "IN",
+            disconnect_reason: None,
+            stage: STAGE,
+            connected_at: epoch_millis(connection.connected_at),
+            request_time_epoch: epoch_millis(now),
+            identity: Identity {
+                user_agent: connection.user_agent.as_deref(),
+                source_ip: &connection.source_ip,
+            },
+            request_id,
+            domain_name: authority,
+            connection_id: &connection.id,
+            api_id: API_ID,
+        }
+    }
+}
+
+fn encode(event: &ProxyEvent<'_>) -> Vec<u8> {
+    // Strings, numbers and maps with string keys always have a JSON form.
+    serde_json::to_vec(event).unwrap_or_default()
+}
+
+fn epoch_millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time in the form of web server logs: `23/Nov/2026:02:11:37 +0000`.
+fn request_time(time: SystemTime) -> String {
+    let whole_seconds = DateTime::from_secs(DateTime::from(time).secs());
+    // "Mon, 23 Nov 2026 02:11:37 GMT"
+    let http = whole_seconds.fmt(Format::HttpDate).unwrap_or_default();
+    let mut words = http.split(' ').skip(1);
+    let mut word = || words.next().unwrap_or_default();
+    format!("{}/{}/{}:{} +0000", word(), word(), word(), word())
+}
+
+/// `sec-websocket-key` ⇒ `Sec-WebSocket-Key`.
+fn capitalize(name: &HeaderName) -> String {
+    let words = name.as_str().split('-').map(|word| match word {
+        "websocket" => "WebSocket".to_owned(),
+        _ => word[..word.len().min(1)].to_uppercase() + word.get(1..).unwrap_or_default(),
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                rest = &tail[2..];
+            }
+            (b'+', _) => {
+                decoded.push(b' ');
+                rest = tail;
+            }
+            _ => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn ids_look_like_api_gateways() {
+        let id = random_id();
+        assert_eq!((id.len(), id.ends_with('=')), (16, true), "{id}");
+    }
+
+    #[test]
+    fn the_request_time_is_in_log_form() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_707_502_303_456);
+        assert_eq!(request_time(time), "09/Feb/2024:18:11:43 +0000");
+    }
+
+    #[test]
+    fn a_query_string_is_decoded_and_the_last_value_wins() {
+        let pairs = Pairs::of_query("name=a%20b&name=c+d&flag&odd=%zz%4");
+        assert_eq!(pairs.single["name"], "c d");
+        assert_eq!(pairs.multi["name"], ["a b", "c d"]);
+        assert_eq!((&*pairs.single["flag"], &*pairs.single["odd"]), ("", "%zz%4"));
+    }
+
+    #[test]
+    fn headers_get_their_capitals() {
+        let mut headers = HeaderMap::new();
+        headers.insert("sec-websocket-protocol", "a, b".parse().unwrap());
+        headers.insert("upgrade", "websocket".parse().unwrap());
+        let pairs = Pairs::of_headers(&headers, "127.0.0.1", "8080");
+        assert_eq!(pairs.single["Sec-WebSocket-Protocol"], "a, b");
+        assert_eq!(pairs.single["X-Forwarded-For"], "127.0.0.1");
+        assert!(!pairs.single.contains_key("Upgrade"));
+    }
+}

@@ -1,0 +1,95 @@
+//! What can be chosen about the local AWS.
+
+use std::time::Duration;
+
+/// How the local AWS behaves. The default is what a newcomer wants.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The TCP port on 127.0.0.1; 0 takes a free one, which suits tests.
+    pub port: u16,
+    /// How long the answer to each post to a connection takes.
+    pub post_latency: Duration,
+    /// How many events the function takes at once, as on Lambda Managed Instances. It becomes the
+    /// function's `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is how classic Lambda works.
+    pub concurrency: u16,
+    /// Which agent answers.
+    pub agent: Agent,
+    /// Whether clients may ask for traces.
+    pub allow_trace: bool,
+    /// The limits that AWS sets. Tests shorten them.
+    pub limits: Limits,
+    /// How many entries the journal keeps.
+    pub journal_capacity: usize,
+}
+
+/// Which agent answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// The scripted one: no account is needed.
+    Scripted,
+    /// A real Bedrock agent, called by the function with this machine's own AWS credentials.
+    Real {
+        /// The agent's id.
+        agent_id: String,
+        /// The id of its alias.
+        agent_alias_id: String,
+    },
+}
+
+/// The limits of API Gateway's WebSocket APIs and of Lambda.
+///
+/// Sources: the pages "Amazon API Gateway quotas for WebSocket APIs" and "Lambda quotas". Where a
+/// value is not documented, its field says so.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long an integration may take to answer: 29 s, and no request raises it.
+    pub integration_timeout: Duration,
+    /// How long the function may take for one event: 900 s at most.
+    pub function_timeout: Duration,
+    /// How long a connection may be idle: 10 minutes. Messages count, in both directions.
+    pub idle: Duration,
+    /// How long a connection may last: 2 hours.
+    pub lifetime: Duration,
+    /// The largest message, in bytes: 128 KiB. It holds for posts too.
+    pub message_bytes: usize,
+    /// The largest frame, in bytes: 32 KiB. Longer posts go out in several frames.
+    pub frame_bytes: usize,
+    /// How many bytes may wait for a client that reads slowly, before posts to it fail with 429.
+    /// The real size is not documented.
+    pub client_buffer_bytes: usize,
+    /// How long a client's message waits for a function that is between two events. Lambda would
+    /// start another environment meanwhile.
+    pub message_grace: Duration,
+    /// The same for `$connect` and `$disconnect`.
+    pub lifecycle_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            post_latency: Duration::ZERO,
+            concurrency: 10,
+            agent: Agent::Scripted,
+            allow_trace: true,
+            limits: Limits::default(),
+            journal_capacity: 100_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            integration_timeout: Duration::from_secs(29),
+            function_timeout: Duration::from_mins(15),
+            idle: Duration::from_mins(10),
+            lifetime: Duration::from_hours(2),
+            message_bytes: 128 * 1024,
+            frame_bytes: 32 * 1024,
+            client_buffer_bytes: 1024 * 1024,
+            message_grace: Duration::from_millis(250),
+            lifecycle_grace: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The page, over HTTP.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::get;
+
+use crate::page::{self, Access, Settings};
+
+/// The route of everything that no other part answers.
+pub(crate) fn router(endpoint: String, allow_trace: bool) -> Router {
+    let suggestions = [
+        "How does this answer reach me?",
+        "/tokens 300 60",
+        "/slow 35",
+        "/emoji",
+        "/trace 100",
+        "/error throttling 5",
+        "/help",
+    ];
+    let settings = Settings {
+        endpoint,
+        access: Access::Open,
+        allow_trace,
+        suggestions: suggestions.map(str::to_owned).to_vec(),
+    };
+    Router::new().fallback(get(serve)).with_state(Arc::new(settings))
+}
+
+async fn serve(State(settings): State<Arc<Settings>>, uri: Uri) -> Response {
+    match page::asset(uri.path(), &settings) {
+        Some(asset) => {
+            let content_type = [("content-type", asset.content_type)];
+            (content_type, AppendHeaders(asset.headers), asset.body.into_owned()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "There is nothing at this address.\n").into_response(),
+    }
+}

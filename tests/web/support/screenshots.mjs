@@ -54,7 +54,7 @@ const PICTURES = {
     },
   },
   narrow: {
-    options: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true },
+    options: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, PROMPT);
@@ -97,7 +97,7 @@ async function take(browser, name, { options, pose }) {
   const local = await startLocal();
   try {
     const { page, faults, close } = await openPage(browser, `${local.page}/`, {
-      deviceScaleFactor: 1.5,
+      deviceScaleFactor: 1.25,
       colorScheme: 'light',
       ...options,
     });

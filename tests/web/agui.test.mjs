@@ -100,8 +100,8 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
       'relay.fragment',
     );
     assert.ok(fragments.length >= 4, `${fragments.length} fragments`);
-    const largest = Math.max(...ofType(events, 'RAW').map((raw) => JSON.stringify(raw).length));
-    assert.ok(largest >= 100 * 1024, `the largest trace has ${largest} characters`);
+    const sizes = ofType(events, 'RAW').map((raw) => Buffer.byteLength(JSON.stringify(raw)));
+    assert.ok(Math.max(...sizes) >= 100 * 1024, `the traces have ${sizes} bytes`);
     // A client that knows nothing of fragments loses the trace, but nothing else.
     const untouched = frames.map((frame) => JSON.parse(frame));
     await checkReplay(untouched, { input });
@@ -147,7 +147,10 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
   /** Runs the prompt, checks all that holds for every run, and returns it for more. */
   async function conforms(prompt, { trace = false, code } = {}) {
     const input = runAgentInput(prompt, { forwardedProps: { trace } });
-    const run = await record(local, input);
+    const [run, expected] = await Promise.all([
+      record(local, input),
+      textOfAgent(local, prompt, trace),
+    ]);
     const events = checkFrames(run, { runId: input.runId, code });
     const [first] = events;
     assert.deepEqual(
@@ -155,7 +158,7 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
       ['RUN_STARTED', input.threadId, input.runId],
     );
     const text = textOf(events);
-    assert.equal(text, await textOfAgent(local, prompt));
+    assert.equal(text, expected);
     await checkReplay(events, { input, code });
     return { ...run, events, input, text };
   }
@@ -210,15 +213,12 @@ function checkEvent(event) {
   );
 }
 
-/** AG-UI's client makes the right message of the run, without a warning. */
+/** AG-UI's client makes the right message of the run, tells its end right, and complains of nothing. */
 async function checkReplay(events, { input, code }) {
-  const { messages, warnings, error } = await replay(events, input);
-  assert.deepEqual(warnings, []);
-  if (code) {
-    assert.equal(error?.message, events.at(-1).message);
-  } else {
-    assert.equal(error, undefined);
-  }
+  const { messages, ends, complaints } = await replay(events, input);
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(ends, [events.at(-1)]);
+  assert.equal(ends[0].code, code);
   const text = textOf(events);
   const answers = messages.filter(({ role }) => role === 'assistant');
   assert.deepEqual(
@@ -238,26 +238,30 @@ class Recording extends AbstractAgent {
   }
 }
 
+/** Runs a recording as the client would; rejects where the order of events is wrong. */
 async function replay(events, input) {
   const agent = new Recording(events, input);
-  const warnings = [];
-  const { warn, error: report } = console;
-  console.warn = (...words) => warnings.push(words);
-  // The client reports a RUN_ERROR there as well as by rejecting.
-  console.error = () => {};
-  let error;
+  const ends = [];
+  const complaints = [];
+  const complain = (...words) => complaints.push(words);
+  const { warn, error } = console;
+  Object.assign(console, { warn: complain, error: complain });
   try {
-    await agent.runAgent({ runId: input.runId });
-  } catch (rejected) {
-    error = rejected;
+    await agent.runAgent(
+      { runId: input.runId },
+      {
+        onRunFinishedEvent: ({ event }) => void ends.push(event),
+        onRunErrorEvent: ({ event }) => void ends.push(event),
+      },
+    );
   } finally {
-    Object.assign(console, { warn, error: report });
+    Object.assign(console, { warn, error });
   }
-  return { messages: agent.messages, warnings, error };
+  return { messages: agent.messages, ends, complaints };
 }
 
 /** The text that the scripted agent itself streams for a prompt, in a session of its own. */
-async function textOfAgent(local, prompt) {
+async function textOfAgent(local, prompt, trace) {
   const session = crypto.randomUUID();
   const response = await fetch(
     `${local.page}/bedrock/agents/AGENT/agentAliases/ALIAS/sessions/${session}/text`,
@@ -266,6 +270,7 @@ async function textOfAgent(local, prompt) {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
         inputText: prompt,
+        enableTrace: trace,
         streamingConfigurations: { streamFinalResponse: true },
       }),
     },
@@ -282,7 +287,7 @@ function messagesOf(body) {
     (text) => Buffer.from(text, 'utf8'),
   );
   const messages = [];
-  for (let start = 0; start < body.length; ) {
+  for (let start = 0; start < body.length;) {
     const length = body.readUInt32BE(start);
     messages.push(codec.decode(body.subarray(start, start + length)));
     start += length;

@@ -11,7 +11,7 @@ import { isTerminal, runAgentInput, startLocal, textOf } from './agui-support.mj
 
 const WSCAT = fileURLToPath(new URL('node_modules/.bin/wscat', import.meta.url));
 
-describe('wscat', { timeout: 60_000 }, () => {
+describe('wscat', { concurrency: true, timeout: 60_000 }, () => {
   let local;
   before(async () => {
     local = await startLocal();
@@ -80,7 +80,7 @@ describe('wscat', { timeout: 60_000 }, () => {
       turns.push([]);
       wscat.stdin.write('{"prompt":"and again"}\n');
     }
-    wscat.stdin.end("\x03");
+    wscat.stdin.end('\x03');
     await exited;
     assert.deepEqual(turns.map(turnOf), [1, 2]);
   });

@@ -426,6 +426,7 @@ describe('the connection', () => {
         }),
     });
     assert.equal(await page.getByRole('switch').count(), 0);
+    assert.equal(await page.getByText(/Switch on the trace/).isVisible(), false);
     assert.equal(await page.locator('#traces-toggle').isVisible(), false);
   });
 });

@@ -3,6 +3,7 @@
 import { element } from './dom.js';
 import { counted, duration } from './format.js';
 import { textAt } from './json.js';
+import { TextFlow } from './text-flow.js';
 import { stepOf } from './trace-step.js';
 
 /** @import { AgentEvent, Turn } from './turn.js' */
@@ -96,7 +97,8 @@ function row(event, turn) {
 
 /** @param {unknown} event */
 function json(event) {
-  const pre = element('pre', 'json', JSON.stringify(event, null, 2));
+  const pre = element('pre', 'json');
+  new TextFlow(pre).append(JSON.stringify(event, null, 2) ?? 'undefined');
   pre.tabIndex = 0;
   pre.setAttribute('role', 'region');
   pre.setAttribute('aria-label', 'Event as JSON');

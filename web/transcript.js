@@ -3,6 +3,7 @@
 import { sourcesOf } from './citations.js';
 import { element } from './dom.js';
 import { counted, duration, oneLine } from './format.js';
+import { TextFlow } from './text-flow.js';
 import { isOpen, notesOf } from './turn.js';
 
 /** @import { Message, Turn } from './turn.js' */
@@ -16,7 +17,7 @@ import { isOpen, notesOf } from './turn.js';
  * @property {HTMLElement} thinking
  * @property {HTMLElement} notes
  * @property {HTMLElement} foot
- * @property {Map<Message, {text: Text, shown: number}>} messages
+ * @property {Map<Message, {flow: TextFlow, shown: number}>} messages
  * @property {string} noted
  * @property {boolean} ended
  */
@@ -78,12 +79,13 @@ export class Transcript {
 function showText(view, message) {
   let part = view.messages.get(message);
   if (part === undefined) {
-    part = { text: document.createTextNode(''), shown: 0 };
+    const text = element('div', 'text');
+    part = { flow: new TextFlow(text), shown: 0 };
     view.messages.set(message, part);
-    view.body.append(element('div', 'text', part.text));
+    view.body.append(text);
   }
   if (message.text.length === part.shown) return;
-  part.text.appendData(message.text.slice(part.shown));
+  part.flow.append(message.text.slice(part.shown));
   part.shown = message.text.length;
 }
 

@@ -229,7 +229,8 @@ describe('the trace', () => {
     const big = page.locator('.step').filter({ hasText: /…/ }).first();
     await big.locator('summary').click();
     const length = await page.locator('.step pre').first().evaluate((pre) => pre.textContent?.length ?? 0);
-    assert.ok(length > 1024 * 1024, `${length} characters`);
+    // Its size is in bytes, and some of its characters have three.
+    assert.ok(length > 900 * 1024, `${length} characters`);
   });
 
   test('is remembered as wanted, and its panel opens and closes', async () => {

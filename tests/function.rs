@@ -87,10 +87,10 @@ fn text(frames: &[Value]) -> String {
     frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
 }
 
+/// The text of `/tokens` with that many chunks.
 fn numbers(count: usize) -> String {
-    (1..=count)
-        .map(|n| format!("{n}{}", if n % 20 == 0 || n == count { '\n' } else { ' ' }))
-        .collect()
+    let word = |n: usize| format!("{n}{}", if n % 20 == 0 || n == count { '\n' } else { ' ' });
+    (1..=count).map(word).collect()
 }
 
 fn traces(frames: &[Value]) -> Vec<&Value> {

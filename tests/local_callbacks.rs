@@ -1,5 +1,7 @@
 //! API Gateway's `@connections` commands, called by the SDK's own client.
 #![cfg(feature = "local")]
+// The helpers below stand outside of tests, where the lints allow them.
+#![allow(clippy::unwrap_used)]
 
 mod local_support;
 

@@ -61,34 +61,32 @@ impl Player {
     async fn next(&mut self) -> Option<Bytes> {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
-            let (bytes, event) = match step {
+            if !matches!(step, Step::Wait(_)) {
+                // Each event happens when it is due, its place in the journal included.
+                reach(self.due, &mut self.stopping).await?;
+                self.events += 1;
+            }
+            return Some(match step {
                 Step::Wait(duration) => {
                     self.due += duration;
                     continue;
                 }
                 Step::Chunk { bytes, citations } => {
                     self.chunks += 1;
-                    let event = Event::AgentChunk { session_id: session_id(), n: self.chunks };
-                    (wire::event("chunk", &chunk(&bytes, &citations)), Some(event))
+                    self.journal
+                        .record(Event::AgentChunk { session_id: session_id(), n: self.chunks });
+                    wire::event("chunk", &chunk(&bytes, &citations))
                 }
                 Step::Trace(trace) => {
-                    let event = Event::AgentTrace { session_id: session_id() };
-                    // The time of the event is that of its sending, so it is written afterwards.
-                    reach(self.due, &mut self.stopping).await?;
-                    (wire::event("trace", &trace_part(&self.address, &trace)), Some(event))
+                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    wire::event("trace", &trace_part(&self.address, &trace))
                 }
-                Step::Event { event_type, payload } => (wire::event(event_type, &payload), None),
+                Step::Event { event_type, payload } => wire::event(event_type, &payload),
                 Step::Exception(exception) => {
                     self.exception = Some(exception.member().to_owned());
-                    (wire::exception(exception), None)
+                    wire::exception(exception)
                 }
-            };
-            reach(self.due, &mut self.stopping).await?;
-            self.events += 1;
-            if let Some(event) = event {
-                self.journal.record(event);
-            }
-            return Some(bytes);
+            });
         }
         // A script may end with silence.
         reach(self.due, &mut self.stopping).await?;

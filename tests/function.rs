@@ -89,7 +89,8 @@ fn text(frames: &[Value]) -> String {
 
 /// The text of `/tokens` with that many chunks.
 fn numbers(count: usize) -> String {
-    let word = |n: usize| format!("{n}{}", if n % 20 == 0 || n == count { '\n' } else { ' ' });
+    let word =
+        |n: usize| format!("{n}{}", if n.is_multiple_of(20) || n == count { '\n' } else { ' ' });
     (1..=count).map(word).collect()
 }
 

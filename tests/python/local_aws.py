@@ -1,0 +1,70 @@
+"""The real local program, started for a test module."""
+
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = REPOSITORY / "target" / "debug" / "local"
+
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class LocalAws:
+    """The local AWS on a free port of its own; a context manager that stops it."""
+
+    def __init__(self, *options):
+        self._output = []
+        self._process = subprocess.Popen(
+            [PROGRAM, "--port", "0", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.page = self._wait_for_address()
+        """The page's address, `http://127.0.0.1:PORT`."""
+        self.bedrock = f"{self.page}/bedrock"
+        """Endpoint of `bedrock-agent-runtime`."""
+        self.callbacks = f"{self.page}/local"
+        """Endpoint of `apigatewaymanagementapi`."""
+        self.socket = f"{self.page.replace('http', 'ws')}/local"
+        """Where WebSocket clients connect."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    @property
+    def output(self):
+        """What the program has printed so far."""
+        return "".join(self._output)
+
+    def _wait_for_address(self):
+        # A program that says nothing is ended, which ends the loop below.
+        watchdog = threading.Timer(START_SECONDS, self._process.kill)
+        watchdog.start()
+        for line in self._process.stdout:
+            self._output.append(line)
+            if address := re.search(r"http://127\.0\.0\.1:\d+", line):
+                watchdog.cancel()
+                # Somebody has to go on reading, or the program would wait for a full pipe.
+                threading.Thread(target=self._drain, daemon=True).start()
+                return address[0]
+        watchdog.cancel()
+        code = self._process.wait()
+        raise RuntimeError(f"the local program ended with {code}:\n{self.output}")
+
+    def _drain(self):
+        self._output.extend(self._process.stdout)

@@ -1,0 +1,305 @@
+// Conformance of the frames with AG-UI: what the relay sends for every scenario of the scripted
+// agent is valid for both protocol versions in use, and replays through AG-UI's own client.
+//
+// The expected text of an answer is not written down here: it is what the agent's own event stream
+// says, decoded by another implementation than the relay's.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { AbstractAgent } from '@ag-ui/client';
+import { EventSchemas } from '@ag-ui/core/schemas';
+import { EventStreamCodec } from '@smithy/eventstream-codec';
+import { EventSchemas as OldEventSchemas } from 'agui-old-core';
+import { from } from 'rxjs';
+import {
+  isTerminal,
+  reassemble,
+  record,
+  runAgentInput,
+  startLocal,
+  textOf,
+} from './agui-support.mjs';
+
+const LARGEST_FRAME = 32_768;
+
+const CODES = {
+  accessDeniedException: 'access_denied',
+  badGatewayException: 'bad_gateway',
+  conflictException: 'conflict',
+  dependencyFailedException: 'dependency_failed',
+  internalServerException: 'internal_server',
+  modelNotReadyException: 'model_not_ready',
+  resourceNotFoundException: 'resource_not_found',
+  serviceQuotaExceededException: 'service_quota_exceeded',
+  throttlingException: 'throttling',
+  validationException: 'validation',
+};
+
+describe('frames are AG-UI events', { timeout: 120_000 }, () => {
+  let local;
+  before(async () => {
+    local = await startLocal();
+  });
+  after(() => local?.stop());
+
+  it('the default answer, without its trace', async () => {
+    const { events } = await conforms('hello');
+    assert.equal(ofType(events, 'RAW').length, 0);
+    assert.ok(ofType(events, 'TEXT_MESSAGE_CHUNK').length > 1, 'the answer grows');
+    assert.ok(named(events, 'bedrock.citations').length > 0, 'the answer cites');
+  });
+
+  it('the default answer, with its trace before and between the text', async () => {
+    const { events } = await conforms('hello', { trace: true });
+    const traces = ofType(events, 'RAW');
+    assert.ok(traces.length > 1);
+    for (const { source, event } of traces) {
+      assert.equal(source, 'bedrock-agent');
+      assert.deepEqual(Object.keys(event), ['trace']);
+      // Bedrock nests: the event's trace is a TracePart, whose own `trace` has the steps.
+      assert.equal(typeof event.trace.trace, 'object');
+    }
+    const firstText = events.findIndex(({ type }) => type === 'TEXT_MESSAGE_CHUNK');
+    assert.ok(events.indexOf(traces[0]) < firstText, 'a trace comes before the text');
+  });
+
+  it('the short form', async () => {
+    const run = await record(local, { prompt: 'hello', trace: true });
+    const { threadId, runId } = JSON.parse(run.frames[0]);
+    assert.ok(threadId && runId);
+    const events = checkFrames(run, { runId });
+    await checkReplay(events, { input: runAgentInput('hello', { threadId, runId }) });
+    assert.ok(ofType(events, 'RAW').length > 1);
+  });
+
+  it('/tokens 50 200', async () => {
+    const { events } = await conforms('/tokens 50 200');
+    assert.equal(events.at(-1).metadata.relay.stats.chunks, 50);
+  });
+
+  it('/slow 1', async () => {
+    await conforms('/slow 1');
+  });
+
+  it('/emoji, every byte a chunk of its own', async () => {
+    const { events, text } = await conforms('/emoji');
+    assert.match(text, /\p{Extended_Pictographic}/u);
+    assert.doesNotMatch(text, /\u{fffd}/u);
+    assert.equal(events.at(-1).metadata.relay.stats.chunks, Buffer.byteLength(text));
+  });
+
+  it('/single', async () => {
+    const { events } = await conforms('/single');
+    assert.equal(events.at(-1).metadata.relay.stats.chunks, 1);
+  });
+
+  it('/trace 100, in fragments', async () => {
+    const { frames, events, input } = await conforms('/trace 100', { trace: true });
+    const fragments = named(
+      frames.map((frame) => JSON.parse(frame)),
+      'relay.fragment',
+    );
+    assert.ok(fragments.length >= 4, `${fragments.length} fragments`);
+    const sizes = ofType(events, 'RAW').map((raw) => Buffer.byteLength(JSON.stringify(raw)));
+    assert.ok(Math.max(...sizes) >= 100 * 1024, `the traces have ${sizes} bytes`);
+    // A client that knows nothing of fragments loses the trace, but nothing else.
+    const untouched = frames.map((frame) => JSON.parse(frame));
+    await checkReplay(untouched, { input });
+  });
+
+  it('/unknown, an event type that does not exist yet', async () => {
+    const { events } = await conforms('/unknown');
+    const [unknown] = ofType(events, 'RAW');
+    assert.equal(unknown.source, 'bedrock-agent');
+    assert.notDeepEqual(Object.keys(unknown.event), ['trace']);
+  });
+
+  for (const [exception, code] of Object.entries(CODES)) {
+    it(`/error ${exception}, as the first response`, async () => {
+      const { events, text } = await conforms(`/error ${exception}`, { code });
+      assert.equal(text, '');
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ['RUN_STARTED', 'RUN_ERROR'],
+      );
+    });
+
+    it(`/error ${exception} 3, in mid-stream`, async () => {
+      const { text } = await conforms(`/error ${exception} 3`, { code });
+      assert.notEqual(text, '');
+    });
+  }
+
+  for (const [reason, message] of Object.entries({
+    'an empty prompt': { prompt: '' },
+    'a RunAgentInput without messages': runAgentInput('hello', { messages: [] }),
+    'no JSON': 'hello',
+  })) {
+    it(`an invalid request: ${reason}`, async () => {
+      const run = await record(local, message);
+      const events = checkFrames(run, { code: 'invalid_request' });
+      assert.equal(events.length, 1);
+      assert.ok(events[0].message.length > 20, events[0].message);
+      await checkReplay(events, { input: runAgentInput('hello'), code: 'invalid_request' });
+    });
+  }
+
+  /** Runs the prompt, checks all that holds for every run, and returns it for more. */
+  async function conforms(prompt, { trace = false, code } = {}) {
+    const input = runAgentInput(prompt, { forwardedProps: { trace } });
+    const [run, expected] = await Promise.all([
+      record(local, input),
+      textOfAgent(local, prompt, trace),
+    ]);
+    const events = checkFrames(run, { runId: input.runId, code });
+    const [first] = events;
+    assert.deepEqual(
+      [first.type, first.threadId, first.runId],
+      ['RUN_STARTED', input.threadId, input.runId],
+    );
+    const text = textOf(events);
+    assert.equal(text, expected);
+    await checkReplay(events, { input, code });
+    return { ...run, events, input, text };
+  }
+});
+
+/**
+ * Checks every frame as it came over the wire, and returns the events that the client makes of
+ * them, oversized ones put together again. `code` is that of a run which is to end in an error.
+ */
+function checkFrames({ frames, binary }, { runId, code }) {
+  assert.equal(binary, 0, 'every frame is a text message');
+  const wire = frames.map((frame) => JSON.parse(frame));
+  frames.forEach((frame, index) => {
+    const bytes = Buffer.byteLength(frame);
+    assert.ok(bytes <= LARGEST_FRAME, `frame ${index} has ${bytes} bytes`);
+  });
+  wire.forEach(checkEvent);
+
+  const expectedRunId = runId ?? wire[0].metadata.relay.runId;
+  assert.ok(expectedRunId);
+  assert.deepEqual(
+    wire.map(({ metadata }) => [metadata.relay.runId, metadata.relay.seq]),
+    wire.map((_, seq) => [expectedRunId, seq]),
+  );
+
+  const terminals = wire.filter(({ type }) => isTerminal(type));
+  assert.equal(terminals.length, 1, 'there is one terminal event');
+  const last = wire.at(-1);
+  assert.equal(last, terminals[0], 'it is the last one');
+  if (code) {
+    assert.deepEqual([last.type, last.code], ['RUN_ERROR', code]);
+    assert.equal(typeof last.metadata.relay.retryable, 'boolean');
+  } else {
+    assert.equal(last.type, 'RUN_FINISHED', JSON.stringify(last));
+    assert.equal(last.metadata.relay.stats.frames, wire.length);
+  }
+
+  const events = reassemble(wire);
+  events.forEach(checkEvent);
+  return events;
+}
+
+/** Both versions of the protocol accept the event and know every field of it. */
+function checkEvent(event) {
+  for (const schemas of [EventSchemas, OldEventSchemas]) {
+    // Parsing strips unknown fields, and fails on a null for an absent one.
+    assert.deepEqual(schemas.parse(event), event);
+  }
+  assert.ok(
+    Object.values(event).every((value) => value !== null),
+    JSON.stringify(event),
+  );
+}
+
+/** AG-UI's client makes the right message of the run, tells its end right, and complains of nothing. */
+async function checkReplay(events, { input, code }) {
+  const { messages, ends, complaints } = await replay(events, input);
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(ends, [events.at(-1)]);
+  assert.equal(ends[0].code, code);
+  const text = textOf(events);
+  const answers = messages.filter(({ role }) => role === 'assistant');
+  assert.deepEqual(
+    answers.map(({ content }) => content),
+    text === '' ? [] : [text],
+  );
+}
+
+class Recording extends AbstractAgent {
+  constructor(events, { threadId, messages }) {
+    super({ threadId, initialMessages: messages });
+    this.events = events;
+  }
+
+  run() {
+    return from(this.events);
+  }
+}
+
+/** Runs a recording as the client would; rejects where the order of events is wrong. */
+async function replay(events, input) {
+  const agent = new Recording(events, input);
+  const ends = [];
+  const complaints = [];
+  const complain = (...words) => complaints.push(words);
+  const { warn, error } = console;
+  Object.assign(console, { warn: complain, error: complain });
+  try {
+    await agent.runAgent(
+      { runId: input.runId },
+      {
+        onRunFinishedEvent: ({ event }) => void ends.push(event),
+        onRunErrorEvent: ({ event }) => void ends.push(event),
+      },
+    );
+  } finally {
+    Object.assign(console, { warn, error });
+  }
+  return { messages: agent.messages, ends, complaints };
+}
+
+/** The text that the scripted agent itself streams for a prompt, in a session of its own. */
+async function textOfAgent(local, prompt, trace) {
+  const session = crypto.randomUUID();
+  const response = await fetch(
+    `${local.page}/bedrock/agents/AGENT/agentAliases/ALIAS/sessions/${session}/text`,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        inputText: prompt,
+        enableTrace: trace,
+        streamingConfigurations: { streamFinalResponse: true },
+      }),
+    },
+  );
+  const bytes = Buffer.from(await response.arrayBuffer());
+  if (!response.ok) return '';
+  return Buffer.concat(messagesOf(bytes).filter(isChunk).map(bytesOf)).toString('utf8');
+}
+
+/** The messages of an `application/vnd.amazon.eventstream` body. */
+function messagesOf(body) {
+  const codec = new EventStreamCodec(
+    (bytes) => Buffer.from(bytes).toString('utf8'),
+    (text) => Buffer.from(text, 'utf8'),
+  );
+  const messages = [];
+  for (let start = 0; start < body.length;) {
+    const length = body.readUInt32BE(start);
+    messages.push(codec.decode(body.subarray(start, start + length)));
+    start += length;
+  }
+  return messages;
+}
+
+const isChunk = ({ headers }) => headers[':event-type']?.value === 'chunk';
+
+const bytesOf = ({ body }) =>
+  Buffer.from(JSON.parse(Buffer.from(body).toString('utf8')).bytes, 'base64');
+
+const ofType = (events, type) => events.filter((event) => event.type === type);
+
+const named = (events, name) => events.filter((event) => event.name === name);

@@ -1,0 +1,413 @@
+// The page's pure core, without a browser: frames in, the state of turns out.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Conversation } from '../../web/conversation.js';
+import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/fragments.js';
+import { notesOf } from '../../web/turn.js';
+
+/** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
+function started(runId = 'run-1', conversation = new Conversation()) {
+  const turn = conversation.begin({ runId, prompt: 'hello', trace: true }, 100);
+  let seq = 0;
+  let now = 100;
+  const relay = { runId };
+  return {
+    conversation,
+    turn,
+    /** @param {object} frame @param {object} [more] */
+    send(frame, more = {}) {
+      now += 10;
+      return conversation.receive(JSON.stringify({ ...frame, metadata: { relay: { ...relay, seq: seq++, ...more } } }), now);
+    },
+    /** @param {number} count */
+    lose(count) {
+      seq += count;
+    },
+    now: () => now,
+  };
+}
+
+/** @param {string} delta */
+const chunk = (delta, messageId = 'm-1') => ({ type: 'TEXT_MESSAGE_CHUNK', messageId, role: 'assistant', delta });
+const RUN_STARTED = { type: 'RUN_STARTED', threadId: 't', runId: 'run-1' };
+const RUN_FINISHED = { type: 'RUN_FINISHED', threadId: 't', runId: 'run-1' };
+/** @param {object} event */
+const raw = (event, source = 'bedrock-agent') => ({ type: 'RAW', source, event });
+/** @param {object} value */
+const fragment = (value) => ({ type: 'CUSTOM', name: 'relay.fragment', value });
+/** @param {import('../../web/turn.js').Turn} turn */
+const textOf = (turn) => turn.messages.map((message) => message.text).join('|');
+
+describe('every kind of frame', () => {
+  test('a whole answer: started, text, citations, finished', () => {
+    const { turn, send } = started();
+    assert.equal(turn.status, 'sent');
+    send(RUN_STARTED);
+    assert.equal(turn.status, 'running');
+    assert.equal(turn.firstTextAt, undefined);
+    send(chunk('Hel'));
+    send(chunk('lo 👋'));
+    const citation = { generatedResponsePart: {}, retrievedReferences: [{ content: { text: 'x' } }] };
+    send({ type: 'CUSTOM', name: 'bedrock.citations', value: { messageId: 'm-1', citations: [citation] } });
+    send(RUN_FINISHED, { stats: { chunks: 2, frames: 5, firstChunkMs: 7, totalMs: 33 } });
+    assert.equal(turn.status, 'done');
+    assert.equal(textOf(turn), 'Hello 👋');
+    assert.deepEqual(turn.messages[0]?.citations, [citation]);
+    assert.deepEqual(turn.stats, { chunks: 2, frames: 5, firstChunkMs: 7, totalMs: 33 });
+    assert.equal(turn.firstTextAt, 120);
+    assert.equal(turn.endedAt, 150);
+    assert.deepEqual(notesOf(turn), []);
+  });
+
+  test('messages with ids of their own stay apart, in the order of their first chunk', () => {
+    const { turn, send } = started();
+    for (const frame of [chunk('a', 'm-1'), chunk('b', 'm-2'), chunk('c', 'm-1')]) send(frame);
+    assert.equal(textOf(turn), 'ac|b');
+  });
+
+  test('an empty delta is no first token', () => {
+    const { turn, send } = started();
+    send(chunk(''));
+    assert.equal(turn.firstTextAt, undefined);
+    assert.deepEqual(turn.messages, []);
+  });
+
+  test('traces and unknown agent events are kept whole, with their time', () => {
+    const { turn, send } = started();
+    const trace = { trace: { sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'why' } } } } };
+    send(raw(trace));
+    send(raw({ novelty: { deep: [1, 2] } }));
+    assert.deepEqual(turn.events, [
+      { at: 110, source: 'bedrock-agent', event: trace },
+      { at: 120, source: 'bedrock-agent', event: { novelty: { deep: [1, 2] } } },
+    ]);
+  });
+
+  test('a keepalive counts as a frame and shows nowhere', () => {
+    const { turn, send } = started();
+    send(RUN_STARTED);
+    send(raw({ keepalive: {} }, 'relay'));
+    send(chunk('x'));
+    assert.deepEqual(turn.events, []);
+    assert.deepEqual(notesOf(turn), []);
+    assert.equal(turn.nextSeq, 3);
+  });
+
+  test('frame types and custom names of a later relay are listed, not dropped', () => {
+    const { turn, send } = started();
+    send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta: '{}' });
+    send({ type: 'CUSTOM', name: 'bedrock.file', value: { name: 'a.csv' } });
+    assert.deepEqual(turn.events.map(({ source }) => source), ['TOOL_CALL_CHUNK', 'bedrock.file']);
+    assert.deepEqual(turn.events[1]?.event, { name: 'a.csv' });
+  });
+
+  test('an error keeps the text before it, and its code and advice', () => {
+    const { turn, send } = started();
+    send(RUN_STARTED);
+    send(chunk('so far'));
+    send({ type: 'RUN_ERROR', message: 'Too many requests.', code: 'throttling' }, { retryable: true });
+    assert.equal(turn.status, 'failed');
+    assert.equal(textOf(turn), 'so far');
+    assert.deepEqual(turn.failure, { message: 'Too many requests.', code: 'throttling', retryable: true, source: 'relay' });
+  });
+
+  test('an error that says little is still an error with words', () => {
+    const { turn, send } = started();
+    send({ type: 'RUN_ERROR' });
+    assert.equal(turn.failure?.code, 'unknown');
+    assert.match(turn.failure?.message ?? '', /gave no reason/);
+    assert.equal(turn.failure?.retryable, false);
+  });
+
+  test('nothing counts after the terminal frame', () => {
+    for (const last of [RUN_FINISHED, { type: 'RUN_ERROR', message: 'no', code: 'internal' }]) {
+      const { turn, send } = started();
+      send(chunk('kept'));
+      send(last);
+      const status = turn.status;
+      assert.deepEqual(send(chunk(' late')), {});
+      assert.deepEqual(send(RUN_FINISHED), {});
+      assert.equal(textOf(turn), 'kept');
+      assert.equal(turn.status, status);
+    }
+  });
+});
+
+describe('sequence numbers', () => {
+  test('a frame that comes twice counts once', () => {
+    const { conversation, turn, send } = started();
+    send(RUN_STARTED);
+    send(chunk('one '));
+    const again = JSON.stringify({ ...chunk('one '), metadata: { relay: { runId: 'run-1', seq: 1 } } });
+    assert.deepEqual(conversation.receive(again, 200), {});
+    send(chunk('two'));
+    assert.deepEqual(conversation.receive(again, 210), {});
+    assert.equal(textOf(turn), 'one two');
+    assert.deepEqual(notesOf(turn), []);
+  });
+
+  test('a gap is noticed and said, and the rest is shown', () => {
+    const { turn, send, lose } = started();
+    send(RUN_STARTED);
+    send(chunk('a'));
+    lose(2);
+    send(chunk('d'));
+    assert.equal(textOf(turn), 'ad');
+    assert.deepEqual(notesOf(turn), ['2 frames got lost on the way: this answer may have gaps.']);
+    lose(1);
+    send(RUN_FINISHED);
+    assert.deepEqual(notesOf(turn), ['3 frames got lost on the way: this answer may have gaps.']);
+    assert.equal(turn.status, 'done');
+  });
+
+  test('a lost first frame is a gap too', () => {
+    const { turn, send, lose } = started();
+    lose(1);
+    send(chunk('x'));
+    assert.deepEqual(notesOf(turn), ['One frame got lost on the way: this answer may have gaps.']);
+    assert.equal(turn.status, 'running');
+  });
+
+  test('a frame that comes after its successors is not put in the wrong place', () => {
+    const { conversation, turn, send, lose } = started();
+    send(chunk('a'));
+    lose(1);
+    send(chunk('c'));
+    conversation.receive(JSON.stringify({ ...chunk('b'), metadata: { relay: { runId: 'run-1', seq: 1 } } }), 200);
+    assert.equal(textOf(turn), 'ac');
+    assert.equal(notesOf(turn).length, 1);
+  });
+});
+
+describe('runs side by side', () => {
+  test('frames go to the turn of their run', () => {
+    const conversation = new Conversation();
+    const first = started('run-1', conversation);
+    const second = started('run-2', conversation);
+    first.send(chunk('1'));
+    second.send(chunk('2'));
+    first.send(chunk('1'));
+    second.send(chunk('2'));
+    assert.equal(textOf(first.turn), '11');
+    assert.equal(textOf(second.turn), '22');
+  });
+
+  test('frames of a run that was never started here are dropped', () => {
+    const { conversation, turn } = started();
+    const foreign = { ...chunk('not mine'), metadata: { relay: { runId: 'other', seq: 0 } } };
+    assert.deepEqual(conversation.receive(JSON.stringify(foreign), 1), {});
+    assert.equal(textOf(turn), '');
+  });
+
+  test('frames of a conversation left behind are dropped, its errors included', () => {
+    const old = started('run-1');
+    old.send(chunk('x'));
+    old.conversation.reset();
+    assert.deepEqual(old.conversation.turns, []);
+    const { turn } = started('run-2', old.conversation);
+    assert.deepEqual(old.send(chunk('late')), {});
+    assert.deepEqual(old.send({ type: 'RUN_ERROR', message: 'late', code: 'deadline' }), {});
+    assert.equal(turn.status, 'sent');
+    assert.equal(turn.failure, undefined);
+  });
+
+  test('a refusal under another run id belongs to the turn that waits: the message could not be read', () => {
+    const { conversation, turn } = started();
+    const refusal = { type: 'RUN_ERROR', message: 'No JSON.', code: 'invalid_request', metadata: { relay: { runId: 'aws-request-id', seq: 0 } } };
+    conversation.receive(JSON.stringify(refusal), 150);
+    assert.equal(turn.status, 'failed');
+    assert.equal(turn.failure?.code, 'invalid_request');
+  });
+
+  test('it does not belong to a turn that is being answered', () => {
+    const { conversation, turn, send } = started();
+    send(RUN_STARTED);
+    const refusal = { type: 'RUN_ERROR', message: 'x', code: 'internal', metadata: { relay: { runId: 'stranger', seq: 0 } } };
+    assert.deepEqual(conversation.receive(JSON.stringify(refusal), 150), {});
+    assert.equal(turn.status, 'running');
+  });
+});
+
+describe('fragments', () => {
+  const big = { ...raw({ trace: { trace: { failureTrace: { failureReason: 'x'.repeat(500) } } } }), metadata: { relay: { runId: 'run-1', seq: 1 } } };
+  const whole = JSON.stringify(big);
+  /** @param {string} text @param {number} count */
+  const pieces = (text, count, id = 'f-1') => {
+    const size = Math.ceil(text.length / count);
+    return Array.from({ length: count }, (_, index) => fragment({ id, index, count, data: text.slice(index * size, (index + 1) * size) }));
+  };
+
+  test('the pieces give the frame back, whatever their number', () => {
+    for (const count of [1, 2, 3, 7]) {
+      const { turn, send } = started();
+      send(RUN_STARTED);
+      const parts = pieces(whole, count);
+      for (const [index, part] of parts.entries()) {
+        send(part);
+        assert.equal(turn.events.length, index === count - 1 ? 1 : 0);
+      }
+      send(RUN_FINISHED);
+      assert.deepEqual(turn.events[0]?.event, big.event);
+      assert.deepEqual(notesOf(turn), [], 'the repeated seq of the whole frame is no duplicate and no gap');
+      assert.equal(turn.status, 'done');
+    }
+  });
+
+  test('a fragmented terminal frame ends the turn', () => {
+    const { turn, send } = started();
+    send(RUN_STARTED);
+    const error = { type: 'RUN_ERROR', message: 'm'.repeat(99), code: 'internal', metadata: { relay: { runId: 'run-1', seq: 1, retryable: true } } };
+    for (const part of pieces(JSON.stringify(error), 2)) send(part);
+    assert.equal(turn.failure?.message, 'm'.repeat(99));
+    assert.equal(turn.failure?.retryable, true);
+  });
+
+  test('two frames in pieces at a time do not mix', () => {
+    const { turn, send } = started();
+    const [a, b] = [pieces(whole, 2, 'a'), pieces(whole, 2, 'b')];
+    for (const part of [a[0], b[0], b[1], a[1]]) send(part ?? {});
+    assert.equal(turn.events.length, 2);
+  });
+
+  test('a frame that misses a piece is told at the end', () => {
+    const { turn, send, lose } = started();
+    const [first, , third] = pieces(whole, 3);
+    send(first ?? {});
+    lose(1);
+    send(third ?? {});
+    assert.equal(notesOf(turn).length, 1, 'while the run goes on only the gap is known');
+    send(RUN_FINISHED);
+    assert.deepEqual(notesOf(turn), [
+      'One frame got lost on the way: this answer may have gaps.',
+      'One frame could not be read and is not shown.',
+    ]);
+  });
+
+  test('malformed pieces, and whole frames that make no sense, are counted and the run goes on', () => {
+    const nonsense = [
+      {},
+      { id: 'f', index: 0, count: 2 },
+      { id: 'f', index: '0', count: 2, data: '' },
+      { id: 'f', index: 2, count: 2, data: '' },
+      { id: 'f', index: -1, count: 2, data: '' },
+      { id: 'f', index: 0.5, count: 2, data: '' },
+      { id: 'f', index: 0, count: 0, data: '' },
+      { id: 'f', index: 0, count: MAX_COUNT + 1, data: '' },
+      { id: 'f', index: 0, count: 1, data: 'no json' },
+      { id: 'f', index: 0, count: 1, data: 'null' },
+      { id: 'f', index: 0, count: 1, data: JSON.stringify({ ...chunk('x'), metadata: { relay: { runId: 'other', seq: 0 } } }) },
+      { id: 'f', index: 0, count: 1, data: JSON.stringify({ ...fragment({ id: 'g', index: 0, count: 1, data: whole }), metadata: { relay: { runId: 'run-1', seq: 0 } } }) },
+    ];
+    for (const value of nonsense) {
+      const { turn, send } = started();
+      send(fragment(value));
+      send(chunk('goes on'));
+      assert.equal(textOf(turn), 'goes on');
+      assert.deepEqual(turn.events, []);
+      assert.deepEqual(notesOf(turn), ['One frame could not be read and is not shown.'], JSON.stringify(value));
+    }
+  });
+
+  test('what is put together has limits', () => {
+    const { turn, send } = started();
+    for (let open = 0; open <= MAX_OPEN; open++) send(fragment({ id: `f-${open}`, index: 0, count: 2, data: 'x' }));
+    assert.equal(turn.unreadable, 1, 'one frame too many was open');
+
+    const long = started();
+    const half = 'x'.repeat(MAX_LENGTH / 2);
+    for (let index = 0; index < 4; index++) long.send(fragment({ id: 'f', index, count: 4, data: half }));
+    assert.equal(long.turn.unreadable, 1, 'given up once, and the rest of it swallowed');
+    assert.equal(long.turn.fragments.incomplete, 0);
+  });
+
+  test('pieces that disagree about their count are given up', () => {
+    const { turn, send } = started();
+    send(fragment({ id: 'f', index: 0, count: 2, data: 'x' }));
+    send(fragment({ id: 'f', index: 1, count: 3, data: 'x' }));
+    assert.equal(turn.unreadable, 1);
+  });
+});
+
+describe("the gateway's own frames", () => {
+  /** @param {string} message */
+  const gateway = (message) => JSON.stringify({ message, connectionId: 'abc=', requestId: 'def=' });
+
+  test('each is an error of the turn that waits, with words and a code', () => {
+    for (const [message, code] of [
+      ['Endpoint request timed out', 'gateway_timeout'],
+      ['Internal server error', 'gateway_error'],
+      ['Too Many Requests', 'gateway_throttled'],
+      ['Forbidden', 'gateway'],
+    ]) {
+      const { conversation, turn } = started();
+      conversation.receive(gateway(message ?? ''), 300);
+      assert.equal(turn.status, 'failed');
+      assert.equal(turn.failure?.code, code);
+      assert.equal(turn.failure?.source, 'gateway');
+      assert.ok(turn.failure?.message.startsWith(`${message}.`));
+      assert.equal(turn.endedAt, 300);
+    }
+  });
+
+  test('the answer counts when it comes all the same, and the reader is told', () => {
+    const { conversation, turn, send } = started();
+    conversation.receive(gateway('Endpoint request timed out'), 300);
+    send(RUN_STARTED);
+    assert.equal(turn.status, 'running');
+    assert.equal(turn.failure, undefined);
+    send(chunk('late, but here'));
+    send(RUN_FINISHED);
+    assert.equal(turn.status, 'done');
+    assert.equal(textOf(turn), 'late, but here');
+    assert.match(notesOf(turn)[0] ?? '', /Endpoint request timed out.*came all the same/);
+  });
+
+  test('with no turn open it is a problem of the page', () => {
+    const conversation = new Conversation();
+    const { problem } = conversation.receive(gateway('Internal server error'), 1);
+    assert.match(problem ?? '', /^Internal server error\./);
+  });
+});
+
+describe('what is no frame', () => {
+  test('is named, and changes no turn', () => {
+    for (const text of ['', 'hello', 'null', '[]', '42', '{}', '{"type":7}', '{"type":"TEXT_MESSAGE_CHUNK","delta":"x"}', '{"type":"RUN_STARTED","metadata":{"relay":{"runId":"run-1"}}}']) {
+      const { conversation, turn } = started();
+      const { problem, turn: changed } = conversation.receive(text, 1);
+      assert.match(problem ?? '', /Is the endpoint an Agent Relay\?/, text);
+      assert.equal(changed, undefined);
+      assert.equal(turn.status, 'sent');
+    }
+  });
+});
+
+describe('a connection that closes', () => {
+  test('interrupts what is open and leaves alone what is over', () => {
+    const conversation = new Conversation();
+    const done = started('run-1', conversation);
+    done.send(RUN_FINISHED);
+    const half = started('run-2', conversation);
+    half.send(chunk('half an ans'));
+    const interrupted = conversation.disconnect(1006, 900);
+    assert.deepEqual(interrupted, [half.turn]);
+    assert.equal(done.turn.status, 'done');
+    assert.equal(half.turn.status, 'interrupted');
+    assert.equal(half.turn.endedAt, 900);
+    assert.equal(half.turn.failure?.code, 'connection_closed_1006');
+    assert.match(half.turn.failure?.message ?? '', /closed before the answer was complete.*not sent again/);
+    assert.equal(textOf(half.turn), 'half an ans');
+    assert.deepEqual(conversation.open, []);
+    assert.deepEqual(half.send(chunk('wer')), {}, 'frames of an interrupted run are late');
+  });
+
+  test('with 1009 says that the message was too large', () => {
+    const { conversation, turn } = started();
+    conversation.disconnect(1009, 1);
+    assert.match(turn.failure?.message ?? '', /too large/);
+  });
+
+  test('with nothing open changes nothing', () => {
+    assert.deepEqual(new Conversation().disconnect(1001, 1), []);
+  });
+});

@@ -1,0 +1,78 @@
+// What the page sends, and the settings it reads.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ConfigError, parseConfig } from '../../web/config.js';
+import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/request.js';
+
+const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
+
+describe('the request', () => {
+  test('is an AG-UI RunAgentInput', async () => {
+    const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+    const input = JSON.parse(runRequest({ ...run, prompt: ' line one\nline "two" 👋 ' }));
+    assert.deepEqual(input, {
+      threadId: 'thread-1',
+      runId: 'run-1',
+      messages: [{ id: 'message-1', role: 'user', content: ' line one\nline "two" 👋 ' }],
+      state: {},
+      tools: [],
+      context: [],
+      forwardedProps: { trace: true },
+    });
+    RunAgentInputSchema.parse(input);
+  });
+
+  test('needs a prompt', () => {
+    for (const prompt of ['', '   ', '\n\t']) assert.throws(() => runRequest({ ...run, prompt }), RequestError);
+  });
+
+  test('is counted in bytes of UTF-8, as a whole, to the byte', () => {
+    const frame = Buffer.byteLength(runRequest({ ...run, prompt: 'x' })) - 1;
+    for (const [character, bytes] of /** @type {[string, number][]} */ ([['x', 1], ['\n', 2], ['é', 2], ['漢', 3], ['👋', 4]])) {
+      const fits = character.repeat(Math.floor((MAX_MESSAGE_BYTES - frame) / bytes) - 1);
+      const padding = MAX_MESSAGE_BYTES - frame - Buffer.byteLength(JSON.stringify(fits)) + 2;
+      const exactly = fits + 'x'.repeat(padding);
+      assert.equal(Buffer.byteLength(runRequest({ ...run, prompt: exactly })), MAX_MESSAGE_BYTES);
+      assert.throws(() => runRequest({ ...run, prompt: `${exactly}x` }), {
+        name: 'Error',
+        message: /^This prompt is too long: the message would have 32,769 bytes, and the gateway takes 32,768\. Shorten it by about 1 bytes/,
+      });
+    }
+  });
+
+  test('never carries half a character', () => {
+    const input = JSON.parse(runRequest({ ...run, prompt: 'a\ud83d' }));
+    assert.equal(input.messages[0].content, 'a\ufffd');
+  });
+});
+
+describe('config.json', () => {
+  test('as the local server and the template write it', () => {
+    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"]}';
+    assert.deepEqual(parseConfig(text), { endpoint: 'ws://127.0.0.1:8080/local', allowTrace: true, suggestions: ['one', 'two'] });
+  });
+
+  test('needs only an endpoint; traces are off unless allowed', () => {
+    const config = parseConfig('{"endpoint":"wss://abc.execute-api.eu-central-1.amazonaws.com/prod"}');
+    assert.deepEqual(config, { endpoint: 'wss://abc.execute-api.eu-central-1.amazonaws.com/prod', allowTrace: false, suggestions: [] });
+    assert.equal(parseConfig('{"endpoint":"wss://x/y","allowTrace":"true"}').allowTrace, false);
+    assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').suggestions, ['a']);
+  });
+
+  test('says what is wrong and what it should look like', () => {
+    for (const [text, says] of /** @type {[string, RegExp][]} */ ([
+      ['<!doctype html>', /not JSON.*"endpoint"/],
+      ['null', /names no "endpoint".*wss:/],
+      ['{}', /names no "endpoint"/],
+      ['{"endpoint":""}', /names no "endpoint"/],
+      ['{"endpoint":7}', /names no "endpoint"/],
+      ['{"endpoint":"https://x/y"}', /not a WebSocket address: https:\/\/x\/y/],
+      ['{"endpoint":"javascript:alert(1)"}', /not a WebSocket address/],
+      ['{"endpoint":"nonsense"}', /not a WebSocket address: nonsense/],
+      ['{"endpoint":"wss://x/y","access":"oidc"}', /access "oidc".*does not know/],
+    ])) {
+      assert.throws(() => parseConfig(text), (error) => error instanceof ConfigError && says.test(error.message), text);
+    }
+  });
+});

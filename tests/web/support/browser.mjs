@@ -1,0 +1,84 @@
+// Debian's Chromium, and pages that are watched: whatever a visitor should never see is written down.
+
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+/** @import { Browser, BrowserContextOptions, Page } from 'playwright-core' */
+
+const CHROMIUM = '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * Starts the browser.
+ *
+ * @returns {Promise<Browser>}
+ */
+export async function launchBrowser() {
+  if (!existsSync(CHROMIUM)) {
+    throw new Error(`There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`);
+  }
+  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+}
+
+/**
+ * A page that is being watched.
+ *
+ * @typedef {object} Watched
+ * @property {Page} page
+ * @property {string[]} faults what went wrong: policy violations, console errors, exceptions, dialogs,
+ *   requests to anybody else; must be empty
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * Opens an address in a context of its own, so that nothing is remembered from another test.
+ *
+ * @param {Browser} browser
+ * @param {string} address
+ * @param {BrowserContextOptions & {expected?: RegExp, prepare?: (page: Page) => Promise<unknown>}} [options]
+ *   `expected` are console errors that belong to the test, such as those of a connection that is refused
+ * @returns {Promise<Watched>}
+ */
+export async function openPage(browser, address, { expected, prepare, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const origin = new URL(address).origin;
+  /** @type {string[]} */
+  const faults = [];
+  page.on('console', (message) => {
+    const words = message.text();
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    if (expected?.test(words)) return;
+    faults.push(`console ${message.type()}: ${words}`);
+  });
+  page.on('pageerror', (error) => faults.push(`exception: ${error.stack ?? error}`));
+  page.on('dialog', (dialog) => {
+    faults.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== origin) faults.push(`request to somebody else: ${request.url()}`);
+  });
+  page.on('websocket', (socket) => {
+    if (new URL(socket.url()).host !== new URL(address).host) faults.push(`WebSocket to somebody else: ${socket.url()}`);
+  });
+  await page.exposeFunction('reportViolation', (/** @type {string} */ words) => faults.push(`policy violation: ${words}`));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      // @ts-expect-error: exposed above.
+      window.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+    });
+  });
+  await prepare?.(page);
+  await page.goto(address);
+  return { page, faults, close: () => context.close() };
+}

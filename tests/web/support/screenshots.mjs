@@ -1,0 +1,137 @@
+// The pictures of the page. Usage: node screenshots.mjs FOLDER [NAME ...]; see scripts/screenshots.
+
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { launchBrowser, openPage } from './browser.mjs';
+import { startLocal } from './local.mjs';
+
+/** @import { Browser, BrowserContextOptions, Page } from 'playwright-core' */
+
+/** The README shows these; a picture that takes long to load is not looked at. */
+const MAX_BYTES = 200 * 1024;
+const PROMPT = 'What happens between my question and your answer?';
+
+/**
+ * @typedef {object} Picture
+ * @property {BrowserContextOptions} [options]
+ * @property {(page: Page) => Promise<void>} pose
+ */
+
+/** @type {Record<string, Picture>} */
+const PICTURES = {
+  'chat-light': {
+    async pose(page) {
+      await ask(page, PROMPT);
+      await ended(page);
+      await fromTheTop(page);
+    },
+  },
+  'chat-dark': {
+    options: { colorScheme: 'dark' },
+    async pose(page) {
+      await ask(page, PROMPT);
+      await ended(page);
+      await fromTheTop(page);
+    },
+  },
+  streaming: {
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, PROMPT);
+      await page.waitForFunction(() => (document.querySelector('.body')?.textContent?.length ?? 0) > 250);
+    },
+  },
+  traces: {
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, PROMPT);
+      await ended(page);
+      await page.locator('.step.kind-rationale summary').first().click();
+      await page.locator('.step pre').waitFor();
+      await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));
+      await page.mouse.move(0, 0);
+    },
+  },
+  narrow: {
+    options: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, PROMPT);
+      await ended(page);
+      await fromTheTop(page);
+    },
+  },
+  error: {
+    options: { viewport: { width: 1100, height: 520 } },
+    async pose(page) {
+      await ask(page, '/error throttlingException 12');
+      await ended(page);
+    },
+  },
+};
+
+const [folder = '.', ...names] = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in PICTURES));
+if (unknown.length > 0) {
+  console.error(`There is no picture ${unknown.join(', ')}. The pictures: ${Object.keys(PICTURES).join(', ')}`);
+  process.exit(2);
+}
+await mkdir(folder, { recursive: true });
+const browser = await launchBrowser();
+try {
+  for (const [name, picture] of Object.entries(PICTURES)) {
+    if (names.length === 0 || names.includes(name)) await take(browser, name, picture);
+  }
+} finally {
+  await browser.close();
+}
+
+/**
+ * @param {Browser} browser
+ * @param {string} name
+ * @param {Picture} picture
+ */
+async function take(browser, name, { options, pose }) {
+  // A program of its own for each picture, so that the agent starts to count at one.
+  const local = await startLocal();
+  try {
+    const { page, faults, close } = await openPage(browser, `${local.page}/`, {
+      // Not wider than needed: the README shows a picture at some 830 px, and its text should stay legible.
+      viewport: { width: 1100, height: 700 },
+      deviceScaleFactor: 1.25,
+      colorScheme: 'light',
+      reducedMotion: 'reduce',
+      ...options,
+    });
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await pose(page);
+    const path = join(folder, `${name}.png`);
+    await page.screenshot({ path, caret: 'hide' });
+    await close();
+    const { size } = await stat(path);
+    console.log(`${path}  ${(size / 1024).toFixed(0)} KiB`);
+    if (faults.length > 0) throw new Error(`${name}: ${faults.join('; ')}`);
+    if (size > MAX_BYTES) throw new Error(`${path} is larger than ${MAX_BYTES / 1024} KiB`);
+  } finally {
+    await local.stop();
+  }
+}
+
+/**
+ * @param {Page} page
+ * @param {string} prompt
+ */
+async function ask(page, prompt) {
+  await page.getByRole('textbox', { name: 'Prompt' }).fill(prompt);
+  await page.getByRole('textbox', { name: 'Prompt' }).press('Enter');
+}
+
+/** @param {Page} page */
+async function ended(page) {
+  await page.locator('article.agent[aria-busy="false"]').waitFor({ timeout: 60_000 });
+}
+
+/** @param {Page} page */
+async function fromTheTop(page) {
+  await page.locator('#scroller').evaluate((scroller) => scroller.scrollTo(0, 0));
+}

@@ -1,0 +1,69 @@
+// The page's settings: `config.json` beside index.html.
+
+import { at, listAt, textAt } from './json.js';
+
+/**
+ * @typedef {object} Config
+ * @property {string} endpoint the WebSocket address of the relay
+ * @property {boolean} allowTrace whether the relay hands out traces
+ * @property {string[]} suggestions prompts offered in an empty chat
+ */
+
+/** Settings that cannot be used. The message is for the reader: what is wrong, and what to do. */
+export class ConfigError extends Error {}
+
+const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';
+
+/**
+ * Loads the settings.
+ *
+ * @param {URL} address of config.json
+ * @returns {Promise<Config>}
+ * @throws {ConfigError}
+ */
+export async function loadConfig(address) {
+  let response;
+  try {
+    response = await fetch(address, { cache: 'no-cache', credentials: 'same-origin' });
+  } catch {
+    throw new ConfigError(`The page cannot reach ${address.pathname}. Is the server that serves this page running?`);
+  }
+  if (!response.ok) {
+    throw new ConfigError(
+      `${address.pathname} is missing (HTTP ${response.status}). Put a file like this beside index.html: ${EXAMPLE}`,
+    );
+  }
+  return parseConfig(await response.text());
+}
+
+/**
+ * Validates the text of config.json.
+ *
+ * @param {string} text
+ * @returns {Config}
+ * @throws {ConfigError}
+ */
+export function parseConfig(text) {
+  let json;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new ConfigError(`config.json is not JSON. It should look like this: ${EXAMPLE}`);
+  }
+  const endpoint = textAt(json, 'endpoint');
+  if (endpoint === undefined || endpoint === '') {
+    throw new ConfigError(`config.json names no "endpoint". It should look like this: ${EXAMPLE}`);
+  }
+  if (!URL.canParse(endpoint) || !/^wss?:$/.test(new URL(endpoint).protocol)) {
+    throw new ConfigError(`The "endpoint" in config.json is not a WebSocket address: ${endpoint}. It starts with wss:// (or ws:// on your own machine).`);
+  }
+  const access = at(json, 'access') ?? 'open';
+  if (access !== 'open') {
+    throw new ConfigError(`config.json asks for the access "${String(access)}", which this version of the page does not know. It knows "open".`);
+  }
+  return {
+    endpoint,
+    allowTrace: at(json, 'allowTrace') === true,
+    suggestions: listAt(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
+  };
+}

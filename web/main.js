@@ -1,0 +1,244 @@
+// Wires the parts together: settings, connection, conversation, and what shows them.
+
+import { Composer } from './composer.js';
+import { ConfigError, loadConfig } from './config.js';
+import { Conversation } from './conversation.js';
+import { byId, element, Follower } from './dom.js';
+import { Panel } from './panel.js';
+import { runRequest, RequestError } from './request.js';
+import { Connection } from './socket.js';
+import { recall, store } from './storage.js';
+import { themeSwitch } from './theme.js';
+import { Traces } from './traces.js';
+import { Transcript } from './transcript.js';
+import { isOpen } from './turn.js';
+
+/** @import { Config } from './config.js' */
+/** @import { ConnectionState } from './socket.js' */
+/** @import { Turn } from './turn.js' */
+
+const status = byId('status', HTMLElement);
+const banner = byId('banner', HTMLElement);
+const bannerText = byId('banner-text', HTMLElement);
+const bannerRetry = byId('banner-retry', HTMLButtonElement);
+const welcome = byId('welcome', HTMLElement);
+const traceSwitch = byId('trace', HTMLInputElement);
+
+themeSwitch(byId('theme', HTMLButtonElement));
+start().catch((error) => {
+  showConnection('failed', 'Not set up');
+  showBanner(error instanceof ConfigError ? error.message : `The page could not start: ${error}`);
+});
+
+async function start() {
+  if (!window.isSecureContext) {
+    throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
+  }
+  run(await loadConfig(new URL('config.json', document.baseURI)));
+}
+
+/** @param {Config} config */
+function run(config) {
+  const conversation = new Conversation();
+  const transcript = new Transcript(byId('transcript', HTMLElement));
+  const traces = new Traces({
+    list: byId('traces-list', HTMLElement),
+    empty: byId('traces-empty', HTMLElement),
+    count: byId('traces-count', HTMLElement),
+  });
+  const panel = new Panel();
+  const followers = [new Follower(byId('scroller', HTMLElement)), new Follower(byId('traces-scroller', HTMLElement))];
+
+  // Frames may come by the hundred a second; the page is brought up to date once for each picture.
+  /** @type {Set<Turn>} */
+  const stale = new Set();
+  const show = (/** @type {Turn} */ turn) => {
+    if (stale.size === 0) requestAnimationFrame(draw);
+    stale.add(turn);
+    composer.ready = ready();
+  };
+  const draw = () => {
+    for (const turn of stale) {
+      transcript.update(turn);
+      traces.update(turn);
+    }
+    stale.clear();
+    if (!traces.isEmpty) panel.offer();
+    for (const follower of followers) follower.follow();
+  };
+
+  const connection = new Connection(config.endpoint, {
+    stateChanged(state, failures) {
+      const before = byId('connection', HTMLElement).dataset.state;
+      showState(state, failures, config.endpoint);
+      if (state === 'open' && before === 'waiting') say('Connected again.');
+      composer.ready = ready();
+    },
+    received(text) {
+      const { turn, problem } = conversation.receive(text, performance.now());
+      if (problem !== undefined) showBanner(problem);
+      if (turn === undefined) return;
+      if (!isOpen(turn)) say(ending(turn));
+      show(turn);
+    },
+    closed(code) {
+      const interrupted = conversation.disconnect(code, performance.now());
+      if (interrupted.length > 0) say('The connection closed. The answer is incomplete.');
+      interrupted.forEach(show);
+    },
+  });
+  const ready = () => connection.state === 'open' && conversation.open.length === 0;
+
+  /** @param {string} prompt */
+  const submit = (prompt) => {
+    if (!ready()) return false;
+    const runId = crypto.randomUUID();
+    const trace = config.allowTrace && traceSwitch.checked;
+    try {
+      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace });
+      if (!connection.send(request)) return false;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      composer.explain(error.message);
+      return false;
+    }
+    welcome.hidden = true;
+    hideBanner();
+    say('Generating.');
+    show(conversation.begin({ runId, prompt, trace }, performance.now()));
+    for (const follower of followers) follower.attach();
+    return true;
+  };
+  const composer = new Composer(
+    {
+      form: byId('composer', HTMLFormElement),
+      prompt: byId('prompt', HTMLTextAreaElement),
+      send: byId('send', HTMLButtonElement),
+      problem: byId('composer-problem', HTMLElement),
+    },
+    submit,
+  );
+
+  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
+    // An answer that still runs is left with its connection, which tells the relay to stop the agent.
+    if (conversation.open.length > 0) connection.renew();
+    conversation.reset();
+    stale.clear();
+    transcript.clear();
+    traces.clear();
+    store('tab', 'thread', crypto.randomUUID());
+    welcome.hidden = false;
+    say('New conversation.');
+    composer.ready = ready();
+    composer.focus();
+  });
+  offerTraces(config, panel);
+  offerSuggestions(config.suggestions, (prompt) => {
+    if (!submit(prompt)) composer.fill(prompt);
+    composer.focus();
+  });
+
+  bannerRetry.addEventListener('click', () => connection.wake());
+  window.addEventListener('online', () => connection.wake());
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) connection.wake();
+  });
+  connection.wake();
+  composer.focus();
+}
+
+/** The conversation of this tab: Bedrock's session. It outlives a reload. */
+function threadId() {
+  const known = recall('tab', 'thread');
+  if (known !== undefined) return known;
+  const made = crypto.randomUUID();
+  store('tab', 'thread', made);
+  return made;
+}
+
+/**
+ * @param {Config} config
+ * @param {Panel} panel
+ */
+function offerTraces(config, panel) {
+  if (!config.allowTrace) return;
+  for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
+  traceSwitch.checked = recall('local', 'trace') === 'on';
+  panel.offer();
+  if (traceSwitch.checked) panel.openBeside();
+  traceSwitch.addEventListener('change', () => {
+    store('local', 'trace', traceSwitch.checked ? 'on' : 'off');
+    if (traceSwitch.checked) panel.openBeside();
+  });
+}
+
+/**
+ * @param {string[]} suggestions
+ * @param {(prompt: string) => void} choose
+ */
+function offerSuggestions(suggestions, choose) {
+  const items = suggestions.map((prompt) => {
+    const button = element('button', 'suggestion', prompt);
+    button.type = 'button';
+    button.addEventListener('click', () => choose(prompt));
+    return element('li', '', button);
+  });
+  byId('suggestions', HTMLElement).replaceChildren(...items);
+}
+
+/**
+ * @param {ConnectionState} state
+ * @param {number} failures
+ * @param {string} endpoint
+ */
+function showState(state, failures, endpoint) {
+  const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
+  // While attempts fail, the display stays where it is instead of flickering with each of them.
+  const shown = state === 'connecting' && failures > 0 ? 'waiting' : state;
+  showConnection(shown, words[shown]);
+  if (state === 'open') hideBanner();
+  else if (failures >= 2) {
+    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, true);
+  }
+}
+
+/**
+ * @param {string} state
+ * @param {string} words
+ */
+function showConnection(state, words) {
+  byId('connection', HTMLElement).dataset.state = state;
+  const text = byId('connection-text', HTMLElement);
+  if (text.textContent !== words) text.textContent = words;
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} [retry] whether trying now makes sense
+ */
+function showBanner(text, retry = false) {
+  if (bannerText.textContent !== text) bannerText.textContent = text;
+  bannerRetry.hidden = !retry;
+  banner.hidden = false;
+}
+
+function hideBanner() {
+  banner.hidden = true;
+  bannerText.textContent = '';
+}
+
+/**
+ * What a screen reader says of the end of a turn.
+ *
+ * @param {Turn} turn
+ */
+function ending(turn) {
+  if (turn.failure !== undefined) return 'The answer failed.';
+  const text = turn.messages.map((message) => message.text).join('\n');
+  return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
+}
+
+/** @param {string} words for the one status region, which is heard and not seen */
+function say(words) {
+  status.textContent = words;
+}

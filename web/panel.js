@@ -1,0 +1,44 @@
+// The trace panel: beside the chat on wide screens, in its place on narrow ones.
+
+import { byId } from './dom.js';
+
+/** Opens and closes the trace panel. */
+export class Panel {
+  #stage = byId('stage', HTMLElement);
+  #panel = byId('traces', HTMLElement);
+  #toggle = byId('traces-toggle', HTMLButtonElement);
+  #close = byId('traces-close', HTMLButtonElement);
+  /** Whether there is room for both: the same width as in style.css. */
+  #wide = window.matchMedia('(min-width: 60rem)');
+
+  constructor() {
+    this.#toggle.addEventListener('click', () => this.#set(Boolean(this.#panel.hidden)));
+    this.#close.addEventListener('click', () => this.#leave());
+    this.#panel.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.#leave();
+    });
+  }
+
+  /** Shows the button that opens the panel. */
+  offer() {
+    this.#toggle.hidden = false;
+  }
+
+  /** Opens the panel where it hides nothing. */
+  openBeside() {
+    if (this.#wide.matches) this.#set(true);
+  }
+
+  #leave() {
+    this.#set(false);
+    this.#toggle.focus();
+  }
+
+  /** @param {boolean} open */
+  #set(open) {
+    this.#panel.hidden = !open;
+    this.#stage.classList.toggle('with-traces', open);
+    this.#toggle.setAttribute('aria-expanded', String(open));
+    if (open && !this.#wide.matches) this.#close.focus();
+  }
+}

@@ -1,0 +1,49 @@
+// What the page sends: one AG-UI `RunAgentInput` for each prompt.
+
+/**
+ * The most bytes of one message. A browser sends a message as one WebSocket frame, and API Gateway
+ * closes the connection with 1009 when a frame is above 32 KB (quotas page of WebSocket APIs).
+ */
+export const MAX_MESSAGE_BYTES = 32 * 1024;
+
+/** A prompt that cannot be sent. The message is a sentence for the reader. */
+export class RequestError extends Error {}
+
+/**
+ * The text of the message that starts a run.
+ *
+ * @param {object} run
+ * @param {string} run.threadId the conversation: Bedrock's session
+ * @param {string} run.runId
+ * @param {string} run.messageId
+ * @param {string} run.prompt
+ * @param {boolean} run.trace whether the agent's trace is wanted
+ * @returns {string}
+ * @throws {RequestError} when the prompt is empty or the message would be too large to arrive
+ */
+export function runRequest({ threadId, runId, messageId, prompt, trace }) {
+  if (prompt.trim() === '') throw new RequestError('Type a prompt first.');
+  const message = JSON.stringify({
+    threadId,
+    runId,
+    // Half a surrogate pair has no UTF-8 form, so no server could read it.
+    messages: [{ id: messageId, role: 'user', content: prompt.toWellFormed() }],
+    state: {},
+    tools: [],
+    context: [],
+    forwardedProps: { trace },
+  });
+  const bytes = new TextEncoder().encode(message).length;
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw new RequestError(
+      `This prompt is too long: the message would have ${count(bytes)} bytes, and the gateway takes ` +
+        `${count(MAX_MESSAGE_BYTES)}. Shorten it by about ${count(bytes - MAX_MESSAGE_BYTES)} bytes.`,
+    );
+  }
+  return message;
+}
+
+/** @param {number} value */
+function count(value) {
+  return value.toLocaleString('en');
+}

@@ -1,0 +1,47 @@
+// What the browser remembers. Private windows may refuse storage; the page then remembers until reload.
+
+const PREFIX = 'agent-relay.';
+/** @type {Map<string, string>} */
+const memory = new Map();
+
+/**
+ * `tab` lasts as long as the tab, reloads included; `local` for all tabs and visits.
+ *
+ * @typedef {'tab' | 'local'} Span
+ */
+
+/**
+ * @param {Span} span
+ * @param {string} key
+ * @returns {string | undefined}
+ */
+export function recall(span, key) {
+  try {
+    return storageFor(span).getItem(PREFIX + key) ?? undefined;
+  } catch {
+    return memory.get(key);
+  }
+}
+
+/**
+ * @param {Span} span
+ * @param {string} key
+ * @param {string} value
+ */
+export function store(span, key, value) {
+  memory.set(key, value);
+  try {
+    storageFor(span).setItem(PREFIX + key, value);
+  } catch {
+    // Kept in memory, as said above.
+  }
+}
+
+/**
+ * @param {Span} span
+ * @returns {Storage}
+ * @throws {DOMException} where the browser refuses storage
+ */
+function storageFor(span) {
+  return span === 'tab' ? sessionStorage : localStorage;
+}

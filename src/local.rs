@@ -129,7 +129,7 @@ impl LocalAws {
             .merge(gateway::router(gateway.clone()))
             .merge(callbacks::router(callbacks))
             .merge(agent::router(ScriptedAgent::new(journal.clone(), stopping.clone())))
-            .merge(site::router(websocket_url(address), options.allow_trace))
+            .merge(site::router(websocket_url(address), options.allow_trace, &options.agent))
             .layer(axum::middleware::from_fn(guard::only_this_machine));
 
         // Small frames must not wait for the acknowledgement of the ones before them.

@@ -34,7 +34,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, file_bytes};
 pub use function::{Function, FunctionError, Program};
 pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};

@@ -190,6 +190,24 @@ pub enum Event {
         /// The exception that ended it, such as `throttlingException`.
         exception: Option<String>,
     },
+    /// Agent: it asked its caller to act.
+    AgentReturnedControl {
+        /// Bedrock's session.
+        session_id: String,
+        /// The id that the caller's answer has to name.
+        invocation_id: String,
+        /// The number of calls.
+        calls: usize,
+    },
+    /// Agent: it broke an answer off, as its scenario wants it.
+    AgentBroke {
+        /// Bedrock's session.
+        session_id: String,
+        /// The number of chunks of text that had gone out.
+        chunks: usize,
+        /// What broke.
+        how: &'static str,
+    },
     /// Agent: the caller closed the stream before its end.
     AgentDropped {
         /// Bedrock's session.

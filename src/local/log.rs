@@ -157,6 +157,25 @@ impl<W: Write> Log<W> {
                 let why = Some(format!("{error_type}: {message}"));
                 self.line(now, BAD, "lambda", "no start", None, why)
             }
+            Event::Posted { .. } | Event::Inspected { .. } | Event::Deleted { .. } => {
+                self.write_callback(now, &entry.event)
+            }
+            Event::AgentInvoked { .. }
+            | Event::AgentRefused { .. }
+            | Event::AgentChunk { .. }
+            | Event::AgentTrace { .. }
+            | Event::AgentReturnedControl { .. }
+            | Event::AgentFinished { .. }
+            | Event::AgentBroke { .. }
+            | Event::AgentDropped { .. } => self.write_agent(now, &entry.event),
+            Event::FunctionStarted { .. }
+            | Event::FunctionLog { .. }
+            | Event::FunctionExited { .. } => self.write_function(now, &entry.event),
+        }
+    }
+
+    fn write_callback(&mut self, now: Instant, event: &Event) -> std::io::Result<()> {
+        match event {
             Event::Posted { connection_id, bytes, status: 200, data } => {
                 self.post(now, connection_id, *bytes, data)
             }
@@ -172,12 +191,12 @@ impl<W: Write> Log<W> {
                 let what = format!("delete {status}");
                 self.line(now, POSTS, "posts", &what, Some(connection_id), None::<&str>)
             }
-            Event::AgentInvoked { .. }
-            | Event::AgentRefused { .. }
-            | Event::AgentChunk { .. }
-            | Event::AgentTrace { .. }
-            | Event::AgentFinished { .. }
-            | Event::AgentDropped { .. } => self.write_agent(now, &entry.event),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_function(&mut self, now: Instant, event: &Event) -> std::io::Result<()> {
+        match event {
             Event::FunctionStarted { pid } => {
                 let what = Some(format!("process {pid}"));
                 self.line(now, FUNCTION, "function", "started", None, what)
@@ -188,6 +207,7 @@ impl<W: Write> Log<W> {
             Event::FunctionExited { status } => {
                 self.line(now, BAD, "function", "ended", None, Some(status))
             }
+            _ => Ok(()),
         }
     }
 
@@ -214,6 +234,16 @@ impl<W: Write> Log<W> {
                     answer.traces += 1;
                 }
                 Ok(())
+            }
+            Event::AgentReturnedControl { session_id, calls, .. } => {
+                let what = Some(count(*calls, "call"));
+                self.line(now, AGENT, "agent", "asks back", Some(session_id), what)
+            }
+            Event::AgentBroke { session_id, chunks, how } => {
+                let took = self.answered(session_id, now);
+                self.answers.remove(session_id);
+                let sum = format!("{how}, after {}, {took}", count(*chunks, "chunk"));
+                self.line(now, BAD, "agent", "broke", Some(session_id), Some(sum))
             }
             Event::AgentFinished { session_id, chunks, exception, .. } => {
                 let took = self.answered(session_id, now);

@@ -1,6 +1,6 @@
 //! Plays a script into the body of a response, each event the moment it is due.
 
-use std::convert::Infallible;
+use std::io;
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::script::{Script, Step};
+use super::team::Member;
 use super::{Address, wire};
 use crate::local::journal::{Event, Journal};
 
@@ -38,7 +39,7 @@ pub(super) fn body(
     };
     Body::from_stream(stream::unfold(player, async |mut player| {
         let bytes = player.next().await?;
-        Some((Ok::<_, Infallible>(bytes), player))
+        Some((bytes, player))
     }))
 }
 
@@ -57,8 +58,9 @@ struct Player {
 }
 
 impl Player {
-    /// The bytes of the next event, when it is due; `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+    /// The bytes of the next event, when it is due; `None` at the end. An error ends the connection
+    /// without the end of the body.
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
             let (bytes, event) = match step {
@@ -77,7 +79,39 @@ impl Player {
                     reach(self.due, &mut self.stopping).await?;
                     (wire::event("trace", &trace_part(&self.address, &trace)), Some(event))
                 }
+                Step::TeamTrace { chain, trace } => {
+                    let event = Event::AgentTrace { session_id: session_id() };
+                    reach(self.due, &mut self.stopping).await?;
+                    let part = collaborator_part(&self.address, &chain, &trace);
+                    (wire::event("trace", &part), Some(event))
+                }
+                Step::ReturnControl(invocation) => {
+                    let event = Event::AgentReturnedControl {
+                        session_id: session_id(),
+                        invocation_id: invocation.id.clone(),
+                        calls: invocation.calls.len(),
+                    };
+                    let payload = invocation.payload(&self.address.agent_id);
+                    (wire::event("returnControl", &payload), Some(event))
+                }
                 Step::Event { event_type, payload } => (wire::event(event_type, &payload), None),
+                Step::Cut => {
+                    reach(self.due, &mut self.stopping).await?;
+                    self.finished = true;
+                    let how = "the connection was cut";
+                    let (session_id, chunks) = (session_id(), self.chunks);
+                    self.journal.record(Event::AgentBroke { session_id, chunks, how });
+                    return Some(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                Step::Corrupt => {
+                    let how = "a frame with a wrong checksum";
+                    let (session_id, chunks) = (session_id(), self.chunks);
+                    let event = Event::AgentBroke { session_id, chunks, how };
+                    // What comes after it must not be read any more.
+                    let never = chunk(b"This is corrupt.", &[]);
+                    self.finished = true;
+                    (wire::corrupt_event("chunk", &never), Some(event))
+                }
                 Step::Exception(exception) => {
                     self.exception = Some(exception.member().to_owned());
                     (wire::exception(exception), None)
@@ -88,7 +122,10 @@ impl Player {
             if let Some(event) = event {
                 self.journal.record(event);
             }
-            return Some(bytes);
+            return Some(Ok(bytes));
+        }
+        if self.finished {
+            return None;
         }
         // A script may end with silence.
         reach(self.due, &mut self.stopping).await?;
@@ -136,13 +173,24 @@ fn trace_part(address: &Address, trace: &Value) -> Value {
         "agentAliasId": agent_alias_id,
         "agentId": agent_id,
         "agentVersion": "1",
-        "callerChain": [{
-            "agentAliasArn": format!(
-                "arn:aws:bedrock:us-east-1:123456789012:agent-alias/{agent_id}/{agent_alias_id}"
-            ),
-        }],
+        "callerChain": [{ "agentAliasArn": wire::alias_arn(agent_id, agent_alias_id) }],
         "eventTime": now.unwrap_or_default(),
         "sessionId": session_id,
         "trace": trace,
     })
+}
+
+/// The same for the last of a chain of collaborators: the chain begins with the scripted agent.
+fn collaborator_part(address: &Address, chain: &[&Member], trace: &Value) -> Value {
+    let mut part = trace_part(address, trace);
+    for member in chain {
+        part["agentAliasId"] = json!(member.agent_alias_id);
+        part["agentId"] = json!(member.agent_id);
+        part["collaboratorName"] = json!(member.name);
+        let arn = wire::alias_arn(member.agent_id, member.agent_alias_id);
+        if let Some(callers) = part["callerChain"].as_array_mut() {
+            callers.push(json!({ "agentAliasArn": arn }));
+        }
+    }
+    part
 }

@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::faults::{FaultInjector, FaultKind};
 use super::journal::{Event, Journal};
 use super::runtime_api::uuid;
 
@@ -51,6 +52,7 @@ const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 pub(crate) struct ScriptedAgent {
     sessions: Mutex<Sessions>,
     journal: Journal,
+    faults: FaultInjector,
     stopping: watch::Receiver<bool>,
 }
 
@@ -89,8 +91,12 @@ struct SessionState {
 }
 
 impl ScriptedAgent {
-    pub(crate) fn new(journal: Journal, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { sessions: Mutex::default(), journal, stopping })
+    pub(crate) fn new(
+        journal: Journal,
+        faults: FaultInjector,
+        stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self { sessions: Mutex::default(), journal, faults, stopping })
     }
 
     /// Decides what to answer, or which exception.
@@ -100,6 +106,11 @@ impl ScriptedAgent {
             .map_err(|error| invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
         self.journal.record(Event::AgentInvoked { session_id, request: value.clone() });
+        if let Some(exception) = self.faults.refusal() {
+            let subject = address.session_id.clone();
+            self.journal.record(Event::FaultInjected { kind: FaultKind::Refusal, subject });
+            return Err((exception, exception.message().to_owned()));
+        }
         let request: Request = serde_json::from_value(value)
             .map_err(|error| invalid(format!("The request body has a wrong shape: {error}")))?;
         let script = if request.end_session {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::faults::FaultKind;
 use super::gateway::Route;
 
 /// The record of everything that happened, shared by all parts of the local AWS.
@@ -147,6 +148,14 @@ pub enum Event {
         connection_id: String,
         /// The HTTP status of the answer.
         status: u16,
+    },
+
+    /// Something goes wrong on purpose.
+    FaultInjected {
+        /// What.
+        kind: FaultKind,
+        /// The connection or, of a refusal of the agent, Bedrock's session.
+        subject: String,
     },
 
     /// Agent: it was invoked.

@@ -27,6 +27,7 @@ const LAMBDA: Style = AnsiColor::Magenta.on_default();
 const AGENT: Style = AnsiColor::Green.on_default();
 const POSTS: Style = AnsiColor::Blue.on_default();
 const FUNCTION: Style = AnsiColor::Yellow.on_default();
+const FAULT: Style = AnsiColor::BrightRed.on_default();
 
 /// Writes entries of a journal as lines.
 ///
@@ -168,6 +169,10 @@ impl<W: Write> Log<W> {
             | Event::AgentFinished { .. }
             | Event::AgentBroke { .. }
             | Event::AgentDropped { .. } => self.write_agent(now, &entry.event),
+            Event::FaultInjected { kind, subject } => {
+                let what = kind.to_string();
+                self.line(now, FAULT, "fault", &what, Some(subject), Some("on purpose"))
+            }
             Event::FunctionStarted { .. }
             | Event::FunctionLog { .. }
             | Event::FunctionExited { .. } => self.write_function(now, &entry.event),

@@ -24,7 +24,7 @@ use aws_sdk_bedrockagentruntime::types::{
 use local_support::{happened, soon, start};
 
 /// A caller of the scripted agent, in one session.
-struct Session<'a> {
+struct Conversation<'a> {
     aws: &'a LocalAws,
     client: Client,
     session_id: &'static str,
@@ -42,7 +42,7 @@ struct Answer {
     broke: Option<(String, Option<ResponseStreamError>)>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Conversation<'a> {
     fn new(aws: &'a LocalAws, session_id: &'static str) -> Self {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -172,7 +172,7 @@ fn calendar(function: &str) -> InvocationResultMember {
 #[tokio::test]
 async fn tool_asks_for_a_function_and_quotes_its_result() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let asked = caller.say("/tool").await;
     let (id, inputs) = asked.returned();
     let [InvocationInputMember::FunctionInvocationInput(input)] = inputs else {
@@ -215,7 +215,7 @@ async fn tool_asks_for_a_function_and_quotes_its_result() {
 #[tokio::test]
 async fn tool_api_asks_by_openapi_with_parameters_and_a_body() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let asked = caller.say("/tool api").await;
     let (id, inputs) = asked.returned();
     let [InvocationInputMember::ApiInvocationInput(input)] = inputs else { panic!("{inputs:?}") };
@@ -238,7 +238,7 @@ async fn tool_api_asks_by_openapi_with_parameters_and_a_body() {
 #[tokio::test]
 async fn tool_5_asks_for_five_calls_of_both_kinds_and_wants_every_result() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let asked = caller.say("/tool 5").await;
     let (id, inputs) = asked.returned();
     assert_eq!(inputs.len(), 5);
@@ -266,7 +266,7 @@ async fn tool_5_asks_for_five_calls_of_both_kinds_and_wants_every_result() {
 #[tokio::test]
 async fn tool_team_asks_in_the_name_of_a_collaborator() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let asked = caller.say("/tool team").await;
     let (id, inputs) = asked.returned();
     let [InvocationInputMember::FunctionInvocationInput(input)] = inputs else {
@@ -288,7 +288,7 @@ async fn tool_team_asks_in_the_name_of_a_collaborator() {
 #[tokio::test]
 async fn confirm_asks_the_user_in_both_kinds_and_hears_yes_and_no() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let function = |state| {
         let result = FunctionResult::builder()
             .action_group("bookings")
@@ -338,8 +338,8 @@ async fn confirm_asks_the_user_in_both_kinds_and_hears_yes_and_no() {
 #[tokio::test]
 async fn results_that_nobody_asked_for_are_refused_and_the_right_ones_still_welcome() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
-    let stranger = Session::new(&aws, "another-session");
+    let caller = Conversation::new(&aws, "session");
+    let stranger = Conversation::new(&aws, "another-session");
     let early = caller.refused("some-id", vec![weather("14")]).await;
     assert!(early.contains("No return of control is pending"), "{early}");
 
@@ -370,7 +370,7 @@ async fn results_that_nobody_asked_for_are_refused_and_the_right_ones_still_welc
 #[tokio::test]
 async fn a_result_that_is_a_failure_fails_the_request_as_a_dependency() {
     let aws = start(Options::default()).await;
-    let caller = Session::new(&aws, "session");
+    let caller = Conversation::new(&aws, "session");
     let asked = caller.say("/tool").await;
     let (id, _) = asked.returned();
     let result = FunctionResult::builder()
@@ -392,7 +392,7 @@ async fn a_result_that_is_a_failure_fails_the_request_as_a_dependency() {
 #[tokio::test]
 async fn file_hands_over_a_csv_and_a_png() {
     let aws = start(Options::default()).await;
-    let answer = Session::new(&aws, "session").say("/file").await;
+    let answer = Conversation::new(&aws, "session").say("/file").await;
     let [files] = &answer.files[..] else { panic!("{:?}", answer.files) };
     let [csv, png] = &files[..] else { panic!("{files:?}") };
     assert_eq!(csv.name.as_deref(), Some("forecast.csv"));
@@ -409,7 +409,7 @@ async fn file_hands_over_a_csv_and_a_png() {
 #[tokio::test]
 async fn file_8_hands_over_eight_megabytes_that_a_test_can_make_too() {
     let aws = start(Options::default()).await;
-    let answer = Session::new(&aws, "session").say("/file 8").await;
+    let answer = Conversation::new(&aws, "session").say("/file 8").await;
     let [files] = &answer.files[..] else { panic!("{} events", answer.files.len()) };
     let [file] = &files[..] else { panic!("{} files", files.len()) };
     assert_eq!(file.name.as_deref(), Some("measurements.bin"));
@@ -421,7 +421,7 @@ async fn file_8_hands_over_eight_megabytes_that_a_test_can_make_too() {
 #[tokio::test]
 async fn guardrail_shows_that_it_intervened_and_says_the_blocked_message() {
     let aws = start(Options::default()).await;
-    let answer = Session::new(&aws, "session").say("/guardrail").await;
+    let answer = Conversation::new(&aws, "session").say("/guardrail").await;
     assert_eq!(answer.text, "Sorry, the model cannot answer this question.");
     let [part] = &answer.traces[..] else { panic!("{:?}", answer.traces) };
     let Some(Trace::GuardrailTrace(trace)) = &part.trace else { panic!("{part:?}") };
@@ -437,7 +437,7 @@ async fn guardrail_shows_that_it_intervened_and_says_the_blocked_message() {
 #[tokio::test]
 async fn team_shows_collaborators_with_the_chain_of_their_callers() {
     let aws = start(Options::default()).await;
-    let answer = Session::new(&aws, "session").say("/team").await;
+    let answer = Conversation::new(&aws, "session").say("/team").await;
     assert!(answer.text.contains("trip planner"), "{answer:?}");
     let arn = |caller: &Caller| caller.as_agent_alias_arn().unwrap().clone();
     let mut names: Vec<Option<&str>> = Vec::new();
@@ -485,7 +485,7 @@ async fn team_shows_collaborators_with_the_chain_of_their_callers() {
 async fn cut_breaks_the_connection_after_the_chunks_before_it() {
     let aws = start(Options::default()).await;
     for chunks in [0, 3] {
-        let caller = Session::new(&aws, "session");
+        let caller = Conversation::new(&aws, "session");
         let answer = caller.say(&format!("/cut {chunks}")).await;
         assert_eq!(answer.chunks, chunks);
         let (words, exception) = answer.broke.expect("the stream breaks");
@@ -506,7 +506,7 @@ async fn cut_breaks_the_connection_after_the_chunks_before_it() {
 async fn corrupt_spoils_a_checksum_after_the_chunks_before_it() {
     let aws = start(Options::default()).await;
     for chunks in [0, 3] {
-        let answer = Session::new(&aws, "session").say(&format!("/corrupt {chunks}")).await;
+        let answer = Conversation::new(&aws, "session").say(&format!("/corrupt {chunks}")).await;
         assert_eq!(answer.chunks, chunks);
         let (words, exception) = answer.broke.expect("the stream breaks");
         assert!(exception.is_none() && words.contains("checksum"), "{words}");
@@ -517,7 +517,7 @@ async fn corrupt_spoils_a_checksum_after_the_chunks_before_it() {
 #[tokio::test]
 async fn pause_is_silent_in_mid_answer() {
     let aws = start(Options::default()).await;
-    let answer = Session::new(&aws, "session").say("/pause 3 0.5").await;
+    let answer = Conversation::new(&aws, "session").say("/pause 3 0.5").await;
     assert!(answer.text.starts_with("chunk 1 chunk 2 chunk 3 And after 0.5 seconds"), "{answer:?}");
     let chunk = |n: usize| {
         happened(

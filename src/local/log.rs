@@ -3,6 +3,8 @@
 //! Chunks and posts come by the hundred, so of these only the first, a sum once a second, and the
 //! last are shown.
 
+mod metrics;
+
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::io::Write;
@@ -207,6 +209,9 @@ impl<W: Write> Log<W> {
                 self.line(now, FUNCTION, "function", "started", None, what)
             }
             Event::FunctionLog { line } => {
+                if let Some(metrics) = metrics::summary(line) {
+                    return self.line(now, FUNCTION, "function", "metrics", None, Some(metrics));
+                }
                 self.line(now, FUNCTION, "function", line, None, None::<&str>)
             }
             Event::FunctionExited { status } => {

@@ -110,8 +110,8 @@ async fn connect(aws: &LocalAws, runtime: &Runtime) -> (Client, String) {
 
 #[tokio::test]
 async fn posts_fail_with_each_status_and_are_not_delivered() {
-    let mut line = Line::open(Faults::default()).await;
     type Check = fn(&PostToConnectionError) -> bool;
+    let mut line = Line::open(Faults::default()).await;
     let cases: [(u16, Check); 6] = [
         (403, PostToConnectionError::is_forbidden_exception),
         (410, PostToConnectionError::is_gone_exception),

@@ -252,7 +252,7 @@ impl<W: Write> Log<W> {
             Event::AgentBroke { session_id, chunks, how } => {
                 let took = self.answered(session_id, now);
                 self.answers.remove(session_id);
-                let sum = format!("{how}, after {}, {took}", count(*chunks, "chunk"));
+                let sum = format!("{how}; {}, {took}", count(*chunks, "chunk"));
                 self.line(now, BAD, "agent", "broke", Some(session_id), Some(sum))
             }
             Event::AgentFinished { session_id, chunks, exception, .. } => {
@@ -411,6 +411,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::local::faults::FaultKind;
     use crate::local::gateway::Route;
 
     fn lines(events: impl IntoIterator<Item = Event>) -> Vec<String> {
@@ -442,6 +443,24 @@ mod tests {
                 "    0.000  posts     RUN_STARTED    22 bytes  c=",
                 "    1.000  posts     …              11 posts so far, 472 bytes  c=",
                 "    1.600  posts     RUN_FINISHED   17 posts, 720 bytes  c=",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_are_shown_and_metrics_only_summed_up() {
+        let metrics = r#"{"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs"}]}]},"Runs":1}"#;
+        let events = [
+            Event::FaultInjected { kind: FaultKind::LostAnswer, subject: "c=".to_owned() },
+            Event::FunctionLog { line: metrics.to_owned() },
+            Event::FunctionLog { line: "a line for people".to_owned() },
+        ];
+        assert_eq!(
+            lines(events),
+            [
+                "    0.000  fault     lost answer    on purpose  c=",
+                "    0.100  function  metrics        Runs 1",
+                "    0.200  function  a line for people",
             ],
         );
     }

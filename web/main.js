@@ -162,7 +162,7 @@ function threadId() {
  */
 function offerTraces(config, panel) {
   if (!config.allowTrace) return;
-  byId('trace-switch', HTMLElement).hidden = false;
+  for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
   traceSwitch.checked = recall('local', 'trace') === 'on';
   panel.offer();
   if (traceSwitch.checked) panel.openBeside();

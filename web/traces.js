@@ -81,7 +81,11 @@ function row(event, turn) {
   const time = element('span', 'step-time', `+${duration(event.at - turn.sentAt)}`);
   time.title = textAt(event.event, 'trace', 'eventTime') ?? 'Time since the prompt was sent';
   const head = element('span', 'step-head', title);
-  if (step.durationMs !== undefined) head.append(element('span', 'step-duration', `took ${duration(step.durationMs)}`));
+  if (step.durationMs !== undefined) {
+    const took = element('span', 'step-duration', element('span', 'visually-hidden', 'took '), duration(step.durationMs));
+    took.title = 'How long it took, as Bedrock says';
+    head.append(took);
+  }
   head.append(time);
 
   const summary = element('summary', '', head);

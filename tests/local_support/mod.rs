@@ -1,5 +1,6 @@
 //! What the tests of the local AWS share: a function made of a few lines, and a client.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+// Each test binary uses a part of it.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 
@@ -107,7 +108,15 @@ impl Client {
         aws: &LocalAws,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Error> {
-        let mut request = aws.websocket_url().into_client_request().unwrap();
+        Self::connect_to(&aws.websocket_url(), headers).await
+    }
+
+    /// Connects to this URL with more headers; somebody must answer `$connect`.
+    pub(crate) async fn connect_to(
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
+        let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
@@ -129,7 +138,12 @@ impl Client {
 
     /// The code and reason of the close frame, which must come next.
     pub(crate) async fn closed(&mut self) -> (CloseCode, String) {
-        match soon("a close frame", self.socket.next()).await {
+        soon("a close frame", self.closed_without_patience()).await
+    }
+
+    /// The same without a limit, for tests that stop the clock.
+    pub(crate) async fn closed_without_patience(&mut self) -> (CloseCode, String) {
+        match self.socket.next().await {
             Some(Ok(Message::Close(Some(frame)))) => (frame.code, frame.reason.to_string()),
             other => panic!("no close frame but {other:?}"),
         }

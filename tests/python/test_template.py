@@ -190,7 +190,7 @@ def test_the_outputs_lead_to_the_stage(deployed):
     url = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
     assert outputs["WebSocketUrl"]["Value"] == url
     assert outputs["TryIt"]["Value"] == (
-        f"""npx wscat -c {url} -w 60 -x '{{"prompt":"hello"}}'"""
+        f"""npx wscat -c {url} -w -1 -x '{{"prompt":"hello"}}'"""
     )
 
 

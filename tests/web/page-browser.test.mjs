@@ -361,10 +361,7 @@ describe('the connection', () => {
   test('that closes marks the open answer, comes back by itself, and sends nothing again', async () => {
     let own = await startLocal();
     try {
-      const one = await openPage(browser, `${own.page}/`, { expected: refused });
-      watched.push(one);
-      const { page } = one;
-      await page.getByText('Connected', { exact: true }).waitFor();
+      const page = await open({ expected: refused }, `${own.page}/`);
       await send(page, '/tokens 2000 50');
       await page.locator('article.agent .text').waitFor();
       await own.stop();
@@ -372,15 +369,36 @@ describe('the connection', () => {
       assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*closed before the answer was complete/);
       assert.notEqual(await answer(page), '');
       assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
-      await page.getByText(/No connection to ws:/).waitFor({ timeout: 20_000 });
 
       own = await startLocal('--port', String(own.port));
-      await page.getByRole('button', { name: 'Try now' }).click();
       await page.getByText('Connected', { exact: true }).waitFor();
-      assert.equal(await page.getByText(/No connection to ws:/).isVisible(), false);
       assert.equal(await page.locator('article').count(), 2, 'the prompt was not sent again');
       await send(page, 'hello');
       assert.ok((await answer(page, 2)).length > 100);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test('that stays away is explained, with a way to try at once', async () => {
+    let own = await startLocal();
+    try {
+      // The waits are a random part of their limit: first none of it, then days.
+      const prepare = (/** @type {Page} */ page) =>
+        page.addInitScript(() => {
+          Object.assign(window, { dice: 0 });
+          // @ts-expect-error: set above.
+          Math.random = () => window.dice;
+        });
+      const page = await open({ expected: refused, prepare }, `${own.page}/`);
+      await own.stop();
+      const explanation = page.getByText(/No connection to ws:.*does not answer, or it refuses this page/);
+      await explanation.waitFor();
+      await page.evaluate(() => Object.assign(window, { dice: 50_000 }));
+      own = await startLocal('--port', String(own.port));
+      await page.getByRole('button', { name: 'Try now' }).click();
+      await page.getByText('Connected', { exact: true }).waitFor();
+      assert.equal(await explanation.isVisible(), false);
     } finally {
       await own.stop();
     }
@@ -408,6 +426,7 @@ describe('the connection', () => {
         }),
     });
     assert.equal(await page.getByRole('switch').count(), 0);
+    assert.equal(await page.getByText(/Switch on the trace/).isVisible(), false);
     assert.equal(await page.locator('#traces-toggle').isVisible(), false);
   });
 });

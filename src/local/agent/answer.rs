@@ -355,7 +355,6 @@ fn quote(prompt: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::SystemTime;
 

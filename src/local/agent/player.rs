@@ -63,66 +63,52 @@ impl Player {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
-            let (bytes, event) = match step {
+            if !matches!(step, Step::Wait(_)) {
+                // Each event happens when it is due, its place in the journal included.
+                reach(self.due, &mut self.stopping).await?;
+                self.events += 1;
+            }
+            return Some(Ok(match step {
                 Step::Wait(duration) => {
                     self.due += duration;
                     continue;
                 }
                 Step::Chunk { bytes, citations } => {
                     self.chunks += 1;
-                    let event = Event::AgentChunk { session_id: session_id(), n: self.chunks };
-                    (wire::event("chunk", &chunk(&bytes, &citations)), Some(event))
+                    self.journal
+                        .record(Event::AgentChunk { session_id: session_id(), n: self.chunks });
+                    wire::event("chunk", &chunk(&bytes, &citations))
                 }
                 Step::Trace(trace) => {
-                    let event = Event::AgentTrace { session_id: session_id() };
-                    // The time of the event is that of its sending, so it is written afterwards.
-                    reach(self.due, &mut self.stopping).await?;
-                    (wire::event("trace", &trace_part(&self.address, &trace)), Some(event))
+                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    wire::event("trace", &trace_part(&self.address, &trace))
                 }
                 Step::TeamTrace { chain, trace } => {
-                    let event = Event::AgentTrace { session_id: session_id() };
-                    reach(self.due, &mut self.stopping).await?;
-                    let part = collaborator_part(&self.address, &chain, &trace);
-                    (wire::event("trace", &part), Some(event))
+                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    wire::event("trace", &collaborator_part(&self.address, &chain, &trace))
                 }
                 Step::ReturnControl(invocation) => {
-                    let event = Event::AgentReturnedControl {
+                    self.journal.record(Event::AgentReturnedControl {
                         session_id: session_id(),
                         invocation_id: invocation.id.clone(),
                         calls: invocation.calls.len(),
-                    };
-                    let payload = invocation.payload(&self.address.agent_id);
-                    (wire::event("returnControl", &payload), Some(event))
+                    });
+                    wire::event("returnControl", &invocation.payload(&self.address.agent_id))
                 }
-                Step::Event { event_type, payload } => (wire::event(event_type, &payload), None),
+                Step::Event { event_type, payload } => wire::event(event_type, &payload),
+                Step::Exception(exception) => {
+                    self.exception = Some(exception.member().to_owned());
+                    wire::exception(exception)
+                }
                 Step::Cut => {
-                    reach(self.due, &mut self.stopping).await?;
-                    self.finished = true;
-                    let how = "the connection was cut";
-                    let (session_id, chunks) = (session_id(), self.chunks);
-                    self.journal.record(Event::AgentBroke { session_id, chunks, how });
+                    self.broke("the connection was cut");
                     return Some(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
                 Step::Corrupt => {
-                    let how = "a frame with a wrong checksum";
-                    let (session_id, chunks) = (session_id(), self.chunks);
-                    let event = Event::AgentBroke { session_id, chunks, how };
-                    // What comes after it must not be read any more.
-                    let never = chunk(b"This is corrupt.", &[]);
-                    self.finished = true;
-                    (wire::corrupt_event("chunk", &never), Some(event))
+                    self.broke("a frame with a wrong checksum");
+                    wire::corrupt_event("chunk", &chunk(b"This is corrupt.", &[]))
                 }
-                Step::Exception(exception) => {
-                    self.exception = Some(exception.member().to_owned());
-                    (wire::exception(exception), None)
-                }
-            };
-            reach(self.due, &mut self.stopping).await?;
-            self.events += 1;
-            if let Some(event) = event {
-                self.journal.record(event);
-            }
-            return Some(Ok(bytes));
+            }));
         }
         if self.finished {
             return None;
@@ -137,6 +123,13 @@ impl Player {
             exception: self.exception.take(),
         });
         None
+    }
+
+    /// The answer ends here, and not as it should.
+    fn broke(&mut self, how: &'static str) {
+        self.finished = true;
+        let (session_id, chunks) = (self.address.session_id.clone(), self.chunks);
+        self.journal.record(Event::AgentBroke { session_id, chunks, how });
     }
 }
 

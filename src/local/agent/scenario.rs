@@ -103,7 +103,7 @@ fn slow(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
     };
     let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
     let text = format!(
-        "That took {seconds} seconds of silence, and the answer still arrived **in full**. \
+        "After {seconds} s of silence the answer still arrived **in full**. \
          This is turn {} of this conversation.",
         turn.number,
     );

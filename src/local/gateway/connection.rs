@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
@@ -32,7 +32,13 @@ const POSTS_WAITING: usize = 4096;
 /// How long a closing connection may take, for its last posts and again for the client's goodbye.
 const CLOSING: Duration = Duration::from_secs(2);
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// How long the client's goodbye may take when everything stops.
+const STOPPING: Duration = Duration::from_millis(50);
+
+/// The bytes below the WebSocket.
+type Raw = TokioIo<Upgraded>;
+
+type Socket = WebSocketStream<Raw>;
 
 /// What the rest of the gateway knows of a connection.
 #[derive(Debug)]
@@ -157,13 +163,13 @@ enum Cause {
     Fault,
 }
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends. What is left of the socket then wants to [`linger`].
 pub(super) async fn serve(
     gateway: &Gateway,
     connection: &Connection,
     queues: Queues,
     socket: Socket,
-) -> Ending {
+) -> (Ending, Option<Raw>) {
     let Queues { mut posts, mut leave } = queues;
     let (mut sink, mut stream) = socket.split();
     let cause = {
@@ -224,17 +230,34 @@ pub(super) async fn serve(
             // One more read lets tungstenite answer the client's goodbye.
             let _ =
                 timeout(CLOSING, async { while let Some(Ok(_)) = stream.next().await {} }).await;
-            ending
+            (ending, None)
         }
-        Cause::Fault => vanished(),
+        Cause::Fault => (vanished(), None),
         Cause::Gateway(code, reason) => {
             let last = write(connection, &mut posts, &mut sink, gateway.limits.frame_bytes);
             let _ = timeout(CLOSING, last).await;
-            if let Ok(socket) = stream.reunite(sink) {
-                let _ = timeout(CLOSING, say_goodbye(socket, code, reason)).await;
-            }
-            Ending { code: code.into(), reason: reason.to_owned() }
+            let raw = match stream.reunite(sink) {
+                Ok(socket) => timeout(CLOSING, say_goodbye(socket, code, reason)).await,
+                // Both halves come from the same socket.
+                Err(_) => Ok(None),
+            };
+            (Ending { code: code.into(), reason: reason.to_owned() }, raw.ok().flatten())
         }
+    }
+}
+
+/// Reads what the client still sends until it closes its side, too. A socket dropped with unread
+/// bytes would be reset, and the close frame on its way to the client lost with it.
+pub(super) async fn linger(gateway: &Gateway, mut raw: Raw) {
+    let mut discarded = [0; 8192];
+    let drained = async { while raw.read(&mut discarded).await.is_ok_and(|bytes| bytes > 0) {} };
+    let mut stopping = gateway.stopping.clone();
+    tokio::select! {
+        _ = timeout(CLOSING, drained) => {}
+        () = async {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+            sleep(STOPPING).await;
+        } => {}
     }
 }
 
@@ -299,18 +322,13 @@ struct ErrorFrame<'a> {
     request_id: &'a str,
 }
 
-/// Sends a close frame so that the client surely receives it: a socket dropped with unread bytes
-/// would be reset, and the frame lost with it. So the rest of what the client sends is read first.
-async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &'static str) {
+/// Sends a close frame and closes the gateway's side of the socket.
+async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &'static str) -> Option<Raw> {
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    if socket.send(Message::Close(Some(frame))).await.is_err() {
-        return;
-    }
+    socket.send(Message::Close(Some(frame))).await.ok()?;
     let mut raw = socket.into_inner();
-    if raw.shutdown().await.is_ok() {
-        let mut discarded = [0; 8192];
-        while raw.read(&mut discarded).await.is_ok_and(|bytes| bytes > 0) {}
-    }
+    raw.shutdown().await.ok()?;
+    Some(raw)
 }
 
 fn goodbye(frame: Option<CloseFrame>) -> Ending {

@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::connection::{Connection, serve};
+use super::connection::{Connection, linger, serve};
 use super::event::{self, Ending, Pairs, random_id};
 use super::{Gateway, Route, lock};
 use crate::local::journal::Event;
@@ -92,7 +92,7 @@ pub(super) async fn accept(
     tasks.spawn({
         let gateway = Arc::clone(&gateway);
         async move {
-            let ending = match upgrade.await {
+            let (ending, raw) = match upgrade.await {
                 Ok(upgraded) => {
                     let connection_id = connection.id.clone();
                     gateway.journal.record(Event::Connected { connection_id, subprotocol });
@@ -104,9 +104,14 @@ pub(super) async fn accept(
                         WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                     serve(&gateway, &connection, posts, socket).await
                 }
-                Err(_) => Ending { code: 1006, reason: "the handshake broke".to_owned() },
+                Err(_) => (Ending { code: 1006, reason: "The handshake broke".to_owned() }, None),
             };
-            gateway.part(&connection, ending).await;
+            let rest = async {
+                if let Some(raw) = raw {
+                    linger(&gateway, raw).await;
+                }
+            };
+            tokio::join!(gateway.part(&connection, ending), rest);
         }
     });
     response
@@ -118,11 +123,14 @@ impl Gateway {
         self.connections().remove(&connection.id);
         let Ending { code, reason } = ending.clone();
         self.journal.record(Event::Closed { connection_id: connection.id.clone(), code, reason });
-        if !*self.stopping.borrow() {
-            let event = event::disconnect(connection, &self.authority, &ending);
+        let event = event::disconnect(connection, &self.authority, &ending);
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => {}
             // Delivery of `$disconnect` is best effort (the page "Manage connected users and
             // client apps"), so a failure, which the journal has, changes nothing.
-            let _ = self.invoke(Route::Disconnect, connection, event).await;
+            _ = self.invoke(Route::Disconnect, connection, event) => {}
         }
     }
 

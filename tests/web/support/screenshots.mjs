@@ -42,7 +42,6 @@ const PICTURES = {
     },
   },
   traces: {
-    options: { viewport: { width: 1280, height: 860 } },
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, PROMPT);
@@ -63,7 +62,7 @@ const PICTURES = {
     },
   },
   error: {
-    options: { viewport: { width: 1280, height: 560 } },
+    options: { viewport: { width: 1100, height: 520 } },
     async pose(page) {
       await ask(page, '/error throttlingException 12');
       await ended(page);
@@ -97,8 +96,11 @@ async function take(browser, name, { options, pose }) {
   const local = await startLocal();
   try {
     const { page, faults, close } = await openPage(browser, `${local.page}/`, {
+      // Not wider than needed: the README shows a picture at some 830 px, and its text should stay legible.
+      viewport: { width: 1100, height: 700 },
       deviceScaleFactor: 1.25,
       colorScheme: 'light',
+      reducedMotion: 'reduce',
       ...options,
     });
     await page.getByText('Connected', { exact: true }).waitFor();

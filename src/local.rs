@@ -15,6 +15,7 @@
 
 mod agent;
 mod callbacks;
+mod faults;
 mod function;
 mod gateway;
 mod guard;
@@ -34,7 +35,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, file_bytes};
+pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function::{Function, FunctionError, Program};
 pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};
@@ -61,6 +63,7 @@ pub struct LocalAws {
     address: SocketAddr,
     options: Options,
     journal: Journal,
+    faults: FaultInjector,
     gateway: std::sync::Arc<Gateway>,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
@@ -86,18 +89,23 @@ pub enum StartError {
     /// No event could ever be taken.
     #[error("the concurrency must be from 1 to 1600")]
     Concurrency,
+    /// The faults make no sense.
+    #[error(transparent)]
+    Faults(#[from] FaultsError),
 }
 
 impl LocalAws {
     /// Starts everything but the function, which [`Function::start`] starts.
     ///
     /// # Errors
-    /// When the port is taken or may not be used, or when the concurrency is out of bounds.
+    /// When the port is taken or may not be used, or when the concurrency or a rate of the faults
+    /// is out of bounds.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         // "Concurrency per environment" of Lambda Managed Instances goes up to 1600.
         if !(1..=1600).contains(&options.concurrency) {
             return Err(StartError::Concurrency);
         }
+        options.faults.check()?;
         let port = options.port;
         let in_use = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::PortInUse { port },
@@ -107,6 +115,7 @@ impl LocalAws {
         let address = listener.local_addr().map_err(in_use)?;
 
         let journal = Journal::new(options.journal_capacity);
+        let faults = FaultInjector::new(options.faults.clone());
         let (stop, stopping) = watch::channel(false);
         let limits = options.limits.clone();
         let arn = format!("arn:aws:lambda:{}:123456789012:function:{FUNCTION_NAME}", region());
@@ -123,12 +132,15 @@ impl LocalAws {
             journal: journal.clone(),
             post_latency: options.post_latency,
             message_bytes: limits.message_bytes,
+            faults: faults.clone(),
+            stopping: stopping.clone(),
         };
+        let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
         let router = Router::new()
             .merge(runtime_api::router(lambda))
             .merge(gateway::router(gateway.clone()))
             .merge(callbacks::router(callbacks))
-            .merge(agent::router(ScriptedAgent::new(journal.clone(), stopping.clone())))
+            .merge(agent::router(agent))
             .merge(site::router(websocket_url(address), options.allow_trace, &options.agent))
             .layer(axum::middleware::from_fn(guard::only_this_machine));
 
@@ -143,7 +155,7 @@ impl LocalAws {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         });
         let server = tokio::spawn(async move { serving.await });
-        Ok(Self { address, options, journal, gateway, stop, server })
+        Ok(Self { address, options, journal, faults, gateway, stop, server })
     }
 
     /// The address of everything.
@@ -186,6 +198,12 @@ impl LocalAws {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What goes wrong on purpose, and the way to change it.
+    #[must_use]
+    pub fn faults(&self) -> &FaultInjector {
+        &self.faults
     }
 
     /// The variables that make a process the function of this local AWS.

@@ -363,7 +363,7 @@ fn refusal(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 /// A random UUID of version 4, the form of Lambda's request ids.
-fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let bits = (fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")

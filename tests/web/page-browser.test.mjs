@@ -278,7 +278,7 @@ describe('scrolling', () => {
     await page.mouse.wheel(0, -150);
     await page.waitForFunction(() => {
       const element = document.querySelector('#scroller');
-      return element !== null && element.scrollHeight - element.scrollTop - element.clientHeight > 100;
+      return element !== null && element.scrollHeight - element.scrollTop - element.clientHeight >= 149;
     });
     const { top } = await place();
     await pass(page, gate, 500);

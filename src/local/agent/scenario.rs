@@ -177,7 +177,7 @@ fn pause(arguments: &[&str]) -> Result<Script, String> {
     Ok(Script::new()
         .steps(counted(count))
         .wait(Duration::from_secs_f64(seconds))
-        .steps(spoken(&format!("And after {seconds} seconds of silence the answer goes on."))))
+        .steps(spoken(&format!("And after {seconds} s of silence the answer goes on."))))
 }
 
 /// So many chunks, which say their numbers from 1.

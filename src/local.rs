@@ -141,7 +141,7 @@ impl LocalAws {
             .merge(gateway::router(gateway.clone()))
             .merge(callbacks::router(callbacks))
             .merge(agent::router(agent))
-            .merge(site::router(websocket_url(address), options.allow_trace))
+            .merge(site::router(websocket_url(address), options.allow_trace, &options.agent))
             .layer(axum::middleware::from_fn(guard::only_this_machine));
 
         // Small frames must not wait for the acknowledgement of the ones before them.
@@ -221,6 +221,10 @@ impl LocalAws {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.callback_url()),
+            // This machine may be set up to ignore such variables, or to reach AWS through a proxy.
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()),
+            ("NO_PROXY", no_proxy()),
+            ("no_proxy", no_proxy()),
             ("ALLOW_TRACE", self.options.allow_trace.to_string()),
         ];
         match &self.options.agent {
@@ -259,6 +263,16 @@ impl Drop for LocalAws {
 
 fn websocket_url(address: SocketAddr) -> String {
     format!("ws://{address}/{STAGE}")
+}
+
+/// The hosts that are reached without the machine's proxy, if it has one, and this address.
+fn no_proxy() -> String {
+    let set = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
+    if set.is_empty() {
+        Ipv4Addr::LOCALHOST.to_string()
+    } else {
+        format!("{set},{}", Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// The Region of the machine, for the function's ARN.

@@ -5,7 +5,7 @@
 
 mod local_support;
 
-use agent_relay::local::{LocalAws, Options};
+use agent_relay::local::{Agent, LocalAws, Options};
 use local_support::{soon, start};
 use serde_json::Value;
 
@@ -42,6 +42,19 @@ async fn the_settings_name_the_endpoint() {
         assert_eq!(settings["access"], "open");
         assert_eq!(settings["allowTrace"], allow_trace);
         assert!(!settings["suggestions"].as_array().unwrap().is_empty());
+        aws.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_real_agent_is_not_offered_the_scenarios_of_the_scripted_one() {
+    let agent = Agent::Real { agent_id: "A".to_owned(), agent_alias_id: "B".to_owned() };
+    for (agent, scenarios) in [(agent, false), (Agent::Scripted, true)] {
+        let aws = start(Options { agent, ..Options::default() }).await;
+        let settings: Value = get(&aws, "/config.json", &[]).await.json().await.unwrap();
+        let suggestions = settings["suggestions"].as_array().unwrap();
+        let scenario = |prompt: &Value| prompt.as_str().unwrap().starts_with('/');
+        assert_eq!(suggestions.iter().any(scenario), scenarios);
         aws.stop().await;
     }
 }

@@ -102,8 +102,9 @@ fn slow(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
         return Err("`/slow S` wants a number of seconds, such as `/slow 40`.".to_owned());
     };
     let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
+    let unit = if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" };
     let text = format!(
-        "After {seconds} s of silence the answer still arrived **in full**. \
+        "After {seconds} {unit} of silence the answer still arrived **in full**. \
          This is turn {} of this conversation.",
         turn.number,
     );

@@ -518,7 +518,7 @@ async fn corrupt_spoils_a_checksum_after_the_chunks_before_it() {
 async fn pause_is_silent_in_mid_answer() {
     let aws = start(Options::default()).await;
     let answer = Conversation::new(&aws, "session").say("/pause 3 0.5").await;
-    assert!(answer.text.starts_with("chunk 1 chunk 2 chunk 3 And after 0.5 s"), "{answer:?}");
+    assert!(answer.text.starts_with("chunk 1 chunk 2 chunk 3 And after 0.5 seconds"), "{answer:?}");
     let chunk = |n: usize| {
         happened(
             &aws,

@@ -14,9 +14,10 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_bedrockagentruntime::Client;
 use aws_sdk_bedrockagentruntime::config::Builder;
-use aws_sdk_bedrockagentruntime::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_bedrockagentruntime::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::InvokeAgentError;
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::builders::InvokeAgentFluentBuilder;
+use aws_sdk_bedrockagentruntime::primitives::Blob;
 use aws_sdk_bedrockagentruntime::primitives::event_stream::EventReceiver;
 use aws_sdk_bedrockagentruntime::types::error::ResponseStreamError;
 use aws_sdk_bedrockagentruntime::types::{ResponseStream, SessionState, StreamingConfigurations};
@@ -27,12 +28,16 @@ use tokio_stream::Stream;
 use tracing::warn;
 
 use crate::agent::tap::{Tap, WireEvent, WireEvents};
+use crate::agui::Usage;
 use crate::config::Config;
 use crate::error::{ErrorCode, Failure, chain};
-use crate::request::{Attributes, Run};
-use crate::retry::Backoff;
+use crate::request::{Attributes, Input, Run};
+use crate::retry::{Backoff, broke};
+use crate::tool::ToolCall;
 
+mod control;
 mod tap;
+mod usage;
 
 /// How long it may take to connect to Bedrock. For the answer itself there is no limit but the
 /// function's own time: an agent may think for minutes.
@@ -48,8 +53,17 @@ pub enum AgentEvent {
         /// The citations of the answer's text, as Bedrock sent them: a JSON list.
         citations: Option<Box<RawValue>>,
     },
-    /// A step of the agent's reasoning, as Bedrock sent it: a JSON object (`TracePart`).
-    Trace(Box<RawValue>),
+    /// A step of the agent's reasoning.
+    Trace {
+        /// The step as Bedrock sent it: a JSON object (`TracePart`).
+        json: Box<RawValue>,
+        /// The tokens that a model used in this step.
+        usage: Option<Usage>,
+    },
+    /// The agent hands actions to the client, whose answers begin the next turn. At least one.
+    ReturnControl(Vec<ToolCall>),
+    /// Files that the agent made: JSON objects of `name`, `type` and `bytes` (base64).
+    Files(Vec<Box<RawValue>>),
     /// An event without a meaning of its own to the relay, as Bedrock sent it.
     Other {
         /// The event's type.
@@ -75,8 +89,8 @@ impl Agent {
             // Calls are tried again here, see `retry`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            // An agent may be silent for as long as it likes. The SDK's protection against stalled
-            // streams ends such a stream (aws-sdk-rust #1287).
+            // An agent may be silent for as long as it likes. Today the SDK leaves event streams out of
+            // its protection against stalled streams; it did not always (aws-sdk-rust #1287).
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         Self {
@@ -93,30 +107,34 @@ impl Agent {
         run: &Run,
     ) -> impl Stream<Item = Result<AgentEvent, Failure>> + Send + use<> {
         let call = self.call(run);
-        stream::once(Answer::begin(call)).try_flatten()
+        let session_id = run.session_id.clone();
+        let answer = async move { Answer::begin(call?, session_id).await };
+        stream::once(answer).try_flatten()
     }
 
-    fn call(&self, run: &Run) -> InvokeAgentFluentBuilder {
-        let state = SessionState::builder()
-            .set_session_attributes(attributes(&run.session_attributes))
-            .set_prompt_session_attributes(attributes(&run.prompt_session_attributes))
-            .build();
-        let has_state =
-            state.session_attributes().is_some() || state.prompt_session_attributes().is_some();
-        self.client
+    fn call(&self, run: &Run) -> Result<InvokeAgentFluentBuilder, Failure> {
+        let state = session_state(run)
+            .map_err(|error| Failure::new(ErrorCode::Internal).caused_by(error))?;
+        let prompt = match &run.input {
+            Input::Prompt(prompt) => Some(prompt.clone()),
+            Input::Answers(_) => None,
+        };
+        let call = self
+            .client
             .invoke_agent()
             .agent_id(&self.id)
             .agent_alias_id(&self.alias_id)
             .session_id(&run.session_id)
             .set_memory_id(run.memory_id.clone())
-            .input_text(&run.prompt)
+            .set_input_text(prompt)
             .enable_trace(run.trace)
             .set_end_session(run.end_session.then_some(true))
-            .set_session_state(has_state.then_some(state))
+            .set_session_state(state)
             // The default is one chunk with the whole answer.
             .streaming_configurations(
                 StreamingConfigurations::builder().stream_final_response(true).build(),
-            )
+            );
+        Ok(call)
     }
 }
 
@@ -124,12 +142,14 @@ impl Agent {
 struct Answer {
     events: EventReceiver<ResponseStream, ResponseStreamError>,
     wire: WireEvents,
+    session_id: String,
 }
 
 impl Answer {
     /// Calls the agent, again where that is safe, and waits for the beginning of its answer.
     async fn begin(
         call: InvokeAgentFluentBuilder,
+        session_id: String,
     ) -> Result<impl Stream<Item = Result<AgentEvent, Failure>> + Send, Failure> {
         let mut attempt = 1;
         loop {
@@ -137,7 +157,7 @@ impl Answer {
             let sent = call.clone().customize().interceptor(Tap::new(wire.clone())).send().await;
             let (failure, nothing_happened) = match sent {
                 Ok(output) => {
-                    let answer = Self { events: output.completion, wire };
+                    let answer = Self { events: output.completion, wire, session_id };
                     return Ok(stream::try_unfold(answer, Self::next));
                 }
                 Err(error) => refusal(error),
@@ -161,26 +181,63 @@ impl Answer {
         let wire = self.wire.take().ok_or_else(|| {
             Failure::new(ErrorCode::Internal).caused_by("the tap missed an event")
         })?;
-        Ok(Some((event(typed, wire), self)))
+        Ok(Some((event(typed, wire, &self.session_id), self)))
     }
 }
 
-fn attributes(attributes: &Attributes) -> Option<std::collections::HashMap<String, String>> {
-    (!attributes.is_empty()).then(|| attributes.clone().into_iter().collect())
+/// What the session is told besides the prompt; `None` when that is nothing.
+fn session_state(run: &Run) -> Result<Option<SessionState>, BuildError> {
+    let attributes = |attributes: &Attributes| {
+        (!attributes.is_empty()).then(|| attributes.clone().into_iter().collect())
+    };
+    let mut state = SessionState::builder()
+        .set_session_attributes(attributes(&run.session_attributes))
+        .set_prompt_session_attributes(attributes(&run.prompt_session_attributes));
+    let mut is_empty =
+        run.session_attributes.is_empty() && run.prompt_session_attributes.is_empty();
+    if let Input::Answers(answers) = &run.input
+        && let Some(first) = answers.first()
+    {
+        is_empty = false;
+        state = state
+            .invocation_id(&first.id.invocation_id)
+            .set_return_control_invocation_results(Some(control::results(answers)?));
+    }
+    Ok((!is_empty).then(|| state.build()))
 }
 
-fn event(typed: ResponseStream, wire: WireEvent) -> AgentEvent {
+fn event(typed: ResponseStream, wire: WireEvent, session_id: &str) -> AgentEvent {
     match typed {
         ResponseStream::Chunk(chunk) => AgentEvent::Chunk {
             citations: chunk.attribution.is_some().then(|| citations(&wire.payload)).flatten(),
-            bytes: chunk
-                .bytes
-                .map(aws_sdk_bedrockagentruntime::primitives::Blob::into_inner)
-                .unwrap_or_default(),
+            bytes: chunk.bytes.map(Blob::into_inner).unwrap_or_default(),
         },
-        ResponseStream::Trace(_) => AgentEvent::Trace(json(&wire.payload)),
-        _ => AgentEvent::Other { json: json(&wire.payload), name: wire.name },
+        ResponseStream::Trace(part) => {
+            AgentEvent::Trace { json: json(&wire.payload), usage: usage::usage(&part) }
+        }
+        ResponseStream::ReturnControl(payload) => match control::calls(&payload, session_id) {
+            Some(calls) => AgentEvent::ReturnControl(calls),
+            None => other(wire),
+        },
+        ResponseStream::Files(_) => match files(&wire.payload) {
+            Some(files) => AgentEvent::Files(files),
+            None => other(wire),
+        },
+        _ => other(wire),
     }
+}
+
+fn other(wire: WireEvent) -> AgentEvent {
+    AgentEvent::Other { json: json(&wire.payload), name: wire.name }
+}
+
+/// The files in a payload, each untouched.
+fn files(payload: &[u8]) -> Option<Vec<Box<RawValue>>> {
+    #[derive(Deserialize)]
+    struct FilePart {
+        files: Vec<Box<RawValue>>,
+    }
+    Some(serde_json::from_slice::<FilePart>(payload).ok()?.files)
 }
 
 /// The list of citations in a chunk's payload, untouched.
@@ -228,9 +285,7 @@ fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
     let code = match &error {
         SdkError::ServiceError(service) => code_of!(InvokeAgentError, service.err())
             .unwrap_or_else(|| code_of_status(service.raw().status().as_u16())),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            ErrorCode::ConnectionLost
-        }
+        SdkError::DispatchFailure(failure) if broke(failure) => ErrorCode::ConnectionLost,
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorCode::ConnectionLost,
         // The request could not be made, most likely for want of credentials.
         _ => ErrorCode::Internal,

@@ -31,6 +31,17 @@ pub enum Event {
     },
     /// The citations of the text before, in Bedrock's own JSON (a list).
     Citations(Box<RawValue>),
+    /// An action that the agent hands to the client.
+    ToolCall {
+        /// What the client's answer refers to.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// The arguments, a JSON object.
+        arguments: String,
+    },
+    /// A file that the agent made, in Bedrock's own JSON: `name`, `type`, `bytes` (base64).
+    File(Box<RawValue>),
     /// Nothing has happened for a while; the connection is still wanted.
     Keepalive,
     /// The run ended well.
@@ -39,6 +50,10 @@ pub enum Event {
         thread_id: String,
         /// What the run amounted to.
         stats: Stats,
+        /// The actions that wait for the user's confirmation.
+        confirmations: Vec<Confirmation>,
+        /// The tokens that models used, as far as the trace tells.
+        usage: Option<Usage>,
     },
     /// The run ended badly.
     RunError {
@@ -54,10 +69,15 @@ impl Event {
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
-            Self::RunStarted { thread_id } | Self::RunFinished { thread_id, .. } => thread_id.len(),
+            Self::RunStarted { thread_id } => thread_id.len(),
+            Self::RunFinished { thread_id, confirmations, .. } => {
+                let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
+                thread_id.len() + confirmations.iter().map(weight).sum::<usize>()
+            }
             Self::Text(text) => text.len(),
             Self::Agent { name, json } => name.len() + json.get().len(),
-            Self::Citations(json) => json.get().len(),
+            Self::Citations(json) | Self::File(json) => json.get().len(),
+            Self::ToolCall { id, name, arguments } => id.len() + name.len() + arguments.len(),
             Self::Keepalive => 0,
             Self::RunError { message, .. } => message.len(),
         }
@@ -68,6 +88,24 @@ impl From<&Failure> for Event {
     fn from(failure: &Failure) -> Self {
         Self::RunError { code: failure.code, message: failure.message.clone() }
     }
+}
+
+/// An action that the user has to confirm or deny.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The id of its tool call, which is also the interrupt's.
+    pub tool_call_id: String,
+    /// The tool's name.
+    pub name: String,
+}
+
+/// Tokens that models used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompts.
+    pub input_tokens: u64,
+    /// Tokens of the responses.
+    pub output_tokens: u64,
 }
 
 /// What a run amounted to.
@@ -92,12 +130,41 @@ pub struct Frame<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 enum Body<'a> {
-    RunStarted { thread_id: &'a str, run_id: &'a str },
-    TextMessageChunk { message_id: &'a str, role: &'static str, delta: &'a str },
-    Raw { event: Named<'a>, source: &'static str },
-    Custom { name: &'static str, value: Value<'a> },
-    RunFinished { thread_id: &'a str, run_id: &'a str },
-    RunError { message: &'a str, code: &'static str },
+    RunStarted {
+        thread_id: &'a str,
+        run_id: &'a str,
+    },
+    TextMessageChunk {
+        message_id: &'a str,
+        role: &'static str,
+        delta: &'a str,
+    },
+    Raw {
+        event: Named<'a>,
+        source: &'static str,
+    },
+    Custom {
+        name: &'static str,
+        value: Value<'a>,
+    },
+    ToolCallChunk {
+        tool_call_id: &'a str,
+        tool_call_name: &'a str,
+        parent_message_id: &'a str,
+        delta: &'a str,
+    },
+    RunFinished {
+        thread_id: &'a str,
+        run_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        outcome: Option<Outcome<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<[FrameUsage; 1]>,
+    },
+    RunError {
+        message: &'a str,
+        code: &'static str,
+    },
 }
 
 /// An object with one field.
@@ -122,7 +189,53 @@ impl Serialize for Named<'_> {
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum Value<'a> {
     Citations { message_id: &'a str, citations: &'a RawValue },
+    Raw(&'a RawValue),
     Fragment { id: &'a str, index: usize, count: usize, data: &'a str },
+}
+
+/// How a run ended, where that is more than well.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+enum Outcome<'a> {
+    Interrupt { interrupts: Vec<Interrupt<'a>> },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Interrupt<'a> {
+    id: &'a str,
+    reason: &'static str,
+    message: String,
+    tool_call_id: &'a str,
+    response_schema: serde_json::Value,
+}
+
+impl<'a> Interrupt<'a> {
+    fn wanting(confirmation: &'a Confirmation) -> Self {
+        Self {
+            id: &confirmation.tool_call_id,
+            reason: "confirmation",
+            message: format!(
+                "The agent wants to do this: {}. Confirm or deny it.",
+                confirmation.name
+            ),
+            tool_call_id: &confirmation.tool_call_id,
+            response_schema: serde_json::json!({
+                "type": "object",
+                "properties": {"confirmed": {"type": "boolean"}}
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct FrameUsage {
+    #[serde(rename = "inputTokens")]
+    input: u64,
+    #[serde(rename = "outputTokens")]
+    output: u64,
+    #[serde(rename = "totalTokens")]
+    total: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -187,14 +300,31 @@ impl RunIds {
             Event::Keepalive => {
                 Body::Raw { event: Named { name: "keepalive", value: None }, source: "relay" }
             }
-            Event::RunFinished { thread_id, stats } => {
+            Event::ToolCall { id, name, arguments } => Body::ToolCallChunk {
+                tool_call_id: id,
+                tool_call_name: name,
+                parent_message_id: &self.message_id,
+                delta: arguments,
+            },
+            Event::File(file) => Body::Custom { name: "bedrock.file", value: Value::Raw(file) },
+            Event::RunFinished { thread_id, stats, confirmations, usage } => {
                 relay.stats = Some(FrameStats {
                     chunks: stats.chunks,
                     frames: seq + 1,
                     first_chunk_ms: stats.first_chunk_ms,
                     total_ms: stats.total_ms,
                 });
-                Body::RunFinished { thread_id, run_id }
+                let outcome = (!confirmations.is_empty()).then(|| Outcome::Interrupt {
+                    interrupts: confirmations.iter().map(Interrupt::wanting).collect(),
+                });
+                let usage = usage.map(|usage| {
+                    [FrameUsage {
+                        input: usage.input_tokens,
+                        output: usage.output_tokens,
+                        total: usage.input_tokens + usage.output_tokens,
+                    }]
+                });
+                Body::RunFinished { thread_id, run_id, outcome, usage }
             }
             Event::RunError { code, message } => {
                 relay.retryable = Some(code.is_retryable());
@@ -254,6 +384,15 @@ mod tests {
         serde_json::to_value(ids().frame(seq, event)).unwrap()
     }
 
+    fn finished(stats: Stats) -> Event {
+        Event::RunFinished {
+            thread_id: "thread-1".to_owned(),
+            stats,
+            confirmations: Vec::new(),
+            usage: None,
+        }
+    }
+
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).unwrap()
     }
@@ -267,7 +406,7 @@ mod tests {
         );
         let stats = Stats { chunks: 3, first_chunk_ms: Some(5), total_ms: 9 };
         assert_eq!(
-            frame(7, &Event::RunFinished { thread_id: "thread-1".to_owned(), stats }),
+            frame(7, &finished(stats)),
             json!({"type": "RUN_FINISHED", "threadId": "thread-1", "runId": "run-1",
                    "metadata": {"relay": {"runId": "run-1", "seq": 7,
                        "stats": {"chunks": 3, "frames": 8, "firstChunkMs": 5, "totalMs": 9}}}})
@@ -277,7 +416,7 @@ mod tests {
     #[test]
     fn an_absent_field_is_left_out() {
         let stats = Stats { chunks: 0, first_chunk_ms: None, total_ms: 9 };
-        let frame = frame(1, &Event::RunFinished { thread_id: "thread-1".to_owned(), stats });
+        let frame = frame(1, &finished(stats));
         assert!(!frame.to_string().contains("null"), "{frame}");
     }
 
@@ -327,6 +466,56 @@ mod tests {
             json!({"type": "CUSTOM", "name": "relay.fragment",
                    "value": {"id": "run-1:6", "index": 0, "count": 2, "data": "{"},
                    "metadata": {"relay": {"runId": "run-1", "seq": 6}}})
+        );
+    }
+
+    #[test]
+    fn a_tool_call_belongs_to_the_answers_message() {
+        let event = Event::ToolCall {
+            id: "call-1".to_owned(),
+            name: "getWeather".to_owned(),
+            arguments: r#"{"city":"Zürich"}"#.to_owned(),
+        };
+        assert_eq!(
+            frame(2, &event),
+            json!({"type": "TOOL_CALL_CHUNK", "toolCallId": "call-1", "toolCallName": "getWeather",
+                   "parentMessageId": "message-1", "delta": "{\"city\":\"Zürich\"}",
+                   "metadata": {"relay": {"runId": "run-1", "seq": 2}}})
+        );
+    }
+
+    #[test]
+    fn a_file_is_untouched() {
+        let file = r#"{"name":"a.csv","type":"text/csv","bytes":"YSxi"}"#;
+        let frame = serde_json::to_string(&ids().frame(2, &Event::File(raw(file)))).unwrap();
+        assert!(
+            frame.starts_with(&format!(
+                r#"{{"type":"CUSTOM","name":"bedrock.file","value":{file},"#
+            ))
+        );
+    }
+
+    #[test]
+    fn a_confirmation_interrupts_and_tokens_are_counted() {
+        let event = Event::RunFinished {
+            thread_id: "thread-1".to_owned(),
+            stats: Stats::default(),
+            confirmations: vec![Confirmation {
+                tool_call_id: "call-1".to_owned(),
+                name: "cancelOrder".to_owned(),
+            }],
+            usage: Some(Usage { input_tokens: 7, output_tokens: 5 }),
+        };
+        let frame = frame(2, &event);
+        assert_eq!(frame["outcome"]["type"], "interrupt");
+        let interrupt = &frame["outcome"]["interrupts"][0];
+        assert_eq!(interrupt["id"], "call-1");
+        assert_eq!(interrupt["toolCallId"], "call-1");
+        assert_eq!(interrupt["reason"], "confirmation");
+        assert_eq!(interrupt["responseSchema"]["properties"]["confirmed"]["type"], "boolean");
+        assert_eq!(
+            frame["usage"],
+            json!([{"inputTokens": 7, "outputTokens": 5, "totalTokens": 12}])
         );
     }
 }

@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 
 use crate::error::chain;
 use crate::event::Origin;
-use crate::retry::Backoff;
+use crate::retry::{Backoff, broke};
 
 /// How long one attempt to post may take. Posts usually take some 20 ms, but users report that they
 /// can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs would hold up the whole answer.
@@ -198,9 +198,7 @@ impl Verdict {
             // made, for want of credentials say, will not fare better next time.
             None => match error {
                 SdkError::TimeoutError(_) => Self::TryAgain,
-                SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-                    Self::TryAgain
-                }
+                SdkError::DispatchFailure(failure) if broke(failure) => Self::TryAgain,
                 _ => Self::Final,
             },
         }

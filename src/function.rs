@@ -22,8 +22,10 @@ use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, 
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Connect, Invocation, Message};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
-use crate::relay::{Limits, Outcome, Summary, relay};
+use crate::relay::{Limits, relay};
+use crate::report;
 use crate::request::Run;
+use crate::shutdown::Shutdown;
 
 /// How long before the function's own time is up the agent is told off, so that the client still
 /// gets what is waiting and a terminal frame.
@@ -31,6 +33,10 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 
 /// How long before the function's own time is up posting ends, too.
 const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
+
+/// How long posting goes on when the process is about to be killed. Lambda gives a runtime at most
+/// two seconds ("Lambda execution environment lifecycle").
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
 
 /// The subprotocol of this project's own page.
 const SUBPROTOCOL: &str = "agent-relay";
@@ -98,21 +104,23 @@ async fn run(config: Config) -> Result<(), StartError> {
     }
     let connections = Connections::new(&sdk, config.callback_endpoint_is_set);
     let after = After::default();
+    let shutdown = Shutdown::default();
     let function = Function {
         agent: Agent::new(&sdk, &config),
         connections: connections.await.map_err(StartError::Callback)?,
         after: after.clone(),
+        shutdown: shutdown.clone(),
         config: config.into(),
     };
     let handler = service_fn(move |event| {
         let function = function.clone();
         async move { Ok::<_, lambda_runtime::Error>(function.answer(event)) }
     });
-    Runtime::new(handler)
-        .layer(AfterLayer::new(after))
-        .run_concurrent()
-        .await
-        .map_err(StartError::Runtime)
+    let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
+    tokio::select! {
+        ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
+        ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),
+    }
 }
 
 /// What answers invocations. Cheap to clone, since every one gets its own.
@@ -122,6 +130,7 @@ struct Function {
     agent: Agent,
     connections: Connections,
     after: After,
+    shutdown: Shutdown,
 }
 
 impl Function {
@@ -156,6 +165,7 @@ impl Function {
     }
 
     /// Begins what a message asks for.
+    #[expect(clippy::large_futures, reason = "the work is boxed as a whole when it is left")]
     fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
         let connection = match self.connections.to(&message.origin) {
             Ok(connection) => connection,
@@ -171,9 +181,8 @@ impl Function {
             Err(invalid) => {
                 let failure = Failure::new(ErrorCode::InvalidRequest).saying(invalid.message());
                 info!(reason = invalid.reason, "the message was not understood");
-                let run_id = invalid.run_id.as_ref().unwrap_or(&message.request_id);
-                let frame = lone_error(run_id, &failure);
-                self.leave(context, tell(connection, frame, remaining));
+                let run_id = invalid.run_id.unwrap_or_else(|| message.request_id.clone());
+                self.leave(context, refuse(connection, run_id, failure, remaining));
                 return status(400);
             }
         };
@@ -183,8 +192,8 @@ impl Function {
                 ?remaining,
                 "the function's timeout is too short for an answer: set it to 900 s"
             );
-            let frame = lone_error(&run.run_id, &Failure::new(ErrorCode::Internal));
-            self.leave(context, tell(connection, frame, remaining));
+            let failure = Failure::new(ErrorCode::Internal);
+            self.leave(context, refuse(connection, run.run_id, failure, remaining));
             return status(500);
         }
         let now = Instant::now();
@@ -192,18 +201,26 @@ impl Function {
             keepalive: self.config.keepalive,
             deadline: now + remaining - DEADLINE_MARGIN,
             hard_deadline: now + remaining - HARD_DEADLINE_MARGIN,
+            shutdown_grace: SHUTDOWN_GRACE,
             outbox_bytes: Limits::OUTBOX_BYTES,
         };
         let events = self.agent.invoke(&run);
+        let shutdown = self.shutdown.clone();
+        let function_name = context.env_config.function_name.clone();
         self.leave(context, async move {
-            let summary = relay(&run, events, &connection, &limits).await;
-            report(&summary);
+            let summary = relay(&run, events, &connection, &limits, shutdown.begun()).await;
+            report::run(&function_name, &summary);
         });
         status(200)
     }
 
     /// Leaves work for after the response, in the current span.
     fn leave(&self, context: &Context, work: impl Future<Output = ()> + Send + 'static) {
+        let running = self.shutdown.running();
+        let work = async move {
+            work.await;
+            drop(running);
+        };
         self.after.leave(&context.request_id, work.in_current_span());
     }
 }
@@ -226,42 +243,21 @@ fn status(code: i64) -> ApiGatewayProxyResponse {
     response
 }
 
-/// The only frame of a run that could not begin.
-fn lone_error(run_id: &str, failure: &Failure) -> Vec<u8> {
-    let ids = RunIds { run_id: run_id.to_owned(), message_id: String::new() };
+/// Tells the client why a run could not begin, for as long as the function may run.
+async fn refuse(connection: GatewayConnection, run_id: String, failure: Failure, time: Duration) {
+    let ids = RunIds { run_id, message_id: String::new() };
     let mut outbox = Outbox::new(ids, LARGEST_FRAME);
-    outbox.push(Event::from(failure));
-    outbox.next_frame().unwrap_or_default()
-}
-
-/// Posts one frame, for as long as the function may run.
-async fn tell(connection: GatewayConnection, frame: Vec<u8>, remaining: Duration) {
-    let time = remaining.saturating_sub(HARD_DEADLINE_MARGIN);
-    match timeout(time, connection.post(frame)).await {
-        Ok(Ok(_)) => {}
+    outbox.push(Event::from(&failure));
+    let told = async {
+        while let Some(frame) = outbox.next_frame() {
+            connection.post(frame).await?;
+        }
+        Ok(())
+    };
+    match timeout(time.saturating_sub(HARD_DEADLINE_MARGIN), told).await {
+        Ok(Ok(())) => {}
         Ok(Err(PostError::Gone)) => info!("the client is gone"),
         Ok(Err(error)) => error!(error = chain(&error), "the client could not be told"),
         Err(_) => error!("the client could not be told in time"),
-    }
-}
-
-/// One line for each run.
-fn report(summary: &Summary) {
-    let Summary { outcome, stats, frames, retried_posts } = summary;
-    let first_chunk_ms = stats.first_chunk_ms;
-    let (chunks, total_ms) = (stats.chunks, stats.total_ms);
-    macro_rules! line {
-        ($level:ident, $outcome:literal $(, $field:ident = $value:expr)*) => {
-            $level!(outcome = $outcome $(, $field = $value)*, chunks, frames, first_chunk_ms, total_ms, retried_posts, "run ended")
-        };
-    }
-    match outcome {
-        Outcome::Finished => line!(info, "finished"),
-        Outcome::ClientGone => line!(info, "client_gone"),
-        Outcome::Failed(failure) => {
-            line!(error, "failed", code = failure.code.as_str(), error = chain(failure));
-        }
-        Outcome::Undelivered(error) => line!(error, "undelivered", error = chain(error)),
-        Outcome::OutOfTime => line!(error, "out_of_time"),
     }
 }

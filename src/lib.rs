@@ -27,5 +27,8 @@ pub mod function;
 pub mod local;
 pub mod page;
 pub mod relay;
+pub mod report;
 pub mod request;
 pub mod retry;
+pub mod shutdown;
+pub mod tool;

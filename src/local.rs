@@ -15,6 +15,7 @@
 
 mod agent;
 mod callbacks;
+mod faults;
 mod function;
 mod gateway;
 mod guard;
@@ -34,7 +35,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, file_bytes};
+pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function::{Function, FunctionError, Program};
 pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};
@@ -61,6 +63,7 @@ pub struct LocalAws {
     address: SocketAddr,
     options: Options,
     journal: Journal,
+    faults: FaultInjector,
     gateway: std::sync::Arc<Gateway>,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
@@ -86,18 +89,23 @@ pub enum StartError {
     /// No event could ever be taken.
     #[error("the concurrency must be from 1 to 1600")]
     Concurrency,
+    /// The faults make no sense.
+    #[error(transparent)]
+    Faults(#[from] FaultsError),
 }
 
 impl LocalAws {
     /// Starts everything but the function, which [`Function::start`] starts.
     ///
     /// # Errors
-    /// When the port is taken or may not be used, or when the concurrency is out of bounds.
+    /// When the port is taken or may not be used, or when the concurrency or a rate of the faults
+    /// is out of bounds.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         // "Concurrency per environment" of Lambda Managed Instances goes up to 1600.
         if !(1..=1600).contains(&options.concurrency) {
             return Err(StartError::Concurrency);
         }
+        options.faults.check()?;
         let port = options.port;
         let in_use = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::PortInUse { port },
@@ -107,6 +115,7 @@ impl LocalAws {
         let address = listener.local_addr().map_err(in_use)?;
 
         let journal = Journal::new(options.journal_capacity);
+        let faults = FaultInjector::new(options.faults.clone());
         let (stop, stopping) = watch::channel(false);
         let limits = options.limits.clone();
         let arn = format!("arn:aws:lambda:{}:123456789012:function:{FUNCTION_NAME}", region());
@@ -123,13 +132,16 @@ impl LocalAws {
             journal: journal.clone(),
             post_latency: options.post_latency,
             message_bytes: limits.message_bytes,
+            faults: faults.clone(),
+            stopping: stopping.clone(),
         };
+        let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
         let router = Router::new()
             .merge(runtime_api::router(lambda))
             .merge(gateway::router(gateway.clone()))
             .merge(callbacks::router(callbacks))
-            .merge(agent::router(ScriptedAgent::new(journal.clone(), stopping.clone())))
-            .merge(site::router(websocket_url(address), options.allow_trace))
+            .merge(agent::router(agent))
+            .merge(site::router(websocket_url(address), options.allow_trace, &options.agent))
             .layer(axum::middleware::from_fn(guard::only_this_machine));
 
         // Small frames must not wait for the acknowledgement of the ones before them.
@@ -143,7 +155,7 @@ impl LocalAws {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         });
         let server = tokio::spawn(async move { serving.await });
-        Ok(Self { address, options, journal, gateway, stop, server })
+        Ok(Self { address, options, journal, faults, gateway, stop, server })
     }
 
     /// The address of everything.
@@ -188,6 +200,12 @@ impl LocalAws {
         &self.journal
     }
 
+    /// What goes wrong on purpose, and the way to change it.
+    #[must_use]
+    pub fn faults(&self) -> &FaultInjector {
+        &self.faults
+    }
+
     /// The variables that make a process the function of this local AWS.
     ///
     /// For the scripted agent they include credentials, which are nobody's. For a real agent the
@@ -203,6 +221,10 @@ impl LocalAws {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.callback_url()),
+            // This machine may be set up to ignore such variables, or to reach AWS through a proxy.
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()),
+            ("NO_PROXY", no_proxy()),
+            ("no_proxy", no_proxy()),
             ("ALLOW_TRACE", self.options.allow_trace.to_string()),
         ];
         match &self.options.agent {
@@ -241,6 +263,16 @@ impl Drop for LocalAws {
 
 fn websocket_url(address: SocketAddr) -> String {
     format!("ws://{address}/{STAGE}")
+}
+
+/// The hosts that are reached without the machine's proxy, if it has one, and this address.
+fn no_proxy() -> String {
+    let set = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
+    if set.is_empty() {
+        Ipv4Addr::LOCALHOST.to_string()
+    } else {
+        format!("{set},{}", Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// The Region of the machine, for the function's ARN.

@@ -6,7 +6,9 @@
 //! behind the agent at any rate, and a fast agent costs fewer posts, not more delay. When the outbox
 //! is full, the agent is not read until there is room again.
 
+use std::any::Any;
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -16,12 +18,13 @@ use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
 
 use crate::agent::AgentEvent;
-use crate::agui::{Event, RunIds, Stats};
+use crate::agui::{Confirmation, Event, RunIds, Stats, Usage};
 use crate::connection::{Connection, PostError};
 use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::utf8::Utf8;
 use crate::request::Run;
+use crate::tool::ToolCall;
 
 pub mod outbox;
 mod utf8;
@@ -35,6 +38,8 @@ pub struct Limits {
     pub deadline: Instant,
     /// When posting ends, too: shortly before the function's own end.
     pub hard_deadline: Instant,
+    /// How long posting may go on when the process is about to end.
+    pub shutdown_grace: Duration,
     /// How many bytes may wait for the connection before the agent is no longer read.
     pub outbox_bytes: usize,
 }
@@ -68,78 +73,59 @@ pub struct Summary {
     pub stats: Stats,
     /// Frames that were posted.
     pub frames: u64,
+    /// The bytes of those frames.
+    pub bytes: u64,
+    /// The bytes of the answer's text.
+    pub text_bytes: u64,
     /// Attempts to post that had to be repeated.
     pub retried_posts: u64,
 }
 
-/// Relays a run's events to its connection until both are done.
+/// Relays a run's events to its connection until both are done, or until `shutdown` says that the
+/// process is about to end.
+///
+/// A panic on the way ends this run and no other: the client gets what was waiting, and is told.
+/// One in the agent's stream does not even disturb the post in flight.
 pub async fn relay<S>(
     run: &Run,
     events: S,
     connection: &impl Connection,
     limits: &Limits,
+    shutdown: impl Future<Output = ()>,
 ) -> Summary
 where
     S: Stream<Item = Result<AgentEvent, Failure>>,
 {
     let mut turn = Turn::new(run);
-    // `None` when there is nothing more to expect from the agent. Dropping it frees the agent.
-    let mut events = pin!(Some(events));
-    let mut post = pin!(Fuse::terminated());
-    let mut keepalive = pin!(sleep(limits.keepalive));
-    let mut deadline = pin!(sleep_until(limits.deadline));
-    let mut hard_deadline = pin!(sleep_until(limits.hard_deadline));
-
-    loop {
-        if post.is_terminated() {
-            match turn.outbox.next_frame() {
-                Some(frame) => post.set(connection.post(frame).fuse()),
-                None if events.is_none() => break,
-                None => {}
-            }
+    let relayed = turn.pump(Some(events), connection, limits, shutdown);
+    let outcome = match AssertUnwindSafe(relayed).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            turn.fail(panicked(&*panic));
+            // Seldom needed, so it takes no room in the future of every run.
+            let rest = Box::pin(turn.pump(None::<S>, connection, limits, pending()));
+            let rest = AssertUnwindSafe(rest).catch_unwind().await;
+            rest.unwrap_or_else(|_| Outcome::Failed(Failure::new(ErrorCode::Internal)))
         }
-        let silent = post.is_terminated() && events.is_some();
-        let has_room = turn.outbox.weight() < limits.outbox_bytes;
-        tokio::select! {
-            // Posts first: each one that ends makes room, and lets the next begin.
-            biased;
-            posted = &mut post => match posted {
-                Ok(attempts) => {
-                    turn.retried_posts += u64::from(attempts) - 1;
-                    keepalive.as_mut().reset(Instant::now() + limits.keepalive);
-                }
-                Err(PostError::Gone) => return turn.end(Outcome::ClientGone),
-                Err(error) => return turn.end(Outcome::Undelivered(error)),
-            },
-            () = &mut hard_deadline => return turn.end(Outcome::OutOfTime),
-            () = &mut deadline, if events.is_some() => {
-                events.set(None);
-                turn.fail(Failure::new(ErrorCode::Deadline));
-            }
-            event = next(events.as_mut().as_pin_mut()), if has_room => match event {
-                Some(Ok(event)) => turn.take(event),
-                Some(Err(failure)) => {
-                    events.set(None);
-                    turn.fail(failure);
-                }
-                None => {
-                    events.set(None);
-                    turn.finish();
-                }
-            },
-            () = &mut keepalive, if silent => turn.outbox.push(Event::Keepalive),
-        }
-    }
-    let outcome = turn.failure.take().map_or(Outcome::Finished, Outcome::Failed);
+    };
     turn.end(outcome)
 }
 
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let cause = format!("a panic: {}", words.unwrap_or("without words"));
+    Failure::new(ErrorCode::Internal).caused_by(cause)
+}
+
 /// The next event; never, when there is nothing more to expect.
-async fn next<S: Stream>(events: Option<Pin<&mut S>>) -> Option<S::Item> {
-    match events {
-        Some(mut events) => events.next().await,
-        None => pending().await,
-    }
+async fn next<S>(events: Option<Pin<&mut S>>) -> Option<Result<AgentEvent, Failure>>
+where
+    S: Stream<Item = Result<AgentEvent, Failure>>,
+{
+    let Some(mut events) = events else { return pending().await };
+    let event = AssertUnwindSafe(events.next()).catch_unwind().await;
+    event.unwrap_or_else(|panic| Some(Err(panicked(&*panic))))
 }
 
 /// One run under way: what the agent has said, and what the client has not got yet.
@@ -149,6 +135,10 @@ struct Turn<'a> {
     outbox: Outbox,
     text: Utf8,
     stats: Stats,
+    usage: Option<Usage>,
+    confirmations: Vec<Confirmation>,
+    bytes: u64,
+    text_bytes: u64,
     retried_posts: u64,
     failure: Option<Failure>,
 }
@@ -164,9 +154,87 @@ impl<'a> Turn<'a> {
             outbox,
             text: Utf8::default(),
             stats: Stats::default(),
+            usage: None,
+            confirmations: Vec::new(),
+            bytes: 0,
+            text_bytes: 0,
             retried_posts: 0,
             failure: None,
         }
+    }
+
+    /// Posts what the agent says and what waits already, until there is nothing more of either.
+    async fn pump<S>(
+        &mut self,
+        events: Option<S>,
+        connection: &impl Connection,
+        limits: &Limits,
+        shutdown: impl Future<Output = ()>,
+    ) -> Outcome
+    where
+        S: Stream<Item = Result<AgentEvent, Failure>>,
+    {
+        // `None` when there is nothing more to expect. Dropping the stream frees the agent.
+        let mut events = pin!(events);
+        let mut post = pin!(Fuse::terminated());
+        let mut keepalive = pin!(sleep(limits.keepalive));
+        let mut deadline = pin!(sleep_until(limits.deadline));
+        let mut hard_deadline = pin!(sleep_until(limits.hard_deadline));
+        let mut shutdown = pin!(shutdown.fuse());
+
+        loop {
+            if post.is_terminated() {
+                match self.outbox.next_frame() {
+                    Some(frame) => {
+                        self.bytes += frame.len() as u64;
+                        post.set(connection.post(frame).fuse());
+                    }
+                    None if events.is_none() => break,
+                    None => {}
+                }
+            }
+            let silent = post.is_terminated() && events.is_some();
+            let has_room = self.outbox.weight() < limits.outbox_bytes;
+            tokio::select! {
+                // Posts first: each one that ends makes room, and lets the next begin.
+                biased;
+                posted = &mut post => match posted {
+                    Ok(attempts) => {
+                        self.retried_posts += u64::from(attempts) - 1;
+                        keepalive.as_mut().reset(Instant::now() + limits.keepalive);
+                    }
+                    Err(PostError::Gone) => return Outcome::ClientGone,
+                    Err(error) => return Outcome::Undelivered(error),
+                },
+                () = &mut hard_deadline => return Outcome::OutOfTime,
+                () = &mut deadline, if events.is_some() => {
+                    events.set(None);
+                    self.fail(Failure::new(ErrorCode::Deadline));
+                }
+                () = &mut shutdown => {
+                    let last_moment = Instant::now() + limits.shutdown_grace;
+                    hard_deadline.as_mut().reset(last_moment.min(limits.hard_deadline));
+                    if events.is_some() {
+                        events.set(None);
+                        let message = "The function is being shut down. The text so far is valid; try again.";
+                        self.fail(Failure::new(ErrorCode::Internal).saying(message));
+                    }
+                }
+                event = next(events.as_mut().as_pin_mut()), if has_room => match event {
+                    Some(Ok(event)) => self.take(event),
+                    Some(Err(failure)) => {
+                        events.set(None);
+                        self.fail(failure);
+                    }
+                    None => {
+                        events.set(None);
+                        self.finish();
+                    }
+                },
+                () = &mut keepalive, if silent => self.outbox.push(Event::Keepalive),
+            }
+        }
+        self.failure.take().map_or(Outcome::Finished, Outcome::Failed)
     }
 
     fn take(&mut self, event: AgentEvent) {
@@ -181,12 +249,28 @@ impl<'a> Turn<'a> {
                     self.outbox.push(Event::Citations(citations));
                 }
             }
-            AgentEvent::Trace(json) if self.run.trace => {
-                self.outbox.push(Event::Agent { name: "trace".to_owned(), json });
+            AgentEvent::Trace { json, usage } => {
+                if let Some(usage) = usage {
+                    let sum = self.usage.get_or_insert_default();
+                    sum.input_tokens += usage.input_tokens;
+                    sum.output_tokens += usage.output_tokens;
+                }
+                // The agent is not asked for what the client may not see; should it come all the
+                // same, it stays here.
+                if self.run.trace {
+                    self.outbox.push(Event::Agent { name: "trace".to_owned(), json });
+                }
             }
-            // The agent is not asked for what the client may not see; should it come all the
-            // same, it stays here.
-            AgentEvent::Trace(_) => {}
+            AgentEvent::ReturnControl(calls) => {
+                for call in calls {
+                    self.hand_over(call);
+                }
+            }
+            AgentEvent::Files(files) => {
+                for file in files {
+                    self.outbox.push(Event::File(file));
+                }
+            }
             AgentEvent::Other { name, json } => self.outbox.push(Event::Agent { name, json }),
         }
     }
@@ -196,7 +280,18 @@ impl<'a> Turn<'a> {
         self.flush_text();
         self.stats.total_ms = self.elapsed_ms();
         let thread_id = self.run.thread_id.clone();
-        self.outbox.push(Event::RunFinished { thread_id, stats: self.stats });
+        let confirmations = std::mem::take(&mut self.confirmations);
+        let (stats, usage) = (self.stats, self.usage);
+        self.outbox.push(Event::RunFinished { thread_id, stats, confirmations, usage });
+    }
+
+    /// The agent wants the client to do something.
+    fn hand_over(&mut self, call: ToolCall) {
+        let (id, name) = (call.id.encode(), call.id.name());
+        if call.wants_confirmation {
+            self.confirmations.push(Confirmation { tool_call_id: id.clone(), name: name.clone() });
+        }
+        self.outbox.push(Event::ToolCall { id, name, arguments: call.arguments });
     }
 
     /// There is nothing more to come, for a bad reason. The text so far stays valid.
@@ -210,6 +305,7 @@ impl<'a> Turn<'a> {
     fn push_text(&mut self, text: String) {
         // AG-UI's clients refuse a piece of text that is empty.
         if !text.is_empty() {
+            self.text_bytes += text.len() as u64;
             self.outbox.push(Event::Text(text));
         }
     }
@@ -234,6 +330,8 @@ impl<'a> Turn<'a> {
             outcome,
             stats: self.stats,
             frames: self.outbox.frames(),
+            bytes: self.bytes,
+            text_bytes: self.text_bytes,
             retried_posts: self.retried_posts,
         }
     }

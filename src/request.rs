@@ -12,8 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Config, is_bedrock_name};
 use crate::event::Message;
+use crate::request::answers::Answers;
 use crate::request::fields::Fields;
+use crate::tool::ToolAnswer;
 
+mod answers;
 mod fields;
 
 /// Session attributes and prompt session attributes: names and values are strings.
@@ -34,8 +37,8 @@ pub struct Run {
     pub session_id: String,
     /// The agent's memory to use.
     pub memory_id: Option<String>,
-    /// What to ask the agent.
-    pub prompt: String,
+    /// What to tell the agent.
+    pub input: Input,
     /// Whether the client gets the agent's trace.
     pub trace: bool,
     /// Attributes that live as long as the session.
@@ -44,6 +47,15 @@ pub struct Run {
     pub prompt_session_attributes: Attributes,
     /// Whether the session ends with this turn.
     pub end_session: bool,
+}
+
+/// What a turn begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The user says something. Never empty.
+    Prompt(String),
+    /// The client answers a return of control. One to five answers, all of one invocation.
+    Answers(Vec<ToolAnswer>),
 }
 
 /// Why a message is not a run.
@@ -102,7 +114,7 @@ struct Wants {
     thread_id: Option<String>,
     /// What the client calls `thread_id`.
     thread_field: &'static str,
-    prompt: String,
+    input: Input,
     trace: bool,
     session_attributes: Attributes,
     prompt_session_attributes: Attributes,
@@ -110,8 +122,9 @@ struct Wants {
 }
 
 impl Wants {
-    const SHORT_FORM: [&str; 8] = [
+    const SHORT_FORM: [&str; 9] = [
         "prompt",
+        "toolResults",
         "email",
         "sessionId",
         "trace",
@@ -123,9 +136,18 @@ impl Wants {
     ];
 
     fn from_short_form(fields: &Fields) -> Result<Self, String> {
-        if !fields.has("prompt") {
-            return Err("The message has neither `prompt` nor `messages`.".to_owned());
-        }
+        let input = match (fields.has("prompt"), fields.has("toolResults")) {
+            (true, false) => Input::Prompt(fields.required_text("prompt")?.to_owned()),
+            (false, true) => Input::Answers(Answers::from_short_form(fields)?),
+            (true, true) => {
+                return Err("The message has both `prompt` and `toolResults`.".to_owned());
+            }
+            (false, false) => {
+                return Err(
+                    "The message has neither `prompt` nor `toolResults` nor `messages`.".to_owned()
+                );
+            }
+        };
         fields.only(&Self::SHORT_FORM)?;
         let mut session_attributes = fields.attributes("sessionAttributes")?;
         if let Some(email) = fields.text("email")? {
@@ -134,7 +156,7 @@ impl Wants {
         Ok(Self {
             thread_id: fields.text("sessionId")?.map(str::to_owned),
             thread_field: "sessionId",
-            prompt: fields.required_text("prompt")?.to_owned(),
+            input,
             trace: fields.flag("trace")?,
             session_attributes,
             prompt_session_attributes: fields.attributes("promptSessionAttributes")?,
@@ -144,10 +166,14 @@ impl Wants {
 
     fn from_agui(fields: &Fields) -> Result<Self, String> {
         let forwarded = fields.object("forwardedProps")?;
+        let messages = messages(fields)?;
         Ok(Self {
             thread_id: Some(fields.required_text("threadId")?.to_owned()),
             thread_field: "threadId",
-            prompt: last_user_text(fields)?,
+            input: match Answers::from_agui(fields, &messages)? {
+                Some(answers) => Input::Answers(answers),
+                None => Input::Prompt(last_user_text(&messages)?),
+            },
             trace: forwarded.flag("trace")?,
             session_attributes: forwarded.attributes("sessionAttributes")?,
             prompt_session_attributes: forwarded.attributes("promptSessionAttributes")?,
@@ -161,15 +187,8 @@ impl Wants {
         config: &Config,
         run_id: Option<&str>,
     ) -> Result<Run, String> {
-        if self.prompt.trim().is_empty() {
-            return Err("The prompt is empty.".to_owned());
-        }
-        let length = self.prompt.chars().count();
-        if length > config.max_prompt_chars {
-            return Err(format!(
-                "The prompt has {length} characters, and at most {} are allowed.",
-                config.max_prompt_chars
-            ));
+        if let Input::Prompt(prompt) = &self.input {
+            check_prompt(prompt, config.max_prompt_chars)?;
         }
         let principal = message.principal.as_deref().map(short_hash);
         let thread_id = match self.thread_id {
@@ -187,13 +206,16 @@ impl Wants {
                 self.thread_field
             ));
         }
+        if let Input::Answers(answers) = &self.input {
+            answers::check_session(answers, &session_id)?;
+        }
         Ok(Run {
             thread_id,
             run_id: run_id.unwrap_or(&message.request_id).to_owned(),
             request_id: message.request_id.clone(),
             session_id,
             memory_id: config.memory_id.clone().or(principal),
-            prompt: self.prompt,
+            input: self.input,
             trace: self.trace && config.allow_trace,
             session_attributes: self.session_attributes,
             prompt_session_attributes: self.prompt_session_attributes,
@@ -225,44 +247,55 @@ fn agui_run_id(fields: &Fields) -> Result<String, String> {
     Ok(run_id.to_owned())
 }
 
+fn check_prompt(prompt: &str, most: usize) -> Result<(), String> {
+    if prompt.trim().is_empty() {
+        return Err("The prompt is empty.".to_owned());
+    }
+    let length = prompt.chars().count();
+    if length > most {
+        return Err(format!("The prompt has {length} characters, and at most {most} are allowed."));
+    }
+    Ok(())
+}
+
+/// A message of a `RunAgentInput`, and who wrote it.
+struct ChatMessage<'a> {
+    role: &'a str,
+    fields: Fields<'a>,
+}
+
+fn messages<'a>(fields: &Fields<'a>) -> Result<Vec<ChatMessage<'a>>, String> {
+    let messages =
+        fields.objects("messages")?.ok_or_else(|| fields.missing("messages", "a list"))?;
+    messages
+        .into_iter()
+        .map(|fields| Ok(ChatMessage { role: fields.required_text("role")?, fields }))
+        .collect()
+}
+
 /// The text of the last user message. Earlier ones are not sent on: Bedrock keeps the history of a
 /// session itself.
-fn last_user_text(fields: &Fields) -> Result<String, String> {
-    let messages = fields.required_list("messages")?;
-    let mut last = None;
-    for (index, message) in messages.iter().enumerate() {
-        let path = format!("messages[{index}]");
-        let Value::Object(object) = message else {
-            return Err(format!("`{path}` must be an object, not {}.", fields::kind(message)));
-        };
-        let message = Fields::within(object, path);
-        if message.required_text("role")? == "user" {
-            last = Some(message);
-        }
-    }
-    match last {
-        Some(message) => content_text(&message),
+fn last_user_text(messages: &[ChatMessage<'_>]) -> Result<String, String> {
+    match messages.iter().rev().find(|message| message.role == "user") {
+        Some(message) => content_text(&message.fields),
         None => Err("`messages` has no message with the role `user`.".to_owned()),
     }
 }
 
 /// `content` is a string, or a list of parts of which only text can be sent to the agent.
 fn content_text(message: &Fields) -> Result<String, String> {
-    let Some(Value::Array(parts)) = message.get("content") else {
+    if !matches!(message.get("content"), Some(Value::Array(_))) {
         return Ok(message.required_text("content")?.to_owned());
-    };
+    }
     let mut text = String::new();
-    for (index, part) in parts.iter().enumerate() {
-        let path = message.path(&format!("content[{index}]"));
-        let Value::Object(object) = part else {
-            return Err(format!("`{path}` must be an object, not {}.", fields::kind(part)));
-        };
-        let part = Fields::within(object, path.clone());
+    for part in message.objects("content")?.into_iter().flatten() {
         match part.required_text("type")? {
             "text" => text.push_str(part.required_text("text")?),
             other => {
                 return Err(format!(
-                    "`{path}` is of the type `{other}`, but the agent takes only text."
+                    "`{}` is of the type `{}`, but the agent takes only text.",
+                    part.place(),
+                    fields::short(other)
                 ));
             }
         }

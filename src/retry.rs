@@ -16,6 +16,8 @@
 
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::result::DispatchFailure;
+
 /// Waiting times that double up to a limit, each drawn at random from its upper half, so that many
 /// runs that were refused together do not come back together.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,12 @@ impl Backoff {
         let limit = self.first.saturating_mul(1 << doublings).min(self.longest);
         Some(limit.mul_f64(0.5 + fastrand::f64() / 2.0))
     }
+}
+
+/// Whether a request was under way when its connection failed, or could get none; the SDK calls a
+/// connection that was closed instead of answered neither, but transient.
+pub(crate) fn broke(failure: &DispatchFailure) -> bool {
+    failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
 }
 
 #[cfg(test)]

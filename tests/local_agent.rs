@@ -280,7 +280,7 @@ async fn scenarios_do_what_they_say() {
     assert_eq!(traces(&trace).len(), 1);
 
     let (slow, _) = events(turn(&bedrock, "s1", "/slow 0.1")).await;
-    assert!(text(&slow).contains("0.1 seconds") && text(&slow).contains("turn 4"));
+    assert!(text(&slow).contains("0.1 seconds of silence") && text(&slow).contains("turn 4"));
 
     let (wrong, error) = events(turn(&bedrock, "s1", "/tokens x")).await;
     assert!(error.is_none() && text(&wrong).contains("`/tokens 200 50`"));

@@ -29,9 +29,15 @@ struct Local {
 impl Local {
     /// Starts the command, and waits until it says that it is ready.
     async fn start(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments).await
+    }
+
+    /// The same with more environment variables.
+    async fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut child = Command::new(LOCAL)
             .args(["--port", "0"])
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -136,6 +142,21 @@ async fn another_executable_can_be_the_function() {
         let text: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
         assert!(text.contains(&format!("turn {turns} of this conversation")), "{text}");
     }
+}
+
+#[tokio::test]
+async fn settings_of_the_machine_for_aws_do_not_lead_the_function_away() {
+    let environment = [
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("NO_PROXY", "internal.example"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_PROFILE", "does-not-exist"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ];
+    let local = Local::start_in(&environment, &[]).await;
+    let frames = turn(&local.websocket_url, &json!({ "prompt": "/slow 0" })).await;
+    assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use agent_relay::connection::{Connection, PostError};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::{LARGEST_FRAME, Outbox};
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
-use agent_relay::request::Run;
+use agent_relay::request::{Input, Run};
 use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -88,7 +88,7 @@ fn run(trace: bool) -> Run {
         request_id: "request-1".to_owned(),
         session_id: "thread-1".to_owned(),
         memory_id: None,
-        prompt: "hello".to_owned(),
+        input: Input::Prompt("hello".to_owned()),
         trace,
         session_attributes: BTreeMap::new(),
         prompt_session_attributes: BTreeMap::new(),
@@ -102,6 +102,7 @@ fn limits() -> Limits {
         keepalive: Duration::from_secs(30),
         deadline: now + Duration::from_secs(800),
         hard_deadline: now + Duration::from_secs(805),
+        shutdown_grace: Duration::from_millis(1500),
         outbox_bytes: Limits::OUTBOX_BYTES,
     }
 }
@@ -225,7 +226,7 @@ fn play(steps: &[(u64, Step)], text: &str) -> (Script, Vec<String>) {
                 let body =
                     format!("{{\"number\":{number},\"x\":\"{}\"}}", "\\\"é".repeat(size / 4));
                 expected.push(format!("{{\"trace\":{body}}}"));
-                AgentEvent::Trace(json(&body))
+                AgentEvent::Trace { json: json(&body), usage: None }
             }
             Step::Cited(length) => {
                 expected.push(format!("[{number}]"));
@@ -273,7 +274,7 @@ proptest! {
         let (script, expected) = play(&steps, &text);
         let (summary, posts) = paused(async {
             let recorder = Recorder::taking(&latencies);
-            let summary = relay(&run(true), agent(script), &recorder, &limits()).await;
+            let summary = relay(&run(true), agent(script), &recorder, &limits(), pending()).await;
             (summary, recorder.posts())
         });
         prop_assert!(matches!(summary.outcome, Outcome::Finished));
@@ -311,7 +312,7 @@ proptest! {
 }
 
 async fn relayed(script: Script, recorder: &Recorder) -> Summary {
-    relay(&run(true), agent(script), recorder, &limits()).await
+    relay(&run(true), agent(script), recorder, &limits(), pending()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -368,7 +369,7 @@ async fn a_full_outbox_stops_the_reading_until_there_is_room() {
         Ok(chunk("x".repeat(1000)))
     });
     let limits = Limits { outbox_bytes: 10_000, ..limits() };
-    let summary = relay(&run(false), events, &recorder, &limits).await;
+    let summary = relay(&run(false), events, &recorder, &limits, pending()).await;
     assert!(matches!(summary.outcome, Outcome::Finished));
     assert_eq!(text(&recorder.frames()).len(), 200_000);
     // What is ahead of the posts is the limit, one event over it, and what is in flight.
@@ -390,7 +391,7 @@ async fn a_gone_client_frees_the_agent_at_once() {
         Some((Ok(chunk("more ")), guard))
     });
     let recorder = Recorder { gone_after: Some(3), ..Recorder::taking(&[5]) };
-    let summary = relay(&run(false), events, &recorder, &limits()).await;
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::ClientGone));
     assert!(*dropped.borrow());
     assert_eq!(recorder.posts().len(), 3);
@@ -400,7 +401,7 @@ async fn a_gone_client_frees_the_agent_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_gone_at_the_first_frame_ends_the_run() {
     let recorder = Recorder { gone_after: Some(0), ..Recorder::taking(&[5]) };
-    let summary = relay(&run(false), stream::pending(), &recorder, &limits()).await;
+    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::ClientGone));
 }
 
@@ -439,7 +440,7 @@ async fn after_a_failure_the_text_so_far_is_delivered_before_the_error() {
 async fn the_deadline_ends_the_run_in_good_order() {
     let recorder = Recorder::taking(&[5]);
     let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
-    let summary = relay(&run(false), events, &recorder, &limits()).await;
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::Failed(_)));
     let frames = recorder.frames();
     check_frames(&frames);
@@ -457,7 +458,7 @@ async fn posts_that_hang_do_not_outlast_the_function() {
         }
     }
     let started = Instant::now();
-    let summary = relay(&run(false), stream::pending(), &Hanging, &limits()).await;
+    let summary = relay(&run(false), stream::pending(), &Hanging, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::OutOfTime));
     assert_eq!(started.elapsed(), Duration::from_secs(805));
 }
@@ -465,8 +466,8 @@ async fn posts_that_hang_do_not_outlast_the_function() {
 #[tokio::test(start_paused = true)]
 async fn a_trace_that_was_not_asked_for_stays_here() {
     let recorder = Recorder::taking(&[5]);
-    let script = every(1, vec![AgentEvent::Trace(json("{}")), chunk("text")]);
-    relay(&run(false), agent(script), &recorder, &limits()).await;
+    let script = every(1, vec![AgentEvent::Trace { json: json("{}"), usage: None }, chunk("text")]);
+    relay(&run(false), agent(script), &recorder, &limits(), pending()).await;
     assert!(recorder.frames().iter().all(|frame| frame["type"] != "RAW"));
 }
 
@@ -490,4 +491,45 @@ async fn an_agent_that_says_nothing_still_ends() {
     assert_eq!(frames.len(), 2);
     let stats = &frames[1]["metadata"]["relay"]["stats"];
     assert_eq!(*stats, serde_json::json!({"chunks": 0, "frames": 2, "totalMs": 0}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_one_run_in_good_order() {
+    let recorder = Recorder::taking(&[50]);
+    let events = stream::iter(0..4).then(|n| async move {
+        sleep(Duration::from_millis(10)).await;
+        assert!(n < 3, "nobody expected this");
+        Ok(chunk(format!("{n} ")))
+    });
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    let Outcome::Failed(failure) = summary.outcome else { panic!("{summary:?}") };
+    assert_eq!(failure.source.unwrap().to_string(), "a panic: nobody expected this");
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(text(&frames), "0 1 2 ");
+    assert_eq!(frames.last().unwrap()["code"], "internal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_the_run_in_good_order() {
+    let recorder = Recorder::taking(&[50]);
+    let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
+    let shutdown = sleep(Duration::from_secs(5));
+    relay(&run(false), events, &recorder, &limits(), shutdown).await;
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(text(&frames), "so far");
+    let last = frames.last().unwrap();
+    assert_eq!(last["code"], "internal");
+    assert!(last["message"].as_str().unwrap().contains("shut down"));
+    assert_eq!(recorder.posts().last().unwrap().begun, Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_posts_that_hang() {
+    let recorder = Recorder::taking(&[60_000]);
+    let shutdown = sleep(Duration::from_secs(5));
+    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), shutdown).await;
+    assert!(matches!(summary.outcome, Outcome::OutOfTime));
+    assert_eq!(recorder.started.elapsed(), Duration::from_millis(6500));
 }

@@ -154,3 +154,6 @@ impl Body for TappedBody {
         Body::size_hint(&self.body)
     }
 }
+
+#[cfg(test)]
+mod tests;

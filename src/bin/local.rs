@@ -6,11 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_relay::local::{
-    Agent, Function, FunctionError, LocalAws, Log, Options, Program, SCENARIOS, StartError,
+    Agent, Faults, Function, FunctionError, Limits, LocalAws, Log, Options, Program, SCENARIOS,
+    StartError,
 };
 use anstyle::{AnsiColor, Style};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Where the help lists what goes wrong on purpose.
+const FAULTS: &str = "Faults on purpose";
+
+/// Where the help lists the limits.
+const LIMITS: &str = "Limits of AWS, to be shortened";
 
 /// Agent Relay on your own machine: the page, API Gateway's WebSocket side, Lambda's Runtime API and
 /// a scripted Bedrock agent. No AWS account is needed.
@@ -28,6 +35,42 @@ struct Arguments {
     /// How many turns the function takes at once; 1 is how classic Lambda works
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
     concurrency: u16,
+
+    /// The share of posts that are refused with 429, from 0 to 1
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    fail_429: f64,
+
+    /// The share of posts that fail with 500
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    fail_5xx: f64,
+
+    /// The share of posts that are never answered
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    hang: f64,
+
+    /// The share of posts that are delivered, but never answered: their connection is closed
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    lose_answers: f64,
+
+    /// The share of clients that vanish in the middle of an answer
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    vanish: f64,
+
+    /// What the chance of all these is drawn from
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FAULTS)]
+    fault_seed: u64,
+
+    /// How long API Gateway waits for the function's answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 29_000, value_parser = clap::value_parser!(u64).range(50..=29_000), help_heading = LIMITS)]
+    integration_timeout_ms: u64,
+
+    /// How long the function may take for one event, in seconds
+    #[arg(long, value_name = "S", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=900), help_heading = LIMITS)]
+    function_timeout_s: u64,
+
+    /// How long a connection may be idle, in seconds
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
+    idle_s: u64,
 
     /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
     #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
@@ -151,6 +194,21 @@ impl From<Arguments> for Options {
             post_latency: Duration::from_millis(arguments.post_latency_ms),
             concurrency: arguments.concurrency,
             agent,
+            limits: Limits {
+                integration_timeout: Duration::from_millis(arguments.integration_timeout_ms),
+                function_timeout: Duration::from_secs(arguments.function_timeout_s),
+                idle: Duration::from_secs(arguments.idle_s),
+                ..Limits::default()
+            },
+            faults: Faults {
+                throttled_posts: arguments.fail_429,
+                failed_posts: arguments.fail_5xx,
+                hanging_posts: arguments.hang,
+                lost_answers: arguments.lose_answers,
+                vanishing_clients: arguments.vanish,
+                seed: arguments.fault_seed,
+                ..Faults::default()
+            },
             // It runs for days, and the log needs only what is new.
             journal_capacity: 2_000,
             ..Self::default()
@@ -167,6 +225,14 @@ fn agent_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads a share.
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.0..=1.0).contains(rate))
+        .ok_or_else(|| "a rate is a number from 0 to 1, such as 0.05".to_owned())
+}
+
 fn examples() -> String {
     let scenarios = SCENARIOS.map(|(usage, what)| format!("  {usage:<18}{what}\n")).concat();
     format!(
@@ -174,6 +240,7 @@ fn examples() -> String {
 Examples:
   cargo run                                     everything, on port 8080
   cargo run -- --port 9000 --post-latency-ms 20
+  cargo run -- --fail-429 0.05 --fail-5xx 0.01  some posts fail, as they do under load
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
   cargo run -- --function target/lambda/agent-relay/bootstrap
 

@@ -1,14 +1,17 @@
 //! The scripted Bedrock agent: `InvokeAgent` as Bedrock answers it on the wire.
 
 mod answer;
+mod control;
 mod exception;
+mod files;
 mod player;
 mod scenario;
 mod script;
+mod session;
+mod team;
 mod trace;
 mod wire;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -21,12 +24,18 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::faults::{FaultInjector, FaultKind};
 use super::journal::{Event, Journal};
+use super::runtime_api::uuid;
 
 pub use exception::Exception;
+pub use files::file_bytes;
 pub use scenario::SCENARIOS;
 
+use control::Resumed;
+use scenario::Turn;
 use script::Script;
+use session::Sessions;
 
 /// The id of the scripted agent: ten letters, as Bedrock's pattern wants it.
 pub const AGENT_ID: &str = "LOCALAGENT";
@@ -38,14 +47,12 @@ pub const AGENT_ALIAS_ID: &str = "LOCALALIAS";
 /// tenth of that is more than any test needs.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
-/// How many sessions are remembered.
-const SESSIONS: usize = 10_000;
-
 /// The agent and what it remembers.
 #[derive(Debug)]
 pub(crate) struct ScriptedAgent {
     sessions: Mutex<Sessions>,
     journal: Journal,
+    faults: FaultInjector,
     stopping: watch::Receiver<bool>,
 }
 
@@ -79,20 +86,17 @@ struct Streaming {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SessionState {
-    return_control_invocation_results: Vec<Value>,
-}
-
-#[derive(Debug, Default)]
-struct Sessions {
-    /// For each session the number of turns so far, and when it was last used, counted in turns of
-    /// all sessions.
-    turns: HashMap<Address, (u32, u64)>,
-    clock: u64,
+    invocation_id: Option<String>,
+    return_control_invocation_results: Option<Vec<Value>>,
 }
 
 impl ScriptedAgent {
-    pub(crate) fn new(journal: Journal, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { sessions: Mutex::default(), journal, stopping })
+    pub(crate) fn new(
+        journal: Journal,
+        faults: FaultInjector,
+        stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self { sessions: Mutex::default(), journal, faults, stopping })
     }
 
     /// Decides what to answer, or which exception.
@@ -102,62 +106,81 @@ impl ScriptedAgent {
             .map_err(|error| invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
         self.journal.record(Event::AgentInvoked { session_id, request: value.clone() });
+        if let Some(exception) = self.faults.refusal() {
+            let subject = address.session_id.clone();
+            self.journal.record(Event::FaultInjected { kind: FaultKind::Refusal, subject });
+            return Err((exception, exception.message().to_owned()));
+        }
         let request: Request = serde_json::from_value(value)
             .map_err(|error| invalid(format!("The request body has a wrong shape: {error}")))?;
-        if !request.session_state.return_control_invocation_results.is_empty() {
-            return Err(invalid(
-                "No return of control is pending in this session, so it expects no results.",
-            ));
-        }
-        let script = match request.input_text.as_deref() {
-            _ if request.end_session => {
-                self.sessions().forget(address);
-                // The words of the real service.
-                Script::new().text("Session is terminated as 'endSession' flag is set in request.")
-            }
-            None | Some("") => {
-                return Err(invalid("Input text is required when endSession is false."));
-            }
-            Some(prompt) => scenario::play(&scenario::Turn {
-                prompt,
-                number: self.sessions().count(address),
-                traced: request.enable_trace,
-                now: SystemTime::now(),
-            }),
+        let script = if request.end_session {
+            self.sessions().forget(address);
+            // The words of the real service.
+            Script::new().text("Session is terminated as 'endSession' flag is set in request.")
+        } else if let Some(results) = &request.session_state.return_control_invocation_results {
+            self.resume(address, &request, results)?
+        } else {
+            self.begin(address, &request)?
         };
         let script = if request.enable_trace { script } else { script.without_traces() };
         let streamed = request.streaming_configurations.stream_final_response;
         Ok(if streamed { script } else { script.in_one_chunk() })
     }
 
+    /// Begins a turn.
+    fn begin(&self, address: &Address, request: &Request) -> Result<Script, (Exception, String)> {
+        if request.session_state.invocation_id.is_some() {
+            return Err(invalid(
+                "sessionState.invocationId is there, but no returnControlInvocationResults.",
+            ));
+        }
+        let prompt = request.input_text.as_deref().filter(|prompt| !prompt.is_empty());
+        let prompt =
+            prompt.ok_or_else(|| invalid("Input text is required when endSession is false."))?;
+        let id = uuid();
+        let mut sessions = self.sessions();
+        let session = sessions.begin(address);
+        let traced = request.enable_trace;
+        let turn = Turn { prompt, id: &id, number: session.turns, traced, now: SystemTime::now() };
+        let script = scenario::play(&turn);
+        session.pending = script.invocation().cloned();
+        Ok(script)
+    }
+
+    /// Goes on with a turn that returned control, now that the results are here.
+    fn resume(
+        &self,
+        address: &Address,
+        request: &Request,
+        results: &[Value],
+    ) -> Result<Script, (Exception, String)> {
+        let id = uuid();
+        let mut sessions = self.sessions();
+        let session = sessions.get_mut(address);
+        let turn = Turn {
+            prompt: "The results of the calls are here.",
+            id: &id,
+            number: session.as_ref().map_or(0, |session| session.turns),
+            traced: request.enable_trace,
+            now: SystemTime::now(),
+        };
+        let pending = session.as_ref().and_then(|session| session.pending.as_ref());
+        let invocation_id = request.session_state.invocation_id.as_deref();
+        let resumed = control::resume(&turn, pending, invocation_id, results, &address.agent_id)
+            .map_err(invalid)?;
+        // What was refused may come again and better; what was understood may not.
+        if let Some(session) = session {
+            session.pending = None;
+        }
+        match resumed {
+            Resumed::GoesOn(script) => Ok(script),
+            Resumed::Failed(message) => Err((Exception::DependencyFailed, message)),
+        }
+    }
+
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         // Counting is complete in itself, so a panic elsewhere spoils nothing.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sessions {
-    /// Counts one more turn of a session, from 1.
-    fn count(&mut self, address: &Address) -> u32 {
-        self.clock += 1;
-        if self.turns.len() >= SESSIONS
-            && !self.turns.contains_key(address)
-            && let Some(oldest) = self
-                .turns
-                .iter()
-                .min_by_key(|(_, (_, used))| used)
-                .map(|(address, _)| address.clone())
-        {
-            self.turns.remove(&oldest);
-        }
-        let (turns, used) = self.turns.entry(address.clone()).or_default();
-        *turns += 1;
-        *used = self.clock;
-        *turns
-    }
-
-    fn forget(&mut self, address: &Address) {
-        self.turns.remove(address);
     }
 }
 
@@ -250,19 +273,5 @@ mod tests {
         }
         let agent = Address { agent_id: "ELEVENCHARS".to_owned(), ..address("ab") };
         assert!(check_address(&agent).is_err());
-    }
-
-    #[test]
-    fn turns_are_counted_for_each_session_and_the_least_recently_used_one_is_forgotten() {
-        let mut sessions = Sessions::default();
-        assert_eq!(sessions.count(&address("first")), 1);
-        assert_eq!(sessions.count(&address("first")), 2);
-        assert_eq!(sessions.count(&address("second")), 1);
-        for n in 0..SESSIONS - 1 {
-            sessions.count(&address(&format!("other-{n}")));
-        }
-        assert_eq!(sessions.turns.len(), SESSIONS);
-        assert_eq!(sessions.count(&address("second")), 2, "it was used later than `first`");
-        assert_eq!(sessions.count(&address("first")), 1);
     }
 }

@@ -3,6 +3,7 @@
 //! Shapes as in the model of the SDK's `apigatewaymanagementapi`. Any signature is accepted, none is
 //! asked for.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,9 +15,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::stream;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::faults::{FaultInjector, PostFault, Verdict};
 use super::gateway::{Gateway, PostError};
 use super::journal::{Event, Journal};
 
@@ -29,6 +33,8 @@ pub(crate) struct Callbacks {
     pub(crate) post_latency: Duration,
     /// The largest data of a post, in bytes.
     pub(crate) message_bytes: usize,
+    pub(crate) faults: FaultInjector,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// The errors of the commands.
@@ -38,6 +44,8 @@ enum Refusal {
     PayloadTooLarge,
     LimitExceeded,
     NotText,
+    /// A fault wants this status.
+    Injected(u16),
 }
 
 /// The routes of the commands.
@@ -52,21 +60,29 @@ async fn send(
     Path(connection_id): Path<String>,
     body: Body,
 ) -> Response {
-    let (data, outcome) = match to_bytes(body, callbacks.message_bytes).await {
-        Ok(data) => (data.clone(), callbacks.deliver(&connection_id, data)),
+    let Ok(data) = to_bytes(body, callbacks.message_bytes).await else {
         // The bytes past the limit are not read, so the connection ends with this answer.
-        Err(_) => (Bytes::new(), Err(Refusal::PayloadTooLarge)),
+        let refused = Err(Refusal::PayloadTooLarge);
+        return callbacks.answer(connection_id, Bytes::new(), refused, Duration::ZERO).await;
     };
-    let status = outcome.map_or_else(Refusal::status, |()| StatusCode::OK);
-    callbacks.journal.record(Event::Posted {
-        connection_id,
-        bytes: data.len(),
-        status: status.as_u16(),
-        data,
-    });
-    // The message is on its way already, so its order against other posts is that of their arrival.
-    tokio::time::sleep(callbacks.post_latency).await;
-    outcome.map_or_else(Refusal::into_response, |()| StatusCode::OK.into_response())
+    let (outcome, more_latency) = match callbacks.fault(&connection_id) {
+        None => (callbacks.deliver(&connection_id, &data), Duration::ZERO),
+        Some(PostFault::Slow(time)) => (callbacks.deliver(&connection_id, &data), time),
+        Some(PostFault::Status(status)) => (Err(Refusal::Injected(status)), Duration::ZERO),
+        Some(PostFault::Hang) => {
+            let mut stopping = callbacks.stopping.clone();
+            // An error means that everything has stopped.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+            return cut();
+        }
+        Some(PostFault::Cut) => return cut(),
+        Some(PostFault::LoseAnswer) => {
+            let outcome = callbacks.deliver(&connection_id, &data);
+            callbacks.answer(connection_id, data, outcome, Duration::ZERO).await;
+            return cut();
+        }
+    };
+    callbacks.answer(connection_id, data, outcome, more_latency).await
 }
 
 async fn inspect(
@@ -103,15 +119,59 @@ async fn end(State(callbacks): State<Callbacks>, Path(connection_id): Path<Strin
 }
 
 impl Callbacks {
-    /// Decides about a post, and hands it to the connection.
-    fn deliver(&self, connection_id: &str, data: Bytes) -> Result<(), Refusal> {
+    /// What goes wrong with a post on purpose, if anything. A connection that has ended has no
+    /// faults but that.
+    fn fault(&self, connection_id: &str) -> Option<PostFault> {
+        let connection = self.gateway.connection(connection_id)?;
+        let verdict = self.faults.judge(&connection.fate)?;
+        let subject = connection_id.to_owned();
+        self.journal.record(Event::FaultInjected { kind: verdict.kind(), subject });
+        match verdict {
+            Verdict::Fault(fault) => Some(fault),
+            Verdict::Vanish => {
+                connection.vanish();
+                Some(PostFault::Status(410))
+            }
+        }
+    }
+
+    /// Hands a post to its connection, if that takes it.
+    fn deliver(&self, connection_id: &str, data: &Bytes) -> Result<(), Refusal> {
         let connection = self.gateway.connection(connection_id).ok_or(Refusal::Gone)?;
-        let text = Utf8Bytes::try_from(data).map_err(|_| Refusal::NotText)?;
+        let text = Utf8Bytes::try_from(data.clone()).map_err(|_| Refusal::NotText)?;
         connection.post(text).map_err(|error| match error {
             PostError::Gone => Refusal::Gone,
             PostError::BufferFull => Refusal::LimitExceeded,
         })
     }
+
+    /// The answer to a post, when it is due.
+    async fn answer(
+        &self,
+        connection_id: String,
+        data: Bytes,
+        outcome: Result<(), Refusal>,
+        more_latency: Duration,
+    ) -> Response {
+        let status = outcome.map_or_else(Refusal::status, |()| StatusCode::OK);
+        self.journal.record(Event::Posted {
+            connection_id,
+            bytes: data.len(),
+            status: status.as_u16(),
+            data,
+        });
+        // The message is on its way already, so its order against other posts is that of their
+        // arrival.
+        tokio::time::sleep(self.post_latency + more_latency).await;
+        outcome.map_or_else(Refusal::into_response, |()| StatusCode::OK.into_response())
+    }
+}
+
+/// Closes the connection without an answer: hyper gives a connection up whose response has a body
+/// that fails, before it has sent anything of that response.
+fn cut() -> Response {
+    let error = io::Error::from(io::ErrorKind::ConnectionAborted);
+    Body::from_stream(stream::iter([Err::<Bytes, _>(error)])).into_response()
 }
 
 impl Refusal {
@@ -121,12 +181,21 @@ impl Refusal {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LimitExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::NotText => StatusCode::BAD_REQUEST,
+            Self::Injected(status) => {
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 
     /// The exception's name and a message.
     fn words(self) -> (&'static str, &'static str) {
         match self {
+            Self::Injected(410) => Self::Gone.words(),
+            Self::Injected(413) => Self::PayloadTooLarge.words(),
+            Self::Injected(429) => ("LimitExceededException", "Too Many Requests"),
+            Self::Injected(403) => ("ForbiddenException", "Forbidden"),
+            Self::Injected(400..500) => ("BadRequestException", "Bad Request"),
+            Self::Injected(_) => ("InternalServerErrorException", "Internal server error"),
             Self::Gone => ("GoneException", "The connection has ended or never existed."),
             Self::PayloadTooLarge => {
                 ("PayloadTooLargeException", "The data is larger than 131072 bytes.")

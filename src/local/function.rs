@@ -65,6 +65,18 @@ impl Function {
     /// # Errors
     /// When the program cannot be run, or ends before it is ready.
     pub async fn start(aws: &LocalAws, program: &Program) -> Result<Self, FunctionError> {
+        Self::start_with(aws, program, &[]).await
+    }
+
+    /// The same with changes to [`LocalAws::function_environment`].
+    ///
+    /// # Errors
+    /// When the program cannot be run, or ends before it is ready.
+    pub async fn start_with(
+        aws: &LocalAws,
+        program: &Program,
+        changes: &[(&str, &str)],
+    ) -> Result<Self, FunctionError> {
         let path = match program {
             Program::Executable(path) => path.clone(),
             Program::Own => std::env::current_exe().map_err(|source| FunctionError::Spawn {
@@ -84,6 +96,7 @@ impl Function {
         }
         let mut child = command
             .envs(aws.function_environment())
+            .envs(changes.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

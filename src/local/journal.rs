@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::faults::FaultKind;
 use super::gateway::Route;
 
 /// The record of everything that happened, shared by all parts of the local AWS.
@@ -149,6 +150,14 @@ pub enum Event {
         status: u16,
     },
 
+    /// Something goes wrong on purpose.
+    FaultInjected {
+        /// What.
+        kind: FaultKind,
+        /// The connection or, of a refusal of the agent, Bedrock's session.
+        subject: String,
+    },
+
     /// Agent: it was invoked.
     AgentInvoked {
         /// Bedrock's session.
@@ -189,6 +198,24 @@ pub enum Event {
         events: usize,
         /// The exception that ended it, such as `throttlingException`.
         exception: Option<String>,
+    },
+    /// Agent: it asked its caller to act.
+    AgentReturnedControl {
+        /// Bedrock's session.
+        session_id: String,
+        /// The id that the caller's answer has to name.
+        invocation_id: String,
+        /// The number of calls.
+        calls: usize,
+    },
+    /// Agent: it broke an answer off, as its scenario wants it.
+    AgentBroke {
+        /// Bedrock's session.
+        session_id: String,
+        /// The number of chunks of text that had gone out.
+        chunks: usize,
+        /// What broke.
+        how: &'static str,
     },
     /// Agent: the caller closed the stream before its end.
     AgentDropped {

@@ -3,6 +3,8 @@
 //! Chunks and posts come by the hundred, so of these only the first, a sum once a second, and the
 //! last are shown.
 
+mod metrics;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
@@ -65,6 +67,7 @@ enum Part {
     Agent,
     Posts,
     Function,
+    Fault,
 }
 
 /// One line: who, what, more about it, and the id that it is about.
@@ -115,7 +118,8 @@ impl<W: Write> Log<W> {
                 .or_else(|| self.lambda(now, event))
                 .or_else(|| self.agent(now, event))
                 .or_else(|| callbacks(event))
-                .or_else(|| function(event)),
+                .or_else(|| function(event))
+                .or_else(|| fault(event)),
         };
         line.map_or(Ok(()), |line| self.print(now, &line))
     }
@@ -182,6 +186,15 @@ impl<W: Write> Log<W> {
                         .more(format!("{exception}; {sum}"))
                         .bad_if(true),
                 }
+            }
+            Event::AgentReturnedControl { session_id, calls, .. } => {
+                line("asks back", session_id).more(count(*calls, "call"))
+            }
+            Event::AgentBroke { session_id, chunks, how } => {
+                let took = self.answered(session_id, now);
+                self.answers.remove(session_id);
+                let sum = format!("{how}; {}, {took}", count(*chunks, "chunk"));
+                line("broke", session_id).more(sum).bad_if(true)
             }
             Event::AgentDropped { session_id, chunks } => {
                 let took = self.answered(session_id, now);
@@ -267,6 +280,7 @@ impl Part {
             Self::Agent => ("agent", AnsiColor::Green),
             Self::Posts => ("posts", AnsiColor::Blue),
             Self::Function => ("function", AnsiColor::Yellow),
+            Self::Fault => ("fault", AnsiColor::BrightRed),
         };
         (name, colour.on_default())
     }
@@ -348,10 +362,18 @@ fn function(event: &Event) -> Option<Line<'_>> {
     let line = |what: &'static str| Line::new(Part::Function, what);
     Some(match event {
         Event::FunctionStarted { pid } => line("started").more(format!("process {pid}")),
-        Event::FunctionLog { line } => Line::new(Part::Function, line),
+        Event::FunctionLog { line: text } => match metrics::summary(text) {
+            Some(metrics) => line("metrics").more(metrics),
+            None => Line::new(Part::Function, text),
+        },
         Event::FunctionExited { status } => line("ended").more(status).bad_if(true),
         _ => return None,
     })
+}
+
+fn fault(event: &Event) -> Option<Line<'_>> {
+    let Event::FaultInjected { kind, subject } = event else { return None };
+    Some(Line::new(Part::Fault, kind.to_string()).more("on purpose").about(subject))
 }
 
 /// Puts a value in a map that must not grow for ever.
@@ -404,6 +426,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::local::faults::FaultKind;
     use crate::local::gateway::Route;
 
     fn lines(events: impl IntoIterator<Item = Event>) -> Vec<String> {
@@ -435,6 +458,24 @@ mod tests {
                 "    0.000  posts     RUN_STARTED   22 bytes  c=",
                 "    1.000  posts     …             11 posts, 472 bytes  c=",
                 "    1.600  posts     RUN_FINISHED  17 posts, 720 bytes  c=",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_are_shown_and_metrics_only_summed_up() {
+        let metrics = r#"{"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs"}]}]},"Runs":1}"#;
+        let events = [
+            Event::FaultInjected { kind: FaultKind::LostAnswer, subject: "c=".to_owned() },
+            Event::FunctionLog { line: metrics.to_owned() },
+            Event::FunctionLog { line: "a line for people".to_owned() },
+        ];
+        assert_eq!(
+            lines(events),
+            [
+                "    0.000  fault     lost answer   on purpose  c=",
+                "    0.100  function  metrics       Runs 1",
+                "    0.200  function  a line for people",
             ],
         );
     }

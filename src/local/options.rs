@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::faults::Faults;
+
 /// How the local AWS behaves. The default is what a newcomer wants.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -18,6 +20,8 @@ pub struct Options {
     pub allow_trace: bool,
     /// The limits that AWS sets. Tests shorten them.
     pub limits: Limits,
+    /// What goes wrong by chance.
+    pub faults: Faults,
     /// How many entries the journal keeps.
     pub journal_capacity: usize,
 }
@@ -73,6 +77,7 @@ impl Default for Options {
             agent: Agent::Scripted,
             allow_trace: true,
             limits: Limits::default(),
+            faults: Faults::default(),
             journal_capacity: 100_000,
         }
     }

@@ -363,7 +363,7 @@ fn refusal(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 /// A random UUID of version 4, the form of Lambda's request ids.
-fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let bits = (fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
@@ -378,7 +378,57 @@ fn trace_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    type Answer = oneshot::Receiver<Option<ProxyResponse>>;
+
+    /// A Lambda service with its switch, and an invocation for it with the far end of its answer.
+    fn lambda() -> (Arc<Lambda>, watch::Sender<bool>, Invocation, Answer) {
+        let (taken, _) = oneshot::channel();
+        let (answer, on_answer) = oneshot::channel();
+        let call = Call {
+            route: Route::Default,
+            connection_id: "c=".to_owned(),
+            event: Bytes::from_static(b"{}"),
+            grace: Duration::ZERO,
+            limit: Duration::ZERO,
+        };
+        let invocation = Invocation { request_id: uuid(), call, taken, answer };
+        let (stop, stopping) = watch::channel(false);
+        let lambda = Lambda::new(Journal::new(10), String::new(), Duration::ZERO, stopping);
+        (lambda, stop, invocation, on_answer)
+    }
+
+    #[test]
+    fn a_poll_that_dies_with_an_invocation_in_its_hands_gives_it_back() {
+        let (lambda, _stop, invocation, _answer) = lambda();
+        let mut poll = Box::pin(lambda.next());
+        assert!(poll.as_mut().now_or_never().is_none());
+        lambda.offer(invocation);
+        assert!(lambda.state().waiting.is_empty(), "the poll has taken it");
+        drop(poll);
+        assert_eq!(lambda.state().waiting.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_is_never_written_gives_its_invocation_back() {
+        let (lambda, _stop, invocation, _answer) = lambda();
+        lambda.offer(invocation);
+        let delivery = lambda.next().now_or_never().expect("an invocation waits");
+        drop(delivery);
+        assert_eq!(lambda.state().waiting.len(), 1);
+        assert!(lambda.state().running.is_empty());
+    }
+
+    #[test]
+    fn an_invocation_that_nobody_waits_for_is_not_handed_out() {
+        let (lambda, _stop, invocation, answer) = lambda();
+        lambda.offer(invocation);
+        drop(answer);
+        assert!(lambda.next().now_or_never().is_none());
+    }
 
     #[test]
     fn request_ids_are_uuids_of_version_4() {

@@ -8,24 +8,34 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
 
+use super::options::Agent;
 use crate::page::{self, Access, Settings};
 
+/// Prompts that show what the scripted agent can do.
+const SCRIPTED: [&str; 7] = [
+    "How does this answer reach me?",
+    "/tokens 300 60",
+    "/slow 35",
+    "/emoji",
+    "/trace 100",
+    "/error throttling 5",
+    "/help",
+];
+
+/// A prompt that suits any agent.
+const ANY: [&str; 1] = ["What can you do?"];
+
 /// The route of everything that no other part answers.
-pub(crate) fn router(endpoint: String, allow_trace: bool) -> Router {
-    let suggestions = [
-        "How does this answer reach me?",
-        "/tokens 300 60",
-        "/slow 35",
-        "/emoji",
-        "/trace 100",
-        "/error throttling 5",
-        "/help",
-    ];
+pub(crate) fn router(endpoint: String, allow_trace: bool, agent: &Agent) -> Router {
+    let suggestions: &[&str] = match agent {
+        Agent::Scripted => &SCRIPTED,
+        Agent::Real { .. } => &ANY,
+    };
     let settings = Settings {
         endpoint,
         access: Access::Open,
         allow_trace,
-        suggestions: suggestions.map(str::to_owned).to_vec(),
+        suggestions: suggestions.iter().map(|&prompt| prompt.to_owned()).collect(),
     };
     Router::new().fallback(get(serve)).with_state(Arc::new(settings))
 }

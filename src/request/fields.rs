@@ -16,9 +16,9 @@ impl<'a> Fields<'a> {
         Self { object: Some(object), place: String::new() }
     }
 
-    /// An object inside the message.
-    pub(super) fn within(object: &'a Map<String, Value>, place: String) -> Self {
-        Self { object: Some(object), place }
+    /// Where this object stands, as in `messages[0]`.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// The full name of a field, as in `forwardedProps.trace`.
@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
             None => Ok(()),
             Some(name) => Err(format!(
                 "`{}` is not a field of the short form, which has {}.",
-                self.path(name),
+                self.path(&short(name)),
                 known.join(", ")
             )),
         }
@@ -70,12 +70,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn required_list(&self, name: &str) -> Result<&'a [Value], String> {
-        match self.get(name) {
-            None => Err(self.missing(name, "a list")),
-            Some(Value::Array(list)) => Ok(list),
-            Some(other) => Err(self.wrong(name, "a list", other)),
-        }
+    pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, String> {
+        if self.has(name) { self.flag(name).map(Some) } else { Ok(None) }
+    }
+
+    /// A list of objects; `None` when it is absent.
+    pub(super) fn objects(&self, name: &str) -> Result<Option<Vec<Fields<'a>>>, String> {
+        let list = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(name, "a list", other)),
+        };
+        let place = |index| format!("{}[{index}]", self.path(name));
+        list.iter()
+            .enumerate()
+            .map(|(index, value)| match value {
+                Value::Object(object) => Ok(Fields { object: Some(object), place: place(index) }),
+                other => Err(format!("`{}` must be an object, not {}.", place(index), kind(other))),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// An object; without any fields when it is absent.
@@ -97,7 +111,7 @@ impl<'a> Fields<'a> {
             .flatten()
             .map(|(key, value)| match value {
                 Value::String(text) => Ok((key.clone(), text.clone())),
-                other => Err(fields.wrong(key, "a string", other)),
+                other => Err(fields.wrong(&short(key), "a string", other)),
             })
             .collect()
     }
@@ -106,8 +120,17 @@ impl<'a> Fields<'a> {
         format!("`{}` must be {right}, not {}.", self.path(name), kind(value))
     }
 
-    fn missing(&self, name: &str, right: &str) -> String {
+    pub(super) fn missing(&self, name: &str, right: &str) -> String {
         format!("`{}` is missing; it must be {right}.", self.path(name))
+    }
+}
+
+/// A client's own words, short enough for an error.
+pub(super) fn short(words: &str) -> String {
+    const MOST: usize = 40;
+    match words.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
     }
 }
 

@@ -44,7 +44,7 @@ fn agui(more: &Value) -> Value {
 #[test]
 fn the_short_form_needs_only_a_prompt() {
     let run = parse(&json!({"prompt": "hello"})).unwrap();
-    assert_eq!(run.prompt, "hello");
+    assert_eq!(run.input, Input::Prompt("hello".to_owned()));
     assert_eq!(run.run_id, "JKJaXdwwPyCgFMaA=");
     assert_eq!(run.thread_id, "JKJZ8fTwSQhgCIhw.");
     assert_eq!(run.session_id, run.thread_id);
@@ -84,7 +84,7 @@ fn agui_takes_the_last_user_message() {
         }
     })))
     .unwrap();
-    assert_eq!(run.prompt, "second");
+    assert_eq!(run.input, Input::Prompt("second".to_owned()));
     assert_eq!((run.thread_id.as_str(), run.run_id.as_str()), ("thread-1", "run-1"));
     assert!(run.trace && run.end_session);
     assert_eq!(run.session_attributes["a"], "b");
@@ -94,7 +94,7 @@ fn agui_takes_the_last_user_message() {
 #[test]
 fn null_counts_as_absent() {
     let run = parse(&agui(&json!({"forwardedProps": null, "state": null}))).unwrap();
-    assert_eq!(run.prompt, "hello");
+    assert_eq!(run.input, Input::Prompt("hello".to_owned()));
     assert!(parse(&json!({"prompt": "hello", "sessionId": null})).is_ok());
 }
 
@@ -133,7 +133,7 @@ fn what_is_wrong_is_said() {
         ("{\"prompt\":", "is not JSON"),
         ("[1]", "must be a JSON object, not a list"),
         ("\"hello\"", "not a string"),
-        ("{}", "neither `prompt` nor `messages`"),
+        ("{}", "neither `prompt` nor `toolResults` nor `messages`"),
         (r#"{"prompt":7}"#, "`prompt` must be a string, not a number"),
         (r#"{"prompt":" "}"#, "prompt is empty"),
         (r#"{"prompt":"x","sesionId":"y2"}"#, "`sesionId` is not a field"),

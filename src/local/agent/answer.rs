@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::scenario::{Turn, help};
@@ -165,6 +166,15 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
         pieces.push(&text[start..]);
     }
     pieces
+}
+
+/// The steps that speak a short text, at a pace that is pleasant to read.
+pub(super) fn spoken(text: &str) -> Vec<Step> {
+    let speak = |piece: &str| {
+        let bytes = Bytes::copy_from_slice(piece.as_bytes());
+        [Step::Wait(Duration::from_millis(25)), Step::Chunk { bytes, citations: Vec::new() }]
+    };
+    pieces(text).into_iter().flat_map(speak).collect()
 }
 
 /// The text of an answer.
@@ -351,7 +361,13 @@ mod tests {
     use super::*;
 
     fn turn(number: u32) -> Turn<'static> {
-        Turn { prompt: "Hello, 世界!", number, traced: true, now: SystemTime::UNIX_EPOCH }
+        Turn {
+            prompt: "Hello, 世界!",
+            id: "turn",
+            number,
+            traced: true,
+            now: SystemTime::UNIX_EPOCH,
+        }
     }
 
     #[test]

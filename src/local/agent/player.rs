@@ -1,6 +1,6 @@
 //! Plays a script into the body of a response, each event the moment it is due.
 
-use std::convert::Infallible;
+use std::io;
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::script::{Script, Step};
+use super::team::Member;
 use super::{Address, wire};
 use crate::local::journal::{Event, Journal};
 
@@ -38,7 +39,7 @@ pub(super) fn body(
     };
     Body::from_stream(stream::unfold(player, async |mut player| {
         let bytes = player.next().await?;
-        Some((Ok::<_, Infallible>(bytes), player))
+        Some((bytes, player))
     }))
 }
 
@@ -57,8 +58,9 @@ struct Player {
 }
 
 impl Player {
-    /// The bytes of the next event, when it is due; `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+    /// The bytes of the next event, when it is due; `None` at the end. An error ends the connection
+    /// without the end of the body.
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
             if !matches!(step, Step::Wait(_)) {
@@ -66,7 +68,7 @@ impl Player {
                 reach(self.due, &mut self.stopping).await?;
                 self.events += 1;
             }
-            return Some(match step {
+            return Some(Ok(match step {
                 Step::Wait(duration) => {
                     self.due += duration;
                     continue;
@@ -81,12 +83,35 @@ impl Player {
                     self.journal.record(Event::AgentTrace { session_id: session_id() });
                     wire::event("trace", &trace_part(&self.address, &trace))
                 }
+                Step::TeamTrace { chain, trace } => {
+                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    wire::event("trace", &collaborator_part(&self.address, &chain, &trace))
+                }
+                Step::ReturnControl(invocation) => {
+                    self.journal.record(Event::AgentReturnedControl {
+                        session_id: session_id(),
+                        invocation_id: invocation.id.clone(),
+                        calls: invocation.calls.len(),
+                    });
+                    wire::event("returnControl", &invocation.payload(&self.address.agent_id))
+                }
                 Step::Event { event_type, payload } => wire::event(event_type, &payload),
                 Step::Exception(exception) => {
                     self.exception = Some(exception.member().to_owned());
                     wire::exception(exception)
                 }
-            });
+                Step::Cut => {
+                    self.broke("the connection was cut");
+                    return Some(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                Step::Corrupt => {
+                    self.broke("a frame with a wrong checksum");
+                    wire::corrupt_event("chunk", &chunk(b"This is corrupt.", &[]))
+                }
+            }));
+        }
+        if self.finished {
+            return None;
         }
         // A script may end with silence.
         reach(self.due, &mut self.stopping).await?;
@@ -98,6 +123,13 @@ impl Player {
             exception: self.exception.take(),
         });
         None
+    }
+
+    /// The answer ends here, and not as it should.
+    fn broke(&mut self, how: &'static str) {
+        self.finished = true;
+        let (session_id, chunks) = (self.address.session_id.clone(), self.chunks);
+        self.journal.record(Event::AgentBroke { session_id, chunks, how });
     }
 }
 
@@ -134,13 +166,24 @@ fn trace_part(address: &Address, trace: &Value) -> Value {
         "agentAliasId": agent_alias_id,
         "agentId": agent_id,
         "agentVersion": "1",
-        "callerChain": [{
-            "agentAliasArn": format!(
-                "arn:aws:bedrock:us-east-1:123456789012:agent-alias/{agent_id}/{agent_alias_id}"
-            ),
-        }],
+        "callerChain": [{ "agentAliasArn": wire::alias_arn(agent_id, agent_alias_id) }],
         "eventTime": now.unwrap_or_default(),
         "sessionId": session_id,
         "trace": trace,
     })
+}
+
+/// The same for the last of a chain of collaborators: the chain begins with the scripted agent.
+fn collaborator_part(address: &Address, chain: &[&Member], trace: &Value) -> Value {
+    let mut part = trace_part(address, trace);
+    for member in chain {
+        part["agentAliasId"] = json!(member.agent_alias_id);
+        part["agentId"] = json!(member.agent_id);
+        part["collaboratorName"] = json!(member.name);
+        let arn = wire::alias_arn(member.agent_id, member.agent_alias_id);
+        if let Some(callers) = part["callerChain"].as_array_mut() {
+            callers.push(json!({ "agentAliasArn": arn }));
+        }
+    }
+    part
 }

@@ -5,18 +5,27 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::answer::spoken;
 use super::script::{Script, Step};
 use super::trace::Traces;
-use super::{Exception, answer};
+use super::{Exception, answer, control, files, team};
 
 /// The scenarios: how to type them, and what the agent does then.
-pub const SCENARIOS: [(&str, &str); 8] = [
+pub const SCENARIOS: [(&str, &str); 16] = [
     ("/tokens N R", "N chunks at R a second"),
     ("/slow S", "S seconds of silence, then the answer"),
+    ("/pause N S", "N chunks, S seconds of silence, then the rest"),
     ("/emoji", "multi-byte text, every byte a chunk of its own"),
     ("/single", "the whole answer in one chunk, as without streaming"),
     ("/trace KB", "a trace event of that many KiB"),
     ("/error NAME [N]", "that Bedrock exception, at once or after N chunks"),
+    ("/cut N", "the connection breaks after N chunks"),
+    ("/corrupt N", "an event with a wrong checksum after N chunks"),
+    ("/tool", "asks for a function's result; `/tool api`, `/tool team`, or `/tool 3` for 3 calls"),
+    ("/confirm", "asks the user to confirm; `/confirm api`, or `/confirm result`"),
+    ("/file [MB]", "a CSV and a PNG file, or one file of that many megabytes"),
+    ("/guardrail", "a guardrail blocks the prompt"),
+    ("/team", "collaborators at work, with their traces"),
     ("/unknown", "an event of a type that does not exist yet"),
     ("/help", "this list; any other prompt gets an answer with traces and citations"),
 ];
@@ -30,6 +39,8 @@ const MULTI_BYTE: &str = "Grüße aus Zürich! Ελληνικά, русский,
 pub(super) struct Turn<'a> {
     /// What the user wrote.
     pub(super) prompt: &'a str,
+    /// Tells all turns apart; the id of a return of control.
+    pub(super) id: &'a str,
     /// Counts the turns of the session from 1.
     pub(super) number: u32,
     /// Whether the caller receives traces.
@@ -50,6 +61,14 @@ pub(super) fn play(turn: &Turn<'_>) -> Script {
         "/single" => none(&arguments).map(|()| answer::whole(turn)),
         "/trace" => trace(turn, &arguments),
         "/error" => error(&arguments),
+        "/pause" => pause(&arguments),
+        "/cut" => broken(&arguments, "/cut", Step::Cut),
+        "/corrupt" => broken(&arguments, "/corrupt", Step::Corrupt),
+        "/tool" => control::tool(turn, &arguments),
+        "/confirm" => control::confirm(turn, &arguments),
+        "/file" => files::file(turn, &arguments),
+        "/guardrail" => none(&arguments).map(|()| guardrail(turn)),
+        "/team" => none(&arguments).map(|()| team::team(turn)),
         "/unknown" => none(&arguments).map(|()| unknown()),
         "/help" => Ok(speak(&help())),
         other if other.starts_with('/') => {
@@ -83,8 +102,9 @@ fn slow(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
         return Err("`/slow S` wants a number of seconds, such as `/slow 40`.".to_owned());
     };
     let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
+    let unit = if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" };
     let text = format!(
-        "That took {seconds} seconds of silence, and the answer still arrived **in full**. \
+        "After {seconds} {unit} of silence the answer still arrived **in full**. \
          This is turn {} of this conversation.",
         turn.number,
     );
@@ -130,15 +150,50 @@ fn error(arguments: &[&str]) -> Result<Script, String> {
     };
     let exception = Exception::by_name(name)
         .ok_or_else(|| format!("Bedrock has no exception `{}`. {}", shorten(name), exceptions()))?;
-    let script =
-        match after {
-            None => Script::new(),
-            // The wait makes the exception an event of the stream even when no chunk comes before it.
-            Some(after) => Script::new().wait_ms(20).steps((1..=after).flat_map(|n| {
-                [chunk(format!("chunk {n} ")), Step::Wait(Duration::from_millis(20))]
-            })),
-        };
+    let script = match after {
+        None => Script::new(),
+        // The wait makes the exception an event of the stream even when no chunk comes before it.
+        Some(after) => Script::new().wait_ms(20).steps(counted(after)),
+    };
     Ok(script.step(Step::Exception(exception)))
+}
+
+/// Breaks off after some chunks.
+fn broken(arguments: &[&str], command: &str, end: Step) -> Result<Script, String> {
+    let [after] = arguments else {
+        return Err(format!("`{command} N` wants a number of chunks, such as `{command} 3`."));
+    };
+    let after: u32 = number(after, 0, 10_000, "N")?;
+    // The waits let the beginning of the response, and each chunk, go out before the end comes.
+    Ok(Script::new().wait_ms(20).steps(counted(after)).step(end))
+}
+
+fn pause(arguments: &[&str]) -> Result<Script, String> {
+    let [count, seconds] = arguments else {
+        let usage = "`/pause N S` wants a number of chunks and of seconds, such as `/pause 5 40`.";
+        return Err(usage.to_owned());
+    };
+    let count: u32 = number(count, 0, 10_000, "N")?;
+    let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
+    Ok(Script::new()
+        .steps(counted(count))
+        .wait(Duration::from_secs_f64(seconds))
+        .steps(spoken(&format!("And after {seconds} seconds of silence the answer goes on."))))
+}
+
+/// So many chunks, which say their numbers from 1.
+fn counted(count: u32) -> impl Iterator<Item = Step> {
+    (1..=count).flat_map(|n| [chunk(format!("chunk {n} ")), Step::Wait(Duration::from_millis(20))])
+}
+
+fn guardrail(turn: &Turn<'_>) -> Script {
+    let took = Duration::from_millis(180);
+    // The message that Bedrock's console offers when a guardrail is made.
+    let message = "Sorry, the model cannot answer this question.";
+    Script::new()
+        .wait(took)
+        .trace(Traces::new(turn).blocked("Secrets of the handbook", took))
+        .text(message)
 }
 
 fn unknown() -> Script {
@@ -155,13 +210,6 @@ fn unknown() -> Script {
 /// A short answer, at a pace that is pleasant to read.
 fn speak(text: &str) -> Script {
     Script::new().wait_ms(150).steps(spoken(text))
-}
-
-fn spoken(text: &str) -> Vec<Step> {
-    let pieces = answer::pieces(text).into_iter();
-    pieces
-        .flat_map(|piece| [Step::Wait(Duration::from_millis(25)), chunk(piece.to_owned())])
-        .collect()
 }
 
 fn chunk(text: impl Into<Bytes>) -> Step {
@@ -189,7 +237,7 @@ fn none(arguments: &[&str]) -> Result<(), String> {
 }
 
 /// Reads a number within bounds.
-fn number<N>(text: &str, least: N, most: N, name: &str) -> Result<N, String>
+pub(super) fn number<N>(text: &str, least: N, most: N, name: &str) -> Result<N, String>
 where
     N: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
 {
@@ -205,129 +253,4 @@ fn shorten(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn script(prompt: &str) -> Script {
-        play(&Turn { prompt, number: 1, traced: true, now: SystemTime::UNIX_EPOCH })
-    }
-
-    fn text(script: &Script) -> String {
-        let mut text = Vec::new();
-        for step in &script.steps {
-            if let Step::Chunk { bytes, .. } = step {
-                text.extend_from_slice(bytes);
-            }
-        }
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    fn chunks(script: &Script) -> usize {
-        script.steps.iter().filter(|step| matches!(step, Step::Chunk { .. })).count()
-    }
-
-    fn duration(script: &Script) -> Duration {
-        let waits = script.steps.iter().filter_map(|step| match step {
-            Step::Wait(duration) => Some(*duration),
-            _ => None,
-        });
-        waits.sum()
-    }
-
-    #[test]
-    fn tokens_come_in_that_number_and_at_that_rate() {
-        let script = script("/tokens 100 50");
-        assert_eq!(chunks(&script), 100);
-        assert_eq!(duration(&script), Duration::from_secs(2));
-        let expected: Vec<String> = (1..=100).map(|n| n.to_string()).collect();
-        assert_eq!(text(&script).split_whitespace().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn slow_is_silent_first() {
-        let script = script("/slow 40");
-        assert_eq!(script.steps[0], Step::Wait(Duration::from_secs(40)));
-        assert!(chunks(&script) > 1);
-    }
-
-    #[test]
-    fn emoji_come_byte_by_byte() {
-        let script = script("/emoji");
-        assert_eq!(chunks(&script), MULTI_BYTE.len());
-        assert_eq!(text(&script), MULTI_BYTE);
-    }
-
-    #[test]
-    fn a_single_answer_is_the_streamed_one_in_one_chunk() {
-        let single = script("/single");
-        assert_eq!(chunks(&single), 1);
-        let streamed = answer::streamed(&Turn {
-            prompt: "/single",
-            number: 1,
-            traced: true,
-            now: SystemTime::UNIX_EPOCH,
-        });
-        assert_eq!(text(&single), text(&streamed));
-    }
-
-    #[test]
-    fn a_trace_has_the_size_that_was_asked_for() {
-        for kib in [1, 100, 1000] {
-            let script = script(&format!("/trace {kib}"));
-            let sizes = script.steps.iter().filter_map(|step| match step {
-                Step::Trace(trace) => Some(trace.to_string().len()),
-                _ => None,
-            });
-            let sizes: Vec<usize> = sizes.collect();
-            assert_eq!(sizes.len(), 1);
-            assert!((kib * 1024..kib * 1024 * 51 / 50 + 512).contains(&sizes[0]), "{sizes:?}");
-        }
-    }
-
-    #[test]
-    fn each_exception_comes_at_once_or_after_chunks() {
-        for exception in Exception::ALL {
-            let at_once = script(&format!("/error {}", exception.member()));
-            assert_eq!(at_once.refusal().map(|(first, _)| first), Some(exception));
-            for after in [0, 3] {
-                let later = script(&format!("/error {} {after}", exception.member()));
-                assert_eq!((later.refusal(), chunks(&later)), (None, after));
-                assert_eq!(later.steps.last(), Some(&Step::Exception(exception)));
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_understood_is_answered_with_the_reason_and_the_list() {
-        let cases = [
-            ("/tokens", "a number of chunks"),
-            ("/tokens x 5", "N must be a number from 1 to 100000, not `x`"),
-            ("/tokens 5 0", "R must be a number from 0.1 to 10000, not `0`"),
-            ("/tokens 5 NaN", "not `NaN`"),
-            ("/tokens 100000 1", "840 seconds"),
-            ("/slow", "a number of seconds"),
-            ("/slow 1e9", "from 0 to 840"),
-            ("/slow -1", "from 0 to 840"),
-            ("/emoji now", "nothing after it, not `now`"),
-            ("/trace 0", "from 1 to 8192"),
-            ("/error", "the name of an exception"),
-            ("/error teapot", "no exception `teapot`"),
-            ("/error throttling many", "N must be a number"),
-            ("/teapot", "no scenario `/teapot`"),
-        ];
-        for (prompt, reason) in cases {
-            let text = text(&script(prompt));
-            assert!(text.contains(reason), "{prompt}: {text}");
-            assert!(text.contains("| `/slow S` |"), "{prompt}: {text}");
-        }
-        assert!(text(&script("/error teapot")).contains("`modelNotReadyException`"));
-    }
-
-    #[test]
-    fn help_lists_every_scenario() {
-        let text = text(&script("/help"));
-        for (usage, what) in SCENARIOS {
-            assert!(text.contains(usage) && text.contains(what), "{usage}");
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::Exception;
+use super::control::Invocation;
+use super::team::Member;
 
 /// The steps of one turn, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +30,15 @@ pub(super) enum Step {
     },
     /// A trace event; the value is what stands in `trace`, such as `{"orchestrationTrace": …}`.
     Trace(Value),
+    /// A trace event of a collaborator.
+    TeamTrace {
+        /// The collaborators that called one another, the one whose trace it is last.
+        chain: Vec<&'static Member>,
+        /// As in [`Step::Trace`].
+        trace: Value,
+    },
+    /// The agent asks its caller to act; the last event of its turn.
+    ReturnControl(Invocation),
     /// An event of any other type.
     Event {
         /// The name of the type.
@@ -37,6 +48,10 @@ pub(super) enum Step {
     },
     /// An exception; the last step.
     Exception(Exception),
+    /// The connection breaks; the last step.
+    Cut,
+    /// An event with a wrong checksum; the last step.
+    Corrupt,
 }
 
 impl Script {
@@ -79,18 +94,19 @@ impl Script {
 
     /// The script of an agent whose caller did not enable traces.
     pub(super) fn without_traces(mut self) -> Self {
-        self.steps.retain(|step| !matches!(step, Step::Trace(_)));
+        self.steps.retain(|step| !matches!(step, Step::Trace(_) | Step::TeamTrace { .. }));
         self
     }
 
     /// The script of an agent whose caller did not ask for a streamed response: the whole text in
-    /// one chunk, at its end. What an exception cuts off never arrives.
+    /// one chunk, at its end. What a failure cuts off never arrives.
     pub(super) fn in_one_chunk(self) -> Self {
         let last_chunk = self.steps.iter().rposition(|step| matches!(step, Step::Chunk { .. }));
         let mut all_bytes = Vec::new();
         let mut all_citations = Vec::new();
         let mut steps = Vec::new();
-        let fails = matches!(self.steps.last(), Some(Step::Exception(_)));
+        let fails =
+            matches!(self.steps.last(), Some(Step::Exception(_) | Step::Cut | Step::Corrupt));
         for (position, step) in self.steps.into_iter().enumerate() {
             match step {
                 Step::Chunk { bytes, citations } => {
@@ -106,6 +122,14 @@ impl Script {
             }
         }
         Self { steps }
+    }
+
+    /// What the agent asks of its caller, if it does.
+    pub(super) fn invocation(&self) -> Option<&Invocation> {
+        self.steps.iter().find_map(|step| match step {
+            Step::ReturnControl(invocation) => Some(invocation),
+            _ => None,
+        })
     }
 
     /// The exception that is the whole answer, with its message, when the script begins with one:

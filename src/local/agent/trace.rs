@@ -6,7 +6,10 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
 
+use super::control::{Call, Operation, named};
 use super::scenario::Turn;
+use super::team::Member;
+use super::wire::alias_arn;
 
 /// Makes the traces of one turn. All times in them count from the beginning of the turn.
 #[derive(Debug)]
@@ -30,6 +33,21 @@ pub(super) struct ModelCall<'a> {
     pub(super) took: Duration,
     /// Tokens in and out.
     pub(super) usage: (usize, usize),
+}
+
+impl<'a> ModelCall<'a> {
+    /// The first call of a turn, which takes so many milliseconds.
+    pub(super) fn first(prompt: &'a str, response: &'a str, milliseconds: u64) -> Self {
+        Self {
+            id: 0,
+            prompt,
+            response,
+            start: Duration::ZERO,
+            took: Duration::from_millis(milliseconds),
+            // A token is about four characters; the instructions come on top.
+            usage: (prompt.len().div_ceil(4) + 380, response.len().div_ceil(4)),
+        }
+    }
 }
 
 impl Traces {
@@ -126,6 +144,127 @@ impl Traces {
         } } })
     }
 
+    /// An `orchestrationTrace` of a call that the caller is to make.
+    pub(super) fn returned(&self, invocation_id: &str, call: &Call) -> Value {
+        let mut input = json!({
+            "actionGroupName": call.action_group,
+            "executionType": "RETURN_CONTROL",
+            "invocationId": invocation_id,
+            "parameters": named(call.parameters),
+        });
+        match call.operation {
+            Operation::Function { name } => input["function"] = json!(name),
+            Operation::Api { method, path, body } => {
+                input["verb"] = json!(method.to_ascii_lowercase());
+                input["apiPath"] = json!(path);
+                if !body.is_empty() {
+                    input["requestBody"] =
+                        json!({ "content": { "application/json": named(body) } });
+                }
+            }
+        }
+        json!({ "orchestrationTrace": { "invocationInput": {
+            "actionGroupInvocationInput": input,
+            "invocationType": "ACTION_GROUP",
+            "traceId": format!("{}-1", self.id),
+        } } })
+    }
+
+    /// An `orchestrationTrace` of code that the agent runs.
+    pub(super) fn code(&self, code: &str) -> Value {
+        json!({ "orchestrationTrace": { "invocationInput": {
+            "codeInterpreterInvocationInput": { "code": code, "files": [] },
+            "invocationType": "ACTION_GROUP_CODE_INTERPRETER",
+            "traceId": format!("{}-1", self.id),
+        } } })
+    }
+
+    /// An `orchestrationTrace` of what that code printed, and of the files that it made.
+    pub(super) fn executed(
+        &self,
+        output: &str,
+        files: &[&str],
+        start: Duration,
+        took: Duration,
+    ) -> Value {
+        json!({ "orchestrationTrace": { "observation": {
+            "codeInterpreterInvocationOutput": {
+                "executionOutput": output,
+                "executionTimeout": false,
+                "files": files,
+                "metadata": self.metadata(start, took, None),
+            },
+            "traceId": format!("{}-1", self.id),
+            "type": "ACTION_GROUP",
+        } } })
+    }
+
+    /// A `routingClassifierTrace` of what the classifier of a supervisor is told.
+    pub(super) fn routing_input(&self, call: &ModelCall<'_>) -> Value {
+        let input = self.model_input(call, "ROUTING_CLASSIFIER");
+        json!({ "routingClassifierTrace": { "modelInvocationInput": input } })
+    }
+
+    /// A `routingClassifierTrace` of which collaborator it picks.
+    pub(super) fn routing_output(&self, call: &ModelCall<'_>) -> Value {
+        json!({ "routingClassifierTrace": { "modelInvocationOutput": {
+            "metadata": self.metadata(call.start, call.took, Some(call.usage)),
+            "rawResponse": { "content": call.response },
+            "traceId": format!("{}-routing-{}", self.id, call.id),
+        } } })
+    }
+
+    /// An `orchestrationTrace` of a task for a collaborator.
+    pub(super) fn delegate(&self, member: &Member, task: &str) -> Value {
+        json!({ "orchestrationTrace": { "invocationInput": {
+            "agentCollaboratorInvocationInput": {
+                "agentCollaboratorAliasArn": alias_arn(member.agent_id, member.agent_alias_id),
+                "agentCollaboratorName": member.name,
+                "input": { "text": task, "type": "TEXT" },
+            },
+            "invocationType": "AGENT_COLLABORATOR",
+            "traceId": format!("{}-{}", self.id, member.name),
+        } } })
+    }
+
+    /// An `orchestrationTrace` of what a collaborator answered.
+    pub(super) fn delegated(
+        &self,
+        member: &Member,
+        text: &str,
+        start: Duration,
+        took: Duration,
+    ) -> Value {
+        json!({ "orchestrationTrace": { "observation": {
+            "agentCollaboratorInvocationOutput": {
+                "agentCollaboratorAliasArn": alias_arn(member.agent_id, member.agent_alias_id),
+                "agentCollaboratorName": member.name,
+                "metadata": self.metadata(start, took, None),
+                "output": { "text": text, "type": "TEXT" },
+            },
+            "traceId": format!("{}-{}", self.id, member.name),
+            "type": "AGENT_COLLABORATOR",
+        } } })
+    }
+
+    /// A `guardrailTrace` of a prompt that a guardrail blocks, for its topic and its content.
+    pub(super) fn blocked(&self, topic: &str, took: Duration) -> Value {
+        json!({ "guardrailTrace": {
+            "action": "INTERVENED",
+            "inputAssessments": [{
+                "contentPolicy": { "filters": [
+                    { "action": "BLOCKED", "confidence": "HIGH", "type": "PROMPT_ATTACK" },
+                ] },
+                "topicPolicy": { "topics": [
+                    { "action": "BLOCKED", "name": topic, "type": "DENY" },
+                ] },
+            }],
+            "metadata": self.metadata(Duration::ZERO, took, None),
+            "outputAssessments": [],
+            "traceId": format!("{}-guardrail-pre-0", self.id),
+        } })
+    }
+
     /// An `orchestrationTrace` of the whole answer, and how long the turn took.
     pub(super) fn finish(&self, text: &str, took: Duration) -> Value {
         let mut metadata = self.metadata(Duration::ZERO, took, None);
@@ -138,7 +277,11 @@ impl Traces {
     }
 
     fn model_input(&self, call: &ModelCall<'_>, kind: &str) -> Value {
-        let prefix = if kind == "PRE_PROCESSING" { "pre-" } else { "" };
+        let prefix = match kind {
+            "PRE_PROCESSING" => "pre-",
+            "ROUTING_CLASSIFIER" => "routing-",
+            _ => "",
+        };
         json!({
             "foundationModel": "scripted.local-model-v1:0",
             "inferenceConfiguration": {

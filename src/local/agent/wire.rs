@@ -20,6 +20,21 @@ pub(super) fn exception(exception: Exception) -> Bytes {
     frame(headers, &exception.payload(exception.message()))
 }
 
+/// An event whose checksum is wrong, as after a fault on the way.
+pub(super) fn corrupt_event(event_type: &'static str, payload: &Value) -> Bytes {
+    let mut bytes = event(event_type, payload).to_vec();
+    // The last four bytes are the checksum of the whole frame.
+    if let Some(last) = bytes.last_mut() {
+        *last = !*last;
+    }
+    bytes.into()
+}
+
+/// The ARN of an agent's alias.
+pub(super) fn alias_arn(agent_id: &str, agent_alias_id: &str) -> String {
+    format!("arn:aws:bedrock:us-east-1:123456789012:agent-alias/{agent_id}/{agent_alias_id}")
+}
+
 /// An exception instead of a stream.
 pub(super) fn refusal(exception: Exception, message: &str) -> Response {
     let status = StatusCode::from_u16(exception.status());

@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::event::{self, Ending, random_id};
 use super::{Gateway, Route, lock};
+use crate::local::faults::Fate;
 use crate::local::journal::Event;
 use crate::local::runtime_api::InvokeError;
 
@@ -51,7 +52,18 @@ pub(crate) struct Connection {
     /// The bytes of the posts that wait for the client.
     waiting_bytes: AtomicUsize,
     buffer_bytes: usize,
-    close: mpsc::Sender<()>,
+    leave: mpsc::Sender<Leave>,
+    /// What the faults know of it.
+    pub(crate) fate: Fate,
+}
+
+/// How the gateway takes leave of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// With a close frame, after the posts that are waiting.
+    Goodbye,
+    /// As if the client had vanished: at once, without a close frame.
+    Vanish,
 }
 
 /// Why a post is not accepted.
@@ -66,7 +78,7 @@ pub(crate) enum PostError {
 /// The ends of a connection's queues that its task reads.
 pub(super) struct Queues {
     posts: mpsc::Receiver<Utf8Bytes>,
-    close: mpsc::Receiver<()>,
+    leave: mpsc::Receiver<Leave>,
 }
 
 impl Connection {
@@ -77,7 +89,7 @@ impl Connection {
         buffer_bytes: usize,
     ) -> (Self, Queues) {
         let (posts, posts_out) = mpsc::channel(POSTS_WAITING);
-        let (close, close_out) = mpsc::channel(1);
+        let (leave, leave_out) = mpsc::channel(1);
         let connected_at = SystemTime::now();
         let connection = Self {
             id,
@@ -88,9 +100,10 @@ impl Connection {
             posts,
             waiting_bytes: AtomicUsize::new(0),
             buffer_bytes,
-            close,
+            leave,
+            fate: Fate::default(),
         };
-        (connection, Queues { posts: posts_out, close: close_out })
+        (connection, Queues { posts: posts_out, leave: leave_out })
     }
 
     /// Puts a message in the queue to the client. Messages leave in the order of these calls.
@@ -118,7 +131,12 @@ impl Connection {
     /// Ends the connection, after the posts that are waiting.
     pub(crate) fn close(&self) {
         // A full queue already holds the same wish, a closed one has no connection behind it.
-        let _ = self.close.try_send(());
+        let _ = self.leave.try_send(Leave::Goodbye);
+    }
+
+    /// Ends the connection as if the client had vanished.
+    pub(crate) fn vanish(&self) {
+        let _ = self.leave.try_send(Leave::Vanish);
     }
 
     /// When the last message went either way.
@@ -141,6 +159,8 @@ enum Cause {
     Client(Ending),
     /// The gateway closes it.
     Gateway(CloseCode, &'static str),
+    /// A fault wants the client to vanish.
+    Fault,
 }
 
 /// Serves a connection until it ends. What is left of the socket then wants to [`linger`].
@@ -150,7 +170,7 @@ pub(super) async fn serve(
     queues: Queues,
     socket: Socket,
 ) -> (Ending, Option<Raw>) {
-    let Queues { mut posts, mut close } = queues;
+    let Queues { mut posts, mut leave } = queues;
     let (mut sink, mut stream) = socket.split();
     let cause = {
         let mut writing =
@@ -186,9 +206,12 @@ pub(super) async fn serve(
                 },
                 Some(()) = events.next(), if !events.is_empty() => {}
                 () = &mut writing => break Cause::Client(vanished()),
-                Some(()) = close.recv() => {
-                    break Cause::Gateway(CloseCode::Normal, "Connection Closed Normally");
-                }
+                Some(leave) = leave.recv() => break match leave {
+                    Leave::Goodbye => {
+                        Cause::Gateway(CloseCode::Normal, "Connection Closed Normally")
+                    }
+                    Leave::Vanish => Cause::Fault,
+                },
                 () = sleep_until(idle) => {
                     // A post may have moved the moment while this slept.
                     if connection.idle_since() + gateway.limits.idle <= Instant::now() {
@@ -209,6 +232,7 @@ pub(super) async fn serve(
                 timeout(CLOSING, async { while let Some(Ok(_)) = stream.next().await {} }).await;
             (ending, None)
         }
+        Cause::Fault => (vanished(), None),
         Cause::Gateway(code, reason) => {
             let last = write(connection, &mut posts, &mut sink, gateway.limits.frame_bytes);
             let _ = timeout(CLOSING, last).await;

@@ -1,0 +1,121 @@
+//! What an operator sees of each run: one line of log, and metrics.
+//!
+//! Neither has anything of a prompt or an answer. The metrics are log lines too, in CloudWatch's
+//! Embedded Metric Format ("Specification: Embedded metric format"), so they cost no call.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tracing::{error, info, warn};
+
+use crate::error::{ErrorCode, chain};
+use crate::relay::{Outcome, Summary};
+
+/// An answer of at least this many bytes is long enough that a streaming agent sends several chunks.
+const LONG_ANSWER: u64 = 600;
+
+/// Reports how a run ended.
+pub fn run(function_name: &str, summary: &Summary) {
+    log(summary);
+    if is_unstreamed(summary) {
+        warn!(
+            "the answer came in one chunk although streaming is on: the agent's role may lack bedrock:InvokeModelWithResponseStream, or the agent's pre- or post-processing is enabled, which holds the answer back"
+        );
+    }
+    println!("{}", metrics(function_name, summary, SystemTime::now()));
+}
+
+fn log(summary: &Summary) {
+    let Summary { outcome, stats, frames, bytes, retried_posts, .. } = summary;
+    let (chunks, first_chunk_ms, total_ms) = (stats.chunks, stats.first_chunk_ms, stats.total_ms);
+    let posts = frames + retried_posts;
+    macro_rules! line {
+        ($level:ident, $outcome:literal $(, $field:ident = $value:expr)*) => {
+            $level!(
+                outcome = $outcome $(, $field = $value)*,
+                first_chunk_ms, total_ms, chunks, frames, posts, bytes, retried_posts,
+                "run ended"
+            )
+        };
+    }
+    match outcome {
+        Outcome::Finished => line!(info, "finished"),
+        Outcome::ClientGone => line!(info, "client_gone"),
+        Outcome::Failed(failure) => {
+            let code = failure.code.as_str();
+            line!(
+                error,
+                "failed",
+                code = code,
+                error = chain(failure),
+                advice = failure.code.advice()
+            );
+        }
+        Outcome::Undelivered(error) => line!(
+            error,
+            "undelivered",
+            error = chain(error),
+            advice = "API Gateway refuses posts for good: check that the function's role allows execute-api:ManageConnections on the stage, and the callback URL"
+        ),
+        Outcome::OutOfTime => line!(
+            error,
+            "out_of_time",
+            advice = "posts hung or were throttled until the function's time was up: look at API Gateway's metrics and the account's throttle"
+        ),
+    }
+}
+
+/// Whether the answer seems not to have been streamed.
+fn is_unstreamed(summary: &Summary) -> bool {
+    summary.stats.chunks == 1
+        && summary.text_bytes >= LONG_ANSWER
+        && matches!(summary.outcome, Outcome::Finished)
+}
+
+/// The metrics of a run: `Runs`, `FirstChunk` (milliseconds), `GoneClients`, `RetriedPosts` by
+/// function, and `Errors` by function and code.
+fn metrics(function_name: &str, summary: &Summary, now: SystemTime) -> Value {
+    let gone = matches!(summary.outcome, Outcome::ClientGone);
+    let mut by_function = vec![
+        json!({"Name": "Runs", "Unit": "Count"}),
+        json!({"Name": "GoneClients", "Unit": "Count"}),
+        json!({"Name": "RetriedPosts", "Unit": "Count"}),
+        json!({"Name": "Errors", "Unit": "Count"}),
+    ];
+    let error = error_code(&summary.outcome);
+    let mut line = json!({
+        "FunctionName": function_name,
+        "Runs": 1,
+        "GoneClients": u8::from(gone),
+        "RetriedPosts": summary.retried_posts,
+        "Errors": u8::from(error.is_some()),
+    });
+    if let Some(first_chunk_ms) = summary.stats.first_chunk_ms {
+        by_function.push(json!({"Name": "FirstChunk", "Unit": "Milliseconds"}));
+        line["FirstChunk"] = json!(first_chunk_ms);
+    }
+    let mut directives = vec![directive(&["FunctionName"], &by_function)];
+    if let Some(code) = error {
+        line["Code"] = json!(code);
+        let errors = json!({"Name": "Errors", "Unit": "Count"});
+        directives.push(directive(&["FunctionName", "Code"], &[errors]));
+    }
+    let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let timestamp = u64::try_from(timestamp).unwrap_or(u64::MAX);
+    line["_aws"] = json!({"Timestamp": timestamp, "CloudWatchMetrics": directives});
+    line
+}
+
+fn directive(dimensions: &[&str], metrics: &[Value]) -> Value {
+    json!({"Namespace": "AgentRelay", "Dimensions": [dimensions], "Metrics": metrics})
+}
+
+/// The code that an error counts under.
+fn error_code(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Finished | Outcome::ClientGone => None,
+        Outcome::Failed(failure) => Some(failure.code.as_str()),
+        Outcome::Undelivered(_) => Some("undelivered"),
+        Outcome::OutOfTime => Some(ErrorCode::Deadline.as_str()),
+    }
+}

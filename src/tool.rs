@@ -1,0 +1,113 @@
+//! Return of control: what the agent wants the client to do, as a tool call, and the client's answer.
+//!
+//! When an action group has no Lambda function of its own, the agent hands the action to its caller
+//! and ends the turn. The client gets a tool call for each action; its answer begins the next turn.
+//! The id of a tool call holds everything that the answer has to repeat, so nothing is kept between
+//! the two turns: any process of the function can take the second.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How many actions one return of control can have (API reference of `ReturnControlPayload`).
+pub const MOST_CALLS: usize = 5;
+
+/// An action that the agent hands to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// What the answer refers to.
+    pub id: ToolCallId,
+    /// The arguments, a JSON object.
+    pub arguments: String,
+    /// Whether a confirmation is wanted, rather than the result alone.
+    pub wants_confirmation: bool,
+}
+
+/// An action of one invocation of an action group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallId {
+    /// Which session it belongs to: a short hash of Bedrock's session id, so that an answer can't
+    /// be given in another conversation by mistake.
+    #[serde(rename = "s")]
+    pub session: String,
+    /// Bedrock's id of the invocation, which all of its actions share.
+    #[serde(rename = "i")]
+    pub invocation_id: String,
+    /// The number of the action in its invocation.
+    #[serde(rename = "n")]
+    pub number: usize,
+    /// The agent that wants the action, when several work together.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// The action group.
+    #[serde(rename = "g")]
+    pub action_group: String,
+    /// The action.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+/// An action, in either of the two ways in which an action group can be defined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Action {
+    /// By function details.
+    Function {
+        /// The function's name.
+        #[serde(rename = "f")]
+        function: String,
+    },
+    /// By an `OpenAPI` schema.
+    Api {
+        /// The HTTP method.
+        #[serde(rename = "m")]
+        method: String,
+        /// The path, with its variables in braces.
+        #[serde(rename = "p")]
+        path: String,
+    },
+}
+
+impl ToolCallId {
+    /// The name of the tool: the function's, or method and path.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.action {
+            Action::Function { function } => function.clone(),
+            Action::Api { method, path } => format!("{method} {path}"),
+        }
+    }
+
+    /// The id as it travels to the client and back.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        // A struct of strings and a number can always be written.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads an id; `None` if it is not one of ours.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    }
+
+    /// What stands for a session in an id.
+    #[must_use]
+    pub fn session_mark(session_id: &str) -> String {
+        URL_SAFE_NO_PAD.encode(&Sha256::digest(session_id)[..6])
+    }
+}
+
+/// The client's answer to a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolAnswer {
+    /// The call.
+    pub id: ToolCallId,
+    /// The result, or what went wrong.
+    pub content: Option<String>,
+    /// Whether the action failed.
+    pub failed: bool,
+    /// Whether the user confirmed the action; `None` where that was not the question.
+    pub confirmed: Option<bool>,
+}

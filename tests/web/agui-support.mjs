@@ -1,5 +1,6 @@
 // What the tests of the frames share: the real local program, and recorded runs over a real socket.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import WebSocket from 'ws';
 import { startLocal as startProgram } from './support/local.mjs';
@@ -65,6 +66,22 @@ export function runAgentInput(prompt, { threadId, runId, ...rest } = {}) {
     forwardedProps: {},
     ...rest,
   };
+}
+
+/** Who listens to the console, in each of the calls that run at the same time. */
+const listeners = new AsyncLocalStorage();
+for (const level of ['warn', 'error']) {
+  const print = console[level];
+  console[level] = (...words) => {
+    const complaints = listeners.getStore();
+    if (complaints) complaints.push(words.map(String).join(' '));
+    else print(...words);
+  };
+}
+
+/** Calls `action` and adds what it prints as a warning or an error to `complaints`. */
+export function listening(complaints, action) {
+  return listeners.run(complaints, action);
 }
 
 /** Puts the fragments of oversized frames together again; all other events stay as they are. */

@@ -13,6 +13,7 @@ import { EventSchemas as OldEventSchemas } from 'agui-old-core';
 import { from } from 'rxjs';
 import {
   isTerminal,
+  listening,
   reassemble,
   record,
   runAgentInput,
@@ -35,10 +36,14 @@ const CODES = {
   validationException: 'validation',
 };
 
-describe('frames are AG-UI events', { timeout: 120_000 }, () => {
+// The scripted agent takes its time as a real one does, so that the runs are done side by side.
+const AT_ONCE = 12;
+
+describe('frames are AG-UI events', { concurrency: AT_ONCE, timeout: 120_000 }, () => {
   let local;
   before(async () => {
-    local = await startLocal();
+    // A run may still be ending at the function while the client's next message is there.
+    local = await startLocal('--concurrency', String(2 * AT_ONCE));
   });
   after(() => local?.stop());
 
@@ -114,6 +119,98 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
     assert.notDeepEqual(Object.keys(unknown.event), ['trace']);
   });
 
+  for (const [prompt, names] of Object.entries({
+    '/tool': ['get_weather'],
+    '/tool api': ['POST /orders/{orderId}/refunds'],
+    '/tool team': ['read_thermometer'],
+    '/tool 5': [
+      'get_weather',
+      'POST /orders/{orderId}/refunds',
+      'find_free_slot',
+      'GET /articles/{articleId}',
+      'book_slot',
+    ],
+  })) {
+    it(`${prompt}, a return of control for results`, async () => {
+      const { events, said } = await conforms(prompt, { trace: true });
+      const calls = checkCalls(events, said);
+      assert.deepEqual(
+        calls.map(({ toolCallName }) => toolCallName),
+        names,
+      );
+      assert.equal(events.at(-1).outcome, undefined);
+    });
+  }
+
+  for (const prompt of ['/confirm', '/confirm api', '/confirm result']) {
+    it(`${prompt}, a return of control for a confirmation`, async () => {
+      const { events, said } = await conforms(prompt);
+      const [call] = checkCalls(events, said);
+      const { outcome } = events.at(-1);
+      assert.equal(outcome.type, 'interrupt');
+      const [{ message, ...interrupt }, ...others] = outcome.interrupts;
+      assert.deepEqual(interrupt, {
+        id: call.toolCallId,
+        toolCallId: call.toolCallId,
+        reason: 'confirmation',
+        responseSchema: { type: 'object', properties: { confirmed: { type: 'boolean' } } },
+      });
+      assert.ok(message.includes(call.toolCallName), message);
+      assert.equal(others.length, 0);
+    });
+  }
+
+  for (const [prompt, names] of Object.entries({
+    '/file': ['forecast.csv', 'forecast.png'],
+    '/file 2': ['measurements.bin'],
+  })) {
+    it(`${prompt}, as the agent made it`, async () => {
+      const { frames, events, said, input } = await conforms(prompt);
+      const files = named(events, 'bedrock.file').map(({ value }) => value);
+      assert.deepEqual(
+        files.map(({ name }) => name),
+        names,
+      );
+      assert.deepEqual(files, payloadsOf(said, 'files')[0].files);
+      // A client that knows nothing of fragments loses the file, but nothing else.
+      const untouched = frames.map((frame) => JSON.parse(frame));
+      await checkReplay(untouched, { input });
+    });
+  }
+
+  it('/guardrail, with the trace of its intervention', async () => {
+    const { events, text } = await conforms('/guardrail', { trace: true });
+    const actions = tracesOf(events).map(({ trace }) => trace.guardrailTrace?.action);
+    assert.ok(actions.includes('INTERVENED'), `${actions}`);
+    assert.notEqual(text, '');
+  });
+
+  it('/team, with the traces of all collaborators and the sum of their tokens', async () => {
+    const { events, said } = await conforms('/team', { trace: true });
+    const names = new Set(tracesOf(events).map(({ collaboratorName }) => collaboratorName));
+    names.delete(undefined);
+    assert.ok(names.size > 1, `${[...names]}`);
+    const spent = payloadsOf(said, 'trace').flatMap(usagesOf);
+    const sum = (member) => spent.reduce((total, usage) => total + usage[member], 0);
+    const [inputTokens, outputTokens] = [sum('inputTokens'), sum('outputTokens')];
+    assert.ok(inputTokens > 0 && outputTokens > 0);
+    assert.deepEqual(events.at(-1).usage, [
+      { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens },
+    ]);
+  });
+
+  it('/pause 3 1, silent in mid-answer', async () => {
+    const { text } = await conforms('/pause 3 1');
+    assert.match(text, /^chunk 1 chunk 2 chunk 3 And after 1 /);
+  });
+
+  for (const prompt of ['/cut 3', '/corrupt 3']) {
+    it(`${prompt}, after which the text so far stays`, async () => {
+      const { text } = await conforms(prompt, { code: 'connection_lost' });
+      assert.equal(text, 'chunk 1 chunk 2 chunk 3 ');
+    });
+  }
+
   for (const [exception, code] of Object.entries(CODES)) {
     it(`/error ${exception}, as the first response`, async () => {
       const { events, text } = await conforms(`/error ${exception}`, { code });
@@ -147,9 +244,9 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
   /** Runs the prompt, checks all that holds for every run, and returns it for more. */
   async function conforms(prompt, { trace = false, code } = {}) {
     const input = runAgentInput(prompt, { forwardedProps: { trace } });
-    const [run, expected] = await Promise.all([
+    const [run, said] = await Promise.all([
       record(local, input),
-      textOfAgent(local, prompt, trace),
+      saidByAgent(local, prompt, trace),
     ]);
     const events = checkFrames(run, { runId: input.runId, code });
     const [first] = events;
@@ -158,9 +255,10 @@ describe('frames are AG-UI events', { timeout: 120_000 }, () => {
       ['RUN_STARTED', input.threadId, input.runId],
     );
     const text = textOf(events);
-    assert.equal(text, expected);
+    const chunks = payloadsOf(said, 'chunk').map(({ bytes }) => Buffer.from(bytes, 'base64'));
+    assert.equal(text, Buffer.concat(chunks).toString('utf8'));
     await checkReplay(events, { input, code });
-    return { ...run, events, input, text };
+    return { ...run, events, said, input, text };
   }
 });
 
@@ -221,9 +319,49 @@ async function checkReplay(events, { input, code }) {
   assert.equal(ends[0].code, code);
   const text = textOf(events);
   const answers = messages.filter(({ role }) => role === 'assistant');
+  assert.equal(answers.map(({ content }) => content ?? '').join(''), text);
   assert.deepEqual(
-    answers.map(({ content }) => content),
-    text === '' ? [] : [text],
+    answers.flatMap(({ toolCalls = [] }) => toolCalls),
+    ofType(events, 'TOOL_CALL_CHUNK').map(({ toolCallId, toolCallName, delta, metadata }) => ({
+      id: toolCallId,
+      type: 'function',
+      function: { name: toolCallName, arguments: delta },
+      metadata,
+    })),
+  );
+  // Text and tool calls of a run are one message.
+  assert.ok(answers.length <= 1, JSON.stringify(answers));
+}
+
+/**
+ * Checks the tool calls of a run against the agent's own return of control, and returns their
+ * events.
+ */
+function checkCalls(events, said) {
+  const calls = ofType(events, 'TOOL_CALL_CHUNK');
+  const [{ invocationInputs }, ...others] = payloadsOf(said, 'returnControl');
+  assert.equal(others.length, 0);
+  assert.deepEqual(
+    calls.map(({ toolCallName, delta }) => [toolCallName, JSON.parse(delta)]),
+    invocationInputs.map(({ functionInvocationInput: called, apiInvocationInput: sent }) => {
+      if (called) return [called.function, argumentsOf(called.parameters)];
+      const { properties = [] } = sent.requestBody?.content['application/json'] ?? {};
+      const body = properties.length > 0 ? { requestBody: argumentsOf(properties) } : {};
+      return [`${sent.httpMethod} ${sent.apiPath}`, { ...argumentsOf(sent.parameters), ...body }];
+    }),
+  );
+  assert.equal(new Set(calls.map(({ toolCallId }) => toolCallId)).size, calls.length);
+  assert.equal(textOf(events), '', 'a turn that returns control says nothing');
+  return calls;
+}
+
+/** What an action is called with: Bedrock sends every value as text, beside its type. */
+function argumentsOf(parameters) {
+  return Object.fromEntries(
+    parameters.map(({ name, type, value }) => [
+      name,
+      type === 'string' ? value : JSON.parse(value),
+    ]),
   );
 }
 
@@ -243,25 +381,19 @@ async function replay(events, input) {
   const agent = new Recording(events, input);
   const ends = [];
   const complaints = [];
-  const complain = (...words) => complaints.push(words);
-  const { warn, error } = console;
-  Object.assign(console, { warn: complain, error: complain });
-  try {
-    await agent.runAgent(
-      { runId: input.runId },
-      {
-        onRunFinishedEvent: ({ event }) => void ends.push(event),
-        onRunErrorEvent: ({ event }) => void ends.push(event),
-      },
-    );
-  } finally {
-    Object.assign(console, { warn, error });
-  }
+  const subscriber = {
+    onRunFinishedEvent: ({ event }) => void ends.push(event),
+    onRunErrorEvent: ({ event }) => void ends.push(event),
+  };
+  await listening(complaints, () => agent.runAgent({ runId: input.runId }, subscriber));
   return { messages: agent.messages, ends, complaints };
 }
 
-/** The text that the scripted agent itself streams for a prompt, in a session of its own. */
-async function textOfAgent(local, prompt, trace) {
+/**
+ * The messages that the scripted agent itself streams for a prompt, in a session of its own, until
+ * they end or break off; none when it refuses.
+ */
+async function saidByAgent(local, prompt, trace) {
   const session = crypto.randomUUID();
   const response = await fetch(
     `${local.page}/bedrock/agents/AGENT/agentAliases/ALIAS/sessions/${session}/text`,
@@ -275,30 +407,51 @@ async function textOfAgent(local, prompt, trace) {
       }),
     },
   );
-  const bytes = Buffer.from(await response.arrayBuffer());
-  if (!response.ok) return '';
-  return Buffer.concat(messagesOf(bytes).filter(isChunk).map(bytesOf)).toString('utf8');
+  const received = [];
+  try {
+    for await (const bytes of response.body) received.push(bytes);
+  } catch (error) {
+    // Only this scenario may break the connection.
+    if (!prompt.startsWith('/cut')) throw error;
+  }
+  return response.ok ? messagesOf(Buffer.concat(received), prompt.startsWith('/corrupt')) : [];
 }
 
-/** The messages of an `application/vnd.amazon.eventstream` body. */
-function messagesOf(body) {
+/** The messages of an `application/vnd.amazon.eventstream` body, whose last one may be corrupt. */
+function messagesOf(body, lastIsCorrupt) {
   const codec = new EventStreamCodec(
     (bytes) => Buffer.from(bytes).toString('utf8'),
     (text) => Buffer.from(text, 'utf8'),
   );
   const messages = [];
   for (let start = 0; start < body.length;) {
-    const length = body.readUInt32BE(start);
-    messages.push(codec.decode(body.subarray(start, start + length)));
-    start += length;
+    const end = start + body.readUInt32BE(start);
+    const message = body.subarray(start, end);
+    if (lastIsCorrupt && end >= body.length) {
+      assert.throws(() => codec.decode(message), /checksum/i);
+      break;
+    }
+    messages.push(codec.decode(message));
+    start = end;
   }
   return messages;
 }
 
-const isChunk = ({ headers }) => headers[':event-type']?.value === 'chunk';
+/** The JSON of the agent's events of a type. */
+const payloadsOf = (messages, type) =>
+  messages
+    .filter(({ headers }) => headers[':event-type']?.value === type)
+    .map(({ body }) => JSON.parse(Buffer.from(body).toString('utf8')));
 
-const bytesOf = ({ body }) =>
-  Buffer.from(JSON.parse(Buffer.from(body).toString('utf8')).bytes, 'base64');
+/** The parts of the trace in a run's events. */
+const tracesOf = (events) => ofType(events, 'RAW').map(({ event }) => event.trace);
+
+/** Every `usage` in a part of the trace, whichever step it belongs to. */
+function usagesOf(node) {
+  if (node === null || typeof node !== 'object') return [];
+  const { usage } = node;
+  return [...(usage ? [usage] : []), ...Object.values(node).flatMap(usagesOf)];
+}
 
 const ofType = (events, type) => events.filter((event) => event.type === type);
 

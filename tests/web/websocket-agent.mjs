@@ -1,0 +1,54 @@
+import { AbstractAgent } from '@ag-ui/client';
+import { Observable } from 'rxjs';
+
+/** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url })`, one connection for each run. */
+export class WebSocketAgent extends AbstractAgent {
+  constructor({ url, ...config }) {
+    super(config);
+    this.url = url;
+  }
+
+  run(input) {
+    return new Observable((subscriber) => {
+      const socket = new WebSocket(this.url);
+      const fail = (reason) => subscriber.error(new Error(reason));
+      const pieces = [];
+      let expected = 0;
+      this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
+      socket.onopen = () => socket.send(JSON.stringify({ ...input, messages: latest(input) }));
+      socket.onmessage = ({ data }) => {
+        let event = JSON.parse(data);
+        // API Gateway's own messages have no type: it was too busy, or could not call the function.
+        if (!event.type) return fail(event.message);
+        // A frame can arrive twice, since API Gateway's answer to a post can be lost.
+        const { seq } = event.metadata.relay;
+        if (seq < expected) return;
+        expected = seq + 1;
+        if (event.name === 'relay.fragment') {
+          pieces.push(event.value.data);
+          if (pieces.length < event.value.count) return;
+          event = JSON.parse(pieces.splice(0).join(''));
+        }
+        subscriber.next(event);
+        if (event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR') subscriber.complete();
+      };
+      socket.onerror = () => fail(`There is no connection to ${this.url}.`);
+      socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
+      return () => socket.close();
+    });
+  }
+
+  abortRun() {
+    this.stop?.();
+  }
+
+  clone() {
+    return Object.assign(super.clone(), { url: this.url });
+  }
+}
+
+/** The last prompt, or the last results: Bedrock keeps the history, and a frame has 32 KiB at most. */
+function latest({ messages }) {
+  const before = messages.at(-1)?.role === 'tool' ? 'assistant' : 'user';
+  return messages.slice(messages.findLastIndex(({ role }) => role === before));
+}

@@ -84,16 +84,14 @@ fn refuse_to_start(error: &StartError) -> ExitCode {
 }
 
 fn start_logging(log: &Log) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(&log.filter)
-        // CloudWatch has the time of each line.
-        .without_time()
-        .with_target(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(&log.filter).with_target(false);
     // Whoever calls `main` twice in one process keeps the first subscriber.
     let _already_set = if log.json {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        // The shape that Lambda's own JSON has, `timestamp` and `level` first.
+        builder.json().flatten_event(true).with_span_list(false).try_init()
     } else {
-        builder.with_ansi(false).try_init()
+        // CloudWatch has the time of each line.
+        builder.without_time().with_ansi(false).try_init()
     };
 }
 

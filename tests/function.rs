@@ -383,3 +383,68 @@ async fn prompts_and_answers_are_not_logged() {
         }
     }
 }
+
+/// The lines of the function's output up to the metrics of its first run.
+async fn output(stage: &Stage) -> Vec<String> {
+    happened(
+        &stage.aws,
+        "the metrics",
+        |event| matches!(event, Event::FunctionLog { line } if line.contains("CloudWatchMetrics")),
+    )
+    .await;
+    let line = |event| match event {
+        Event::FunctionLog { line } => Some(line),
+        _ => None,
+    };
+    stage.aws.journal().events().into_iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
+    let changes = [("AWS_LAMBDA_LOG_FORMAT", "JSON")];
+    let stage = Stage::with_environment(Options::default(), &changes).await;
+    let frames = stage.ask(&prompt("/error validationException 3")).await;
+    let lines: Vec<Value> =
+        output(&stage).await.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+
+    let ended: Vec<&Value> = lines.iter().filter(|line| line["message"] == "run ended").collect();
+    let [line] = ended[..] else { panic!("{ended:?}") };
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["timestamp"].is_string());
+    assert_eq!(line["span"]["run_id"], frames[0]["runId"]);
+    for id in ["request_id", "connection_id"] {
+        assert!(line["span"][id].as_str().is_some_and(|id| !id.is_empty()), "{line}");
+    }
+    assert_eq!(line["outcome"], "failed");
+    assert_eq!(line["code"], "validation");
+    assert_eq!((&line["chunks"], &line["frames"]), (&json!(3), &json!(frames.len())));
+    for figure in ["first_chunk_ms", "total_ms", "posts", "bytes", "retried_posts"] {
+        assert!(line[figure].is_u64(), "{figure}: {line}");
+    }
+    assert!(line["advice"].as_str().unwrap().contains("session"), "{line}");
+
+    let metrics = lines.iter().find(|line| line["_aws"].is_object()).unwrap();
+    assert_eq!((&metrics["Runs"], &metrics["Errors"]), (&json!(1), &json!(1)));
+    assert_eq!(metrics["Code"], "validation");
+    assert!(metrics["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000);
+    for directive in metrics["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "AgentRelay");
+        let names = directive["Metrics"].as_array().unwrap().iter().map(|metric| &metric["Name"]);
+        let dimensions = directive["Dimensions"][0].as_array().unwrap().iter();
+        for name in names.chain(dimensions) {
+            // What a directive names must stand in the line, or CloudWatch drops it.
+            assert!(!metrics[name.as_str().unwrap()].is_null(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_one_chunk_is_hinted_at() {
+    let stage = Stage::set(Options::default()).await;
+    stage.ask(&prompt("/single")).await;
+    let hint = "bedrock:InvokeModelWithResponseStream";
+    assert!(output(&stage).await.iter().any(|line| line.contains(hint)));
+    let stage = Stage::set(Options::default()).await;
+    stage.ask(&prompt("/tokens 300 1000")).await;
+    assert!(!output(&stage).await.iter().any(|line| line.contains(hint)));
+}

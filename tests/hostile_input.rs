@@ -1,5 +1,6 @@
 //! Input that somebody made up to do harm, or by mistake: nothing panics, and what is accepted is
-//! what it must be. `PROPTEST_CASES=1000000 cargo test --release hostile` takes its time.
+//! what it must be. `docs/operations.md` says how to run
+//! a million cases.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -262,8 +262,14 @@ fn paused<T>(future: impl Future<Output = T>) -> T {
     builder.enable_time().start_paused(true).build().unwrap().block_on(future)
 }
 
+/// So many cases, unless `PROPTEST_CASES` says otherwise.
+fn cases(usual: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(wanted.unwrap_or(usual))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(cases(3000))]
 
     #[test]
     fn everything_arrives_unchanged_and_in_order_for_any_cutting_and_any_timing(

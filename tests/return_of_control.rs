@@ -224,9 +224,7 @@ async fn a_file_of_five_megabytes_arrives_identical_and_memory_stays_bounded() {
     let bytes = STANDARD.decode(file["value"]["bytes"].as_str().unwrap()).unwrap();
     assert!(bytes == file_bytes(5), "{} bytes, and other ones", bytes.len());
     // A debug build and a file that is in memory some six times: on the wire, decoded, framed.
-    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.function.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak = stage.peak_memory_kib();
     assert!(peak < 128 * 1024, "a peak of {peak} KiB");
 }
 

@@ -49,6 +49,15 @@ impl Stage {
         events.into_iter().filter_map(request).collect()
     }
 
+    /// The most memory that the function's process has had, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.function.pid());
+        let status = std::fs::read_to_string(path).expect("the function runs, on Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).expect("a peak in kB");
+        kib.parse().expect("a number")
+    }
+
     pub(crate) fn posts(&self) -> usize {
         let events = self.aws.journal().events();
         events.iter().filter(|event| matches!(event, Event::Posted { .. })).count()

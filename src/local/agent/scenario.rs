@@ -102,7 +102,7 @@ fn slow(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
         return Err("`/slow S` wants a number of seconds, such as `/slow 40`.".to_owned());
     };
     let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
-    let unit = if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" };
+    let unit = unit(seconds);
     let text = format!(
         "After {seconds} {unit} of silence the answer still arrived **in full**. \
          This is turn {} of this conversation.",
@@ -175,10 +175,13 @@ fn pause(arguments: &[&str]) -> Result<Script, String> {
     };
     let count: u32 = number(count, 0, 10_000, "N")?;
     let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
-    Ok(Script::new()
-        .steps(counted(count))
-        .wait(Duration::from_secs_f64(seconds))
-        .steps(spoken(&format!("And after {seconds} seconds of silence the answer goes on."))))
+    let rest = format!("And after {seconds} {} of silence the answer goes on.", unit(seconds));
+    let silence = Duration::from_secs_f64(seconds);
+    Ok(Script::new().steps(counted(count)).wait(silence).steps(spoken(&rest)))
+}
+
+fn unit(seconds: f64) -> &'static str {
+    if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" }
 }
 
 /// So many chunks, which say their numbers from 1.

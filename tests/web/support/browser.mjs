@@ -5,6 +5,12 @@ import { chromium } from 'playwright-core';
 
 /** @import { Browser, BrowserContextOptions, Page } from 'playwright-core' */
 
+/**
+ * How long anything may take, in milliseconds, until a test is given up. It only ends what hangs: no test
+ * may depend on how fast the machine is.
+ */
+export const PATIENCE_MS = 120_000;
+
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
   '--no-sandbox',
@@ -25,7 +31,7 @@ export async function launchBrowser() {
   if (!existsSync(CHROMIUM)) {
     throw new Error(`There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`);
   }
-  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS, timeout: PATIENCE_MS });
 }
 
 /**
@@ -50,7 +56,7 @@ export async function launchBrowser() {
 export async function openPage(browser, address, { expected, prepare, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const origin = new URL(address).origin;
   /** @type {string[]} */
   const faults = [];

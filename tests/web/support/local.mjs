@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 /** The program, unless AGENT_RELAY_LOCAL names another. */
 const PROGRAM = process.env.AGENT_RELAY_LOCAL ?? fileURLToPath(new URL('../../../target/debug/local', import.meta.url));
-/** How long the program may take until it prints its address, in milliseconds. */
-const START_MS = 30_000;
+/** After this long without an address the program counts as hanging, in milliseconds. */
+const START_MS = 120_000;
 
 /**
  * A running local AWS.

@@ -1,0 +1,233 @@
+//! Many turns at once through one process of the function, for minutes, while posts fail and clients
+//! vanish: is anything lost? `scripts/soak` runs it; `scripts/soak --help` lists the options.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod local_support;
+mod stage;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use agent_relay::local::{Event, FaultKind, Faults, LocalAws, Options};
+use clap::Parser;
+use futures::stream::FuturesUnordered;
+use futures::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use stage::{Stage, numbers, prompt};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
+/// Sends many turns at once through one process of the function, with faults, and compares every
+/// surviving client's text byte by byte with what the agent sent.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scripts/soak")]
+struct Arguments {
+    /// How many turns run at once
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1500))]
+    turns: u16,
+    /// How many chunks each agent sends in a second
+    #[arg(long, default_value_t = 20.0)]
+    rate: f64,
+    /// How many seconds each agent speaks
+    #[arg(long, default_value_t = 60.0)]
+    seconds: f64,
+    /// How long each post takes, in milliseconds
+    #[arg(long, default_value_t = 20)]
+    post_latency_ms: u64,
+    /// The share of posts that are throttled (429)
+    #[arg(long, default_value_t = 0.05)]
+    fail_429: f64,
+    /// The share of posts that fail (500)
+    #[arg(long, default_value_t = 0.01)]
+    fail_5xx: f64,
+    /// The share of posts that are never answered
+    #[arg(long, default_value_t = 0.0)]
+    hang: f64,
+    /// The share of posts that arrive, but whose answers are lost
+    #[arg(long, default_value_t = 0.0)]
+    lose_answer: f64,
+    /// The share of clients that vanish in mid-answer
+    #[arg(long, default_value_t = 0.01)]
+    vanish: f64,
+    /// What all chance is drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// What became of one client.
+#[derive(Debug, Default)]
+struct Received {
+    text: String,
+    chunks: u64,
+    frames: u64,
+    duplicated: u64,
+    /// Frames that came before their turn: frames are missing, or came too late.
+    out_of_order: u64,
+    finished: bool,
+}
+
+/// What is read of a frame.
+#[derive(Deserialize)]
+struct Frame {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    delta: String,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    relay: Relay,
+}
+
+#[derive(Deserialize)]
+struct Relay {
+    seq: u64,
+    stats: Option<Stats>,
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    chunks: u64,
+}
+
+/// What the journal counted.
+#[derive(Debug, Default)]
+struct Counted {
+    posts: u64,
+    agents_finished: u64,
+    agents_dropped: u64,
+    summaries: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let chunks = (arguments.seconds * arguments.rate).round().max(1.0);
+    let stage = Stage::set(options(&arguments)).await;
+    let turns = u64::from(arguments.turns);
+    let counting = count(&stage.aws, turns);
+    eprintln!("{turns} turns of {chunks} chunks at {} a second …", arguments.rate);
+
+    let began = Instant::now();
+    let message = prompt(&format!("/tokens {chunks} {}", arguments.rate)).to_string();
+    let mut clients: FuturesUnordered<_> = (0..turns)
+        .map(|_| tokio::spawn(turn(stage.aws.websocket_url(), message.clone())))
+        .collect();
+    let mut results = Vec::new();
+    while let Some(result) = clients.next().await {
+        results.push(result.expect("a client does not panic"));
+    }
+    let took = began.elapsed();
+    let counted = timeout(Duration::from_secs(30), counting).await;
+    let counted = counted.map_or_else(|_| Counted::default(), |counted| counted.unwrap());
+    let memory = stage.peak_memory_kib();
+
+    let whole = numbers(chunks as usize);
+    let survivors: Vec<&Received> = results.iter().filter(|client| client.finished).collect();
+    let vanished = turns - survivors.len() as u64;
+    let lost = survivors.iter().filter(|client| client.text != whole).count() as u64;
+    let out_of_order: u64 = results.iter().map(|client| client.out_of_order).sum();
+    let faults = stage.aws.faults().counts();
+    let wanted_to_vanish = faults.get(&FaultKind::Vanish).copied().unwrap_or_default();
+    let sum = |of: fn(&Received) -> u64| results.iter().map(of).sum::<u64>();
+
+    println!("| what | figure |\n|---|---:|");
+    let row = |what: &str, figure: String| println!("| {what} | {figure} |");
+    row("turns", format!("{turns} at once, {:.0} s", took.as_secs_f64()));
+    row("chunks that the agents sent to survivors", sum(|client| client.chunks).to_string());
+    row("frames that clients received", sum(|client| client.frames).to_string());
+    row("posts", counted.posts.to_string());
+    for (kind, count) in &faults {
+        row(&format!("fault: {kind}"), count.to_string());
+    }
+    row("clients that vanished", vanished.to_string());
+    row("agent streams dropped", counted.agents_dropped.to_string());
+    row("texts lost or changed", lost.to_string());
+    row("frames duplicated (dropped by `seq`)", sum(|client| client.duplicated).to_string());
+    row("frames out of order", out_of_order.to_string());
+    row("peak memory of the function", format!("{:.1} MiB", memory as f64 / 1024.0));
+
+    let good = lost == 0
+        && out_of_order == 0
+        && vanished == wanted_to_vanish
+        && counted.agents_dropped == vanished
+        && counted.agents_finished == turns - vanished
+        && counted.summaries == turns;
+    if !good {
+        eprintln!("Something is wrong: {counted:?}, {wanted_to_vanish} clients were to vanish.");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn options(arguments: &Arguments) -> Options {
+    Options {
+        // What is more than the turns takes the events of clients that disconnect meanwhile.
+        concurrency: arguments.turns + 50,
+        post_latency: Duration::from_millis(arguments.post_latency_ms),
+        faults: Faults {
+            throttled_posts: arguments.fail_429,
+            failed_posts: arguments.fail_5xx,
+            hanging_posts: arguments.hang,
+            lost_answers: arguments.lose_answer,
+            vanishing_clients: arguments.vanish,
+            seed: arguments.seed,
+            ..Faults::default()
+        },
+        journal_capacity: 500_000,
+        ..Options::default()
+    }
+}
+
+/// One client: sends its prompt, and reads until its run ends or its connection does.
+async fn turn(url: String, message: String) -> Received {
+    let (mut socket, _) = connect_async(url).await.expect("the handshake succeeds");
+    socket.send(Message::text(message)).await.expect("the prompt is sent");
+    let mut received = Received::default();
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Text(text) = message else { continue };
+        let frame: Frame = serde_json::from_str(&text).expect("a frame");
+        let seq = frame.metadata.relay.seq;
+        if seq < received.frames {
+            received.duplicated += 1;
+            continue;
+        }
+        received.out_of_order += u64::from(seq > received.frames);
+        received.frames = seq + 1;
+        received.text.push_str(&frame.delta);
+        if frame.kind == "RUN_FINISHED" {
+            received.chunks = frame.metadata.relay.stats.map_or(0, |stats| stats.chunks);
+            received.finished = true;
+            let _ = socket.close(None).await;
+        }
+    }
+    received
+}
+
+/// Counts what happens until every agent is done and the function has reported every run.
+fn count(aws: &LocalAws, turns: u64) -> JoinHandle<Counted> {
+    let mut journal = aws.journal().follow();
+    tokio::spawn(async move {
+        let mut counted = Counted::default();
+        let mut next = 0;
+        while counted.summaries < turns || counted.agents_finished + counted.agents_dropped < turns
+        {
+            let entry = journal.next().await;
+            assert_eq!(entry.index, next, "the journal forgot what was not counted yet");
+            next += 1;
+            match entry.event {
+                Event::Posted { .. } => counted.posts += 1,
+                Event::AgentFinished { .. } => counted.agents_finished += 1,
+                Event::AgentDropped { .. } => counted.agents_dropped += 1,
+                Event::FunctionLog { line } if line.contains("run ended") => counted.summaries += 1,
+                _ => {}
+            }
+        }
+        counted
+    })
+}

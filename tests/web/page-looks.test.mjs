@@ -1,0 +1,153 @@
+// How the page looks in Chromium: at any width, in light and dark, and to assistive technology.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { before, describe, test } from 'node:test';
+import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
+import { FrameGate } from './support/frames.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const { open, openForAll } = useChat();
+
+describe('at any width', () => {
+  /** @type {Page} */
+  let page;
+
+  before(async () => {
+    page = await openForAll({ viewport: { width: 320, height: 720 } });
+    await traceSwitch(page).check();
+    await send(page, `hello ${'w'.repeat(300)}`);
+    await answer(page);
+  });
+
+  for (const width of [320, 768, 1920]) {
+    test(`at ${width} px nothing sticks out and every target is large enough`, async () => {
+      await page.setViewportSize({ width, height: 720 });
+      await page.waitForFunction((width) => innerWidth === width, width);
+      const panel = page.getByRole('complementary');
+      assert.equal(await panel.isVisible(), false);
+      assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+      assert.equal((await overhang(page, '#scroller')).right, 0);
+      await page.locator('#traces-toggle').click();
+      assert.equal(await page.locator('#scroller').isVisible(), width >= 960, 'the panel stands beside the chat, or in its place');
+      assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+      assert.equal((await overhang(page, '#traces-scroller')).right, 0);
+      const small = await page.locator('button:visible, summary:visible, a:visible').evaluateAll((targets) =>
+        targets.filter((target) => target.closest('.sources') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
+      );
+      assert.deepEqual(small, []);
+      await page.locator('#traces-scroller').press('Escape');
+      assert.equal(await panel.isVisible(), false);
+      assert.equal(await page.locator('#scroller').isVisible(), true);
+    });
+  }
+});
+
+describe('on a small screen', () => {
+  test('the bar has room for any state and any number of trace events', async () => {
+    const page = await open({ viewport: { width: 320, height: 720 } });
+    await traceSwitch(page).check();
+    await send(page, '/trace 1');
+    await answer(page);
+    const words = page.locator('#connection-text');
+    for (const count of ['1', '14', '140', '14000']) {
+      await page.locator('#traces-count').evaluate((element, count) => (element.textContent = count), count);
+      for (const state of ['Connected', 'Reconnecting', 'Not set up']) {
+        await words.evaluate((element, state) => (element.textContent = state), state);
+        assert.equal((await overhang(page, ':root')).right, 0, `${state}, ${count}`);
+        if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${state} is cut beside ${count}`);
+      }
+    }
+  });
+
+  test('a long conversation scrolls in its own place, and the page around it stands still', async () => {
+    const page = await open({ viewport: { width: 320, height: 500 } });
+    for (const turn of [1, 2]) {
+      await send(page, '/tokens 400 2000');
+      await answer(page, turn);
+    }
+    assert.ok((await overhang(page, '#scroller')).bottom > 500);
+    assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+  });
+});
+
+test('dark and light come from the system, and from a switch that is remembered', async () => {
+  const page = await open({ colorScheme: 'dark' });
+  const lightness = () => page.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)?.[0]));
+  assert.ok((await lightness()) < 60);
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.ok((await lightness()) > 200);
+  await page.getByRole('button', { name: 'Theme: system' }).click();
+  await page.getByRole('button', { name: 'Theme: light' }).click();
+  await page.getByRole('button', { name: 'Theme: dark' }).waitFor();
+  assert.ok((await lightness()) < 60);
+  await page.reload();
+  await connected(page);
+  assert.ok((await lightness()) < 60);
+  await page.getByRole('button', { name: 'Theme: dark' }).click();
+  assert.ok((await lightness()) > 200);
+});
+
+test('axe finds nothing serious: empty, streaming, complete, failed, narrow, each in light and dark', async () => {
+  const gate = new FrameGate();
+  const page = await open({ reducedMotion: 'reduce', prepare: (page) => gate.guard(page) });
+  const check = async (/** @type {string} */ when) => {
+    for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await seriousViolations(page), [], `${when}, ${colorScheme}`);
+    }
+  };
+  await page.evaluate(AXE);
+  await check('empty');
+  await traceSwitch(page).check();
+  await send(page, 'hello');
+  await gate.until('TEXT_MESSAGE_CHUNK');
+  await page.locator('article.agent .text').waitFor();
+  await check('streaming');
+  gate.open();
+  await answer(page);
+  await page.locator('.step summary').first().click();
+  await page.locator('.step pre').waitFor();
+  await check('complete, a step open');
+  await send(page, '/error throttlingException 3');
+  await answer(page, 2);
+  await check('failed');
+  await page.setViewportSize({ width: 360, height: 700 });
+  await page.waitForFunction(() => innerWidth === 360);
+  await check('narrow, the trace in the place of the chat');
+  await page.locator('#traces-toggle').click();
+  await check('narrow');
+});
+
+/**
+ * By how much the content of an element is larger than the element.
+ *
+ * @param {Page} page
+ * @param {string} selector
+ */
+function overhang(page, selector) {
+  return page.locator(selector).evaluate(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => ({
+    right: scrollWidth - clientWidth,
+    bottom: scrollHeight - clientHeight,
+  }));
+}
+
+/**
+ * What axe finds, which must have been loaded into the page.
+ *
+ * @param {Page} page
+ * @returns {Promise<string[]>}
+ */
+function seriousViolations(page) {
+  return page.evaluate(async () => {
+    // @ts-expect-error: axe is a global of its script.
+    const { violations } = await window.axe.run();
+    return violations
+      .filter((/** @type {any} */ { impact }) => impact === 'serious' || impact === 'critical')
+      .map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
+  });
+}

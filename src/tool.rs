@@ -111,3 +111,11 @@ pub struct ToolAnswer {
     /// Whether the user confirmed the action; `None` where that was not the question.
     pub confirmed: Option<bool>,
 }
+
+impl ToolAnswer {
+    /// Whether it says no and nothing else.
+    #[must_use]
+    pub fn is_mere_denial(&self) -> bool {
+        self.confirmed == Some(false) && self.content.is_none()
+    }
+}

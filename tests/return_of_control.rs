@@ -152,6 +152,29 @@ async fn a_confirmation_interrupts_and_either_answer_resumes() {
 }
 
 #[tokio::test]
+async fn a_user_who_turns_to_something_else_is_heard() {
+    let stage = stage().await;
+    let asked = json!({"id": "1", "role": "user", "content": "/confirm"});
+    let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [asked]});
+    let [call] = calls(&stage.ask(&input).await).try_into().unwrap();
+    let id = &call["toolCallId"];
+    let function = json!({"name": call["toolCallName"], "arguments": call["delta"]});
+    let messages = json!([
+        asked,
+        {"id": "2", "role": "assistant", "toolCalls": [{"id": id, "type": "function", "function": function}]},
+        {"id": "3", "role": "user", "content": "/tokens 3 200"},
+    ]);
+    input["messages"] = messages;
+    input["resume"] = json!([{"interruptId": id, "status": "resolved"}]);
+    let frames = stage.ask(&input).await;
+    assert_eq!(last(&frames)["code"], "invalid_request");
+    assert!(last(&frames)["message"].as_str().unwrap().contains("one after the other"));
+    // Front ends cancel the open question when the user types something new instead.
+    input["resume"] = json!([{"interruptId": id, "status": "cancelled"}]);
+    assert_eq!(text(&stage.ask(&input).await), stage::numbers(3));
+}
+
+#[tokio::test]
 async fn a_confirmation_is_answered_in_the_short_form_too() {
     let stage = stage().await;
     let mut client = stage.client().await;

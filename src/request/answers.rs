@@ -49,7 +49,18 @@ impl Answers {
             let answer = answers.of(&resumption, "interruptId")?;
             answer.confirmed = Some(confirmed(&resumption)?);
         }
-        if answers.answers.is_empty() { Ok(None) } else { answers.checked("messages").map(Some) }
+        if answers.answers.is_empty() {
+            return Ok(None);
+        }
+        if user_spoke_since(messages)? {
+            // The user has turned to something else: the agent's question is withdrawn.
+            return if answers.answers.iter().all(ToolAnswer::is_mere_denial) {
+                Ok(None)
+            } else {
+                Err("The message answers a return of control and has a new user message besides; the agent would not see the second. Send one after the other.".to_owned())
+            };
+        }
+        answers.checked("messages").map(Some)
     }
 
     /// The answer to the call that `field` names.
@@ -82,6 +93,16 @@ impl Answers {
         }
         Ok(answers)
     }
+}
+
+/// Whether the last message is the user's and came after a tool call.
+fn user_spoke_since(messages: &[ChatMessage<'_>]) -> Result<bool, String> {
+    let Some((last, earlier)) = messages.split_last() else { return Ok(false) };
+    let mut called = false;
+    for message in earlier {
+        called |= message.fields.objects("toolCalls")?.is_some_and(|calls| !calls.is_empty());
+    }
+    Ok(called && last.role == "user")
 }
 
 /// Refuses answers to calls of another session.

@@ -256,7 +256,8 @@ fn invalid(message: impl Into<String>) -> (Exception, String) {
 mod tests {
     use super::*;
 
-    fn address(session_id: &str) -> Address {
+    /// A session of the scripted agent.
+    pub(super) fn address(session_id: &str) -> Address {
         Address {
             agent_id: AGENT_ID.to_owned(),
             agent_alias_id: AGENT_ALIAS_ID.to_owned(),

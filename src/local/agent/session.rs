@@ -61,15 +61,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::agent::{AGENT_ALIAS_ID, AGENT_ID};
-
-    fn address(session_id: &str) -> Address {
-        Address {
-            agent_id: AGENT_ID.to_owned(),
-            agent_alias_id: AGENT_ALIAS_ID.to_owned(),
-            session_id: session_id.to_owned(),
-        }
-    }
+    use crate::local::agent::tests::address;
 
     #[test]
     fn turns_are_counted_for_each_session_and_the_least_recently_used_one_is_forgotten() {

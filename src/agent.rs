@@ -30,7 +30,7 @@ use tracing::warn;
 use crate::agent::tap::{Tap, WireEvent, WireEvents};
 use crate::agui::Usage;
 use crate::config::Config;
-use crate::error::{ErrorCode, Failure, chain};
+use crate::error::{ErrorCode, Failure};
 use crate::request::{Attributes, Input, Run};
 use crate::retry::{Backoff, broke};
 use crate::tool::ToolCall;
@@ -164,7 +164,7 @@ impl Answer {
             };
             match Backoff::AGENT.after(attempt) {
                 Some(wait) if nothing_happened => {
-                    warn!(attempt, ?wait, error = chain(&failure), "the agent is called again");
+                    warn!(attempt, ?wait, error = failure.cause(), "the agent is called again");
                     tokio::time::sleep(wait).await;
                     attempt += 1;
                 }

@@ -159,6 +159,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What the log says about the cause, besides the code: the message stands for it where there
+    /// is no other.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        self.source.as_deref().map_or_else(|| self.message.clone(), |source| chain(source))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code.as_str(), self.message)

@@ -47,7 +47,7 @@ fn log(summary: &Summary) {
                 error,
                 "failed",
                 code = code,
-                error = chain(failure),
+                error = failure.cause(),
                 advice = failure.code.advice()
             );
         }

@@ -10,11 +10,20 @@ mod stage;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use agent_relay::agent::AgentEvent;
+use agent_relay::connection::Connections;
+use agent_relay::event::Origin;
 use agent_relay::local::{Event, Limits, Options, PostFault};
+use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
+use agent_relay::request::{Input, Run};
+use aws_config::BehaviorVersion;
+use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;
+use futures::stream::{self, StreamExt as _};
 use local_support::{Client, happened, soon};
 use serde_json::{Value, json};
-use stage::{Stage, ask, numbers, prompt, text, traced};
+use stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 /// The text of `/cut N`, `/corrupt N` and `/error NAME N`.
@@ -297,6 +306,56 @@ async fn function_nears_its_deadline() {
     assert!(numbers(600).starts_with(&text(&frames)) && text(&frames).len() > 20);
     happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
     the_next_turn_works(&stage).await;
+}
+
+/// No input is known that makes the function panic, so the panic is in an agent's stream of this
+/// test, which relays it to a real connection as the function does.
+#[tokio::test]
+async fn function_panics_inside_one_turn() {
+    let stage = Stage::sequential().await;
+    let mut client = stage.client().await;
+    let connected =
+        happened(&stage.aws, "a connection", |event| matches!(event, Event::Connected { .. }));
+    let Event::Connected { connection_id, .. } = connected.await.event else { unreachable!() };
+    let sdk = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .endpoint_url(stage.aws.callback_url())
+        .load()
+        .await;
+    let connections = Connections::new(&sdk, true).await.unwrap();
+    let connection = connections.to(&Origin { connection_id, ..Origin::default() }).unwrap();
+    let run = Run {
+        thread_id: "thread-1".to_owned(),
+        run_id: "run-1".to_owned(),
+        request_id: "request-1".to_owned(),
+        session_id: "thread-1".to_owned(),
+        memory_id: None,
+        input: Input::Prompt("hello".to_owned()),
+        trace: false,
+        session_attributes: [].into(),
+        prompt_session_attributes: [].into(),
+        end_session: false,
+    };
+    let events = stream::iter(1..=4).map(|n| {
+        assert!(n < 4, "nobody expected this");
+        let bytes = format!("chunk {n} ").into_bytes();
+        Ok(AgentEvent::Chunk { bytes, citations: None })
+    });
+    let now = Instant::now();
+    let limits = RelayLimits {
+        keepalive: Duration::from_secs(30),
+        deadline: now + Duration::from_mins(1),
+        hard_deadline: now + Duration::from_secs(65),
+        shutdown_grace: Duration::from_secs(1),
+        outbox_bytes: RelayLimits::OUTBOX_BYTES,
+    };
+    let relayed = relay(&run, events, &connection, &limits, std::future::pending());
+    let (summary, frames) = tokio::join!(relayed, frames_of_one_run(&mut client));
+    assert!(matches!(summary.outcome, Outcome::Failed(_)), "{summary:?}");
+    assert_eq!(text(&frames), chunks(3));
+    assert_eq!(code(&frames), "internal");
+    assert_eq!(text(&ask(&mut client, &prompt("/tokens 3 200")).await), numbers(3));
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ impl Stage {
 /// Sends a message and collects the frames of its run, checking what holds for every run.
 pub(crate) async fn ask(client: &mut Client, message: &Value) -> Vec<Value> {
     client.send(message.to_string()).await;
+    frames_of_one_run(client).await
+}
+
+/// Collects the frames up to the end of a run.
+pub(crate) async fn frames_of_one_run(client: &mut Client) -> Vec<Value> {
     let mut frames: Vec<Value> = Vec::new();
     loop {
         let text = client.text().await;

@@ -54,13 +54,23 @@ export function traceOf(text, name) {
   const code = textAt(saved, 'failure', 'code');
   return {
     prompt: textAt(saved, 'prompt') ?? name,
-    status: /** @type {Status} */ (['failed', 'interrupted', 'stopped'].find((status) => textAt(saved, 'status') === status) ?? 'done'),
+    status: statusOf(textAt(saved, 'status') ?? 'done'),
     events,
     failure: code === undefined ? undefined : { message: textAt(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
     firstTextAt: numberAt(saved, 'firstTextAt'),
     endedAt: numberAt(saved, 'endedAt'),
   };
+}
+
+/**
+ * What was saved while the agent worked has no end.
+ *
+ * @param {string} saved
+ * @returns {Status}
+ */
+function statusOf(saved) {
+  return saved === 'done' || saved === 'failed' ? saved : 'interrupted';
 }
 
 /**

@@ -259,6 +259,12 @@ describe('a trace file', () => {
     assert.deepEqual(outline(treeOf(again.events).steps), outline(tree.steps));
   });
 
+  test('of an agent that was still at work has no end', () => {
+    const [first] = recorded('team').events;
+    const turn = /** @type {const} */ ({ prompt: 'p', status: 'running', failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: undefined });
+    assert.equal(traceOf(traceFile({ ...turn, events: first ? [first] : [] }), 'x.json').status, 'interrupted');
+  });
+
   test('may be a list as other clients save it', () => {
     const part = { sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'why' } } } };
     for (const saved of [[part], [{ trace: part }], { events: [{ trace: part }] }]) {

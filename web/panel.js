@@ -1,4 +1,4 @@
-// The trace panel: beside the chat on wide screens, in its place on narrow ones.
+// The trace panel: beside the chat on wide screens, a drawer over it on narrow ones.
 
 import { byId } from './dom.js';
 
@@ -8,14 +8,18 @@ export class Panel {
   #panel = byId('traces', HTMLElement);
   #toggle = byId('traces-toggle', HTMLButtonElement);
   #close = byId('traces-close', HTMLButtonElement);
-  /** Whether there is room for both: the same width as in style.css. */
+  /** Whether there is room for both: the same width as in trace.css. */
   #wide = window.matchMedia('(min-width: 60rem)');
 
   constructor() {
     this.#toggle.addEventListener('click', () => this.#set(Boolean(this.#panel.hidden)));
     this.#close.addEventListener('click', () => this.#leave());
     this.#panel.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.#leave();
+      if (event.key !== 'Escape') return;
+      // The rest of the page does not see it: there it stops the answer. A search is left first.
+      event.stopPropagation();
+      if (event.target instanceof HTMLInputElement && event.target.value !== '') return;
+      this.#leave();
     });
   }
 

@@ -111,7 +111,7 @@ test('axe finds nothing serious: empty, streaming, complete, failed, narrow, eac
   gate.open();
   await answer(page);
   await page.locator('.step summary').first().click();
-  await page.locator('.step pre').waitFor();
+  await page.locator('.step-detail').waitFor();
   await check('complete, a step open');
   await send(page, '/error throttlingException 3');
   await answer(page, 2);

@@ -47,7 +47,7 @@ const PICTURES = {
       await ask(page, PROMPT);
       await ended(page);
       await page.locator('.step.kind-rationale summary').first().click();
-      await page.locator('.step pre').waitFor();
+      await page.locator('.step-detail').waitFor();
       await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));
       await page.mouse.move(0, 0);
     },

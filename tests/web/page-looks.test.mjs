@@ -37,7 +37,7 @@ describe('at any width', () => {
       assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
       assert.equal((await overhang(page, '#traces-scroller')).right, 0);
       const small = await page.locator('button:visible, summary:visible, a:visible').evaluateAll((targets) =>
-        targets.filter((target) => target.closest('.sources') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
+        targets.filter((target) => target.closest('.sources, .prose p, .prose li') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
       );
       assert.deepEqual(small, []);
       await page.locator('#traces-scroller').press('Escape');
@@ -106,7 +106,7 @@ test('axe finds nothing serious: empty, streaming, complete, failed, narrow, eac
   await traceSwitch(page).check();
   await send(page, 'hello');
   await gate.until('TEXT_MESSAGE_CHUNK');
-  await page.locator('article.agent .text').waitFor();
+  await page.locator('article.agent .prose').waitFor();
   await check('streaming');
   gate.open();
   await answer(page);

@@ -92,7 +92,7 @@ test('dark and light come from the system, and from a switch that is remembered'
   assert.ok((await lightness()) > 200);
 });
 
-test('axe finds nothing serious: empty, streaming, complete, failed, narrow, each in light and dark', async () => {
+test('axe finds nothing serious: empty, streaming, complete, failed, asking, with files, narrow, each in light and dark', async () => {
   const gate = new FrameGate();
   const page = await open({ reducedMotion: 'reduce', prepare: (page) => gate.guard(page) });
   const check = async (/** @type {string} */ when) => {
@@ -116,6 +116,12 @@ test('axe finds nothing serious: empty, streaming, complete, failed, narrow, eac
   await send(page, '/error throttlingException 3');
   await answer(page, 2);
   await check('failed');
+  await send(page, '/tool 3');
+  await answer(page, 3);
+  await check('asked for a result');
+  await send(page, '/file');
+  await answer(page, 4);
+  await check('with files');
   await page.setViewportSize({ width: 360, height: 700 });
   await page.waitForFunction(() => innerWidth === 360);
   await check('narrow, the trace in the place of the chat');

@@ -4,6 +4,7 @@
 export class Composer {
   #prompt;
   #send;
+  #stop;
   #problem;
 
   /**
@@ -11,12 +12,14 @@ export class Composer {
    * @param {HTMLFormElement} parts.form
    * @param {HTMLTextAreaElement} parts.prompt
    * @param {HTMLButtonElement} parts.send
+   * @param {HTMLButtonElement} parts.stop in the place of `send` while an answer is written
    * @param {HTMLElement} parts.problem where a refusal is explained
    * @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box
    */
-  constructor({ form, prompt, send, problem }, submit) {
+  constructor({ form, prompt, send, stop, problem }, submit) {
     this.#prompt = prompt;
     this.#send = send;
+    this.#stop = stop;
     this.#problem = problem;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -41,6 +44,13 @@ export class Composer {
   /** @param {boolean} ready whether a prompt can be sent now */
   set ready(ready) {
     this.#send.disabled = !ready;
+  }
+
+  /** @param {boolean} busy whether an answer can be stopped */
+  set busy(busy) {
+    if (busy !== this.#stop.hidden) return;
+    this.#stop.hidden = !busy;
+    this.#send.hidden = busy;
   }
 
   /** @param {string} text */

@@ -28,7 +28,7 @@ export class Conversation {
   /**
    * Notes that a prompt was sent.
    *
-   * @param {{runId: string, prompt: string, trace: boolean}} run
+   * @param {Parameters<typeof newTurn>[0]} run
    * @param {number} now
    * @returns {Turn}
    */
@@ -79,6 +79,18 @@ export class Conversation {
       endTurn(turn, 'interrupted', now, { message, code: `connection_closed_${code}`, retryable: true, source: 'connection' });
     }
     return interrupted;
+  }
+
+  /**
+   * Notes that the reader had enough of what is open. Frames that still come are late.
+   *
+   * @param {number} now
+   * @returns {Turn[]} the turns that this stopped
+   */
+  stop(now) {
+    const stopped = this.open;
+    for (const turn of stopped) endTurn(turn, 'stopped', now);
+    return stopped;
   }
 
   /** Leaves everything behind for a new conversation. */

@@ -31,6 +31,23 @@ export function byId(id, kind) {
 }
 
 /**
+ * Puts a text on the clipboard, and says so on the button that did it.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ */
+export async function copy(button, text) {
+  const words = button.textContent ?? '';
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = 'Copied';
+  } catch {
+    button.textContent = 'Not allowed';
+  }
+  setTimeout(() => (button.textContent = words), 1500);
+}
+
+/**
  * Keeps the end of a scrolling element in view for as long as the reader stays there. Whoever scrolls up
  * is left alone until they come back to the end.
  */
@@ -38,15 +55,20 @@ export class Follower {
   #scroller;
   #following = true;
   #last = 0;
+  #changed;
 
-  /** @param {HTMLElement} scroller */
-  constructor(scroller) {
+  /**
+   * @param {HTMLElement} scroller
+   * @param {(following: boolean) => void} [changed] called when it begins or ends to follow
+   */
+  constructor(scroller, changed = () => {}) {
     this.#scroller = scroller;
+    this.#changed = changed;
     scroller.addEventListener('scroll', () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller;
       // Zoomed pages scroll by fractions, so the end is where less than two pixels are left.
-      if (scrollHeight - scrollTop - clientHeight < 2) this.#following = true;
-      else if (scrollTop < this.#last) this.#following = false;
+      if (scrollHeight - scrollTop - clientHeight < 2) this.#set(true);
+      else if (scrollTop < this.#last) this.#set(false);
       this.#last = scrollTop;
     });
     // A keyboard that comes up, or a panel that opens, changes where the end is.
@@ -60,7 +82,14 @@ export class Follower {
 
   /** Goes to the end and stays there. */
   attach() {
-    this.#following = true;
+    this.#set(true);
     this.follow();
+  }
+
+  /** @param {boolean} following */
+  #set(following) {
+    if (following === this.#following) return;
+    this.#following = following;
+    this.#changed(following);
   }
 }

@@ -14,6 +14,16 @@ export function duration(ms) {
 }
 
 /**
+ * A number of bytes: `12 bytes`, `3.4 KB`, `1.2 MB`.
+ *
+ * @param {number} bytes
+ */
+export function size(bytes) {
+  if (bytes < 1000) return counted(bytes, 'byte');
+  return bytes < 999_500 ? `${(bytes / 1000).toPrecision(3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/**
  * A count with its noun: `1 chunk`, `1,204 chunks`.
  *
  * @param {number} value

@@ -4,6 +4,8 @@ import { Composer } from './composer.js';
 import { ConfigError, loadConfig } from './config.js';
 import { Conversation } from './conversation.js';
 import { byId, element, Follower } from './dom.js';
+import { download } from './files.js';
+import { asMarkdown, keep, kept } from './history.js';
 import { Panel } from './panel.js';
 import { runRequest, RequestError } from './request.js';
 import { Connection } from './socket.js';
@@ -14,6 +16,7 @@ import { Transcript } from './transcript.js';
 import { isOpen } from './turn.js';
 
 /** @import { Config } from './config.js' */
+/** @import { ToolAnswer } from './request.js' */
 /** @import { ConnectionState } from './socket.js' */
 /** @import { Turn } from './turn.js' */
 
@@ -40,45 +43,63 @@ async function start() {
 /** @param {Config} config */
 function run(config) {
   const conversation = new Conversation();
-  const transcript = new Transcript(byId('transcript', HTMLElement));
+  const transcript = new Transcript(byId('transcript', HTMLElement), {
+    retry: (turn) => void send(turn.prompt, turn.answers),
+    answer: (turn, answers) => (turn.answered = send(inWords(turn, answers), answers)),
+  });
   const traces = new Traces({
     list: byId('traces-list', HTMLElement),
     empty: byId('traces-empty', HTMLElement),
     count: byId('traces-count', HTMLElement),
   });
   const panel = new Panel();
-  const followers = [new Follower(byId('scroller', HTMLElement)), new Follower(byId('traces-scroller', HTMLElement))];
+  const jump = byId('jump', HTMLButtonElement);
+  const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
+  const followers = [reader, new Follower(byId('traces-scroller', HTMLElement))];
 
-  // Frames may come by the hundred a second; the page is brought up to date once for each picture.
+  // Frames may come by the hundred a second; the page is brought up to date once for each picture. A
+  // hidden page has no pictures.
   /** @type {Set<Turn>} */
   const stale = new Set();
+  let scheduled = false;
+  const schedule = () => {
+    if (scheduled || stale.size === 0) return;
+    scheduled = true;
+    if (document.hidden) setTimeout(draw, 200);
+    else requestAnimationFrame(draw);
+  };
   const show = (/** @type {Turn} */ turn) => {
-    if (stale.size === 0) requestAnimationFrame(draw);
     stale.add(turn);
-    composer.ready = ready();
+    schedule();
+    refresh();
   };
   const draw = () => {
+    scheduled = false;
     for (const turn of stale) {
-      transcript.update(turn);
+      if (transcript.update(turn, performance.now())) stale.delete(turn);
       traces.update(turn);
     }
-    stale.clear();
+    schedule();
     if (!traces.isEmpty) panel.offer();
     for (const follower of followers) follower.follow();
   };
+  setInterval(() => conversation.open.forEach(show), 1000);
 
   const connection = new Connection(config.endpoint, {
     stateChanged(state, failures) {
       const before = byId('connection', HTMLElement).dataset.state;
       showState(state, failures, config.endpoint);
       if (state === 'open' && before === 'waiting') say('Connected again.');
-      composer.ready = ready();
+      refresh();
     },
     received(text) {
       const { turn, problem } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (turn === undefined) return;
-      if (!isOpen(turn)) say(ending(turn));
+      if (!isOpen(turn)) {
+        say(ending(turn));
+        keep(conversation.turns);
+      }
       show(turn);
     },
     closed(code) {
@@ -88,14 +109,19 @@ function run(config) {
     },
   });
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
+  const refresh = () => {
+    composer.ready = ready();
+    composer.busy = conversation.open.length > 0;
+    exporter.hidden = conversation.turns.length === 0;
+  };
 
-  /** @param {string} prompt */
-  const submit = (prompt) => {
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
+  const send = (prompt, answers = []) => {
     if (!ready()) return false;
     const runId = crypto.randomUUID();
     const trace = config.allowTrace && traceSwitch.checked;
     try {
-      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace });
+      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers });
       if (!connection.send(request)) return false;
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -105,20 +131,45 @@ function run(config) {
     welcome.hidden = true;
     hideBanner();
     say('Generating.');
-    show(conversation.begin({ runId, prompt, trace }, performance.now()));
+    show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
     for (const follower of followers) follower.attach();
     return true;
+  };
+  const stop = () => {
+    const stopped = conversation.stop(performance.now());
+    if (stopped.length === 0) return;
+    // The relay drops the agent when its client is gone.
+    connection.renew();
+    stopped.forEach(show);
+    keep(conversation.turns);
+    say('Stopped.');
+    composer.focus();
   };
   const composer = new Composer(
     {
       form: byId('composer', HTMLFormElement),
       prompt: byId('prompt', HTMLTextAreaElement),
       send: byId('send', HTMLButtonElement),
+      stop: byId('stop', HTMLButtonElement),
       problem: byId('composer-problem', HTMLElement),
     },
-    submit,
+    send,
   );
 
+  const exporter = byId('export', HTMLButtonElement);
+  exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
+  jump.addEventListener('click', () => {
+    reader.attach();
+    composer.focus();
+  });
+  byId('stop', HTMLButtonElement).addEventListener('click', stop);
+  document.addEventListener('keydown', (event) => {
+    const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
+    if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
+  });
+  conversation.turns = kept();
+  conversation.turns.forEach(show);
+  welcome.hidden = conversation.turns.length > 0;
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
     if (conversation.open.length > 0) connection.renew();
@@ -127,14 +178,15 @@ function run(config) {
     transcript.clear();
     traces.clear();
     store('tab', 'thread', crypto.randomUUID());
+    keep([]);
     welcome.hidden = false;
     say('New conversation.');
-    composer.ready = ready();
+    refresh();
     composer.focus();
   });
   offerTraces(config, panel);
   offerSuggestions(config.suggestions, (prompt) => {
-    if (!submit(prompt)) composer.fill(prompt);
+    if (!send(prompt)) composer.fill(prompt);
     composer.focus();
   });
 
@@ -142,9 +194,27 @@ function run(config) {
   window.addEventListener('online', () => connection.wake());
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) connection.wake();
+    draw();
   });
+  window.addEventListener('pagehide', () => keep(conversation.turns));
   connection.wake();
   composer.focus();
+}
+
+/**
+ * What the reader decided, as it stands in the transcript.
+ *
+ * @param {Turn} turn
+ * @param {ToolAnswer[]} answers
+ */
+function inWords({ calls }, answers) {
+  const lines = answers.map(({ id, content, failed, confirmed }) => {
+    const name = calls.find((call) => call.id === id)?.name ?? 'the action';
+    const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
+    const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
+    return [decided, result].filter(Boolean).join('\n');
+  });
+  return lines.join('\n');
 }
 
 /** The conversation of this tab: Bedrock's session. It outlives a reload. */
@@ -234,6 +304,7 @@ function hideBanner() {
  */
 function ending(turn) {
   if (turn.failure !== undefined) return 'The answer failed.';
+  if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
 }

@@ -10,6 +10,12 @@ export const MAX_MESSAGE_BYTES = 32 * 1024;
 export class RequestError extends Error {}
 
 /**
+ * What came of an action that the agent handed over: its result, or whether it is confirmed, or both.
+ *
+ * @typedef {{id: string, content?: string, failed?: boolean, confirmed?: boolean | undefined}} ToolAnswer
+ */
+
+/**
  * The text of the message that starts a run.
  *
  * @param {object} run
@@ -18,16 +24,18 @@ export class RequestError extends Error {}
  * @param {string} run.messageId
  * @param {string} run.prompt
  * @param {boolean} run.trace whether the agent's trace is wanted
+ * @param {ToolAnswer[]} [run.answers] sent in place of the prompt
  * @returns {string}
  * @throws {RequestError} when the prompt is empty or the message would be too large to arrive
  */
-export function runRequest({ threadId, runId, messageId, prompt, trace }) {
+export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [] }) {
   if (prompt.trim() === '') throw new RequestError('Type a prompt first.');
   const message = JSON.stringify({
     threadId,
     runId,
     // Half a surrogate pair has no UTF-8 form, so no server could read it.
-    messages: [{ id: messageId, role: 'user', content: prompt.toWellFormed() }],
+    messages: answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers),
+    ...resumption(answers),
     state: {},
     tools: [],
     context: [],
@@ -41,6 +49,23 @@ export function runRequest({ threadId, runId, messageId, prompt, trace }) {
     );
   }
   return message;
+}
+
+/** @param {string} messageId @param {ToolAnswer[]} answers */
+function toolMessages(messageId, answers) {
+  return answers
+    .filter(({ content }) => content !== undefined)
+    .map(({ id, content = '', failed }, index) => {
+      const result = content.toWellFormed();
+      return { id: `${messageId}-${index}`, role: 'tool', toolCallId: id, content: result, ...(failed ? { error: result || 'It failed.' } : {}) };
+    });
+}
+
+/** @param {ToolAnswer[]} answers */
+function resumption(answers) {
+  const decided = answers.filter(({ confirmed }) => confirmed !== undefined);
+  if (decided.length === 0) return {};
+  return { resume: decided.map(({ id, confirmed }) => ({ interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } })) };
 }
 
 /** @param {number} value */

@@ -11,12 +11,17 @@ const ANYWHERE = 16_000;
 /** Appends text to an element, as blocks of text nodes. Line breaks count: use it under `white-space: pre-wrap`. */
 export class TextFlow {
   #parent;
+  #name;
   /** @type {Text | undefined} */
   #last;
 
-  /** @param {HTMLElement} parent */
-  constructor(parent) {
+  /**
+   * @param {HTMLElement} parent
+   * @param {'div' | 'span'} [name] of the blocks, which CSS must make blocks
+   */
+  constructor(parent, name = 'div') {
     this.#parent = parent;
+    this.#name = name;
   }
 
   /** @param {string} text */
@@ -33,7 +38,7 @@ export class TextFlow {
 
   #add() {
     const text = document.createTextNode('');
-    const block = document.createElement('div');
+    const block = document.createElement(this.#name);
     block.append(text);
     this.#parent.append(block);
     return text;

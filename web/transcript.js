@@ -1,12 +1,38 @@
-// Shows the turns: follows their state, and only ever adds text nodes while an answer streams.
+// Shows the turns: follows their state, at the pace of a typewriter.
 
-import { sourcesOf } from './citations.js';
-import { element } from './dom.js';
-import { counted, duration, oneLine } from './format.js';
-import { TextFlow } from './text-flow.js';
+import { activityOf } from './activity.js';
+import { marksOf, sourcesOf } from './citations.js';
+import { copy, element } from './dom.js';
+import { fileCard } from './files.js';
+import { duration } from './format.js';
+import { MarkdownStream } from './markdown-stream.js';
+import { toolForm } from './tool-form.js';
+import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { isOpen, notesOf } from './turn.js';
+import { reveal } from './typewriter.js';
 
+/** @import { Mark } from './markdown.js' */
+/** @import { ToolAnswer } from './request.js' */
 /** @import { Message, Turn } from './turn.js' */
+
+/** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
+const SILENCE_MS = 2_500;
+/** A longer gap between two pictures does not count: the text that came meanwhile is no backlog. */
+const LONGEST_STEP_MS = 50;
+/** Drawing that takes longer than this is done less often, so that the page stays quick. */
+const SLOW_MS = 8;
+
+/**
+ * One message of an answer.
+ *
+ * @typedef {object} Part
+ * @property {MarkdownStream} stream
+ * @property {number} shown how much of its text, in UTF-16 units
+ * @property {number} due how much is to be shown once it is drawn
+ * @property {Mark[]} marks
+ * @property {number} cited how many citations they stand for
+ * @property {number} next when it may be drawn
+ */
 
 /**
  * The elements of one turn, and how much of its state they show already.
@@ -15,36 +41,74 @@ import { isOpen, notesOf } from './turn.js';
  * @property {HTMLElement} answer
  * @property {HTMLElement} body
  * @property {HTMLElement} thinking
+ * @property {HTMLElement} doing
  * @property {HTMLElement} notes
+ * @property {HTMLElement} extras
+ * @property {HTMLElement} files
  * @property {HTMLElement} foot
- * @property {Map<Message, {flow: TextFlow, shown: number}>} messages
+ * @property {Map<Message, Part>} messages
  * @property {string} noted
+ * @property {number} extra how many citations, files and calls are shown
+ * @property {number} events how many were looked at
+ * @property {number} drawn when
+ * @property {number} grown when text came last
  * @property {boolean} ended
+ */
+
+/**
+ * What a reader can ask of a turn.
+ *
+ * @typedef {object} Wishes
+ * @property {(turn: Turn) => void} retry
+ * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer
  */
 
 /** The list of turns. */
 export class Transcript {
   #list;
+  #wishes;
   /** @type {Map<Turn, View>} */
   #views = new Map();
+  #still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
-  /** @param {HTMLElement} list */
-  constructor(list) {
+  /**
+   * @param {HTMLElement} list
+   * @param {Wishes} wishes
+   */
+  constructor(list, wishes) {
     this.#list = list;
+    this.#wishes = wishes;
+    list.addEventListener('click', ({ target }) => {
+      if (!(target instanceof HTMLButtonElement)) return;
+      if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
+      if (target.matches('.mark')) showSource(target);
+    });
   }
 
   /**
-   * Brings the elements of a turn up to its state.
+   * Brings the elements of a turn closer to its state.
    *
    * @param {Turn} turn
+   * @param {number} now
+   * @returns {boolean} whether they are there; else it is to be called again for the next picture
    */
-  update(turn) {
-    const view = this.#views.get(turn) ?? this.#add(turn);
-    for (const message of turn.messages) showText(view, message);
+  update(turn, now) {
+    const view = this.#views.get(turn) ?? this.#add(turn, now);
+    const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
+    const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
+    const elapsed = Math.min(now - view.drawn, LONGEST_STEP_MS);
+    view.drawn = now;
+    let complete = true;
+    for (const message of turn.messages) {
+      const done = showText(view, turn, message, flush ? Infinity : elapsed, now);
+      complete &&= done;
+    }
+    if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
-    if (!isOpen(turn) && !view.ended) showEnd(view, turn);
+    if (!isOpen(turn) && !view.ended) this.#end(view, turn);
     if (isOpen(turn) && view.ended) takeBackEnd(view);
-    view.thinking.hidden = turn.firstTextAt !== undefined || !isOpen(turn);
+    showActivity(view, turn, now);
+    return complete;
   }
 
   clear() {
@@ -52,41 +116,101 @@ export class Transcript {
     this.#list.replaceChildren();
   }
 
-  /** @param {Turn} turn */
-  #add(turn) {
+  /** @param {Turn} turn @param {number} now */
+  #add(turn, now) {
     const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
     prompt.setAttribute('aria-label', 'You');
 
-    const thinking = element('p', 'thinking', element('span', 'pulse'), 'Thinking');
-    const [body, notes, foot] = [element('div', 'body'), element('ul', 'notes'), element('div', 'foot')];
-    notes.hidden = true;
-    const answer = element('article', 'turn agent', element('p', 'visually-hidden', 'Agent'), thinking, body, notes, foot);
+    const doing = element('span', 'doing');
+    const thinking = element('p', 'thinking', element('span', 'pulse'), element('span', '', 'Thinking'), doing);
+    const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
+    files.setAttribute('aria-label', 'Files');
+    notes.hidden = files.hidden = true;
+    const answer = element('article', 'turn agent', element('p', 'visually-hidden', 'Agent'), body, thinking, notes, files, extras, foot);
     answer.setAttribute('aria-label', 'Agent');
     answer.setAttribute('aria-busy', 'true');
 
     this.#list.append(prompt, answer);
     /** @type {View} */
-    const view = { answer, body, thinking, notes, foot, messages: new Map(), noted: '', ended: false };
+    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: false };
     this.#views.set(turn, view);
     return view;
+  }
+
+  /** @param {View} view @param {Turn} turn @param {number} extra */
+  #showExtras(view, turn, extra) {
+    view.extra = extra;
+    view.files.append(...turn.files.slice(view.files.children.length).map(fileCard));
+    view.files.hidden = turn.files.length === 0;
+    const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
+    view.extras.replaceChildren(sources ?? '');
+  }
+
+  /** @param {View} view @param {Turn} turn */
+  #end(view, turn) {
+    view.ended = true;
+    view.answer.setAttribute('aria-busy', 'false');
+    const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
+    if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
+    if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
+    if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
+    if (turn.calls.length > 0 && turn.status === 'done' && !turn.answered) {
+      view.foot.append(toolForm(turn.calls, (answers) => this.#wishes.answer(turn, answers)));
+    }
+    view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#wishes)));
   }
 }
 
 /**
  * @param {View} view
+ * @param {Turn} turn
  * @param {Message} message
+ * @param {number} elapsed since the last picture; without end to show everything
+ * @param {number} now
+ * @returns {boolean} whether all of it is shown
  */
-function showText(view, message) {
+function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
-    const text = element('div', 'text');
-    part = { flow: new TextFlow(text), shown: 0 };
+    const text = element('div', 'prose');
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, marks: [], cited: 0, next: 0 };
     view.messages.set(message, part);
     view.body.append(text);
   }
-  if (message.text.length === part.shown) return;
-  part.flow.append(message.text.slice(part.shown));
-  part.shown = message.text.length;
+  const ended = !isOpen(turn) && !view.ended;
+  const cited = message.citations.length;
+  if (!ended && part.shown === message.text.length && part.cited === cited) return true;
+  part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
+  if (now < part.next && !ended) return false;
+  if (part.cited !== cited) part.marks = marksOf(message, turn.messages.flatMap(({ citations }) => citations));
+  part.cited = cited;
+  part.shown = part.due;
+  const before = performance.now();
+  if (ended) part.stream.finish(message.text, part.marks);
+  else part.stream.grow(message.text.slice(0, part.shown), part.marks);
+  const took = performance.now() - before;
+  part.next = took > SLOW_MS ? now + took * 8 : 0;
+  view.grown = now;
+  return part.shown === message.text.length;
+}
+
+/**
+ * Says that the agent is at work, on what, and for how long, while there is nothing else to see.
+ *
+ * @param {View} view
+ * @param {Turn} turn
+ * @param {number} now
+ */
+function showActivity(view, turn, now) {
+  const waits = turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
+  view.thinking.hidden = !isOpen(turn) || !waits;
+  if (view.thinking.hidden) return;
+  const known = turn.events.slice(view.events).map(({ event }) => activityOf(event)).filter(Boolean).at(-1);
+  view.events = turn.events.length;
+  if (known !== undefined) view.doing.dataset.activity = known;
+  const seconds = Math.floor((now - turn.sentAt) / 1000);
+  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000).replace('.0', '') : ''].filter((part) => part && part !== 'Thinking').join(' · ');
+  if (view.doing.textContent !== words) view.doing.textContent = words;
 }
 
 /**
@@ -102,22 +226,6 @@ function showNotes(view, turn) {
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
 }
 
-/**
- * @param {View} view
- * @param {Turn} turn
- */
-function showEnd(view, turn) {
-  view.ended = true;
-  view.answer.setAttribute('aria-busy', 'false');
-  const sources = sourceList(turn);
-  const failure = failureBox(turn);
-  const empty = turn.status === 'done' && turn.messages.every((message) => message.text === '');
-  if (empty) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
-  if (sources) view.foot.append(sources);
-  if (failure) view.foot.append(failure);
-  view.foot.append(timing(turn));
-}
-
 /** @param {View} view */
 function takeBackEnd(view) {
   view.ended = false;
@@ -125,60 +233,10 @@ function takeBackEnd(view) {
   view.foot.replaceChildren();
 }
 
-/** @param {Turn} turn */
-function sourceList(turn) {
-  const sources = sourcesOf(turn.messages.flatMap((message) => message.citations));
-  if (sources.length === 0) return undefined;
-  const items = sources.map((source) => {
-    const name = source.href === undefined ? element('span', 'source-name', source.label) : link(source.href, source.label);
-    if (source.where !== '') name.title = source.where;
-    const item = element('li', '', name);
-    if (source.excerpt !== '') item.append(element('span', 'excerpt', oneLine(source.excerpt, 220)));
-    return item;
-  });
-  const title = element('h3', '', counted(sources.length, 'source'));
-  return element('section', 'sources', title, element('ol', '', ...items));
-}
-
-/**
- * @param {string} href
- * @param {string} label
- */
-function link(href, label) {
-  const made = element('a', 'source-name', label);
-  made.href = href;
-  made.target = '_blank';
-  made.rel = 'noopener noreferrer nofollow';
-  return made;
-}
-
-/** @param {Turn} turn */
-function failureBox(turn) {
-  if (turn.failure === undefined) return undefined;
-  const { message, code, retryable, source } = turn.failure;
-  const interrupted = turn.status === 'interrupted';
-  const title = interrupted ? 'Interrupted' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
-  const box = element('div', `failure${interrupted ? ' interrupted' : ''}`, element('p', 'failure-title', title), element('p', '', message));
-  const advice = retryable ? 'Sending the prompt again may help.' : '';
-  box.append(element('p', 'failure-code', element('code', '', code), advice));
-  box.setAttribute('role', 'alert');
-  return box;
-}
-
-/** @param {Turn} turn */
-function timing(turn) {
-  const parts = [];
-  if (turn.firstTextAt !== undefined) parts.push(`first token after ${duration(turn.firstTextAt - turn.sentAt)}`);
-  if (turn.endedAt !== undefined) {
-    const words = turn.status === 'done' ? 'complete' : 'ended';
-    parts.push(`${words} after ${duration(turn.endedAt - turn.sentAt)}`);
-  }
-  const { chunks, frames } = turn.stats ?? {};
-  if (chunks !== undefined && frames !== undefined) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
-  return element('p', 'timing', sentence(parts.join(' · ')));
-}
-
-/** @param {string} words */
-function sentence(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
+/** @param {HTMLElement} mark */
+function showSource(mark) {
+  const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
+  if (!(source instanceof HTMLElement)) return;
+  source.tabIndex = -1;
+  source.focus();
 }

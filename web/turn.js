@@ -4,11 +4,15 @@
 import { FragmentError, Fragments } from './fragments.js';
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
+/** @import { AgentFile } from './files.js' */
+/** @import { ToolAnswer } from './request.js' */
+
 /**
- * How far a turn is: sent but not yet heard of, running, or over in one of three ways. `interrupted`
- * means that the connection closed first: whether the agent finished is not known.
+ * How far a turn is: sent but not yet heard of, running, or over in one of four ways. `interrupted`
+ * means that the connection closed first: whether the agent finished is not known. `stopped` is the
+ * reader's doing.
  *
- * @typedef {'sent' | 'running' | 'done' | 'failed' | 'interrupted'} Status
+ * @typedef {'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped'} Status
  */
 
 /**
@@ -40,6 +44,12 @@ import { at, listAt, numberAt, parseJson, textAt } from './json.js';
  */
 
 /**
+ * An action that the agent hands to the reader: to carry it out, or (`asks`) to confirm it.
+ *
+ * @typedef {{id: string, name: string, arguments: string, asks: boolean}} ToolCall
+ */
+
+/**
  * What the relay counted.
  *
  * @typedef {object} Stats
@@ -55,10 +65,16 @@ import { at, listAt, numberAt, parseJson, textAt } from './json.js';
  * @typedef {object} Turn
  * @property {string} runId
  * @property {string} prompt
+ * @property {ToolAnswer[]} answers to the tool calls before; with them, the prompt only says so in words
  * @property {boolean} trace whether traces were asked for
  * @property {Status} status
  * @property {Message[]} messages
  * @property {AgentEvent[]} events
+ * @property {AgentFile[]} files
+ * @property {ToolCall[]} calls
+ * @property {boolean} answered whether the reader answered the calls
+ * @property {boolean} intervened whether a guardrail did
+ * @property {{input: number, output: number} | undefined} usage tokens
  * @property {Failure | undefined} failure
  * @property {Stats | undefined} stats
  * @property {number} sentAt
@@ -74,18 +90,24 @@ import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 /**
  * A turn whose prompt has just been sent.
  *
- * @param {{runId: string, prompt: string, trace: boolean}} run
+ * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
  * @param {number} now
  * @returns {Turn}
  */
-export function newTurn({ runId, prompt, trace }, now) {
+export function newTurn({ runId, prompt, trace, answers = [] }, now) {
   return {
     runId,
     prompt,
+    answers,
     trace,
     status: 'sent',
     messages: [],
     events: [],
+    files: [],
+    calls: [],
+    answered: false,
+    intervened: false,
+    usage: undefined,
     failure: undefined,
     stats: undefined,
     sentAt: now,
@@ -115,6 +137,7 @@ export function notesOf(turn) {
   if (turn.overruled !== undefined) {
     notes.push(`The gateway reported “${turn.overruled}”, but the answer came all the same.`);
   }
+  if (turn.intervened) notes.push('A guardrail stepped in: this is its answer, not that of the model.');
   if (turn.missing > 0) {
     notes.push(`${frames(turn.missing)} got lost on the way: this answer may have gaps.`);
   }
@@ -179,8 +202,15 @@ export function applyFrame(turn, frame, now) {
       return appendEvent(turn, frame, now);
     case 'CUSTOM':
       return applyCustom(turn, frame, now);
+    case 'TOOL_CALL_CHUNK':
+      return addCall(turn, frame);
     case 'RUN_FINISHED':
       turn.stats = statsOf(frame);
+      turn.usage = usageOf(frame);
+      for (const interrupt of listAt(frame, 'outcome', 'interrupts')) {
+        const call = turn.calls.find(({ id }) => id === textAt(interrupt, 'toolCallId'));
+        if (call) call.asks = true;
+      }
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
       turn.stats = statsOf(frame);
@@ -217,6 +247,7 @@ function appendEvent(turn, frame, now) {
   const source = textAt(frame, 'source') ?? 'RAW';
   const event = at(frame, 'event');
   const keepalive = source === 'relay' && at(event, 'keepalive') !== undefined;
+  if (at(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
   if (!keepalive) turn.events.push({ at: now, source, event });
 }
 
@@ -232,11 +263,26 @@ function applyCustom(turn, frame, now) {
     case 'bedrock.citations':
       messageOf(turn, value).citations.push(...listAt(value, 'citations'));
       return;
+    case 'bedrock.file':
+      turn.files.push({ name: textAt(value, 'name') ?? '', type: textAt(value, 'type') ?? '', bytes: textAt(value, 'bytes') ?? '' });
+      return;
     case 'relay.fragment':
       return applyFragment(turn, value, now);
     default:
       turn.events.push({ at: now, source: name, event: value });
   }
+}
+
+/**
+ * @param {Turn} turn
+ * @param {unknown} frame
+ */
+function addCall(turn, frame) {
+  const id = textAt(frame, 'toolCallId') ?? '';
+  const delta = textAt(frame, 'delta') ?? '';
+  const known = turn.calls.find((call) => call.id === id);
+  if (known) known.arguments += delta;
+  else turn.calls.push({ id, name: textAt(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false });
 }
 
 /**
@@ -304,6 +350,13 @@ function statsOf(frame) {
     firstChunkMs: numberAt(stats, 'firstChunkMs'),
     totalMs: numberAt(stats, 'totalMs'),
   };
+}
+
+/** @param {unknown} frame */
+function usageOf(frame) {
+  const used = listAt(frame, 'usage');
+  const sum = (/** @type {string} */ key) => used.reduce((total, one) => Number(total) + (numberAt(one, key) ?? 0), 0);
+  return used.length === 0 ? undefined : { input: Number(sum('inputTokens')), output: Number(sum('outputTokens')) };
 }
 
 /** @param {number} count */

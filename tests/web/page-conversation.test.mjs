@@ -96,10 +96,39 @@ describe('every kind of frame', () => {
 
   test('frame types and custom names of a later relay are listed, not dropped', () => {
     const { turn, send } = started();
-    send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta: '{}' });
-    send({ type: 'CUSTOM', name: 'bedrock.file', value: { name: 'a.csv' } });
-    assert.deepEqual(turn.events.map(({ source }) => source), ['TOOL_CALL_CHUNK', 'bedrock.file']);
+    send({ type: 'NOVELTY', delta: '{}' });
+    send({ type: 'CUSTOM', name: 'bedrock.novelty', value: { name: 'a.csv' } });
+    assert.deepEqual(turn.events.map(({ source }) => source), ['NOVELTY', 'bedrock.novelty']);
     assert.deepEqual(turn.events[1]?.event, { name: 'a.csv' });
+  });
+
+  test('files, tool calls, confirmations, tokens and guardrails have places of their own', () => {
+    const { turn, send } = started();
+    send({ type: 'CUSTOM', name: 'bedrock.file', value: { name: 'a.csv', type: 'text/csv', bytes: 'YQ==' } });
+    for (const delta of ['{"a":', '1}']) send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta });
+    send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'd', toolCallName: 'cancel', delta: '{}' });
+    send(raw({ trace: { trace: { guardrailTrace: { action: 'INTERVENED' } } } }));
+    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }] } });
+    assert.deepEqual(turn.files, [{ name: 'a.csv', type: 'text/csv', bytes: 'YQ==' }]);
+    assert.deepEqual(turn.calls, [
+      { id: 'c', name: 'book', arguments: '{"a":1}', asks: false },
+      { id: 'd', name: 'cancel', arguments: '{}', asks: true },
+    ]);
+    assert.deepEqual(turn.usage, { input: 6, output: 2 });
+    assert.match(notesOf(turn)[0] ?? '', /guardrail stepped in/);
+    assert.equal(turn.events.length, 1, 'the trace is still a trace');
+  });
+
+  test('a stopped turn keeps its text, and what comes after is late', () => {
+    const { conversation, turn, send } = started();
+    send(RUN_STARTED);
+    send(chunk('so far'));
+    assert.deepEqual(conversation.stop(200), [turn]);
+    assert.deepEqual(send(chunk(' late')), {});
+    assert.deepEqual(send(RUN_FINISHED), {});
+    assert.equal(turn.status, 'stopped');
+    assert.equal(textOf(turn), 'so far');
+    assert.deepEqual(conversation.stop(300), []);
   });
 
   test('an error keeps the text before it, and its code and advice', () => {

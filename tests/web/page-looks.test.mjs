@@ -37,7 +37,7 @@ describe('at any width', () => {
       assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
       assert.equal((await overhang(page, '#traces-scroller')).right, 0);
       const small = await page.locator('button:visible, summary:visible, a:visible').evaluateAll((targets) =>
-        targets.filter((target) => target.closest('.sources') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
+        targets.filter((target) => target.closest('.sources, .prose p, .prose li') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
       );
       assert.deepEqual(small, []);
       await page.locator('#traces-scroller').press('Escape');
@@ -92,7 +92,7 @@ test('dark and light come from the system, and from a switch that is remembered'
   assert.ok((await lightness()) > 200);
 });
 
-test('axe finds nothing serious: empty, streaming, complete, failed, narrow, each in light and dark', async () => {
+test('axe finds nothing serious: empty, streaming, complete, failed, asking, with files, narrow, each in light and dark', async () => {
   const gate = new FrameGate();
   const page = await open({ reducedMotion: 'reduce', prepare: (page) => gate.guard(page) });
   const check = async (/** @type {string} */ when) => {
@@ -106,7 +106,7 @@ test('axe finds nothing serious: empty, streaming, complete, failed, narrow, eac
   await traceSwitch(page).check();
   await send(page, 'hello');
   await gate.until('TEXT_MESSAGE_CHUNK');
-  await page.locator('article.agent .text').waitFor();
+  await page.locator('article.agent .prose').waitFor();
   await check('streaming');
   gate.open();
   await answer(page);
@@ -116,6 +116,12 @@ test('axe finds nothing serious: empty, streaming, complete, failed, narrow, eac
   await send(page, '/error throttlingException 3');
   await answer(page, 2);
   await check('failed');
+  await send(page, '/tool 3');
+  await answer(page, 3);
+  await check('asked for a result');
+  await send(page, '/file');
+  await answer(page, 4);
+  await check('with files');
   await page.setViewportSize({ width: 360, height: 700 });
   await page.waitForFunction(() => innerWidth === 360);
   await check('narrow, the trace in the place of the chat');

@@ -23,6 +23,21 @@ describe('the request', () => {
     RunAgentInputSchema.parse(input);
   });
 
+  test('with answers to tool calls has tool messages and a resumption in place of the prompt', async () => {
+    const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+    const answers = [{ id: 'a', content: '21', failed: false }, { id: 'b', content: 'no', failed: true }, { id: 'c', confirmed: true }, { id: 'd', confirmed: false }];
+    const input = JSON.parse(runRequest({ ...run, prompt: 'in words', answers }));
+    assert.deepEqual(input.messages, [
+      { id: 'message-1-0', role: 'tool', toolCallId: 'a', content: '21' },
+      { id: 'message-1-1', role: 'tool', toolCallId: 'b', content: 'no', error: 'no' },
+    ]);
+    assert.deepEqual(input.resume, [
+      { interruptId: 'c', status: 'resolved', payload: { confirmed: true } },
+      { interruptId: 'd', status: 'cancelled', payload: { confirmed: false } },
+    ]);
+    RunAgentInputSchema.parse(input);
+  });
+
   test('needs a prompt', () => {
     for (const prompt of ['', '   ', '\n\t']) assert.throws(() => runRequest({ ...run, prompt }), RequestError);
   });

@@ -70,6 +70,9 @@ export function useChat() {
   };
 }
 
+/** The letters and digits of a text, for comparing one with what Markdown made of it. @param {string} text */
+export const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, '');
+
 /** Waits for the connection. @param {Page} page */
 export async function connected(page) {
   await page.getByText('Connected', { exact: true }).waitFor();

@@ -61,6 +61,13 @@ const PICTURES = {
       await fromTheTop(page);
     },
   },
+  tool: {
+    options: { viewport: { width: 1100, height: 760 } },
+    async pose(page) {
+      await ask(page, '/tool api');
+      await ended(page);
+    },
+  },
   error: {
     options: { viewport: { width: 1100, height: 520 } },
     async pose(page) {

@@ -1,0 +1,235 @@
+// What people do with answers, in Chromium against the real local AWS.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { safeName } from '../../web/files.js';
+import { marksOf } from '../../web/citations.js';
+import { reveal } from '../../web/typewriter.js';
+import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
+import { FrameGate } from './support/frames.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const { open } = useChat();
+
+/** Lets frames through until some text is shown. @param {Page} page @param {FrameGate} gate */
+async function someText(page, gate) {
+  for (let text = ''; text.length < 40; ) text += (await gate.next()).delta ?? '';
+  await page.waitForFunction(() => (document.querySelector('article.agent:last-child .prose')?.textContent ?? '').length > 10);
+}
+
+/** @param {Page} page @param {import('playwright-core').Locator} button @returns {Promise<{name: string, text: string}>} */
+async function saved(page, button) {
+  const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
+  return { name: download.suggestedFilename(), text: await readFile(await download.path(), 'utf8') };
+}
+
+describe('the pace', () => {
+  test('shows a backlog within a moment, and small ones at five milliseconds a character', () => {
+    const text = 'x'.repeat(10_000);
+    assert.equal(reveal(text, 9_980, 20), 9_984);
+    assert.equal(reveal(text, 0, 16), 640);
+    let shown = 0;
+    for (let pictures = 0; pictures < 200; pictures += 1) shown = reveal(text, shown, 16);
+    assert.equal(shown, text.length);
+  });
+
+  test('never cuts what people count as one character', () => {
+    const text = '👨‍👩‍👧‍👦🇨🇭e\u0301👍🏽'.repeat(20);
+    const ends = new Set(Array.from(new Intl.Segmenter().segment(text), ({ index, segment }) => index + segment.length));
+    for (let shown = 0; shown < text.length; ) {
+      shown = reveal(text, shown, 1);
+      assert.ok(ends.has(shown), `${shown}`);
+    }
+  });
+});
+
+describe('citations', () => {
+  const words = 'Grüße 👋 aus Zürich.';
+  const text = `👩‍👩‍👧 Vorab. ${words} Ende.`;
+  const start = text.indexOf(words);
+  for (const [unit, at] of /** @type {[string, number][]} */ ([
+    ['UTF-16 units', start],
+    ['characters', [...text.slice(0, start)].length],
+    ['bytes', Buffer.byteLength(text.slice(0, start))],
+    ['nothing sensible', 7000],
+  ])) {
+    test(`stand behind the cited words, whether spans count ${unit}`, () => {
+      const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
+      const citation = { generatedResponsePart: { textResponsePart: { text: words, span: { start: at, end: at + 3 } } }, retrievedReferences: [reference, reference] };
+      assert.deepEqual(marksOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
+    });
+  }
+
+  test('are numbered marks at their words, and lead to their sources', async () => {
+    const page = await open();
+    await send(page, 'hello');
+    await answer(page);
+    const marks = page.locator('.mark');
+    assert.deepEqual(await marks.allTextContents(), ['1', '2']);
+    const before = await marks.evaluateAll((all) => all.map((mark) => mark.previousSibling?.textContent ?? ''));
+    assert.match(before[0] ?? '', /29 seconds for an answer and no longer\.$/);
+    assert.match(before[1] ?? '', /until the agent has finished\.$/);
+    await page.getByRole('button', { name: 'Source 2' }).click();
+    assert.match((await page.locator('.sources li:focus').textContent()) ?? '', /after-the-response\.md/);
+  });
+});
+
+describe('an answer that is being written', () => {
+  for (const [how, act] of /** @type {[string, (page: Page) => Promise<void>][]} */ ([
+    ['button', (page) => page.getByRole('button', { name: 'Stop' }).click()],
+    ['Escape', (page) => page.keyboard.press('Escape')],
+  ])) {
+    test(`stops by ${how}, keeps its text, and is asked for again as a new turn`, async () => {
+      const gate = new FrameGate();
+      const page = await open({ prepare: (page) => gate.guard(page) });
+      await send(page, '/tokens 3000 100');
+      await someText(page, gate);
+      await act(page);
+      assert.match(await answer(page), /^1 2 3/);
+      assert.equal(await page.getByText('Stopped.', { exact: true }).first().isVisible(), true);
+      assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
+      await connected(page);
+      gate.open();
+      assert.equal(await page.locator('article').count(), 2);
+      await page.getByRole('button', { name: 'Retry' }).click();
+      await page.locator('article.agent .prose').nth(1).waitFor();
+      assert.equal(await page.locator('article.user').count(), 2);
+      await page.keyboard.press('Escape');
+      await answer(page, 2);
+    });
+  }
+
+  test('says what the agent is doing, and for how long', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    await page.getByRole('switch', { name: 'Trace' }).check();
+    await send(page, 'hello');
+    await gate.until('RAW');
+    await page.locator('.doing', { hasText: /Looking at the prompt/ }).waitFor();
+    await page.locator('.doing', { hasText: /\d s$/ }).waitFor();
+    gate.open();
+    await answer(page);
+    assert.equal(await page.locator('.thinking').isVisible(), false);
+  });
+
+  test('is left by a scroll up, and found again by a jump', async () => {
+    const page = await open({ viewport: { width: 600, height: 400 } });
+    await send(page, '/tokens 900 3000');
+    await answer(page);
+    const jump = page.getByRole('button', { name: 'Jump to latest' });
+    assert.equal(await jump.isVisible(), false);
+    await page.locator('#scroller').hover();
+    await page.mouse.wheel(0, -150);
+    await jump.click();
+    await jump.waitFor({ state: 'hidden' });
+    assert.ok(await page.locator('#scroller').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2));
+  });
+
+  test('is marked as interrupted after a reload, and not sent again by itself', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    await send(page, '/tokens 3000 100');
+    await someText(page, gate);
+    await page.reload();
+    await connected(page);
+    assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*left before the answer was complete/);
+    assert.match(await answer(page), /^1 2 3/);
+    assert.equal(await page.locator('article').count(), 2);
+    assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
+  });
+});
+
+describe('what else an agent says', () => {
+  test('files have name, type and size, a picture, and are only ever saved', async () => {
+    const page = await open();
+    await send(page, '/file');
+    await answer(page);
+    const files = page.locator('.file');
+    assert.equal(await files.count(), 2);
+    const csv = files.filter({ hasText: 'forecast.csv' });
+    assert.match((await csv.textContent()) ?? '', /text\/csv · \d+ bytes|KB/);
+    const { name, text } = await saved(page, csv.getByRole('button', { name: 'Download forecast.csv' }));
+    assert.equal(name, 'forecast.csv');
+    assert.match(text, /,/);
+    await page.waitForFunction(() => (document.querySelector('.preview') instanceof HTMLImageElement ? /** @type {HTMLImageElement} */ (document.querySelector('.preview')).naturalWidth : 0) > 0);
+  });
+
+  test('names of files are only names', () => {
+    for (const [given, safe] of [['../../etc/passwd', 'passwd'], ['C:\\x\\a.exe', 'a.exe'], ['\u202egpj.exe', 'gpj.exe'], ['..', 'file'], ['', 'file'], ['a\nb<c>', 'ab_c_'], ['.bashrc', 'bashrc']]) {
+      assert.equal(safeName(given ?? ''), safe);
+    }
+  });
+
+  test('a tool call is a form, and its result goes on with the conversation', async () => {
+    const page = await open();
+    await send(page, '/tool');
+    await answer(page);
+    const form = page.getByRole('form', { name: 'What the agent asks for' });
+    assert.match((await form.textContent()) ?? '', /get_weather.*cityZürichdays3/);
+    await form.getByLabel('Result').fill('21 °C');
+    await form.getByRole('button', { name: 'Send result' }).click();
+    assert.match(await answer(page, 2), /21 °C/);
+    assert.match((await page.locator('article.user .text').last().textContent()) ?? '', /Result of get_weather: 21 °C/);
+    assert.equal(await form.getByRole('button', { name: 'Send result' }).isDisabled(), true);
+    await page.reload();
+    await answer(page, 2);
+    assert.equal(await form.count(), 0, 'what is answered is not asked again');
+  });
+
+  for (const [decision, said] of /** @type {[string, RegExp][]} */ ([['Confirm', /You confirmed/], ['Deny', /You declined/]])) {
+    test(`a confirmation takes ${decision}`, async () => {
+      const page = await open();
+      await send(page, '/confirm');
+      await answer(page);
+      await page.getByRole('button', { name: decision, exact: true }).click();
+      assert.match(await answer(page, 2), said);
+    });
+  }
+
+  test('a guardrail is marked', async () => {
+    const page = await open();
+    await page.getByRole('switch', { name: 'Trace' }).check();
+    await send(page, '/guardrail');
+    await answer(page);
+    assert.match((await page.locator('.notes').textContent()) ?? '', /guardrail stepped in/);
+  });
+
+  test('an error that may pass offers to retry, and one that will not does not', async () => {
+    const page = await open();
+    await send(page, '/error throttling 2');
+    await answer(page);
+    assert.equal(await page.getByRole('button', { name: 'Retry' }).count(), 1);
+    await send(page, '/error validation 2');
+    await answer(page, 2);
+    assert.equal(await page.getByRole('button', { name: 'Retry' }).count(), 1);
+  });
+});
+
+test('an answer, a block of code and the conversation can be taken along', async () => {
+  const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+  await send(page, 'hello');
+  await answer(page);
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  await page.getByRole('button', { name: 'Copy the code' }).first().click();
+  await page.getByText('Copied', { exact: true }).waitFor();
+  assert.equal(await clipboard(), '{"prompt": "/tokens 200 50", "trace": true}');
+  await page.getByRole('button', { name: 'Copy answer' }).click();
+  await page.getByRole('button', { name: 'Copied' }).last().waitFor();
+  await page.waitForFunction(() => navigator.clipboard.readText().then((text) => text.startsWith('## ')));
+  assert.match(await clipboard(), /```json\n.*\n```/);
+  const { name, text } = await saved(page, page.getByRole('button', { name: 'Save the conversation as Markdown' }));
+  assert.equal(name, 'conversation.md');
+  assert.match(text, /^# Conversation with the agent\n\n## You\n\nhello\n\n## Agent\n\n## How[^]*Sources:\n\n1\. limits\.md/);
+});
+
+test('print has the words and nothing to press', async () => {
+  const page = await open();
+  await send(page, 'hello');
+  await answer(page);
+  await page.emulateMedia({ media: 'print' });
+  assert.equal(await promptBox(page).isVisible(), false);
+  assert.equal(await page.getByRole('button', { name: 'Copy answer' }).isVisible(), false);
+  assert.equal(await page.locator('.prose table').isVisible(), true);
+});

@@ -1,0 +1,87 @@
+// Files: those that the agent made, and those that the page makes. A download never opens in the page.
+
+import { element } from './dom.js';
+import { size } from './format.js';
+
+/**
+ * @typedef {object} AgentFile
+ * @property {string} name as the agent calls it
+ * @property {string} type its media type
+ * @property {string} bytes base64
+ */
+
+/** What a browser decodes without running anything. */
+const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;
+const LARGEST_PREVIEW = 6 * 1024 * 1024;
+/** A download reads its address some time after the click. */
+const REVOKE_MS = 60_000;
+
+/**
+ * A file of the agent: its name, type and size, a picture of it if it is one, and the way to have it.
+ *
+ * @param {AgentFile} file
+ */
+export function fileCard(file) {
+  const name = safeName(file.name);
+  const length = Math.floor((file.bytes.replace(/=+$/, '').length * 3) / 4);
+  const button = element('button', 'quiet', 'Download');
+  button.type = 'button';
+  button.setAttribute('aria-label', `Download ${name}`);
+  const about = element('span', 'file-about', file.bytes === '' ? 'not kept over the reload' : `${file.type || 'unknown type'} · ${size(length)}`);
+  const item = element('li', 'file', element('span', 'file-name', name), about, button);
+  button.disabled = file.bytes === '';
+  button.addEventListener('click', () => {
+    const bytes = decode(file.bytes);
+    if (bytes) download(name, bytes);
+    else about.textContent = 'This file arrived damaged: it is not base64.';
+  });
+  const picture = IMAGES.test(file.type) && length > 0 && length <= LARGEST_PREVIEW ? decode(file.bytes) : undefined;
+  if (picture) {
+    const image = element('img', 'preview');
+    image.alt = name;
+    image.src = URL.createObjectURL(new Blob([picture], { type: file.type }));
+    for (const event of ['load', 'error']) image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
+    image.addEventListener('error', () => image.remove());
+    item.prepend(image);
+  }
+  return item;
+}
+
+/**
+ * Saves bytes or text to the reader's disk.
+ *
+ * @param {string} name
+ * @param {BlobPart} content
+ */
+export function download(name, content) {
+  // No type that a browser would show: whatever it is, it is only saved.
+  const address = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
+  const link = element('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), REVOKE_MS);
+}
+
+/**
+ * A name that is only a name: no folders, nothing invisible, nothing that turns its letters around.
+ *
+ * @param {string} name
+ */
+export function safeName(name) {
+  const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? '';
+  const plain = last.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '');
+  return [...plain].slice(-100).join('') || 'file';
+}
+
+/** @param {string} base64 */
+function decode(base64) {
+  try {
+    const binary = atob(base64);
+    const bytes = new Uint8Array(binary.length);
+    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
+    return bytes;
+  } catch {
+    return undefined;
+  }
+}

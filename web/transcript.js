@@ -142,14 +142,15 @@ export class Transcript {
     view.extra = extra;
     view.files.append(...turn.files.slice(view.files.children.length).map(fileCard));
     view.files.hidden = turn.files.length === 0;
-    const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
-    view.extras.replaceChildren(sources ?? '');
   }
 
   /** @param {View} view @param {Turn} turn */
   #end(view, turn) {
     view.ended = true;
     view.answer.setAttribute('aria-busy', 'false');
+    // Not before: below text that grows, the list would move with every line.
+    const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
+    view.extras.replaceChildren(sources ?? '');
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));

@@ -55,7 +55,6 @@ function run(config) {
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
   const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
-  const followers = [reader, new Follower(byId('traces-scroller', HTMLElement))];
 
   // Frames may come by the hundred a second; the page is brought up to date once for each picture. A
   // hidden page has no pictures.
@@ -81,7 +80,7 @@ function run(config) {
     }
     schedule();
     if (!traces.isEmpty) panel.offer();
-    for (const follower of followers) follower.follow();
+    reader.follow();
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
@@ -132,7 +131,7 @@ function run(config) {
     hideBanner();
     say('Generating.');
     show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
-    for (const follower of followers) follower.attach();
+    reader.attach();
     return true;
   };
   const stop = () => {

@@ -16,8 +16,10 @@ const { open, openForAll } = useChat();
 /** @param {Page} page @param {string} prompt */
 async function trace(page, prompt) {
   await traceSwitch(page).check();
+  // A tab that was reloaded shows the answers from before.
+  const before = await page.locator('article.agent').count();
   await send(page, prompt);
-  await answer(page);
+  await answer(page, before + 1);
 }
 
 /** @param {Page} page @param {string} name of a kind @param {number} [nth] */

@@ -101,6 +101,8 @@ where
     let outcome = match AssertUnwindSafe(relayed).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
+            // The frame in flight may be lost, so the run did not end well, even if the agent has.
+            turn.outbox.withdraw_end();
             turn.fail(panicked(&*panic));
             // Seldom needed, so it takes no room in the future of every run.
             let rest = Box::pin(turn.pump(None::<S>, connection, limits, pending()));

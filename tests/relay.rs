@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use agent_relay::agent::AgentEvent;
@@ -514,6 +515,25 @@ async fn a_panic_ends_one_run_in_good_order() {
     check_frames(&frames);
     assert_eq!(text(&frames), "0 1 2 ");
     assert_eq!(frames.last().unwrap()["code"], "internal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_the_end_waits_leaves_one_terminal_frame() {
+    struct Panicking(Recorder, AtomicU32);
+    impl Connection for Panicking {
+        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+            let number = self.1.fetch_add(1, Ordering::Relaxed);
+            assert!(number != 1, "the second post");
+            self.0.post(frame).await
+        }
+    }
+    let connection = Panicking(Recorder::taking(&[50]), AtomicU32::new(0));
+    let events = stream::iter([Ok(chunk("lost"))]);
+    relay(&run(false), events, &connection, &limits(), pending()).await;
+    let frames = connection.0.frames();
+    let terminal: Vec<&Value> = frames.iter().filter(|frame| is_terminal(frame)).collect();
+    assert_eq!(terminal.len(), 1, "{frames:?}");
+    assert_eq!(terminal[0]["code"], "internal");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,6 +50,15 @@ impl Outbox {
         }
     }
 
+    /// Takes back a terminal event that is still waiting, so that another can take its place.
+    pub fn withdraw_end(&mut self) {
+        if let Some(Event::RunFinished { .. } | Event::RunError { .. }) = self.events.back()
+            && let Some(end) = self.events.pop_back()
+        {
+            self.weight -= end.weight();
+        }
+    }
+
     /// The memory that the waiting events hold, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {

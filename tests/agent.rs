@@ -10,12 +10,11 @@ use std::time::Duration;
 use agent_relay::agent::{Agent, AgentEvent};
 use agent_relay::config::Config;
 use agent_relay::local::{LocalAws, Options};
-use agent_relay::request::{Input, Run};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use futures::StreamExt as _;
-use local_support::{soon, start};
+use local_support::{run, soon, start};
 
 /// An SDK configuration that ends a stream after one second without data, where the default is 20.
 async fn impatient(aws: &LocalAws) -> SdkConfig {
@@ -57,18 +56,7 @@ async fn an_agent_may_be_silent() {
         _ => None,
     });
     let agent = Agent::new(&impatient(&aws).await, &config.unwrap());
-    let run = Run {
-        thread_id: "thread-1".to_owned(),
-        run_id: "run-1".to_owned(),
-        request_id: "request-1".to_owned(),
-        session_id: "thread-1".to_owned(),
-        memory_id: None,
-        input: Input::Prompt("/slow 6".to_owned()),
-        trace: false,
-        session_attributes: [].into(),
-        prompt_session_attributes: [].into(),
-        end_session: false,
-    };
+    let run = run("/slow 6");
     let mut events = pin!(agent.invoke(&run));
     let mut text = Vec::new();
     while let Some(event) = soon("an event", events.next()).await {

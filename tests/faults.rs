@@ -15,12 +15,11 @@ use agent_relay::connection::Connections;
 use agent_relay::event::Origin;
 use agent_relay::local::{Event, Limits, Options, PostFault};
 use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
-use agent_relay::request::{Input, Run};
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
-use local_support::{Client, happened, soon};
+use local_support::{Client, happened, run, soon};
 use serde_json::{Value, json};
 use stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
 use tokio::time::Instant;
@@ -325,18 +324,7 @@ async fn function_panics_inside_one_turn() {
         .await;
     let connections = Connections::new(&sdk, true).await.unwrap();
     let connection = connections.to(&Origin { connection_id, ..Origin::default() }).unwrap();
-    let run = Run {
-        thread_id: "thread-1".to_owned(),
-        run_id: "run-1".to_owned(),
-        request_id: "request-1".to_owned(),
-        session_id: "thread-1".to_owned(),
-        memory_id: None,
-        input: Input::Prompt("hello".to_owned()),
-        trace: false,
-        session_attributes: [].into(),
-        prompt_session_attributes: [].into(),
-        end_session: false,
-    };
+    let run = run("hello");
     let events = stream::iter(1..=4).map(|n| {
         assert!(n < 4, "nobody expected this");
         let bytes = format!("chunk {n} ").into_bytes();

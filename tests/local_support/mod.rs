@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use agent_relay::local::{Entry, Event, LocalAws, Options};
+use agent_relay::request::{Input, Run};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -20,6 +21,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let ended = tokio::time::timeout(PATIENCE, future).await;
     ended.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A run that asks for nothing but an answer to `prompt`.
+pub(crate) fn run(prompt: &str) -> Run {
+    Run {
+        thread_id: "thread-1".to_owned(),
+        run_id: "run-1".to_owned(),
+        request_id: "request-1".to_owned(),
+        session_id: "thread-1".to_owned(),
+        memory_id: None,
+        input: Input::Prompt(prompt.to_owned()),
+        trace: false,
+        session_attributes: [].into(),
+        prompt_session_attributes: [].into(),
+        end_session: false,
+    }
 }
 
 /// The local AWS without a function.

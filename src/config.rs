@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::config::access::{Access, Origins, Provider, is_safe_url};
+
+pub mod access;
+
 /// What the function is configured with. Every value has been validated: nothing inside checks again.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,8 +31,24 @@ pub struct Config {
     /// (`AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI` or `AWS_ENDPOINT_URL`). The SDK reads it; when it
     /// is absent, the endpoint is derived from each event.
     pub callback_endpoint_is_set: bool,
+    /// `ACCESS` (`open`, `code` or `oidc`, default `open`) with `ACCESS_CODE`, or `OIDC_ISSUER` and
+    /// `OIDC_AUDIENCE`: who may connect.
+    pub access: Access,
+    /// `ALLOWED_ORIGINS` (separated by commas, default all): whose pages may connect.
+    pub origins: Origins,
+    /// What the page is told.
+    pub page: Page,
     /// How to log.
     pub log: Log,
+}
+
+/// What the page is told, beside how users are let in and whether there are traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// `WEBSOCKET_URL`, or else the callback endpoint with `wss` for `https`: where the page connects.
+    pub endpoint: Option<String>,
+    /// `SUGGESTED_PROMPTS` (separated by `|`): what the page offers for a first try.
+    pub suggestions: Vec<String>,
 }
 
 /// How to log, from Lambda's own variables, so that the advanced logging controls of the console work.
@@ -54,6 +74,9 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// The SDK's own variable for the endpoint of one service.
+const CALLBACK_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
 impl Config {
     /// Reads the configuration from the process environment.
@@ -85,8 +108,11 @@ impl Config {
                 1_000_000,
             ))
             .unwrap_or(usize::MAX),
-            callback_endpoint_is_set: env.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI").is_some()
+            callback_endpoint_is_set: env.get(CALLBACK_ENDPOINT).is_some()
                 || env.get("AWS_ENDPOINT_URL").is_some(),
+            access: env.access(),
+            origins: env.origins("ALLOWED_ORIGINS"),
+            page: env.page(),
             log: env.log(),
         };
         if env.problems.is_empty() {
@@ -166,6 +192,73 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                 default
             }
         }
+    }
+
+    fn access(&mut self) -> Access {
+        let (code, issuer) = (self.get("ACCESS_CODE"), self.get("OIDC_ISSUER"));
+        match self.get("ACCESS").as_deref() {
+            Some("code") => Access::Code(code.unwrap_or_else(|| {
+                self.problems.push("ACCESS is code, but ACCESS_CODE is not set.".to_owned());
+                String::new()
+            })),
+            Some("oidc") => Access::Oidc(self.provider(issuer)),
+            // Half of a setting must not end in an open door.
+            None if code.is_some() || issuer.is_some() => {
+                self.problems.push(
+                    "ACCESS_CODE or OIDC_ISSUER is set, but ACCESS is not: set it to code or oidc."
+                        .to_owned(),
+                );
+                Access::Open
+            }
+            None | Some("open") => Access::Open,
+            Some(other) => {
+                self.problems
+                    .push(format!("ACCESS is \"{other}\", but it must be open, code or oidc."));
+                Access::Open
+            }
+        }
+    }
+
+    fn provider(&mut self, issuer: Option<String>) -> Provider {
+        let (issuer, audience) =
+            (issuer.unwrap_or_default(), self.get("OIDC_AUDIENCE").unwrap_or_default());
+        if !is_safe_url(&issuer) {
+            self.problems.push(format!(
+                "OIDC_ISSUER is \"{issuer}\", but it must be the https URL that the provider's tokens have as iss, for example https://login.example.com/."
+            ));
+        }
+        if audience.is_empty() {
+            self.problems.push(
+                "ACCESS is oidc, but OIDC_AUDIENCE is not set: set it to the aud, or the client_id, of the tokens that are made out for this deployment."
+                    .to_owned(),
+            );
+        }
+        Provider { issuer, audience }
+    }
+
+    fn origins(&mut self, name: &str) -> Origins {
+        Origins::parse(&self.get(name).unwrap_or_default()).unwrap_or_else(|problem| {
+            self.problems.push(format!("{name} is wrong: {problem}."));
+            Origins::Any
+        })
+    }
+
+    fn page(&mut self) -> Page {
+        let callback = || {
+            let url = self.get(CALLBACK_ENDPOINT)?;
+            url.strip_prefix("http").map(|rest| format!("ws{rest}"))
+        };
+        let endpoint = self.get("WEBSOCKET_URL").or_else(callback);
+        if let Some(url) = &endpoint
+            && !(url.starts_with("wss://") || url.starts_with("ws://"))
+        {
+            self.problems.push(format!(
+                "WEBSOCKET_URL is \"{url}\", but it must begin with wss://, for example wss://chat.example.com."
+            ));
+        }
+        let suggestions = self.get("SUGGESTED_PROMPTS").unwrap_or_default();
+        let suggestions = suggestions.split('|').map(str::trim).filter(|prompt| !prompt.is_empty());
+        Page { endpoint, suggestions: suggestions.map(str::to_owned).collect() }
     }
 
     fn log(&mut self) -> Log {
@@ -271,6 +364,13 @@ mod tests {
             ("KEEPALIVE_SECONDS", "600", "from 1 to 540"),
             ("KEEPALIVE_SECONDS", "soon", "from 1 to 540"),
             ("MAX_PROMPT_CHARS", "-1", "from 1 to 1000000"),
+            ("ACCESS", "everyone", "open, code or oidc"),
+            ("ACCESS", "code", "ACCESS_CODE is not set"),
+            ("ACCESS", "oidc", "OIDC_ISSUER is \"\""),
+            ("ACCESS_CODE", "open sesame", "ACCESS is not"),
+            ("OIDC_ISSUER", "https://id.example", "ACCESS is not"),
+            ("ALLOWED_ORIGINS", "chat.example.com", "not an origin"),
+            ("WEBSOCKET_URL", "https://chat.example.com", "wss://"),
             ("AWS_LAMBDA_LOG_LEVEL", "loud", "TRACE, DEBUG"),
             ("AWS_LAMBDA_LOG_FORMAT", "xml", "JSON or Text"),
             ("RUST_LOG", "agent_relay=loud", "agent_relay=debug"),
@@ -279,6 +379,34 @@ mod tests {
             let error = config(&variables).unwrap_err();
             assert!(error.contains(name) && error.contains(hint), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn who_may_connect_is_read_as_a_whole() {
+        let access = |more: &[(&str, &str)]| {
+            config(&[&REQUIRED[..], more].concat()).map(|config| config.access)
+        };
+        assert_eq!(access(&[]), Ok(Access::Open));
+        let code = access(&[("ACCESS", "code"), ("ACCESS_CODE", "open sesame")]);
+        assert_eq!(code, Ok(Access::Code("open sesame".to_owned())));
+        let issuer = [("ACCESS", "oidc"), ("OIDC_ISSUER", "https://id.example/")];
+        let provider = Provider { issuer: issuer[1].1.to_owned(), audience: "chat".to_owned() };
+        let oidc = access(&[issuer[0], issuer[1], ("OIDC_AUDIENCE", "chat")]);
+        assert_eq!(oidc, Ok(Access::Oidc(provider)));
+        assert!(access(&issuer).unwrap_err().contains("OIDC_AUDIENCE is not set"));
+    }
+
+    #[test]
+    fn the_page_connects_where_the_callbacks_go_unless_told_otherwise() {
+        let page = |more: &[(&str, &str)]| config(&[&REQUIRED[..], more].concat()).unwrap().page;
+        assert_eq!(page(&[]), Page { endpoint: None, suggestions: vec![] });
+        let callback = (CALLBACK_ENDPOINT, "https://abc.execute-api.eu-west-1.amazonaws.com/live");
+        let page_ = page(&[callback, ("SUGGESTED_PROMPTS", "What can you do? | Refund A-1017 |")]);
+        let endpoint = "wss://abc.execute-api.eu-west-1.amazonaws.com/live";
+        assert_eq!(page_.endpoint.as_deref(), Some(endpoint));
+        assert_eq!(page_.suggestions, ["What can you do?", "Refund A-1017"]);
+        let custom = page(&[callback, ("WEBSOCKET_URL", "wss://chat.example.com")]);
+        assert_eq!(custom.endpoint.as_deref(), Some("wss://chat.example.com"));
     }
 
     #[test]

@@ -1,19 +1,28 @@
-//! What an invocation is: a client connects, disconnects, or sends a message.
+//! What an invocation is: a client asks to come in, connects, disconnects, or sends a message; or a
+//! browser asks for the page.
 //!
-//! All three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`) invoke the one
-//! function. What a payload is follows from its own fields, as API Gateway documents them in
-//! "Set up Lambda proxy integration" of WebSocket APIs.
+//! The three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`), its authorizer and
+//! the HTTP API of the page all invoke the one function. What a payload is follows from its own
+//! fields, as API Gateway documents them in "Set up Lambda proxy integration" of WebSocket APIs,
+//! "Input to an API Gateway Lambda authorizer" and "Payload format version 2.0" of HTTP APIs.
 
 use aws_lambda_events::event::apigw::{
+    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayV2httpRequest,
     ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext,
 };
+use aws_lambda_events::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::access::Handshake;
+use crate::page;
+
 /// One invocation of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// API Gateway asks whether a client may connect, before `$connect`.
+    Authorize(Authorize),
     /// A client asks to connect (`$connect`).
     Connect(Connect),
     /// A client has gone (`$disconnect`; API Gateway sends it on a best-effort basis).
@@ -25,8 +34,21 @@ pub enum Invocation {
     },
     /// A client sent a message (`$default`, or any other route of messages).
     Message(Message),
+    /// A browser asks for a file of the page.
+    Page(page::Request),
     /// Something this function does not answer; the text says what it looks like.
     Unknown(String),
+}
+
+/// API Gateway asks whether a client may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorize {
+    /// The connection to be, if the event names it.
+    pub connection_id: String,
+    /// What the answer allows or denies: the ARN of `$connect`.
+    pub method_arn: String,
+    /// What the client brought.
+    pub handshake: Handshake,
 }
 
 /// A client asks to connect.
@@ -34,6 +56,8 @@ pub enum Invocation {
 pub struct Connect {
     /// The connection to be.
     pub connection_id: String,
+    /// Whether an authorizer has let the client in.
+    pub authorized: bool,
     /// The subprotocols that the client offered, in its order.
     pub subprotocols: Vec<String>,
 }
@@ -67,10 +91,47 @@ impl Invocation {
     #[must_use]
     pub fn classify(payload: Value) -> Self {
         let looks = outline(&payload);
-        match serde_json::from_value::<ApiGatewayWebsocketProxyRequest>(payload) {
-            Ok(request) => Self::of_websocket(request).unwrap_or(Self::Unknown(looks)),
-            Err(_) => Self::Unknown(looks),
-        }
+        let known = if payload.get("methodArn").is_some() {
+            Self::of_authorizer(payload)
+        } else if payload.pointer("/requestContext/http").is_some() {
+            Self::of_http(payload)
+        } else {
+            serde_json::from_value(payload).ok().and_then(Self::of_websocket)
+        };
+        known.unwrap_or(Self::Unknown(looks))
+    }
+
+    fn of_authorizer(payload: Value) -> Option<Self> {
+        let connection_id = payload.pointer("/requestContext/connectionId");
+        let connection_id = connection_id.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let request: ApiGatewayCustomAuthorizerRequestTypeRequest =
+            serde_json::from_value(payload).ok()?;
+        let headers = Headers { single: &request.headers, multi: &request.multi_value_headers };
+        Some(Self::Authorize(Authorize {
+            connection_id,
+            handshake: Handshake {
+                origins: headers.values("origin").map(str::to_owned).collect(),
+                subprotocols: headers.list("sec-websocket-protocol"),
+            },
+            method_arn: request.method_arn?,
+        }))
+    }
+
+    fn of_http(payload: Value) -> Option<Self> {
+        let request: ApiGatewayV2httpRequest = serde_json::from_value(payload).ok()?;
+        let context = request.request_context;
+        let path = request.raw_path?;
+        // Every stage but the default one stands in the path.
+        let stage = context.stage.filter(|stage| stage != "$default");
+        let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(&*stage));
+        let path = below.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(&path);
+        let header = |name| Some(request.headers.get(name)?.to_str().ok()?.to_owned());
+        Some(Self::Page(page::Request {
+            method: context.http.method.to_string(),
+            path: path.to_owned(),
+            accept_encoding: header("accept-encoding"),
+            if_none_match: header("if-none-match"),
+        }))
     }
 
     fn of_websocket(request: ApiGatewayWebsocketProxyRequest) -> Option<Self> {
@@ -78,15 +139,13 @@ impl Invocation {
         let connection_id = context.connection_id.clone()?;
         match context.event_type.as_deref()? {
             "CONNECT" => {
-                let offered = request.headers.get_all("sec-websocket-protocol");
-                let subprotocols = offered
-                    .iter()
-                    .filter_map(|value| value.to_str().ok())
-                    .flat_map(|value| value.split(','))
-                    .map(|name| name.trim().to_owned())
-                    .filter(|name| !name.is_empty())
-                    .collect();
-                Some(Self::Connect(Connect { connection_id, subprotocols }))
+                let headers =
+                    Headers { single: &request.headers, multi: &request.multi_value_headers };
+                Some(Self::Connect(Connect {
+                    connection_id,
+                    authorized: context.authorizer.fields.contains_key("principalId"),
+                    subprotocols: headers.list("sec-websocket-protocol"),
+                }))
             }
             "DISCONNECT" => Some(Self::Disconnect {
                 connection_id,
@@ -111,10 +170,33 @@ impl Invocation {
     }
 }
 
-/// The authorizer's principal. Its result travels with every later message of the connection.
+/// The authorizer's principal. Its result travels with every later message of the connection. Where
+/// it let in everybody, or whoever has the one code, that is nobody in particular.
 fn principal(context: &ApiGatewayWebsocketProxyRequestContext) -> Option<String> {
-    let principal = context.authorizer.fields.get("principalId")?.as_str()?;
-    (!principal.is_empty()).then(|| principal.to_owned())
+    let field = |name: &str| context.authorizer.fields.get(name)?.as_str();
+    let principal = field("principalId")?;
+    let is_somebody = !principal.is_empty() && !matches!(field("access"), Some("open" | "code"));
+    is_somebody.then(|| principal.to_owned())
+}
+
+/// The headers of a handshake: the last value of each name, and all of them.
+struct Headers<'a> {
+    single: &'a HeaderMap,
+    multi: &'a HeaderMap,
+}
+
+impl Headers<'_> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let all = if self.multi.is_empty() { self.single } else { self.multi };
+        // A value of other characters counts as one that fits nothing.
+        all.get_all(name).into_iter().map(|value| value.to_str().unwrap_or("\u{fffd}"))
+    }
+
+    /// The items of a header that is a list, whether in one line or in several.
+    fn list(&self, name: &str) -> Vec<String> {
+        let items = self.values(name).flat_map(|value| value.split(','));
+        items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+    }
 }
 
 /// The names of a payload's top-level fields: enough to see what it is, and none of its content.
@@ -175,6 +257,63 @@ mod tests {
         assert_eq!(message.request_id, "JKJaXdwwPyCgFMaA=");
         assert_eq!(message.principal, None);
         assert_eq!(message.body, b"{\"prompt\":\"hi\"}");
+    }
+
+    #[test]
+    fn who_was_let_in_without_a_name_is_nobody_in_particular() {
+        for (access, principal) in [("open", None), ("code", None), ("oidc", Some("user-1"))] {
+            let authorizer = json!({"principalId": "user-1", "access": access});
+            let invocation = Invocation::classify(event(
+                "MESSAGE",
+                json!({"body": "{}", "requestContext": {"authorizer": authorizer}}),
+            ));
+            let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
+            assert_eq!(message.principal.as_deref(), principal, "{access}");
+        }
+    }
+
+    #[test]
+    fn an_authorizers_event_has_all_that_the_client_brought() {
+        let arn = "arn:aws:execute-api:us-east-1:123456789012:abc123/live/$connect";
+        let headers = json!({"Origin": "https://b.example", "Sec-WebSocket-Protocol": "token.YQ"});
+        let multi = json!({
+            "Origin": ["https://a.example", "https://b.example"],
+            "Sec-WebSocket-Protocol": ["agent-relay", "token.YQ"]
+        });
+        let invocation = Invocation::classify(event(
+            "CONNECT",
+            json!({"type": "REQUEST", "methodArn": arn, "headers": headers, "multiValueHeaders": multi}),
+        ));
+        let Invocation::Authorize(authorize) = invocation else { panic!("{invocation:?}") };
+        assert_eq!(authorize.method_arn, arn);
+        assert_eq!(authorize.connection_id, "JKJZ8fTwSQhgCIhw=");
+        assert_eq!(authorize.handshake.origins, ["https://a.example", "https://b.example"]);
+        assert_eq!(authorize.handshake.subprotocols, ["agent-relay", "token.YQ"]);
+    }
+
+    #[test]
+    fn a_browsers_request_has_the_path_below_the_stage() {
+        for (stage, raw, path) in [
+            ("$default", "/main.js", "/main.js"),
+            ("$default", "/", "/"),
+            ("prod", "/prod/main.js", "/main.js"),
+            ("prod", "/prod", ""),
+            ("prod", "/production.js", "/production.js"),
+        ] {
+            let invocation = Invocation::classify(json!({
+                "version": "2.0", "routeKey": "$default", "rawPath": raw, "rawQueryString": "",
+                "headers": {"accept-encoding": "br", "if-none-match": "\"a\""},
+                "requestContext": {
+                    "http": {"method": "GET", "path": raw, "protocol": "HTTP/1.1"},
+                    "stage": stage, "requestId": "a", "timeEpoch": 1
+                },
+                "isBase64Encoded": false
+            }));
+            let Invocation::Page(request) = invocation else { panic!("{invocation:?}") };
+            assert_eq!((&*request.method, &*request.path), ("GET", path));
+            assert_eq!(request.accept_encoding.as_deref(), Some("br"));
+            assert_eq!(request.if_none_match.as_deref(), Some("\"a\""));
+        }
     }
 
     #[test]

@@ -5,22 +5,31 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
-use aws_lambda_events::event::apigw::ApiGatewayProxyResponse;
-use aws_lambda_events::http::HeaderValue;
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::event::apigw::{
+    ApiGatewayCustomAuthorizerPolicy, ApiGatewayCustomAuthorizerResponse, ApiGatewayProxyResponse,
+    ApiGatewayV2httpResponse,
+};
+use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
+use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::{Context, LambdaEvent, Runtime};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
+use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
 use crate::after::{After, AfterLayer};
 use crate::agent::Agent;
 use crate::agui::{Event, RunIds};
+use crate::config::access::{Access, is_short};
 use crate::config::{Config, ConfigError, Log};
 use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, PostError};
 use crate::error::{ErrorCode, Failure, chain};
-use crate::event::{Connect, Invocation, Message};
+use crate::event::{Authorize, Connect, Invocation, Message};
+use crate::page::{self, Page};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::{Limits, relay};
 use crate::report;
@@ -37,9 +46,6 @@ const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 /// How long posting goes on when the process is about to be killed. Lambda gives a runtime at most
 /// two seconds ("Lambda execution environment lifecycle").
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
-
-/// The subprotocol of this project's own page.
-const SUBPROTOCOL: &str = "agent-relay";
 
 /// The function's entry: reads the configuration, makes the clients, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
@@ -101,6 +107,11 @@ async fn run(config: Config) -> Result<(), StartError> {
         return Err(StartError::NoRegion);
     }
     let connections = Connections::new(&sdk, config.callback_endpoint_is_set);
+    if let Access::Code(code) = &config.access
+        && is_short(code)
+    {
+        warn!("ACCESS_CODE is short enough to be guessed: use 12 characters or more");
+    }
     let after = After::default();
     let shutdown = Shutdown::default();
     let function = Function {
@@ -108,11 +119,13 @@ async fn run(config: Config) -> Result<(), StartError> {
         connections: connections.await.map_err(StartError::Callback)?,
         after: after.clone(),
         shutdown: shutdown.clone(),
+        authorizer: Authorizer::new(&config.access, &config.origins).into(),
+        page: Page::new(&config).into(),
         config: config.into(),
     };
     let handler = service_fn(move |event| {
         let function = function.clone();
-        async move { Ok::<_, lambda_runtime::Error>(function.answer(event)) }
+        async move { Ok::<_, lambda_runtime::Error>(function.answer(event).await) }
     });
     let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
     tokio::select! {
@@ -129,19 +142,34 @@ struct Function {
     connections: Connections,
     after: After,
     shutdown: Shutdown,
+    authorizer: Arc<Authorizer>,
+    page: Arc<Page>,
+}
+
+/// What the function answers, in the form that the one who asks understands.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Policy(Box<ApiGatewayCustomAuthorizerResponse>),
+    Proxy(Box<ApiGatewayProxyResponse>),
+    Page(Box<ApiGatewayV2httpResponse>),
+}
+
+impl From<ApiGatewayProxyResponse> for Answer {
+    fn from(response: ApiGatewayProxyResponse) -> Self {
+        Self::Proxy(Box::new(response))
+    }
 }
 
 impl Function {
     /// The response to API Gateway, at once; the relay of an answer is left for after it.
-    fn answer(&self, event: LambdaEvent<Value>) -> ApiGatewayProxyResponse {
+    async fn answer(&self, event: LambdaEvent<Value>) -> Answer {
         match Invocation::classify(event.payload) {
-            Invocation::Connect(connect) => {
-                info!(connection_id = connect.connection_id, "a client connects");
-                accept(&connect)
-            }
+            Invocation::Authorize(authorize) => self.authorize(&authorize).await,
+            Invocation::Connect(connect) => self.connect(&connect).into(),
             Invocation::Disconnect { connection_id, reason } => {
                 info!(connection_id, reason, "a client has disconnected");
-                status(200)
+                status(200).into()
             }
             Invocation::Message(message) => {
                 let span = info_span!(
@@ -151,15 +179,64 @@ impl Function {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.begin(&message, &event.context)
+                self.begin(&message, &event.context).into()
             }
+            Invocation::Page(request) => http(self.page.answer(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
-                    "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default"
+                    "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default, their authorizer, and the HTTP API of the page"
                 );
-                status(400)
+                status(400).into()
             }
         }
+    }
+
+    /// Lets a client in, or not.
+    async fn authorize(&self, authorize: &Authorize) -> Answer {
+        let connection_id = &authorize.connection_id;
+        let (effect, admitted) = match self.authorizer.decide(&authorize.handshake).await {
+            Ok(admitted) => (IamPolicyEffect::Allow, admitted),
+            Err(refusal) => {
+                warn!(connection_id, reason = %refusal, "a client is not let in");
+                let nobody = Admitted { principal: "nobody".to_owned(), access: "refused" };
+                (IamPolicyEffect::Deny, nobody)
+            }
+        };
+        let mut statement = IamPolicyStatement::default();
+        statement.action = vec!["execute-api:Invoke".to_owned()];
+        statement.effect = effect;
+        statement.resource = vec![authorize.method_arn.clone()];
+        let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
+        policy.version = Some("2012-10-17".to_owned());
+        policy.statement = vec![statement];
+        let mut response = ApiGatewayCustomAuthorizerResponse::default();
+        response.principal_id = Some(admitted.principal);
+        response.policy_document = policy;
+        response.context = json!({"access": admitted.access});
+        Answer::Policy(Box::new(response))
+    }
+
+    /// The response to `$connect`. A subprotocol that was asked for must be named in it, or the
+    /// browser closes the connection. One that carries a credential is never repeated.
+    fn connect(&self, connect: &Connect) -> ApiGatewayProxyResponse {
+        let connection_id = &connect.connection_id;
+        // A route without its authorizer would be an open door that looks closed.
+        if self.config.access != Access::Open && !connect.authorized {
+            error!(
+                connection_id,
+                "nobody checked this client: the route $connect has no authorizer, although ACCESS asks for one"
+            );
+            return status(403);
+        }
+        info!(connection_id, "a client connects");
+        let mut response = status(200);
+        let offered =
+            || connect.subprotocols.iter().filter(|name| !name.starts_with(CREDENTIAL_PREFIX));
+        let chosen = offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next());
+        if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
+            response.headers.insert("Sec-WebSocket-Protocol", value);
+        }
+        response
     }
 
     /// Begins what a message asks for.
@@ -194,6 +271,12 @@ impl Function {
             self.leave(context, refuse(connection, run.run_id, failure, remaining));
             return status(500);
         }
+        if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
+            error!("API Gateway does not say who the client is: is its authorizer this function?");
+            let failure = Failure::new(ErrorCode::Internal);
+            self.leave(context, refuse(connection, run.run_id, failure, remaining));
+            return status(403);
+        }
         let now = Instant::now();
         let limits = Limits {
             keepalive: self.config.keepalive,
@@ -223,16 +306,18 @@ impl Function {
     }
 }
 
-/// The response to `$connect`. A subprotocol that was asked for must be named in it, or the browser
-/// closes the connection. One that carries a credential is never repeated.
-fn accept(connect: &Connect) -> ApiGatewayProxyResponse {
-    let mut response = status(200);
-    let offered = || connect.subprotocols.iter().filter(|name| !name.starts_with("token."));
-    let chosen = offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next());
-    if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
-        response.headers.insert("Sec-WebSocket-Protocol", value);
-    }
-    response
+/// The page's response in the form of HTTP APIs, payload version 2.0. Its bytes travel as base64,
+/// since they are compressed.
+fn http(response: page::Response) -> Answer {
+    let headers = response.headers.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+    });
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = response.status.into();
+    answer.headers = headers.collect::<HeaderMap>();
+    answer.is_base64_encoded = true;
+    answer.body = Some(Body::Binary(response.body));
+    Answer::Page(Box::new(answer))
 }
 
 fn status(code: i64) -> ApiGatewayProxyResponse {

@@ -12,9 +12,11 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`page`] has the files of the page, and [`local`] is the AWS of your own machine.
+//! [`access`] decides who may connect, and [`page`] has the files of the page. [`local`] is the AWS of
+//! your own machine.
 //! [`error`] has the codes of everything that can go wrong, and [`retry`] says what is tried again.
 
+pub mod access;
 pub mod after;
 pub mod agent;
 pub mod agui;

@@ -7,7 +7,7 @@
 //!
 //! | Address | What |
 //! |---|---|
-//! | `/`, `/config.json`, … | the page |
+//! | `/`, `/config.json`, … | the HTTP API of the page |
 //! | `ws://…/local` | API Gateway's WebSocket side |
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
@@ -19,11 +19,11 @@ mod faults;
 mod function;
 mod gateway;
 mod guard;
+mod http_api;
 mod journal;
 mod log;
 mod options;
 mod runtime_api;
-mod site;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,6 +47,8 @@ use agent::ScriptedAgent;
 use callbacks::Callbacks;
 use gateway::{Gateway, STAGE};
 use runtime_api::Lambda;
+
+use crate::config::access::Access;
 
 /// The name that the function has here.
 const FUNCTION_NAME: &str = "agent-relay";
@@ -125,6 +127,7 @@ impl LocalAws {
             journal.clone(),
             limits.clone(),
             address.to_string(),
+            options.has_authorizer(),
             stopping.clone(),
         );
         let callbacks = Callbacks {
@@ -137,12 +140,15 @@ impl LocalAws {
         };
         let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
         let router = Router::new()
-            .merge(runtime_api::router(lambda))
+            .merge(runtime_api::router(lambda.clone()))
             .merge(gateway::router(gateway.clone()))
             .merge(callbacks::router(callbacks))
             .merge(agent::router(agent))
-            .merge(site::router(websocket_url(address), options.allow_trace, &options.agent))
-            .layer(axum::middleware::from_fn(guard::only_this_machine));
+            .merge(http_api::router(lambda))
+            .layer(axum::middleware::from_fn_with_state(
+                options.has_authorizer(),
+                guard::only_this_machine,
+            ));
 
         // Small frames must not wait for the acknowledgement of the ones before them.
         let listener = listener.tap_io(|stream| {
@@ -194,6 +200,12 @@ impl LocalAws {
         &self.options.agent
     }
 
+    /// Who may connect.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.options.access
+    }
+
     /// Everything that has happened.
     #[must_use]
     pub fn journal(&self) -> &Journal {
@@ -226,7 +238,12 @@ impl LocalAws {
             ("NO_PROXY", no_proxy()),
             ("no_proxy", no_proxy()),
             ("ALLOW_TRACE", self.options.allow_trace.to_string()),
+            ("SUGGESTED_PROMPTS", self.options.agent.suggestions().join("|")),
+            ("ALLOWED_ORIGINS", self.allowed_origins()),
+            // Empty counts as unset, whatever this machine's own environment has.
+            ("WEBSOCKET_URL", String::new()),
         ];
+        environment.extend(self.options.access_environment());
         match &self.options.agent {
             Agent::Scripted => environment.extend([
                 ("AGENT_ID", AGENT_ID.to_owned()),
@@ -243,6 +260,18 @@ impl LocalAws {
             ]),
         }
         environment
+    }
+
+    /// The origins whose pages the function lets connect: those of the options, else the page's own.
+    fn allowed_origins(&self) -> String {
+        let port = self.address.port();
+        match &self.options.allowed_origins {
+            Some(origins) => origins.clone(),
+            None if self.options.has_authorizer() => {
+                format!("http://127.0.0.1:{port},http://localhost:{port}")
+            }
+            None => String::new(),
+        }
     }
 
     /// Closes every connection and waits until that is done.

@@ -5,13 +5,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent_relay::access::CREDENTIAL_PREFIX;
+use agent_relay::config::access::{Access, Origins, Provider, is_safe_url};
 use agent_relay::local::{
     Agent, Faults, Function, FunctionError, Limits, LocalAws, Log, Options, Program, SCENARIOS,
     StartError,
 };
 use anstyle::{AnsiColor, Style};
-use clap::Parser;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Parser};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Where the help lists who may connect.
+const ACCESS: &str = "Who may connect";
 
 /// Where the help lists what goes wrong on purpose.
 const FAULTS: &str = "Faults on purpose";
@@ -35,6 +43,26 @@ struct Arguments {
     /// How many turns the function takes at once; 1 is how classic Lambda works
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
     concurrency: u16,
+
+    /// The access code that clients must have, as in a deployment with `Access` code
+    #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "oidc_issuer", help_heading = ACCESS)]
+    access_code: Option<String>,
+
+    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens
+    #[arg(long, value_name = "URL", requires = "oidc_audience", value_parser = issuer, help_heading = ACCESS)]
+    oidc_issuer: Option<String>,
+
+    /// Whom these tokens must be made out for: their `aud`, or else their `client_id`
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer", value_parser = NonEmptyStringValueParser::new(), help_heading = ACCESS)]
+    oidc_audience: Option<String>,
+
+    /// The origins whose pages may connect, separated by commas [default: the page's own]
+    #[arg(long, value_name = "LIST", value_parser = origins, help_heading = ACCESS)]
+    allowed_origins: Option<String>,
+
+    /// Whether clients may ask for traces
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    allow_trace: bool,
 
     /// The share of posts that are refused with 429, from 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
@@ -171,11 +199,22 @@ fn welcome(aws: &LocalAws) {
             format!("Bedrock's {agent_id}, alias {agent_alias_id}")
         }
     };
+    let credential = match aws.access() {
+        Access::Open => String::new(),
+        Access::Code(code) => {
+            format!(" -s agent-relay -s {CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
+        }
+        Access::Oidc(_) => {
+            format!(
+                " -s agent-relay -s {CREDENTIAL_PREFIX}$(printf %s \"$TOKEN\" | basenc --base64url -w0 | tr -d =)"
+            )
+        }
+    };
     let text = format!(
         "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
            Page       {LINK}{page}{LINK:#}\n  \
            WebSocket  {socket}\n  \
-           Try        npx wscat -c {socket} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
+           Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
            Agent      {agent}\n  \
            Stop       Ctrl-C\n\n"
     );
@@ -194,6 +233,13 @@ impl From<Arguments> for Options {
             post_latency: Duration::from_millis(arguments.post_latency_ms),
             concurrency: arguments.concurrency,
             agent,
+            access: match (arguments.access_code, arguments.oidc_issuer, arguments.oidc_audience) {
+                (Some(code), ..) => Access::Code(code),
+                (None, Some(issuer), Some(audience)) => Access::Oidc(Provider { issuer, audience }),
+                _ => Access::Open,
+            },
+            allowed_origins: arguments.allowed_origins,
+            allow_trace: arguments.allow_trace,
             limits: Limits {
                 integration_timeout: Duration::from_millis(arguments.integration_timeout_ms),
                 function_timeout: Duration::from_secs(arguments.function_timeout_s),
@@ -211,7 +257,6 @@ impl From<Arguments> for Options {
             },
             // It runs for days, and the log needs only what is new.
             journal_capacity: 2_000,
-            ..Self::default()
         }
     }
 }
@@ -223,6 +268,20 @@ fn agent_id(text: &str) -> Result<String, String> {
     } else {
         Err("Bedrock's ids have at most ten letters and digits, such as ABCDEFGHIJ".to_owned())
     }
+}
+
+/// Checks what the function would refuse.
+fn issuer(text: &str) -> Result<String, String> {
+    if is_safe_url(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an issuer is an https URL, such as https://login.example.com/".to_owned())
+    }
+}
+
+/// Checks what the function would refuse.
+fn origins(text: &str) -> Result<String, String> {
+    Origins::parse(text).map(|_| text.to_owned())
 }
 
 /// Reads a share.

@@ -1,8 +1,10 @@
 //! API Gateway's WebSocket side: handshakes, connections, and the events they send to the function.
 
+mod authorizer;
 mod connection;
 mod event;
 mod handshake;
+mod response;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use serde::Deserialize;
-use serde_json::Value;
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,8 @@ use super::options::Limits;
 use super::runtime_api::{Call, InvokeError, Lambda};
 
 pub(crate) use connection::{Connection, PostError};
+pub(crate) use event::request_time;
+pub(crate) use response::{ProxyResponse, status_of};
 
 /// The name of the stage, and so the path of the WebSocket URL.
 pub(crate) const STAGE: &str = "local";
@@ -27,25 +30,31 @@ pub(crate) const STAGE: &str = "local";
 /// The API's id: ten lower-case letters and digits, as real ones.
 const API_ID: &str = "relaylocal";
 
-/// Which of the three routes an event goes to.
+/// What an event is for: one of the three routes, the authorizer before the first, or the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
+    /// May a client connect?
+    Authorizer,
     /// A client wants to connect.
     Connect,
     /// A client sent a message.
     Default,
     /// A connection has ended.
     Disconnect,
+    /// A browser asks the HTTP API for a file of the page.
+    Page,
 }
 
 impl Route {
-    /// The route's key, such as `$connect`.
+    /// The route's key, such as `$connect`, or what else it is.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
+            Self::Authorizer => "authorizer",
             Self::Connect => "$connect",
             Self::Default => "$default",
             Self::Disconnect => "$disconnect",
+            Self::Page => "page",
         }
     }
 }
@@ -61,14 +70,9 @@ pub(crate) struct Gateway {
     limits: Limits,
     /// `host:port` of this server.
     authority: String,
+    /// Whether the function decides who may connect.
+    has_authorizer: bool,
     stopping: watch::Receiver<bool>,
-}
-
-/// The function's answer to an event of a proxy integration.
-#[derive(Clone, Debug)]
-pub(crate) struct ProxyResponse {
-    pub(crate) status: u16,
-    headers: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -77,6 +81,7 @@ impl Gateway {
         journal: Journal,
         limits: Limits,
         authority: String,
+        has_authorizer: bool,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -86,6 +91,7 @@ impl Gateway {
             journal,
             limits,
             authority,
+            has_authorizer,
             stopping,
         })
     }
@@ -103,13 +109,24 @@ impl Gateway {
         let _ = tokio::time::timeout(patience, all).await;
     }
 
-    /// Invokes the function for one event of a connection.
+    /// Invokes the function for one event of a connection's proxy integration.
     async fn invoke(
         &self,
         route: Route,
         connection: &Connection,
         event: Vec<u8>,
     ) -> Result<ProxyResponse, InvokeError> {
+        let answer = self.call(route, connection, event).await?;
+        ProxyResponse::parse(&answer).ok_or(InvokeError::Failed)
+    }
+
+    /// Invokes the function for one event of a connection.
+    async fn call(
+        &self,
+        route: Route,
+        connection: &Connection,
+        event: Vec<u8>,
+    ) -> Result<Bytes, InvokeError> {
         let connection_id = connection.id.clone();
         let call = Call {
             route,
@@ -117,7 +134,7 @@ impl Gateway {
             event: event.into(),
             grace: match route {
                 Route::Default => self.limits.message_grace,
-                Route::Connect | Route::Disconnect => self.limits.lifecycle_grace,
+                _ => self.limits.lifecycle_grace,
             },
             limit: self.limits.integration_timeout,
         };
@@ -140,47 +157,6 @@ impl Gateway {
     }
 }
 
-impl ProxyResponse {
-    /// Reads the JSON of a proxy response. Of a streamed one only the part before its body counts,
-    /// which eight NUL bytes end.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Wire {
-            status_code: Value,
-            #[serde(default)]
-            headers: Option<HashMap<String, Value>>,
-            #[serde(default)]
-            multi_value_headers: Option<HashMap<String, Vec<Value>>>,
-        }
-        let end = bytes.windows(8).position(|window| window == [0; 8]).unwrap_or(bytes.len());
-        let wire: Wire = serde_json::from_slice(&bytes[..end]).ok()?;
-        let status = match &wire.status_code {
-            Value::Number(number) => u16::try_from(number.as_u64()?).ok()?,
-            Value::String(text) => text.parse().ok()?,
-            _ => return None,
-        };
-        let text = |value: Value| match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        let single = wire.headers.unwrap_or_default().into_iter();
-        let single = single.map(|(name, value)| (name, text(value)));
-        let multi = wire.multi_value_headers.unwrap_or_default().into_iter();
-        let multi = multi.flat_map(|(name, values)| {
-            values.into_iter().map(move |value| (name.clone(), text(value)))
-        });
-        (100..600)
-            .contains(&status)
-            .then(|| Self { status, headers: single.chain(multi).collect() })
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-}
-
 /// The routes of the WebSocket side.
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
@@ -192,33 +168,4 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change under these locks is complete in itself, so a panic elsewhere spoils nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proxy_response_needs_a_status() {
-        assert_eq!(ProxyResponse::parse(br#"{"statusCode":200}"#).unwrap().status, 200);
-        assert_eq!(ProxyResponse::parse(br#"{"statusCode":"403"}"#).unwrap().status, 403);
-        for bad in [&b"null"[..], b"", b"{}", b"\"ok\"", br#"{"statusCode":7}"#] {
-            assert!(ProxyResponse::parse(bad).is_none(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_streamed_response_counts_up_to_its_body() {
-        let bytes = b"{\"statusCode\":201}\0\0\0\0\0\0\0\0hello";
-        assert_eq!(ProxyResponse::parse(bytes).unwrap().status, 201);
-    }
-
-    #[test]
-    fn headers_are_found_in_both_forms_and_any_case() {
-        let bytes = br#"{"statusCode":200,"headers":{"sec-websocket-protocol":"agui"},
-            "multiValueHeaders":{"X-Other":["a","b"]}}"#;
-        let response = ProxyResponse::parse(bytes).unwrap();
-        assert_eq!(response.header("Sec-WebSocket-Protocol"), Some("agui"));
-        assert_eq!(response.header("x-other"), Some("a"));
-    }
 }

@@ -5,15 +5,24 @@
 //! browser says where a page comes from (`Origin`) and which name it looked up (`Host`, which
 //! defeats DNS rebinding); programs send no `Origin`, so they are not affected.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Refuses requests that another site's page makes.
-pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
-    if is_foreign(request.headers()) {
+use super::gateway::STAGE;
+
+/// Refuses requests that another site's page makes. Where the function has an authorizer, that one
+/// looks at the origin of those who want to connect.
+pub(crate) async fn only_this_machine(
+    State(has_authorizer): State<bool>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let connects = request.uri().path().trim_matches('/') == STAGE;
+    let headers = request.headers();
+    if has_foreign_host(headers) || (has_foreign_origin(headers) && !(connects && has_authorizer)) {
         let message =
             "The local AWS answers only to this machine: open it as localhost or 127.0.0.1.";
         let body = axum::Json(json!({ "message": message }));
@@ -22,13 +31,18 @@ pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response 
     next.run(request).await
 }
 
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let value = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    let host = value(header::HOST).is_some_and(|host| !is_local(host));
-    let origin = value(header::ORIGIN).is_some_and(|origin| {
+fn has_foreign_host(headers: &HeaderMap) -> bool {
+    value(headers, &header::HOST).is_some_and(|host| !is_local(host))
+}
+
+fn has_foreign_origin(headers: &HeaderMap) -> bool {
+    value(headers, &header::ORIGIN).is_some_and(|origin| {
         !origin.split_once("://").is_some_and(|(_, authority)| is_local(authority))
-    });
-    host || origin
+    })
+}
+
+fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or(""))
 }
 
 /// Whether `host[:port]` is this machine.
@@ -55,6 +69,8 @@ mod tests {
 
     #[test]
     fn programs_and_pages_of_this_machine_are_welcome() {
+        let is_foreign =
+            |headers: &HeaderMap| has_foreign_host(headers) || has_foreign_origin(headers);
         assert!(!is_foreign(&HeaderMap::new()));
         assert!(!is_foreign(&headers("127.0.0.1:8080", None)));
         assert!(!is_foreign(&headers("localhost:8080", Some("http://localhost:5173"))));
@@ -64,8 +80,8 @@ mod tests {
     #[test]
     fn pages_of_other_sites_are_not() {
         for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example", ""] {
-            assert!(is_foreign(&headers("127.0.0.1:8080", Some(origin))), "{origin}");
+            assert!(has_foreign_origin(&headers("127.0.0.1:8080", Some(origin))), "{origin}");
         }
-        assert!(is_foreign(&headers("rebound.example:8080", None)));
+        assert!(has_foreign_host(&headers("rebound.example:8080", None)));
     }
 }

@@ -15,6 +15,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::gateway::Route;
 use super::journal::{Entry, Event};
 
 /// How often a long run shows that it goes on.
@@ -130,18 +131,26 @@ impl<W: Write> Log<W> {
             // Only the first of many polls in a row tells something.
             Event::NextPolled if !std::mem::take(&mut self.busy) => return None,
             Event::NextPolled => line("next").more("asks for the next event"),
+            // A page is some forty files: one line for each would hide the turns.
+            Event::Invoked { route: Route::Page, .. } => return None,
             Event::Invoked { request_id, connection_id, route } => {
                 self.busy = true;
                 remember(&mut self.invocations, request_id, now);
                 let request = format!("request {}", short(request_id));
                 line(route.key()).more(request).about(connection_id)
             }
+            Event::Responded { request_id, status: Some(0..400), .. }
+                if !self.invocations.contains_key(request_id) =>
+            {
+                return None;
+            }
             Event::Responded { request_id, status, late } => {
                 let late = if *late { ", too late" } else { "" };
                 let more = format!("{}{late}", self.request(request_id, now));
                 let what = status
-                    .map_or(Cow::Borrowed("no status"), |status| Cow::Owned(status.to_string()));
-                Line::new(Part::Lambda, what).more(more).bad_if(*status != Some(200))
+                    .map_or(Cow::Borrowed("answered"), |status| Cow::Owned(status.to_string()));
+                let bad = status.is_some_and(|status| status != 200);
+                Line::new(Part::Lambda, what).more(more).bad_if(bad)
             }
             Event::InvocationError { request_id, error_type, message } => {
                 let request = self.request(request_id, now);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::faults::Faults;
+use crate::config::access::{Access, Provider};
 
 /// How the local AWS behaves. The default is what a newcomer wants.
 #[derive(Clone, Debug)]
@@ -18,6 +19,12 @@ pub struct Options {
     pub agent: Agent,
     /// Whether clients may ask for traces.
     pub allow_trace: bool,
+    /// Who may connect. Anything but [`Access::Open`] puts the function's authorizer before
+    /// `$connect`, as the deployment always does.
+    pub access: Access,
+    /// The origins whose pages may connect, separated by commas; they need the authorizer, too. Without
+    /// them, the page's own.
+    pub allowed_origins: Option<String>,
     /// The limits that AWS sets. Tests shorten them.
     pub limits: Limits,
     /// What goes wrong by chance.
@@ -38,6 +45,52 @@ pub enum Agent {
         /// The id of its alias.
         agent_alias_id: String,
     },
+}
+
+/// Prompts that show what the scripted agent can do.
+const SCRIPTED: [&str; 7] = [
+    "How does this answer reach me?",
+    "/tokens 300 60",
+    "/slow 35",
+    "/emoji",
+    "/trace 100",
+    "/error throttling 5",
+    "/help",
+];
+
+/// A prompt that suits any agent.
+const ANY: [&str; 1] = ["What can you do?"];
+
+impl Agent {
+    /// Prompts for a first try.
+    pub(super) fn suggestions(&self) -> &'static [&'static str] {
+        match self {
+            Self::Scripted => &SCRIPTED,
+            Self::Real { .. } => &ANY,
+        }
+    }
+}
+
+impl Options {
+    /// Whether the function decides who may connect.
+    pub(super) fn has_authorizer(&self) -> bool {
+        self.access != Access::Open || self.allowed_origins.is_some()
+    }
+
+    /// The function's variables for who may connect; empty ones count as unset.
+    pub(super) fn access_environment(&self) -> [(&'static str, String); 4] {
+        let (code, issuer, audience) = match &self.access {
+            Access::Open => ("", "", ""),
+            Access::Code(code) => (&**code, "", ""),
+            Access::Oidc(Provider { issuer, audience }) => ("", &**issuer, &**audience),
+        };
+        [
+            ("ACCESS", self.access.mode().to_owned()),
+            ("ACCESS_CODE", code.to_owned()),
+            ("OIDC_ISSUER", issuer.to_owned()),
+            ("OIDC_AUDIENCE", audience.to_owned()),
+        ]
+    }
 }
 
 /// The limits of API Gateway's WebSocket APIs and of Lambda.
@@ -76,6 +129,8 @@ impl Default for Options {
             concurrency: 10,
             agent: Agent::Scripted,
             allow_trace: true,
+            access: Access::Open,
+            allowed_origins: None,
             limits: Limits::default(),
             faults: Faults::default(),
             journal_capacity: 100_000,

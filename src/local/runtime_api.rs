@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::gateway::{ProxyResponse, Route};
+use super::gateway::{Route, status_of};
 use super::journal::{Event, Journal};
 
 /// The largest answer to a synchronous invocation (Lambda quotas).
@@ -76,12 +76,12 @@ struct Invocation {
     request_id: String,
     call: Call,
     taken: oneshot::Sender<()>,
-    answer: oneshot::Sender<Option<ProxyResponse>>,
+    answer: oneshot::Sender<Option<Bytes>>,
 }
 
 #[derive(Debug)]
 struct Running {
-    answer: oneshot::Sender<Option<ProxyResponse>>,
+    answer: oneshot::Sender<Option<Bytes>>,
     deadline: SystemTime,
 }
 
@@ -95,8 +95,8 @@ impl Lambda {
         Arc::new(Self { state: Mutex::default(), journal, arn, timeout, stopping })
     }
 
-    /// Hands an event to a free function and waits for the answer.
-    pub(crate) async fn invoke(&self, call: Call) -> Result<ProxyResponse, InvokeError> {
+    /// Hands an event to a free function and waits for the answer, which is JSON of whatever shape.
+    pub(crate) async fn invoke(&self, call: Call) -> Result<Bytes, InvokeError> {
         let request_id = uuid();
         let (grace, limit) = (call.grace, call.limit);
         let answered = async {
@@ -187,7 +187,7 @@ impl Lambda {
     fn finish(
         &self,
         request_id: &str,
-        response: Option<ProxyResponse>,
+        response: Option<Bytes>,
         event: impl FnOnce(bool) -> Event,
     ) -> bool {
         let Some(running) = self.state().running.remove(request_id) else { return false };
@@ -298,9 +298,8 @@ async fn respond(
         });
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message);
     };
-    let response = ProxyResponse::parse(&body);
-    let status = response.as_ref().map(|response| response.status);
-    let known = lambda.finish(&request_id, response, |late| Event::Responded {
+    let status = status_of(&body);
+    let known = lambda.finish(&request_id, Some(body), |late| Event::Responded {
         request_id: request_id.clone(),
         status,
         late,
@@ -382,7 +381,7 @@ mod tests {
 
     use super::*;
 
-    type Answer = oneshot::Receiver<Option<ProxyResponse>>;
+    type Answer = oneshot::Receiver<Option<Bytes>>;
 
     /// A Lambda service with its switch, and an invocation for it with the far end of its answer.
     fn lambda() -> (Arc<Lambda>, watch::Sender<bool>, Invocation, Answer) {

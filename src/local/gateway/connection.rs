@@ -2,8 +2,8 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use futures::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -47,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
     pub(crate) connected_at: SystemTime,
+    /// What the authorizer said of the client, once it has let it in.
+    pub(super) authorizer: OnceLock<Map<String, Value>>,
     last_active: Mutex<(SystemTime, Instant)>,
     posts: mpsc::Sender<Utf8Bytes>,
     /// The bytes of the posts that wait for the client.
@@ -96,6 +99,7 @@ impl Connection {
             source_ip,
             user_agent,
             connected_at,
+            authorizer: OnceLock::new(),
             last_active: Mutex::new((connected_at, Instant::now())),
             posts,
             waiting_bytes: AtomicUsize::new(0),

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{API_ID, Connection, Route, STAGE};
 
@@ -38,16 +39,39 @@ pub(super) fn connect(
     headers: &Pairs,
     query: &Pairs,
 ) -> Vec<u8> {
-    let context = Context::new(connection, authority, Route::Connect);
-    encode(&ProxyEvent {
+    encode(&handshake(connection, authority, headers, query))
+}
+
+/// The event of the authorizer before it: what `$connect` has, and what is to be decided about.
+pub(super) fn authorizer(
+    connection: &Connection,
+    authority: &str,
+    headers: &Pairs,
+    query: &Pairs,
+    method_arn: &str,
+) -> Vec<u8> {
+    encode(&AuthorizerEvent {
+        kind: "REQUEST",
+        method_arn,
+        event: handshake(connection, authority, headers, query),
+    })
+}
+
+fn handshake<'a>(
+    connection: &'a Connection,
+    authority: &'a str,
+    headers: &'a Pairs,
+    query: &'a Pairs,
+) -> ProxyEvent<'a> {
+    ProxyEvent {
         headers: Some(&headers.single),
         multi_value_headers: Some(&headers.multi),
         query_string_parameters: (!query.single.is_empty()).then_some(&query.single),
         multi_value_query_string_parameters: (!query.multi.is_empty()).then_some(&query.multi),
-        request_context: context,
+        request_context: Context::new(connection, authority, Route::Connect),
         body: None,
         is_base64_encoded: false,
-    })
+    }
 }
 
 /// The event of a client's message.
@@ -138,6 +162,16 @@ impl Pairs {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct AuthorizerEvent<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    method_arn: &'a str,
+    #[serde(flatten)]
+    event: ProxyEvent<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ProxyEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<&'a BTreeMap<String, String>>,
@@ -171,6 +205,9 @@ struct Context<'a> {
     connected_at: u64,
     request_time_epoch: u64,
     identity: Identity<'a>,
+    /// What the authorizer said of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer: Option<&'a Map<String, Value>>,
     request_id: String,
     domain_name: &'a str,
     connection_id: &'a str,
@@ -194,9 +231,9 @@ impl<'a> Context<'a> {
             disconnect_status_code: None,
             message_id: None,
             event_type: match route {
-                Route::Connect => "CONNECT",
                 Route::Default => "MESSAGE",
                 Route::Disconnect => "DISCONNECT",
+                _ => "CONNECT",
             },
             extended_request_id: request_id.clone(),
             request_time: request_time(now),
@@ -209,6 +246,7 @@ impl<'a> Context<'a> {
                 user_agent: connection.user_agent.as_deref(),
                 source_ip: &connection.source_ip,
             },
+            authorizer: connection.authorizer.get(),
             request_id,
             domain_name: authority,
             connection_id: &connection.id,
@@ -217,7 +255,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn encode(event: &ProxyEvent<'_>) -> Vec<u8> {
+fn encode(event: &impl Serialize) -> Vec<u8> {
     // Strings, numbers and maps with string keys always have a JSON form.
     serde_json::to_vec(event).unwrap_or_default()
 }
@@ -228,7 +266,7 @@ fn epoch_millis(time: SystemTime) -> u64 {
 }
 
 /// The time in the form of web server logs: `23/Nov/2026:02:11:37 +0000`.
-fn request_time(time: SystemTime) -> String {
+pub(crate) fn request_time(time: SystemTime) -> String {
     let whole_seconds = DateTime::from_secs(DateTime::from(time).secs());
     // "Mon, 23 Nov 2026 02:11:37 GMT"
     let http = whole_seconds.fmt(Format::HttpDate).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The handshake: `$connect` decides, then the connection is upgraded.
+//! The handshake: the authorizer and `$connect` decide, then the connection is upgraded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +53,13 @@ pub(super) async fn accept(
     let port = gateway.authority.rsplit(':').next().unwrap_or_default();
     let headers = Pairs::of_headers(headers, &source_ip, port);
     let query = Pairs::of_query(request.uri().query().unwrap_or_default());
+    if gateway.has_authorizer {
+        match gateway.authorize(&connection, &headers, &query).await {
+            // A connection is authorized once.
+            Ok(said) => _ = connection.authorizer.set(said),
+            Err((status, reason)) => return gateway.refuse(status, reason),
+        }
+    }
     let event = event::connect(&connection, &gateway.authority, &headers, &query);
     let answer = match gateway.invoke(Route::Connect, &connection, event).await {
         Ok(answer) if (200..300).contains(&answer.status) => answer,

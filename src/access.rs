@@ -1,0 +1,227 @@
+//! Who may connect: the authorizer of `$connect`.
+//!
+//! API Gateway asks once for each connection, before `$connect`, and passes the result on with every
+//! later message ("Control access to WebSocket APIs with AWS Lambda REQUEST authorizers"). The
+//! credential travels as a subprotocol, `token.` and its base64url form without padding: a browser's
+//! WebSocket can't set other headers, and a URL ends up in logs.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::access::oidc::Verifier;
+use crate::config::access::{Access, Origins};
+
+mod keys;
+pub mod oidc;
+
+/// The subprotocol of this project's own page.
+pub const SUBPROTOCOL: &str = "agent-relay";
+
+/// What the subprotocol with the credential begins with.
+pub const CREDENTIAL_PREFIX: &str = "token.";
+
+/// The longest credential, in bytes of its base64url form. API Gateway takes 10,240 bytes of headers
+/// ("Amazon API Gateway quotas").
+const LONGEST_CREDENTIAL: usize = 10_240;
+
+/// What a client brings to its handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// The values of `Origin`. A browser sends one, a program mostly none.
+    pub origins: Vec<String>,
+    /// The subprotocols that the client offers, in its order.
+    pub subprotocols: Vec<String>,
+}
+
+/// Who has been let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The principal: the subject of a token. Of the other modes only the mode is known.
+    pub principal: String,
+    /// The mode, `open`, `code` or `oidc`: it travels along, so that only a subject counts as somebody.
+    pub access: &'static str,
+}
+
+/// Why a client is not let in. For the log: the client is told nothing, and no credential is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(String);
+
+impl Refusal {
+    fn because(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Decides who may connect.
+#[derive(Debug)]
+pub struct Authorizer {
+    origins: Origins,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Open,
+    /// The hash of the code: of two hashes the comparison takes the same time, whatever was sent.
+    Code([u8; 32]),
+    Oidc(Verifier),
+}
+
+impl Authorizer {
+    /// An authorizer for this configuration. Nothing is fetched before the first token comes.
+    #[must_use]
+    pub fn new(access: &Access, origins: &Origins) -> Self {
+        let mode = match access {
+            Access::Open => Mode::Open,
+            Access::Code(code) => Mode::Code(Sha256::digest(code.as_bytes()).into()),
+            Access::Oidc(provider) => Mode::Oidc(Verifier::new(provider.clone())),
+        };
+        Self { origins: origins.clone(), mode }
+    }
+
+    /// Decides about one handshake.
+    ///
+    /// # Errors
+    /// Says why the client must not come in.
+    pub async fn decide(&self, handshake: &Handshake) -> Result<Admitted, Refusal> {
+        self.check_origin(&handshake.origins)?;
+        let admitted =
+            |principal: &str, access| Admitted { principal: principal.to_owned(), access };
+        match &self.mode {
+            Mode::Open => Ok(admitted("anybody", "open")),
+            Mode::Code(expected) => {
+                let given = credential(&handshake.subprotocols)?;
+                if bool::from(Sha256::digest(&given).ct_eq(expected)) {
+                    Ok(admitted("whoever-has-the-code", "code"))
+                } else {
+                    Err(Refusal::because("the access code is wrong"))
+                }
+            }
+            Mode::Oidc(verifier) => {
+                let token = String::from_utf8(credential(&handshake.subprotocols)?)
+                    .map_err(|_| Refusal::because("the credential is not a token but bytes"))?;
+                Ok(admitted(&verifier.subject(&token).await?, "oidc"))
+            }
+        }
+    }
+
+    fn check_origin(&self, origins: &[String]) -> Result<(), Refusal> {
+        match origins {
+            // Programs send none, and a page can't leave it out.
+            [] => Ok(()),
+            [origin] if self.origins.allow(origin) => Ok(()),
+            [origin] => {
+                let origin: String = origin.chars().take(100).collect();
+                Err(Refusal::because(format!(
+                    "ALLOWED_ORIGINS does not name the page's origin {origin:?}"
+                )))
+            }
+            _ => Err(Refusal::because("there is more than one Origin header")),
+        }
+    }
+}
+
+/// The credential among the subprotocols.
+fn credential(subprotocols: &[String]) -> Result<Vec<u8>, Refusal> {
+    let mut found = subprotocols.iter().filter_map(|name| name.strip_prefix(CREDENTIAL_PREFIX));
+    let encoded = match (found.next(), found.next()) {
+        (None, _) => {
+            return Err(Refusal::because(
+                "there is no credential: no subprotocol begins with token.",
+            ));
+        }
+        (Some(_), Some(_)) => return Err(Refusal::because("there is more than one credential")),
+        (Some(""), None) => return Err(Refusal::because("the credential is empty")),
+        (Some(one), None) => one,
+    };
+    if encoded.len() > LONGEST_CREDENTIAL {
+        return Err(Refusal::because(format!("the credential has {} bytes", encoded.len())));
+    }
+    URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map_err(|_| Refusal::because("the credential is not base64url without padding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn token(credential: &str) -> String {
+        format!("{CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(credential))
+    }
+
+    async fn decide(
+        access: Access,
+        origins: &str,
+        handshake: Handshake,
+    ) -> Result<Admitted, String> {
+        let authorizer = Authorizer::new(&access, &Origins::parse(origins).unwrap());
+        authorizer.decide(&handshake).await.map_err(|refusal| refusal.to_string())
+    }
+
+    #[tokio::test]
+    async fn only_the_code_opens_the_door() {
+        let with = |names: Vec<String>| {
+            let handshake = Handshake { origins: vec![], subprotocols: names };
+            decide(Access::Code("open sesame".to_owned()), "", handshake)
+        };
+        let right = with(offered(&[SUBPROTOCOL, &token("open sesame")])).await.unwrap();
+        assert_eq!(right.access, "code");
+        for (names, reason) in [
+            (offered(&[]), "no credential"),
+            (offered(&[SUBPROTOCOL]), "no credential"),
+            (offered(&["token."]), "empty"),
+            (offered(&[&token("open sesamE")]), "wrong"),
+            (offered(&[&token("open sesame ")]), "wrong"),
+            (offered(&[&token("open")]), "wrong"),
+            (offered(&[&token("open sesame"), &token("open sesame")]), "more than one"),
+            (offered(&["token.open sesame"]), "base64url"),
+            (offered(&["Token.b3BlbiBzZXNhbWU"]), "no credential"),
+            (offered(&["token.b3BlbiBzZXNhbWU="]), "base64url"),
+            (offered(&[&token(&"x".repeat(1 << 20))]), "bytes"),
+        ] {
+            let refusal = with(names.clone()).await.unwrap_err();
+            assert!(refusal.contains(reason), "{names:?}: {refusal}");
+            assert!(!refusal.contains("sesame"), "the log has the code: {refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn origins_are_compared_whole() {
+        let from = |origins: &[&str]| {
+            let handshake = Handshake { origins: offered(origins), subprotocols: vec![] };
+            decide(Access::Open, "https://a.example, http://localhost:5173", handshake)
+        };
+        for good in
+            [&[][..], &["https://a.example"], &["http://localhost:5173"], &["HTTPS://A.example"]]
+        {
+            assert!(from(good).await.is_ok(), "{good:?}");
+        }
+        for bad in [
+            &["https://b.example"][..],
+            &["http://a.example"],
+            &["https://a.example:8443"],
+            &["https://a.example.evil.example"],
+            &["https://a.example/"],
+            &["null"],
+            &[""],
+            &["https://a.example", "https://a.example"],
+        ] {
+            assert!(from(bad).await.is_err(), "{bad:?}");
+        }
+    }
+}

@@ -39,7 +39,7 @@ pub struct Verifier {
 /// What of a token counts here; the library checks `iss`, `exp` and `nbf`.
 #[derive(Deserialize)]
 struct Claims {
-    sub: String,
+    sub: Option<String>,
     aud: Option<Audience>,
     client_id: Option<String>,
 }
@@ -87,10 +87,10 @@ impl Verifier {
         let claims =
             decode::<Claims>(token, &key, &validation).map_err(|error| unusable(&error))?.claims;
         self.check_audience(&claims)?;
-        if claims.sub.is_empty() || claims.sub.len() > LONGEST_SUBJECT {
-            return Err(Refusal::because("the token's subject is empty or too long"));
-        }
-        Ok(claims.sub)
+        claims
+            .sub
+            .filter(|subject| (1..=LONGEST_SUBJECT).contains(&subject.len()))
+            .ok_or_else(|| Refusal::because("the token's subject is empty or too long"))
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {

@@ -1,40 +1,135 @@
-"""What `cargo lambda build --release` makes: the file that is uploaded answers a prompt."""
+"""What `sam build` makes, the file that is uploaded: with the environment that the template gives it,
+it answers a prompt, serves the page, and lets nobody in without the access code."""
 
+import base64
 import json
 import re
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from local_aws import REPOSITORY, LocalAws
 
-ARTIFACT = REPOSITORY / "target" / "lambda" / "agent-relay" / "bootstrap"
+BUILD = REPOSITORY / ".aws-sam" / "build"
+ARTIFACT = BUILD / "RelayFunction" / "bootstrap"
 SECONDS = 30
 
 # Amazon Linux 2023, the system of `provided.al2023`, has this version of the C library.
 GLIBC = (2, 34)
 
+CODE = "correct horse > battery ~ staple?"
+PROMPTS = ["What can you do?", "Tell me a story"]
+
+# What only the local AWS knows: addresses of its own.
+LOCAL = {"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"}
+
 
 @pytest.fixture(scope="module")
-def answer():
-    """The frames that the artifact sends for a prompt, from the gateway's WebSocket."""
-    with (
-        LocalAws("--function", str(ARTIFACT)) as local,
-        connect(local.socket, open_timeout=SECONDS) as socket,
-    ):
+def variables():
+    """The function's environment in a deployment of what `sam build` left."""
+    return deployed_environment(AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS))
+
+
+@pytest.fixture(scope="module")
+def aws(variables, tmp_path_factory):
+    """The local AWS, with the artifact as its function."""
+    # The local AWS sets up the function by itself; the deployment's environment goes over that.
+    function = tmp_path_factory.mktemp("deployed") / "function"
+    function.write_text(
+        "\n".join(
+            [
+                "#!/bin/sh",
+                *(
+                    f"export {name}={shlex.quote(value)}"
+                    for name, value in variables.items()
+                    if name not in LOCAL
+                ),
+                f"exec {shlex.quote(str(ARTIFACT))}",
+                "",
+            ]
+        )
+    )
+    function.chmod(0o755)
+    with LocalAws("--function", str(function), "--access-code", CODE) as local:
+        yield local
+
+
+def test_the_deployment_gives_it_every_address_that_is_replaced_here(variables):
+    assert LOCAL <= set(variables)
+    assert all(variables[name].startswith("https://") for name in LOCAL)
+
+
+def test_it_answers_a_prompt_in_many_frames(aws):
+    with client(aws, CODE) as socket:
+        assert socket.subprotocol == "agent-relay"
         socket.send(json.dumps({"prompt": "hello"}))
-        frames = [json.loads(socket.recv(SECONDS))]
-        while frames[-1].get("type") not in ("RUN_FINISHED", "RUN_ERROR"):
-            frames.append(json.loads(socket.recv(SECONDS)))
-        return frames
-
-
-def test_it_answers_a_prompt_in_many_frames(answer):
+        answer = [json.loads(socket.recv(SECONDS))]
+        while answer[-1].get("type") not in ("RUN_FINISHED", "RUN_ERROR"):
+            answer.append(json.loads(socket.recv(SECONDS)))
     types = [frame["type"] for frame in answer]
     assert types[0] == "RUN_STARTED"
     assert types[-1] == "RUN_FINISHED", answer[-1]
     assert types.count("TEXT_MESSAGE_CHUNK") > 1
     assert [frame["metadata"]["relay"]["seq"] for frame in answer] == list(range(len(answer)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [None, "", "wrong horse", CODE[:-1], CODE + "x"],
+    ids=["none", "empty", "wrong", "shorter", "longer"],
+)
+def test_it_refuses_a_client_without_the_code(aws, code):
+    with pytest.raises(InvalidStatus) as refusal, client(aws, code):
+        pass
+    assert refusal.value.response.status_code in (401, 403)
+    # Nor does it say what would have been right.
+    assert CODE not in refusal.value.response.body.decode()
+    assert CODE not in aws.output
+
+
+def test_it_lets_only_the_own_page_connect(aws, variables):
+    with client(aws, CODE, origin=variables["ALLOWED_ORIGINS"]):
+        pass
+    with pytest.raises(InvalidStatus), client(aws, CODE, origin="https://elsewhere.example.com"):
+        pass
+
+
+def test_it_serves_the_page(aws):
+    with urllib.request.urlopen(f"{aws.page}/", timeout=SECONDS) as response:
+        assert response.status == 200
+        assert response.headers["content-type"].startswith("text/html")
+        policy = response.headers["content-security-policy"]
+        page = response.read().decode()
+    assert aws.socket in policy or f"ws://{aws.page.removeprefix('http://')}" in policy
+    # A release build has the files in itself, so every one that the page names has to be there.
+    for name in re.findall(r'(?:src|href)="([\w./-]+)"', page):
+        with urllib.request.urlopen(f"{aws.page}/{name}", timeout=SECONDS) as response:
+            assert response.status == 200, name
+            assert response.read(), name
+
+
+def test_it_tells_the_page_how_to_connect(aws):
+    with urllib.request.urlopen(f"{aws.page}/config.json", timeout=SECONDS) as response:
+        text = response.read().decode()
+    assert CODE not in text
+    assert json.loads(text) == {
+        "endpoint": aws.socket,
+        "access": "code",
+        "allowTrace": False,
+        "suggestions": PROMPTS,
+    }
+
+
+def test_it_serves_nothing_but_the_page(aws):
+    for path in ("template.yaml", "../Cargo.toml", "%2e%2e/Cargo.toml", "bootstrap"):
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(f"{aws.page}/{path}", timeout=SECONDS)
+        assert missing.value.code == 404, path
 
 
 def test_it_is_an_executable_for_x86_64():
@@ -51,3 +146,28 @@ def test_it_runs_with_the_c_library_of_al2023():
     }
     assert needed, "it is linked dynamically"
     assert max(needed) <= GLIBC
+
+
+# Helpers.
+
+
+def deployed_environment(**parameters):
+    """Asks the SAM CLI's virtual environment, where the translator is."""
+    program = REPOSITORY / "tests" / "python" / "deployment.py"
+    given = [f"{name}={value}" for name, value in parameters.items()]
+    output = subprocess.run(
+        [REPOSITORY / ".venv/sam/bin/python", program, BUILD / "template.yaml", *given],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return json.loads(output)
+
+
+def client(aws, code, origin=None):
+    """A WebSocket that offers the code as the page does; none offers no subprotocol at all."""
+    protocols = None
+    if code is not None:
+        token = base64.urlsafe_b64encode(code.encode()).decode().rstrip("=")
+        protocols = ["agent-relay", f"token.{token}"]
+    return connect(aws.socket, subprotocols=protocols, origin=origin, open_timeout=SECONDS)

@@ -1,327 +1,395 @@
-"""The deployment template, as CloudFormation will see it after SAM has translated it.
+"""The deployment template, as CloudFormation will see it after SAM has translated it: the two APIs,
+the function, its rights, and what the stack says of itself.
 
-The translated template is resolved for concrete deployments, so that every
-assertion below compares whole ARNs and URLs, not intrinsic functions.
-Runs offline, in the SAM CLI's virtual environment (``requirements-sam.txt``).
+The translated template is resolved for concrete deployments, so that every assertion below
+compares whole ARNs and URLs, not intrinsic functions. Runs offline, in the SAM CLI's virtual
+environment (``requirements-sam.txt``).
 """
 
+import base64
 import re
-from pathlib import Path
+import subprocess
 
 import pytest
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+from deployment import (
+    API,
+    CHINA,
+    FUNCTION,
+    FUNCTION_ARN,
+    TEMPLATE,
+    deploy,
+    environment,
+    of_type,
+    references,
+    translate,
+)
 
-API = "WebSocketApi"
-FUNCTION = "RelayFunction"
-FUNCTION_ARN = "arn-of-the-function"
-
-HERE = {
-    "AWS::Partition": "aws",
-    "AWS::Region": "eu-central-1",
-    "AWS::AccountId": "123456789012",
-    "AWS::URLSuffix": "amazonaws.com",
-    "AWS::StackName": "relay",
-}
-CHINA = HERE | {
-    "AWS::Partition": "aws-cn",
-    "AWS::Region": "cn-north-1",
-    "AWS::URLSuffix": "amazonaws.com.cn",
-}
-# What CloudFormation gives for a reference to a resource.
-RESOURCES = {
-    API: "abcdef1234",
-    f"{API}.ApiId": "abcdef1234",
-    f"{FUNCTION}.Arn": FUNCTION_ARN,
-    "RelayLogs": "relay-logs",
-}
-REQUIRED = {"AgentId": "AGENT12345", "AgentAliasId": "ALIAS12345"}
+INVOCATION = (
+    "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31"
+    f"/functions/{FUNCTION_ARN}/invocations"
+)
+PAGE = "https://page567890.execute-api.eu-central-1.amazonaws.com"
+SOCKET = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
+ALIAS = "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/AGENT12345/ALIAS12345"
+LOGS = "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*"
+OIDC = {"Access": "oidc", "OidcIssuer": "https://id.example.com", "OidcAudience": "chat"}
 
 
-@pytest.fixture
-def translated(monkeypatch):
-    """The whole translated template, with its intrinsic functions."""
-    return translate(monkeypatch, HERE)
+# The clients' side.
 
 
-@pytest.fixture
-def deployed(monkeypatch):
-    """A function that deploys with the given parameters and returns the resolved resources."""
-
-    def deploy(where=HERE, **parameters):
-        template = translate(monkeypatch, where)
-        values = {
-            name: declared["Default"]
-            for name, declared in template["Parameters"].items()
-            if "Default" in declared
-        }
-        values |= REQUIRED | parameters | RESOURCES | where
-        return {
-            section: resolve(template[section], values, template["Conditions"])
-            for section in ("Resources", "Outputs")
-        }
-
-    return deploy
-
-
-def test_the_three_routes_all_go_to_the_one_function(deployed):
-    resources = deployed()["Resources"]
-    functions = of_type(resources, "AWS::Lambda::Function")
-    assert list(functions) == [FUNCTION]
-
+def test_the_three_routes_all_go_to_the_one_function():
+    resources = deploy()["Resources"]
+    assert list(of_type(resources, "AWS::Lambda::Function")) == [FUNCTION]
     integrations = of_type(resources, "AWS::ApiGatewayV2::Integration")
     targets = {
         route["RouteKey"]: integrations[route["Target"].removeprefix("integrations/")]
         for route in of_type(resources, "AWS::ApiGatewayV2::Route").values()
+        if route["ApiId"] == "abcdef1234"
     }
     assert set(targets) == {"$connect", "$disconnect", "$default"}
-    assert len(integrations) == 3
+    assert len({id(integration) for integration in targets.values()}) == 3
     for route_key, integration in targets.items():
-        assert integration["IntegrationType"] == "AWS_PROXY", route_key
-        assert integration["IntegrationUri"] == (
-            "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31"
-            f"/functions/{FUNCTION_ARN}/invocations"
-        ), route_key
+        assert integration == {
+            "ApiId": "abcdef1234",
+            "IntegrationType": "AWS_PROXY",
+            "IntegrationUri": INVOCATION,
+        }, route_key
 
 
-def test_only_this_stage_of_this_api_may_invoke_the_function(deployed):
-    permissions = of_type(deployed()["Resources"], "AWS::Lambda::Permission").values()
+@pytest.mark.parametrize("access", [{}, OIDC, {"Access": "open"}], ids=["code", "oidc", "open"])
+def test_the_function_authorizes_every_connection(access):
+    resources = deploy(**access)["Resources"]
+    ((name, authorizer),) = of_type(resources, "AWS::ApiGatewayV2::Authorizer").items()
+    # No identity source: API Gateway would refuse by itself what lacks it, and remember answers.
+    assert authorizer == {
+        "ApiId": "abcdef1234",
+        "AuthorizerType": "REQUEST",
+        "AuthorizerUri": INVOCATION,
+        "Name": "WebSocketApiConnectAuthorizer",
+    }
+    for route in of_type(resources, "AWS::ApiGatewayV2::Route").values():
+        if route["RouteKey"] == "$connect":
+            assert (route["AuthorizationType"], route["AuthorizerId"]) == ("CUSTOM", name)
+        else:
+            # There is no other place for one: API Gateway authorizes on $connect only.
+            assert "AuthorizerId" not in route
+
+
+def test_the_websocket_api_has_one_stage_that_deploys_itself():
+    resources = deploy(ThrottleRate=7, ThrottleBurst=9)["Resources"]
+    api = of_type(resources, "AWS::ApiGatewayV2::Api")[API]
+    assert (api["ProtocolType"], api["Name"]) == ("WEBSOCKET", "relay")
+    (stage,) = stages(resources, "abcdef1234")
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("live", True)
+    assert stage["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": "7",
+        "ThrottlingBurstLimit": "9",
+    }
+
+
+# The page's side.
+
+
+def test_the_page_is_read_through_an_http_api_from_the_same_function():
+    resources = deploy()["Resources"]
+    assert of_type(resources, "AWS::ApiGatewayV2::Api")["PageApi"] == {
+        "Name": "relay-page",
+        "Description": "Agent Relay, the page",
+        "ProtocolType": "HTTP",
+    }
+    routes = [
+        route
+        for route in of_type(resources, "AWS::ApiGatewayV2::Route").values()
+        if route["ApiId"] == "page567890"
+    ]
+    # Nobody can make the function work by anything but reading.
+    assert sorted(route["RouteKey"] for route in routes) == [
+        "GET /",
+        "GET /{file+}",
+        "HEAD /",
+        "HEAD /{file+}",
+    ]
+    assert {route["Target"] for route in routes} == {"integrations/PageIntegration"}
+    assert of_type(resources, "AWS::ApiGatewayV2::Integration")["PageIntegration"] == {
+        "ApiId": "page567890",
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": FUNCTION_ARN,
+        "PayloadFormatVersion": "2.0",
+        "TimeoutInMillis": 10000,
+    }
+    (stage,) = stages(resources, "page567890")
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    assert stage["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": "50",
+        "ThrottlingBurstLimit": "100",
+    }
+
+
+# The function.
+
+
+def test_only_the_two_apis_may_invoke_the_function():
+    permissions = of_type(deploy()["Resources"], "AWS::Lambda::Permission").values()
     for permission in permissions:
+        assert set(permission) == {"Action", "FunctionName", "Principal", "SourceArn"}
         assert permission["Action"] == "lambda:InvokeFunction"
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["FunctionName"] == FUNCTION_ARN
-    assert {permission["SourceArn"] for permission in permissions} == {
-        f"arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/{route_key}"
-        for route_key in ("$connect", "$disconnect", "$default")
-    }
-
-
-def test_the_api_has_one_stage_that_deploys_itself(deployed):
-    resources = deployed()["Resources"]
-    (api,) = of_type(resources, "AWS::ApiGatewayV2::Api").values()
-    assert (api["ProtocolType"], api["Name"]) == ("WEBSOCKET", "relay")
-    (stage,) = of_type(resources, "AWS::ApiGatewayV2::Stage").values()
-    assert (stage["StageName"], stage["AutoDeploy"]) == ("live", True)
-
-
-def test_the_function_may_invoke_the_alias_post_to_the_stage_and_log_and_nothing_else(deployed):
-    resources = deployed()["Resources"]
-    (role,) = of_type(resources, "AWS::IAM::Role").values()
-    assert role["ManagedPolicyArns"] == [
-        "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    execute = "arn:aws:execute-api:eu-central-1:123456789012:"
+    assert sorted(permission["SourceArn"] for permission in permissions) == [
+        f"{execute}abcdef1234/authorizers/*",
+        f"{execute}abcdef1234/live/$connect",
+        f"{execute}abcdef1234/live/$default",
+        f"{execute}abcdef1234/live/$disconnect",
+        f"{execute}page567890/$default/GET/*",
+        f"{execute}page567890/$default/HEAD/*",
     ]
+
+
+def test_the_function_may_invoke_the_alias_post_to_the_stage_and_log_and_nothing_else():
+    resources = deploy()["Resources"]
+    ((name, role),) = of_type(resources, "AWS::IAM::Role").items()
+    assert of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Role"] == "arn-of-the-role", name
+    assert "ManagedPolicyArns" not in role
     assert rights(role) == {
-        (
-            "bedrock:InvokeAgent",
-            "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/AGENT12345/ALIAS12345",
-        ),
+        ("bedrock:InvokeAgent", ALIAS),
         (
             "execute-api:ManageConnections",
             "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/POST/@connections/*",
         ),
+        ("logs:CreateLogStream", LOGS),
+        ("logs:PutLogEvents", LOGS),
     }
-    assert not of_type(resources, "AWS::IAM::Policy")
-    assert not of_type(resources, "AWS::IAM::ManagedPolicy")
+    assert role["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ]
 
 
-def test_rights_and_addresses_follow_the_partition(deployed):
-    resources = deployed(where=CHINA)["Resources"]
+def test_a_wildcard_stands_only_for_a_connection_or_a_stream_of_the_own_log():
+    (role,) = of_type(deploy()["Resources"], "AWS::IAM::Role").values()
+    for action, resource in rights(role):
+        assert "*" not in action
+        if "*" in resource:
+            assert resource.count("*") == 1
+            assert resource.endswith((":abcdef1234/live/POST/@connections/*", ":relay-logs:*"))
+
+
+def test_rights_and_addresses_follow_the_partition():
+    resources = deploy(where=CHINA)["Resources"]
     (role,) = of_type(resources, "AWS::IAM::Role").values()
-    assert rights(role) == {
-        (
-            "bedrock:InvokeAgent",
-            "arn:aws-cn:bedrock:cn-north-1:123456789012:agent-alias/AGENT12345/ALIAS12345",
-        ),
-        (
-            "execute-api:ManageConnections",
-            "arn:aws-cn:execute-api:cn-north-1:123456789012:abcdef1234/live/POST/@connections/*",
-        ),
+    assert {resource for _, resource in rights(role)} == {
+        "arn:aws-cn:bedrock:cn-north-1:123456789012:agent-alias/AGENT12345/ALIAS12345",
+        "arn:aws-cn:execute-api:cn-north-1:123456789012:abcdef1234/live/POST/@connections/*",
+        LOGS,
     }
-    assert environment(resources)["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] == (
+    variables = environment(resources)
+    assert variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] == (
         "https://abcdef1234.execute-api.cn-north-1.amazonaws.com.cn/live"
+    )
+    assert variables["ALLOWED_ORIGINS"] == (
+        "https://page567890.execute-api.cn-north-1.amazonaws.com.cn"
     )
 
 
-def test_an_alias_that_lives_elsewhere_replaces_the_default_arn(deployed):
+def test_an_alias_that_lives_elsewhere_replaces_the_default_arn():
     elsewhere = "arn:aws:bedrock:us-east-1:999999999999:agent-alias/AGENT12345/ALIAS12345"
-    (role,) = of_type(deployed(AgentAliasArn=elsewhere)["Resources"], "AWS::IAM::Role").values()
+    (role,) = of_type(deploy(AgentAliasArn=elsewhere)["Resources"], "AWS::IAM::Role").values()
     assert ("bedrock:InvokeAgent", elsewhere) in rights(role)
-    assert len(rights(role)) == 2
+    assert ("bedrock:InvokeAgent", ALIAS) not in rights(role)
 
 
-def test_the_function_gets_its_whole_configuration(deployed):
-    resources = deployed(MemoryId="user-7", AllowTrace="true")["Resources"]
-    assert environment(resources) == {
+def test_the_function_gets_its_whole_configuration():
+    variables = environment(
+        deploy(
+            MemoryId="user-7",
+            AllowTrace="true",
+            AllowedOrigins="https://a.example.com,https://b.example.com",
+            SuggestedPrompts="What can you do?|Tell me a story",
+            CustomWebSocketUrl="wss://relay.example.com",
+            **OIDC,
+        )["Resources"]
+    )
+    assert variables == {
         "AGENT_ID": "AGENT12345",
         "AGENT_ALIAS_ID": "ALIAS12345",
         "MEMORY_ID": "user-7",
         "ALLOW_TRACE": "true",
+        "ACCESS": "oidc",
+        "ACCESS_CODE": "",
+        "OIDC_ISSUER": "https://id.example.com",
+        "OIDC_AUDIENCE": "chat",
+        "ALLOWED_ORIGINS": f"{PAGE},https://a.example.com,https://b.example.com",
+        "SUGGESTED_PROMPTS": "What can you do?|Tell me a story",
+        "WEBSOCKET_URL": "wss://relay.example.com",
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": (
             "https://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
         ),
     }
 
 
-def test_the_trace_is_off_and_memory_is_unset_unless_asked_for(deployed):
-    variables = environment(deployed()["Resources"])
+def test_by_default_a_code_is_asked_for_and_only_the_own_page_may_connect():
+    variables = environment(deploy()["Resources"])
+    assert (variables["ACCESS"], variables["ACCESS_CODE"]) == ("code", "correct horse")
+    assert variables["ALLOWED_ORIGINS"] == PAGE
     assert (variables["ALLOW_TRACE"], variables["MEMORY_ID"]) == ("false", "")
 
 
-def test_the_function_may_run_for_fifteen_minutes_and_logs_json(deployed):
-    function = of_type(deployed()["Resources"], "AWS::Lambda::Function")[FUNCTION]
+def test_a_code_that_nobody_is_asked_for_is_not_kept():
+    assert environment(deploy(Access="open")["Resources"])["ACCESS_CODE"] == ""
+
+
+def test_the_longest_configuration_fits_into_an_environment(template):
+    declared = template["Parameters"].values()
+    # A pattern bounds the others; Lambda takes 4 KB of names and values.
+    longest = sum(of.get("MaxLength", 0) for of in declared)
+    longest += sum(int(most) for of in declared for most in re.findall(r",(\d+)}", of.get("AllowedPattern", "")))
+    names = sum(map(len, environment(deploy()["Resources"])))
+    addresses = 300
+    assert longest + names + addresses < 4096
+
+
+def test_the_function_may_run_for_fifteen_minutes_and_logs_json():
+    function = of_type(deploy()["Resources"], "AWS::Lambda::Function")[FUNCTION]
     assert function["Timeout"] == 900
     assert function["Runtime"] == "provided.al2023"
     assert function["Architectures"] == ["x86_64"]
     assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": "relay-logs"}
 
 
-def test_the_binary_that_sam_builds_is_one_of_the_package(translated):
-    build = translated["Resources"][FUNCTION]["Metadata"]
+@pytest.mark.parametrize(("most", "reserved"), [(10, "10"), (0, None)])
+def test_concurrency_is_reserved_unless_it_is_zero(most, reserved):
+    resources = deploy(MaxConcurrency=most)["Resources"]
+    function = of_type(resources, "AWS::Lambda::Function")[FUNCTION]
+    assert function.get("ReservedConcurrentExecutions") == reserved
+
+
+def test_the_binary_that_sam_builds_is_one_of_the_package(template):
+    build = template["Resources"][FUNCTION]["Metadata"]
     assert build["BuildMethod"] == "rust-cargolambda"
     manifest = (TEMPLATE.parent / "Cargo.toml").read_text()
     binaries = re.findall(r'^\[\[bin\]\]\nname = "(.+)"', manifest, re.MULTILINE)
     assert build["BuildProperties"]["Binary"] in binaries
 
 
-def test_the_outputs_lead_to_the_stage(deployed):
-    outputs = deployed()["Outputs"]
-    url = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
-    assert outputs["WebSocketUrl"]["Value"] == url
-    assert outputs["TryIt"]["Value"] == (
-        f"""npx wscat -c {url} -w -1 -x '{{"prompt":"hello"}}'"""
+# The stack.
+
+
+def test_the_stack_has_no_bucket_and_no_other_store():
+    assert {resource["Type"] for resource in deploy(AlarmEmail="a@b.org")["Resources"].values()} == {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Authorizer",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+    }
+
+
+def test_nothing_outlives_the_stack(template):
+    for name, resource in template["Resources"].items():
+        assert resource.get("DeletionPolicy", "Delete") == "Delete", name
+        assert resource.get("UpdateReplacePolicy", "Delete") == "Delete", name
+
+
+def test_no_resource_waits_for_itself(template):
+    resources = template["Resources"]
+    waits_for = {
+        name: (references(resource) | set(resource.get("DependsOn", []))) & set(resources)
+        for name, resource in resources.items()
+    }
+    while ready := [name for name, others in waits_for.items() if not others & set(waits_for)]:
+        for name in ready:
+            del waits_for[name]
+    assert not waits_for, "these wait for each other"
+
+
+def test_the_outputs_lead_to_page_and_stage():
+    outputs = deploy()["Outputs"]
+    assert outputs["PageUrl"]["Value"] == f"{PAGE}/"
+    assert outputs["WebSocketUrl"]["Value"] == SOCKET
+    assert outputs["LogGroup"]["Value"] == "relay-logs"
+    for name, output in outputs.items():
+        assert output["Description"], name
+        assert "correct horse" not in output["Value"], name
+
+
+def test_only_an_open_deployment_warns():
+    assert "Warning" not in deploy()["Outputs"]
+    assert "Warning" not in deploy(**OIDC)["Outputs"]
+    assert "EVERYONE" in deploy(Access="open")["Outputs"]["Warning"]["Value"]
+
+
+def test_the_wscat_line_of_an_open_deployment_needs_nothing():
+    assert deploy(Access="open")["Outputs"]["TryIt"]["Value"] == (
+        f"""npx wscat -c {SOCKET} -w -1 -x '{{"prompt":"hello"}}'"""
     )
-
-
-def test_every_parameter_is_used_by_a_resource(translated):
-    used = references(translated["Resources"]) | references(translated["Conditions"])
-    assert set(translated["Parameters"]) <= used
-    assert set(translated["Conditions"]) <= used
 
 
 @pytest.mark.parametrize(
-    ("parameter", "value", "accepted"),
+    ("access", "place", "secret"),
     [
-        ("AgentId", "ABCDE12345", True),
-        ("AgentId", "", False),
-        ("AgentId", "ABCDE123456", False),
-        ("AgentId", "ABCDE-1234", False),
-        ("AgentAliasId", "TSTALIASID", True),
-        ("AgentAliasId", "TSTALIASID/*", False),
-        ("AgentAliasArn", "", True),
-        ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/DEF", True),
-        ("AgentAliasArn", "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:agent-alias/A/B", True),
-        ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/*", False),
-        ("AgentAliasArn", "*", False),
-        ("MemoryId", "", True),
-        ("MemoryId", "user:7_a.b-c", True),
-        ("MemoryId", "x", False),
-        ("MemoryId", "x" * 101, False),
-        ("MemoryId", "with space", False),
-        ("AllowTrace", "true", True),
-        ("AllowTrace", "yes", False),
+        ({}, "YOUR ACCESS CODE", "correct horse > battery ~ staple?"),
+        ({}, "YOUR ACCESS CODE", "x" * 128),
+        (OIDC, "YOUR TOKEN", f"{'h' * 40}.{'p' * 700}.{'s' * 342}"),
     ],
+    ids=["code", "long code", "token"],
 )
-def test_parameters_refuse_what_bedrock_would_refuse(translated, parameter, value, accepted):
-    declared = translated["Parameters"][parameter]
-    ok = (
-        # CloudFormation matches the pattern against the whole value.
-        re.fullmatch(declared.get("AllowedPattern", ".*"), value) is not None
-        and declared.get("MinLength", 0) <= len(value) <= declared.get("MaxLength", 4096)
-        and value in declared.get("AllowedValues", [value])
-    )
-    assert ok == accepted
+def test_the_wscat_line_sends_the_credential_as_a_subprotocol(access, place, secret):
+    line = deploy(**access)["Outputs"]["TryIt"]["Value"]
+    assert line.count(place) == 1
+    # The shell is the judge of its quotes and of what becomes of the credential.
+    arguments = subprocess.run(
+        ["bash", "-c", line.replace("npx wscat", r"printf '%s\n'").replace(place, secret)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    token = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
+    assert arguments == [
+        *("-c", SOCKET),
+        *("-s", "agent-relay", "-s", f"token.{token}"),
+        *("-w", "-1", "-x", '{"prompt":"hello"}'),
+    ]
 
 
 # Helpers.
 
 
-def translate(monkeypatch, where):
-    """Translates the template as the SAM transform does on deployment."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", where["AWS::Region"])
-    template = yaml_parse(TEMPLATE.read_text())
-    # `sam package` puts the uploaded archive's address here.
-    template["Resources"][FUNCTION]["Properties"]["CodeUri"] = "s3://bucket/key"
-    # Managed policies are named in full, so nothing is looked up.
-    return transform(template, {}, managed_policy_loader=None)
+@pytest.fixture
+def template():
+    """The whole translated template, with its intrinsic functions."""
+    return translate()
 
 
-def of_type(resources, type_):
-    """The properties of all resources of a CloudFormation type, by logical id."""
-    return {
-        name: resource["Properties"]
-        for name, resource in resources.items()
-        if resource["Type"] == type_
-    }
-
-
-def environment(resources):
-    """The function's environment variables."""
-    return of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Environment"]["Variables"]
+def stages(resources, api):
+    return [
+        stage
+        for stage in of_type(resources, "AWS::ApiGatewayV2::Stage").values()
+        if stage["ApiId"] == api
+    ]
 
 
 def rights(role):
-    """The role's own rights as (action, resource) pairs; anything but plain Allows fails."""
+    """The role's rights as (action, resource) pairs; anything but plain Allows fails."""
     pairs = set()
     for policy in role["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             assert set(statement) <= {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
-            pairs.add((statement["Action"], statement["Resource"]))
+            actions = statement["Action"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                pairs.add((action, statement["Resource"]))
     return pairs
-
-
-def resolve(node, values, conditions):
-    """Evaluates the intrinsic functions that the template uses; an unknown one fails."""
-
-    def walk(node):
-        match node:
-            case {"Ref": name} if len(node) == 1:
-                return values.get(name, name)
-            case {"Fn::GetAtt": [resource, attribute]}:
-                return values.get(f"{resource}.{attribute}", f"{resource}.{attribute}")
-            case {"Fn::Sub": [text, local]}:
-                return substitute(text, values | walk(local))
-            case {"Fn::Sub": str(text)}:
-                return substitute(text, values)
-            case {"Fn::Join": [separator, parts]}:
-                return separator.join(walk(parts))
-            case {"Fn::If": [condition, yes, no]}:
-                return walk(yes if walk(conditions[condition]) else no)
-            case {"Fn::Equals": [left, right]}:
-                return walk(left) == walk(right)
-            case {"Fn::Not": [inner]}:
-                return not walk(inner)
-            case dict():
-                unknown = [key for key in node if key.startswith("Fn::")]
-                assert not unknown, f"the test does not know {unknown}"
-                return {key: walk(value) for key, value in node.items()}
-            case list():
-                return [walk(value) for value in node]
-            case _:
-                return node
-
-    return walk(node)
-
-
-def substitute(text, values):
-    """`Fn::Sub`; a name without a value fails."""
-    return re.sub(r"\$\{([^}]+)\}", lambda name: values[name[1]], text)
-
-
-def references(node):
-    """Every name that `Ref`, `Fn::Sub`, `Fn::If` or `Condition` mentions."""
-    match node:
-        case {"Ref": name}:
-            return {name}
-        case {"Fn::If": [condition, *branches]}:
-            return {condition} | references(branches)
-        case dict():
-            return set().union(*(references(value) for value in node.values()))
-        case list():
-            return set().union(*(references(value) for value in node))
-        case str(text):
-            return set(re.findall(r"\$\{([^}.]+)", text))
-        case _:
-            return set()

@@ -1,0 +1,202 @@
+"""What an operator gets from the template: logs without content, alarms and a dashboard."""
+
+import json
+import re
+
+import pytest
+
+from deployment import REPOSITORY, deploy, of_type
+
+REPORT = (REPOSITORY / "src" / "report.rs").read_text()
+FUNCTION = ("FunctionName", "relay-function")
+
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+LAMBDA_METRICS = {"ConcurrentExecutions", "Throttles", "Errors"}
+# .../apigateway/latest/developerguide/apigateway-websocket-api-logging.html, http-api-metrics.html
+WEBSOCKET_METRICS = {"ConnectCount", "MessageCount", "ClientError", "IntegrationError"}
+HTTP_METRICS = {"Count", "4xx", "5xx"}
+
+# What says who, when and with which result; not what was said, nor with which credential.
+HARMLESS = {
+    "requestTime",
+    "requestId",
+    "connectionId",
+    "identity.sourceIp",
+    "eventType",
+    "routeKey",
+    "status",
+    "authorizer.status",
+    "integrationStatus",
+}
+
+
+def test_every_log_is_deleted_after_a_while():
+    groups = of_type(deploy(LogRetentionDays=7)["Resources"], "AWS::Logs::LogGroup")
+    assert set(groups) == {"RelayLogs", "AccessLogs"}
+    assert [group["RetentionInDays"] for group in groups.values()] == ["7", "7"]
+
+
+def test_access_is_logged_without_content():
+    stages = of_type(
+        deploy(WebSocketAccessLog="true")["Resources"], "AWS::ApiGatewayV2::Stage"
+    )
+    assert len(stages) == 2
+    for name, stage in stages.items():
+        log = stage["AccessLogSettings"]
+        assert log["DestinationArn"] == (
+            "arn:aws:logs:eu-central-1:123456789012:log-group:access-logs"
+        ), name
+        assert json.loads(log["Format"]), "one JSON object on one line"
+        assert "\n" not in log["Format"]
+        assert set(re.findall(r"\$context\.([\w.]+)", log["Format"])) <= HARMLESS, name
+        # No message goes to API Gateway's execution log either.
+        assert set(stage["DefaultRouteSettings"]) == {
+            "ThrottlingRateLimit",
+            "ThrottlingBurstLimit",
+        }
+
+
+def test_the_log_that_needs_a_setting_of_the_account_is_off_by_default():
+    stages = of_type(deploy()["Resources"], "AWS::ApiGatewayV2::Stage")
+    assert {name for name, stage in stages.items() if "AccessLogSettings" in stage} == {"PageStage"}
+
+
+def test_the_stack_leaves_the_settings_of_the_account_alone():
+    types = {resource["Type"] for resource in deploy(WebSocketAccessLog="true")["Resources"].values()}
+    assert "AWS::ApiGateway::Account" not in types
+
+
+def test_alarms_watch_errors_throttles_and_slow_first_chunks():
+    alarms = of_type(deploy()["Resources"], "AWS::CloudWatch::Alarm")
+    watched = {name: set(map(metric, metrics(alarm))) for name, alarm in alarms.items()}
+    assert watched == {
+        "ErrorsAlarm": {
+            ("AgentRelay", "Errors", (FUNCTION,)),
+            ("AWS/Lambda", "Errors", (FUNCTION,)),
+        },
+        "ThrottlesAlarm": {
+            ("AgentRelay", "Errors", (FUNCTION, ("Code", "throttling"))),
+            ("AWS/Lambda", "Throttles", (FUNCTION,)),
+        },
+        "RetriedPostsAlarm": {("AgentRelay", "RetriedPosts", (FUNCTION,))},
+        "SlowFirstChunkAlarm": {("AgentRelay", "FirstChunk", (FUNCTION,))},
+    }
+    for name, alarm in alarms.items():
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert alarm["AlarmActions"] == alarm["OKActions"] == ["AlarmTopic"], name
+        assert alarm["AlarmDescription"].startswith("Agent Relay: "), name
+
+
+def test_alarms_and_dashboard_read_metrics_that_are_emitted():
+    resources = deploy()["Resources"]
+    read = [
+        metric(part)
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        for part in metrics(alarm)
+    ]
+    read += dashboard_metrics(resources)
+    assert {namespace for namespace, _, _ in read} == {"AgentRelay", "AWS/Lambda", "AWS/ApiGateway"}
+    for namespace, name, dimensions in read:
+        match namespace, dict(dimensions):
+            case "AgentRelay", of:
+                assert name in emitted() and tuple(of) in emitted()[name], name
+            case "AWS/Lambda", {"FunctionName": "relay-function"}:
+                assert name in LAMBDA_METRICS
+            case "AWS/ApiGateway", {"ApiId": "abcdef1234"}:
+                assert name in WEBSOCKET_METRICS
+            case "AWS/ApiGateway", {"ApiId": "page567890"}:
+                assert name in HTTP_METRICS
+            case unknown:
+                pytest.fail(f"{unknown}")
+
+
+def test_the_dashboard_shows_every_metric_of_the_relay():
+    resources = deploy()["Resources"]
+    shown = {name for namespace, name, _ in dashboard_metrics(resources) if namespace == "AgentRelay"}
+    assert shown == set(emitted())
+
+
+def test_the_dashboard_searches_errors_by_code_and_the_function_s_own_log():
+    widgets = dashboard(deploy()["Resources"])["widgets"]
+    (search,) = [
+        row[0]["expression"]
+        for widget in widgets
+        for row in widget["properties"].get("metrics", [])
+        if isinstance(row[0], dict)
+    ]
+    assert search == (
+        "SEARCH('{AgentRelay,FunctionName,Code} MetricName=\"Errors\" "
+        "FunctionName=\"relay-function\"', 'Sum', 300)"
+    )
+    (query,) = [
+        widget["properties"]["query"] for widget in widgets if widget["type"] == "log"
+    ]
+    assert query.startswith("SOURCE 'relay-logs' | ")
+    for field in re.findall(r"\b(outcome|code|error|advice)\b", query):
+        assert field in REPORT
+    # Widgets that overlap are moved by the console.
+    taken = [
+        (x, y)
+        for widget in widgets
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize(
+    ("email", "subscriptions"),
+    [
+        ("", []),
+        (
+            "ops@example.com",
+            [{"TopicArn": "AlarmTopic", "Protocol": "email", "Endpoint": "ops@example.com"}],
+        ),
+    ],
+)
+def test_alarms_are_mailed_to_who_asked_for_it(email, subscriptions):
+    resources = deploy(AlarmEmail=email)["Resources"]
+    assert list(of_type(resources, "AWS::SNS::Topic")) == ["AlarmTopic"]
+    assert list(of_type(resources, "AWS::SNS::Subscription").values()) == subscriptions
+
+
+# Helpers.
+
+
+def emitted():
+    """The metrics that `src/report.rs` writes, each with its sets of dimensions."""
+    assert '"Namespace": "AgentRelay"' in REPORT
+    names = re.findall(r'json!\(\{"Name": "(\w+)", "Unit"', REPORT)
+    found = {name: [("FunctionName",)] for name in names}
+    assert '&["FunctionName"], &by_function' in REPORT
+    assert '&["FunctionName", "Code"], &[errors]' in REPORT
+    found["Errors"].append(("FunctionName", "Code"))
+    assert {"Runs", "FirstChunk", "GoneClients", "RetriedPosts", "Errors"} <= set(found)
+    return found
+
+
+def metrics(alarm):
+    """The metrics that an alarm reads, whether it is one or a sum of several."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [part["MetricStat"]["Metric"] for part in alarm["Metrics"] if "MetricStat" in part]
+
+
+def metric(of):
+    dimensions = tuple((part["Name"], part["Value"]) for part in of["Dimensions"])
+    return of["Namespace"], of["MetricName"], dimensions
+
+
+def dashboard(resources):
+    (board,) = of_type(resources, "AWS::CloudWatch::Dashboard").values()
+    return json.loads(board["DashboardBody"])
+
+
+def dashboard_metrics(resources):
+    return [
+        (namespace, name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
+        for widget in dashboard(resources)["widgets"]
+        for row in widget["properties"].get("metrics", [])
+        if isinstance(row[0], str)
+        for namespace, name, *dimensions in [[part for part in row if isinstance(part, str)]]
+    ]

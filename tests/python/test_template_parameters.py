@@ -1,0 +1,175 @@
+"""What the template asks for: its parameters, what it refuses, and what a change costs."""
+
+import re
+
+import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from deployment import refusals, references, translate
+
+OIDC = {"Access": "oidc", "OidcIssuer": "https://id.example.com", "OidcAudience": "chat"}
+
+
+@pytest.fixture(scope="module")
+def template():
+    """The whole translated template, with its intrinsic functions."""
+    return translate()
+
+
+def test_every_parameter_is_used_by_a_resource(template):
+    used = references(template["Resources"])
+    conditions = template["Conditions"]
+    used |= {name for condition in used & set(conditions) for name in references(conditions[condition])}
+    assert set(template["Parameters"]) <= used
+    assert set(conditions) <= used | references(template["Outputs"])
+
+
+def test_every_parameter_says_what_it_is_and_stands_in_one_group(template):
+    declared = template["Parameters"]
+    for name, parameter in declared.items():
+        assert len(parameter["Description"]) > 40, name
+        if "AllowedPattern" in parameter:
+            assert parameter["ConstraintDescription"], name
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(declared)
+
+
+def test_only_the_agent_has_to_be_named(template):
+    without_default = {
+        name for name, declared in template["Parameters"].items() if "Default" not in declared
+    }
+    assert without_default == {"AgentId", "AgentAliasId"}
+    # SAM asks for every parameter, so each default has to be acceptable by itself.
+    for name, declared in template["Parameters"].items():
+        assert "Default" not in declared or accepts(declared, str(declared["Default"])), name
+
+
+def test_the_access_code_is_hidden(template):
+    assert [name for name, of in template["Parameters"].items() if of.get("NoEcho")] == ["AccessCode"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "accepted"),
+    [
+        ("AgentId", "ABCDE12345", True),
+        ("AgentId", "", False),
+        ("AgentId", "ABCDE123456", False),
+        ("AgentId", "ABCDE-1234", False),
+        ("AgentAliasId", "TSTALIASID", True),
+        ("AgentAliasId", "TSTALIASID/*", False),
+        ("AgentAliasArn", "", True),
+        ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/DEF", True),
+        ("AgentAliasArn", "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:agent-alias/A/B", True),
+        ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/*", False),
+        ("AgentAliasArn", "*", False),
+        ("MemoryId", "", True),
+        ("MemoryId", "user:7_a.b-c", True),
+        ("MemoryId", "x", False),
+        ("MemoryId", "x" * 101, False),
+        ("MemoryId", "with space", False),
+        ("AllowTrace", "true", True),
+        ("AllowTrace", "yes", False),
+        ("Access", "code", True),
+        ("Access", "oidc", True),
+        ("Access", "open", True),
+        ("Access", "", False),
+        ("Access", "none", False),
+        ("AccessCode", "", True),
+        ("AccessCode", "twelve chars", True),
+        ("AccessCode", "eleven char", False),
+        ("AccessCode", "x" * 128, True),
+        ("AccessCode", "x" * 129, False),
+        ("AccessCode", " leading space", False),
+        ("AccessCode", "trailing space ", False),
+        ("AccessCode", "ümläute in it", False),
+        ("AccessCode", "two lines,\nno", False),
+        ("OidcIssuer", "https://id.example.com/realms/chat", True),
+        ("OidcIssuer", "http://id.example.com", False),
+        ("OidcIssuer", "https://id.example.com/?realm=chat", False),
+        ("OidcAudience", "api://chat", True),
+        ("OidcAudience", "two words", False),
+        ("AllowedOrigins", "https://a.example.com", True),
+        ("AllowedOrigins", "https://a.example.com,http://localhost:3000", True),
+        ("AllowedOrigins", "https://a.example.com/", False),
+        ("AllowedOrigins", "https://a.example.com, https://b.example.com", False),
+        ("AllowedOrigins", "*", False),
+        ("AllowedOrigins", "null", False),
+        ("SuggestedPrompts", "What can you do?|Tell me a story", True),
+        ("SuggestedPrompts", "x" * 701, False),
+        ("CustomWebSocketUrl", "wss://relay.example.com", True),
+        ("CustomWebSocketUrl", "wss://relay.example.com/live", True),
+        ("CustomWebSocketUrl", "ws://relay.example.com", False),
+        ("CustomWebSocketUrl", "wss://relay.example.com/?a=b", False),
+        ("MaxConcurrency", "0", True),
+        ("MaxConcurrency", "-1", False),
+        ("ThrottleRate", "0", False),
+        ("ThrottleBurst", "0", False),
+        ("LogRetentionDays", "30", True),
+        ("LogRetentionDays", "31", False),
+        ("AlarmEmail", "ops@example.com", True),
+        ("AlarmEmail", "ops", False),
+        ("WebSocketAccessLog", "true", True),
+        ("WebSocketAccessLog", "yes", False),
+    ],
+)
+def test_parameters_refuse_what_would_not_work(template, parameter, value, accepted):
+    assert accepts(template["Parameters"][parameter], value) == accepted
+
+
+@pytest.mark.parametrize(
+    ("parameters", "refused"),
+    [
+        ({}, []),
+        ({"AccessCode": ""}, ["Access=code needs an AccessCode"]),
+        ({"Access": "open", "AccessCode": ""}, []),
+        # `sam deploy --guided` takes no empty answer for a hidden parameter.
+        ({"Access": "open"}, []),
+        (OIDC, []),
+        (OIDC | {"AccessCode": ""}, []),
+        (OIDC | {"OidcIssuer": ""}, ["needs an OidcIssuer"]),
+        (OIDC | {"OidcAudience": ""}, ["needs an OidcAudience"]),
+        ({"Access": "oidc"}, ["needs an OidcIssuer", "needs an OidcAudience"]),
+        ({"OidcIssuer": "https://id.example.com"}, ["OidcIssuer is given"]),
+        ({"OidcAudience": "chat"}, ["OidcAudience is given"]),
+        (OIDC | {"Access": "open"}, ["OidcIssuer is given", "OidcAudience is given"]),
+        (
+            OIDC | {"Access": "code", "AccessCode": ""},
+            ["Access=code needs an AccessCode", "OidcIssuer is given", "OidcAudience is given"],
+        ),
+    ],
+)
+def test_rules_refuse_choices_that_contradict_each_other(parameters, refused):
+    messages = refusals(**parameters)
+    assert len(messages) == len(refused), messages
+    for message, part in zip(messages, refused, strict=True):
+        assert part in message
+
+
+def test_changing_a_parameter_replaces_nothing_but_the_alarms_mailbox(template):
+    """So it cuts no live connection and changes no address: a property that can't be changed on a
+    resource that exists depends on no parameter, and the two APIs are always there."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::SNS::Subscription":
+            continue
+        assert "Condition" not in resource, name
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-central-1", resource["Type"]).schema
+        for path in schema.get("createOnlyProperties", []):
+            value = resource["Properties"].get(path.removeprefix("/properties/").split("/")[0])
+            used = references(value) & (set(template["Parameters"]) | set(template["Conditions"]))
+            assert not used, f"{name}: {path}"
+
+
+def accepts(declared, value):
+    """Whether CloudFormation takes the value; it matches a pattern against all of it."""
+    if declared["Type"] == "Number":
+        number = float(value)
+        return (
+            declared.get("MinValue", number) <= number <= declared.get("MaxValue", number)
+            and number in declared.get("AllowedValues", [number])
+        )
+    return (
+        re.fullmatch(declared.get("AllowedPattern", "(?s).*"), value) is not None
+        and declared.get("MinLength", 0) <= len(value) <= declared.get("MaxLength", 4096)
+        and value in declared.get("AllowedValues", [value])
+    )

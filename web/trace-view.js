@@ -11,11 +11,17 @@ import { TraceTree } from './trace-tree.js';
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;
 
+/** Rows in a list: a list out of view is neither styled nor laid out. */
+const LIST_LENGTH = 16;
+/** Rows that are made between two pictures: laying them out takes longer than making them. */
+const DRAWN_AT_ONCE = 40;
+
 /** The list for one answer. */
 export class TraceView {
   turn;
   tree;
-  list = element('ol', 'rows');
+  /** In lists one below the other. */
+  list = element('div');
   #parts;
   /** @type {Map<Step, Row>} */
   #rows = new Map();
@@ -87,7 +93,7 @@ export class TraceView {
       this.#drawing = false;
       this.#parts.drawn();
       return false;
-    });
+    }, DRAWN_AT_ONCE);
   }
 
   /** Leaves what is not drawn yet for later. */
@@ -170,8 +176,18 @@ export class TraceView {
     const row = new Row(step);
     this.#rows.set(step, row);
     const above = step.parent && this.#rows.get(step.parent);
-    (above?.nest(this.#parts.collapsed()) ?? this.list).append(row.item);
+    (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);
+  }
+
+  #lastList() {
+    const last = this.list.lastElementChild;
+    if (last !== null && last.childElementCount < LIST_LENGTH) return last;
+    const list = element('ol', 'rows');
+    list.style.contentVisibility = 'auto';
+    list.style.containIntrinsicSize = 'auto 40rem';
+    this.list.append(list);
+    return list;
   }
 
   #rescale() {

@@ -35,7 +35,8 @@ const LONG_MS = 50;
  * @property {number} ran the longest by the processor's time: without what the machine was busy with otherwise
  * @property {number} long how many took longer than 50 ms
  * @property {number} reported how many of these the browser itself reported (`longtask`)
- * @property {number[]} quarters time of the main thread a chunk, in each quarter of what was sent
+ * @property {number[]} quarters the main thread's processor time a chunk, in each quarter of what was sent
+ * @property {number[]} scripts of that, the page's own code
  * @property {number[]} lag of what is shown behind what was sent: median, 99 of 100, worst
  * @property {number} missed share of animation frames that had no turn
  * @property {number} late how late the worst chunk was sent: the machine's noise
@@ -159,12 +160,13 @@ async function measure(browser, stage, { pieces, rate = RATE, trace = false, ref
   else await page.locator('article.agent[aria-busy="false"]').waitFor();
   await page.waitForTimeout(REST_MS);
   await after?.(page, phase);
-  const { tasks, marks } = await stop();
+  const { tasks, scripts, marks } = await stop();
   const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
   const wrong = reference ? [] : faults;
   await close();
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
-  return figures(ready, played, tasks.filter(({ at }) => at >= begin), marks.filter(({ at }) => at >= begin), seen);
+  const since = (/** @type {{at: number}} */ { at }) => at >= begin;
+  return figures(ready, played, tasks.filter(since), scripts.filter(since), marks.filter(since), seen);
 }
 
 /** Runs inside the page, before its own code: notes long tasks, animation frames, and how far the text is. */
@@ -208,11 +210,12 @@ function watch() {
  * @param {Piece[]} pieces
  * @param {Played} played
  * @param {Task[]} tasks
+ * @param {Task[]} scripts
  * @param {Mark[]} marks
  * @param {{long: number[]}} seen
  * @returns {Figures}
  */
-function figures(pieces, { sentAt, late }, tasks, marks, seen) {
+function figures(pieces, { sentAt, late }, tasks, scripts, marks, seen) {
   const times = tasks.map(({ took }) => took);
   const sent = sentAt.map((at) => at / 1000);
   const [first = 0, end = 0] = [sent[0], sent.at(-1)];
@@ -235,7 +238,7 @@ function figures(pieces, { sentAt, late }, tasks, marks, seen) {
   const read = marks.filter(({ name }) => name === 'chunk').map(({ at }) => at);
   const at = read.length > 0 ? read : sent;
   const edges = [0, 1, 2, 3, 4].map((quarter) => at[Math.min(Math.round((at.length * quarter) / 4), at.length - 1)] ?? 0);
-  const quarters = edges.slice(1).map((to, quarter) => timeBetween(tasks, edges[quarter] ?? 0, to, 'took') / (at.length / 4));
+  const quarterly = (/** @type {Task[]} */ work) => edges.slice(1).map((to, quarter) => timeBetween(work, edges[quarter] ?? 0, to, 'ran') / (at.length / 4));
 
   const last = Math.max(end, at.at(-1) ?? 0);
   const frames = marks.filter(({ name, at }) => name === 'frame' && at >= first && at <= last).map(({ at }) => at);
@@ -256,7 +259,8 @@ function figures(pieces, { sentAt, late }, tasks, marks, seen) {
     ran: Math.max(...tasks.map(({ ran }) => ran)),
     long: times.filter((took) => took > LONG_MS).length,
     reported: seen.long.length,
-    quarters,
+    quarters: quarterly(tasks),
+    scripts: quarterly(scripts),
     lag: [quantile(lag, 0.5), quantile(lag, 0.99), Math.max(...lag, 0)],
     missed: wanted < 30 ? 0 : Math.max(1 - frames.length / wanted, 0),
     late,
@@ -270,33 +274,39 @@ function figures(pieces, { sentAt, late }, tasks, marks, seen) {
  * @param {Page} page
  */
 async function openLast(page) {
-  await page.locator('#traces-list > .rows > .step > details > summary').last().click();
+  await page.locator('#traces-list > div > :last-child > :last-child > details > summary').click();
 }
 
 /** @param {Record<string, Figures[]>} results */
 function table(results) {
-  const head = ['workload', 'longest task', 'by processor time', 'p99', 'p50', 'tasks above 50 ms', 'a chunk, by quarter (ms)', 'last ÷ first', 'lag p50 / p99', 'frames missed'];
-  const lines = [head, head.map((_, index) => (index === 0 ? '---' : '---:'))];
-  const ms = (/** @type {number} */ value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+  const tasks = [['workload', 'tasks', 'p50', 'p99', 'longest', 'longest by processor time', 'above 50 ms', 'lag p50 · p99', 'frames missed']];
+  const growth = [['workload', 'all work', 'last ÷ first', 'page’s own code', 'last ÷ first']];
+  const ms = (/** @type {number} */ value) => `${value < 1 ? value.toFixed(2) : value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
   for (const [name, runs] of Object.entries(results)) {
     const middle = (/** @type {(figures: Figures) => number} */ of) => quantile(runs.map(of), 0.5);
     const worst = (/** @type {(figures: Figures) => number} */ of) => Math.max(...runs.map(of));
-    const quarters = [0, 1, 2, 3].map((quarter) => middle((figures) => figures.quarters[quarter] ?? 0));
-    lines.push([
+    tasks.push([
       WORKLOADS[name]?.title ?? name,
-      ms(worst(({ max }) => max)),
-      ms(worst(({ ran }) => ran)),
+      middle(({ tasks }) => tasks).toLocaleString('en'),
+      ms(middle(({ p50 }) => p50)),
       ms(middle(({ p99 }) => p99)),
-      `${middle(({ p50 }) => p50).toFixed(2)} ms`,
-      String(worst(({ long }) => long)),
-      quarters.map((time) => time.toFixed(2)).join(' · '),
-      ((quarters[3] ?? 0) / (quarters[0] || 1)).toFixed(2),
-      `${ms(middle(({ lag }) => lag[0] ?? 0))} / ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
+      runs.map(({ max }) => ms(max)).join(' · '),
+      ms(worst(({ ran }) => ran)),
+      runs.map(({ long }) => long).join(' · '),
+      `${ms(middle(({ lag }) => lag[0] ?? 0))} · ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
       `${(middle(({ missed }) => missed) * 100).toFixed(1)} %`,
     ]);
+    const quarters = (/** @type {(figures: Figures) => number[]} */ of) => {
+      const times = [0, 1, 2, 3].map((quarter) => middle((figures) => of(figures)[quarter] ?? 0));
+      return [times.map((time) => time.toFixed(2)).join(' · '), ((times[3] ?? 0) / (times[0] || 1)).toFixed(2)];
+    };
+    if (WORKLOADS[name]?.rate === undefined) growth.push([WORKLOADS[name]?.title ?? name, ...quarters(({ quarters }) => quarters), ...quarters(({ scripts }) => scripts)]);
   }
   const phases = Object.entries(results).flatMap(([name, runs]) =>
-    Object.keys(runs[0]?.phases ?? {}).map((phase) => `| ${WORKLOADS[name]?.title}: ${phase} | ${ms(Math.max(...runs.map((figures) => figures.phases[phase] ?? 0)))} |`),
+    Object.keys(runs[0]?.phases ?? {}).map((phase) => [WORKLOADS[name]?.title ?? name, phase, runs.map((figures) => ms(figures.phases[phase] ?? 0)).join(' · ')]),
   );
-  return [...lines.map((cells) => `| ${cells.join(' | ')} |`), ...(phases.length > 0 ? ['', '| asked of the page | longest task |', '|---|---:|', ...phases] : [])].join('\n');
+  return [tasks, growth, [['workload', 'asked of the page', 'longest task'], ...phases]]
+    .filter((rows) => rows.length > 1)
+    .map((rows) => [rows[0] ?? [], (rows[0] ?? []).map((_, index) => (index === 0 ? '---' : '---:')), ...rows.slice(1)].map((cells) => `| ${cells.join(' | ')} |`).join('\n'))
+    .join('\n\n');
 }

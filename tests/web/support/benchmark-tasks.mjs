@@ -3,9 +3,9 @@
 
 /** @import { Browser, Page } from 'playwright-core' */
 
-const CATEGORIES = ['disabled-by-default-devtools.timeline', 'blink.user_timing', 'toplevel'];
+const CATEGORIES = ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'blink.user_timing', 'toplevel'];
 /** What says where a long task spent its time; it slows the page a little, so only a saved trace has it. */
-const MORE = ['devtools.timeline', 'disabled-by-default-v8.cpu_profiler', 'v8.execute'];
+const MORE = ['disabled-by-default-v8.cpu_profiler', 'v8.execute'];
 
 /**
  * A task of the main thread, in ms; the start is of the monotonic clock.
@@ -25,7 +25,7 @@ const MORE = ['devtools.timeline', 'disabled-by-default-v8.cpu_profiler', 'v8.ex
  * @param {Browser} browser
  * @param {Page} page
  * @param {string} [path] where the whole trace goes, for DevTools
- * @returns {Promise<() => Promise<{tasks: Task[], marks: Mark[]}>>} ends it
+ * @returns {Promise<() => Promise<{tasks: Task[], scripts: Task[], marks: Mark[]}>>} ends it
  */
 export async function recordTasks(browser, page, path) {
   await browser.startTracing(page, { categories: path === undefined ? CATEGORIES : [...CATEGORIES, ...MORE], ...(path !== undefined && { path }) });
@@ -55,7 +55,26 @@ function readTrace(events) {
     if (last !== undefined && (ts + dur) / 1000 <= last.at + last.took + 0.05) continue;
     tasks.push({ at: ts / 1000, took: dur / 1000, ran: tdur / 1000 });
   }
-  return { tasks, marks };
+  return { tasks, scripts: scriptsOf(events.filter(here)), marks };
+}
+
+/**
+ * The page's own code: what its functions took, without the layout that they made the browser do.
+ *
+ * @param {TraceEvent[]} events of one thread
+ * @returns {Task[]}
+ */
+function scriptsOf(events) {
+  /** @type {(Task & {end: number})[]} */
+  const scripts = [];
+  const wanted = events.filter(({ ph, name, args }) => ph === 'X' && (/^(?:UpdateLayoutTree|Layout)$/.test(name) || (name === 'FunctionCall' && args?.data?.url !== '')));
+  for (const { name, ts, dur = 0, tdur = dur } of wanted.sort((one, other) => one.ts - other.ts)) {
+    const last = scripts.at(-1);
+    const inside = last !== undefined && ts < last.end;
+    if (name === 'FunctionCall' && !inside) scripts.push({ at: ts / 1000, took: dur / 1000, ran: tdur / 1000, end: ts + dur });
+    else if (name !== 'FunctionCall' && inside) Object.assign(last, { took: last.took - dur / 1000, ran: last.ran - tdur / 1000 });
+  }
+  return scripts;
 }
 
 /** @param {any} args */
@@ -75,7 +94,7 @@ export function timeBetween(tasks, from, to, by) {
   let sum = 0;
   for (const task of tasks) {
     const inside = Math.min(task.at + task.took, to) - Math.max(task.at, from);
-    if (inside > 0) sum += task[by] * (inside / task.took);
+    if (inside > 0 && task.took > 0) sum += task[by] * Math.min(inside / task.took, 1);
   }
   return sum;
 }

@@ -26,7 +26,7 @@ export class MarkdownStream {
   #list;
   /** Lists from here on are read as a whole: their items cannot be told apart by themselves. */
   #whole = -1;
-  /** An open block of code at the end. @type {{body: number, shown: number, marker: string, flow: TextFlow} | undefined} */
+  /** An open block of code at the end. @type {Fence | undefined} */
   #fence;
   /** @type {Mark[]} */
   #marks = [];
@@ -76,6 +76,11 @@ export class MarkdownStream {
       const same = frozen !== undefined && frozen.raw === token.raw && frozen.loose === isLoose(token) && (frozen.links === known || !token.raw.includes('['));
       if (same) return frozen?.node;
       const renderer = new Renderer(source, marks, from);
+      const list = this.#list;
+      if (list?.from === from && marks.length === 0 && !list.loose && !isLoose(token) && (this.#known === known || !token.raw.includes('['))) {
+        const [rest, ...others] = read(source.slice(this.#base, at), links);
+        if (others.length === 0 && continues(rest, list)) return this.#continue(/** @type {Tokens.List} */ (rest), renderer);
+      }
       const nodes = read(token.raw, links).map((inner) => renderer.block(inner)).filter((node) => node !== undefined);
       return nodes.length < 2 ? nodes[0] : element('div', '', ...nodes);
     });
@@ -86,6 +91,10 @@ export class MarkdownStream {
     this.#links = Object.create(null);
     this.#whole = -1;
     this.#fence = this.#list = undefined;
+  }
+
+  get #known() {
+    return Object.keys(this.#links).length;
   }
 
   /** Shows the marks of complete blocks, too. @param {string} source @param {Mark[]} marks */
@@ -131,7 +140,7 @@ export class MarkdownStream {
     this.#frozen.push({
       raw: source.slice(start, this.#base),
       node: shows ? /** @type {HTMLElement} */ (this.#root.children[this.#child]) : undefined,
-      links: Object.keys(this.#links).length,
+      links: this.#known,
       loose: this.#list?.loose ?? isLoose(token),
     });
     if (shows) this.#child += 1;

@@ -13,14 +13,11 @@ const HEADROOM = 1.3;
 
 /** Rows in a list: a list out of view is neither styled nor laid out. */
 const LIST_LENGTH = 16;
-/** Rows that are made between two pictures: laying them out takes longer than making them. */
-const DRAWN_AT_ONCE = 40;
 
 /** The list for one answer. */
 export class TraceView {
   turn;
   tree;
-  /** In lists one below the other. */
   list = element('div');
   #parts;
   /** @type {Map<Step, Row>} */
@@ -93,7 +90,7 @@ export class TraceView {
       this.#drawing = false;
       this.#parts.drawn();
       return false;
-    }, DRAWN_AT_ONCE);
+    });
   }
 
   /** Leaves what is not drawn yet for later. */
@@ -184,8 +181,7 @@ export class TraceView {
     const last = this.list.lastElementChild;
     if (last !== null && last.childElementCount < LIST_LENGTH) return last;
     const list = element('ol', 'rows');
-    list.style.contentVisibility = 'auto';
-    list.style.containIntrinsicSize = 'auto 40rem';
+    Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
     this.list.append(list);
     return list;
   }

@@ -16,8 +16,6 @@ import { TraceView } from './trace-view.js';
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
-/** Rows that appear or vanish between two pictures: laying them out takes longer than changing them. */
-const SIFTED_AT_ONCE = 100;
 
 /** The trace panel's contents. */
 export class Traces {
@@ -218,7 +216,7 @@ export class Traces {
       if (row !== undefined && this.#sift(row)) found += 1;
       if (done === true && this.#isFiltering) this.#found.textContent = found === 0 ? 'No step matches' : counted(found, 'step matches', 'steps match');
       return done !== true;
-    }, SIFTED_AT_ONCE);
+    });
   }
 
   /**

@@ -73,11 +73,12 @@ export class MarkdownStream {
       const from = at;
       at += token.raw.length;
       const frozen = this.#frozen[index];
-      const same = frozen !== undefined && frozen.raw === token.raw && frozen.loose === isLoose(token) && (frozen.links === known || !token.raw.includes('['));
-      if (same) return frozen?.node;
+      const linked = (/** @type {number | undefined} */ links) => links === known || !token.raw.includes('[');
+      if (frozen?.raw === token.raw && frozen.loose === isLoose(token) && linked(frozen.links)) return frozen.node;
       const renderer = new Renderer(source, marks, from);
       const list = this.#list;
-      if (list?.from === from && marks.length === 0 && !list.loose && !isLoose(token) && (this.#known === known || !token.raw.includes('['))) {
+      if (list?.from === from && marks.length === 0 && !list.loose && !isLoose(token) && linked(this.#known)) {
+        // Its complete items stay as they are.
         const [rest, ...others] = read(source.slice(this.#base, at), links);
         if (others.length === 0 && continues(rest, list)) return this.#continue(/** @type {Tokens.List} */ (rest), renderer);
       }

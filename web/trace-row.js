@@ -100,7 +100,7 @@ export class Row {
   /**
    * The list for the steps of a collaborator.
    *
-   * @param {boolean} collapsed how it is at first
+   * @param {boolean} collapsed at first
    */
   nest(collapsed) {
     if (this.children !== undefined) return this.children;

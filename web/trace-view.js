@@ -73,9 +73,10 @@ export class TraceView {
     return events.length;
   }
 
-  /** Brings the rows up to the steps, in slices when there are many. */
+  /** Brings the rows up to the steps, in slices when there are many, and the bars of running steps up to now. */
   draw() {
     this.#rescale();
+    for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
     if (this.#drawing) return;
     this.#drawing = true;
     // The iterator also comes to what is added while it is on its way.
@@ -99,12 +100,6 @@ export class TraceView {
     this.#drawing = false;
   }
 
-  /** Lets the bars of running steps grow. */
-  tick() {
-    this.#rescale();
-    for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
-  }
-
   /** All rows, from the top. */
   rows() {
     return this.#rows.values();
@@ -112,8 +107,7 @@ export class TraceView {
 
   /** @param {EventTarget | null} details the element of a row */
   rowOf(details) {
-    for (const row of this.#rows.values()) if (row.details === details) return row;
-    return undefined;
+    return [...this.#rows.values()].find((row) => row.details === details);
   }
 
   /** @param {boolean} collapsed */

@@ -71,9 +71,7 @@ export class Traces {
       else row?.empty();
     }, true);
     setInterval(() => {
-      if (this.#shown?.isOpen !== true) return;
-      this.#shown.tick();
-      this.#draw();
+      if (this.#shown?.isOpen) this.#draw();
     }, TICK_MS);
   }
 

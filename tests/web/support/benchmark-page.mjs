@@ -161,24 +161,17 @@ async function measure(browser, stage, { pieces, rate = RATE, trace = false, ref
   await page.waitForTimeout(REST_MS);
   await after?.(page, phase);
   const { tasks, scripts, marks } = await stop();
-  const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
   const wrong = reference ? [] : faults;
   await close();
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const since = (/** @type {{at: number}} */ { at }) => at >= begin;
-  return figures(ready, played, tasks.filter(since), scripts.filter(since), marks.filter(since), seen);
+  return figures(ready, played, tasks.filter(since), scripts.filter(since), marks.filter(since));
 }
 
 /** Runs inside the page, before its own code: notes long tasks, animation frames, and how far the text is. */
 function watch() {
-  /** @type {{long: number[], frames: number[]}} */
-  const seen = { long: [], frames: [] };
-  Object.assign(window, { seen });
   new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) {
-      seen.long.push(duration);
-      performance.mark('long', { detail: [startTime, duration] });
-    }
+    for (const { duration } of list.getEntries()) performance.mark('long', { detail: duration });
   }).observe({ type: 'longtask' });
   let looked = 0;
   const look = (/** @type {number} */ now) => {
@@ -212,10 +205,9 @@ function watch() {
  * @param {Task[]} tasks
  * @param {Task[]} scripts
  * @param {Mark[]} marks
- * @param {{long: number[]}} seen
  * @returns {Figures}
  */
-function figures(pieces, { sentAt, late }, tasks, scripts, marks, seen) {
+function figures(pieces, { sentAt, late }, tasks, scripts, marks) {
   const times = tasks.map(({ took }) => took);
   const sent = sentAt.map((at) => at / 1000);
   const [first = 0, end = 0] = [sent[0], sent.at(-1)];
@@ -258,7 +250,7 @@ function figures(pieces, { sentAt, late }, tasks, scripts, marks, seen) {
     max: Math.max(...times),
     ran: Math.max(...tasks.map(({ ran }) => ran)),
     long: times.filter((took) => took > LONG_MS).length,
-    reported: seen.long.length,
+    reported: marks.filter(({ name }) => name === 'long').length,
     quarters: quarterly(tasks),
     scripts: quarterly(scripts),
     lag: [quantile(lag, 0.5), quantile(lag, 0.99), Math.max(...lag, 0)],
@@ -293,7 +285,7 @@ function table(results) {
       runs.map(({ max }) => ms(max)).join(' · '),
       ms(worst(({ ran }) => ran)),
       runs.map(({ long }) => long).join(' · '),
-      `${ms(middle(({ lag }) => lag[0] ?? 0))} · ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
+      WORKLOADS[name]?.trace ? '–' : `${ms(middle(({ lag }) => lag[0] ?? 0))} · ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
       `${(middle(({ missed }) => missed) * 100).toFixed(1)} %`,
     ]);
     const quarters = (/** @type {(figures: Figures) => number[]} */ of) => {

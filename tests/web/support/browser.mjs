@@ -49,11 +49,12 @@ export async function launchBrowser() {
  *
  * @param {Browser} browser
  * @param {string} address
- * @param {BrowserContextOptions & {expected?: RegExp, prepare?: (page: Page) => Promise<unknown>}} [options]
- *   `expected` are console errors that belong to the test, such as those of a connection that is refused
+ * @param {BrowserContextOptions & {expected?: RegExp, socket?: string, prepare?: (page: Page) => Promise<unknown>}} [options]
+ *   `expected` are console errors and violations that belong to the test, such as those of a connection that is refused;
+ *   `socket` is the WebSocket address of a page that another server serves
  * @returns {Promise<Watched>}
  */
-export async function openPage(browser, address, { expected, prepare, ...options } = {}) {
+export async function openPage(browser, address, { expected, socket = address, prepare, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -74,10 +75,12 @@ export async function openPage(browser, address, { expected, prepare, ...options
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== origin) faults.push(`request to somebody else: ${request.url()}`);
   });
-  page.on('websocket', (socket) => {
-    if (new URL(socket.url()).host !== new URL(address).host) faults.push(`WebSocket to somebody else: ${socket.url()}`);
+  page.on('websocket', (opened) => {
+    if (new URL(opened.url()).host !== new URL(socket).host) faults.push(`WebSocket to somebody else: ${opened.url()}`);
   });
-  await page.exposeFunction('reportViolation', (/** @type {string} */ words) => faults.push(`policy violation: ${words}`));
+  await page.exposeFunction('reportViolation', (/** @type {string} */ words) => {
+    if (!expected?.test(words)) faults.push(`policy violation: ${words}`);
+  });
   await page.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       // @ts-expect-error: exposed above.

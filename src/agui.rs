@@ -97,6 +97,8 @@ pub struct Confirmation {
     pub tool_call_id: String,
     /// The tool's name.
     pub name: String,
+    /// Whether a confirmed action is the client's to carry out, so that its result is wanted too.
+    pub with_result: bool,
 }
 
 /// Tokens that models used.
@@ -212,18 +214,22 @@ struct Interrupt<'a> {
 
 impl<'a> Interrupt<'a> {
     fn wanting(confirmation: &'a Confirmation) -> Self {
+        let name = &confirmation.name;
+        let mut properties = serde_json::json!({"confirmed": {"type": "boolean"}});
+        let message = if confirmation.with_result {
+            properties["result"] = serde_json::json!({"type": "string"});
+            format!(
+                "The agent wants you to do this: {name}. Confirm it with its result, or deny it."
+            )
+        } else {
+            format!("The agent wants to do this: {name}. Confirm or deny it.")
+        };
         Self {
             id: &confirmation.tool_call_id,
             reason: "confirmation",
-            message: format!(
-                "The agent wants to do this: {}. Confirm or deny it.",
-                confirmation.name
-            ),
+            message,
             tool_call_id: &confirmation.tool_call_id,
-            response_schema: serde_json::json!({
-                "type": "object",
-                "properties": {"confirmed": {"type": "boolean"}}
-            }),
+            response_schema: serde_json::json!({"type": "object", "properties": properties}),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::utf8::Utf8;
 use crate::request::Run;
-use crate::tool::ToolCall;
+use crate::tool::{ToolCall, Wants};
 
 pub mod outbox;
 mod utf8;
@@ -290,8 +290,12 @@ impl<'a> Turn<'a> {
     /// The agent wants the client to do something.
     fn hand_over(&mut self, call: ToolCall) {
         let (id, name) = (call.id.encode(), call.id.name());
-        if call.wants_confirmation {
-            self.confirmations.push(Confirmation { tool_call_id: id.clone(), name: name.clone() });
+        if call.wants != Wants::Result {
+            self.confirmations.push(Confirmation {
+                tool_call_id: id.clone(),
+                name: name.clone(),
+                with_result: call.wants == Wants::ConfirmationAndResult,
+            });
         }
         self.outbox.push(Event::ToolCall { id, name, arguments: call.arguments });
     }

@@ -20,8 +20,19 @@ pub struct ToolCall {
     pub id: ToolCallId,
     /// The arguments, a JSON object.
     pub arguments: String,
-    /// Whether a confirmation is wanted, rather than the result alone.
-    pub wants_confirmation: bool,
+    /// What the answer has to say.
+    pub wants: Wants,
+}
+
+/// What the agent wants of an action: Bedrock's `actionInvocationType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// Its result.
+    Result,
+    /// Whether the user confirms it.
+    Confirmation,
+    /// Whether the user confirms it, and then its result.
+    ConfirmationAndResult,
 }
 
 /// An action of one invocation of an action group.

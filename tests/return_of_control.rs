@@ -152,6 +152,75 @@ async fn a_confirmation_interrupts_and_either_answer_resumes() {
 }
 
 #[tokio::test]
+async fn a_confirmation_that_wants_a_result_says_so_and_takes_it_either_way() {
+    let stage = stage().await;
+    let question = json!({"id": "1", "role": "user", "content": "/confirm result"});
+    let mut number = 0;
+    // The result in the payload of the confirmation, in a message of its own, and none with a denial.
+    for (confirmed, payload, message) in [
+        (true, Some("B-42 is gone"), None),
+        (true, None, Some("B-42 is gone")),
+        (false, Some(""), None),
+    ] {
+        number += 1;
+        let mut input = json!({"threadId": "thread-1", "runId": "run", "messages": [question]});
+        let frames = stage.ask(&input).await;
+        let [call] = calls(&frames).try_into().unwrap();
+        let interrupt = &last(&frames)["outcome"]["interrupts"][0];
+        assert_eq!(
+            interrupt["responseSchema"]["properties"],
+            json!({"confirmed": {"type": "boolean"}, "result": {"type": "string"}})
+        );
+        assert!(interrupt["message"].as_str().unwrap().contains("with its result"));
+
+        let mut answer = json!({"confirmed": confirmed});
+        if let Some(result) = payload {
+            answer["result"] = json!(result);
+        }
+        if let Some(result) = message {
+            let id = &call["toolCallId"];
+            let message = json!({"id": "2", "role": "tool", "toolCallId": id, "content": result});
+            input["messages"].as_array_mut().unwrap().push(message);
+        }
+        input["runId"] = json!(format!("run-{number}"));
+        input["resume"] =
+            json!([{"interruptId": interrupt["id"], "status": "resolved", "payload": answer}]);
+        let frames = stage.ask(&input).await;
+        assert_eq!(last(&frames)["type"], "RUN_FINISHED", "{}", last(&frames));
+        let result = &session_state(&stage)["returnControlInvocationResults"][0]["functionResult"];
+        if confirmed {
+            assert!(text(&frames).contains("B-42 is gone"), "{}", text(&frames));
+            assert_eq!(result["confirmationState"], "CONFIRM");
+            assert_eq!(result["responseBody"], json!({"TEXT": {"body": "B-42 is gone"}}));
+        } else {
+            assert_eq!(result["confirmationState"], "DENY");
+            assert!(result.get("responseBody").is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_is_given_twice_or_is_no_text_is_refused() {
+    let stage = stage().await;
+    let question = json!({"id": "1", "role": "user", "content": "/confirm result"});
+    let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [question]});
+    let [call] = calls(&stage.ask(&input).await).try_into().unwrap();
+    let id = &call["toolCallId"];
+    let resume = |result: Value| json!([{"interruptId": id, "status": "resolved", "payload": {"result": result}}]);
+    input["resume"] = resume(json!(21));
+    let frames = stage.ask(&input).await;
+    let message = last(&frames)["message"].as_str().unwrap();
+    assert!(message.contains("`resume[0].payload.result` must be a string"), "{message}");
+
+    let answer = json!({"id": "2", "role": "tool", "toolCallId": id, "content": "one"});
+    input["messages"].as_array_mut().unwrap().push(answer);
+    input["resume"] = resume(json!("another"));
+    let frames = stage.ask(&input).await;
+    let message = last(&frames)["message"].as_str().unwrap();
+    assert!(message.contains("a second time"), "{message}");
+}
+
+#[tokio::test]
 async fn a_user_who_turns_to_something_else_is_heard() {
     let stage = stage().await;
     let asked = json!({"id": "1", "role": "user", "content": "/confirm"});
@@ -322,6 +391,17 @@ async fn collaborators_are_named_in_the_trace() {
     let named =
         frames.iter().filter(|frame| frame["event"]["trace"]["collaboratorName"].is_string());
     assert!(named.count() > 1);
+    // Each agent's final response begins with its own work, not with the whole turn.
+    let began: Vec<&str> = frames
+        .iter()
+        .filter_map(|frame| {
+            frame
+                .pointer("/event/trace/trace/orchestrationTrace/observation/finalResponse/metadata/startTime")?
+                .as_str()
+        })
+        .collect();
+    let [desk, planner, supervisor] = began.try_into().unwrap();
+    assert!(supervisor < planner && planner < desk, "{supervisor}, {planner}, {desk}");
     // Their tokens count as well.
     let (mut input, mut output) = (0, 0);
     for frame in &frames {

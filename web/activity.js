@@ -3,10 +3,7 @@
 import { oneLine } from './format.js';
 import { at, textAt } from './json.js';
 
-/**
- * @param {unknown} event of the agent
- * @returns {string} empty for an event that says nothing of the kind
- */
+/** Empty for an event that says nothing of the kind. @param {unknown} event */
 export function activityOf(event) {
   const trace = at(event, 'trace', 'trace');
   const step = at(trace, 'orchestrationTrace');

@@ -26,7 +26,7 @@ const PLACES = [
 ];
 
 /**
- * The sources that citations refer to, each once, in the order of their first mention.
+ * Each once, in the order of their first mention.
  *
  * @param {unknown[]} citations
  * @returns {Source[]}
@@ -70,8 +70,8 @@ export function marksOf({ text, citations }, all) {
 }
 
 /**
- * Where the text that a citation is for ends, in UTF-16 units. Bedrock does not say in which units a span
- * counts, nor whether its end is included, so the cited words decide.
+ * In UTF-16 units. Bedrock does not say in which units a span counts, nor whether its end is included, so
+ * the cited words decide.
  *
  * @param {string} text
  * @param {unknown} part
@@ -80,10 +80,8 @@ function spanEnd(text, part) {
   const words = textAt(part, 'text') ?? '';
   const start = numberAt(part, 'span', 'start') ?? 0;
   const end = numberAt(part, 'span', 'end') ?? text.length;
-  const units = [(/** @type {number} */ place) => place, (/** @type {number} */ place) => unitsOf(text, place, () => 1), (/** @type {number} */ place) => unitsOf(text, place, utf8Length)];
   if (words !== '') {
-    for (const unit of units) {
-      const from = unit(start);
+    for (const from of [start, unitsOf(text, start, () => 1), unitsOf(text, start, utf8Length)]) {
       if (text.startsWith(words, from)) return from + words.length;
     }
     const found = text.lastIndexOf(words);

@@ -1,54 +1,42 @@
 // The prompt box: grows with its text, Enter sends, Shift+Enter starts a new line.
 
-/** The prompt box and its button. */
-export class Composer {
-  #prompt;
-  #send;
-  #stop;
-  #problem;
+import { byId } from './dom.js';
 
-  /**
-   * @param {object} parts
-   * @param {HTMLFormElement} parts.form
-   * @param {HTMLTextAreaElement} parts.prompt
-   * @param {HTMLButtonElement} parts.send
-   * @param {HTMLButtonElement} parts.stop in the place of `send` while an answer is written
-   * @param {HTMLElement} parts.problem where a refusal is explained
-   * @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box
-   */
-  constructor({ form, prompt, send, stop, problem }, submit) {
-    this.#prompt = prompt;
-    this.#send = send;
-    this.#stop = stop;
-    this.#problem = problem;
+/** The prompt box and its buttons. */
+export class Composer {
+  #prompt = byId('prompt', HTMLTextAreaElement);
+  #send = byId('send', HTMLButtonElement);
+  #stop = byId('stop', HTMLButtonElement);
+  #problem = byId('composer-problem', HTMLElement);
+
+  /** @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box */
+  constructor(submit) {
+    const form = byId('composer', HTMLFormElement);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.explain('');
-      if (submit(prompt.value)) this.fill('');
-      prompt.focus();
+      if (submit(this.#prompt.value)) this.fill('');
+      this.focus();
     });
-    prompt.addEventListener('keydown', (event) => {
+    this.#prompt.addEventListener('keydown', (event) => {
       // The Enter that ends an input method's composition belongs to the input method; some browsers
       // tell it only by the key code.
-      const composing = event.isComposing || event.keyCode === 229;
-      if (event.key !== 'Enter' || event.shiftKey || composing) return;
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
-      if (!send.disabled) form.requestSubmit();
+      if (!this.#send.disabled) form.requestSubmit();
     });
-    prompt.addEventListener('input', () => {
+    this.#prompt.addEventListener('input', () => {
       this.explain('');
       this.#grow();
     });
   }
 
-  /** @param {boolean} ready whether a prompt can be sent now */
-  set ready(ready) {
+  /**
+   * @param {boolean} ready whether a prompt can be sent
+   * @param {boolean} busy whether an answer can be stopped
+   */
+  offer(ready, busy) {
     this.#send.disabled = !ready;
-  }
-
-  /** @param {boolean} busy whether an answer can be stopped */
-  set busy(busy) {
-    if (busy !== this.#stop.hidden) return;
     this.#stop.hidden = !busy;
     this.#send.hidden = busy;
   }

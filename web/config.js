@@ -9,18 +9,12 @@ import { at, listAt, textAt } from './json.js';
  * @property {string[]} suggestions prompts offered in an empty chat
  */
 
-/** Settings that cannot be used. The message is for the reader: what is wrong, and what to do. */
+/** Why the settings cannot be used, and what to do, in a sentence for the reader. */
 export class ConfigError extends Error {}
 
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';
 
-/**
- * Loads the settings.
- *
- * @param {URL} address of config.json
- * @returns {Promise<Config>}
- * @throws {ConfigError}
- */
+/** @param {URL} address of config.json @throws {ConfigError} */
 export async function loadConfig(address) {
   let response;
   try {
@@ -29,20 +23,12 @@ export async function loadConfig(address) {
     throw new ConfigError(`The page cannot reach ${address.pathname}. Is the server that serves this page running?`);
   }
   if (!response.ok) {
-    throw new ConfigError(
-      `${address.pathname} is missing (HTTP ${response.status}). Put a file like this beside index.html: ${EXAMPLE}`,
-    );
+    throw new ConfigError(`${address.pathname} is missing (HTTP ${response.status}). Put a file like this beside index.html: ${EXAMPLE}`);
   }
   return parseConfig(await response.text());
 }
 
-/**
- * Validates the text of config.json.
- *
- * @param {string} text
- * @returns {Config}
- * @throws {ConfigError}
- */
+/** @param {string} text @returns {Config} @throws {ConfigError} */
 export function parseConfig(text) {
   let json;
   try {

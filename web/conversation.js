@@ -7,8 +7,8 @@ import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, revive } from
 /** @import { Failure, Turn } from './turn.js' */
 
 /**
- * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither
- * (a duplicate, or a late frame of a run that is over).
+ * The turn that a frame changed, or a problem that belongs to no turn, or neither (a duplicate, or a late
+ * frame of a run that is over).
  *
  * @typedef {{turn?: Turn, problem?: string}} Change
  */
@@ -20,18 +20,11 @@ export class Conversation {
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
 
-  /** The turns that are not over. */
   get open() {
     return this.turns.filter(isOpen);
   }
 
-  /**
-   * Notes that a prompt was sent.
-   *
-   * @param {Parameters<typeof newTurn>[0]} run
-   * @param {number} now
-   * @returns {Turn}
-   */
+  /** @param {Parameters<typeof newTurn>[0]} run @param {number} now */
   begin(run, now) {
     const turn = newTurn(run, now);
     this.turns.push(turn);
@@ -39,9 +32,7 @@ export class Conversation {
   }
 
   /**
-   * Takes one WebSocket message.
-   *
-   * @param {string} text
+   * @param {string} text of one WebSocket message
    * @param {number} now
    * @returns {Change}
    */
@@ -63,11 +54,11 @@ export class Conversation {
   }
 
   /**
-   * Notes that the connection closed: what was open stays as it is, marked.
+   * The connection closed: what was open stays as it is, marked.
    *
-   * @param {number} code the WebSocket close code
+   * @param {number} code
    * @param {number} now
-   * @returns {Turn[]} the turns that this interrupted
+   * @returns {Turn[]} what this interrupted
    */
   disconnect(code, now) {
     const interrupted = this.open;
@@ -82,10 +73,10 @@ export class Conversation {
   }
 
   /**
-   * Notes that the reader had enough of what is open. Frames that still come are late.
+   * The reader had enough. Frames that still come are late.
    *
    * @param {number} now
-   * @returns {Turn[]} the turns that this stopped
+   * @returns {Turn[]} what this stopped
    */
   stop(now) {
     const stopped = this.open;
@@ -136,14 +127,16 @@ export class Conversation {
  * @returns {Failure}
  */
 function gatewayFailure(message) {
+  /** @type {[RegExp, string, string][]} */
   const known = [
-    { pattern: /timed? ?out/i, code: 'gateway_timeout', hint: 'The function did not answer in time.' },
-    { pattern: /too many requests/i, code: 'gateway_throttled', hint: 'It is busy; try again in a moment.' },
-    { pattern: /internal server error/i, code: 'gateway_error', hint: 'The function could not be run; its log says why.' },
-  ].find(({ pattern }) => pattern.test(message));
+    [/timed? ?out/i, 'gateway_timeout', 'The function did not answer in time.'],
+    [/too many requests/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
+    [/internal server error/i, 'gateway_error', 'The function could not be run; its log says why.'],
+  ];
+  const [, code = 'gateway', hint = ''] = known.find(([pattern]) => pattern.test(message)) ?? [];
   return {
-    message: `${message}.${known ? ` ${known.hint}` : ''}`.replace('..', '.'),
-    code: known?.code ?? 'gateway',
+    message: `${message}. ${hint}`.replace('..', '.').trimEnd(),
+    code,
     retryable: true,
     source: 'gateway',
   };

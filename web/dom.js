@@ -1,8 +1,6 @@
 // Building elements without a line of HTML text.
 
 /**
- * A new element with classes and children; strings become text.
- *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {string} [classes]
@@ -16,8 +14,16 @@ export function element(name, classes = '', ...children) {
   return made;
 }
 
+/** @param {string} classes @param {string} words @param {() => void} act */
+export function press(classes, words, act) {
+  const button = element('button', classes, words);
+  button.type = 'button';
+  button.addEventListener('click', act);
+  return button;
+}
+
 /**
- * The element of index.html with this id and kind.
+ * The element of index.html.
  *
  * @template {HTMLElement} Kind
  * @param {string} id
@@ -30,12 +36,7 @@ export function byId(id, kind) {
   return found;
 }
 
-/**
- * Puts a text on the clipboard, and says so on the button that did it.
- *
- * @param {HTMLButtonElement} button
- * @param {string} text
- */
+/** Puts a text on the clipboard, and says so on the button. @param {HTMLButtonElement} button @param {string} text */
 export async function copy(button, text) {
   const words = button.textContent ?? '';
   try {
@@ -47,10 +48,7 @@ export async function copy(button, text) {
   setTimeout(() => (button.textContent = words), 1500);
 }
 
-/**
- * Keeps the end of a scrolling element in view for as long as the reader stays there. Whoever scrolls up
- * is left alone until they come back to the end.
- */
+/** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
 export class Follower {
   #scroller;
   #following = true;
@@ -59,7 +57,7 @@ export class Follower {
 
   /**
    * @param {HTMLElement} scroller
-   * @param {(following: boolean) => void} [changed] called when it begins or ends to follow
+   * @param {(following: boolean) => void} [changed]
    */
   constructor(scroller, changed = () => {}) {
     this.#scroller = scroller;
@@ -75,7 +73,7 @@ export class Follower {
     new ResizeObserver(() => this.follow()).observe(scroller);
   }
 
-  /** To be called when something was added. */
+  /** For when something was added. */
   follow() {
     if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }

@@ -1,6 +1,6 @@
 // Files: those that the agent made, and those that the page makes. A download never opens in the page.
 
-import { element } from './dom.js';
+import { element, press } from './dom.js';
 import { size } from './format.js';
 
 /**
@@ -16,25 +16,19 @@ const LARGEST_PREVIEW = 6 * 1024 * 1024;
 /** A download reads its address some time after the click. */
 const REVOKE_MS = 60_000;
 
-/**
- * A file of the agent: its name, type and size, a picture of it if it is one, and the way to have it.
- *
- * @param {AgentFile} file
- */
+/** @param {AgentFile} file */
 export function fileCard(file) {
   const name = safeName(file.name);
   const length = Math.floor((file.bytes.replace(/=+$/, '').length * 3) / 4);
-  const button = element('button', 'quiet', 'Download');
-  button.type = 'button';
-  button.setAttribute('aria-label', `Download ${name}`);
   const about = element('span', 'file-about', file.bytes === '' ? 'not kept over the reload' : `${file.type || 'unknown type'} · ${size(length)}`);
-  const item = element('li', 'file', element('span', 'file-name', name), about, button);
-  button.disabled = file.bytes === '';
-  button.addEventListener('click', () => {
+  const button = press('quiet', 'Download', () => {
     const bytes = decode(file.bytes);
     if (bytes) download(name, bytes);
     else about.textContent = 'This file arrived damaged: it is not base64.';
   });
+  button.setAttribute('aria-label', `Download ${name}`);
+  button.disabled = file.bytes === '';
+  const item = element('li', 'file', element('span', 'file-name', name), about, button);
   const picture = IMAGES.test(file.type) && length > 0 && length <= LARGEST_PREVIEW ? decode(file.bytes) : undefined;
   if (picture) {
     const image = element('img', 'preview');
@@ -47,12 +41,7 @@ export function fileCard(file) {
   return item;
 }
 
-/**
- * Saves bytes or text to the reader's disk.
- *
- * @param {string} name
- * @param {BlobPart} content
- */
+/** @param {string} name @param {BlobPart} content */
 export function download(name, content) {
   // No type that a browser would show: whatever it is, it is only saved.
   const address = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
@@ -77,10 +66,7 @@ export function safeName(name) {
 /** @param {string} base64 */
 function decode(base64) {
   try {
-    const binary = atob(base64);
-    const bytes = new Uint8Array(binary.length);
-    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
-    return bytes;
+    return Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0));
   } catch {
     return undefined;
   }

@@ -4,7 +4,6 @@
  * A span of time: `85 ms`, `1.2 s`, `2 min 5 s`.
  *
  * @param {number} ms
- * @returns {string}
  */
 export function duration(ms) {
   if (ms < 999.5) return `${Math.round(ms)} ms`;
@@ -29,7 +28,6 @@ export function size(bytes) {
  * @param {number} value
  * @param {string} one
  * @param {string} [many]
- * @returns {string}
  */
 export function counted(value, one, many = `${one}s`) {
   return `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
@@ -40,7 +38,6 @@ export function counted(value, one, many = `${one}s`) {
  *
  * @param {string} text
  * @param {number} [length] in UTF-16 units
- * @returns {string}
  */
 export function oneLine(text, length = 160) {
   // Only the start is looked at: the text may have megabytes.

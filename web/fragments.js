@@ -2,11 +2,10 @@
 
 import { numberAt, textAt } from './json.js';
 
-/** The longest frame that is put together again, in UTF-16 units: a guard against a sender gone mad. */
+// Guards against a sender gone mad: the longest frame in UTF-16 units, how many may be incomplete at a
+// time (the relay sends one after the other), and their pieces (the longest frame in kilobytes).
 export const MAX_LENGTH = 16 * 1024 * 1024;
-/** How many frames of one run may be incomplete at a time. The relay sends one after the other. */
 export const MAX_OPEN = 4;
-/** The most pieces a frame may have: that of the longest frame in pieces of a kilobyte. */
 export const MAX_COUNT = 16 * 1024;
 
 /** A fragment that breaks the rules. Its frame is given up, the run goes on. */
@@ -19,17 +18,14 @@ export class Fragments {
   /** Frames given up: their remaining pieces are swallowed without another error. @type {Set<string>} */
   #refused = new Set();
 
-  /** How many frames still miss pieces. */
   get incomplete() {
     return this.#open.size;
   }
 
   /**
-   * Takes the value of one fragment: `{id, index, count, data}`.
-   *
-   * @param {unknown} value
-   * @returns {string | undefined} the text of the whole frame once its last piece is there
-   * @throws {FragmentError} when the piece is malformed or a limit is passed
+   * @param {unknown} value of one fragment: `{id, index, count, data}`
+   * @returns {string | undefined} the whole frame once its last piece is there
+   * @throws {FragmentError}
    */
   add(value) {
     const id = textAt(value, 'id');
@@ -64,10 +60,7 @@ export class Fragments {
     return frame.pieces.join('');
   }
 
-  /**
-   * @param {string} id
-   * @param {string} reason
-   */
+  /** @param {string} id @param {string} reason */
   #refuse(id, reason) {
     this.#open.delete(id);
     this.#refused.add(id);

@@ -8,7 +8,7 @@ import { endTurn, isOpen, newTurn } from './turn.js';
 
 /** @import { Turn } from './turn.js' */
 
-/** Browsers keep about five million characters for a tab; more turns than fit here are forgotten, the oldest first. */
+/** Browsers keep about five million characters for a tab; the oldest turns are forgotten first. */
 const MAX_LENGTH = 1_000_000;
 /** Longer files are only named after a reload. */
 const MAX_FILE_LENGTH = 100_000;
@@ -46,13 +46,14 @@ export function kept() {
 /** A conversation as a Markdown document. @param {Turn[]} turns */
 export function asMarkdown(turns) {
   const parts = turns.flatMap((turn) => {
-    const sources = sourcesOf(turn.messages.flatMap(({ citations }) => citations)).map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${where})` : ''}`);
+    const sources = sourcesOf(turn.messages.flatMap(({ citations }) => citations));
+    const listed = sources.map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${where})` : ''}`);
     return [
       '## You',
       turn.prompt,
       '## Agent',
       ...turn.messages.map(({ text }) => text.trimEnd()),
-      sources.length > 0 ? `Sources:\n\n${sources.join('\n')}` : '',
+      listed.length > 0 ? `Sources:\n\n${listed.join('\n')}` : '',
       turn.files.length > 0 ? `Files: ${turn.files.map(({ name }) => name).join(', ')}` : '',
       turn.failure ? `> ${turn.failure.message} (${turn.failure.code})` : '',
       turn.status === 'stopped' ? '> Stopped.' : '',

@@ -1,7 +1,7 @@
 // Reading JSON whose shape nobody promised: what comes over the wire is `unknown` until looked at.
 
 /**
- * The value that a JSON text stands for, or undefined when it is none.
+ * Undefined when it is none.
  *
  * @param {string} text
  * @returns {unknown}
@@ -15,7 +15,7 @@ export function parseJson(text) {
 }
 
 /**
- * The value at a path of object keys, or undefined as soon as a step is missing.
+ * What is found at a path of object keys.
  *
  * @param {unknown} value
  * @param {...string} path
@@ -30,33 +30,19 @@ export function at(value, ...path) {
   return here;
 }
 
-/**
- * The string at a path, or undefined.
- *
- * @param {unknown} value
- * @param {...string} path
- * @returns {string | undefined}
- */
+/** @param {unknown} value @param {...string} path */
 export function textAt(value, ...path) {
   const found = at(value, ...path);
   return typeof found === 'string' ? found : undefined;
 }
 
-/**
- * The finite number at a path, or undefined.
- *
- * @param {unknown} value
- * @param {...string} path
- * @returns {number | undefined}
- */
+/** @param {unknown} value @param {...string} path */
 export function numberAt(value, ...path) {
   const found = at(value, ...path);
   return typeof found === 'number' && Number.isFinite(found) ? found : undefined;
 }
 
 /**
- * The list at a path, or an empty one.
- *
  * @param {unknown} value
  * @param {...string} path
  * @returns {unknown[]}

@@ -3,7 +3,7 @@
 import { Composer } from './composer.js';
 import { ConfigError, loadConfig } from './config.js';
 import { Conversation } from './conversation.js';
-import { byId, element, Follower } from './dom.js';
+import { byId, element, Follower, press } from './dom.js';
 import { download } from './files.js';
 import { asMarkdown, keep, kept } from './history.js';
 import { Panel } from './panel.js';
@@ -56,8 +56,7 @@ function run(config) {
   const jump = byId('jump', HTMLButtonElement);
   const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
 
-  // Frames may come by the hundred a second; the page is brought up to date once for each picture. A
-  // hidden page has no pictures.
+  // Frames may come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
   const stale = new Set();
   let scheduled = false;
@@ -109,8 +108,7 @@ function run(config) {
   });
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
   const refresh = () => {
-    composer.ready = ready();
-    composer.busy = conversation.open.length > 0;
+    composer.offer(ready(), conversation.open.length > 0);
     exporter.hidden = conversation.turns.length === 0;
   };
 
@@ -144,16 +142,7 @@ function run(config) {
     say('Stopped.');
     composer.focus();
   };
-  const composer = new Composer(
-    {
-      form: byId('composer', HTMLFormElement),
-      prompt: byId('prompt', HTMLTextAreaElement),
-      send: byId('send', HTMLButtonElement),
-      stop: byId('stop', HTMLButtonElement),
-      problem: byId('composer-problem', HTMLElement),
-    },
-    send,
-  );
+  const composer = new Composer(send);
 
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
@@ -200,12 +189,7 @@ function run(config) {
   composer.focus();
 }
 
-/**
- * What the reader decided, as it stands in the transcript.
- *
- * @param {Turn} turn
- * @param {ToolAnswer[]} answers
- */
+/** What the reader decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
 function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
     const name = calls.find((call) => call.id === id)?.name ?? 'the action';
@@ -218,17 +202,12 @@ function inWords({ calls }, answers) {
 
 /** The conversation of this tab: Bedrock's session. It outlives a reload. */
 function threadId() {
-  const known = recall('tab', 'thread');
-  if (known !== undefined) return known;
-  const made = crypto.randomUUID();
-  store('tab', 'thread', made);
-  return made;
+  const id = recall('tab', 'thread') ?? crypto.randomUUID();
+  store('tab', 'thread', id);
+  return id;
 }
 
-/**
- * @param {Config} config
- * @param {Panel} panel
- */
+/** @param {Config} config @param {Panel} panel */
 function offerTraces(config, panel) {
   if (!config.allowTrace) return;
   for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
@@ -241,25 +220,13 @@ function offerTraces(config, panel) {
   });
 }
 
-/**
- * @param {string[]} suggestions
- * @param {(prompt: string) => void} choose
- */
+/** @param {string[]} suggestions @param {(prompt: string) => void} choose */
 function offerSuggestions(suggestions, choose) {
-  const items = suggestions.map((prompt) => {
-    const button = element('button', 'suggestion', prompt);
-    button.type = 'button';
-    button.addEventListener('click', () => choose(prompt));
-    return element('li', '', button);
-  });
+  const items = suggestions.map((prompt) => element('li', '', press('suggestion', prompt, () => choose(prompt))));
   byId('suggestions', HTMLElement).replaceChildren(...items);
 }
 
-/**
- * @param {ConnectionState} state
- * @param {number} failures
- * @param {string} endpoint
- */
+/** @param {ConnectionState} state @param {number} failures @param {string} endpoint */
 function showState(state, failures, endpoint) {
   const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
@@ -271,20 +238,14 @@ function showState(state, failures, endpoint) {
   }
 }
 
-/**
- * @param {string} state
- * @param {string} words
- */
+/** @param {string} state @param {string} words */
 function showConnection(state, words) {
   byId('connection', HTMLElement).dataset.state = state;
   const text = byId('connection-text', HTMLElement);
   if (text.textContent !== words) text.textContent = words;
 }
 
-/**
- * @param {string} text
- * @param {boolean} [retry] whether trying now makes sense
- */
+/** @param {string} text @param {boolean} [retry] whether trying now makes sense */
 function showBanner(text, retry = false) {
   if (bannerText.textContent !== text) bannerText.textContent = text;
   bannerRetry.hidden = !retry;
@@ -296,11 +257,7 @@ function hideBanner() {
   bannerText.textContent = '';
 }
 
-/**
- * What a screen reader says of the end of a turn.
- *
- * @param {Turn} turn
- */
+/** What a screen reader says of the end of a turn. @param {Turn} turn */
 function ending(turn) {
   if (turn.failure !== undefined) return 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';

@@ -12,12 +12,17 @@ import { TextFlow } from './text-flow.js';
 /** @typedef {{from: number, node: HTMLElement, items: number, loose: boolean, ordered: boolean, mark: string}} OpenList */
 /** A block whose text is complete. @typedef {{raw: string, node: HTMLElement | undefined, links: number, loose: boolean}} Frozen */
 
+/** So many blocks stand in one part: a change in one makes the browser look at the blocks of that part only. */
+const PART = 16;
+
 /** An answer as it is written. */
 export class MarkdownStream {
   #root;
+  /** Where the tail stands. */
+  #part;
   /** @type {Frozen[]} */
   #frozen = [];
-  /** Where the tail begins in the text, and with which child of the root. */
+  /** Where the tail begins in the text, and with which child of the part. */
   #base = 0;
   #child = 0;
   /** @type {Links} */
@@ -26,7 +31,7 @@ export class MarkdownStream {
   #list;
   /** Lists from here on are read as a whole: their items cannot be told apart by themselves. */
   #whole = -1;
-  /** An open block of code at the end. @type {{body: number, shown: number, marker: string, flow: TextFlow} | undefined} */
+  /** An open block of code at the end. @type {Fence | undefined} */
   #fence;
   /** @type {Mark[]} */
   #marks = [];
@@ -34,6 +39,7 @@ export class MarkdownStream {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.#root = root;
+    this.#part = partOf(root, 0);
   }
 
   /**
@@ -73,19 +79,33 @@ export class MarkdownStream {
       const from = at;
       at += token.raw.length;
       const frozen = this.#frozen[index];
-      const same = frozen !== undefined && frozen.raw === token.raw && frozen.loose === isLoose(token) && (frozen.links === known || !token.raw.includes('['));
-      if (same) return frozen?.node;
+      const linked = (/** @type {number | undefined} */ links) => links === known || !token.raw.includes('[');
+      if (frozen?.raw === token.raw && frozen.loose === isLoose(token) && linked(frozen.links)) return frozen.node;
       const renderer = new Renderer(source, marks, from);
+      const list = this.#list;
+      if (list?.from === from && marks.length === 0 && !list.loose && !isLoose(token) && linked(this.#known)) {
+        // Its complete items stay as they are.
+        const [rest, ...others] = read(source.slice(this.#base, at), links);
+        if (others.length === 0 && continues(rest, list)) return this.#continue(/** @type {Tokens.List} */ (rest), renderer);
+      }
       const nodes = read(token.raw, links).map((inner) => renderer.block(inner)).filter((node) => node !== undefined);
       return nodes.length < 2 ? nodes[0] : element('div', '', ...nodes);
     });
-    reconcile(this.#root, 0, made.filter((node) => node !== undefined));
+    const shown = made.filter((node) => node !== undefined);
+    const parts = Math.max(Math.ceil(shown.length / PART), 1);
+    for (let index = 0; index < parts; index += 1) reconcile(partOf(this.#root, index), 0, shown.slice(index * PART, (index + 1) * PART));
+    while (this.#root.children.length > parts) this.#root.lastElementChild?.remove();
     // Should more text come after all, it is read from the start.
     this.#frozen = [];
     this.#base = this.#child = 0;
+    this.#part = partOf(this.#root, 0);
     this.#links = Object.create(null);
     this.#whole = -1;
     this.#fence = this.#list = undefined;
+  }
+
+  get #known() {
+    return Object.keys(this.#links).length;
   }
 
   /** Shows the marks of complete blocks, too. @param {string} source @param {Mark[]} marks */
@@ -115,7 +135,7 @@ export class MarkdownStream {
     const decided = last > 0 && (tokens[last]?.raw.includes('\n') ?? false);
     const renderer = new Renderer(source, this.#marks, this.#base);
     const nodes = tokens.map((token, index) => (index === 0 && this.#list ? this.#continue(/** @type {Tokens.List} */ (token), renderer) : renderer.block(token)));
-    reconcile(this.#root, this.#child, nodes.filter((node) => node !== undefined));
+    reconcile(this.#part, this.#child, nodes.filter((node) => node !== undefined));
     if (decided) for (const token of tokens.slice(0, last)) this.#keep(token, source);
     const open = tokens[last];
     if (open?.type === 'list') this.#keepItems(/** @type {Tokens.List} */ (open), source);
@@ -130,11 +150,17 @@ export class MarkdownStream {
     this.#base += token.raw.length;
     this.#frozen.push({
       raw: source.slice(start, this.#base),
-      node: shows ? /** @type {HTMLElement} */ (this.#root.children[this.#child]) : undefined,
-      links: Object.keys(this.#links).length,
+      node: shows ? /** @type {HTMLElement} */ (this.#part.children[this.#child]) : undefined,
+      links: this.#known,
       loose: this.#list?.loose ?? isLoose(token),
     });
     if (shows) this.#child += 1;
+    if (this.#child === PART) {
+      const rest = [...this.#part.children].slice(PART);
+      this.#part = partOf(this.#root, this.#root.children.length);
+      this.#part.append(...rest);
+      this.#child = 0;
+    }
     this.#list = undefined;
   }
 
@@ -145,7 +171,7 @@ export class MarkdownStream {
     const done = token.items.slice(0, -2);
     const length = done.reduce((sum, item) => sum + item.raw.length, 0);
     if (done.map((item) => item.raw).join('') !== source.slice(this.#base, this.#base + length)) return;
-    const node = /** @type {HTMLElement} */ (this.#root.children[this.#child]);
+    const node = /** @type {HTMLElement} */ (this.#part.children[this.#child]);
     const { from, items, mark } = this.#list ?? { from: this.#base, items: 0, mark: bullet(token.raw) };
     this.#list = { from, node, items: items + done.length, loose, ordered: token.ordered, mark };
     this.#base += length;
@@ -171,7 +197,7 @@ export class MarkdownStream {
 
   /** @param {string} marker @param {string} source */
   #open(marker, source) {
-    const code = this.#root.children[this.#child]?.querySelector('code');
+    const code = this.#part.children[this.#child]?.querySelector('code');
     if (!code) return;
     code.replaceChildren();
     const body = source.indexOf('\n', this.#base) + 1;
@@ -195,6 +221,15 @@ export class MarkdownStream {
     fence.shown = end;
     return true;
   }
+}
+
+/** The part of this number, made if it is the next one. @param {HTMLElement} root @param {number} index */
+function partOf(root, index) {
+  const part = root.children[index];
+  if (part instanceof HTMLElement) return part;
+  const made = element('div');
+  root.append(made);
+  return made;
 }
 
 /** Line breaks as Markdown's lexer makes them, with every place in the text where it was. @param {string} text */
@@ -305,7 +340,8 @@ function reconcile(parent, from, wanted) {
   for (const [index, node] of wanted.entries()) {
     const here = parent.children[from + index];
     if (here === undefined) parent.append(node);
-    else if (node.parentNode !== parent) morph(here, node);
+    else if (node.parentNode === null) morph(here, node);
+    else if (node.parentNode !== parent) here.before(node);
     else while (parent.children[from + index] !== node) parent.children[from + index]?.remove();
   }
   while (parent.children.length > from + wanted.length) parent.lastElementChild?.remove();

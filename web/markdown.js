@@ -192,8 +192,8 @@ export class Renderer {
 
   /** @param {Tokens.List} token */
   #list(token) {
-    const list = emptyList(token);
-    list.append(...token.items.map((item) => this.item(item, token.loose)));
+    const list = element(token.ordered ? 'ol' : 'ul', '', ...token.items.map((item) => this.item(item, token.loose)));
+    if (list instanceof HTMLOListElement && token.start !== 1) list.start = Number(token.start);
     return list;
   }
 
@@ -326,13 +326,6 @@ export class Renderer {
       }
     }
   }
-}
-
-/** @param {Tokens.List} token */
-export function emptyList(token) {
-  const list = element(token.ordered ? 'ol' : 'ul');
-  if (list instanceof HTMLOListElement && token.start !== 1) list.start = Number(token.start);
-  return list;
 }
 
 /**

@@ -2,13 +2,12 @@
 
 import { byId } from './dom.js';
 
-/** Opens and closes the trace panel. */
 export class Panel {
   #stage = byId('stage', HTMLElement);
   #panel = byId('traces', HTMLElement);
   #toggle = byId('traces-toggle', HTMLButtonElement);
   #close = byId('traces-close', HTMLButtonElement);
-  /** Whether there is room for both: the same width as in trace.css. */
+  /** Whether there is room for both: the same width as in style.css. */
   #wide = window.matchMedia('(min-width: 60rem)');
 
   constructor() {
@@ -23,12 +22,11 @@ export class Panel {
     });
   }
 
-  /** Shows the button that opens the panel. */
   offer() {
     this.#toggle.hidden = false;
   }
 
-  /** Opens the panel where it hides nothing. */
+  /** Only where it hides nothing. */
   openBeside() {
     if (this.#wide.matches) this.#set(true);
   }

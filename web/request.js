@@ -6,7 +6,7 @@
  */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** A prompt that cannot be sent. The message is a sentence for the reader. */
+/** Why a prompt cannot be sent, in a sentence for the reader. */
 export class RequestError extends Error {}
 
 /**
@@ -16,16 +16,9 @@ export class RequestError extends Error {}
  */
 
 /**
- * The text of the message that starts a run.
+ * The message that starts a run; with `answers` in place of the prompt.
  *
- * @param {object} run
- * @param {string} run.threadId the conversation: Bedrock's session
- * @param {string} run.runId
- * @param {string} run.messageId
- * @param {string} run.prompt
- * @param {boolean} run.trace whether the agent's trace is wanted
- * @param {ToolAnswer[]} [run.answers] sent in place of the prompt
- * @returns {string}
+ * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
  * @throws {RequestError} when the prompt is empty or the message would be too large to arrive
  */
 export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [] }) {
@@ -42,13 +35,9 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
     forwardedProps: { trace },
   });
   const bytes = new TextEncoder().encode(message).length;
-  if (bytes > MAX_MESSAGE_BYTES) {
-    throw new RequestError(
-      `This prompt is too long: the message would have ${count(bytes)} bytes, and the gateway takes ` +
-        `${count(MAX_MESSAGE_BYTES)}. Shorten it by about ${count(bytes - MAX_MESSAGE_BYTES)} bytes.`,
-    );
-  }
-  return message;
+  if (bytes <= MAX_MESSAGE_BYTES) return message;
+  const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES].map((count) => count.toLocaleString('en'));
+  throw new RequestError(`This prompt is too long: the message would have ${whole} bytes, and the gateway takes ${most}. Shorten it by about ${over} bytes.`);
 }
 
 /** @param {string} messageId @param {ToolAnswer[]} answers */
@@ -66,9 +55,4 @@ function resumption(answers) {
   const decided = answers.filter(({ confirmed }) => confirmed !== undefined);
   if (decided.length === 0) return {};
   return { resume: decided.map(({ id, confirmed }) => ({ interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } })) };
-}
-
-/** @param {number} value */
-function count(value) {
-  return value.toLocaleString('en');
 }

@@ -2,31 +2,27 @@
 // never sent again: an agent's actions must not run twice.
 
 /**
- * `waiting` means that the last attempt failed and the next one comes by itself; `asleep` that it comes
- * once the tab is looked at, so that a forgotten tab does not reconnect after each idle time-out.
+ * `waiting`: the last attempt failed, and the next one comes by itself. `asleep`: it comes once the tab is
+ * looked at, so that a forgotten tab does not reconnect after each idle time-out.
  *
  * @typedef {'connecting' | 'open' | 'waiting' | 'asleep'} ConnectionState
  */
 
 /**
  * @typedef {object} Listener
- * @property {(state: ConnectionState, failures: number) => void} stateChanged with the failed attempts in a row
+ * @property {(state: ConnectionState, failures: number) => void} stateChanged failures in a row
  * @property {(text: string) => void} received
- * @property {(code: number) => void} closed an open connection, with its close code
+ * @property {(code: number) => void} closed with the close code of a connection that was open
  */
 
 /**
- * What a connection needs of its surroundings; tests hand in their own.
+ * Tests hand in their own.
  *
- * @typedef {object} Surroundings
- * @property {new (url: string) => WebSocket} WebSocket
- * @property {() => boolean} hidden whether nobody looks at the page
- * @property {() => number} random from 0 up to, not including, 1
+ * @typedef {{WebSocket: new (url: string) => WebSocket, hidden: () => boolean, random: () => number}} Surroundings
  */
 
-/** A handshake that takes longer than this has failed, in milliseconds. */
 const HANDSHAKE_MS = 15_000;
-/** After this long a connection counts as stable, and the waits start over. */
+/** After this long a connection is stable, and the waits start over. */
 const STABLE_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
@@ -59,7 +55,7 @@ export class Connection {
     return this.#state;
   }
 
-  /** Connects now, unless that is done or under way: at the start, when the network or the reader is back. */
+  /** Connects now, unless that is done or under way. */
   wake() {
     if (this.#state === 'open' || this.#state === 'connecting') return;
     this.#connect();
@@ -77,10 +73,7 @@ export class Connection {
     this.#enter('asleep');
   }
 
-  /**
-   * @param {string} text
-   * @returns {boolean} whether it went out; it does not when the connection is not open
-   */
+  /** Says whether the text went out. @param {string} text */
   send(text) {
     if (this.#state !== 'open' || this.#socket === undefined) return false;
     this.#socket.send(text);
@@ -128,7 +121,7 @@ export class Connection {
     else this.#connect();
   }
 
-  /** Forgets the socket: what it still has to say is not heard. */
+  /** What the socket still has to say is not heard. */
   #drop() {
     clearTimeout(this.#timer);
     const socket = this.#socket;

@@ -10,11 +10,7 @@ const memory = new Map();
  * @typedef {'tab' | 'local'} Span
  */
 
-/**
- * @param {Span} span
- * @param {string} key
- * @returns {string | undefined}
- */
+/** @param {Span} span @param {string} key */
 export function recall(span, key) {
   try {
     return storageFor(span).getItem(PREFIX + key) ?? undefined;
@@ -23,25 +19,17 @@ export function recall(span, key) {
   }
 }
 
-/**
- * @param {Span} span
- * @param {string} key
- * @param {string} value
- */
+/** @param {Span} span @param {string} key @param {string} value */
 export function store(span, key, value) {
   memory.set(key, value);
   try {
     storageFor(span).setItem(PREFIX + key, value);
   } catch {
-    // Kept in memory, as said above.
+    // Then it is in memory only.
   }
 }
 
-/**
- * @param {Span} span
- * @returns {Storage}
- * @throws {DOMException} where the browser refuses storage
- */
+/** Throws where the browser refuses storage. @param {Span} span */
 function storageFor(span) {
   return span === 'tab' ? sessionStorage : localStorage;
 }

@@ -6,11 +6,7 @@ const THEMES = ['system', 'light', 'dark'];
 
 show();
 
-/**
- * Makes a button go through the themes and name the current one.
- *
- * @param {HTMLButtonElement} button
- */
+/** @param {HTMLButtonElement} button goes through the themes and names the current one */
 export function themeSwitch(button) {
   const name = () => {
     button.setAttribute('aria-label', `Theme: ${theme()}. Change it`);

@@ -1,6 +1,6 @@
 // A return of control as a form: what the agent wants done, and what came of it.
 
-import { element } from './dom.js';
+import { element, press } from './dom.js';
 import { parseJson } from './json.js';
 
 /** @import { ToolAnswer } from './request.js' */
@@ -11,48 +11,43 @@ import { parseJson } from './json.js';
  * @param {(answers: ToolAnswer[]) => boolean} submit false when they could not be sent
  */
 export function toolForm(calls, submit) {
-  const form = element('form', 'tool-form');
-  const decides = calls.some(({ asks }) => asks);
-  const fields = calls.map((call, index) => field(call, index));
-  form.append(...fields.map(({ box }) => box));
+  const fields = calls.map(field);
+  const form = element('form', 'tool-form', ...fields.map(({ box }) => box));
   form.setAttribute('aria-label', 'What the agent asks for');
-  const send = (/** @type {boolean | undefined} */ confirmed) => {
-    const sent = submit(fields.map(({ call, read }) => ({ id: call.id, ...(confirmed === false && call.asks ? {} : read()), ...(call.asks ? { confirmed } : {}) })));
-    if (sent) for (const button of form.querySelectorAll('button, textarea, input')) button.setAttribute('disabled', '');
+  const send = (/** @type {boolean} */ confirmed) => {
+    if (!submit(fields.map(({ answer }) => answer(confirmed)))) return;
+    for (const control of form.querySelectorAll('button, textarea, input')) control.setAttribute('disabled', '');
   };
-  const buttons = decides ? [press('primary', 'Confirm', () => send(true)), press('quiet', 'Deny', () => send(false))] : [press('primary', 'Send result', () => send(undefined))];
+  const buttons = calls.some(({ asks }) => asks)
+    ? [press('primary', 'Confirm', () => send(true)), press('quiet', 'Deny', () => send(false))]
+    : [press('primary', 'Send result', () => send(true))];
   form.append(element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
   return form;
 }
 
 /** @param {ToolCall} call @param {number} index */
-function field(call, index) {
-  const box = element('fieldset', '', element('legend', '', call.asks ? 'The agent asks to do this: ' : 'The agent asks you to do this: ', element('code', '', call.name)));
-  const values = parseJson(call.arguments);
+function field({ id, name, arguments: json, asks, returns }, index) {
+  const wish = returns ? (asks ? 'If you confirm it, the agent asks you to do this: ' : 'The agent asks you to do this: ') : 'The agent asks to do this: ';
+  const box = element('fieldset', '', element('legend', '', wish, element('code', '', name)));
+  const values = parseJson(json);
   const entries = typeof values === 'object' && values !== null ? Object.entries(values) : [];
-  const list = element('dl', '', ...entries.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', typeof value === 'string' ? value : JSON.stringify(value))]));
-  if (entries.length > 0) box.append(list);
-  else if (call.arguments.trim() !== '' && call.arguments !== '{}') box.append(element('pre', '', call.arguments));
+  const list = entries.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', typeof value === 'string' ? value : JSON.stringify(value))]);
+  if (list.length > 0) box.append(element('dl', '', ...list));
+  else if (json.trim() !== '' && json !== '{}') box.append(element('pre', '', json));
+
   const result = element('textarea');
   result.rows = 3;
-  result.id = `result-${call.id.slice(-12)}-${index}`;
+  result.id = `result-${id.slice(-12)}-${index}`;
   const label = element('label', '', 'Result');
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
-  const fill = [label, result, element('label', 'failed-switch', failed, 'It failed')];
-  // Some agents want a result with the confirmation, and the frames do not say which.
-  if (call.asks) box.append(element('details', '', element('summary', '', 'Add a result'), ...fill));
-  else box.append(...fill);
-  const read = () => (call.asks && result.value === '' && !failed.checked ? {} : { content: result.value, failed: failed.checked });
-  return { call, box, read };
-}
-
-/** @param {string} classes @param {string} words @param {() => void} act */
-export function press(classes, words, act) {
-  const button = element('button', classes, words);
-  button.type = 'button';
-  button.addEventListener('click', act);
-  return button;
+  if (returns) box.append(label, result, element('label', 'failed-switch', failed, 'It failed'));
+  const answer = (/** @type {boolean} */ confirmed) => ({
+    id,
+    ...(asks ? { confirmed } : {}),
+    ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
+  });
+  return { box, answer };
 }

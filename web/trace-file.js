@@ -2,19 +2,12 @@
 
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
-/** @import { AgentEvent, Failure, Status } from './turn.js' */
+/** @import { AgentEvent, Status, Turn } from './turn.js' */
 
 /**
- * What the viewer needs to know of a turn; a Turn has all of it.
+ * What the viewer needs to know of a turn.
  *
- * @typedef {object} Trace
- * @property {string} prompt
- * @property {Status | 'stopped'} status
- * @property {AgentEvent[]} events
- * @property {Failure | undefined} failure
- * @property {number} sentAt
- * @property {number | undefined} firstTextAt
- * @property {number | undefined} endedAt
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>} Trace
  */
 
 /** Larger files are not opened: reading them would take the tab down. */

@@ -100,12 +100,12 @@ export class Row {
   /**
    * The list for the steps of a collaborator.
    *
-   * @param {boolean} collapsed how it is at first
+   * @param {boolean} collapsed at first
    */
   nest(collapsed) {
     if (this.children !== undefined) return this.children;
     this.children = element('ol', 'rows');
-    // Bars of all depths stand on one axis of time: see trace.css.
+    // Bars of all depths stand on one axis of time: see style.css.
     let depth = 1;
     for (let above = this.step.parent; above !== undefined; above = above.parent) depth += 1;
     this.children.style.setProperty('--depth', String(depth));

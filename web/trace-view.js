@@ -11,11 +11,14 @@ import { TraceTree } from './trace-tree.js';
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;
 
+/** Rows in a list: a list out of view is neither styled nor laid out. */
+const LIST_LENGTH = 16;
+
 /** The list for one answer. */
 export class TraceView {
   turn;
   tree;
-  list = element('ol', 'rows');
+  list = element('div');
   #parts;
   /** @type {Map<Step, Row>} */
   #rows = new Map();
@@ -70,9 +73,10 @@ export class TraceView {
     return events.length;
   }
 
-  /** Brings the rows up to the steps, in slices when there are many. */
+  /** Brings the rows up to the steps, in slices when there are many, and the bars of running steps up to now. */
   draw() {
     this.#rescale();
+    for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
     if (this.#drawing) return;
     this.#drawing = true;
     // The iterator also comes to what is added while it is on its way.
@@ -96,12 +100,6 @@ export class TraceView {
     this.#drawing = false;
   }
 
-  /** Lets the bars of running steps grow. */
-  tick() {
-    this.#rescale();
-    for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
-  }
-
   /** All rows, from the top. */
   rows() {
     return this.#rows.values();
@@ -109,8 +107,7 @@ export class TraceView {
 
   /** @param {EventTarget | null} details the element of a row */
   rowOf(details) {
-    for (const row of this.#rows.values()) if (row.details === details) return row;
-    return undefined;
+    return [...this.#rows.values()].find((row) => row.details === details);
   }
 
   /** @param {boolean} collapsed */
@@ -170,8 +167,17 @@ export class TraceView {
     const row = new Row(step);
     this.#rows.set(step, row);
     const above = step.parent && this.#rows.get(step.parent);
-    (above?.nest(this.#parts.collapsed()) ?? this.list).append(row.item);
+    (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);
+  }
+
+  #lastList() {
+    const last = this.list.lastElementChild;
+    if (last !== null && last.childElementCount < LIST_LENGTH) return last;
+    const list = element('ol', 'rows');
+    Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
+    this.list.append(list);
+    return list;
   }
 
   #rescale() {

@@ -14,10 +14,8 @@ import { TraceView } from './trace-view.js';
 /** @import { Trace } from './trace-file.js' */
 /** @import { Row } from './trace-row.js' */
 
-/** How often the times of a running trace are brought up to date, in milliseconds. */
-const TICK_MS = 250;
-/** Rows that appear or vanish between two pictures: laying them out takes longer than changing them. */
-const SIFTED_AT_ONCE = 100;
+/** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
+const TICK_MS = 100;
 
 /** The trace panel's contents. */
 export class Traces {
@@ -73,9 +71,7 @@ export class Traces {
       else row?.empty();
     }, true);
     setInterval(() => {
-      if (this.#shown?.isOpen !== true) return;
-      this.#shown.tick();
-      this.#showTotals();
+      if (this.#shown?.isOpen) this.#draw();
     }, TICK_MS);
   }
 
@@ -98,7 +94,7 @@ export class Traces {
     this.#events += view.take();
     this.#count.hidden = false;
     this.#count.textContent = String(this.#events);
-    if (view === this.#shown) this.#draw();
+    if (view === this.#shown && !view.isOpen) this.#draw();
   }
 
   /**
@@ -160,9 +156,9 @@ export class Traces {
   }
 
   #draw() {
-    this.#shown?.draw();
     this.#showTotals();
     this.#showKinds();
+    this.#shown?.draw();
   }
 
   #showTotals() {
@@ -218,7 +214,7 @@ export class Traces {
       if (row !== undefined && this.#sift(row)) found += 1;
       if (done === true && this.#isFiltering) this.#found.textContent = found === 0 ? 'No step matches' : counted(found, 'step matches', 'steps match');
       return done !== true;
-    }, SIFTED_AT_ONCE);
+    });
   }
 
   /**

@@ -1,9 +1,8 @@
 // What stands below an answer: its sources, why it failed, its times, and what can be done with it.
 
-import { copy, element } from './dom.js';
+import { copy, element, press } from './dom.js';
 import { counted, duration, oneLine } from './format.js';
 import { anchor } from './markdown.js';
-import { press } from './tool-form.js';
 
 /** @import { Source } from './citations.js' */
 /** @import { Wishes } from './transcript.js' */

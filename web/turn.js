@@ -1,6 +1,7 @@
 // One turn: a prompt, and how frames turn it into an answer. No DOM, no sockets, no clock; every time
 // is handed in, in milliseconds of one monotonic clock.
 
+import { counted } from './format.js';
 import { FragmentError, Fragments } from './fragments.js';
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
@@ -8,55 +9,35 @@ import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 /** @import { ToolAnswer } from './request.js' */
 
 /**
- * How far a turn is: sent but not yet heard of, running, or over in one of four ways. `interrupted`
- * means that the connection closed first: whether the agent finished is not known. `stopped` is the
- * reader's doing.
+ * `sent`: not yet heard of. `interrupted`: the connection closed first, so whether the agent finished is
+ * not known. `stopped`: by the reader.
  *
  * @typedef {'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped'} Status
  */
 
 /**
- * One message of the agent. A turn mostly has one.
+ * The text only grows; citations are as Bedrock sent them.
  *
- * @typedef {object} Message
- * @property {string} id
- * @property {string} text what has arrived so far; it only grows
- * @property {unknown[]} citations as Bedrock sent them
+ * @typedef {{id: string, text: string, citations: unknown[]}} Message
  */
 
 /**
- * One event that is not text: a trace, or something this page has no better place for.
+ * A trace, or something else that this page has no better place for, as it came. `source` is
+ * `bedrock-agent`, `relay`, or the type of the frame.
  *
- * @typedef {object} AgentEvent
- * @property {number} at when it arrived
- * @property {string} source `bedrock-agent`, `relay`, or the type of the frame
- * @property {unknown} event the JSON as it came
+ * @typedef {{at: number, source: string, event: unknown}} AgentEvent
  */
 
 /**
- * Why a turn ended without success.
+ * The message is a sentence for the reader, the code is for support.
  *
- * @typedef {object} Failure
- * @property {string} message a sentence for the reader
- * @property {string} code stable, for machines and support
- * @property {boolean} retryable
- * @property {'relay' | 'gateway' | 'connection'} source who reported it
+ * @typedef {{message: string, code: string, retryable: boolean, source: 'relay' | 'gateway' | 'connection'}} Failure
  */
 
 /**
- * An action that the agent hands to the reader: to carry it out, or (`asks`) to confirm it.
+ * An action that the agent hands to the reader: to carry it out, or to confirm it (`asks`), or both (`returns` too).
  *
- * @typedef {{id: string, name: string, arguments: string, asks: boolean}} ToolCall
- */
-
-/**
- * What the relay counted.
- *
- * @typedef {object} Stats
- * @property {number | undefined} chunks
- * @property {number | undefined} frames
- * @property {number | undefined} firstChunkMs
- * @property {number | undefined} totalMs
+ * @typedef {{id: string, name: string, arguments: string, asks: boolean, returns: boolean}} ToolCall
  */
 
 /**
@@ -65,31 +46,29 @@ import { at, listAt, numberAt, parseJson, textAt } from './json.js';
  * @typedef {object} Turn
  * @property {string} runId
  * @property {string} prompt
- * @property {ToolAnswer[]} answers to the tool calls before; with them, the prompt only says so in words
- * @property {boolean} trace whether traces were asked for
+ * @property {ToolAnswer[]} answers to the tool calls before; the prompt then only says so in words
+ * @property {boolean} trace
  * @property {Status} status
  * @property {Message[]} messages
  * @property {AgentEvent[]} events
  * @property {AgentFile[]} files
  * @property {ToolCall[]} calls
- * @property {boolean} answered whether the reader answered the calls
- * @property {boolean} intervened whether a guardrail did
+ * @property {boolean} answered the reader has answered the calls
+ * @property {boolean} intervened a guardrail has
  * @property {{input: number, output: number} | undefined} usage tokens
  * @property {Failure | undefined} failure
- * @property {Stats | undefined} stats
+ * @property {{chunks: number | undefined, frames: number | undefined} | undefined} stats as the relay counted
  * @property {number} sentAt
  * @property {number | undefined} firstTextAt
  * @property {number | undefined} endedAt
- * @property {number} nextSeq the sequence number that the next frame should have
+ * @property {number} nextSeq of the next frame
  * @property {number} missing frames that never came
  * @property {number} unreadable frames that came and made no sense
- * @property {string | undefined} overruled what the gateway said before the answer came all the same
+ * @property {string | undefined} overruled an error of the gateway, after which the answer came all the same
  * @property {Fragments} fragments
  */
 
 /**
- * A turn whose prompt has just been sent.
- *
  * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
  * @param {number} now
  * @returns {Turn}
@@ -126,12 +105,7 @@ export function isOpen(turn) {
   return turn.status === 'sent' || turn.status === 'running';
 }
 
-/**
- * What the reader should know beside the answer and the error: one sentence each.
- *
- * @param {Turn} turn
- * @returns {string[]}
- */
+/** What the reader should know beside the answer and the error: one sentence each. @param {Turn} turn */
 export function notesOf(turn) {
   const notes = [];
   if (turn.overruled !== undefined) {
@@ -139,10 +113,10 @@ export function notesOf(turn) {
   }
   if (turn.intervened) notes.push('A guardrail stepped in: this is its answer, not that of the model.');
   if (turn.missing > 0) {
-    notes.push(`${frames(turn.missing)} got lost on the way: this answer may have gaps.`);
+    notes.push(`${counted(turn.missing, 'frame')} got lost on the way: this answer may have gaps.`);
   }
   const broken = turn.unreadable + (isOpen(turn) ? 0 : turn.fragments.incomplete);
-  if (broken > 0) notes.push(`${frames(broken)} could not be read and ${broken === 1 ? 'is' : 'are'} not shown.`);
+  if (broken > 0) notes.push(`${counted(broken, 'frame')} could not be read and ${broken === 1 ? 'is' : 'are'} not shown.`);
   return notes;
 }
 
@@ -157,11 +131,10 @@ export function isOver(turn) {
 }
 
 /**
- * Takes note that a frame of this run came, with its sequence number.
+ * Says whether a frame is new.
  *
  * @param {Turn} turn
  * @param {number} seq
- * @returns {boolean} whether the frame is new: false for one that came before
  */
 export function countFrame(turn, seq) {
   if (seq < turn.nextSeq) return false;
@@ -170,11 +143,7 @@ export function countFrame(turn, seq) {
   return true;
 }
 
-/**
- * A frame shows that the run is alive, whatever the gateway said before.
- *
- * @param {Turn} turn
- */
+/** A frame shows that the run is alive, whatever the gateway said before. @param {Turn} turn */
 export function revive(turn) {
   if (turn.failure?.source === 'gateway') {
     turn.overruled = turn.failure.message;
@@ -209,7 +178,7 @@ export function applyFrame(turn, frame, now) {
       turn.usage = usageOf(frame);
       for (const interrupt of listAt(frame, 'outcome', 'interrupts')) {
         const call = turn.calls.find(({ id }) => id === textAt(interrupt, 'toolCallId'));
-        if (call) call.asks = true;
+        if (call) Object.assign(call, { asks: true, returns: at(interrupt, 'responseSchema', 'properties', 'result') !== undefined });
       }
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
@@ -282,7 +251,7 @@ function addCall(turn, frame) {
   const delta = textAt(frame, 'delta') ?? '';
   const known = turn.calls.find((call) => call.id === id);
   if (known) known.arguments += delta;
-  else turn.calls.push({ id, name: textAt(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false });
+  else turn.calls.push({ id, name: textAt(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true });
 }
 
 /**
@@ -307,8 +276,6 @@ function applyFragment(turn, value, now) {
 }
 
 /**
- * The message that a frame or value names, new when it is the first to name it.
- *
  * @param {Turn} turn
  * @param {unknown} value
  * @returns {Message}
@@ -324,8 +291,6 @@ function messageOf(turn, value) {
 }
 
 /**
- * Ends a turn, for good or with a failure.
- *
  * @param {Turn} turn
  * @param {Status} status
  * @param {number} now
@@ -337,29 +302,20 @@ export function endTurn(turn, status, now, failure) {
   turn.failure = failure;
 }
 
-/**
- * @param {unknown} frame
- * @returns {Stats | undefined}
- */
+/** @param {unknown} frame */
 function statsOf(frame) {
   const stats = at(frame, 'metadata', 'relay', 'stats');
-  if (stats === undefined) return undefined;
-  return {
-    chunks: numberAt(stats, 'chunks'),
-    frames: numberAt(stats, 'frames'),
-    firstChunkMs: numberAt(stats, 'firstChunkMs'),
-    totalMs: numberAt(stats, 'totalMs'),
-  };
+  return stats === undefined ? undefined : { chunks: numberAt(stats, 'chunks'), frames: numberAt(stats, 'frames') };
 }
 
 /** @param {unknown} frame */
 function usageOf(frame) {
+  const usage = { input: 0, output: 0 };
   const used = listAt(frame, 'usage');
-  const sum = (/** @type {string} */ key) => used.reduce((total, one) => Number(total) + (numberAt(one, key) ?? 0), 0);
-  return used.length === 0 ? undefined : { input: Number(sum('inputTokens')), output: Number(sum('outputTokens')) };
+  for (const one of used) {
+    usage.input += numberAt(one, 'inputTokens') ?? 0;
+    usage.output += numberAt(one, 'outputTokens') ?? 0;
+  }
+  return used.length === 0 ? undefined : usage;
 }
 
-/** @param {number} count */
-function frames(count) {
-  return count === 1 ? 'One frame' : `${count} frames`;
-}

@@ -1,6 +1,6 @@
 // The pace of the typewriter: what comes in bursts is shown in a steady flow that never falls behind.
 
-/** The longest time a character takes, and within which about two thirds of any backlog are shown, in milliseconds. */
+/** The longest time for a character; the time in which about two thirds of any backlog are shown. */
 const CHARACTER_MS = 5;
 const BACKLOG_MS = 250;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
@@ -10,8 +10,7 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
  *
  * @param {string} text all that has come
  * @param {number} shown of it so far, in UTF-16 units
- * @param {number} elapsed since then, in milliseconds
- * @returns {number} in UTF-16 units
+ * @param {number} elapsed since then, in ms
  */
 export function reveal(text, shown, elapsed) {
   const backlog = text.length - shown;

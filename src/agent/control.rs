@@ -10,7 +10,7 @@ use aws_sdk_bedrockagentruntime::types::{
 };
 use serde_json::{Map, Value};
 
-use crate::tool::{Action, ToolAnswer, ToolCall, ToolCallId};
+use crate::tool::{Action, ToolAnswer, ToolCall, ToolCallId, Wants};
 
 /// The tool calls in a return of control. `None` if one of them is of a kind that the SDK does not
 /// know, since answering some of the calls only would be an error.
@@ -50,7 +50,7 @@ fn function_call(origin: Origin, input: &FunctionInvocationInput) -> Option<Tool
             Action::Function { function: input.function()?.to_owned() },
         ),
         arguments: Value::Object(arguments).to_string(),
-        wants_confirmation: wants_confirmation(input.action_invocation_type()),
+        wants: wants(input.action_invocation_type()),
     })
 }
 
@@ -76,7 +76,7 @@ fn api_call(origin: Origin, input: &ApiInvocationInput) -> Option<ToolCall> {
             },
         ),
         arguments: Value::Object(arguments).to_string(),
-        wants_confirmation: wants_confirmation(input.action_invocation_type()),
+        wants: wants(input.action_invocation_type()),
     })
 }
 
@@ -93,14 +93,12 @@ impl Origin {
     }
 }
 
-fn wants_confirmation(kind: Option<&ActionInvocationType>) -> bool {
-    matches!(
-        kind,
-        Some(
-            ActionInvocationType::UserConfirmation
-                | ActionInvocationType::UserConfirmationAndResult
-        )
-    )
+fn wants(kind: Option<&ActionInvocationType>) -> Wants {
+    match kind {
+        Some(ActionInvocationType::UserConfirmation) => Wants::Confirmation,
+        Some(ActionInvocationType::UserConfirmationAndResult) => Wants::ConfirmationAndResult,
+        _ => Wants::Result,
+    }
 }
 
 /// Parameters as a JSON object: name, type and value each, as the agent sends them.

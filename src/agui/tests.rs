@@ -127,6 +127,7 @@ fn a_confirmation_interrupts_and_tokens_are_counted() {
         confirmations: vec![Confirmation {
             tool_call_id: "call-1".to_owned(),
             name: "cancelOrder".to_owned(),
+            with_result: false,
         }],
         usage: Some(Usage { input_tokens: 7, output_tokens: 5 }),
     };

@@ -47,7 +47,11 @@ impl Answers {
         }
         for resumption in fields.objects("resume")?.into_iter().flatten() {
             let answer = answers.of(&resumption, "interruptId")?;
-            answer.confirmed = Some(confirmed(&resumption)?);
+            let confirmed = confirmed(&resumption)?;
+            answer.confirmed = Some(confirmed);
+            if confirmed {
+                take_payload_result(answer, &resumption)?;
+            }
         }
         if answers.answers.is_empty() {
             return Ok(None);
@@ -128,6 +132,18 @@ fn take_result(answer: &mut ToolAnswer, object: &Fields) -> Result<(), String> {
         .filter(|content| error.is_none() || !content.is_empty())
         .or(error)
         .map(str::to_owned);
+    Ok(())
+}
+
+/// Reads the result in the payload of a confirmation, for clients that fill in the interrupt's
+/// `responseSchema`; others send a tool message.
+fn take_payload_result(answer: &mut ToolAnswer, resumption: &Fields) -> Result<(), String> {
+    let payload = resumption.object("payload")?;
+    let Some(result) = payload.text("result")? else { return Ok(()) };
+    if answer.content.is_some() {
+        return Err(format!("`{}` answers a tool call a second time.", payload.path("result")));
+    }
+    answer.content = Some(result.to_owned());
     Ok(())
 }
 

@@ -149,11 +149,13 @@ describe('frames are AG-UI events', { concurrency: AT_ONCE, timeout: 120_000 }, 
       const { outcome } = events.at(-1);
       assert.equal(outcome.type, 'interrupt');
       const [{ message, ...interrupt }, ...others] = outcome.interrupts;
+      const result = prompt === '/confirm result' ? { result: { type: 'string' } } : {};
+      const properties = { confirmed: { type: 'boolean' }, ...result };
       assert.deepEqual(interrupt, {
         id: call.toolCallId,
         toolCallId: call.toolCallId,
         reason: 'confirmation',
-        responseSchema: { type: 'object', properties: { confirmed: { type: 'boolean' } } },
+        responseSchema: { type: 'object', properties },
       });
       assert.ok(message.includes(call.toolCallName), message);
       assert.equal(others.length, 0);

@@ -54,7 +54,7 @@ describe('every kind of frame', () => {
     assert.equal(turn.status, 'done');
     assert.equal(textOf(turn), 'Hello 👋');
     assert.deepEqual(turn.messages[0]?.citations, [citation]);
-    assert.deepEqual(turn.stats, { chunks: 2, frames: 5, firstChunkMs: 7, totalMs: 33 });
+    assert.deepEqual(turn.stats, { chunks: 2, frames: 5 });
     assert.equal(turn.firstTextAt, 120);
     assert.equal(turn.endedAt, 150);
     assert.deepEqual(notesOf(turn), []);
@@ -106,13 +106,14 @@ describe('every kind of frame', () => {
     const { turn, send } = started();
     send({ type: 'CUSTOM', name: 'bedrock.file', value: { name: 'a.csv', type: 'text/csv', bytes: 'YQ==' } });
     for (const delta of ['{"a":', '1}']) send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta });
-    send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'd', toolCallName: 'cancel', delta: '{}' });
+    for (const [id, name] of [['d', 'cancel'], ['e', 'sign']]) send({ type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, delta: '{}' });
     send(raw({ trace: { trace: { guardrailTrace: { action: 'INTERVENED' } } } }));
-    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }] } });
+    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }, { id: 'e', toolCallId: 'e', responseSchema: { properties: { confirmed: {}, result: {} } } }] } });
     assert.deepEqual(turn.files, [{ name: 'a.csv', type: 'text/csv', bytes: 'YQ==' }]);
     assert.deepEqual(turn.calls, [
-      { id: 'c', name: 'book', arguments: '{"a":1}', asks: false },
-      { id: 'd', name: 'cancel', arguments: '{}', asks: true },
+      { id: 'c', name: 'book', arguments: '{"a":1}', asks: false, returns: true },
+      { id: 'd', name: 'cancel', arguments: '{}', asks: true, returns: false },
+      { id: 'e', name: 'sign', arguments: '{}', asks: true, returns: true },
     ]);
     assert.deepEqual(turn.usage, { input: 6, output: 2 });
     assert.match(notesOf(turn)[0] ?? '', /guardrail stepped in/);
@@ -194,7 +195,7 @@ describe('sequence numbers', () => {
     const { turn, send, lose } = started();
     lose(1);
     send(chunk('x'));
-    assert.deepEqual(notesOf(turn), ['One frame got lost on the way: this answer may have gaps.']);
+    assert.deepEqual(notesOf(turn), ['1 frame got lost on the way: this answer may have gaps.']);
     assert.equal(turn.status, 'running');
   });
 
@@ -308,8 +309,8 @@ describe('fragments', () => {
     assert.equal(notesOf(turn).length, 1, 'while the run goes on only the gap is known');
     send(RUN_FINISHED);
     assert.deepEqual(notesOf(turn), [
-      'One frame got lost on the way: this answer may have gaps.',
-      'One frame could not be read and is not shown.',
+      '1 frame got lost on the way: this answer may have gaps.',
+      '1 frame could not be read and is not shown.',
     ]);
   });
 
@@ -334,7 +335,7 @@ describe('fragments', () => {
       send(chunk('goes on'));
       assert.equal(textOf(turn), 'goes on');
       assert.deepEqual(turn.events, []);
-      assert.deepEqual(notesOf(turn), ['One frame could not be read and is not shown.'], JSON.stringify(value));
+      assert.deepEqual(notesOf(turn), ['1 frame could not be read and is not shown.'], JSON.stringify(value));
     }
   });
 

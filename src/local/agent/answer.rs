@@ -296,7 +296,7 @@ impl Scene {
         call.start = began;
         call.took = self.elapsed.saturating_sub(began);
         self.trace(self.traces.orchestration_output(&call));
-        self.trace(self.traces.finish(text, self.elapsed));
+        self.trace(self.traces.finish(text, Duration::ZERO, self.elapsed));
     }
 
     fn call<'a>(&mut self, prompt: &'a str, response: &'a str, milliseconds: u64) -> ModelCall<'a> {

@@ -1,5 +1,7 @@
 //! Files that the agent's code interpreter has made.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -62,7 +64,7 @@ fn hand_over(turn: &Turn<'_>, names: &[&str], files: &[Value], text: &str) -> Sc
     let traces = Traces::new(turn);
     let call = ModelCall::first(turn.prompt, "<thinking>I compute this.</thinking>", 150);
     let start = call.took;
-    let took = std::time::Duration::from_millis(200);
+    let took = Duration::from_millis(200);
     Script::new()
         .trace(traces.orchestration_input(&call))
         .wait(start)
@@ -72,7 +74,7 @@ fn hand_over(turn: &Turn<'_>, names: &[&str], files: &[Value], text: &str) -> Sc
         .trace(traces.executed("7 rows", names, start, took))
         .steps(spoken(text))
         .step(Step::Event { event_type: "files", payload: json!({ "files": files }) })
-        .trace(traces.finish(text, start + took))
+        .trace(traces.finish(text, Duration::ZERO, start + took))
 }
 
 fn output(name: &str, kind: &str, bytes: &[u8]) -> Value {

@@ -22,7 +22,7 @@ pub const SCENARIOS: [(&str, &str); 16] = [
     ("/cut N", "the connection breaks after N chunks"),
     ("/corrupt N", "an event with a wrong checksum after N chunks"),
     ("/tool", "asks for a function's result; `/tool api`, `/tool team`, or `/tool 3` for 3 calls"),
-    ("/confirm", "asks the user to confirm; `/confirm api`, or `/confirm result`"),
+    ("/confirm", "asks the user to confirm; `/confirm api`, or `/confirm result` for a result too"),
     ("/file [MB]", "a CSV and a PNG file, or one file of that many megabytes"),
     ("/guardrail", "a guardrail blocks the prompt"),
     ("/team", "collaborators at work, with their traces"),

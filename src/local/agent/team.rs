@@ -56,20 +56,20 @@ pub(super) fn team(turn: &Turn<'_>) -> Script {
     let took = scene.pass(90);
     scene.tell(scene.traces.acted(r#"{"high_celsius":14,"rain_mm":0}"#, asked, took));
     scene.think(QUESTION, WEATHER, 110);
-    scene.tell(scene.traces.finish(WEATHER, scene.since(desk_began)));
+    let took = scene.since(desk_began);
+    scene.tell(scene.traces.finish(WEATHER, desk_began, took));
     scene.chain.pop();
 
-    let took = scene.since(desk_began);
     scene.tell(scene.traces.delegated(&WEATHER_DESK, WEATHER, desk_began, took));
     scene.think(WEATHER, PLAN, 160);
-    scene.tell(scene.traces.finish(PLAN, scene.since(planner_began)));
+    let took = scene.since(planner_began);
+    scene.tell(scene.traces.finish(PLAN, planner_began, took));
     scene.chain.pop();
 
-    let took = scene.since(planner_began);
     scene.tell(scene.traces.delegated(&TRIP_PLANNER, PLAN, planner_began, took));
     scene.script.steps.extend(spoken(text));
     scene.think(PLAN, text, 0);
-    scene.tell(scene.traces.finish(text, scene.elapsed));
+    scene.tell(scene.traces.finish(text, Duration::ZERO, scene.elapsed));
     scene.script
 }
 

@@ -265,9 +265,9 @@ impl Traces {
         } })
     }
 
-    /// An `orchestrationTrace` of the whole answer, and how long the turn took.
-    pub(super) fn finish(&self, text: &str, took: Duration) -> Value {
-        let mut metadata = self.metadata(Duration::ZERO, took, None);
+    /// An `orchestrationTrace` of the whole answer, and when its agent began and how long it took.
+    pub(super) fn finish(&self, text: &str, start: Duration, took: Duration) -> Value {
+        let mut metadata = self.metadata(start, took, None);
         metadata["operationTotalTimeMs"] = metadata["totalTimeMs"].clone();
         json!({ "orchestrationTrace": { "observation": {
             "finalResponse": { "metadata": metadata, "text": text },

@@ -1,6 +1,11 @@
 // Debian's Chromium, and pages that are watched: whatever a visitor should never see is written down.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 /** @import { Browser, BrowserContextOptions, Page } from 'playwright-core' */
@@ -22,16 +27,54 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+function requireChromium() {
+  if (!existsSync(CHROMIUM)) {
+    throw new Error(`There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`);
+  }
+}
+
 /**
  * Starts the browser.
  *
  * @returns {Promise<Browser>}
  */
 export async function launchBrowser() {
-  if (!existsSync(CHROMIUM)) {
-    throw new Error(`There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`);
-  }
+  requireChromium();
   return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS, timeout: PATIENCE_MS });
+}
+
+/**
+ * Starts a browser whose tabs are hidden when another one is in front, as in real life. Those of
+ * `launchBrowser` are not: Playwright tells each that it is looked at.
+ */
+export async function launchTabs() {
+  requireChromium();
+  const folder = await mkdtemp(join(tmpdir(), 'tabs-'));
+  const options = [...ARGUMENTS, '--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`, 'about:blank'];
+  const program = spawn(CHROMIUM, options, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = once(program, 'exit');
+  /** @type {string} */
+  const address = await new Promise((resolve, reject) => {
+    let said = '';
+    program.stderr.setEncoding('utf8').on('data', (text) => {
+      said += text;
+      const found = /DevTools listening on (ws:\S+)/.exec(said);
+      if (found?.[1] !== undefined) resolve(found[1]);
+    });
+    program.once('exit', () => reject(new Error(`${CHROMIUM} ended:\n${said}`)));
+  });
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+  const [context] = browser.contexts();
+  if (context === undefined) throw new Error('The browser has no window.');
+  return {
+    context,
+    async stop() {
+      await browser.close();
+      program.kill();
+      await exited;
+      await rm(folder, { recursive: true, maxRetries: 5, retryDelay: 100 });
+    },
+  };
 }
 
 /**
@@ -49,13 +92,24 @@ export async function launchBrowser() {
  *
  * @param {Browser} browser
  * @param {string} address
- * @param {BrowserContextOptions & {expected?: RegExp, prepare?: (page: Page) => Promise<unknown>}} [options]
- *   `expected` are console errors that belong to the test, such as those of a connection that is refused
+ * @param {BrowserContextOptions & {expected?: RegExp, socket?: string, prepare?: (page: Page) => Promise<unknown>}} [options]
+ *   `expected` are console errors and violations that belong to the test, such as those of a connection that is refused;
+ *   `socket` is the WebSocket address of a page that another server serves
  * @returns {Promise<Watched>}
  */
-export async function openPage(browser, address, { expected, prepare, ...options } = {}) {
+export async function openPage(browser, address, { expected, socket, prepare, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  const page = await context.newPage();
+  return { ...(await visit(await context.newPage(), address, { expected, socket, prepare })), close: () => context.close() };
+}
+
+/**
+ * Opens an address in a page that is there, and watches it.
+ *
+ * @param {Page} page
+ * @param {string} address
+ * @param {{expected?: RegExp, socket?: string, prepare?: (page: Page) => Promise<unknown>}} [options] as for `openPage`
+ */
+export async function visit(page, address, { expected, socket = address, prepare } = {}) {
   page.setDefaultTimeout(PATIENCE_MS);
   const origin = new URL(address).origin;
   /** @type {string[]} */
@@ -74,10 +128,12 @@ export async function openPage(browser, address, { expected, prepare, ...options
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== origin) faults.push(`request to somebody else: ${request.url()}`);
   });
-  page.on('websocket', (socket) => {
-    if (new URL(socket.url()).host !== new URL(address).host) faults.push(`WebSocket to somebody else: ${socket.url()}`);
+  page.on('websocket', (opened) => {
+    if (new URL(opened.url()).host !== new URL(socket).host) faults.push(`WebSocket to somebody else: ${opened.url()}`);
   });
-  await page.exposeFunction('reportViolation', (/** @type {string} */ words) => faults.push(`policy violation: ${words}`));
+  await page.exposeFunction('reportViolation', (/** @type {string} */ words) => {
+    if (!expected?.test(words)) faults.push(`policy violation: ${words}`);
+  });
   await page.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       // @ts-expect-error: exposed above.
@@ -86,5 +142,5 @@ export async function openPage(browser, address, { expected, prepare, ...options
   });
   await prepare?.(page);
   await page.goto(address);
-  return { page, faults, close: () => context.close() };
+  return { page, faults };
 }

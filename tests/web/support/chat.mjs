@@ -51,6 +51,9 @@ export function useChat() {
   };
 
   return {
+    /** The WebSocket address of the local AWS. */
+    endpoint: () => `${local.page.replace('http', 'ws')}/local`,
+
     /** Opens the page for one test. @param {OpenOptions} [options] */
     load: (options = {}) => visit(ofTest, options),
 

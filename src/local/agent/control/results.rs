@@ -262,7 +262,7 @@ fn go_on(turn: &Turn<'_>, outcomes: &[Outcome]) -> Script {
         .wait(took)
         .steps(answer::spoken(&text))
         .trace(traces.orchestration_output(&call))
-        .trace(traces.finish(&text, took))
+        .trace(traces.finish(&text, Duration::ZERO, took))
 }
 
 /// A result as it stands in a list item of Markdown: in the line if it fits there, else as a block.

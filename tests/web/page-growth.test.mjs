@@ -1,0 +1,113 @@
+// What a chunk costs must not depend on how much came before. Nothing is timed here, so it holds on any
+// machine: counted are the characters that are read again and the nodes that change, for each chunk.
+// scripts/benchmark-page measures the times.
+
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { chunksOf, codeText, listText, mixedText, traceEvents } from './support/benchmark-workloads.mjs';
+import { useChat } from './support/chat.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const LENGTH = 64 * 1024;
+/** How much more the last quarter may cost than the first: a block more or less that falls into it. */
+const MOST = 1.25;
+
+/** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
+
+const { openForAll } = useChat();
+
+describe('in Chromium', () => {
+  /** @type {Page} */
+  let page;
+  before(async () => {
+    page = await openForAll();
+    await page.evaluate(async () => {
+      const load = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
+      const [{ Lexer }, { MarkdownStream }, { TraceView }] = await Promise.all(['vendor/marked.esm.js', 'markdown-stream.js', 'trace-view.js'].map(load));
+      let read = 0;
+      const { lex } = Lexer.prototype;
+      Lexer.prototype.lex = function (/** @type {string} */ text) {
+        read += text.length;
+        return lex.call(this, text);
+      };
+
+      /** @param {HTMLElement} root @param {number} steps @param {(step: number) => unknown} take */
+      const quarters = async (root, steps, take) => {
+        let changed = 0;
+        const count = (/** @type {MutationRecord[]} */ records) => {
+          for (const { addedNodes, removedNodes } of records) changed += 1 + addedNodes.length + removedNodes.length;
+        };
+        const observer = new MutationObserver(count);
+        observer.observe(root, { subtree: true, childList: true, characterData: true, attributes: true });
+        /** @type {Cost[]} */
+        const costs = Array.from({ length: 4 }, () => ({ read: 0, changed: 0 }));
+        for (let step = 0; step < steps; step += 1) {
+          read = changed = 0;
+          await take(step);
+          count(observer.takeRecords());
+          const cost = costs[Math.floor((step * 4) / steps)];
+          if (cost === undefined) continue;
+          cost.read += read;
+          cost.changed += changed;
+        }
+        observer.disconnect();
+        return costs;
+      };
+      Object.assign(window, {
+        /** @param {string[]} chunks */
+        grown(chunks) {
+          const root = document.createElement('div');
+          const stream = new MarkdownStream(root);
+          let text = '';
+          return quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
+        },
+        /** @param {{source: string, event: unknown}[]} events */
+        traced(events) {
+          /** @type {(value?: unknown) => void} */
+          let drawn = () => {};
+          const turn = { prompt: '', status: 'running', events: /** @type {unknown[]} */ ([]), sentAt: 0 };
+          const view = new TraceView(turn, { collapsed: () => false, added: () => {}, drawn: () => drawn() });
+          return quarters(view.list, events.length, async (step) => {
+            turn.events.push({ at: step, ...events[step] });
+            view.take();
+            await new Promise((resolve) => {
+              drawn = resolve;
+              view.draw();
+            });
+          });
+        },
+      });
+    });
+  });
+
+  /** @param {Cost[]} costs @param {keyof Cost} what */
+  const assertLevel = (costs, what) => {
+    const [first = 0, ...others] = costs.map((cost) => cost[what]);
+    assert.ok(others.every((cost) => cost <= first * MOST), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
+  };
+
+  const texts = {
+    prose: 'Words, and *more* of them, in short paragraphs.\n\n'.repeat(1400),
+    'mixed Markdown': mixedText(LENGTH),
+    'one list': listText(LENGTH),
+    // Without its end, at which it is read as a whole, once.
+    'one block of code': codeText(LENGTH).slice(0, -'```\n'.length),
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    test(`${name}: a chunk at the end costs what one at the start does`, async (t) => {
+      const costs = /** @type {Cost[]} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
+      t.diagnostic(JSON.stringify(costs));
+      assert.ok(costs.every(({ changed }) => changed > 0));
+      assertLevel(costs, 'read');
+      assertLevel(costs, 'changed');
+    });
+  }
+
+  test('a trace: so does a step', async (t) => {
+    const events = await traceEvents(2000);
+    const costs = /** @type {Cost[]} */ (await page.evaluate((events) => /** @type {any} */ (window).traced(events), events));
+    t.diagnostic(JSON.stringify(costs));
+    assertLevel(costs, 'changed');
+  });
+});

@@ -5,6 +5,9 @@ import { at, listAt, textAt } from './json.js';
 /**
  * @typedef {object} Config
  * @property {string} endpoint the WebSocket address of the relay
+ * @property {'open' | 'code' | 'oidc'} access how a reader is let in
+ * @property {string} [issuer] whose tokens are taken, with `oidc`
+ * @property {string} [audience] whom they must be made out for
  * @property {boolean} allowTrace whether the relay hands out traces
  * @property {string[]} suggestions prompts offered in an empty chat
  */
@@ -44,11 +47,14 @@ export function parseConfig(text) {
     throw new ConfigError(`The "endpoint" in config.json is not a WebSocket address: ${endpoint}. It starts with wss:// (or ws:// on your own machine).`);
   }
   const access = at(json, 'access') ?? 'open';
-  if (access !== 'open') {
-    throw new ConfigError(`config.json asks for the access "${String(access)}", which this version of the page does not know. It knows "open".`);
+  if (access !== 'open' && access !== 'code' && access !== 'oidc') {
+    throw new ConfigError(`config.json asks for the access "${String(access)}", which this version of the page does not know. It knows "open", "code" and "oidc".`);
   }
   return {
     endpoint,
+    access,
+    issuer: textAt(json, 'issuer'),
+    audience: textAt(json, 'audience'),
     allowTrace: at(json, 'allowTrace') === true,
     suggestions: listAt(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
   };

@@ -1,5 +1,6 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
+import { Gate, subprotocols } from './access.js';
 import { Composer } from './composer.js';
 import { ConfigError, loadConfig } from './config.js';
 import { Conversation } from './conversation.js';
@@ -83,8 +84,10 @@ function run(config) {
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
-  const connection = new Connection(config.endpoint, {
+  const gate = new Gate(config, () => connection.renew());
+  const connection = new Connection(config.endpoint, () => subprotocols(gate.credential), {
     stateChanged(state, failures) {
+      if (state === 'open') gate.letIn();
       const before = byId('connection', HTMLElement).dataset.state;
       showState(state, failures, config.endpoint);
       if (state === 'open' && before === 'waiting') say('Connected again.');
@@ -105,7 +108,16 @@ function run(config) {
       if (interrupted.length > 0) say('The connection closed. The answer is incomplete.');
       interrupted.forEach(show);
     },
+    async failed(failures) {
+      const refusal = await gate.refusal(failures);
+      if (refusal === undefined || connection.state === 'open') return;
+      connection.close();
+      hideBanner();
+      showConnection('failed', 'Not let in');
+      gate.ask(refusal);
+    },
   });
+  const connect = () => (gate.isShut ? gate.ask() : connection.wake());
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);
@@ -178,15 +190,16 @@ function run(config) {
     composer.focus();
   });
 
-  bannerRetry.addEventListener('click', () => connection.wake());
-  window.addEventListener('online', () => connection.wake());
+  bannerRetry.addEventListener('click', connect);
+  window.addEventListener('online', connect);
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) connection.wake();
+    if (!document.hidden) connect();
     draw();
   });
   window.addEventListener('pagehide', () => keep(conversation.turns));
-  connection.wake();
   composer.focus();
+  byId('access', HTMLDialogElement).addEventListener('cancel', () => showBanner('This agent asks who you are before it answers.', true));
+  connect();
 }
 
 /** What the reader decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */

@@ -13,12 +13,13 @@
  * @property {(state: ConnectionState, failures: number) => void} stateChanged failures in a row
  * @property {(text: string) => void} received
  * @property {(code: number) => void} closed with the close code of a connection that was open
+ * @property {(failures: number) => void} failed a handshake, with the failures in a row
  */
 
 /**
  * Tests hand in their own.
  *
- * @typedef {{WebSocket: new (url: string) => WebSocket, hidden: () => boolean, random: () => number}} Surroundings
+ * @typedef {{WebSocket: new (url: string, protocols: string[]) => WebSocket, hidden: () => boolean, random: () => number}} Surroundings
  */
 
 const HANDSHAKE_MS = 15_000;
@@ -30,6 +31,7 @@ const LONGEST_WAIT_MS = 30_000;
 /** Keeps a WebSocket connected. */
 export class Connection {
   #url;
+  #protocols;
   #listener;
   #surroundings;
   /** @type {WebSocket | undefined} */
@@ -42,11 +44,13 @@ export class Connection {
 
   /**
    * @param {string} url
+   * @param {() => string[]} protocols
    * @param {Listener} listener
    * @param {Partial<Surroundings>} [surroundings]
    */
-  constructor(url, listener, surroundings = {}) {
+  constructor(url, protocols, listener, surroundings = {}) {
     this.#url = url;
+    this.#protocols = protocols;
     this.#listener = listener;
     this.#surroundings = { WebSocket: globalThis.WebSocket, hidden: () => document.hidden, random: Math.random, ...surroundings };
   }
@@ -82,7 +86,7 @@ export class Connection {
 
   #connect() {
     clearTimeout(this.#timer);
-    const socket = new this.#surroundings.WebSocket(this.#url);
+    const socket = new this.#surroundings.WebSocket(this.#url, this.#protocols());
     this.#socket = socket;
     this.#timer = setTimeout(() => socket.close(), HANDSHAKE_MS);
     socket.addEventListener('open', () => {
@@ -114,6 +118,7 @@ export class Connection {
     this.#timer = setTimeout(() => this.#retry(), wait);
     this.#enter('waiting');
     if (wasOpen) this.#listener.closed(code);
+    else this.#listener.failed(this.#failures);
   }
 
   #retry() {

@@ -65,12 +65,21 @@ describe('the request', () => {
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
     const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"]}';
-    assert.deepEqual(parseConfig(text), { endpoint: 'ws://127.0.0.1:8080/local', allowTrace: true, suggestions: ['one', 'two'] });
+    const { issuer, audience, ...rest } = parseConfig(text);
+    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'] });
+    assert.deepEqual([issuer, audience], [undefined, undefined]);
+  });
+
+  test('with who vouches for the reader', () => {
+    const config = parseConfig('{"endpoint":"wss://x/y","access":"oidc","issuer":"https://id.example","audience":"chat"}');
+    assert.deepEqual([config.access, config.issuer, config.audience], ['oidc', 'https://id.example', 'chat']);
+    assert.equal(parseConfig('{"endpoint":"wss://x/y","access":"code"}').access, 'code');
   });
 
   test('needs only an endpoint; traces are off unless allowed', () => {
     const config = parseConfig('{"endpoint":"wss://abc.execute-api.eu-central-1.amazonaws.com/prod"}');
-    assert.deepEqual(config, { endpoint: 'wss://abc.execute-api.eu-central-1.amazonaws.com/prod', allowTrace: false, suggestions: [] });
+    const { endpoint, access, allowTrace, suggestions } = config;
+    assert.deepEqual([endpoint, access, allowTrace, suggestions], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, []]);
     assert.equal(parseConfig('{"endpoint":"wss://x/y","allowTrace":"true"}').allowTrace, false);
     assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').suggestions, ['a']);
   });
@@ -85,7 +94,7 @@ describe('config.json', () => {
       ['{"endpoint":"https://x/y"}', /not a WebSocket address: https:\/\/x\/y/],
       ['{"endpoint":"javascript:alert(1)"}', /not a WebSocket address/],
       ['{"endpoint":"nonsense"}', /not a WebSocket address: nonsense/],
-      ['{"endpoint":"wss://x/y","access":"oidc"}', /access "oidc".*does not know/],
+      ['{"endpoint":"wss://x/y","access":"password"}', /access "password".*does not know/],
     ])) {
       assert.throws(() => parseConfig(text), (error) => error instanceof ConfigError && says.test(error.message), text);
     }

@@ -35,6 +35,8 @@ function ears() {
       received: (text) => note(`text ${text}`),
       /** @param {number} code */
       closed: (code) => note(code),
+      /** @param {number} failures */
+      failed: (failures) => note(`failed ${failures}`),
     },
     /** @param {string | number} what @param {number} times */
     async until(what, times = 1) {
@@ -66,7 +68,7 @@ describe('over a real socket', () => {
 
   /** @param {ReturnType<typeof ears>} on @param {object} [more] */
   const connect = (on, more = {}) => {
-    const connection = new Connection(url, on.listener, { WebSocket: /** @type {any} */ (QuietWebSocket), hidden: () => false, random: () => 0, ...more });
+    const connection = new Connection(url, () => [], on.listener, { WebSocket: /** @type {any} */ (QuietWebSocket), hidden: () => false, random: () => 0, ...more });
     connections.push(connection);
     connection.wake();
     return connection;
@@ -118,13 +120,13 @@ describe('over a real socket', () => {
     assert.deepEqual(on.heard, ['connecting', 'open', 'connecting', 'open', 'text new']);
   });
 
-  test('a refused handshake is tried again', async () => {
+  test('a refused handshake is told, and tried again', async () => {
     let refusals = 2;
     server.options.verifyClient = () => refusals-- <= 0;
     const on = ears();
     connect(on);
     await on.until('open');
-    assert.deepEqual(on.heard, ['connecting', 'waiting', 'connecting', 'waiting', 'connecting', 'open']);
+    assert.deepEqual(on.heard, ['connecting', 'waiting', 'failed 1', 'connecting', 'waiting', 'failed 2', 'connecting', 'open']);
   });
 
   test('does not come back while nobody looks, but does when woken', async () => {
@@ -167,7 +169,7 @@ describe('the waits', () => {
 
   /** @param {number} random */
   const connect = (random) => {
-    const connection = new Connection('ws://unused', ears().listener, {
+    const connection = new Connection('ws://unused', () => [], ears().listener, {
       WebSocket: /** @type {any} */ (FakeSocket),
       hidden: () => false,
       random: () => random,

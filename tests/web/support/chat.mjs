@@ -15,8 +15,10 @@ import { startLocal } from './local.mjs';
 /**
  * Starts the browser and the local AWS before the tests of a file and ends them after. After each test its
  * pages are closed, and none may have seen anything that a visitor should never see.
+ *
+ * @param {...string} options of the local AWS
  */
-export function useChat() {
+export function useChat(...options) {
   /** @type {Browser} */
   let browser;
   /** @type {Local} */
@@ -28,7 +30,7 @@ export function useChat() {
 
   before(async () => {
     browser = await launchBrowser();
-    local = await startLocal();
+    local = await startLocal(...options);
   });
   after(async () => {
     await browser?.close();
@@ -53,6 +55,9 @@ export function useChat() {
   return {
     /** The WebSocket address of the local AWS. */
     endpoint: () => `${local.page.replace('http', 'ws')}/local`,
+
+    /** What the local AWS has printed so far. */
+    output: () => local.output(),
 
     /** Opens the page for one test. @param {OpenOptions} [options] */
     load: (options = {}) => visit(ofTest, options),

@@ -1,0 +1,162 @@
+// How a reader is let in, by what a person sees and does: the code, the token, and what is said of a refusal.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
+import { after, before, describe, test } from 'node:test';
+import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
+import { startLocal } from './support/local.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const CODE = 'correct horse – battery staple';
+const REFUSED = /WebSocket connection to .* failed/;
+
+/** @param {Page} page */
+const question = (page) => page.getByRole('dialog', { name: 'Access code' });
+
+/** @param {Page} page @param {string} code */
+async function enter(page, code) {
+  await question(page).getByLabel('Access code').fill(code);
+  await question(page).getByLabel('Access code').press('Enter');
+}
+
+describe('where a code is asked for', () => {
+  const { load, output } = useChat('--access-code', CODE);
+
+  test('the right one opens, and lasts as long as the tab', async () => {
+    const page = await load();
+    await question(page).waitFor();
+    assert.equal(await question(page).getByLabel('Access code').evaluate((field) => field === document.activeElement), true);
+    await enter(page, CODE);
+    await connected(page);
+    await send(page, '/tokens 5 200');
+    assert.equal(await answer(page), '1 2 3 4 5');
+
+    await page.reload();
+    await connected(page);
+    assert.equal(await question(page).isVisible(), false);
+    assert.equal(await page.evaluate(() => JSON.stringify(localStorage).includes('horse')), false, 'other tabs have it');
+    const another = await page.context().newPage();
+    await another.goto(page.url());
+    await question(another).waitFor();
+    await another.close();
+    assert.equal(output().includes('horse') || output().includes('Y29ycmVjdC'), output().includes('Try '), 'only the line for wscat has the code');
+  });
+
+  test('a wrong one is refused in words, and can be mended', async () => {
+    const page = await load({ expected: REFUSED });
+    await enter(page, 'open sesame');
+    await question(page).getByRole('alert').filter({ hasText: 'You were not let in. Is the access code right?' }).waitFor();
+    await page.getByText('Not let in', { exact: true }).waitFor();
+    assert.equal(await promptBox(page).isEnabled(), true);
+    await enter(page, CODE);
+    await connected(page);
+    assert.equal(await question(page).isVisible(), false);
+  });
+
+  test('a relay that is gone is no refusal', async () => {
+    const local = await startLocal('--access-code', CODE);
+    const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
+    const page = await load({ address: `${local.page}/`, socket: local.page, expected: /failed|ERR_CONNECTION_REFUSED/, prepare });
+    await question(page).waitFor();
+    await local.stop();
+    await enter(page, CODE);
+    await page.getByRole('alert').filter({ hasText: /No connection to ws:/ }).waitFor();
+    assert.equal(await question(page).isVisible(), false);
+  });
+
+  test('who leaves the question is told why nothing happens, and can have it back', async () => {
+    const page = await load();
+    await question(page).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('alert').filter({ hasText: 'asks who you are' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await question(page).waitFor();
+  });
+
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    test(`axe finds nothing serious, ${colorScheme}, on a phone`, async () => {
+      const page = await load({ colorScheme, viewport: { width: 320, height: 640 } });
+      await question(page).waitFor();
+      await page.evaluate(AXE);
+      const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run());
+      assert.deepEqual(violations.filter((/** @type {any} */ { impact }) => ['serious', 'critical'].includes(impact)), []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+    });
+  }
+});
+
+describe('where a token is asked for', () => {
+  const { load } = useChat('--oidc-issuer', 'http://127.0.0.1:9', '--oidc-audience', 'this-chat');
+
+  test('the question says whose and for whom, and a refusal names the token', async () => {
+    const page = await load({ expected: REFUSED });
+    const dialog = page.getByRole('dialog', { name: 'Token' });
+    await dialog.getByText(/a token of http:\/\/127\.0\.0\.1:9 for this-chat\./).waitFor();
+    await dialog.getByLabel('Token').fill('Bearer not.a.token');
+    await dialog.getByRole('button', { name: 'Connect' }).click();
+    await dialog.getByRole('alert').filter({ hasText: 'Is the token right?' }).waitFor();
+  });
+});
+
+describe('a server that is busy', () => {
+  const { load, endpoint } = useChat();
+  /** What comes between the page and its server. @type {{requests: string[], most: number, refuses: (path: string, times: number) => boolean}} */
+  let between = { requests: [], most: 0, refuses: () => false };
+  /** @type {import('node:http').Server} */
+  let proxy;
+  let address = '';
+
+  before(async () => {
+    let open = 0;
+    proxy = createServer(async ({ url = '' }, response) => {
+      const { requests, refuses } = between;
+      requests.push(url);
+      open += 1;
+      between.most = Math.max(between.most, open);
+      response.once('close', () => (open -= 1));
+      if (refuses(url, requests.filter((path) => path === url).length)) return response.writeHead(503).end('{"message":"Service Unavailable"}');
+      const { status, headers, body } = await fetch(new URL(url, endpoint().replace('ws', 'http')), { headers: { 'accept-encoding': 'identity' } });
+      response.writeHead(status, Object.fromEntries([...headers].filter(([name]) => name !== 'transfer-encoding')));
+      Readable.fromWeb(/** @type {any} */ (body)).pipe(response);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    address = `http://127.0.0.1:${/** @type {any} */ (proxy.address()).port}/`;
+  });
+  after(() => proxy.close());
+
+  /** @param {(path: string, times: number) => boolean} refuses @param {Parameters<typeof load>[0]} [options] */
+  const visit = (refuses, options) => {
+    between = { requests: [], most: 0, refuses };
+    return load({ address, socket: endpoint(), ...options });
+  };
+
+  test('is asked for few files at a time, and for each once', async () => {
+    const page = await visit(() => false);
+    await connected(page);
+    // The page itself asks for two of its own beside the four.
+    assert.ok(between.most <= 6, `${between.most} at once`);
+    const again = between.requests.filter((path, index) => between.requests.indexOf(path) !== index);
+    assert.deepEqual(again, []);
+    assert.ok(between.requests.includes('/vendor/marked.esm.js'));
+  });
+
+  test('is asked again', async () => {
+    const page = await visit((path, times) => /\/(?:turn|markdown|trace-row)\.js$/.test(path) && times < 4, { expected: /503/ });
+    await connected(page);
+    assert.equal(between.requests.filter((path) => path === '/turn.js').length, 4);
+  });
+
+  test('is named when it stays busy', async () => {
+    const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
+    const page = await visit((path) => path === '/turn.js', { expected: /503/, prepare });
+    await page.getByRole('alert').filter({ hasText: 'could not be loaded (/turn.js: 503). The server may be busy' }).waitFor();
+  });
+});

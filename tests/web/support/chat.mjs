@@ -54,6 +54,9 @@ export function useChat() {
     /** The WebSocket address of the local AWS. */
     endpoint: () => `${local.page.replace('http', 'ws')}/local`,
 
+    /** What the local AWS has printed so far. */
+    output: () => local.output(),
+
     /** Opens the page for one test. @param {OpenOptions} [options] */
     load: (options = {}) => visit(ofTest, options),
 

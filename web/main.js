@@ -105,7 +105,7 @@ function run(config) {
     },
     closed(code) {
       const interrupted = conversation.disconnect(code, performance.now());
-      if (interrupted.length > 0) say('The connection closed. The answer is incomplete.');
+      say(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
       interrupted.forEach(show);
     },
     async failed(failures) {

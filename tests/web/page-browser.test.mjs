@@ -294,6 +294,23 @@ describe('the connection', () => {
     }
   });
 
+  test('comes back as soon as the network does', async () => {
+    let own = await startLocal();
+    try {
+      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('none', 'days') });
+      await own.stop();
+      await page.getByText(/No connection to ws:/).waitFor();
+      assert.equal(await page.getByRole('status').textContent(), 'The connection closed. Reconnecting.');
+      own = await startLocal('--port', String(own.port));
+      await page.context().setOffline(true);
+      await page.context().setOffline(false);
+      await connected(page);
+      assert.equal(await page.getByRole('status').textContent(), 'Connected again.');
+    } finally {
+      await own.stop();
+    }
+  });
+
   test('without config.json says what is missing', async () => {
     const page = await load({
       expected: /404/,

@@ -3,15 +3,19 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { safeName } from '../../web/files.js';
 import { marksOf } from '../../web/citations.js';
 import { reveal } from '../../web/typewriter.js';
+import { keep, kept } from '../../web/history.js';
+import { endTurn, newTurn } from '../../web/turn.js';
+import { PATIENCE_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
-const { open } = useChat();
+const { open, output } = useChat();
 
 /** Lets frames through until some text is shown. @param {Page} page @param {FrameGate} gate */
 async function someText(page, gate) {
@@ -86,8 +90,11 @@ describe('an answer that is being written', () => {
       const page = await open({ prepare: (page) => gate.guard(page) });
       await send(page, '/tokens 3000 100');
       await someText(page, gate);
+      const freed = () => output().match(/the caller left/g)?.length ?? 0;
+      const before = freed();
       await act(page);
       assert.match(await answer(page), /^1 2 3/);
+      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
       assert.equal(await page.getByText('Stopped.', { exact: true }).first().isVisible(), true);
       assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
       await connected(page);
@@ -112,6 +119,36 @@ describe('an answer that is being written', () => {
     gate.open();
     await answer(page);
     assert.equal(await page.locator('.thinking').isVisible(), false);
+  });
+
+  test('says again that the agent thinks when its text pauses', async () => {
+    const page = await open();
+    await send(page, '/pause 3 5');
+    await page.locator('article.agent .prose').waitFor();
+    const thinking = page.getByText('Thinking', { exact: true });
+    await thinking.waitFor({ state: 'hidden' });
+    await thinking.waitFor();
+    assert.equal(await page.locator('article.agent').getAttribute('aria-busy'), 'true');
+    await answer(page);
+    assert.equal(await thinking.isVisible(), false);
+  });
+
+  test('that loses a frame on the way says so, and shows the rest', async () => {
+    let chunks = 0;
+    const lossy = (/** @type {Page} */ page) =>
+      page.routeWebSocket(/./, (client) => {
+        client.connectToServer().onMessage((message) => {
+          if (JSON.parse(message.toString()).type === 'TEXT_MESSAGE_CHUNK' && (chunks += 1) === 2) return;
+          client.send(message);
+        });
+      });
+    const page = await open({ prepare: lossy });
+    await send(page, '/tokens 50 20');
+    const text = await answer(page);
+    assert.equal(await page.locator('.notes').textContent(), '1 frame got lost on the way: this answer may have gaps.');
+    assert.match(text, /^1 /);
+    assert.match(text, / 50$/);
+    assert.ok(text.split(' ').length < 50, text);
   });
 
   test('is left by a scroll up, and found again by a jump', async () => {
@@ -139,6 +176,23 @@ describe('an answer that is being written', () => {
     assert.equal(await page.locator('article').count(), 2);
     assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
   });
+});
+
+test('a long conversation is kept over a reload as far as there is room, the newest first', () => {
+  const turns = Array.from({ length: 30 }, (_, index) => {
+    const turn = newTurn({ runId: `run-${index}`, prompt: `prompt ${index}`, trace: false }, 0);
+    turn.messages.push({ id: 'm', text: 'x'.repeat(60_000), citations: [] });
+    turn.files.push({ name: 'small.csv', type: 'text/csv', bytes: 'YQ==' }, { name: 'large.bin', type: '', bytes: 'A'.repeat(200_000) });
+    endTurn(turn, 'done', 1);
+    return turn;
+  });
+  keep(turns);
+  const again = kept();
+  assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);
+  assert.equal(again.at(-1)?.prompt, 'prompt 29');
+  assert.equal(again.at(-1)?.messages[0]?.text.length, 60_000);
+  assert.deepEqual(again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]), [['small.csv', 'YQ=='], ['large.bin', '']]);
+  keep([]);
 });
 
 describe('what else an agent says', () => {
@@ -188,6 +242,27 @@ describe('what else an agent says', () => {
     });
   }
 
+  test('a confirmation that wants a result asks for both', async () => {
+    const page = await open();
+    await send(page, '/confirm result');
+    await answer(page);
+    const form = page.getByRole('form', { name: 'What the agent asks for' });
+    assert.match((await form.textContent()) ?? '', /If you confirm it, the agent asks you to do this: cancel_booking/);
+    await form.getByLabel('Result').fill('B-42 is gone');
+    await form.getByRole('button', { name: 'Confirm' }).click();
+    assert.match(await answer(page, 2), /was confirmed and returned.*B-42 is gone/);
+    assert.equal(await page.locator('article.user .text').last().textContent(), 'Confirmed: cancel_booking\nResult of cancel_booking: B-42 is gone');
+
+    await send(page, '/confirm result');
+    await answer(page, 3);
+    await form.last().getByRole('button', { name: 'Deny' }).click();
+    assert.match(await answer(page, 4), /You declined/);
+
+    await send(page, '/confirm');
+    await answer(page, 5);
+    assert.equal(await form.last().getByLabel('Result').count(), 0, 'a mere confirmation has no result');
+  });
+
   test('a guardrail is marked', async () => {
     const page = await open();
     await page.getByRole('switch', { name: 'Trace' }).check();
@@ -232,4 +307,9 @@ test('print has the words and nothing to press', async () => {
   assert.equal(await promptBox(page).isVisible(), false);
   assert.equal(await page.getByRole('button', { name: 'Copy answer' }).isVisible(), false);
   assert.equal(await page.locator('.prose table').isVisible(), true);
+  assert.equal(await page.locator('article.user').isVisible(), true);
+  assert.equal(await page.getByRole('complementary').isVisible(), false);
+  // Paper does not scroll: the whole conversation is laid out.
+  const { scrollHeight, clientHeight } = await page.locator('#scroller').evaluate(({ scrollHeight, clientHeight }) => ({ scrollHeight, clientHeight }));
+  assert.equal(scrollHeight, clientHeight);
 });

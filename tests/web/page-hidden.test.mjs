@@ -32,6 +32,28 @@ async function until(page, expression) {
 /** How long the answer was, each time that the page had changed. @param {Page} page @returns {Promise<number[]>} */
 const lengths = (page) => page.evaluate('[...window.lengths]');
 
+test('a tab that lost its connection unseen comes back when it is looked at', async () => {
+  let own = await startLocal();
+  try {
+    const { page, faults } = await visit(await tabs.context.newPage(), `${own.page}/`);
+    await page.bringToFront();
+    await connected(page);
+    const other = await tabs.context.newPage();
+    await other.bringToFront();
+    await until(page, 'document.hidden');
+    await own.stop();
+    await page.getByText('Paused', { exact: true }).waitFor();
+    own = await startLocal('--port', String(own.port));
+    await other.close();
+    await page.bringToFront();
+    await connected(page);
+    assert.deepEqual(faults, []);
+    await page.close();
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a whole answer in one frame is typed where it is seen, and shown at once in a hidden tab', async () => {
   const gate = new FrameGate();
   const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, { prepare: (page) => gate.guard(page) });

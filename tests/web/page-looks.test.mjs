@@ -75,6 +75,60 @@ describe('on a small screen', () => {
   });
 });
 
+for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) => Promise<unknown>][]} */ ([
+  ['at 200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }, async () => {}],
+  ['with text twice as large', { viewport: { width: 1280, height: 800 } }, (page) => page.evaluate(() => (document.documentElement.style.fontSize = '200%'))],
+])) {
+  test(`${how} everything is there and nothing sticks out`, async () => {
+    const page = await open(options);
+    await enlarge(page);
+    await traceSwitch(page).check();
+    await send(page, 'hello');
+    await answer(page);
+    if (await page.locator('#traces').isHidden()) await page.locator('#traces-toggle').click();
+    assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+    await page.locator('.step summary').nth(3).click();
+    await page.locator('.step-detail').waitFor();
+    assert.equal((await overhang(page, '#traces-scroller')).right, 0);
+    assert.ok((await page.locator('#traces-scroller').evaluate((one) => one.clientHeight)) > 100, 'room for the steps');
+    await page.getByRole('button', { name: 'Close the trace panel' }).click();
+    assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+    assert.equal((await overhang(page, '#scroller')).right, 0);
+    assert.ok((await page.locator('#scroller').evaluate((one) => one.clientHeight)) > 100, 'room for the answer');
+    for (const name of ['Send', 'New conversation', 'Save the conversation as Markdown']) assert.equal(await page.getByRole('button', { name }).isVisible(), true, name);
+  });
+}
+
+test('everything is reached by keyboard, in the order of the page, with a visible focus', async () => {
+  const page = await open();
+  await traceSwitch(page).check();
+  await send(page, 'hello');
+  await answer(page);
+  // From the top of the page on.
+  await page.getByRole('heading', { name: 'Agent Relay' }).click();
+  /** @type {string[]} */
+  const reached = [];
+  const unseen = [];
+  for (;;) {
+    await page.keyboard.press('Tab');
+    const { name, seen } = await page.evaluate(() => {
+      const focused = /** @type {HTMLElement} */ (document.activeElement);
+      const { outlineStyle, outlineWidth } = getComputedStyle(focused);
+      const field = focused.closest('.field');
+      return {
+        name: focused === document.body ? '' : focused.id || (focused.getAttribute('aria-label') ?? focused.textContent?.trim().slice(0, 30) ?? ''),
+        seen: (outlineStyle !== 'none' && outlineWidth !== '0px') || (focused.matches('textarea') && field !== null && getComputedStyle(field).boxShadow !== 'none'),
+      };
+    });
+    if (name === '' || reached.length > 60) break;
+    reached.push(name);
+    if (!seen) unseen.push(name);
+  }
+  assert.deepEqual(unseen, []);
+  const expected = ['new-conversation', 'export', 'traces-toggle', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'trace', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
+  assert.deepEqual(reached.filter((name) => expected.includes(name)), expected);
+});
+
 test('dark and light come from the system, and from a switch that is remembered', async () => {
   const page = await open({ colorScheme: 'dark' });
   const lightness = () => page.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)?.[0]));

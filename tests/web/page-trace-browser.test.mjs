@@ -197,7 +197,9 @@ test('a trace is saved as a file, and shown again from it', async () => {
   const saved = JSON.parse(await readFile(await file.path(), 'utf8'));
   assert.equal(saved.events.length, 22);
 
+  // A new tab, without a network by the time that the file is opened.
   const offline = await open();
+  await offline.context().setOffline(true);
   await offline.getByRole('button', { name: /^Trace/ }).click();
   await openFile(offline, 'broken', { nothing: true });
   await offline.getByText('broken.json has no trace events', { exact: false }).waitFor();
@@ -206,6 +208,21 @@ test('a trace is saved as a file, and shown again from it', async () => {
   assert.deepEqual(await offline.locator('.step-title').allTextContents(), titles);
   assert.equal(await total(offline, 'Total'), tookTotal);
   assert.equal(await offline.locator('#traces-problem').isVisible(), false);
+});
+
+test('times that Bedrock did not measure are marked as estimated', async () => {
+  const page = await open();
+  await trace(page, '/trace 1');
+  const time = (/** @type {number} */ at) => new Date(Date.UTC(2026, 0, 1) + at).toISOString();
+  const event = (/** @type {number} */ at, /** @type {object} */ step) => ({ trace: { eventTime: time(at), trace: { orchestrationTrace: step } } });
+  await openFile(page, 'unmeasured', [
+    event(0, { invocationInput: { traceId: 'a', invocationType: 'ACTION_GROUP', actionGroupInvocationInput: { actionGroupName: 'orders', function: 'find' } } }),
+    event(750, { observation: { traceId: 'a', type: 'ACTION_GROUP', actionGroupInvocationOutput: { text: '{}' } } }),
+  ]);
+  const took = step(page, 'Action group').locator('.step-took');
+  await took.waitFor();
+  assert.equal(await took.textContent(), '≈ 750 ms');
+  assert.match((await took.getAttribute('title')) ?? '', /^Estimated/);
 });
 
 test('an event of a type that nobody knows is shown as JSON', async () => {

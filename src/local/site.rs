@@ -12,12 +12,13 @@ use super::options::Agent;
 use crate::page::{self, Access, Settings};
 
 /// Prompts that show what the scripted agent can do.
-const SCRIPTED: [&str; 7] = [
+const SCRIPTED: [&str; 8] = [
     "How does this answer reach me?",
-    "/tokens 300 60",
     "/slow 35",
+    "/team",
+    "/tool",
+    "/file",
     "/emoji",
-    "/trace 100",
     "/error throttling 5",
     "/help",
 ];

@@ -3,7 +3,7 @@
 import { byId } from './dom.js';
 import { recall, store } from './storage.js';
 
-/** @import { Config } from './config.js' */
+/** @import { Config } from './types.d.ts' */
 
 /** After so many refusals in a row, who was let in before is asked again: a code or a token may expire. */
 const PATIENCE = 3;

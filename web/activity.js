@@ -1,4 +1,4 @@
-// What the agent is doing, in a few words, as far as its trace tells.
+// What the agent is doing, as far as its trace tells.
 
 import { oneLine } from './format.js';
 import { at, textAt } from './json.js';

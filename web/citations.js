@@ -3,15 +3,7 @@
 import { at, listAt, numberAt, textAt } from './json.js';
 
 /** @import { Mark } from './markdown.js' */
-/** @import { Message } from './turn.js' */
-
-/**
- * @typedef {object} Source
- * @property {string} label what to call it: the file's or page's name
- * @property {string} where its full address or id; empty when Bedrock gave none
- * @property {string | undefined} href only for http and https
- * @property {string} excerpt the passage that was used
- */
+/** @import { Message, Source } from './types.d.ts' */
 
 /** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
 const PLACES = [

@@ -2,17 +2,9 @@
 
 import { at, listAt, textAt } from './json.js';
 
-/**
- * @typedef {object} Config
- * @property {string} endpoint the WebSocket address of the relay
- * @property {'open' | 'code' | 'oidc'} access how a reader is let in
- * @property {string} [issuer] whose tokens are taken, with `oidc`
- * @property {string} [audience] whom they must be made out for
- * @property {boolean} allowTrace whether the relay hands out traces
- * @property {string[]} suggestions prompts offered in an empty chat
- */
+/** @import { Config } from './types.d.ts' */
 
-/** Why the settings cannot be used, and what to do, in a sentence for the reader. */
+/** What is wrong with the settings, for the reader. */
 export class ConfigError extends Error {}
 
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';

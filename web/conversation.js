@@ -4,14 +4,7 @@
 import { numberAt, parseJson, textAt } from './json.js';
 import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, revive } from './turn.js';
 
-/** @import { Failure, Turn } from './turn.js' */
-
-/**
- * The turn that a frame changed, or a problem that belongs to no turn, or neither (a duplicate, or a late
- * frame of a run that is over).
- *
- * @typedef {{turn?: Turn, problem?: string}} Change
- */
+/** @import { Change, Failure, Turn } from './types.d.ts' */
 
 /** The turns of one conversation. */
 export class Conversation {

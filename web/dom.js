@@ -51,7 +51,7 @@ export async function copy(button, text) {
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
 export class Follower {
   #scroller;
-  #following = true;
+  #following = false;
   #last = 0;
   #changed;
 

@@ -1,14 +1,9 @@
-// Files: those that the agent made, and those that the page makes. A download never opens in the page.
+// Files of the agent, and those that the page makes. A download never opens in the page.
 
 import { element, press } from './dom.js';
 import { size } from './format.js';
 
-/**
- * @typedef {object} AgentFile
- * @property {string} name as the agent calls it
- * @property {string} type its media type
- * @property {string} bytes base64
- */
+/** @import { AgentFile } from './types.d.ts' */
 
 /** What a browser decodes without running anything. */
 const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;

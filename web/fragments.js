@@ -2,8 +2,8 @@
 
 import { numberAt, textAt } from './json.js';
 
-// Guards against a sender gone mad: the longest frame in UTF-16 units, how many may be incomplete at a
-// time (the relay sends one after the other), and their pieces (the longest frame in kilobytes).
+// Guards against a sender gone mad: the length of a frame in UTF-16 units, how many may be incomplete at
+// a time, and the pieces of one.
 export const MAX_LENGTH = 16 * 1024 * 1024;
 export const MAX_OPEN = 4;
 export const MAX_COUNT = 16 * 1024;

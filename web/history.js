@@ -1,4 +1,4 @@
-// The transcript beyond the moment: kept over a reload of the tab, and as Markdown for the reader.
+// The transcript kept over a reload of the tab, and as Markdown for the reader.
 
 import { sourcesOf } from './citations.js';
 import { Fragments } from './fragments.js';
@@ -6,7 +6,7 @@ import { listAt, parseJson, textAt } from './json.js';
 import { recall, store } from './storage.js';
 import { endTurn, isOpen, newTurn } from './turn.js';
 
-/** @import { Turn } from './turn.js' */
+/** @import { Turn } from './types.d.ts' */
 
 /** Browsers keep about five million characters for a tab; the oldest turns are forgotten first. */
 const MAX_LENGTH = 1_000_000;

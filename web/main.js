@@ -16,10 +16,7 @@ import { Traces } from './traces.js';
 import { Transcript } from './transcript.js';
 import { isOpen } from './turn.js';
 
-/** @import { Config } from './config.js' */
-/** @import { ToolAnswer } from './request.js' */
-/** @import { ConnectionState } from './socket.js' */
-/** @import { Turn } from './turn.js' */
+/** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
 const status = byId('status', HTMLElement);
 const banner = byId('banner', HTMLElement);
@@ -57,7 +54,7 @@ function run(config) {
   const jump = byId('jump', HTMLButtonElement);
   const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
 
-  // Frames may come by the hundred a second; the page follows once for each picture. A hidden one has none.
+  // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
   const stale = new Set();
   let scheduled = false;
@@ -170,6 +167,7 @@ function run(config) {
   conversation.turns = kept();
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
+  if (welcome.hidden) reader.attach();
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
     if (conversation.open.length > 0) connection.renew();

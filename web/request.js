@@ -1,25 +1,18 @@
 // What the page sends: one AG-UI `RunAgentInput` for each prompt.
 
-/**
- * The most bytes of one message. A browser sends a message as one WebSocket frame, and API Gateway
- * closes the connection with 1009 when a frame is above 32 KB (quotas page of WebSocket APIs).
- */
+/** @typedef {import('./types.d.ts').ToolAnswer} ToolAnswer */
+
+/** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** Why a prompt cannot be sent, in a sentence for the reader. */
+/** Why a prompt cannot be sent, for the reader. */
 export class RequestError extends Error {}
-
-/**
- * What came of an action that the agent handed over: its result, or whether it is confirmed, or both.
- *
- * @typedef {{id: string, content?: string, failed?: boolean, confirmed?: boolean | undefined}} ToolAnswer
- */
 
 /**
  * The message that starts a run; with `answers` in place of the prompt.
  *
  * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
- * @throws {RequestError} when the prompt is empty or the message would be too large to arrive
+ * @throws {RequestError}
  */
 export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [] }) {
   if (prompt.trim() === '') throw new RequestError('Type a prompt first.');

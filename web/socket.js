@@ -1,26 +1,7 @@
 // The connection to the relay: one WebSocket at a time, opened again when it closes. What was sent is
 // never sent again: an agent's actions must not run twice.
 
-/**
- * `waiting`: the last attempt failed, and the next one comes by itself. `asleep`: it comes once the tab is
- * looked at, so that a forgotten tab does not reconnect after each idle time-out.
- *
- * @typedef {'connecting' | 'open' | 'waiting' | 'asleep'} ConnectionState
- */
-
-/**
- * @typedef {object} Listener
- * @property {(state: ConnectionState, failures: number) => void} stateChanged failures in a row
- * @property {(text: string) => void} received
- * @property {(code: number) => void} closed with the close code of a connection that was open
- * @property {(failures: number) => void} failed a handshake, with the failures in a row
- */
-
-/**
- * Tests hand in their own.
- *
- * @typedef {{WebSocket: new (url: string, protocols: string[]) => WebSocket, hidden: () => boolean, random: () => number}} Surroundings
- */
+/** @import { ConnectionState, Listener, Surroundings } from './types.d.ts' */
 
 const HANDSHAKE_MS = 15_000;
 /** After this long a connection is stable, and the waits start over. */

@@ -1,14 +1,10 @@
 // What the browser remembers. Private windows may refuse storage; the page then remembers until reload.
 
+/** @import { Span } from './types.d.ts' */
+
 const PREFIX = 'agent-relay.';
 /** @type {Map<string, string>} */
 const memory = new Map();
-
-/**
- * `tab` lasts as long as the tab, reloads included; `local` for all tabs and visits.
- *
- * @typedef {'tab' | 'local'} Span
- */
 
 /** @param {Span} span @param {string} key */
 export function recall(span, key) {

@@ -1,10 +1,9 @@
-// A return of control as a form: what the agent wants done, and what came of it.
+// A return of control as a form.
 
 import { element, press } from './dom.js';
 import { parseJson } from './json.js';
 
-/** @import { ToolAnswer } from './request.js' */
-/** @import { ToolCall } from './turn.js' */
+/** @import { ToolAnswer, ToolCall } from './types.d.ts' */
 
 /**
  * @param {ToolCall[]} calls
@@ -32,7 +31,7 @@ function field({ id, name, arguments: json, asks, returns }, index) {
   const box = element('fieldset', '', element('legend', '', wish, element('code', '', name)));
   const values = parseJson(json);
   const entries = typeof values === 'object' && values !== null ? Object.entries(values) : [];
-  const list = entries.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', typeof value === 'string' ? value : JSON.stringify(value))]);
+  const list = entries.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', typeof value === 'string' ? value : JSON.stringify(value, null, 2))]);
   if (list.length > 0) box.append(element('dl', '', ...list));
   else if (json.trim() !== '' && json !== '{}') box.append(element('pre', '', json));
 

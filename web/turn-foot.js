@@ -1,12 +1,11 @@
-// What stands below an answer: its sources, why it failed, its times, and what can be done with it.
+// What stands below an answer.
 
 import { copy, element, press } from './dom.js';
 import { counted, duration, oneLine } from './format.js';
 import { anchor } from './markdown.js';
 
-/** @import { Source } from './citations.js' */
 /** @import { Wishes } from './transcript.js' */
-/** @import { Failure, Turn } from './turn.js' */
+/** @import { Failure, Source, Turn } from './types.d.ts' */
 
 /** @param {Source[]} sources */
 export function sourceList(sources) {
@@ -45,7 +44,7 @@ export function timing(turn) {
     parts.push(`${words} after ${duration(turn.endedAt - turn.sentAt)}`);
   }
   const { chunks, frames } = turn.stats ?? {};
-  if (chunks !== undefined && frames !== undefined) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
+  if (chunks && frames) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
   if (turn.usage) parts.push(`${counted(turn.usage.input, 'token')} in, ${turn.usage.output.toLocaleString('en')} out`);
   const words = parts.join(' · ');
   return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));

@@ -5,68 +5,12 @@ import { counted } from './format.js';
 import { FragmentError, Fragments } from './fragments.js';
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
-/** @import { AgentFile } from './files.js' */
-/** @import { ToolAnswer } from './request.js' */
-
-/**
- * `sent`: not yet heard of. `interrupted`: the connection closed first, so whether the agent finished is
- * not known. `stopped`: by the reader.
- *
- * @typedef {'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped'} Status
- */
-
-/**
- * The text only grows; citations are as Bedrock sent them.
- *
- * @typedef {{id: string, text: string, citations: unknown[]}} Message
- */
-
-/**
- * A trace, or something else that this page has no better place for, as it came. `source` is
- * `bedrock-agent`, `relay`, or the type of the frame.
- *
- * @typedef {{at: number, source: string, event: unknown}} AgentEvent
- */
-
-/**
- * The message is a sentence for the reader, the code is for support.
- *
- * @typedef {{message: string, code: string, retryable: boolean, source: 'relay' | 'gateway' | 'connection'}} Failure
- */
-
-/**
- * An action that the agent hands to the reader: to carry it out, or to confirm it (`asks`), or both (`returns` too).
- *
- * @typedef {{id: string, name: string, arguments: string, asks: boolean, returns: boolean}} ToolCall
- */
-
-/**
- * A prompt and all that came of it.
- *
- * @typedef {object} Turn
- * @property {string} runId
- * @property {string} prompt
- * @property {ToolAnswer[]} answers to the tool calls before; the prompt then only says so in words
- * @property {boolean} trace
- * @property {Status} status
- * @property {Message[]} messages
- * @property {AgentEvent[]} events
- * @property {AgentFile[]} files
- * @property {ToolCall[]} calls
- * @property {boolean} answered the reader has answered the calls
- * @property {boolean} intervened a guardrail has
- * @property {{input: number, output: number} | undefined} usage tokens
- * @property {Failure | undefined} failure
- * @property {{chunks: number | undefined, frames: number | undefined} | undefined} stats as the relay counted
- * @property {number} sentAt
- * @property {number | undefined} firstTextAt
- * @property {number | undefined} endedAt
- * @property {number} nextSeq of the next frame
- * @property {number} missing frames that never came
- * @property {number} unreadable frames that came and made no sense
- * @property {string | undefined} overruled an error of the gateway, after which the answer came all the same
- * @property {Fragments} fragments
- */
+/** @import { ToolAnswer } from './types.d.ts' */
+/** @typedef {import('./types.d.ts').AgentEvent} AgentEvent */
+/** @typedef {import('./types.d.ts').Failure} Failure */
+/** @typedef {import('./types.d.ts').Message} Message */
+/** @typedef {import('./types.d.ts').Status} Status */
+/** @typedef {import('./types.d.ts').Turn} Turn */
 
 /**
  * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run

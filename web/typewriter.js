@@ -1,4 +1,4 @@
-// The pace of the typewriter: what comes in bursts is shown in a steady flow that never falls behind.
+// The pace of the typewriter: bursts become a steady flow that never falls behind.
 
 /** The longest time for a character; the time in which about two thirds of any backlog are shown. */
 const CHARACTER_MS = 5;

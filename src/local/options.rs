@@ -48,12 +48,13 @@ pub enum Agent {
 }
 
 /// Prompts that show what the scripted agent can do.
-const SCRIPTED: [&str; 7] = [
+const SCRIPTED: [&str; 8] = [
     "How does this answer reach me?",
-    "/tokens 300 60",
     "/slow 35",
+    "/team",
+    "/tool",
+    "/file",
     "/emoji",
-    "/trace 100",
     "/error throttling 5",
     "/help",
 ];

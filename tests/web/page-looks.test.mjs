@@ -64,6 +64,20 @@ describe('on a small screen', () => {
     }
   });
 
+  test('an empty chat is read from its top, a conversation of before the reload from its end', async () => {
+    const page = await open({ viewport: { width: 320, height: 500 } });
+    const place = () => page.locator('#scroller').evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({ above: scrollTop, below: scrollHeight - clientHeight - scrollTop }));
+    const empty = await place();
+    assert.equal(empty.above, 0);
+    assert.ok(empty.below > 0, 'there is more than fits');
+    await send(page, '/tokens 400 2000');
+    await answer(page);
+    await page.reload();
+    await answer(page);
+    const { above, below } = await place();
+    assert.ok(above > 300 && below < 2, `${above} above, ${below} below`);
+  });
+
   test('a long conversation scrolls in its own place, and the page around it stands still', async () => {
     const page = await open({ viewport: { width: 320, height: 500 } });
     for (const turn of [1, 2]) {

@@ -89,7 +89,8 @@ async fn turn(events: Arc<[Bytes]>, chunks: usize, posts: Posts) -> Summary {
         shutdown_grace: Duration::from_millis(1500),
         outbox_bytes: Limits::OUTBOX_BYTES,
     };
-    relay(&run, agent.invoke(&run), &connection, &limits, pending()).await
+    // In a box, as the function has it.
+    Box::pin(relay(&run, agent.invoke(&run), &connection, &limits, pending())).await
 }
 
 fn run() -> Run {

@@ -12,10 +12,7 @@ use super::{Exception, answer, control, files, team};
 
 /// The scenarios: how to type them, and what the agent does then.
 pub const SCENARIOS: [(&str, &str); 16] = [
-    (
-        "/tokens N R [KB]",
-        "N chunks at R a second, or at once for 0; before every tenth a trace of KB KiB",
-    ),
+    ("/tokens N R [KB]", "N chunks at R a second (0: at once), KB of trace before every tenth"),
     ("/slow S", "S seconds of silence, then the answer"),
     ("/pause N S", "N chunks, S seconds of silence, then the rest"),
     ("/emoji", "multi-byte text, every byte a chunk of its own"),

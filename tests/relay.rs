@@ -559,3 +559,12 @@ async fn a_shutdown_does_not_wait_for_posts_that_hang() {
     assert!(matches!(summary.outcome, Outcome::OutOfTime));
     assert_eq!(recorder.started.elapsed(), Duration::from_millis(6500));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_agent_costs_as_many_posts_as_fit_in_one_after_another() {
+    let recorder = Recorder::taking(&[20]);
+    let script = every(5, (1..=2000).map(|n| chunk(format!("{n} "))).collect());
+    relayed(script, &recorder).await;
+    // The beginning of the run, a post for every 20 ms of the agent's 10 s, its last words, the end.
+    assert_eq!(recorder.posts().len(), 503);
+}

@@ -162,7 +162,11 @@ impl Callbacks {
         });
         // The message is on its way already, so its order against other posts is that of their
         // arrival.
-        tokio::time::sleep(self.post_latency + more_latency).await;
+        let latency = self.post_latency + more_latency;
+        // A sleep of no length would still last until the next tick of the clock, up to 1 ms.
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         outcome.map_or_else(Refusal::into_response, |()| StatusCode::OK.into_response())
     }
 }

@@ -300,6 +300,13 @@ impl Journal {
         self.follow_from(0)
     }
 
+    /// A reader of all entries that are still to come.
+    #[must_use]
+    pub fn follow_from_now(&self) -> Follower {
+        let next = self.kept().next;
+        self.follow_from(next)
+    }
+
     pub(crate) fn record(&self, event: Event) {
         let newest = {
             let mut kept = self.kept();
@@ -383,6 +390,16 @@ mod tests {
         let waiting = journal.wait_for(|event| *event == line(1));
         let (entry, ()) = tokio::join!(waiting, async { journal.record(line(1)) });
         assert_eq!(entry.index, 1);
+    }
+
+    #[tokio::test]
+    async fn a_reader_from_now_on_sees_nothing_older() {
+        let journal = Journal::new(3);
+        journal.record(line(0));
+        let mut follower = journal.follow_from_now();
+        assert!(follower.try_next().is_none());
+        journal.record(line(1));
+        assert_eq!(follower.next().await.event, line(1));
     }
 
     #[tokio::test]

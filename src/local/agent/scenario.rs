@@ -12,7 +12,7 @@ use super::{Exception, answer, control, files, team};
 
 /// The scenarios: how to type them, and what the agent does then.
 pub const SCENARIOS: [(&str, &str); 16] = [
-    ("/tokens N R", "N chunks at R a second"),
+    ("/tokens N R [KB]", "N chunks at R a second (0: at once), KB of trace before every tenth"),
     ("/slow S", "S seconds of silence, then the answer"),
     ("/pause N S", "N chunks, S seconds of silence, then the rest"),
     ("/emoji", "multi-byte text, every byte a chunk of its own"),
@@ -55,7 +55,7 @@ pub(super) fn play(turn: &Turn<'_>) -> Script {
     let command = words.next().unwrap_or_default().to_ascii_lowercase();
     let arguments: Vec<&str> = words.collect();
     let script = match command.as_str() {
-        "/tokens" => tokens(&arguments),
+        "/tokens" => tokens(turn, &arguments),
         "/slow" => slow(turn, &arguments),
         "/emoji" => none(&arguments).map(|()| emoji()),
         "/single" => none(&arguments).map(|()| answer::whole(turn)),
@@ -79,20 +79,27 @@ pub(super) fn play(turn: &Turn<'_>) -> Script {
     script.unwrap_or_else(|problem| speak(&format!("{problem}\n\n{}", help())))
 }
 
-fn tokens(arguments: &[&str]) -> Result<Script, String> {
+fn tokens(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
     const USAGE: &str = "`/tokens N R` wants a number of chunks and a rate";
-    let [count, rate] = arguments else {
-        return Err(format!("{USAGE}, such as `/tokens 200 50`."));
+    let (count, rate, kib) = match arguments {
+        [count, rate] => (count, rate, None),
+        [count, rate, kib] => (count, rate, Some(number(kib, 1, 100, "KB")?)),
+        _ => return Err(format!("{USAGE}, such as `/tokens 200 50`.")),
     };
     let count: u32 = number(count, 1, 100_000, "N")?;
-    let rate: f64 = number(rate, 0.1, 10_000.0, "R")?;
-    if f64::from(count) / rate > 840.0 {
+    let pace = match *rate {
+        "0" => Duration::ZERO,
+        rate => Duration::from_secs_f64(1.0 / number(rate, 0.1, 10_000.0, "R")?),
+    };
+    if pace * count > Duration::from_mins(14) {
         return Err(format!("{USAGE}, which together last 840 seconds at most."));
     }
-    let pace = Duration::from_secs_f64(1.0 / rate);
+    let trace = kib.map(|kib| Traces::new(turn).rationale(&thought(kib)));
     let steps = (1..=count).flat_map(|n| {
         let end = if n % 20 == 0 || n == count { '\n' } else { ' ' };
-        [Step::Wait(pace), chunk(format!("{n}{end}"))]
+        let trace = trace.as_ref().filter(|_| n % 10 == 0).cloned().map(Step::Trace);
+        let wait = (!pace.is_zero()).then_some(Step::Wait(pace));
+        wait.into_iter().chain(trace).chain([chunk(format!("{n}{end}"))])
     });
     Ok(Script::new().steps(steps))
 }
@@ -120,22 +127,27 @@ fn emoji() -> Script {
 }
 
 fn trace(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
-    const LINE: &str = "A long thought, which goes on and on – with “quotes” and naïve 🧠 signs.\n";
     let [kib] = arguments else {
         return Err("`/trace KB` wants a size in KiB, such as `/trace 100`.".to_owned());
     };
     let kib: u32 = number(kib, 1, 8192, "KB")?;
-    // The frame around the thought adds half a KiB, its escapes stay below one byte in fifty.
-    let bytes = kib as usize * 1024;
-    let mut thought = LINE.repeat(bytes / LINE.len() + 1);
-    thought.truncate(thought.floor_char_boundary(bytes));
     let text = if turn.traced {
         format!("Before this sentence came a trace event of {kib} KiB.")
     } else {
         format!("A trace event of {kib} KiB would have come before this sentence: ask for traces.")
     };
     let traces = Traces::new(turn);
-    Ok(Script::new().wait_ms(100).trace(traces.rationale(&thought)).steps(spoken(&text)))
+    Ok(Script::new().wait_ms(100).trace(traces.rationale(&thought(kib))).steps(spoken(&text)))
+}
+
+/// A thought of that size. The frame around it adds half a KiB, its escapes stay below one byte in
+/// fifty.
+fn thought(kib: u32) -> String {
+    const LINE: &str = "A long thought, which goes on and on – with “quotes” and naïve 🧠 signs.\n";
+    let bytes = kib as usize * 1024;
+    let mut thought = LINE.repeat(bytes / LINE.len() + 1);
+    thought.truncate(thought.floor_char_boundary(bytes));
+    thought
 }
 
 fn error(arguments: &[&str]) -> Result<Script, String> {

@@ -38,6 +38,20 @@ fn tokens_come_in_that_number_and_at_that_rate() {
 }
 
 #[test]
+fn tokens_come_at_once_and_with_traces_when_asked() {
+    let script = script("/tokens 100 0 30");
+    assert_eq!(chunks(&script), 100);
+    assert_eq!(duration(&script), Duration::ZERO);
+    let position = |wanted: fn(&Step) -> bool| script.steps.iter().position(wanted);
+    assert_eq!(position(|step| matches!(step, Step::Trace(_))), Some(9), "before the tenth");
+    let sizes = script.steps.iter().filter_map(|step| match step {
+        Step::Trace(trace) => Some(trace.to_string().len() / 1024),
+        _ => None,
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [30; 10]);
+}
+
+#[test]
 fn slow_is_silent_first() {
     let script = script("/slow 40");
     assert_eq!(script.steps[0], Step::Wait(Duration::from_secs(40)));
@@ -97,7 +111,8 @@ fn what_cannot_be_understood_is_answered_with_the_reason_and_the_list() {
     let cases = [
         ("/tokens", "a number of chunks"),
         ("/tokens x 5", "N must be a number from 1 to 100000, not `x`"),
-        ("/tokens 5 0", "R must be a number from 0.1 to 10000, not `0`"),
+        ("/tokens 5 0.01", "R must be a number from 0.1 to 10000, not `0.01`"),
+        ("/tokens 5 5 0", "KB must be a number from 1 to 100"),
         ("/tokens 5 NaN", "not `NaN`"),
         ("/tokens 100000 1", "840 seconds"),
         ("/slow", "a number of seconds"),

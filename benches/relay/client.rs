@@ -1,0 +1,100 @@
+//! A client that notes when each piece of text arrives.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use agent_relay::local::LocalAws;
+use futures::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// How long a turn may be silent before the benchmark gives up. Longer than any answer that arrives
+/// as a whole.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A connection.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What arrived in one turn.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// When the first frame arrived.
+    pub(crate) first_frame: Option<Instant>,
+    /// When text arrived, and how many chunks had arrived whole by then.
+    pub(crate) text: Vec<(Instant, usize)>,
+    /// The text itself.
+    whole: String,
+}
+
+/// What is read of a frame.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(rename = "type", default)]
+    kind: &'a str,
+    #[serde(borrow, default)]
+    delta: Cow<'a, str>,
+}
+
+impl Client {
+    /// Connects; waits until the function has let the client in.
+    pub(crate) async fn connect(aws: &LocalAws) -> Self {
+        let (mut socket, _) = connect_async(aws.websocket_url()).await.expect("the handshake");
+        if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
+            stream.set_nodelay(true).expect("a TCP stream");
+        }
+        Self { socket }
+    }
+
+    /// Sends a prompt in a session, and receives the answer.
+    pub(crate) async fn ask(&mut self, prompt: &str, session: &str, trace: bool) -> Received {
+        let message = json!({ "prompt": prompt, "sessionId": session, "trace": trace });
+        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        let mut received = Received::default();
+        let mut chunks = 0;
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("no silence");
+            let now = Instant::now();
+            let Message::Text(text) = message.expect("no end").expect("a message") else {
+                continue;
+            };
+            let frame: Frame<'_> = serde_json::from_str(&text).expect("a frame");
+            received.first_frame.get_or_insert(now);
+            if !frame.delta.is_empty() {
+                // In the scenario `/tokens` each chunk ends with white space, and only there is any.
+                chunks += frame.delta.bytes().filter(u8::is_ascii_whitespace).count();
+                received.text.push((now, chunks));
+                received.whole.push_str(&frame.delta);
+            }
+            match frame.kind {
+                "RUN_FINISHED" => return received,
+                "RUN_ERROR" => panic!("the run failed: {text}"),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) async fn close(mut self) {
+        // The other side may have gone first.
+        let _ = self.socket.close(None).await;
+    }
+}
+
+impl Received {
+    /// When each chunk had arrived whole. The answer must be complete.
+    pub(crate) fn arrivals(&self, chunks: usize) -> Vec<Instant> {
+        let numbers: Vec<usize> =
+            self.whole.split_whitespace().map(|number| number.parse().expect("a number")).collect();
+        assert!(numbers.iter().copied().eq(1..=chunks), "text is missing, or in another order");
+        let mut arrivals = Vec::with_capacity(chunks);
+        for (at, arrived) in &self.text {
+            arrivals.resize(*arrived, *at);
+        }
+        arrivals
+    }
+}

@@ -1,0 +1,149 @@
+//! What is compared: this function, and others that a client can't tell from it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+
+/// The root of this repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// One of the functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Function {
+    /// This one.
+    Relay,
+    /// Each chunk posted and awaited before the next is read, with the same crates.
+    AwaitEach,
+    /// Hyper alone.
+    Bare,
+    /// The runtime crate alone; it relays nothing.
+    Nothing,
+    /// boto3, chunk by chunk.
+    PythonStreaming,
+    /// boto3, the whole answer at once.
+    PythonBuffering,
+}
+
+impl Function {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Relay,
+        Self::AwaitEach,
+        Self::Bare,
+        Self::Nothing,
+        Self::PythonStreaming,
+        Self::PythonBuffering,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Relay => "this function",
+            Self::AwaitEach => "await-each",
+            Self::Bare => "bare",
+            Self::Nothing => "nothing",
+            Self::PythonStreaming => "python-streaming",
+            Self::PythonBuffering => "python-buffering",
+        }
+    }
+
+    pub(crate) fn is_python(self) -> bool {
+        matches!(self, Self::PythonStreaming | Self::PythonBuffering)
+    }
+}
+
+/// The programs of all functions, up to date.
+#[derive(Debug)]
+pub(crate) struct Built {
+    directory: PathBuf,
+}
+
+impl Built {
+    /// Builds the Rust functions in the profile of this very benchmark, and installs what the Python
+    /// ones need.
+    pub(crate) fn new() -> Self {
+        let relay = Path::new(env!("CARGO_BIN_EXE_agent-relay"));
+        let directory = relay.parent().expect("target/PROFILE").to_owned();
+        let profile = directory.file_name().and_then(|name| name.to_str()).expect("a profile");
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // `cargo bench` builds no examples. The name of the directory is the profile's but for this.
+        let profile = if profile == "debug" { "dev" } else { profile };
+        run(Command::new(cargo).args(["build", "--locked", "--examples", "--profile", profile]));
+        run(&mut Command::new(Path::new(ROOT).join("scripts/install-bench-peers")));
+        Self { directory }
+    }
+
+    /// `target/PROFILE`.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The name of the profile in which everything is built.
+    pub(crate) fn profile(&self) -> String {
+        self.directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// How to run a function.
+    pub(crate) fn command(&self, function: Function) -> tokio::process::Command {
+        let handler = match function {
+            Function::PythonStreaming => "streaming.handler",
+            Function::PythonBuffering => "buffering.handler",
+            _ => return tokio::process::Command::new(self.executable(function)),
+        };
+        let mut command = tokio::process::Command::new(self.executable(function));
+        command.args(["-m", "awslambdaric", handler]);
+        command.current_dir(Path::new(ROOT).join("benches/peers"));
+        command
+    }
+
+    fn executable(&self, function: Function) -> PathBuf {
+        match function {
+            Function::Relay => env!("CARGO_BIN_EXE_agent-relay").into(),
+            Function::PythonStreaming | Function::PythonBuffering => {
+                Path::new(ROOT).join(".venv/bench/bin/python")
+            }
+            rust => self.directory.join("examples").join(rust.name()),
+        }
+    }
+
+    /// The size of a Rust function's binary, and of the archive that is deployed, in bytes. The
+    /// archive's few headers are not counted.
+    pub(crate) fn sizes(&self, function: Function) -> Option<(usize, usize)> {
+        if function.is_python() {
+            return None;
+        }
+        let binary = fs::read(self.executable(function)).expect("the binary is there");
+        let mut archive = DeflateEncoder::new(Vec::new(), Compression::best());
+        archive.write_all(&binary).expect("memory takes everything");
+        Some((binary.len(), archive.finish().expect("memory takes everything").len()))
+    }
+
+    /// The versions of what the figures depend on, and the machine.
+    pub(crate) fn versions(&self) -> Vec<(&'static str, String)> {
+        let first_line = |command: &mut Command| {
+            let output = command.output().map(|output| output.stdout).unwrap_or_default();
+            String::from_utf8_lossy(&output).lines().next().unwrap_or_default().trim().to_owned()
+        };
+        let python = Path::new(ROOT).join(".venv/bench/bin/python");
+        let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpus.lines().find_map(|line| line.strip_prefix("model name"));
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let cpu = model.map_or("", |model| model.trim_start_matches([' ', '\t', ':']));
+        let boto3 = "import boto3, awslambdaric; print('boto3', boto3.__version__)";
+        vec![
+            ("processor", format!("{cpu}, {cores} cores")),
+            ("kernel", first_line(Command::new("uname").arg("-sr"))),
+            ("profile", self.profile()),
+            ("Rust", first_line(Command::new("rustc").arg("--version"))),
+            ("Python", first_line(Command::new(&python).arg("--version"))),
+            ("SDK for Python", first_line(Command::new(&python).args(["-c", boto3]))),
+        ]
+    }
+}
+
+fn run(command: &mut Command) {
+    let status = command.current_dir(ROOT).status().expect("the command can be run");
+    assert!(status.success(), "{command:?}: {status}");
+}

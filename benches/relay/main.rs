@@ -1,0 +1,91 @@
+//! This function beside what people would use instead, on the local AWS of one machine: how late its
+//! text is, and what it costs. `cargo bench` runs it, `cargo bench -- --help` lists the options, and
+//! docs/benchmarks-relay.md says how to read it.
+//!
+//! - [`functions`]: what is compared, and how each is built.
+//! - [`process`]: a function as a process, with its CPU and memory.
+//! - [`client`]: a WebSocket client that notes when text arrives.
+//! - [`turn`]: one turn, measured.
+//! - [`workloads`]: what is measured of whom, how often.
+//! - [`figures`]: figures of several runs, and what they are compared with.
+//! - [`report`]: the table, the goals and the JSON.
+//! - [`plot`]: the pictures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark that can't measure has nothing better to do than to say so"
+)]
+#![allow(clippy::cast_precision_loss, reason = "figures for people; none of them needs 53 bits")]
+
+mod client;
+mod figures;
+mod functions;
+mod plot;
+mod process;
+mod report;
+mod turn;
+mod workloads;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use figures::Figures;
+use functions::Built;
+
+/// Measures this function beside others on the local AWS.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo bench --")]
+struct Arguments {
+    /// Runs everything once and short: whether it works, not how fast it is
+    #[arg(long)]
+    quick: bool,
+    /// Runs only the workloads and functions whose names hold one of these words, such as `flat`,
+    /// `cold` or `python`
+    #[arg(long, value_name = "WORD", num_args = 1..)]
+    only: Vec<String>,
+    /// Writes the figures there, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draws the plots into this directory
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// What cargo calls every benchmark with
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    allow_many_sockets();
+    let built = Built::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // The function takes one of two cores, when there are no more.
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut figures = Figures::default();
+    let series = runtime.block_on(workloads::run(&arguments, &built, &mut figures));
+
+    print!("{}", report::markdown(&figures, &built, arguments.quick));
+    let json = report::json(&figures, &built).to_string();
+    let target = built.directory().with_file_name("benchmarks");
+    fs::create_dir_all(&target).expect("a directory for the figures");
+    for file in [Some(target.join("relay.json")), arguments.json.clone()].into_iter().flatten() {
+        fs::write(&file, &json).expect("the figures can be written");
+    }
+    if let Some(directory) = &arguments.plots {
+        plot::draw(directory, &series, &figures);
+    }
+}
+
+/// Each turn has three sockets in this process and two in the function's.
+fn allow_many_sockets() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the limit may be raised to its maximum");
+}

@@ -1,0 +1,112 @@
+//! A function as a process of its own, on a local AWS of its own, and what the process costs.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use agent_relay::local::{Event, LocalAws, Options};
+use tokio::process::Child;
+use tokio::time::timeout;
+
+use crate::functions::{Built, Function};
+
+/// How long anything may take before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A function that runs.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) aws: LocalAws,
+    child: Child,
+    pid: u32,
+    /// When it was started.
+    pub(crate) spawned: Instant,
+}
+
+impl Process {
+    /// Starts a function that takes so many events at once, with posts that take so long; does not
+    /// wait until it is ready.
+    pub(crate) async fn spawn(
+        built: &Built,
+        function: Function,
+        post_latency: Duration,
+        concurrency: u16,
+    ) -> Self {
+        let options = Options {
+            post_latency,
+            concurrency,
+            journal_capacity: 1_000_000,
+            ..Options::default()
+        };
+        let aws = LocalAws::start(options).await.expect("the local AWS starts");
+        let logs = built.directory().with_file_name("benchmarks");
+        fs::create_dir_all(&logs).expect("a directory for the logs");
+        let log = File::create(logs.join(format!("{}.log", function.name()))).expect("a log");
+        let mut command = built.command(function);
+        command
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(aws.function_environment())
+            // boto3 does not know the other variable. Lambda sets both.
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            // As Lambda's image for Python does; what is compiled is there from the first run on.
+            .env("PYTHONUNBUFFERED", "1")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .kill_on_drop(true);
+        if concurrency == 1 {
+            // Classic Lambda does not know it.
+            command.env_remove("AWS_LAMBDA_MAX_CONCURRENCY");
+        }
+        let spawned = Instant::now();
+        let child = command.spawn().expect("the function can be run");
+        let pid = child.id().expect("it runs");
+        Self { aws, child, pid, spawned }
+    }
+
+    /// Starts a function and waits until it is ready.
+    pub(crate) async fn start(
+        built: &Built,
+        function: Function,
+        post_latency: Duration,
+        concurrency: u16,
+    ) -> Self {
+        let process = Self::spawn(built, function, post_latency, concurrency).await;
+        process.ready().await;
+        process
+    }
+
+    /// How long it took from its start until it asked for its first event.
+    pub(crate) async fn ready(&self) -> Duration {
+        let polled = self.aws.journal().wait_for(|event| matches!(event, Event::NextPolled));
+        let polled = timeout(PATIENCE, polled).await.expect("the function starts");
+        polled.at.into_std() - self.spawned
+    }
+
+    /// The CPU time that its threads have taken, in user mode and in the kernel.
+    pub(crate) fn cpu(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it runs, on Linux");
+        let nanoseconds = threads.flatten().filter_map(|thread| {
+            // A thread may end meanwhile.
+            let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            schedstat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// The most memory that it has had, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid));
+        let status = status.expect("it runs, on Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).expect("a peak in kB");
+        kib.parse().expect("a number")
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(mut self) {
+        self.child.kill().await.expect("it can be ended");
+        self.aws.stop().await;
+    }
+}

@@ -1,0 +1,170 @@
+//! The table, the goals and the JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::figures::{Figures, Spread};
+use crate::functions::{Built, Function};
+use crate::workloads::{COLD, CROWDS, FAST, FAST_20, FIRST, FLAT, FLAT_100, FLAT_1000, SIZE};
+
+use Function::{AwaitEach, Bare, Nothing, PythonStreaming, Relay};
+
+/// Everything as Markdown.
+pub(crate) fn markdown(figures: &Figures, built: &Built, quick: bool) -> String {
+    let mut text = String::from("## Machine\n\n| what | which |\n|---|---|\n");
+    for (what, which) in built.versions() {
+        let _ = writeln!(text, "| {what} | {which} |");
+    }
+    text.push_str("\n## Figures\n\nMedians, with the least and the most of several runs.\n");
+    let mut workload = "";
+    let mut names: Vec<&str> = Vec::new();
+    for row in figures.rows() {
+        if row.workload != workload {
+            workload = &row.workload;
+            names = figures_of(figures, workload);
+            let _ = write!(text, "\n### {workload}\n\n| function |");
+            let _ = writeln!(text, " {} |", names.join(" | "));
+            let _ = writeln!(text, "|---|{}", "---:|".repeat(names.len()));
+        }
+        let _ = write!(text, "| {} |", row.function.name());
+        for name in &names {
+            let spread = figures.get(workload, row.function, name);
+            let _ = write!(text, " {} |", spread.map_or_else(|| "–".to_owned(), cell));
+        }
+        text.push('\n');
+    }
+    if quick {
+        text.push_str("\nShort runs tell nothing about the goals.\n");
+        return text;
+    }
+    text.push_str("\n## Goals\n\n| figure | goal | reached | |\n|---|---:|---:|---|\n");
+    for goal in goals(figures) {
+        let Some(reached) = goal.reached else { continue };
+        let verdict = if reached <= goal.at_most { "met" } else { "**missed**" };
+        let (at_most, reached) = (number(goal.at_most), number(reached));
+        let _ = writeln!(text, "| {} | {at_most} | {reached} | {verdict} |", goal.what);
+    }
+    text
+}
+
+/// Everything as JSON, every run by itself.
+pub(crate) fn json(figures: &Figures, built: &Built) -> Value {
+    let machine: serde_json::Map<String, Value> =
+        built.versions().into_iter().map(|(what, which)| (what.to_owned(), which.into())).collect();
+    let rows = figures.rows().iter().map(|row| {
+        let values: serde_json::Map<String, Value> =
+            row.figures.iter().map(|(name, values)| ((*name).to_owned(), json!(values))).collect();
+        json!({ "workload": row.workload, "function": row.function.name(), "figures": values })
+    });
+    let rows: Vec<Value> = rows.collect();
+    let goals = goals(figures).into_iter().filter_map(|goal| {
+        Some(json!({ "what": goal.what, "atMost": goal.at_most, "reached": goal.reached? }))
+    });
+    let goals: Vec<Value> = goals.collect();
+    json!({ "machine": machine, "rows": rows, "goals": goals })
+}
+
+/// The names of all figures of a workload, whichever function has them.
+fn figures_of<'a>(figures: &'a Figures, workload: &str) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for row in figures.rows().iter().filter(|row| row.workload == workload) {
+        for (name, _) in &row.figures {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+fn cell(spread: Spread) -> String {
+    let median = number(spread.median);
+    if spread.runs == 1 {
+        return median;
+    }
+    format!("{median} ({}–{})", number(spread.least), number(spread.most))
+}
+
+/// Three significant digits.
+fn number(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// A figure that should be no larger than a limit.
+struct Goal {
+    what: &'static str,
+    at_most: f64,
+    /// Unless it was not measured.
+    reached: Option<f64>,
+}
+
+fn goals(figures: &Figures) -> Vec<Goal> {
+    let of = |workload: &str, function, figure: &str| figures.median(workload, function, figure);
+    let relay = |workload: &str, figure: &str| of(workload, Relay, figure);
+    // How many times as much as another function this one takes.
+    let times = |workload: &str, other, figure: &str| {
+        Some(relay(workload, figure)? / of(workload, other, figure)?)
+    };
+    let goal = |what, at_most, reached| Goal { what, at_most, reached };
+    let next = "to /next ms";
+    let [(_, one), (_, hundred), (_, thousand)] = CROWDS;
+    let memory = |name| relay(name, "memory MB");
+    let further = |name, turns: f64| Some((memory(name)? - memory(one)?) * 1024.0 / (turns - 1.0));
+    let crowd_growth = growth(&[
+        relay(one, "CPU µs a chunk"),
+        relay(hundred, "CPU µs a chunk"),
+        relay(thousand, "CPU µs a chunk"),
+    ]);
+    let cpu = |name| relay(name, "CPU ms");
+    let marginal = |more, less, chunks: f64| Some((cpu(more)? - cpu(less)?) / chunks);
+    let length_growth =
+        growth(&[marginal(FLAT_1000, FLAT_100, 900.0), marginal(FLAT, FLAT_1000, 9000.0)]);
+    vec![
+        goal("cold start to `/next`, ms", 6.0, relay(COLD, next)),
+        goal("cold start, times the do-nothing binary's", 2.0, times(COLD, Nothing, next)),
+        goal(
+            "cold start, a share of the Python function's",
+            1.0 / 60.0,
+            times(COLD, PythonStreaming, next),
+        ),
+        goal("first text, 0 ms, p50, ms", 0.5, relay(FIRST, "p50 ms")),
+        goal("first text, 0 ms, p99, ms", 2.0, relay(FIRST, "p99 ms")),
+        goal("lag of the last chunk, fast, 20 ms, ms", 40.0, relay(FAST_20, "last ms")),
+        goal("posts, fast, 20 ms", 2000.0 / 200.0 / 0.02 + 5.0, relay(FAST_20, "posts")),
+        goal("CPU, flat out, ms", 200.0, relay(FLAT, "CPU ms")),
+        goal(
+            "CPU, flat out, a share of the streaming Python's",
+            1.0 / 40.0,
+            times(FLAT, PythonStreaming, "CPU ms"),
+        ),
+        goal("CPU, flat out, times bare hyper's", 2.0, times(FLAT, Bare, "CPU ms")),
+        goal("CPU, flat out, times await-each's", 1.0, times(FLAT, AwaitEach, "CPU ms")),
+        goal("CPU, fast, 0 ms, ms", 250.0, relay(FAST, "CPU ms")),
+        goal(
+            "CPU, fast, 0 ms, a share of the streaming Python's",
+            1.0 / 14.0,
+            times(FAST, PythonStreaming, "CPU ms"),
+        ),
+        goal("CPU, fast, 20 ms, ms", 250.0, relay(FAST_20, "CPU ms")),
+        goal("memory after one turn, MB", 10.0, relay(COLD, "memory MB")),
+        goal("memory for each further turn, of 100, KB", 40.0, further(hundred, 100.0)),
+        goal("memory for each further turn, of 1,000, KB", 40.0, further(thousand, 1000.0)),
+        goal("memory of 1,000 turns, MB", 64.0, memory(thousand)),
+        goal("binary, MB", 9.0, relay(SIZE, "binary MB")),
+        goal("zip, MB", 4.0, relay(SIZE, "zip MB")),
+        goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),
+        goal("growth of CPU for a further chunk, 100 to 10,000 chunks", 1.15, length_growth),
+    ]
+}
+
+/// How many times the first value the largest is.
+fn growth(values: &[Option<f64>]) -> Option<f64> {
+    let values = values.iter().copied().collect::<Option<Vec<f64>>>()?;
+    let largest = values.iter().copied().fold(f64::MIN, f64::max);
+    Some(largest / values.first()?)
+}

@@ -1,0 +1,302 @@
+//! What is measured of whom, and how often: what each figure needs, and no more.
+
+use std::time::Duration;
+
+use crate::Arguments;
+use crate::figures::{Figures, quantile};
+use crate::functions::{Built, Function};
+use crate::process::Process;
+use crate::turn::{Answer, Turn, cold, crowd, measure};
+
+use Function::{AwaitEach, Bare, Nothing, PythonBuffering, PythonStreaming, Relay};
+
+/// The names of workloads that the goals look at.
+pub(crate) const FIRST: &str = "first text";
+pub(crate) const COLD: &str = "cold start";
+pub(crate) const SIZE: &str = "size";
+pub(crate) const USUAL: &str = "usual, 0 ms";
+pub(crate) const FAST: &str = "fast, 0 ms";
+pub(crate) const FAST_20: &str = "fast, 20 ms";
+pub(crate) const FLAT: &str = "flat out, 0 ms";
+pub(crate) const FLAT_1000: &str = "flat out 1,000, 0 ms";
+pub(crate) const FLAT_100: &str = "flat out 100, 0 ms";
+pub(crate) const CROWDS: [(usize, &str); 3] =
+    [(1, "1 turn"), (100, "100 turns"), (1000, "1,000 turns")];
+
+/// One turn after the other, in a process that has warmed up.
+struct Workload {
+    name: &'static str,
+    answer: Answer,
+    latency_ms: u64,
+    /// Who, and how many turns.
+    functions: &'static [(Function, usize)],
+}
+
+/// A usual answer.
+const USUAL_ANSWER: Answer = Answer::new(50, 20);
+/// A fast model.
+const FAST_ANSWER: Answer = Answer::new(2000, 200);
+/// As much as there is.
+const FLAT_ANSWER: Answer = Answer::new(10_000, 0);
+/// What each of many turns at once is, slow enough that all of them together leave the machine idle
+/// for some of the time.
+const CROWD_ANSWER: Answer = Answer::new(50, 5);
+const CROWD_LATENCY: Duration = Duration::from_millis(20);
+
+const WORKLOADS: [Workload; 12] = [
+    Workload {
+        name: USUAL,
+        answer: USUAL_ANSWER,
+        latency_ms: 0,
+        functions: &[
+            (Relay, 5),
+            (AwaitEach, 3),
+            (Bare, 3),
+            (PythonStreaming, 3),
+            (PythonBuffering, 3),
+        ],
+    },
+    Workload {
+        name: "usual, 20 ms",
+        answer: USUAL_ANSWER,
+        latency_ms: 20,
+        functions: &[(Relay, 3), (AwaitEach, 3), (PythonStreaming, 3), (PythonBuffering, 3)],
+    },
+    Workload {
+        name: "usual, 80 ms",
+        answer: USUAL_ANSWER,
+        latency_ms: 80,
+        functions: &[(Relay, 3), (AwaitEach, 3), (PythonStreaming, 1)],
+    },
+    Workload {
+        name: FAST,
+        answer: FAST_ANSWER,
+        latency_ms: 0,
+        functions: &[(Relay, 3), (AwaitEach, 1), (Bare, 3), (PythonStreaming, 1)],
+    },
+    Workload {
+        name: "fast, 5 ms",
+        answer: FAST_ANSWER,
+        latency_ms: 5,
+        functions: &[(Relay, 2), (AwaitEach, 1)],
+    },
+    Workload {
+        name: FAST_20,
+        answer: FAST_ANSWER,
+        latency_ms: 20,
+        functions: &[
+            (Relay, 3),
+            (AwaitEach, 1),
+            (Bare, 1),
+            (PythonStreaming, 1),
+            (PythonBuffering, 1),
+        ],
+    },
+    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 2)] },
+    Workload {
+        name: "traced, 20 ms",
+        answer: Answer { chunks: 500, rate: 100, trace_kib: Some(30) },
+        latency_ms: 20,
+        functions: &[(Relay, 3), (PythonStreaming, 1)],
+    },
+    Workload {
+        name: FLAT,
+        answer: FLAT_ANSWER,
+        latency_ms: 0,
+        functions: &[
+            (Relay, 7),
+            (AwaitEach, 3),
+            (Bare, 7),
+            (PythonStreaming, 1),
+            (PythonBuffering, 3),
+        ],
+    },
+    Workload {
+        name: "flat out, 20 ms",
+        answer: FLAT_ANSWER,
+        latency_ms: 20,
+        functions: &[(Relay, 3), (Bare, 3)],
+    },
+    Workload {
+        name: FLAT_1000,
+        answer: Answer::new(1000, 0),
+        latency_ms: 0,
+        functions: &[(Relay, 15)],
+    },
+    Workload {
+        name: FLAT_100,
+        answer: Answer::new(100, 0),
+        latency_ms: 0,
+        functions: &[(Relay, 25)],
+    },
+];
+
+/// How late each chunk of a turn was: the series of a plot.
+pub(crate) type Series = Vec<(Function, Vec<(Duration, Duration)>)>;
+
+/// Runs the workloads that were asked for. Returns the lags of [`FAST_20`].
+pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figures) -> Series {
+    let runner = Runner { arguments, built };
+    runner.sizes(figures);
+    runner.cold_starts(figures).await;
+    runner.first_text(figures).await;
+    let mut series = Series::new();
+    for workload in &WORKLOADS {
+        for (function, runs) in workload.functions {
+            if runner.wants(workload.name, *function) {
+                let last = runner.turns(workload, *function, *runs, figures).await;
+                if workload.name == FAST_20 {
+                    series.push((*function, last.lags));
+                }
+            }
+        }
+    }
+    runner.crowds(figures).await;
+    series
+}
+
+struct Runner<'a> {
+    arguments: &'a Arguments,
+    built: &'a Built,
+}
+
+impl Runner<'_> {
+    fn wants(&self, workload: &str, function: Function) -> bool {
+        let only = &self.arguments.only;
+        let wanted = |word: &String| workload.contains(word) || function.name().contains(word);
+        let wanted = only.is_empty() || only.iter().any(wanted);
+        if wanted {
+            eprintln!("{workload}: {}", function.name());
+        }
+        wanted
+    }
+
+    /// The number of runs, or of whatever takes time.
+    fn at_most(&self, count: usize) -> usize {
+        if self.arguments.quick { 1 } else { count }
+    }
+
+    fn sizes(&self, figures: &mut Figures) {
+        for function in Function::ALL {
+            if self.wants(SIZE, function)
+                && let Some((binary, archive)) = self.built.sizes(function)
+            {
+                figures.add(SIZE, function, "binary MB", binary as f64 / 1e6);
+                figures.add(SIZE, function, "zip MB", archive as f64 / 1e6);
+            }
+        }
+    }
+
+    /// In turns, so that whatever else happens on the machine meets all of them.
+    async fn cold_starts(&self, figures: &mut Figures) {
+        let functions = Function::ALL.into_iter().filter(|function| self.wants(COLD, *function));
+        let functions: Vec<Function> = functions.collect();
+        for round in 0..self.at_most(40) {
+            for function in &functions {
+                if function.is_python() && round >= 7 {
+                    continue;
+                }
+                let process = Process::spawn(self.built, *function, Duration::ZERO, 1).await;
+                if *function == Nothing {
+                    figures.add_time(COLD, *function, "to /next ms", process.ready().await);
+                } else {
+                    let [ready, frame, text] = cold(&process).await;
+                    figures.add_time(COLD, *function, "to /next ms", ready);
+                    figures.add_time(COLD, *function, "to first frame ms", frame);
+                    figures.add_time(COLD, *function, "to first text ms", text);
+                    let memory = process.peak_memory_kib();
+                    figures.add(COLD, *function, "memory MB", memory as f64 / 1024.0);
+                }
+                process.stop().await;
+            }
+        }
+    }
+
+    /// From the agent's first byte to the client's first text, in many short turns.
+    async fn first_text(&self, figures: &mut Figures) {
+        for function in [Relay, AwaitEach, Bare, PythonStreaming] {
+            if !self.wants(FIRST, function) {
+                continue;
+            }
+            let process = Process::start(self.built, function, Duration::ZERO, 1).await;
+            // One after the other, so that each run has a p99 of its own.
+            for _ in 0..self.at_most(5) {
+                let mut firsts = Vec::new();
+                for _ in 0..self.at_most(if function.is_python() { 20 } else { 60 }) {
+                    firsts.push(measure(&process, Answer::new(2, 50)).await.lags[0].1);
+                }
+                firsts.sort();
+                figures.add_time(FIRST, function, "p50 ms", quantile(&firsts, 0.5));
+                figures.add_time(FIRST, function, "p99 ms", quantile(&firsts, 0.99));
+            }
+            process.stop().await;
+        }
+    }
+
+    async fn turns(
+        &self,
+        workload: &Workload,
+        function: Function,
+        runs: usize,
+        figures: &mut Figures,
+    ) -> Turn {
+        let Workload { name, mut answer, latency_ms, .. } = *workload;
+        if self.arguments.quick {
+            answer.chunks = answer.chunks.min(100);
+        }
+        let latency = Duration::from_millis(latency_ms);
+        let process = Process::start(self.built, function, latency, 1).await;
+        // The first turn opens connections.
+        measure(&process, Answer::new(10, 0)).await;
+        let mut last = None;
+        for _ in 0..self.at_most(runs) {
+            let turn = measure(&process, answer).await;
+            let mut lags: Vec<Duration> = turn.lags.iter().map(|(_, lag)| *lag).collect();
+            let last_lag = lags[lags.len() - 1];
+            lags.sort();
+            figures.add_time(name, function, "first ms", turn.lags[0].1);
+            figures.add_time(name, function, "p50 ms", quantile(&lags, 0.5));
+            figures.add_time(name, function, "p99 ms", quantile(&lags, 0.99));
+            figures.add_time(name, function, "max ms", lags[lags.len() - 1]);
+            figures.add_time(name, function, "last ms", last_lag);
+            figures.add(name, function, "posts", turn.posts as f64);
+            figures.add_time(name, function, "CPU ms", turn.cpu);
+            let a_chunk = turn.cpu.as_secs_f64() * 1e6 / answer.chunks as f64;
+            figures.add(name, function, "CPU µs a chunk", a_chunk);
+            last = Some(turn);
+        }
+        let memory = process.peak_memory_kib();
+        figures.add(name, function, "memory MB", memory as f64 / 1024.0);
+        process.stop().await;
+        last.expect("there is at least one run")
+    }
+
+    /// Many turns at once in one process.
+    async fn crowds(&self, figures: &mut Figures) {
+        for (turns, name) in CROWDS {
+            for function in [Relay, AwaitEach] {
+                if !self.wants(name, function) {
+                    continue;
+                }
+                for _ in 0..self.at_most(3) {
+                    let concurrency = u16::try_from(turns).expect("as many as Lambda allows");
+                    // Classic Lambda takes one at a time; a process for many is another one.
+                    let concurrency = concurrency + 1;
+                    let process =
+                        Process::start(self.built, function, CROWD_LATENCY, concurrency).await;
+                    let answer =
+                        if self.arguments.quick { Answer::new(5, 5) } else { CROWD_ANSWER };
+                    let (cpu, posts) = crowd(&process, answer, turns).await;
+                    let memory = process.peak_memory_kib();
+                    let each = turns as f64;
+                    figures.add(name, function, "posts", posts as f64 / each);
+                    figures.add_time(name, function, "CPU ms", cpu / u32::from(concurrency - 1));
+                    let a_chunk = cpu.as_secs_f64() * 1e6 / (each * answer.chunks as f64);
+                    figures.add(name, function, "CPU µs a chunk", a_chunk);
+                    figures.add(name, function, "memory MB", memory as f64 / 1024.0);
+                    process.stop().await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A turn without a network and without waiting: the function's own clients of the agent and of the
+//! connection, whose requests are answered here. So one run costs what another does, to the
+//! allocation and almost to the instruction.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_relay::agent::Agent;
+use agent_relay::config::Config;
+use agent_relay::connection::Connections;
+use agent_relay::event::Origin;
+use agent_relay::relay::{Limits, Outcome, Summary, relay};
+use agent_relay::request::{Input, Run};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::http::{Response, StatusCode};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+/// How long the posts of a turn take, counted in chunks that the agent says meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Posts {
+    /// Each is answered at once, so each chunk is a post of its own.
+    AtOnce,
+    /// Each is answered when this many chunks have come, which the next one holds together.
+    After(usize),
+}
+
+/// The most chunks of a turn.
+const MOST: usize = 1200;
+
+/// What the agent says, of which a turn is a beginning. All of it is there before any turn begins, so
+/// that the making of it is not counted.
+pub(crate) struct Recorded {
+    runtime: Runtime,
+    events: Arc<[Bytes]>,
+}
+
+impl Recorded {
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self { runtime: runtime.unwrap(), events: (1..=MOST).map(event).collect() }
+    }
+
+    /// Relays a turn of so many chunks.
+    pub(crate) fn turn(&self, chunks: usize, posts: Posts) -> Summary {
+        let summary = self.runtime.block_on(turn(self.events.clone(), chunks, posts));
+        assert!(matches!(summary.outcome, Outcome::Finished), "{summary:?}");
+        assert_eq!(summary.stats.chunks, chunks as u64);
+        summary
+    }
+}
+
+async fn turn(events: Arc<[Bytes]>, chunks: usize, posts: Posts) -> Summary {
+    let sdk = sdk(Aws { events, chunks, posts }).await;
+    let config = Config::from_lookup(|name| match name {
+        "AGENT_ID" => Some("LOCALAGENT".to_owned()),
+        "AGENT_ALIAS_ID" => Some("LOCALALIAS".to_owned()),
+        _ => None,
+    });
+    let agent = Agent::new(&sdk, &config.unwrap());
+    let origin = Origin { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..Origin::default() };
+    let connection = Connections::new(&sdk, true).await.unwrap().to(&origin).unwrap();
+    let run = run();
+    let now = Instant::now();
+    let limits = Limits {
+        keepalive: Duration::from_secs(30),
+        deadline: now + Duration::from_secs(800),
+        hard_deadline: now + Duration::from_secs(805),
+        shutdown_grace: Duration::from_millis(1500),
+        outbox_bytes: Limits::OUTBOX_BYTES,
+    };
+    // In a box, as the function has it.
+    Box::pin(relay(&run, agent.invoke(&run), &connection, &limits, pending())).await
+}
+
+fn run() -> Run {
+    Run {
+        thread_id: "thread-1".to_owned(),
+        run_id: "run-1".to_owned(),
+        request_id: "request-1".to_owned(),
+        session_id: "thread-1".to_owned(),
+        memory_id: None,
+        input: Input::Prompt("hello".to_owned()),
+        trace: false,
+        session_attributes: BTreeMap::new(),
+        prompt_session_attributes: BTreeMap::new(),
+        end_session: false,
+    }
+}
+
+/// A configuration whose every request is answered by [`Aws`].
+async fn sdk(aws: Aws) -> SdkConfig {
+    let client = http_client_fn(move |_, _| SharedHttpConnector::new(aws.clone()));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .endpoint_url("http://localhost:1")
+        .http_client(client)
+        .load()
+        .await
+}
+
+/// The agent and API Gateway at once.
+#[derive(Clone, Debug)]
+struct Aws {
+    events: Arc<[Bytes]>,
+    chunks: usize,
+    posts: Posts,
+}
+
+impl HttpConnector for Aws {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if request.uri().contains("/@connections/") {
+            let yields = match self.posts {
+                Posts::AtOnce => 0,
+                Posts::After(chunks) => chunks,
+            };
+            return HttpConnectorFuture::new(async move {
+                for _ in 0..yields {
+                    yield_now().await;
+                }
+                Ok(response(SdkBody::empty()))
+            });
+        }
+        // Each chunk is a piece of the body, as it is when the agent speaks slowly.
+        let events = self.events.clone();
+        let pieces = stream::iter(0..self.chunks).then(move |number| {
+            let event = events[number].clone();
+            async move {
+                yield_now().await;
+                Ok::<_, Infallible>(Frame::data(event))
+            }
+        });
+        let body = SdkBody::from_body_1_x(StreamBody::new(pieces));
+        HttpConnectorFuture::ready(Ok(response(body)))
+    }
+}
+
+fn response(body: SdkBody) -> Response {
+    let mut response = Response::new(StatusCode::try_from(200).unwrap(), body);
+    response.headers_mut().insert("content-type", "application/vnd.amazon.eventstream");
+    response
+}
+
+/// A chunk as Bedrock sends it.
+fn event(number: usize) -> Bytes {
+    let payload = json!({ "bytes": STANDARD.encode(format!("{number} ")) });
+    let mut message = Message::new(payload.to_string());
+    let headers = [
+        (":event-type", "chunk"),
+        (":message-type", "event"),
+        (":content-type", "application/json"),
+    ];
+    for (name, value) in headers {
+        message = message.add_header(Header::new(name, HeaderValue::String(value.into())));
+    }
+    let mut bytes = Vec::new();
+    write_message_to(&message, &mut bytes).unwrap();
+    bytes.into()
+}

@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::io;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -31,6 +30,7 @@ use crate::agent::tap::{Tap, WireEvent, WireEvents};
 use crate::agui::Usage;
 use crate::config::Config;
 use crate::error::{ErrorCode, Failure};
+use crate::http::CONNECT_TIMEOUT;
 use crate::request::{Attributes, Input, Run};
 use crate::retry::{Backoff, broke};
 use crate::tool::ToolCall;
@@ -38,10 +38,6 @@ use crate::tool::ToolCall;
 mod control;
 mod tap;
 mod usage;
-
-/// How long it may take to connect to Bedrock. For the answer itself there is no limit but the
-/// function's own time: an agent may think for minutes.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an agent says, one event of its stream at a time.
 #[derive(Debug)]
@@ -88,6 +84,8 @@ impl Agent {
         let settings = Builder::from(sdk)
             // Calls are tried again here, see `retry`.
             .retry_config(RetryConfig::disabled())
+            // For the answer itself there is no limit but the function's own time: an agent may think
+            // for minutes.
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             // An agent may be silent for as long as it likes. Today the SDK leaves event streams out of
             // its protection against stalled streams; it did not always (aws-sdk-rust #1287).

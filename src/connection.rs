@@ -20,14 +20,12 @@ use tracing::{debug, warn};
 
 use crate::error::chain;
 use crate::event::Origin;
+use crate::http::CONNECT_TIMEOUT;
 use crate::retry::{Backoff, broke};
 
 /// How long one attempt to post may take. Posts usually take some 20 ms, but users report that they
 /// can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs would hold up the whole answer.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long it may take to connect to API Gateway.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Takes the frames of a run, one after the other.
 pub trait Connection {

@@ -29,6 +29,7 @@ use crate::config::{Config, ConfigError, Log};
 use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, PostError};
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Authorize, Connect, Invocation, Message};
+use crate::http;
 use crate::page::{self, Page};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::{Limits, relay};
@@ -102,7 +103,8 @@ fn start_logging(log: &Log) {
 }
 
 async fn run(config: Config) -> Result<(), StartError> {
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let sdk =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http::client()).load().await;
     if sdk.region().is_none() {
         return Err(StartError::NoRegion);
     }
@@ -181,7 +183,7 @@ impl Function {
                 let _entered = span.enter();
                 self.begin(&message, &event.context).into()
             }
-            Invocation::Page(request) => http(self.page.answer(&request)),
+            Invocation::Page(request) => page_answer(self.page.answer(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
                     "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default, their authorizer, and the HTTP API of the page"
@@ -308,7 +310,7 @@ impl Function {
 
 /// The page's response in the form of HTTP APIs, payload version 2.0. Its bytes travel as base64,
 /// since they are compressed.
-fn http(response: page::Response) -> Answer {
+fn page_answer(response: page::Response) -> Answer {
     let headers = response.headers.into_iter().filter_map(|(name, value)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
     });

@@ -12,7 +12,7 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`access`] decides who may connect, and [`page`] has the files of the page. [`local`] is the AWS of
+//! [`http`] is the client of all calls to AWS. [`access`] decides who may connect, and [`page`] has the files of the page. [`local`] is the AWS of
 //! your own machine.
 //! [`error`] has the codes of everything that can go wrong, and [`retry`] says what is tried again.
 
@@ -25,6 +25,7 @@ pub mod connection;
 pub mod error;
 pub mod event;
 pub mod function;
+pub mod http;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod page;

@@ -1,6 +1,6 @@
 //! This function beside what people would use instead, on the local AWS of one machine: how late its
 //! text is, and what it costs. `cargo bench` runs it, `cargo bench -- --help` lists the options, and
-//! docs/benchmarks-relay.md says how to read it.
+//! docs/benchmarks.md says how to read it.
 //!
 //! - [`functions`]: what is compared, and how each is built.
 //! - [`process`]: a function as a process, with its CPU and memory.

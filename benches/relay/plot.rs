@@ -56,8 +56,8 @@ pub(crate) fn draw(directory: &Path, series: &Series, figures: &Figures) {
             &Axis {
                 title: "peak memory, MB",
                 least: 0.0,
-                most: 120.0,
-                ticks: &[(0.0, "0"), (32.0, "32"), (64.0, "64"), (96.0, "96")],
+                most: 240.0,
+                ticks: &[(0.0, "0"), (64.0, "64"), (128.0, "128"), (192.0, "192")],
                 logarithmic: false,
             },
             &memory,

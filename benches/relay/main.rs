@@ -43,6 +43,10 @@ struct Arguments {
     /// Runs everything once and short: whether it works, not how fast it is
     #[arg(long)]
     quick: bool,
+    /// Measures each workload so often, instead of as often as its figures need; how many cold
+    /// starts there are stays the same
+    #[arg(long, value_name = "N", conflicts_with = "quick")]
+    runs: Option<std::num::NonZeroUsize>,
     /// Runs only the workloads and functions whose names hold one of these words, such as `flat`,
     /// `cold` or `python`
     #[arg(long, value_name = "WORD", num_args = 1..)]

@@ -95,13 +95,14 @@ impl Process {
         Duration::from_nanos(nanoseconds.sum())
     }
 
-    /// The most memory that it has had, in KiB.
-    pub(crate) fn peak_memory_kib(&self) -> u64 {
+    /// The most memory that it has had, in MB of a million bytes, as the sizes of files are.
+    pub(crate) fn peak_memory_mb(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid));
         let status = status.expect("it runs, on Linux");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).expect("a peak in kB");
-        kib.parse().expect("a number")
+        let kib: u32 = kib.parse().expect("a number");
+        f64::from(kib) * 1024.0 / 1e6
     }
 
     /// Ends it.

@@ -114,7 +114,7 @@ fn goals(figures: &Figures) -> Vec<Goal> {
     let next = "to /next ms";
     let [(_, one), (_, hundred), (_, thousand)] = CROWDS;
     let memory = |name| relay(name, "memory MB");
-    let further = |name, turns: f64| Some((memory(name)? - memory(one)?) * 1024.0 / (turns - 1.0));
+    let further = |name, turns: f64| Some((memory(name)? - memory(one)?) * 1000.0 / (turns - 1.0));
     let crowd_growth = growth(&[
         relay(one, "CPU µs a chunk"),
         relay(hundred, "CPU µs a chunk"),
@@ -162,9 +162,12 @@ fn goals(figures: &Figures) -> Vec<Goal> {
     ]
 }
 
-/// How many times the first value the largest is.
+/// How many times an earlier value a later one is at most; below 1 when they only fall. A first value
+/// that is large for a reason of its own thus hides no growth after it.
 fn growth(values: &[Option<f64>]) -> Option<f64> {
     let values = values.iter().copied().collect::<Option<Vec<f64>>>()?;
-    let largest = values.iter().copied().fold(f64::MIN, f64::max);
-    Some(largest / values.first()?)
+    let later = |(position, earlier): (usize, &f64)| {
+        values[position + 1..].iter().map(|later| later / earlier).fold(f64::MIN, f64::max)
+    };
+    Some(values.iter().enumerate().map(later).fold(f64::MIN, f64::max))
 }

@@ -1,5 +1,6 @@
 //! What is measured of whom, and how often: what each figure needs, and no more.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::Arguments;
@@ -171,9 +172,14 @@ impl Runner<'_> {
         wanted
     }
 
-    /// The number of runs, or of whatever takes time.
-    fn at_most(&self, count: usize) -> usize {
+    /// How often something is repeated within a run.
+    fn repetitions(&self, count: usize) -> usize {
         if self.arguments.quick { 1 } else { count }
+    }
+
+    /// How often a workload is measured.
+    fn runs(&self, count: usize) -> usize {
+        self.arguments.runs.map_or_else(|| self.repetitions(count), NonZeroUsize::get)
     }
 
     fn sizes(&self, figures: &mut Figures) {
@@ -191,7 +197,7 @@ impl Runner<'_> {
     async fn cold_starts(&self, figures: &mut Figures) {
         let functions = Function::ALL.into_iter().filter(|function| self.wants(COLD, *function));
         let functions: Vec<Function> = functions.collect();
-        for round in 0..self.at_most(40) {
+        for round in 0..self.repetitions(40) {
             for function in &functions {
                 if function.is_python() && round >= 7 {
                     continue;
@@ -204,8 +210,8 @@ impl Runner<'_> {
                     figures.add_time(COLD, *function, "to /next ms", ready);
                     figures.add_time(COLD, *function, "to first frame ms", frame);
                     figures.add_time(COLD, *function, "to first text ms", text);
-                    let memory = process.peak_memory_kib();
-                    figures.add(COLD, *function, "memory MB", memory as f64 / 1024.0);
+                    let memory = process.peak_memory_mb();
+                    figures.add(COLD, *function, "memory MB", memory);
                 }
                 process.stop().await;
             }
@@ -220,9 +226,9 @@ impl Runner<'_> {
             }
             let process = Process::start(self.built, function, Duration::ZERO, 1).await;
             // One after the other, so that each run has a p99 of its own.
-            for _ in 0..self.at_most(5) {
+            for _ in 0..self.runs(5) {
                 let mut firsts = Vec::new();
-                for _ in 0..self.at_most(if function.is_python() { 20 } else { 60 }) {
+                for _ in 0..self.repetitions(if function.is_python() { 20 } else { 60 }) {
                     firsts.push(measure(&process, Answer::new(2, 50)).await.lags[0].1);
                 }
                 firsts.sort();
@@ -249,7 +255,7 @@ impl Runner<'_> {
         // The first turn opens connections.
         measure(&process, Answer::new(10, 0)).await;
         let mut last = None;
-        for _ in 0..self.at_most(runs) {
+        for _ in 0..self.runs(runs) {
             let turn = measure(&process, answer).await;
             let mut lags: Vec<Duration> = turn.lags.iter().map(|(_, lag)| *lag).collect();
             let last_lag = lags[lags.len() - 1];
@@ -265,8 +271,8 @@ impl Runner<'_> {
             figures.add(name, function, "CPU µs a chunk", a_chunk);
             last = Some(turn);
         }
-        let memory = process.peak_memory_kib();
-        figures.add(name, function, "memory MB", memory as f64 / 1024.0);
+        let memory = process.peak_memory_mb();
+        figures.add(name, function, "memory MB", memory);
         process.stop().await;
         last.expect("there is at least one run")
     }
@@ -278,7 +284,7 @@ impl Runner<'_> {
                 if !self.wants(name, function) {
                     continue;
                 }
-                for _ in 0..self.at_most(3) {
+                for _ in 0..self.runs(3) {
                     let concurrency = u16::try_from(turns).expect("as many as Lambda allows");
                     // Classic Lambda takes one at a time; a process for many is another one.
                     let concurrency = concurrency + 1;
@@ -286,14 +292,16 @@ impl Runner<'_> {
                         Process::start(self.built, function, CROWD_LATENCY, concurrency).await;
                     let answer =
                         if self.arguments.quick { Answer::new(5, 5) } else { CROWD_ANSWER };
+                    // One turn alone would else pay for all that only a first turn does.
+                    measure(&process, Answer::new(10, 0)).await;
                     let (cpu, posts) = crowd(&process, answer, turns).await;
-                    let memory = process.peak_memory_kib();
+                    let memory = process.peak_memory_mb();
                     let each = turns as f64;
                     figures.add(name, function, "posts", posts as f64 / each);
                     figures.add_time(name, function, "CPU ms", cpu / u32::from(concurrency - 1));
                     let a_chunk = cpu.as_secs_f64() * 1e6 / (each * answer.chunks as f64);
                     figures.add(name, function, "CPU µs a chunk", a_chunk);
-                    figures.add(name, function, "memory MB", memory as f64 / 1024.0);
+                    figures.add(name, function, "memory MB", memory);
                     process.stop().await;
                 }
             }

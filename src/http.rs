@@ -19,25 +19,16 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 /// How long it may take to connect, to Bedrock and to API Gateway alike: with the same limit, both
 /// services use the same connector.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-const TLS: Provider = Provider::Rustls(CryptoMode::AwsLc);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The client, whose connector is being made.
 #[must_use]
 pub fn client() -> SharedHttpClient {
     let client = SharedClient(Arc::new(Parts {
-        ours: LazyLock::new(|| {
-            let settings =
-                HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-            let connector = Connector::builder()
-                .connector_settings(settings)
-                .proxy_config(ProxyConfig::from_env())
-                .tls_provider(TLS)
-                .build();
-            SharedHttpConnector::new(connector)
+        ours: LazyLock::new(shared_connector),
+        others: LazyLock::new(|| {
+            Builder::new().build_with_connector_fn(|settings, _| connector(settings.cloned()))
         }),
-        others: LazyLock::new(|| Builder::new().tls_provider(TLS).build_https()),
     }));
     let parts = Arc::clone(&client.0);
     // Without the thread, it is made when it is needed.
@@ -45,6 +36,20 @@ pub fn client() -> SharedHttpClient {
         LazyLock::force(&parts.ours);
     });
     SharedHttpClient::new(client)
+}
+
+/// A connector with the limit of [`CONNECT_TIMEOUT`]. It reads the root certificates, once a process.
+#[must_use]
+pub fn shared_connector() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    SharedHttpConnector::new(connector(Some(settings)))
+}
+
+/// A connector as the SDK makes them: through the machine's proxy, if it has one.
+fn connector(settings: Option<HttpConnectorSettings>) -> Connector {
+    let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+    builder.set_connector_settings(settings);
+    builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
 }
 
 #[derive(Debug)]

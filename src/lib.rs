@@ -12,8 +12,8 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`http`] is the client of all calls to AWS. [`access`] decides who may connect, and [`page`] has the files of the page. [`local`] is the AWS of
-//! your own machine.
+//! [`http`] is the client of all calls to AWS. [`access`] decides who may connect, and [`page`] has
+//! the files of the page. [`local`] is the AWS of your own machine.
 //! [`error`] has the codes of everything that can go wrong, and [`retry`] says what is tried again.
 
 pub mod access;

@@ -1,7 +1,7 @@
 //! The floor: the same work without an SDK. HTTP is hyper's, each connection is opened once, nothing
 //! is signed, nothing is tried again, no failure is told to anybody, traces are dropped, and a chunk
-//! that ends inside a character ends the function. While a post is in flight, text that arrives is merged, as in this function: without
-//! that it would make other posts, and be no floor.
+//! that ends inside a character ends the function. While a post is in flight, text that arrives is
+//! merged, as in this function: without that it would make other posts, and be no floor.
 
 use std::convert::Infallible;
 use std::env;

@@ -9,10 +9,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_http_client::default_connector;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http_body_util::{BodyExt as _, Limited};
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
@@ -26,6 +23,7 @@ use tracing::{info, warn};
 use super::Refusal;
 use crate::config::access::is_safe_url;
 use crate::error::chain;
+use crate::http::shared_connector;
 
 /// How long fetched keys are good for without being asked about again.
 const FRESH: Duration = Duration::from_hours(1);
@@ -190,7 +188,7 @@ impl Key {
 /// Fetches keys, one fetch at a time and not too often.
 #[derive(Debug)]
 struct Fetcher {
-    /// The SDK's HTTP client, made for the first fetch: it loads the TLS roots.
+    /// Made for the first fetch, since most deployments have none.
     http: Option<SharedHttpConnector>,
     /// How many fetches are left, and when that was counted.
     left: u32,
@@ -204,11 +202,7 @@ impl Fetcher {
 
     async fn fetch(&mut self, issuer: &str) -> Result<Vec<Key>, Box<dyn Error + Send + Sync>> {
         self.spend()?;
-        if self.http.is_none() {
-            let settings = HttpConnectorSettings::builder().connect_timeout(PATIENCE).build();
-            self.http = default_connector(&settings, None);
-        }
-        let http = self.http.as_ref().ok_or("there is no HTTP client")?;
+        let http = self.http.get_or_insert_with(shared_connector);
         let fetching = async {
             let address =
                 format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));

@@ -99,11 +99,15 @@ impl Origins {
 /// An `https` URL, or an `http` one of this machine, for tests.
 #[must_use]
 pub fn is_safe_url(url: &str) -> bool {
-    let host =
-        |scheme| url.strip_prefix(scheme).map(|rest| rest.split(['/', ':']).next().unwrap_or(""));
-    match (host("https://"), host("http://")) {
+    let authority = |scheme| {
+        let rest = url.strip_prefix(scheme)?;
+        // What stands before an `@` is a name and a password, and only looks like a host.
+        rest.split(['/', '?', '#']).next().filter(|authority| !authority.contains('@'))
+    };
+    let host = |authority: &str| authority.split(':').next().unwrap_or_default().to_owned();
+    match (authority("https://").map(host), authority("http://").map(host)) {
         (Some(host), _) => !host.is_empty(),
-        (_, Some(host)) => matches!(host, "127.0.0.1" | "localhost"),
+        (_, Some(host)) => matches!(&*host, "127.0.0.1" | "localhost"),
         _ => false,
     }
 }
@@ -152,6 +156,8 @@ mod tests {
             "id.example",
             "https://",
             "http://127.0.0.1.evil.example",
+            "http://localhost:x@evil.example",
+            "https://id.example@evil.example",
             "file:///a",
         ] {
             assert!(!is_safe_url(bad), "{bad}");

@@ -55,11 +55,12 @@ export class Gate {
     return !this.#isOpen && (this.#dialog.open || !recall('tab', 'credential'));
   }
 
-  /** @param {string} [problem] */
+  /** A question that stands is left as it is. @param {string} [problem] */
   ask(problem = '') {
+    if (this.#dialog.open) return;
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
-    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#dialog.showModal();
     this.#field.focus();
   }
 

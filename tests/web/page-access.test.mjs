@@ -53,6 +53,9 @@ describe('where a code is asked for', () => {
     await enter(page, 'open sesame');
     await question(page).getByRole('alert').filter({ hasText: 'You were not let in. Is the access code right?' }).waitFor();
     await page.getByText('Not let in', { exact: true }).waitFor();
+    // Nothing that wakes a connection takes the words away.
+    await page.evaluate(() => window.dispatchEvent(new Event('online')));
+    assert.equal(await question(page).getByRole('alert').isVisible(), true);
     assert.equal(await promptBox(page).isEnabled(), true);
     await enter(page, CODE);
     await connected(page);

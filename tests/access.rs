@@ -7,13 +7,15 @@ mod issuer;
 mod local_support;
 mod stage;
 
+use std::sync::{Arc, Mutex};
+
 use agent_relay::config::access::{Access, Provider};
 use agent_relay::local::{Event, Options};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use issuer::{AUDIENCE, Issuer, Key, Mood, now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use local_support::{Client, happened};
+use local_support::{Client, happened, soon, start};
 use serde_json::{Value, json};
 use stage::{Stage, ask, prompt, text};
 use tokio_tungstenite::tungstenite::Error;
@@ -196,6 +198,98 @@ async fn a_route_that_lost_its_authorizer_lets_nobody_in() {
     let stage = Stage::with_environment(Options::default(), &changes).await;
     assert_eq!(status(stage.try_with(Some(&offer(CODE)), None).await), 403);
     stage.says("the route $connect has no authorizer").await;
+}
+
+/// Without the authorizer's word, a message of a user would fall into the sessions of nobody.
+#[tokio::test]
+async fn a_message_that_nobody_vouches_for_gets_no_answer() {
+    let issuer = Issuer::start(&[&Key::elliptic("one")]).await;
+    let aws = start(Options::default()).await;
+    let runtime = OwnRuntime::start(json!({
+        "requestContext": {
+            "routeKey": "$default", "eventType": "MESSAGE", "connectionId": "JKJZ8fTwSQhgCIhw=",
+            "requestId": "JKJaXdwwPyCgFMaA=", "apiId": "abc123", "stage": "prod",
+            "connectedAt": 1, "requestTimeEpoch": 2, "identity": {}
+        },
+        "body": prompt("hello").to_string(), "isBase64Encoded": false
+    }))
+    .await;
+    let changes = [
+        ("AWS_LAMBDA_RUNTIME_API", &*runtime.address),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &*format!("http://{}", runtime.address)),
+        ("ACCESS", "oidc"),
+        ("OIDC_ISSUER", &*issuer.url),
+        ("OIDC_AUDIENCE", AUDIENCE),
+    ];
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_agent-relay"))
+        .envs(aws.function_environment())
+        .envs(changes)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (response, frame) = soon("response and frame", runtime.heard()).await;
+    assert_eq!(response["statusCode"], 403, "{response}");
+    assert_eq!((&frame["type"], &frame["code"]), (&json!("RUN_ERROR"), &json!("internal")));
+    let asked = |event: &Event| matches!(event, Event::AgentInvoked { .. });
+    assert!(!aws.journal().events().iter().any(asked), "the agent was asked");
+    function.kill().await.unwrap();
+}
+
+/// A Runtime API with one event, and the callback URL beside it.
+struct OwnRuntime {
+    address: String,
+    response: tokio::sync::oneshot::Receiver<Value>,
+    frame: tokio::sync::oneshot::Receiver<Value>,
+    _server: tokio::task::JoinHandle<()>,
+}
+
+impl OwnRuntime {
+    async fn start(event: Value) -> Self {
+        use axum::routing::{get, post};
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let event = Arc::new(Mutex::new(Some(event)));
+        let next = move || {
+            let event = event.lock().unwrap().take();
+            async move {
+                let Some(event) = event else { return std::future::pending().await };
+                let headers = [
+                    ("lambda-runtime-aws-request-id", "request-1".to_owned()),
+                    ("lambda-runtime-deadline-ms", ((now() + 900) * 1000).to_string()),
+                    ("lambda-runtime-invoked-function-arn", "arn".to_owned()),
+                ];
+                (headers, axum::Json(event))
+            }
+        };
+        let (respond, response) = told();
+        let (frame_comes, frame) = told();
+        let router = axum::Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
+            .route("/@connections/{id}", post(frame_comes));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, response, frame, _server: server }
+    }
+
+    async fn heard(self) -> (Value, Value) {
+        (self.response.await.unwrap(), self.frame.await.unwrap())
+    }
+}
+
+/// A handler that tells what was posted to it first.
+fn told() -> (
+    impl Fn(String) -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static,
+    tokio::sync::oneshot::Receiver<Value>,
+) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let handler = move |body: String| {
+        if let Some(tell) = tell.lock().unwrap().take() {
+            let _ = tell.send(serde_json::from_str(&body).unwrap());
+        }
+        std::future::ready("{}")
+    };
+    (handler, told)
 }
 
 #[tokio::test]

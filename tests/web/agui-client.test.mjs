@@ -16,8 +16,8 @@ const interludes = new Map();
 
 // Browsers and Node from 22 on have a WebSocket of their own, with the same interface.
 globalThis.WebSocket = class extends WebSocket {
-  constructor(url) {
-    super(url);
+  constructor(url, protocols) {
+    super(url, protocols);
     const connection = { socket: this, sent: [], frames: [] };
     connections.set(url, connection);
     this.on('message', (data) => connection.frames.push(JSON.parse(data.toString('utf8'))));
@@ -51,6 +51,22 @@ describe('an application with the documented agent class', {
     );
     const blocks = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => block);
     assert.ok(blocks.includes(code), 'the page has the file word for word');
+  });
+
+  it('shows its credential where the deployment asks for one, and its clones do', async () => {
+    const code = 'correct horse – battery staple';
+    const closed = await startLocal('--access-code', code);
+    try {
+      const url = `${closed.socket}?code`;
+      const agent = new WebSocketAgent({ url, credential: code });
+      assert.match(await ask(agent, '/slow 0'), /\bturn 1\b/);
+      assert.match(await ask(agent.clone(), '/slow 0'), /\bturn 2\b/);
+      const stranger = new WebSocketAgent({ url: `${closed.socket}?wrong`, credential: 'open sesame' });
+      stranger.addMessage({ id: 'm1', role: 'user', content: 'hello' });
+      await assert.rejects(stranger.runAgent(), /There is no connection to /);
+    } finally {
+      await closed.stop();
+    }
   });
 
   it('gets an answer, and the next one knows the conversation', async () => {

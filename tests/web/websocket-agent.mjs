@@ -1,16 +1,16 @@
 import { AbstractAgent } from '@ag-ui/client';
 import { Observable } from 'rxjs';
 
-/** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url })`, one connection for each run. */
+/** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url, credential })`, one connection for each run. */
 export class WebSocketAgent extends AbstractAgent {
-  constructor({ url, ...config }) {
+  constructor({ url, credential, ...config }) {
     super(config);
-    this.url = url;
+    Object.assign(this, { url, credential });
   }
 
   run(input) {
     return new Observable((subscriber) => {
-      const socket = new WebSocket(this.url);
+      const socket = new WebSocket(this.url, protocols(this.credential));
       const fail = (reason) => subscriber.error(new Error(reason));
       const pieces = [];
       let expected = 0;
@@ -43,8 +43,15 @@ export class WebSocketAgent extends AbstractAgent {
   }
 
   clone() {
-    return Object.assign(super.clone(), { url: this.url });
+    return Object.assign(super.clone(), { url: this.url, credential: this.credential });
   }
+}
+
+/** An access code or a token travels as a subprotocol, since addresses end up in logs. */
+function protocols(credential) {
+  if (!credential) return [];
+  const binary = String.fromCharCode(...new TextEncoder().encode(credential));
+  return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
 }
 
 /** The last prompt, or the last results: Bedrock keeps the history, and a frame has 32 KiB at most. */

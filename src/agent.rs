@@ -179,7 +179,7 @@ impl Answer {
         let wire = self.wire.take().ok_or_else(|| {
             Failure::new(ErrorCode::Internal).caused_by("the tap missed an event")
         })?;
-        Ok(Some((event(typed, wire, &self.session_id), self)))
+        Ok(Some((event(typed, &wire, &self.session_id), self)))
     }
 }
 
@@ -204,20 +204,20 @@ fn session_state(run: &Run) -> Result<Option<SessionState>, BuildError> {
     Ok((!is_empty).then(|| state.build()))
 }
 
-fn event(typed: ResponseStream, wire: WireEvent, session_id: &str) -> AgentEvent {
+fn event(typed: ResponseStream, wire: &WireEvent, session_id: &str) -> AgentEvent {
     match typed {
         ResponseStream::Chunk(chunk) => AgentEvent::Chunk {
-            citations: chunk.attribution.is_some().then(|| citations(&wire.payload)).flatten(),
+            citations: chunk.attribution.is_some().then(|| citations(wire.payload())).flatten(),
             bytes: chunk.bytes.map(Blob::into_inner).unwrap_or_default(),
         },
         ResponseStream::Trace(part) => {
-            AgentEvent::Trace { json: json(&wire.payload), usage: usage::usage(&part) }
+            AgentEvent::Trace { json: json(wire.payload()), usage: usage::usage(&part) }
         }
         ResponseStream::ReturnControl(payload) => match control::calls(&payload, session_id) {
             Some(calls) => AgentEvent::ReturnControl(calls),
             None => other(wire),
         },
-        ResponseStream::Files(_) => match files(&wire.payload) {
+        ResponseStream::Files(_) => match files(wire.payload()) {
             Some(files) => AgentEvent::Files(files),
             None => other(wire),
         },
@@ -225,8 +225,9 @@ fn event(typed: ResponseStream, wire: WireEvent, session_id: &str) -> AgentEvent
     }
 }
 
-fn other(wire: WireEvent) -> AgentEvent {
-    AgentEvent::Other { json: json(&wire.payload), name: wire.name }
+fn other(wire: &WireEvent) -> AgentEvent {
+    let name = wire.name().unwrap_or_else(|| "unknown".to_owned());
+    AgentEvent::Other { name, json: json(wire.payload()) }
 }
 
 /// The files in a payload, each untouched.

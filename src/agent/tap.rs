@@ -1,8 +1,9 @@
 //! A tap on the agent's event stream: each event's own JSON, beside the SDK's typed event.
 //!
 //! The SDK's types can't be serialised and know only what they were generated from. So an
-//! interceptor puts a tap between the connection and the SDK's decoder, which decodes the same
-//! frames and keeps each event's type and payload. The SDK decodes only what has passed the tap, so
+//! interceptor puts a tap between the connection and the SDK's decoder, which keeps each frame as it
+//! passes. It only looks how long a frame is: whether it is whole and what is in it, the SDK finds
+//! out. The SDK reads only what has passed the tap and ends at the first frame that is no event, so
 //! the events of the two come in pairs, in order.
 
 use std::collections::VecDeque;
@@ -13,21 +14,46 @@ use std::task::{Context, Poll, ready};
 use aws_sdk_bedrockagentruntime::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_bedrockagentruntime::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_bedrockagentruntime::error::BoxError;
-use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
+use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_eventstream::smithy::parse_response_headers;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::event_stream::Message;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-/// An event as it came on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a frame begins with: its length, the length of its headers, and a checksum of both, four
+/// bytes each ("Event stream encoding" of the Smithy specification).
+const PRELUDE: usize = 12;
+
+/// What a frame ends with, after its headers and its payload.
+const CHECKSUM: usize = 4;
+
+/// An event as it came on the wire: a frame that the SDK has checked.
+#[derive(Clone, Debug)]
 pub(crate) struct WireEvent {
-    /// Its type: `chunk`, `trace`, or one that the SDK does not know yet.
-    pub(crate) name: String,
+    frame: Bytes,
+}
+
+impl WireEvent {
+    /// Its type: `chunk`, `trace`, or one that the SDK does not know yet. `None` for a frame that is
+    /// no event, which the SDK returns as an error.
+    pub(crate) fn name(&self) -> Option<String> {
+        let message = read_message_from(&mut &*self.frame).ok()?;
+        let headers = parse_response_headers(&message).ok()?;
+        (headers.message_type.as_str() == "event").then(|| headers.smithy_type.as_str().to_owned())
+    }
+
     /// Its payload: JSON, if the agent keeps to its protocol.
-    pub(crate) payload: Bytes,
+    pub(crate) fn payload(&self) -> &[u8] {
+        let headers = number(&self.frame[4..]).unwrap_or_default();
+        let start = PRELUDE.saturating_add(headers);
+        self.frame.get(start..self.frame.len() - CHECKSUM).unwrap_or_default()
+    }
+}
+
+/// The number at the beginning of some bytes.
+fn number(bytes: &[u8]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()
 }
 
 /// The events that have passed the tap and were not taken yet. There are never more than one piece
@@ -76,57 +102,45 @@ impl Intercept for Tap {
         // Any other response is an error in one piece of JSON.
         if response.status().is_success() {
             let body = response.take_body();
-            let tapped = TappedBody {
-                body,
-                decoder: MessageFrameDecoder::new(),
-                undecoded: BytesMut::new(),
-                broken: false,
-                events: self.events.clone(),
-            };
+            let tapped = TappedBody::new(body, self.events.clone());
             *response.body_mut() = SdkBody::from_body_1_x(tapped);
         }
         Ok(())
     }
 }
 
-/// A body whose bytes pass unchanged, while the event-stream frames in them are decoded.
+/// A body whose bytes pass unchanged, while the event-stream frames in them are kept.
 struct TappedBody {
     body: SdkBody,
-    decoder: MessageFrameDecoder,
     /// The beginning of a frame whose rest has not arrived.
-    undecoded: BytesMut,
-    /// A frame could not be decoded. The SDK will say so when it comes to it.
+    partial: BytesMut,
+    /// A length is none that a frame can have. The SDK will say so when it comes to it.
     broken: bool,
     events: WireEvents,
 }
 
 impl TappedBody {
-    fn decode(&mut self, bytes: &[u8]) {
+    fn new(body: SdkBody, events: WireEvents) -> Self {
+        Self { body, partial: BytesMut::new(), broken: false, events }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
         if self.broken {
             return;
         }
-        self.undecoded.extend_from_slice(bytes);
+        self.partial.extend_from_slice(bytes);
         let mut queue = self.events.queue();
-        while !self.undecoded.is_empty() {
-            match self.decoder.decode_frame(&mut self.undecoded) {
-                Ok(DecodedFrame::Complete(message)) => queue.extend(event_of(&message)),
-                Ok(DecodedFrame::Incomplete) => break,
-                Err(_) => {
-                    self.broken = true;
-                    self.undecoded = BytesMut::new();
-                }
+        while let Some(length) = number(&self.partial) {
+            if length < PRELUDE + CHECKSUM {
+                self.broken = true;
+                self.partial = BytesMut::new();
+            } else if length <= self.partial.len() {
+                queue.push_back(WireEvent { frame: self.partial.split_to(length).freeze() });
+            } else {
+                break;
             }
         }
     }
-}
-
-/// The event in a frame; `None` for an exception, which the SDK returns as an error.
-fn event_of(message: &Message) -> Option<WireEvent> {
-    let headers = parse_response_headers(message).ok()?;
-    (headers.message_type.as_str() == "event").then(|| WireEvent {
-        name: headers.smithy_type.as_str().to_owned(),
-        payload: message.payload().clone(),
-    })
 }
 
 impl Body for TappedBody {
@@ -141,7 +155,7 @@ impl Body for TappedBody {
         if let Some(Ok(frame)) = &frame
             && let Some(bytes) = frame.data_ref()
         {
-            self.decode(bytes);
+            self.keep(bytes);
         }
         Poll::Ready(frame)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::access::{Access, Origins, Provider, is_safe_url};
 
@@ -56,7 +56,7 @@ pub struct Page {
 pub struct Log {
     /// `RUST_LOG` (directives as in `agent_relay=debug,info`) or else `AWS_LAMBDA_LOG_LEVEL`
     /// (`trace`, `debug`, `info`, `warn`, `error`, `fatal`); default `info`.
-    pub filter: String,
+    pub filter: Targets,
     /// `AWS_LAMBDA_LOG_FORMAT`: `JSON` or `Text` (default).
     pub json: bool,
 }
@@ -277,35 +277,43 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             }
         };
         let filter = match (self.get("RUST_LOG"), self.get("AWS_LAMBDA_LOG_LEVEL")) {
-            (Some(directives), _) => self.directives(directives),
-            (None, Some(level)) => self.level(&level),
-            (None, None) => "info".to_owned(),
+            (Some(directives), _) => self.directives(&directives),
+            (None, Some(level)) => everything(self.level(&level)),
+            (None, None) => everything(LevelFilter::INFO),
         };
         Log { filter, json }
     }
 
-    fn directives(&mut self, directives: String) -> String {
-        if let Err(error) = EnvFilter::builder().parse(&directives) {
+    fn directives(&mut self, directives: &str) -> Targets {
+        directives.parse().unwrap_or_else(|error| {
             self.problems.push(format!(
                 "RUST_LOG is \"{directives}\", which is not a log filter ({error}): set it to a level such as info, or to directives such as agent_relay=debug,info."
             ));
-        }
-        directives
+            Targets::default()
+        })
     }
 
-    fn level(&mut self, level: &str) -> String {
+    fn level(&mut self, level: &str) -> LevelFilter {
         match level.to_ascii_lowercase().as_str() {
+            "trace" => LevelFilter::TRACE,
+            "debug" => LevelFilter::DEBUG,
+            "info" => LevelFilter::INFO,
+            "warn" => LevelFilter::WARN,
             // Lambda has a level above `error`, which tracing has not.
-            "fatal" => "error".to_owned(),
-            known @ ("trace" | "debug" | "info" | "warn" | "error") => known.to_owned(),
+            "error" | "fatal" => LevelFilter::ERROR,
             _ => {
                 self.problems.push(format!(
                     "AWS_LAMBDA_LOG_LEVEL is \"{level}\", but it must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
                 ));
-                "info".to_owned()
+                LevelFilter::INFO
             }
         }
     }
+}
+
+/// A filter for what this function and its libraries say alike.
+fn everything(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level)
 }
 
 #[cfg(test)]
@@ -336,7 +344,7 @@ mod tests {
         assert_eq!(config.keepalive, Duration::from_secs(30));
         assert_eq!(config.max_prompt_chars, 100_000);
         assert!(!config.callback_endpoint_is_set);
-        assert_eq!(config.log.filter, "info");
+        assert_eq!(config.log.filter, everything(LevelFilter::INFO));
     }
 
     #[test]
@@ -411,8 +419,14 @@ mod tests {
 
     #[test]
     fn the_log_level_is_lambdas_and_rust_log_wins() {
-        assert_eq!(with("AWS_LAMBDA_LOG_LEVEL", "DEBUG").unwrap().log.filter, "debug");
-        assert_eq!(with("AWS_LAMBDA_LOG_LEVEL", "FATAL").unwrap().log.filter, "error");
+        assert_eq!(
+            with("AWS_LAMBDA_LOG_LEVEL", "DEBUG").unwrap().log.filter,
+            everything(LevelFilter::DEBUG)
+        );
+        assert_eq!(
+            with("AWS_LAMBDA_LOG_LEVEL", "FATAL").unwrap().log.filter,
+            everything(LevelFilter::ERROR)
+        );
         let both = config(&[
             REQUIRED[0],
             REQUIRED[1],
@@ -421,7 +435,7 @@ mod tests {
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
         ])
         .unwrap();
-        assert_eq!(both.log.filter, "warn");
+        assert_eq!(both.log.filter, everything(LevelFilter::WARN));
         assert!(both.log.json);
     }
 }

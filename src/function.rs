@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{
     ApiGatewayCustomAuthorizerPolicy, ApiGatewayCustomAuthorizerResponse, ApiGatewayProxyResponse,
@@ -19,6 +18,8 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
 use crate::after::{After, AfterLayer};
@@ -29,12 +30,12 @@ use crate::config::{Config, ConfigError, Log};
 use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, PostError};
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Authorize, Connect, Invocation, Message};
-use crate::http;
 use crate::page::{self, Page};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::{Limits, relay};
 use crate::report;
 use crate::request::Run;
+use crate::sdk;
 use crate::shutdown::Shutdown;
 
 /// How long before the function's own time is up the agent is told off, so that the client still
@@ -91,20 +92,20 @@ fn refuse_to_start(error: &StartError) -> ExitCode {
 }
 
 fn start_logging(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_env_filter(&log.filter).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_target(false);
+    let filtered = tracing_subscriber::registry().with(log.filter.clone());
     // Whoever calls `main` twice in one process keeps the first subscriber.
     let _already_set = if log.json {
         // The shape that Lambda's own JSON has, `timestamp` and `level` first.
-        builder.json().flatten_event(true).with_span_list(false).try_init()
+        filtered.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
     } else {
         // CloudWatch has the time of each line.
-        builder.without_time().with_ansi(false).try_init()
+        filtered.with(lines.without_time().with_ansi(false)).try_init()
     };
 }
 
 async fn run(config: Config) -> Result<(), StartError> {
-    let sdk =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http::client()).load().await;
+    let sdk = sdk::config().await;
     if sdk.region().is_none() {
         return Err(StartError::NoRegion);
     }

@@ -12,9 +12,9 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`http`] is the client of all calls to AWS. [`access`] decides who may connect, and [`page`] has
-//! the files of the page. [`local`] is the AWS of your own machine.
-//! [`error`] has the codes of everything that can go wrong, and [`retry`] says what is tried again.
+//! [`sdk`] configures all calls to AWS, [`http`] is their client, and [`retry`] says what is tried
+//! again. [`access`] decides who may connect, and [`page`] has the files of the page. [`error`] has
+//! the codes of everything that can go wrong. [`local`] is the AWS of your own machine.
 
 pub mod access;
 pub mod after;
@@ -33,5 +33,6 @@ pub mod relay;
 pub mod report;
 pub mod request;
 pub mod retry;
+pub mod sdk;
 pub mod shutdown;
 pub mod tool;

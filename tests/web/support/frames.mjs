@@ -4,7 +4,7 @@
 import { EventEmitter, once } from 'node:events';
 import { PATIENCE_MS } from './browser.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { Page, WebSocketRoute } from 'playwright-core' */
 
 /**
  * What the relay sent.
@@ -18,6 +18,8 @@ export class FrameGate {
   #held = [];
   #arrivals = new EventEmitter();
   #open = false;
+  /** The page's end of its latest connection. @type {WebSocketRoute | undefined} */
+  #latest;
 
   /**
    * Stands before a page, which must not have been loaded yet. The gate is closed at first.
@@ -26,6 +28,7 @@ export class FrameGate {
    */
   async guard(page) {
     await page.routeWebSocket(/./, (client) => {
+      this.#latest = client;
       client.connectToServer().onMessage((message) => {
         this.#held.push({ text: message.toString(), pass: () => client.send(message) });
         if (this.#open) this.#flush();
@@ -40,7 +43,7 @@ export class FrameGate {
    * @returns {Promise<Frame>}
    */
   async next() {
-    while (this.#held.length === 0) await once(this.#arrivals, 'frame', { signal: AbortSignal.timeout(PATIENCE_MS) });
+    while (this.#held.length === 0) await this.#arrival();
     const { text, pass } = /** @type {{text: string, pass: () => void}} */ (this.#held.shift());
     pass();
     return JSON.parse(text);
@@ -56,10 +59,34 @@ export class FrameGate {
     while (frame.type !== type) frame = await this.next();
   }
 
+  /**
+   * Takes out what is held back, once a frame of this type is among it.
+   *
+   * @param {string} type
+   * @returns {Promise<string[]>} the messages
+   */
+  async take(type) {
+    while (!this.#held.some(({ text }) => JSON.parse(text).type === type)) await this.#arrival();
+    return this.#held.splice(0).map(({ text }) => text);
+  }
+
+  /**
+   * Gives the page messages over the connection that it has now.
+   *
+   * @param {...string} messages
+   */
+  deliver(...messages) {
+    for (const message of messages) this.#latest?.send(message);
+  }
+
   /** Lets everything through, what is held back and what is still to come. */
   open() {
     this.#open = true;
     this.#flush();
+  }
+
+  async #arrival() {
+    await once(this.#arrivals, 'frame', { signal: AbortSignal.timeout(PATIENCE_MS) });
   }
 
   #flush() {

@@ -107,7 +107,8 @@ impl Agent {
         let call = self.call(run);
         let session_id = run.session_id.clone();
         let answer = async move { Answer::begin(call?, session_id).await };
-        stream::once(answer).try_flatten()
+        // The call's future is large, and whoever takes this stream may move it about.
+        Box::pin(stream::once(answer).try_flatten())
     }
 
     fn call(&self, run: &Run) -> Result<InvokeAgentFluentBuilder, Failure> {
@@ -152,7 +153,9 @@ impl Answer {
         let mut attempt = 1;
         loop {
             let wire = WireEvents::default();
-            let sent = call.clone().customize().interceptor(Tap::new(wire.clone())).send().await;
+            let call = call.clone().customize().interceptor(Tap::new(wire.clone()));
+            // Large, and no longer needed once the answer has begun.
+            let sent = Box::pin(call.send()).await;
             let (failure, nothing_happened) = match sent {
                 Ok(output) => {
                     let answer = Self { events: output.completion, wire, session_id };

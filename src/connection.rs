@@ -152,7 +152,8 @@ impl Connection for GatewayConnection {
         let mut attempt = 1;
         loop {
             let post = self.client.post_to_connection().connection_id(&self.id).data(frame.clone());
-            let Err(error) = post.send().await else { return Ok(attempt) };
+            // Large, and most of the time none is in flight.
+            let Err(error) = Box::pin(post.send()).await else { return Ok(attempt) };
             match Verdict::on(&error) {
                 Verdict::Gone => return Err(PostError::Gone),
                 Verdict::Final => return Err(PostError::Refused(error.into())),

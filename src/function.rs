@@ -243,7 +243,6 @@ impl Function {
     }
 
     /// Begins what a message asks for.
-    #[expect(clippy::large_futures, reason = "the work is boxed as a whole when it is left")]
     fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
         let connection = match self.connections.to(&message.origin) {
             Ok(connection) => connection,

@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 
 pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, file_bytes};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
-pub use function::{Function, FunctionError, Program};
+pub use function::{Function, FunctionError, Program, child};
 pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};
 pub use log::Log;

@@ -169,6 +169,14 @@ async fn the_end_of_the_function_is_the_end_of_everything() {
 }
 
 #[tokio::test]
+async fn the_function_does_not_outlive_a_command_that_was_killed() {
+    let local = Local::start(&[]).await;
+    assert!(signal("KILL", local.child.id().unwrap()).await);
+    let gone = async { while signal("0", local.function_pid).await {} };
+    soon("the function's end", gone).await;
+}
+
+#[tokio::test]
 async fn a_function_that_cannot_run_is_named() {
     let output = run(&["--port", "0", "--function", "/does/not/exist"]).await;
     assert_eq!(output.status.code(), Some(1));

@@ -117,7 +117,7 @@ struct Arguments {
 fn main() -> ExitCode {
     // The child process comes in here: see `Program::Own`.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
-        return agent_relay::function::main();
+        return agent_relay::local::child();
     }
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Runtime::new() {

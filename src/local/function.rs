@@ -1,12 +1,12 @@
 //! The function as a child process.
 
-use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio, exit};
 use std::time::Duration;
+use std::{io, thread};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -27,10 +27,24 @@ pub enum Program {
     Executable(PathBuf),
 }
 
+/// What [`Program::Own`] does as the function: what the function does, and an end when its parent has
+/// ended, even if that was killed and could not end it.
+#[must_use]
+pub fn child() -> ExitCode {
+    thread::spawn(|| {
+        // Nothing is ever written there, so it ends with the parent.
+        let _parent_ended = io::copy(&mut io::stdin(), &mut io::sink());
+        exit(1)
+    });
+    crate::function::main()
+}
+
 /// The running function. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Function {
     child: Child,
+    /// Open for as long as this process lives, see [`child`].
+    _stdin: Option<ChildStdin>,
     /// The tasks that copy its output to the journal.
     logs: JoinSet<()>,
     journal: Journal,
@@ -86,7 +100,9 @@ impl Function {
         };
         let mut command = Command::new(&path);
         if *program == Program::Own {
-            command.arg("function");
+            command.arg("function").stdin(Stdio::piped());
+        } else {
+            command.stdin(Stdio::null());
         }
         if aws.options.agent == Agent::Scripted {
             // With these the SDK would look for the machine's own account.
@@ -97,7 +113,6 @@ impl Function {
         let mut child = command
             .envs(aws.function_environment())
             .envs(changes.iter().copied())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -113,7 +128,8 @@ impl Function {
         if let Some(output) = child.stderr.take() {
             logs.spawn(log(output, journal.clone()));
         }
-        let mut function = Self { child, logs, journal, pid };
+        let stdin = child.stdin.take();
+        let mut function = Self { child, _stdin: stdin, logs, journal, pid };
         function.ready().await?;
         Ok(function)
     }

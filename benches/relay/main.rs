@@ -9,6 +9,7 @@
 //! - [`workloads`]: what is measured of whom, how often.
 //! - [`figures`]: figures of several runs, and what they are compared with.
 //! - [`report`]: the table, the goals and the JSON.
+//! - [`agreement`]: whether two runs agree.
 //! - [`plot`]: the pictures.
 
 #![allow(
@@ -18,6 +19,7 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "figures for people; none of them needs 53 bits")]
 
+mod agreement;
 mod client;
 mod figures;
 mod functions;
@@ -54,6 +56,9 @@ struct Arguments {
     /// Writes the figures there, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Tells where this run does not agree with an earlier one, whose figures are in this file
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
     /// Draws the plots into this directory
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -64,6 +69,10 @@ struct Arguments {
 
 fn main() {
     let arguments = Arguments::parse();
+    let earlier = arguments.compare.as_ref().map(|file| {
+        let json = fs::read(file).expect("the earlier figures can be read");
+        serde_json::from_slice(&json).expect("the earlier figures are JSON")
+    });
     allow_many_sockets();
     let built = Built::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -76,6 +85,9 @@ fn main() {
     let series = runtime.block_on(workloads::run(&arguments, &built, &mut figures));
 
     print!("{}", report::markdown(&figures, &built, arguments.quick));
+    if let Some(earlier) = &earlier {
+        print!("{}", agreement::markdown(&figures, earlier));
+    }
     let json = report::json(&figures, &built).to_string();
     let target = built.directory().with_file_name("benchmarks");
     fs::create_dir_all(&target).expect("a directory for the figures");

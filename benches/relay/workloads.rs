@@ -7,7 +7,7 @@ use crate::Arguments;
 use crate::figures::{Figures, quantile};
 use crate::functions::{Built, Function};
 use crate::process::Process;
-use crate::turn::{Answer, Turn, cold, crowd, measure};
+use crate::turn::{Answer, cold, crowd, measure};
 
 use Function::{AwaitEach, Bare, Nothing, PythonBuffering, PythonStreaming, Relay};
 
@@ -16,7 +16,7 @@ pub(crate) const FIRST: &str = "first text";
 pub(crate) const COLD: &str = "cold start";
 pub(crate) const SIZE: &str = "size";
 pub(crate) const USUAL: &str = "usual, 0 ms";
-pub(crate) const FAST: &str = "fast, 0 ms";
+const FAST: &str = "fast, 0 ms";
 pub(crate) const FAST_20: &str = "fast, 20 ms";
 pub(crate) const FLAT: &str = "flat out, 0 ms";
 pub(crate) const FLAT_1000: &str = "flat out 1,000, 0 ms";
@@ -51,78 +51,78 @@ const WORKLOADS: [Workload; 12] = [
         latency_ms: 0,
         functions: &[
             (Relay, 5),
-            (AwaitEach, 3),
-            (Bare, 3),
-            (PythonStreaming, 3),
-            (PythonBuffering, 3),
+            (AwaitEach, 5),
+            (Bare, 5),
+            (PythonStreaming, 5),
+            (PythonBuffering, 5),
         ],
     },
     Workload {
         name: "usual, 20 ms",
         answer: USUAL_ANSWER,
         latency_ms: 20,
-        functions: &[(Relay, 3), (AwaitEach, 3), (PythonStreaming, 3), (PythonBuffering, 3)],
+        functions: &[(Relay, 5), (AwaitEach, 5), (PythonStreaming, 5), (PythonBuffering, 5)],
     },
     Workload {
         name: "usual, 80 ms",
         answer: USUAL_ANSWER,
         latency_ms: 80,
-        functions: &[(Relay, 3), (AwaitEach, 3), (PythonStreaming, 1)],
+        functions: &[(Relay, 5), (AwaitEach, 5), (PythonStreaming, 5)],
     },
     Workload {
         name: FAST,
         answer: FAST_ANSWER,
         latency_ms: 0,
-        functions: &[(Relay, 3), (AwaitEach, 1), (Bare, 3), (PythonStreaming, 1)],
+        functions: &[(Relay, 5), (AwaitEach, 3), (Bare, 5), (PythonStreaming, 3)],
     },
     Workload {
         name: "fast, 5 ms",
         answer: FAST_ANSWER,
         latency_ms: 5,
-        functions: &[(Relay, 2), (AwaitEach, 1)],
+        functions: &[(Relay, 5), (AwaitEach, 2)],
     },
     Workload {
         name: FAST_20,
         answer: FAST_ANSWER,
         latency_ms: 20,
         functions: &[
-            (Relay, 3),
-            (AwaitEach, 1),
-            (Bare, 1),
-            (PythonStreaming, 1),
-            (PythonBuffering, 1),
+            (Relay, 5),
+            (AwaitEach, 2),
+            (Bare, 5),
+            (PythonStreaming, 2),
+            (PythonBuffering, 2),
         ],
     },
-    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 2)] },
+    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 3)] },
     Workload {
         name: "traced, 20 ms",
         answer: Answer { chunks: 500, rate: 100, trace_kib: Some(30) },
         latency_ms: 20,
-        functions: &[(Relay, 3), (PythonStreaming, 1)],
+        functions: &[(Relay, 5), (PythonStreaming, 3)],
     },
     Workload {
         name: FLAT,
         answer: FLAT_ANSWER,
         latency_ms: 0,
         functions: &[
-            (Relay, 7),
-            (AwaitEach, 3),
-            (Bare, 7),
-            (PythonStreaming, 1),
-            (PythonBuffering, 3),
+            (Relay, 15),
+            (AwaitEach, 5),
+            (Bare, 15),
+            (PythonStreaming, 3),
+            (PythonBuffering, 5),
         ],
     },
     Workload {
         name: "flat out, 20 ms",
         answer: FLAT_ANSWER,
         latency_ms: 20,
-        functions: &[(Relay, 3), (Bare, 3)],
+        functions: &[(Relay, 7), (Bare, 7)],
     },
     Workload {
         name: FLAT_1000,
         answer: Answer::new(1000, 0),
         latency_ms: 0,
-        functions: &[(Relay, 15)],
+        functions: &[(Relay, 25)],
     },
     Workload {
         name: FLAT_100,
@@ -143,13 +143,9 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figu
     runner.first_text(figures).await;
     let mut series = Series::new();
     for workload in &WORKLOADS {
-        for (function, runs) in workload.functions {
-            if runner.wants(workload.name, *function) {
-                let last = runner.turns(workload, *function, *runs, figures).await;
-                if workload.name == FAST_20 {
-                    series.push((*function, last.lags));
-                }
-            }
+        let lags = runner.turns(workload, figures).await;
+        if workload.name == FAST_20 {
+            series = lags;
         }
     }
     runner.crowds(figures).await;
@@ -218,45 +214,54 @@ impl Runner<'_> {
         }
     }
 
-    /// From the agent's first byte to the client's first text, in many short turns.
-    async fn first_text(&self, figures: &mut Figures) {
-        for function in [Relay, AwaitEach, Bare, PythonStreaming] {
-            if !self.wants(FIRST, function) {
-                continue;
+    /// The functions that are wanted in a workload, each started and warm.
+    async fn contenders(
+        &self,
+        workload: &str,
+        functions: &[(Function, usize)],
+        latency: Duration,
+    ) -> Vec<Contender> {
+        let mut contenders = Vec::new();
+        for (function, runs) in functions {
+            if self.wants(workload, *function) {
+                let process = Process::start(self.built, *function, latency, 1).await;
+                // The first turn opens connections.
+                measure(&process, Answer::new(10, 0)).await;
+                contenders.push(Contender { function: *function, process, runs: self.runs(*runs) });
             }
-            let process = Process::start(self.built, function, Duration::ZERO, 1).await;
-            // One after the other, so that each run has a p99 of its own.
-            for _ in 0..self.runs(5) {
-                let mut firsts = Vec::new();
-                for _ in 0..self.repetitions(if function.is_python() { 20 } else { 60 }) {
-                    firsts.push(measure(&process, Answer::new(2, 50)).await.lags[0].1);
-                }
-                firsts.sort();
-                figures.add_time(FIRST, function, "p50 ms", quantile(&firsts, 0.5));
-                figures.add_time(FIRST, function, "p99 ms", quantile(&firsts, 0.99));
-            }
-            process.stop().await;
         }
+        contenders
     }
 
-    async fn turns(
-        &self,
-        workload: &Workload,
-        function: Function,
-        runs: usize,
-        figures: &mut Figures,
-    ) -> Turn {
-        let Workload { name, mut answer, latency_ms, .. } = *workload;
+    /// From the agent's first byte to the client's first text, in many short turns.
+    async fn first_text(&self, figures: &mut Figures) {
+        let functions = [Relay, AwaitEach, Bare, PythonStreaming].map(|function| (function, 5));
+        let contenders = self.contenders(FIRST, &functions, Duration::ZERO).await;
+        for contender in in_turns(&contenders) {
+            let function = contender.function;
+            let mut firsts = Vec::new();
+            for _ in 0..self.repetitions(if function.is_python() { 20 } else { 40 }) {
+                firsts.push(measure(&contender.process, Answer::new(2, 50)).await.lags[0].1);
+            }
+            firsts.sort();
+            figures.add_time(FIRST, function, "p50 ms", quantile(&firsts, 0.5));
+            figures.add_time(FIRST, function, "p99 ms", quantile(&firsts, 0.99));
+        }
+        stop(contenders).await;
+    }
+
+    /// One turn after the other. Returns the lags of each function's last.
+    async fn turns(&self, workload: &Workload, figures: &mut Figures) -> Series {
+        let Workload { name, mut answer, latency_ms, functions } = *workload;
         if self.arguments.quick {
             answer.chunks = answer.chunks.min(100);
         }
         let latency = Duration::from_millis(latency_ms);
-        let process = Process::start(self.built, function, latency, 1).await;
-        // The first turn opens connections.
-        measure(&process, Answer::new(10, 0)).await;
-        let mut last = None;
-        for _ in 0..self.runs(runs) {
-            let turn = measure(&process, answer).await;
+        let contenders = self.contenders(name, functions, latency).await;
+        let mut series = Series::new();
+        for Contender { function, process, .. } in in_turns(&contenders) {
+            let function = *function;
+            let turn = measure(process, answer).await;
             let mut lags: Vec<Duration> = turn.lags.iter().map(|(_, lag)| *lag).collect();
             let last_lag = lags[lags.len() - 1];
             lags.sort();
@@ -269,42 +274,71 @@ impl Runner<'_> {
             figures.add_time(name, function, "CPU ms", turn.cpu);
             let a_chunk = turn.cpu.as_secs_f64() * 1e6 / answer.chunks as f64;
             figures.add(name, function, "CPU µs a chunk", a_chunk);
-            last = Some(turn);
+            figures.add(name, function, "memory MB", process.peak_memory_mb());
+            series.retain(|(earlier, _)| *earlier != function);
+            series.push((function, turn.lags));
         }
-        let memory = process.peak_memory_mb();
-        figures.add(name, function, "memory MB", memory);
-        process.stop().await;
-        last.expect("there is at least one run")
+        stop(contenders).await;
+        series
     }
 
     /// Many turns at once in one process.
     async fn crowds(&self, figures: &mut Figures) {
         for (turns, name) in CROWDS {
-            for function in [Relay, AwaitEach] {
-                if !self.wants(name, function) {
-                    continue;
-                }
-                for _ in 0..self.runs(3) {
-                    let concurrency = u16::try_from(turns).expect("as many as Lambda allows");
-                    // Classic Lambda takes one at a time; a process for many is another one.
-                    let concurrency = concurrency + 1;
-                    let process =
-                        Process::start(self.built, function, CROWD_LATENCY, concurrency).await;
-                    let answer =
-                        if self.arguments.quick { Answer::new(5, 5) } else { CROWD_ANSWER };
-                    // One turn alone would else pay for all that only a first turn does.
-                    measure(&process, Answer::new(10, 0)).await;
-                    let (cpu, posts) = crowd(&process, answer, turns).await;
-                    let memory = process.peak_memory_mb();
-                    let each = turns as f64;
-                    figures.add(name, function, "posts", posts as f64 / each);
-                    figures.add_time(name, function, "CPU ms", cpu / u32::from(concurrency - 1));
-                    let a_chunk = cpu.as_secs_f64() * 1e6 / (each * answer.chunks as f64);
-                    figures.add(name, function, "CPU µs a chunk", a_chunk);
-                    figures.add(name, function, "memory MB", memory);
-                    process.stop().await;
+            let functions = [Relay, AwaitEach].into_iter().filter(|each| self.wants(name, *each));
+            let functions: Vec<Function> = functions.collect();
+            for round in 0..self.runs(5) {
+                for function in &functions {
+                    if *function == AwaitEach && round >= 3 {
+                        continue;
+                    }
+                    self.crowd(name, *function, turns, figures).await;
                 }
             }
         }
+    }
+
+    async fn crowd(&self, name: &str, function: Function, turns: usize, figures: &mut Figures) {
+        // Classic Lambda takes one at a time; a process for many is another one.
+        let concurrency = u16::try_from(turns + 1).expect("as many as Lambda allows");
+        let process = Process::start(self.built, function, CROWD_LATENCY, concurrency).await;
+        let answer = if self.arguments.quick { Answer::new(5, 5) } else { CROWD_ANSWER };
+        // One turn alone would else pay for all that only a first turn does.
+        measure(&process, Answer::new(10, 0)).await;
+        let (cpu, posts) = crowd(&process, answer, turns).await;
+        let each = turns as f64;
+        figures.add(name, function, "posts", posts as f64 / each);
+        let cpu_ms = cpu.as_secs_f64() * 1e3 / each;
+        figures.add(name, function, "CPU ms", cpu_ms);
+        figures.add(name, function, "CPU µs a chunk", cpu_ms * 1e3 / answer.chunks as f64);
+        figures.add(name, function, "memory MB", process.peak_memory_mb());
+        process.stop().await;
+    }
+}
+
+/// A function that is measured beside others.
+struct Contender {
+    function: Function,
+    process: Process,
+    /// How often it is measured.
+    runs: usize,
+}
+
+/// Whose turn it is, one after the other, so that whatever else happens on the machine meets all of
+/// them. Who is measured less often than others is so at regular distances.
+fn in_turns(contenders: &[Contender]) -> impl Iterator<Item = &Contender> {
+    let rounds = contenders.iter().map(|contender| contender.runs).max().unwrap_or_default();
+    (0..rounds).flat_map(move |round| {
+        let is_due = move |contender: &&Contender| {
+            let runs_before = |round: usize| round * contender.runs / rounds;
+            runs_before(round + 1) > runs_before(round)
+        };
+        contenders.iter().filter(is_due)
+    })
+}
+
+async fn stop(contenders: Vec<Contender>) {
+    for contender in contenders {
+        contender.process.stop().await;
     }
 }

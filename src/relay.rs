@@ -12,7 +12,8 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
+use futures::future::FutureExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
@@ -182,29 +183,31 @@ impl<'a> Turn<'a> {
     {
         // `None` when there is nothing more to expect. Dropping the stream frees the agent.
         let mut events = pin!(events);
-        let mut post = pin!(Fuse::terminated());
+        // At most one. In here it is polled only when it has something to say, and not with each of the
+        // agent's events.
+        let mut post = FuturesUnordered::new();
         let mut keepalive = pin!(sleep(limits.keepalive));
         let mut deadline = pin!(sleep_until(limits.deadline));
         let mut hard_deadline = pin!(sleep_until(limits.hard_deadline));
         let mut shutdown = pin!(shutdown.fuse());
 
         loop {
-            if post.is_terminated() {
+            if post.is_empty() {
                 match self.outbox.next_frame() {
                     Some(frame) => {
                         self.bytes += frame.len() as u64;
-                        post.set(connection.post(frame).fuse());
+                        post.push(connection.post(frame));
                     }
                     None if events.is_none() => break,
                     None => {}
                 }
             }
-            let silent = post.is_terminated() && events.is_some();
+            let silent = post.is_empty() && events.is_some();
             let has_room = self.outbox.weight() < limits.outbox_bytes;
             tokio::select! {
                 // Posts first: each one that ends makes room, and lets the next begin.
                 biased;
-                posted = &mut post => match posted {
+                Some(posted) = post.next() => match posted {
                     Ok(attempts) => {
                         self.retried_posts += u64::from(attempts) - 1;
                         keepalive.as_mut().reset(Instant::now() + limits.keepalive);
@@ -232,7 +235,7 @@ impl<'a> Turn<'a> {
                     // taken without a look at everything else after each event.
                     for _ in 0..AT_A_TIME {
                         let has_room = self.outbox.weight() < limits.outbox_bytes;
-                        if post.is_terminated() || events.is_none() || !has_room {
+                        if post.is_empty() || events.is_none() || !has_room {
                             break;
                         }
                         match next(events.as_mut().as_pin_mut()).now_or_never() {

@@ -29,5 +29,5 @@ fn a_chunk_in_a_post_of_its_own_costs_these_allocations() {
 
 #[test]
 fn a_chunk_among_others_in_a_post_costs_these_allocations() {
-    assert_close(allocations_of_a_chunk(Posts::After(100)), 15.44);
+    assert_close(allocations_of_a_chunk(Posts::After(100)), 12.0);
 }

@@ -5,7 +5,7 @@ import { element } from './dom.js';
 import { outline, read, Renderer } from './markdown.js';
 import { TextFlow } from './text-flow.js';
 
-/** @import { Links, Mark } from './markdown.js' */
+/** @import { Links, Mark } from './types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
 
 /** @typedef {{body: number, shown: number, marker: string, flow: TextFlow}} Fence */

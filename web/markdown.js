@@ -5,15 +5,8 @@ import { element } from './dom.js';
 import { TextFlow } from './text-flow.js';
 import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
 
+/** @import { Links, Mark } from './types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
-
-/**
- * A reference at a place of the source text: the numbers of the sources that what stands before rests on.
- *
- * @typedef {{at: number, numbers: number[]}} Mark
- */
-
-/** Link definitions by their label, as marked keeps them. @typedef {Record<string, {href: string, title: string | null}>} Links */
 
 /** Deeper quotes and lists are shown as they were typed: nobody reads them, and each level is lexed again. */
 const MAX_DEPTH = 12;

@@ -6,8 +6,7 @@ import { TextFlow } from './text-flow.js';
 import { sectionsOf } from './trace-detail.js';
 import { inSlices } from './trace-slices.js';
 
-/** @import { Kind } from './trace-event.js' */
-/** @import { Step, StepStatus } from './trace-tree.js' */
+/** @import { Kind, Step, StepStatus } from './types.d.ts' */
 
 /** What each kind is called. @type {Record<Kind, string>} */
 export const KINDS = {

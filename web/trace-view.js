@@ -5,8 +5,7 @@ import { Row } from './trace-row.js';
 import { inSlices } from './trace-slices.js';
 import { TraceTree } from './trace-tree.js';
 
-/** @import { Trace } from './trace-file.js' */
-/** @import { Step } from './trace-tree.js' */
+/** @import { Step, Trace } from './types.d.ts' */
 
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;

@@ -11,9 +11,7 @@ import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { isOpen, notesOf } from './turn.js';
 import { reveal } from './typewriter.js';
 
-/** @import { Mark } from './markdown.js' */
-/** @import { ToolAnswer } from './request.js' */
-/** @import { Message, Turn } from './turn.js' */
+/** @import { Mark, Message, Turn, Wishes } from './types.d.ts' */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
 const SILENCE_MS = 2_500;
@@ -53,14 +51,6 @@ const SLOW_MS = 8;
  * @property {number} drawn when
  * @property {number} grown when text came last
  * @property {boolean} ended
- */
-
-/**
- * What a reader can ask of a turn.
- *
- * @typedef {object} Wishes
- * @property {(turn: Turn) => void} retry
- * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer
  */
 
 /** The list of turns. */

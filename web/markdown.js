@@ -2,6 +2,7 @@
 // Nothing is ever parsed as HTML: tags in an answer are text.
 
 import { element } from './dom.js';
+import { listOf } from './long-list.js';
 import { TextFlow } from './text-flow.js';
 import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
 
@@ -185,9 +186,7 @@ export class Renderer {
 
   /** @param {Tokens.List} token */
   #list(token) {
-    const list = element(token.ordered ? 'ol' : 'ul', '', ...token.items.map((item) => this.item(item, token.loose)));
-    if (list instanceof HTMLOListElement && token.start !== 1) list.start = Number(token.start);
-    return list;
+    return listOf(token.ordered ? 'ol' : 'ul', Number(token.start), token.items.map((item) => this.item(item, token.loose)));
   }
 
   /** @param {Tokens.Table} token */

@@ -12,6 +12,8 @@ import { useChat } from './support/chat.mjs';
 const LENGTH = 64 * 1024;
 /** How much more the last quarter may cost than the first: a block more or less that falls into it. */
 const MOST = 1.25;
+/** How many elements may stand in one. */
+const MOST_SIBLINGS = 100;
 
 /** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
 
@@ -56,11 +58,12 @@ describe('in Chromium', () => {
       };
       Object.assign(window, {
         /** @param {string[]} chunks */
-        grown(chunks) {
+        async grown(chunks) {
           const root = document.createElement('div');
           const stream = new MarkdownStream(root);
           let text = '';
-          return quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
+          const costs = await quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
+          return { costs, widest: Math.max(...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount)) };
         },
         /** @param {{source: string, event: unknown}[]} events */
         traced(events) {
@@ -96,8 +99,10 @@ describe('in Chromium', () => {
   };
   for (const [name, text] of Object.entries(texts)) {
     test(`${name}: a chunk at the end costs what one at the start does`, async (t) => {
-      const costs = /** @type {Cost[]} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
-      t.diagnostic(JSON.stringify(costs));
+      const { costs, widest } = /** @type {{costs: Cost[], widest: number}} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
+      t.diagnostic(JSON.stringify({ costs, widest }));
+      // Where one of a thousand siblings changes, a browser looks at them all.
+      assert.ok(widest <= MOST_SIBLINGS, `${widest} elements stand in one`);
       assert.ok(costs.every(({ changed }) => changed > 0));
       assertLevel(costs, 'read');
       assertLevel(costs, 'changed');

@@ -1,6 +1,7 @@
 // The shapes that modules of the page hand to one another. For editors and `tsc`; browsers never load it.
 
 import type { Fragments } from './fragments.js';
+import type { MarkdownStream } from './markdown-stream.js';
 
 /** The page's settings. */
 export interface Config {
@@ -249,4 +250,41 @@ export interface Step {
   parent: Step | undefined;
   children: Step[];
   events: AgentEvent[];
+}
+
+/** One message of an answer, as far as it is shown. */
+export interface AnswerPart {
+  stream: MarkdownStream;
+  /** How much of its text, in UTF-16 units. */
+  shown: number;
+  /** How much is to be shown once it is drawn. */
+  due: number;
+  marks: Mark[];
+  /** How many citations they stand for. */
+  cited: number;
+  /** When it may be drawn. */
+  next: number;
+}
+
+/** The elements of one turn, and how much of its state they show already. */
+export interface AnswerView {
+  answer: HTMLElement;
+  body: HTMLElement;
+  thinking: HTMLElement;
+  doing: HTMLElement;
+  notes: HTMLElement;
+  extras: HTMLElement;
+  files: HTMLElement;
+  foot: HTMLElement;
+  messages: Map<Message, AnswerPart>;
+  noted: string;
+  /** How many citations, files and calls are shown. */
+  extra: number;
+  /** How many events were looked at. */
+  events: number;
+  /** When it was. */
+  drawn: number;
+  /** When text came last. */
+  grown: number;
+  ended: boolean;
 }

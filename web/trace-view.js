@@ -35,7 +35,7 @@ export class TraceView {
    * @param {object} parts
    * @param {() => boolean} parts.collapsed whether new collaborators are closed
    * @param {(row: Row) => unknown} parts.added
-   * @param {() => void} parts.drawn
+   * @param {() => void} parts.drawn after each slice of rows
    */
   constructor(turn, parts) {
     this.turn = turn;
@@ -88,9 +88,8 @@ export class TraceView {
         return true;
       }
       this.#drawing = false;
-      this.#parts.drawn();
       return false;
-    });
+    }, this.#parts.drawn);
   }
 
   /** Leaves what is not drawn yet for later. */

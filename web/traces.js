@@ -93,7 +93,8 @@ export class Traces {
     this.#events += view.take();
     this.#count.hidden = false;
     this.#count.textContent = String(this.#events);
-    if (view === this.#shown && !view.isOpen) this.#draw();
+    // Apart from the end of the answer, which is read as a whole.
+    if (view === this.#shown && !view.isOpen) setTimeout(() => this.#draw());
   }
 
   /**

@@ -14,6 +14,8 @@ const LENGTH = 64 * 1024;
 const MOST = 1.25;
 /** How many elements may stand in one. */
 const MOST_SIBLINGS = 100;
+/** How many rows of a trace may be made for one picture. */
+const MOST_ROWS = 24;
 
 /** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
 
@@ -65,6 +67,24 @@ describe('in Chromium', () => {
           const costs = await quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
           return { costs, widest: Math.max(...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount)) };
         },
+        /** How many rows each slice adds of a trace that is there at once. @param {{source: string, event: unknown}[]} events */
+        async sliced(events) {
+          const turn = { prompt: '', status: 'done', events: events.map((event) => ({ at: 0, ...event })), sentAt: 0 };
+          /** @type {number[]} */
+          const totals = [0];
+          const all = Promise.withResolvers();
+          const drawn = () => {
+            totals.push(view.list.querySelectorAll('.step').length);
+            if (totals.at(-1) === view.tree.size) all.resolve(undefined);
+          };
+          const view = new TraceView(turn, { collapsed: () => false, added: () => {}, drawn });
+          view.take();
+          document.querySelector('#traces-list')?.replaceChildren(view.list);
+          view.draw();
+          await all.promise;
+          const summary = /** @type {Element} */ (view.list.querySelector('summary'));
+          return { slices: totals.slice(1).map((total, index) => total - (totals[index] ?? 0)), counted: getComputedStyle(summary).counterIncrement };
+        },
         /** @param {{source: string, event: unknown}[]} events */
         traced(events) {
           /** @type {(value?: unknown) => void} */
@@ -108,6 +128,12 @@ describe('in Chromium', () => {
       assertLevel(costs, 'changed');
     });
   }
+
+  test('a trace that is there at once is drawn in small slices, and no step makes the browser count the others', async () => {
+    const { slices, counted } = /** @type {{slices: number[], counted: string}} */ (await page.evaluate((events) => /** @type {any} */ (window).sliced(events), await traceEvents(200)));
+    assert.ok(slices.length > 1 && slices.every((rows) => rows <= MOST_ROWS), String(slices));
+    assert.equal(counted, 'none');
+  });
 
   test('a trace: so does a step', async (t) => {
     const events = await traceEvents(2000);

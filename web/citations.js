@@ -2,8 +2,7 @@
 
 import { at, listAt, numberAt, textAt } from './json.js';
 
-/** @import { Mark } from './markdown.js' */
-/** @import { Message, Source } from './types.d.ts' */
+/** @import { Mark, Message, Source } from './types.d.ts' */
 
 /** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
 const PLACES = [

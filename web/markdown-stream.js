@@ -2,18 +2,17 @@
 // and its elements are changed where they differ, so that a selection in them stays.
 
 import { element } from './dom.js';
+import { itemsOf, PART, setItems } from './long-list.js';
 import { outline, read, Renderer } from './markdown.js';
+import { morph, reconcile } from './morph.js';
 import { TextFlow } from './text-flow.js';
 
-/** @import { Links, Mark } from './markdown.js' */
+/** @import { Links, Mark } from './types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
 
 /** @typedef {{body: number, shown: number, marker: string, flow: TextFlow}} Fence */
 /** @typedef {{from: number, node: HTMLElement, items: number, loose: boolean, ordered: boolean, mark: string}} OpenList */
 /** A block whose text is complete. @typedef {{raw: string, node: HTMLElement | undefined, links: number, loose: boolean}} Frozen */
-
-/** So many blocks stand in one part: a change in one makes the browser look at the blocks of that part only. */
-const PART = 16;
 
 /** An answer as it is written. */
 export class MarkdownStream {
@@ -187,11 +186,11 @@ export class MarkdownStream {
     const list = /** @type {OpenList} */ (this.#list);
     if (token.loose && !list.loose) {
       // The items before were shown close together; this happens once in a list at most.
-      for (const item of [...list.node.children].slice(0, list.items)) loosen(item);
+      for (const item of itemsOf(list.node).slice(0, list.items)) loosen(item);
       list.loose = true;
     }
     const fresh = token.items.map((item) => renderer.item(item, list.loose));
-    reconcile(list.node, list.items, fresh);
+    list.node = setItems(list.node, list.items, fresh);
     return list.node;
   }
 
@@ -327,44 +326,4 @@ function closed(text) {
   if (open.length === 0 || open.length > 3) return text.slice(0, start) + line;
   line = line.trimEnd();
   return text.slice(0, start) + line + open.reverse().join('');
-}
-
-/**
- * Makes the children of an element, from one on, those of a list.
- *
- * @param {HTMLElement} parent
- * @param {number} from
- * @param {HTMLElement[]} wanted
- */
-function reconcile(parent, from, wanted) {
-  for (const [index, node] of wanted.entries()) {
-    const here = parent.children[from + index];
-    if (here === undefined) parent.append(node);
-    else if (node.parentNode === null) morph(here, node);
-    else if (node.parentNode !== parent) here.before(node);
-    else while (parent.children[from + index] !== node) parent.children[from + index]?.remove();
-  }
-  while (parent.children.length > from + wanted.length) parent.lastElementChild?.remove();
-}
-
-/**
- * Makes a node equal to another by as few changes as are easily found.
- *
- * @param {ChildNode} old
- * @param {ChildNode} fresh which is used up
- */
-function morph(old, fresh) {
-  if (old instanceof Text && fresh instanceof Text) {
-    if (fresh.data.startsWith(old.data)) {
-      if (fresh.length > old.length) old.appendData(fresh.data.slice(old.length));
-    } else old.data = fresh.data;
-  } else if (old.cloneNode(false).isEqualNode(fresh.cloneNode(false))) {
-    const [olds, news] = [[...old.childNodes], [...fresh.childNodes]];
-    for (const [index, node] of news.entries()) {
-      const here = olds[index];
-      if (here) morph(here, node);
-      else old.appendChild(node);
-    }
-    for (const extra of olds.slice(news.length)) extra.remove();
-  } else old.replaceWith(fresh);
 }

@@ -2,18 +2,12 @@
 // Nothing is ever parsed as HTML: tags in an answer are text.
 
 import { element } from './dom.js';
+import { listOf } from './long-list.js';
 import { TextFlow } from './text-flow.js';
 import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
 
+/** @import { Links, Mark } from './types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
-
-/**
- * A reference at a place of the source text: the numbers of the sources that what stands before rests on.
- *
- * @typedef {{at: number, numbers: number[]}} Mark
- */
-
-/** Link definitions by their label, as marked keeps them. @typedef {Record<string, {href: string, title: string | null}>} Links */
 
 /** Deeper quotes and lists are shown as they were typed: nobody reads them, and each level is lexed again. */
 const MAX_DEPTH = 12;
@@ -192,9 +186,7 @@ export class Renderer {
 
   /** @param {Tokens.List} token */
   #list(token) {
-    const list = element(token.ordered ? 'ol' : 'ul', '', ...token.items.map((item) => this.item(item, token.loose)));
-    if (list instanceof HTMLOListElement && token.start !== 1) list.start = Number(token.start);
-    return list;
+    return listOf(token.ordered ? 'ol' : 'ul', Number(token.start), token.items.map((item) => this.item(item, token.loose)));
   }
 
   /** @param {Tokens.Table} token */

@@ -1,6 +1,6 @@
 // What the page sends: one AG-UI `RunAgentInput` for each prompt.
 
-/** @typedef {import('./types.d.ts').ToolAnswer} ToolAnswer */
+/** @import { ToolAnswer } from './types.d.ts' */
 
 /** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;

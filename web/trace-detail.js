@@ -4,7 +4,7 @@ import { sourcesOf } from './citations.js';
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 import { assessmentsOf, findingOf } from './trace-event.js';
 
-/** @import { Step } from './trace-tree.js' */
+/** @import { Step } from './types.d.ts' */
 
 /**
  * Text as it is, or rows of names and values.

@@ -4,21 +4,7 @@
 import { oneLine } from './format.js';
 import { at, listAt, numberAt, textAt } from './json.js';
 
-/**
- * @typedef {'pre-processing' | 'routing' | 'rationale' | 'model' | 'knowledge-base' | 'action-group' | 'return-control'
- *   | 'code' | 'collaborator' | 'guardrail' | 'reprompt' | 'post-processing' | 'answer' | 'custom' | 'failure' | 'unknown'} Kind
- */
-
-/**
- * @typedef {object} Finding
- * @property {Kind} kind
- * @property {string} name one line
- * @property {string} [half] set when a step has two events: which pair it belongs to
- * @property {boolean} [output] whether it is the second half of that pair
- * @property {unknown} body the innermost object
- * @property {'failed' | 'intervened'} [status]
- * @property {string} [reason] why, one line
- */
+/** @import { Finding, Kind } from './types.d.ts' */
 
 /**
  * @param {string} source

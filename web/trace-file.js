@@ -2,13 +2,7 @@
 
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
-/** @import { AgentEvent, Status, Turn } from './turn.js' */
-
-/**
- * What the viewer needs to know of a turn.
- *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>} Trace
- */
+/** @import { AgentEvent, Status, Trace } from './types.d.ts' */
 
 /** Larger files are not opened: reading them would take the tab down. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;

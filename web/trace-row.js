@@ -6,8 +6,8 @@ import { TextFlow } from './text-flow.js';
 import { sectionsOf } from './trace-detail.js';
 import { inSlices } from './trace-slices.js';
 
-/** @import { Kind } from './trace-event.js' */
-/** @import { Step, StepStatus } from './trace-tree.js' */
+/** @import { Section } from './trace-detail.js' */
+/** @import { Kind, Step, StepStatus } from './types.d.ts' */
 
 /** What each kind is called. @type {Record<Kind, string>} */
 export const KINDS = {
@@ -146,22 +146,8 @@ export class Row {
       );
     });
     box.append(copy);
-    /** @type {[HTMLElement, string][]} */
-    const texts = [];
-    for (const section of raw ? [{ title: 'JSON', text: json() }] : sectionsOf(this.step)) {
-      box.append(element('h3', '', section.title));
-      if ('rows' in section) {
-        box.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
-      } else {
-        const pre = element('pre');
-        pre.tabIndex = 0;
-        pre.setAttribute('role', 'region');
-        pre.setAttribute('aria-label', `${section.title} of step ${this.step.id + 1}`);
-        box.append(pre);
-        texts.push([pre, section.text]);
-      }
-    }
-    this.#stop = pour(texts);
+    const sections = raw ? [{ title: 'JSON', text: json() }] : sectionsOf(this.step);
+    this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }
 
   /** A closed row keeps nothing: a trace may have megabytes. */
@@ -172,28 +158,54 @@ export class Row {
 }
 
 /**
- * Writes long texts bit by bit.
+ * Does in slices what a generator does.
  *
- * @param {[HTMLElement, string][]} texts
+ * @param {Generator<void>} work
  * @returns {() => void} stops it
  */
-function pour(texts) {
-  /** @type {[TextFlow, string][]} */
-  const flows = texts.map(([pre, text]) => {
-    const end = cut(text, PAGE_LENGTH);
-    if (end < text.length) pre.after(more(pre, text.slice(end)));
-    return [new TextFlow(pre), text.slice(0, end)];
-  });
-  let [index, offset] = [0, 0];
-  return inSlices(() => {
-    const [flow, text] = flows[index] ?? [];
-    if (flow === undefined || text === undefined) return false;
-    const end = cut(text, offset + SLICE_LENGTH);
-    flow.append(text.slice(offset, end));
-    offset = end;
-    if (offset >= text.length) [index, offset] = [index + 1, 0];
-    return true;
-  });
+function sliced(work) {
+  return inSlices(() => !work.next().done);
+}
+
+/**
+ * Shows sections, of which there may be hundreds.
+ *
+ * @param {HTMLElement} box
+ * @param {Section[]} sections
+ * @param {string} where
+ */
+function* show(box, sections, where) {
+  for (const section of sections) {
+    box.append(element('h3', '', section.title));
+    if ('rows' in section) {
+      box.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
+      yield;
+    } else {
+      const pre = element('pre');
+      pre.tabIndex = 0;
+      pre.setAttribute('role', 'region');
+      pre.setAttribute('aria-label', `${section.title} ${where}`);
+      box.append(pre);
+      yield* pour(pre, section.text);
+    }
+  }
+}
+
+/**
+ * Writes a long text bit by bit.
+ *
+ * @param {HTMLElement} pre
+ * @param {string} text
+ */
+function* pour(pre, text) {
+  const flow = new TextFlow(pre);
+  const last = cut(text, PAGE_LENGTH);
+  if (last < text.length) pre.after(more(pre, text.slice(last)));
+  for (let from = 0, end; from < last; from = end) {
+    end = Math.min(cut(text, from + SLICE_LENGTH), last);
+    flow.append(text.slice(from, end));
+    yield;
+  }
 }
 
 /**
@@ -215,7 +227,7 @@ function more(pre, rest) {
   button.type = 'button';
   button.addEventListener('click', () => {
     button.remove();
-    pour([[pre, rest]]);
+    sliced(pour(pre, rest));
   });
   return button;
 }

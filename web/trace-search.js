@@ -1,6 +1,6 @@
 // Looking for words in a step. No DOM.
 
-/** @import { Step } from './trace-tree.js' */
+/** @import { Step } from './types.d.ts' */
 
 /**
  * Whether a step has these words in its name, its kind, or anywhere in its events.

@@ -5,8 +5,7 @@ import { Row } from './trace-row.js';
 import { inSlices } from './trace-slices.js';
 import { TraceTree } from './trace-tree.js';
 
-/** @import { Trace } from './trace-file.js' */
-/** @import { Step } from './trace-tree.js' */
+/** @import { Step, Trace } from './types.d.ts' */
 
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;
@@ -36,7 +35,7 @@ export class TraceView {
    * @param {object} parts
    * @param {() => boolean} parts.collapsed whether new collaborators are closed
    * @param {(row: Row) => unknown} parts.added
-   * @param {() => void} parts.drawn
+   * @param {() => void} parts.drawn after each slice of rows
    */
   constructor(turn, parts) {
     this.turn = turn;
@@ -89,9 +88,8 @@ export class TraceView {
         return true;
       }
       this.#drawing = false;
-      this.#parts.drawn();
       return false;
-    });
+    }, this.#parts.drawn);
   }
 
   /** Leaves what is not drawn yet for later. */

@@ -10,9 +10,8 @@ import { KINDS } from './trace-row.js';
 import { inSlices } from './trace-slices.js';
 import { TraceView } from './trace-view.js';
 
-/** @import { Kind } from './trace-event.js' */
-/** @import { Trace } from './trace-file.js' */
 /** @import { Row } from './trace-row.js' */
+/** @import { Kind, Trace } from './types.d.ts' */
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
@@ -94,7 +93,8 @@ export class Traces {
     this.#events += view.take();
     this.#count.hidden = false;
     this.#count.textContent = String(this.#events);
-    if (view === this.#shown && !view.isOpen) this.#draw();
+    // Apart from the end of the answer, which is read as a whole.
+    if (view === this.#shown && !view.isOpen) setTimeout(() => this.#draw());
   }
 
   /**

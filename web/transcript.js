@@ -11,9 +11,7 @@ import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { isOpen, notesOf } from './turn.js';
 import { reveal } from './typewriter.js';
 
-/** @import { Mark } from './markdown.js' */
-/** @import { ToolAnswer } from './request.js' */
-/** @import { Message, Turn } from './turn.js' */
+/** @import { AnswerView, Message, Turn, Wishes } from './types.d.ts' */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
 const SILENCE_MS = 2_500;
@@ -22,52 +20,11 @@ const LONGEST_STEP_MS = 50;
 /** Drawing that takes longer than this is done less often, so that the page stays quick. */
 const SLOW_MS = 8;
 
-/**
- * One message of an answer.
- *
- * @typedef {object} Part
- * @property {MarkdownStream} stream
- * @property {number} shown how much of its text, in UTF-16 units
- * @property {number} due how much is to be shown once it is drawn
- * @property {Mark[]} marks
- * @property {number} cited how many citations they stand for
- * @property {number} next when it may be drawn
- */
-
-/**
- * The elements of one turn, and how much of its state they show already.
- *
- * @typedef {object} View
- * @property {HTMLElement} answer
- * @property {HTMLElement} body
- * @property {HTMLElement} thinking
- * @property {HTMLElement} doing
- * @property {HTMLElement} notes
- * @property {HTMLElement} extras
- * @property {HTMLElement} files
- * @property {HTMLElement} foot
- * @property {Map<Message, Part>} messages
- * @property {string} noted
- * @property {number} extra how many citations, files and calls are shown
- * @property {number} events how many were looked at
- * @property {number} drawn when
- * @property {number} grown when text came last
- * @property {boolean} ended
- */
-
-/**
- * What a reader can ask of a turn.
- *
- * @typedef {object} Wishes
- * @property {(turn: Turn) => void} retry
- * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer
- */
-
 /** The list of turns. */
 export class Transcript {
   #list;
   #wishes;
-  /** @type {Map<Turn, View>} */
+  /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -131,20 +88,20 @@ export class Transcript {
     answer.setAttribute('aria-busy', 'true');
 
     this.#list.append(prompt, answer);
-    /** @type {View} */
+    /** @type {AnswerView} */
     const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: false };
     this.#views.set(turn, view);
     return view;
   }
 
-  /** @param {View} view @param {Turn} turn @param {number} extra */
+  /** @param {AnswerView} view @param {Turn} turn @param {number} extra */
   #showExtras(view, turn, extra) {
     view.extra = extra;
     view.files.append(...turn.files.slice(view.files.children.length).map(fileCard));
     view.files.hidden = turn.files.length === 0;
   }
 
-  /** @param {View} view @param {Turn} turn */
+  /** @param {AnswerView} view @param {Turn} turn */
   #end(view, turn) {
     view.ended = true;
     view.answer.setAttribute('aria-busy', 'false');
@@ -163,7 +120,7 @@ export class Transcript {
 }
 
 /**
- * @param {View} view
+ * @param {AnswerView} view
  * @param {Turn} turn
  * @param {Message} message
  * @param {number} elapsed since the last picture; without end to show everything
@@ -198,7 +155,7 @@ function showText(view, turn, message, elapsed, now) {
 /**
  * Says that the agent is at work, on what, and for how long, while there is nothing else to see.
  *
- * @param {View} view
+ * @param {AnswerView} view
  * @param {Turn} turn
  * @param {number} now
  */
@@ -215,7 +172,7 @@ function showActivity(view, turn, now) {
 }
 
 /**
- * @param {View} view
+ * @param {AnswerView} view
  * @param {Turn} turn
  */
 function showNotes(view, turn) {
@@ -227,7 +184,7 @@ function showNotes(view, turn) {
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
 }
 
-/** @param {View} view */
+/** @param {AnswerView} view */
 function takeBackEnd(view) {
   view.ended = false;
   view.answer.setAttribute('aria-busy', 'true');

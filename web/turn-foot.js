@@ -4,8 +4,7 @@ import { copy, element, press } from './dom.js';
 import { counted, duration, oneLine } from './format.js';
 import { anchor } from './markdown.js';
 
-/** @import { Wishes } from './transcript.js' */
-/** @import { Failure, Source, Turn } from './types.d.ts' */
+/** @import { Failure, Source, Turn, Wishes } from './types.d.ts' */
 
 /** @param {Source[]} sources */
 export function sourceList(sources) {

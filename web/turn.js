@@ -5,12 +5,7 @@ import { counted } from './format.js';
 import { FragmentError, Fragments } from './fragments.js';
 import { at, listAt, numberAt, parseJson, textAt } from './json.js';
 
-/** @import { ToolAnswer } from './types.d.ts' */
-/** @typedef {import('./types.d.ts').AgentEvent} AgentEvent */
-/** @typedef {import('./types.d.ts').Failure} Failure */
-/** @typedef {import('./types.d.ts').Message} Message */
-/** @typedef {import('./types.d.ts').Status} Status */
-/** @typedef {import('./types.d.ts').Turn} Turn */
+/** @import { Failure, Message, Status, ToolAnswer, Turn } from './types.d.ts' */
 
 /**
  * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run

@@ -36,7 +36,7 @@ const RUN_FINISHED = { type: 'RUN_FINISHED', threadId: 't', runId: 'run-1' };
 const raw = (event, source = 'bedrock-agent') => ({ type: 'RAW', source, event });
 /** @param {object} value */
 const fragment = (value) => ({ type: 'CUSTOM', name: 'relay.fragment', value });
-/** @param {import('../../web/turn.js').Turn} turn */
+/** @param {import('../../web/types.d.ts').Turn} turn */
 const textOf = (turn) => turn.messages.map((message) => message.text).join('|');
 
 describe('every kind of frame', () => {

@@ -12,6 +12,10 @@ import { useChat } from './support/chat.mjs';
 const LENGTH = 64 * 1024;
 /** How much more the last quarter may cost than the first: a block more or less that falls into it. */
 const MOST = 1.25;
+/** How many elements may stand in one. */
+const MOST_SIBLINGS = 100;
+/** How many rows of a trace may be made for one picture. */
+const MOST_ROWS = 24;
 
 /** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
 
@@ -56,11 +60,30 @@ describe('in Chromium', () => {
       };
       Object.assign(window, {
         /** @param {string[]} chunks */
-        grown(chunks) {
+        async grown(chunks) {
           const root = document.createElement('div');
           const stream = new MarkdownStream(root);
           let text = '';
-          return quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
+          const costs = await quarters(root, chunks.length, (step) => stream.grow((text += chunks[step])));
+          return { costs, widest: Math.max(...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount)) };
+        },
+        /** How many rows each slice adds of a trace that is there at once. @param {{source: string, event: unknown}[]} events */
+        async sliced(events) {
+          const turn = { prompt: '', status: 'done', events: events.map((event) => ({ at: 0, ...event })), sentAt: 0 };
+          /** @type {number[]} */
+          const totals = [0];
+          const all = Promise.withResolvers();
+          const drawn = () => {
+            totals.push(view.list.querySelectorAll('.step').length);
+            if (totals.at(-1) === view.tree.size) all.resolve(undefined);
+          };
+          const view = new TraceView(turn, { collapsed: () => false, added: () => {}, drawn });
+          view.take();
+          document.querySelector('#traces-list')?.replaceChildren(view.list);
+          view.draw();
+          await all.promise;
+          const summary = /** @type {Element} */ (view.list.querySelector('summary'));
+          return { slices: totals.slice(1).map((total, index) => total - (totals[index] ?? 0)), counted: getComputedStyle(summary).counterIncrement };
         },
         /** @param {{source: string, event: unknown}[]} events */
         traced(events) {
@@ -96,13 +119,21 @@ describe('in Chromium', () => {
   };
   for (const [name, text] of Object.entries(texts)) {
     test(`${name}: a chunk at the end costs what one at the start does`, async (t) => {
-      const costs = /** @type {Cost[]} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
-      t.diagnostic(JSON.stringify(costs));
+      const { costs, widest } = /** @type {{costs: Cost[], widest: number}} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
+      t.diagnostic(JSON.stringify({ costs, widest }));
+      // Where one of a thousand siblings changes, a browser looks at them all.
+      assert.ok(widest <= MOST_SIBLINGS, `${widest} elements stand in one`);
       assert.ok(costs.every(({ changed }) => changed > 0));
       assertLevel(costs, 'read');
       assertLevel(costs, 'changed');
     });
   }
+
+  test('a trace that is there at once is drawn in small slices, and no step makes the browser count the others', async () => {
+    const { slices, counted } = /** @type {{slices: number[], counted: string}} */ (await page.evaluate((events) => /** @type {any} */ (window).sliced(events), await traceEvents(200)));
+    assert.ok(slices.length > 1 && slices.every((rows) => rows <= MOST_ROWS), String(slices));
+    assert.equal(counted, 'none');
+  });
 
   test('a trace: so does a step', async (t) => {
     const events = await traceEvents(2000);

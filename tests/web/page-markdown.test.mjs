@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { useChat } from './support/chat.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { CDPSession, Page } from 'playwright-core' */
 
 const VENDORED = new URL('../../web/vendor/marked.esm.js', import.meta.url);
 const SHA_256 = '5371fea86fd0656b4fc7bea7c94c663109d82789b69433eeee78d42895aa44de';
@@ -95,13 +95,18 @@ const PLAIN = {
   setext: ['Title\n-----\n\ntext', 'Titletext', 'h4'],
   mail: ['<ada@example.com>', 'ada@example.com', 'a[href="mailto:ada@example.com"]'],
   'windows lines': ['one\r\n\r\n- a\r\n- b\r\n', 'one a b', 'ul > li + li'],
-  'long list': [Array.from({ length: 60 }, (_, index) => `${index + 1}. item *${index}*\n`).join(''), Array.from({ length: 60 }, (_, index) => `item ${index}`).join(''), 'ol > li:nth-child(60) > em'],
+  'long list': [Array.from({ length: 60 }, (_, index) => `${index + 1}. item *${index}*\n`).join(''), Array.from({ length: 60 }, (_, index) => `item ${index}`).join(''), '[role=list] > ol[start="49"] > li:nth-child(12) > em'],
+  'long list that becomes loose': [`${'- a\n'.repeat(40)}\n- b\n- c\n`, `${'a'.repeat(40)}bc`, '[role=list] > ul:first-child > li:first-child > p'],
+  'list of seventeen': [`7. ${'a\n1. '.repeat(17).slice(0, -3)}`, 'a'.repeat(17), 'ol[start="7"] + ol[start="23"] > li:only-child'],
+  'long list in a list': [`- a\n${'  - b\n'.repeat(20)}- c\n`, `a${'b'.repeat(20)}c`, 'ul > li > [role=list] > ul + ul > li + li'],
   'list that becomes loose': [`${'- a\n'.repeat(12)}\n- b\n- c\n`, `${'a'.repeat(12)}bc`, 'li:first-child > p'],
   'two lists': [`${'- a\n'.repeat(6)}${'* b\n'.repeat(6)}1. c\n2. d\n`, `${'a'.repeat(6)}${'b'.repeat(6)}cd`, 'ul + ul + ol'],
   'long code': [`${FENCE}js\n${'const a = 1;\n'.repeat(60)}${FENCE}\n\nend`, `jsCopy${'const a = 1;\n'.repeat(60).trimEnd()}end`, 'pre'],
   'code in a list': [`- a\n\n  ${FENCE}\n  x\n  ${FENCE}\n- b\n`, 'aCopyxb', 'li pre'],
   'fence in a fence': [`${FENCE}${FENCE}\n${FENCE}\nx\n${FENCE}\n${FENCE}${FENCE}\n\nafter`, `Copy${FENCE}\nx\n${FENCE}after`, 'pre + *, div.code + p'],
 };
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const { openForAll } = useChat();
 
@@ -139,7 +144,7 @@ describe('in Chromium', () => {
       const { MarkdownStream } = await import(new URL('markdown-stream.js', document.baseURI).href);
       const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON'.split(' '));
       const attributes = new Set('class href target rel start tabindex role aria-label type'.split(' '));
-      const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'flow']);
+      const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow']);
       Object.assign(window, {
         /** @param {string} text @param {number} step */
         rendered(text, step) {
@@ -214,9 +219,36 @@ describe('in Chromium', () => {
       }
     });
 
+    test('a long list is one list, to the eye and to assistive technology', async () => {
+      await rendered(`Intro.\n\n${'1. word\n'.repeat(200)}\nOutro.\n`, 16);
+      const looks = await page.locator('#transcript > div').evaluate((root) => {
+        root.classList.add('prose');
+        for (const part of root.querySelectorAll('*')) if (part instanceof HTMLElement) part.style.contentVisibility = 'visible';
+        const items = [...root.querySelectorAll('li')].map((item) => item.getBoundingClientRect());
+        const steps = items.slice(1).map(({ top }, index) => top - (items[index]?.top ?? 0));
+        return { lefts: [...new Set(items.map(({ left }) => left))].length, steps: [...new Set(steps.map(Math.round))].length };
+      });
+      assert.deepEqual(looks, { lefts: 1, steps: 1 });
+      const session = await page.context().newCDPSession(page);
+      const { nodes } = await session.send('Accessibility.queryAXTree', { objectId: await objectOf(session, '#transcript'), role: 'list' });
+      assert.equal(nodes.filter(({ ignored }) => !ignored).length, 1);
+      const { nodes: items } = await session.send('Accessibility.queryAXTree', { objectId: await objectOf(session, '#transcript'), role: 'listitem' });
+      assert.equal(items.filter(({ ignored }) => !ignored).length, 200);
+      await page.evaluate(AXE);
+      // @ts-expect-error: axe is a global of its script.
+      const { violations } = await page.evaluate(() => window.axe.run('#transcript'));
+      assert.deepEqual(violations.map((/** @type {{id: string}} */ { id }) => id), []);
+    });
+
     test('copying a block of code gives its text', async () => {
       const { text } = await rendered(`${FENCE}\n${'line <b>\n'.repeat(3000)}${FENCE}`);
       assert.equal(text, `Copy${'line <b>\n'.repeat(3000).trimEnd()}`);
     });
   });
 });
+
+/** @param {CDPSession} session @param {string} selector @returns {Promise<string>} what the protocol calls the element */
+async function objectOf(session, selector) {
+  const { result } = await session.send('Runtime.evaluate', { expression: `document.querySelector('${selector}')` });
+  return result.objectId ?? '';
+}

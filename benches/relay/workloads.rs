@@ -79,7 +79,7 @@ const WORKLOADS: [Workload; 12] = [
         name: "fast, 5 ms",
         answer: FAST_ANSWER,
         latency_ms: 5,
-        functions: &[(Relay, 5), (AwaitEach, 2)],
+        functions: &[(Relay, 5), (AwaitEach, 3)],
     },
     Workload {
         name: FAST_20,
@@ -90,7 +90,7 @@ const WORKLOADS: [Workload; 12] = [
             (AwaitEach, 2),
             (Bare, 5),
             (PythonStreaming, 2),
-            (PythonBuffering, 2),
+            (PythonBuffering, 5),
         ],
     },
     Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 3)] },

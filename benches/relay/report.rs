@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figures, Spread};
 use crate::functions::{Built, Function};
-use crate::workloads::{COLD, CROWDS, FAST_20, FIRST, FLAT, FLAT_100, FLAT_1000, SIZE};
+use crate::workloads::{
+    COLD, CROWDS, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000, FLAT_1000_20,
+    SIZE,
+};
 
 use Function::{AwaitEach, Bare, Nothing, PythonStreaming, Relay};
 
@@ -125,6 +128,11 @@ fn goals(figures: &Figures) -> Vec<Goal> {
     let marginal = |more, less, chunks: f64| Some((cpu(more)? - cpu(less)?) / chunks);
     let length_growth =
         growth(&[marginal(FLAT_1000, FLAT_100, 900.0), marginal(FLAT, FLAT_1000, 9000.0)]);
+    // Here all three have about as many posts.
+    let length_growth_20 = growth(&[
+        marginal(FLAT_1000_20, FLAT_100_20, 900.0),
+        marginal(FLAT_20, FLAT_1000_20, 9000.0),
+    ]);
     vec![
         goal("cold start to `/next`, ms", 6.0, relay(COLD, next)),
         goal("cold start, times the do-nothing binary's", 2.0, times(COLD, Nothing, next)),
@@ -159,6 +167,7 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         goal("zip, MB", 4.0, relay(SIZE, "zip MB")),
         goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),
         goal("growth of CPU for a further chunk, 100 to 10,000 chunks", 1.15, length_growth),
+        goal("the same, posts of 20 ms", 1.15, length_growth_20),
     ]
 }
 

@@ -21,6 +21,9 @@ pub(crate) const FAST_20: &str = "fast, 20 ms";
 pub(crate) const FLAT: &str = "flat out, 0 ms";
 pub(crate) const FLAT_1000: &str = "flat out 1,000, 0 ms";
 pub(crate) const FLAT_100: &str = "flat out 100, 0 ms";
+pub(crate) const FLAT_20: &str = "flat out, 20 ms";
+pub(crate) const FLAT_1000_20: &str = "flat out 1,000, 20 ms";
+pub(crate) const FLAT_100_20: &str = "flat out 100, 20 ms";
 pub(crate) const CROWDS: [(usize, &str); 3] =
     [(1, "1 turn"), (100, "100 turns"), (1000, "1,000 turns")];
 
@@ -44,7 +47,7 @@ const FLAT_ANSWER: Answer = Answer::new(10_000, 0);
 const CROWD_ANSWER: Answer = Answer::new(50, 5);
 const CROWD_LATENCY: Duration = Duration::from_millis(20);
 
-const WORKLOADS: [Workload; 12] = [
+const WORKLOADS: [Workload; 14] = [
     Workload {
         name: USUAL,
         answer: USUAL_ANSWER,
@@ -113,7 +116,7 @@ const WORKLOADS: [Workload; 12] = [
         ],
     },
     Workload {
-        name: "flat out, 20 ms",
+        name: FLAT_20,
         answer: FLAT_ANSWER,
         latency_ms: 20,
         functions: &[(Relay, 7), (Bare, 7)],
@@ -128,6 +131,18 @@ const WORKLOADS: [Workload; 12] = [
         name: FLAT_100,
         answer: Answer::new(100, 0),
         latency_ms: 0,
+        functions: &[(Relay, 25)],
+    },
+    Workload {
+        name: FLAT_1000_20,
+        answer: Answer::new(1000, 0),
+        latency_ms: 20,
+        functions: &[(Relay, 25)],
+    },
+    Workload {
+        name: FLAT_100_20,
+        answer: Answer::new(100, 0),
+        latency_ms: 20,
         functions: &[(Relay, 25)],
     },
 ];

@@ -167,7 +167,7 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         goal("zip, MB", 4.0, relay(SIZE, "zip MB")),
         goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),
         goal("growth of CPU for a further chunk, 100 to 10,000 chunks", 1.15, length_growth),
-        goal("the same, posts of 20 ms", 1.15, length_growth_20),
+        goal("growth with length, posts of 20 ms", 1.15, length_growth_20),
     ]
 }
 

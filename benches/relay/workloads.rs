@@ -289,9 +289,12 @@ impl Runner<'_> {
             figures.add_time(name, function, "CPU ms", turn.cpu);
             let a_chunk = turn.cpu.as_secs_f64() * 1e6 / answer.chunks as f64;
             figures.add(name, function, "CPU µs a chunk", a_chunk);
-            figures.add(name, function, "memory MB", process.peak_memory_mb());
             series.retain(|(earlier, _)| *earlier != function);
             series.push((function, turn.lags));
+        }
+        for Contender { function, process, .. } in &contenders {
+            // The peak of one process, however many turns it had.
+            figures.add(name, *function, "memory MB", process.peak_memory_mb());
         }
         stop(contenders).await;
         series

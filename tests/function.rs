@@ -367,6 +367,29 @@ async fn a_missing_variable_ends_the_start_with_a_sentence() {
     }
 }
 
+/// Elsewhere than on Lambda, the Region and the credentials may come from wherever the SDK looks.
+#[tokio::test]
+async fn the_region_and_the_credentials_may_stand_in_files() {
+    let file = |name: &str, text: &str| {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let credentials = "[default]\naws_access_key_id = A\naws_secret_access_key = B\n";
+    let aws = start(Options::default()).await;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_agent-relay"));
+    command.env_clear().envs(aws.function_environment());
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        command.env_remove(name);
+    }
+    command.env("AWS_SHARED_CREDENTIALS_FILE", file("credentials-of-the-function", credentials));
+    command
+        .env("AWS_CONFIG_FILE", file("config-of-the-function", "[default]\nregion = eu-west-1\n"));
+    let _function = command.stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut client = Client::connect(&aws, &[]).await.unwrap();
+    assert_eq!(text(&ask(&mut client, &prompt("/tokens 3 200")).await), numbers(3));
+}
+
 #[tokio::test]
 async fn prompts_and_answers_are_not_logged() {
     let stage = Stage::set(Options::default()).await;
@@ -397,6 +420,21 @@ async fn output(stage: &Stage) -> Vec<String> {
         _ => None,
     };
     stage.aws.journal().events().into_iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn lambdas_log_level_decides_what_is_said() {
+    for (level, says, is_silent_about) in
+        [("INFO", "INFO", "DEBUG"), ("ERROR", "ERROR", "INFO"), ("DEBUG", "DEBUG", "TRACE")]
+    {
+        let changes = [("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", level)];
+        let stage = Stage::with_environment(Options::default(), &changes).await;
+        stage.ask(&prompt("/error validationException 3")).await;
+        let lines = output(&stage).await;
+        let at =
+            |level: &str| lines.iter().any(|line| line.contains(&format!("\"level\":\"{level}\"")));
+        assert!(at(says) && !at(is_silent_about), "{level}: {lines:#?}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ const CHECKSUM: usize = 4;
 /// An event as it came on the wire: a frame that the SDK has checked.
 #[derive(Clone, Debug)]
 pub(crate) struct WireEvent {
+    /// At least a prelude and a checksum.
     frame: Bytes,
 }
 

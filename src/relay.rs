@@ -1,10 +1,10 @@
 //! Agent events ⇒ frames, in order: the heart.
 //!
 //! One task, one `select!` over four things: the post in flight, the agent, the keepalive and the
-//! deadline. With no post in flight an event is posted at once. While one is, what arrives waits in
-//! the [`Outbox`], where adjacent text becomes one frame: so a chunk is at most about two posts
-//! behind the agent at any rate, and a fast agent costs fewer posts, not more delay. When the outbox
-//! is full, the agent is not read until there is room again.
+//! deadline. With no post in flight an event is posted at once, together with what came with it.
+//! While one is, what arrives waits in the [`Outbox`], where adjacent text becomes one frame: so a
+//! chunk is at most about two posts behind the agent at any rate, and a fast agent costs fewer posts,
+//! not more delay. When the outbox is full, the agent is not read until there is room again.
 
 use std::any::Any;
 use std::future::pending;
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::future::FutureExt as _;
 use futures::stream::FuturesUnordered;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
@@ -30,9 +31,9 @@ use crate::tool::{ToolCall, Wants};
 pub mod outbox;
 mod utf8;
 
-/// How many events that are there already are taken before the post in flight is looked after: so
-/// many take less than a tenth of a millisecond.
-const AT_A_TIME: usize = 16;
+/// How many events that are there already are taken before the posts are looked after: so many take
+/// less than half a millisecond.
+const AT_A_TIME: usize = 128;
 
 /// The limits of a relay.
 #[derive(Clone, Copy, Debug)]
@@ -203,7 +204,6 @@ impl<'a> Turn<'a> {
                 }
             }
             let silent = post.is_empty() && events.is_some();
-            let has_room = self.outbox.weight() < limits.outbox_bytes;
             tokio::select! {
                 // Posts first: each one that ends makes room, and lets the next begin.
                 biased;
@@ -229,25 +229,40 @@ impl<'a> Turn<'a> {
                         self.fail(Failure::new(ErrorCode::Internal).saying(message));
                     }
                 }
-                event = next(events.as_mut().as_pin_mut()), if has_room => {
+                event = next(events.as_mut().as_pin_mut()), if self.has_room(limits) => {
                     self.hear(event, events.as_mut());
-                    // What else is there already waits for the post in flight all the same, so it is
-                    // taken without a look at everything else after each event.
-                    for _ in 0..AT_A_TIME {
-                        let has_room = self.outbox.weight() < limits.outbox_bytes;
-                        if post.is_empty() || events.is_none() || !has_room {
-                            break;
-                        }
-                        match next(events.as_mut().as_pin_mut()).now_or_never() {
-                            Some(event) => self.hear(event, events.as_mut()),
-                            None => break,
-                        }
-                    }
+                    self.hear_what_is_there(events.as_mut(), limits).await;
                 }
                 () = &mut keepalive, if silent => self.outbox.push(Event::Keepalive),
             }
         }
         self.failure.take().map_or(Outcome::Finished, Outcome::Failed)
+    }
+
+    /// What the agent has said already: it goes into the next post together, whether one is in flight
+    /// or not.
+    async fn hear_what_is_there<S>(&mut self, mut events: Pin<&mut Option<S>>, limits: &Limits)
+    where
+        S: Stream<Item = Result<AgentEvent, Failure>>,
+    {
+        for _ in 0..AT_A_TIME {
+            if events.is_none() || !self.has_room(limits) {
+                return;
+            }
+            let mut event = next(events.as_mut().as_pin_mut()).now_or_never();
+            if event.is_none() {
+                // The agent's connection is a task of its own, which reads on when it is its turn.
+                yield_now().await;
+                event = next(events.as_mut().as_pin_mut()).now_or_never();
+            }
+            let Some(event) = event else { return };
+            self.hear(event, events.as_mut());
+        }
+    }
+
+    /// Whether the agent may be read.
+    fn has_room(&self, limits: &Limits) -> bool {
+        self.outbox.weight() < limits.outbox_bytes
     }
 
     /// What the agent says next, or that this is all, for good or bad.

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-use recorded::{Posts, Recorded};
+use recorded::Recorded;
 
 /// The expected figures, by the processor's architecture.
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instructions.json");
@@ -24,9 +24,8 @@ const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instructions.
 /// rest is for other versions of the compiler.
 const TOLERANCE: f64 = 1.05;
 
-/// The turns: their names, as the figures' file has them, and how their posts go.
-const TURNS: [(&str, Posts); 2] =
-    [("a chunk in a post of its own", Posts::AtOnce), ("a chunk among 100", Posts::After(100))];
+/// The turns: their names, as the figures' file has them, and how many chunks come together.
+const TURNS: [(&str, usize); 2] = [("a chunk in a post of its own", 1), ("a chunk among 100", 100)];
 
 type Figures = BTreeMap<String, BTreeMap<String, f64>>;
 
@@ -35,8 +34,8 @@ fn main() -> ExitCode {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // What Valgrind runs.
         ["turn", number, chunks] => {
-            let (_, posts) = TURNS[number.parse::<usize>().unwrap()];
-            Recorded::new().turn(chunks.parse().unwrap(), posts);
+            let (_, together) = TURNS[number.parse::<usize>().unwrap()];
+            Recorded::new().turn(chunks.parse().unwrap(), together);
             ExitCode::SUCCESS
         }
         ["--renew"] => renew(&count()),
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
 
 /// The instructions of one more chunk of a long turn, for each kind of turn.
 fn count() -> BTreeMap<String, f64> {
-    let of = |(number, (name, _)): (usize, &(&str, Posts))| {
+    let of = |(number, (name, _)): (usize, &(&str, usize))| {
         let (fewer, more) = (instructions(number, 200), instructions(number, 1200));
         ((*name).to_owned(), (more - fewer) / 1000.0)
     };

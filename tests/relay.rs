@@ -21,6 +21,7 @@ use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tokio_stream::Stream;
 
@@ -156,6 +157,12 @@ fn joined(frames: &[Value]) -> Vec<Value> {
 
 fn text(frames: &[Value]) -> String {
     frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
+}
+
+/// The text of each frame that has some.
+fn deltas(recorder: &Recorder) -> Vec<String> {
+    let frames = recorder.frames();
+    frames.iter().filter_map(|frame| Some(frame["delta"].as_str()?.to_owned())).collect()
 }
 
 fn is_terminal(frame: &Value) -> bool {
@@ -332,16 +339,48 @@ async fn an_event_is_posted_at_once_when_no_post_is_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn chunks_that_come_together_are_posted_together() {
+    let recorder = Recorder::taking(&[20]);
+    let mut script = every(0, "abcdef".bytes().map(|letter| chunk([letter])).collect());
+    for pause in [0, 3] {
+        script[pause].0 = Duration::from_millis(100);
+    }
+    // Over a connection each comes by itself, as fast as its task takes its turns.
+    let events = agent(script).then(|event| async {
+        yield_now().await;
+        event
+    });
+    relay(&run(true), events, &recorder, &limits(), pending()).await;
+    assert_eq!(deltas(&recorder), ["abc", "def"]);
+    let begun: Vec<u128> = recorder.posts().iter().map(|post| post.begun.as_millis()).collect();
+    assert_eq!(begun, [0, 100, 200, 220]);
+}
+
+#[tokio::test]
+async fn a_flood_does_not_hold_up_the_posts() {
+    /// Keeps the lengths of posts, which take no time.
+    #[derive(Default)]
+    struct Immediate(Mutex<Vec<usize>>);
+    impl Connection for Immediate {
+        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+            self.0.lock().unwrap().push(frame.len());
+            Ok(1)
+        }
+    }
+    let connection = Immediate::default();
+    let flood = every(0, (0..1000).map(|_| chunk([b'x'; 100])).collect());
+    relay(&run(true), agent(flood), &connection, &limits(), pending()).await;
+    // 100 KB, none of which ever had to be waited for.
+    let lengths = connection.0.into_inner().unwrap();
+    assert!(lengths.iter().all(|length| *length < 15_000), "{lengths:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn text_that_arrives_during_a_post_becomes_one_frame() {
     let recorder = Recorder::taking(&[22]);
     let letters: Vec<AgentEvent> = (b'a'..=b'j').map(|letter| chunk([letter])).collect();
     relayed(every(5, letters), &recorder).await;
-    let deltas: Vec<String> = recorder
-        .frames()
-        .iter()
-        .filter_map(|frame| Some(frame["delta"].as_str()?.to_owned()))
-        .collect();
-    assert_eq!(deltas, ["abcd", "efgh", "ij"]);
+    assert_eq!(deltas(&recorder), ["abcd", "efgh", "ij"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,17 +33,9 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::Instant;
-
-/// How long the posts of a turn take, counted in chunks that the agent says meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Posts {
-    /// Each is answered at once, so each chunk is a post of its own.
-    AtOnce,
-    /// Each is answered when this many chunks have come, which the next one holds together.
-    After(usize),
-}
 
 /// The most chunks of a turn.
 const MOST: usize = 1200;
@@ -61,17 +53,19 @@ impl Recorded {
         Self { runtime: runtime.unwrap(), events: (1..=MOST).map(event).collect() }
     }
 
-    /// Relays a turn of so many chunks.
-    pub(crate) fn turn(&self, chunks: usize, posts: Posts) -> Summary {
-        let summary = self.runtime.block_on(turn(self.events.clone(), chunks, posts));
+    /// Relays a turn of so many chunks, so many of which come together. So each post holds these, but
+    /// for the first and the last, which hold no text.
+    pub(crate) fn turn(&self, chunks: usize, together: usize) -> Summary {
+        let summary = self.runtime.block_on(turn(self.events.clone(), chunks, together));
         assert!(matches!(summary.outcome, Outcome::Finished), "{summary:?}");
         assert_eq!(summary.stats.chunks, chunks as u64);
+        assert_eq!(summary.frames, chunks.div_ceil(together) as u64 + 2);
         summary
     }
 }
 
-async fn turn(events: Arc<[Bytes]>, chunks: usize, posts: Posts) -> Summary {
-    let sdk = sdk(Aws { events, chunks, posts }).await;
+async fn turn(events: Arc<[Bytes]>, chunks: usize, together: usize) -> Summary {
+    let sdk = sdk(Aws { events, chunks, together, due: Semaphore::new(0).into() }).await;
     let config = Config::from_lookup(|name| match name {
         "AGENT_ID" => Some("LOCALAGENT".to_owned()),
         "AGENT_ALIAS_ID" => Some("LOCALALIAS".to_owned()),
@@ -125,28 +119,24 @@ async fn sdk(aws: Aws) -> SdkConfig {
 struct Aws {
     events: Arc<[Bytes]>,
     chunks: usize,
-    posts: Posts,
+    /// How many chunks the agent says after each post.
+    together: usize,
+    /// How many of them it has not said yet.
+    due: Arc<Semaphore>,
 }
 
 impl HttpConnector for Aws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         if request.uri().contains("/@connections/") {
-            let yields = match self.posts {
-                Posts::AtOnce => 0,
-                Posts::After(chunks) => chunks,
-            };
-            return HttpConnectorFuture::new(async move {
-                for _ in 0..yields {
-                    yield_now().await;
-                }
-                Ok(response(SdkBody::empty()))
-            });
+            self.due.add_permits(self.together);
+            return HttpConnectorFuture::ready(Ok(response(SdkBody::empty())));
         }
-        // Each chunk is a piece of the body, as it is when the agent speaks slowly.
-        let events = self.events.clone();
+        // Each chunk is a piece of the body, as it is when the agent sends each by itself.
+        let Self { events, due, .. } = self.clone();
         let pieces = stream::iter(0..self.chunks).then(move |number| {
-            let event = events[number].clone();
+            let (event, due) = (events[number].clone(), Arc::clone(&due));
             async move {
+                due.acquire().await.unwrap().forget();
                 yield_now().await;
                 Ok::<_, Infallible>(Frame::data(event))
             }

@@ -158,7 +158,8 @@ impl Answer {
             let sent = Box::pin(call.send()).await;
             let (failure, nothing_happened) = match sent {
                 Ok(output) => {
-                    let answer = Self { events: output.completion, wire, session_id };
+                    // It is moved with each event, so it is in a box.
+                    let answer = Box::new(Self { events: output.completion, wire, session_id });
                     return Ok(stream::try_unfold(answer, Self::next));
                 }
                 Err(error) => refusal(error),
@@ -174,7 +175,7 @@ impl Answer {
         }
     }
 
-    async fn next(mut self) -> Result<Option<(AgentEvent, Self)>, Failure> {
+    async fn next(mut self: Box<Self>) -> Result<Option<(AgentEvent, Box<Self>)>, Failure> {
         let Some(typed) = self.events.recv().await.map_err(interruption)? else {
             return Ok(None);
         };

@@ -288,8 +288,9 @@ impl<'a> Turn<'a> {
         match event {
             AgentEvent::Chunk { bytes, citations } => {
                 self.stats.chunks += 1;
-                let elapsed = self.elapsed_ms();
-                self.stats.first_chunk_ms.get_or_insert(elapsed);
+                if self.stats.first_chunk_ms.is_none() {
+                    self.stats.first_chunk_ms = Some(self.elapsed_ms());
+                }
                 let text = self.text.decode(&bytes);
                 self.push_text(text);
                 if let Some(citations) = citations {

@@ -15,6 +15,7 @@ use lambda_runtime::{Context, LambdaEvent, Runtime};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout};
 use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
@@ -23,11 +24,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
 use crate::after::{After, AfterLayer};
-use crate::agent::Agent;
 use crate::agui::{Event, RunIds};
+use crate::clients::{Clients, NoClients};
 use crate::config::access::{Access, is_short};
 use crate::config::{Config, ConfigError, Log};
-use crate::connection::{Connection, Connections, GatewayConnection, NoCallback, PostError};
+use crate::connection::{Connection, GatewayConnection, PostError};
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
@@ -35,7 +36,6 @@ use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::{Limits, relay};
 use crate::report;
 use crate::request::Run;
-use crate::sdk;
 use crate::shutdown::Shutdown;
 
 /// How long before the function's own time is up the agent is told off, so that the client still
@@ -76,11 +76,7 @@ enum StartError {
     #[error("The function can't start: {0}")]
     Config(ConfigError),
     #[error("The function can't start")]
-    Callback(#[source] NoCallback),
-    #[error(
-        "The function can't start: no AWS Region is set. Set AWS_REGION; Lambda does so itself."
-    )]
-    NoRegion,
+    Clients(#[source] NoClients),
     #[error("The function can't go on: the Lambda runtime failed")]
     Runtime(#[source] lambda_runtime::Error),
 }
@@ -105,35 +101,38 @@ fn start_logging(log: &Log) {
 }
 
 async fn run(config: Config) -> Result<(), StartError> {
-    let sdk = sdk::config().await;
-    if sdk.region().is_none() {
-        return Err(StartError::NoRegion);
-    }
-    let connections = Connections::new(&sdk, config.callback_endpoint_is_set);
     if let Access::Code(code) = &config.access
         && is_short(code)
     {
         warn!("ACCESS_CODE is short enough to be guessed: use 12 characters or more");
     }
+    let config = Arc::new(config);
+    let clients = Arc::new(SetOnce::new());
     let after = After::default();
     let shutdown = Shutdown::default();
     let function = Function {
-        agent: Agent::new(&sdk, &config),
-        connections: connections.await.map_err(StartError::Callback)?,
+        clients: Arc::clone(&clients),
         after: after.clone(),
         shutdown: shutdown.clone(),
         authorizer: Authorizer::new(&config.access, &config.origins).into(),
         page: Page::new(&config).into(),
-        config: config.into(),
+        config: Arc::clone(&config),
     };
     let handler = service_fn(move |event| {
         let function = function.clone();
         async move { Ok::<_, lambda_runtime::Error>(function.answer(event).await) }
     });
     let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
+    let make_clients = async {
+        // Nobody else sets them.
+        Clients::make(config).await.map(|made| clients.set(made))
+    };
     tokio::select! {
+        // The first event is asked for first.
+        biased;
         ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
         ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),
+        Err(missing) = make_clients => Err(StartError::Clients(missing)),
     }
 }
 
@@ -141,8 +140,8 @@ async fn run(config: Config) -> Result<(), StartError> {
 #[derive(Clone)]
 struct Function {
     config: Arc<Config>,
-    agent: Agent,
-    connections: Connections,
+    /// They may still be in the making.
+    clients: Arc<SetOnce<Clients>>,
     after: After,
     shutdown: Shutdown,
     authorizer: Arc<Authorizer>,
@@ -175,6 +174,7 @@ impl Function {
                 status(200).into()
             }
             Invocation::Message(message) => {
+                let clients = self.clients.wait().await;
                 let span = info_span!(
                     "run",
                     request_id = event.context.request_id,
@@ -182,7 +182,7 @@ impl Function {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.begin(&message, &event.context).into()
+                self.begin(clients, &message, &event.context).into()
             }
             Invocation::Page(request) => page_answer(self.page.answer(&request)),
             Invocation::Unknown(looks) => {
@@ -243,8 +243,13 @@ impl Function {
     }
 
     /// Begins what a message asks for.
-    fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
-        let connection = match self.connections.to(&message.origin) {
+    fn begin(
+        &self,
+        clients: &Clients,
+        message: &Message,
+        context: &Context,
+    ) -> ApiGatewayProxyResponse {
+        let connection = match clients.connections.to(&message.origin) {
             Ok(connection) => connection,
             Err(error) => {
                 error!(error = chain(&error), "there is no way to answer the client");
@@ -287,7 +292,7 @@ impl Function {
             shutdown_grace: SHUTDOWN_GRACE,
             outbox_bytes: Limits::OUTBOX_BYTES,
         };
-        let events = self.agent.invoke(&run);
+        let events = clients.agent.invoke(&run);
         let shutdown = self.shutdown.clone();
         let function_name = context.env_config.function_name.clone();
         self.leave(context, async move {

@@ -12,14 +12,15 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`sdk`] configures all calls to AWS, [`http`] is their client, and [`retry`] says what is tried
-//! again. [`access`] decides who may connect, and [`page`] has the files of the page. [`error`] has
+//! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] is how it connects, and [`retry`]
+//! says what is tried again. [`access`] decides who may connect, and [`page`] has the files of the page. [`error`] has
 //! the codes of everything that can go wrong. [`local`] is the AWS of your own machine.
 
 pub mod access;
 pub mod after;
 pub mod agent;
 pub mod agui;
+pub mod clients;
 pub mod config;
 pub mod connection;
 pub mod error;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::Builder;
@@ -91,6 +92,8 @@ impl Connections {
             // Frames are tried again here, see `retry`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
+            // An attempt has its time limit, which bounds one that stalls, too.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         let endpoint = if endpoint_is_set {
             Endpoint::Configured(Client::from_conf(config))

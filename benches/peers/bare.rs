@@ -1,7 +1,7 @@
 //! The floor: the same work without an SDK. HTTP is hyper's, each connection is opened once, nothing
 //! is signed, nothing is tried again, no failure is told to anybody, traces are dropped, and a chunk
-//! that ends inside a character ends the function. While a post is in flight, text that arrives is
-//! merged, as in this function: without that it would make other posts, and be no floor.
+//! that ends inside a character ends the function. Text that comes together, or while a post is in
+//! flight, is merged as in this function: without that it would make other posts, and be no floor.
 
 use std::convert::Infallible;
 use std::env;
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame as BodyFrame, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -22,6 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::yield_now;
+
+/// As this function has it.
+const AT_A_TIME: usize = 128;
 
 type Failure = Box<dyn Error>;
 type Nothing = Result<Infallible, Failure>;
@@ -60,6 +64,16 @@ struct Chunk<'a> {
 struct Frame<'a> {
     r#type: &'static str,
     delta: &'a str,
+}
+
+/// An agent's answer under way.
+struct Answer {
+    body: Incoming,
+    decoder: MessageFrameDecoder,
+    undecoded: BytesMut,
+    /// What waits for a post.
+    text: Vec<u8>,
+    ended: bool,
 }
 
 /// Another server, over one connection that stays open.
@@ -118,41 +132,71 @@ impl Function {
     }
 }
 
-async fn relay(mut answer: Incoming, gateway: &Server, connection: &str) -> Result<(), Failure> {
-    let mut decoder = MessageFrameDecoder::new();
-    let mut undecoded = BytesMut::new();
-    let (mut waiting, mut ended) = (Vec::new(), false);
+async fn relay(answer: Incoming, gateway: &Server, connection: &str) -> Result<(), Failure> {
+    let mut answer = Answer::from(answer);
     let mut post = pin!(Fuse::terminated());
     loop {
         if post.is_terminated() {
-            if !waiting.is_empty() {
-                let delta = std::str::from_utf8(&waiting)?;
+            if !answer.text.is_empty() {
+                let delta = std::str::from_utf8(&answer.text)?;
                 let frame = serde_json::to_vec(&Frame { r#type: "TEXT_MESSAGE_CHUNK", delta })?;
-                waiting.clear();
+                answer.text.clear();
                 post.set(gateway.post(connection, frame.into()).fuse());
-            } else if ended {
+            } else if answer.ended {
                 break;
             }
         }
         tokio::select! {
             biased;
             posted = &mut post => posted?,
-            piece = answer.frame(), if !ended => match piece {
-                Some(piece) => if let Ok(bytes) = piece?.into_data() {
-                    undecoded.extend_from_slice(&bytes);
-                    while let DecodedFrame::Complete(message) =
-                        decoder.decode_frame(&mut undecoded)?
-                    {
-                        if let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(message.payload()) {
-                            STANDARD.decode_vec(chunk.bytes, &mut waiting)?;
-                        }
+            piece = answer.body.frame(), if !answer.ended => {
+                answer.take(piece)?;
+                for _ in 0..AT_A_TIME {
+                    if answer.ended {
+                        break;
                     }
-                },
-                None => ended = true,
-            },
+                    let mut piece = answer.body.frame().now_or_never();
+                    if piece.is_none() {
+                        yield_now().await;
+                        piece = answer.body.frame().now_or_never();
+                    }
+                    let Some(piece) = piece else { break };
+                    answer.take(piece)?;
+                }
+            }
         }
     }
     gateway.post(connection, Bytes::from_static(br#"{"type":"RUN_FINISHED"}"#)).await
+}
+
+impl From<Incoming> for Answer {
+    fn from(body: Incoming) -> Self {
+        let (decoder, undecoded) = (MessageFrameDecoder::new(), BytesMut::new());
+        Self { body, decoder, undecoded, text: Vec::new(), ended: false }
+    }
+}
+
+impl Answer {
+    fn take(
+        &mut self,
+        piece: Option<Result<BodyFrame<Bytes>, hyper::Error>>,
+    ) -> Result<(), Failure> {
+        let Some(piece) = piece else {
+            self.ended = true;
+            return Ok(());
+        };
+        if let Ok(bytes) = piece?.into_data() {
+            self.undecoded.extend_from_slice(&bytes);
+            while let DecodedFrame::Complete(message) =
+                self.decoder.decode_frame(&mut self.undecoded)?
+            {
+                if let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(message.payload()) {
+                    STANDARD.decode_vec(chunk.bytes, &mut self.text)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Server {

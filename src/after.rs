@@ -17,6 +17,9 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use lambda_runtime::LambdaInvocation;
 use tower::{Layer, Service};
+use tracing::error;
+
+use crate::error::chain;
 
 /// The work that handlers have left, each under the id of its invocation.
 #[derive(Clone, Default)]
@@ -91,7 +94,11 @@ where
             let result = responded.await;
             // The client waits for its answer even where the response could not be posted.
             if let Some(work) = after.take(&request_id) {
-                work.await;
+                // As a task: where an invocation is no task of its own, each waking would look for
+                // news of all sockets, too.
+                if let Err(panic) = tokio::spawn(work).await {
+                    error!(error = chain(&panic), "the work after a response has failed");
+                }
             }
             result
         })

@@ -32,8 +32,8 @@ pub mod outbox;
 mod utf8;
 
 /// How many events that are there already are taken before the posts are looked after: so many take
-/// less than half a millisecond.
-const AT_A_TIME: usize = 128;
+/// a millisecond and a half, in which other turns have theirs.
+const AT_A_TIME: usize = 512;
 
 /// The limits of a relay.
 #[derive(Clone, Copy, Debug)]

@@ -368,9 +368,9 @@ async fn a_flood_does_not_hold_up_the_posts() {
         }
     }
     let connection = Immediate::default();
-    let flood = every(0, (0..1000).map(|_| chunk([b'x'; 100])).collect());
+    let flood = every(0, (0..3000).map(|_| chunk([b'x'; 20])).collect());
     relay(&run(true), agent(flood), &connection, &limits(), pending()).await;
-    // 100 KB, none of which ever had to be waited for.
+    // 60 KB, none of which ever had to be waited for.
     let lengths = connection.0.into_inner().unwrap();
     assert!(lengths.iter().all(|length| *length < 15_000), "{lengths:?}");
 }

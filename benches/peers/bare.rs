@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use tokio::task::yield_now;
 
 /// As this function has it.
-const AT_A_TIME: usize = 128;
+const AT_A_TIME: usize = 512;
 
 type Failure = Box<dyn Error>;
 type Nothing = Result<Infallible, Failure>;

@@ -91,6 +91,12 @@ impl Spread {
         };
         Self { median, least: sorted[0], most: sorted[sorted.len() - 1], runs: sorted.len() }
     }
+
+    /// The spread of the ratios to something.
+    pub(crate) fn divided_by(self, divisor: f64) -> Self {
+        let Self { median, least, most, runs } = self;
+        Self { median: median / divisor, least: least / divisor, most: most / divisor, runs }
+    }
 }
 
 pub(crate) fn milliseconds(time: Duration) -> f64 {

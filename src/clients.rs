@@ -1,7 +1,7 @@
 //! The clients of both services, made while the function asks for its first event.
 //!
-//! Each reads the SDK's table of partitions, which takes two fifths of all that the function would do
-//! until then, and only a message needs them.
+//! Each reads the SDK's table of partitions, together two fifths of all that the function would do
+//! until then. Only a message needs them.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::sdk;
 /// What a run needs of AWS.
 #[derive(Debug)]
 pub struct Clients {
-    /// Where it is asked.
+    /// Who is asked.
     pub agent: Agent,
-    /// Where it is answered.
+    /// Where the answers go.
     pub connections: Connections,
 }
 
@@ -29,7 +29,7 @@ pub enum NoClients {
     /// Neither the environment nor a file names a Region.
     #[error("no AWS Region is set. Set AWS_REGION; Lambda does so itself.")]
     Region,
-    /// Clients can't be answered.
+    /// There is no way to answer anybody.
     #[error(transparent)]
     Callback(#[from] NoCallback),
     /// A panic of the SDK, most likely.

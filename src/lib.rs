@@ -13,8 +13,9 @@
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
 //! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] is how it connects, and [`retry`]
-//! says what is tried again. [`access`] decides who may connect, and [`page`] has the files of the page. [`error`] has
-//! the codes of everything that can go wrong. [`local`] is the AWS of your own machine.
+//! says what is tried again. [`access`] decides who may connect, and [`page`] has the files of the
+//! page. [`error`] has the codes of everything that can go wrong. [`local`] is the AWS of your own
+//! machine.
 
 pub mod access;
 pub mod after;

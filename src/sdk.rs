@@ -14,7 +14,7 @@ use crate::http;
 /// ("Defined runtime environment variables"), or else from wherever the SDK looks for them.
 ///
 /// The SDK would prepare all these other places, a client of STS among them, before it asks the first
-/// one: a quarter of all that the function does until it asks for its first event.
+/// one, and the first message would wait for it.
 pub async fn config() -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http::client());
     if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::task::yield_now;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_stream::Stream;
 
@@ -345,11 +346,15 @@ async fn chunks_that_come_together_are_posted_together() {
     for pause in [0, 3] {
         script[pause].0 = Duration::from_millis(100);
     }
-    // Over a connection each comes by itself, as fast as its task takes its turns.
-    let events = agent(script).then(|event| async {
-        yield_now().await;
-        event
+    // A connection is a task of its own, which reads one ahead.
+    let (read, mut events) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut script = pin!(agent(script));
+        while let Some(event) = script.next().await {
+            read.send(event).await.unwrap();
+        }
     });
+    let events = stream::poll_fn(move |context| events.poll_recv(context));
     relay(&run(true), events, &recorder, &limits(), pending()).await;
     assert_eq!(deltas(&recorder), ["abc", "def"]);
     let begun: Vec<u128> = recorder.posts().iter().map(|post| post.begun.as_millis()).collect();

@@ -76,13 +76,13 @@ const WORKLOADS: [Workload; 14] = [
         name: FAST,
         answer: FAST_ANSWER,
         latency_ms: 0,
-        functions: &[(Relay, 5), (AwaitEach, 3), (Bare, 5), (PythonStreaming, 3)],
+        functions: &[(Relay, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
     },
     Workload {
         name: "fast, 5 ms",
         answer: FAST_ANSWER,
         latency_ms: 5,
-        functions: &[(Relay, 5), (AwaitEach, 3)],
+        functions: &[(Relay, 5), (AwaitEach, 5)],
     },
     Workload {
         name: FAST_20,
@@ -90,18 +90,18 @@ const WORKLOADS: [Workload; 14] = [
         latency_ms: 20,
         functions: &[
             (Relay, 5),
-            (AwaitEach, 2),
+            (AwaitEach, 4),
             (Bare, 5),
-            (PythonStreaming, 2),
+            (PythonStreaming, 4),
             (PythonBuffering, 5),
         ],
     },
-    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 3)] },
+    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 5)] },
     Workload {
         name: "traced, 20 ms",
         answer: Answer { chunks: 500, rate: 100, trace_kib: Some(30) },
         latency_ms: 20,
-        functions: &[(Relay, 5), (PythonStreaming, 3)],
+        functions: &[(Relay, 5), (PythonStreaming, 5)],
     },
     Workload {
         name: FLAT,
@@ -111,7 +111,7 @@ const WORKLOADS: [Workload; 14] = [
             (Relay, 15),
             (AwaitEach, 5),
             (Bare, 15),
-            (PythonStreaming, 3),
+            (PythonStreaming, 5),
             (PythonBuffering, 5),
         ],
     },
@@ -305,11 +305,8 @@ impl Runner<'_> {
         for (turns, name) in CROWDS {
             let functions = [Relay, AwaitEach].into_iter().filter(|each| self.wants(name, *each));
             let functions: Vec<Function> = functions.collect();
-            for round in 0..self.runs(5) {
+            for _ in 0..self.runs(5) {
                 for function in &functions {
-                    if *function == AwaitEach && round >= 3 {
-                        continue;
-                    }
                     self.crowd(name, *function, turns, figures).await;
                 }
             }

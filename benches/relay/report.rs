@@ -90,12 +90,13 @@ pub(crate) fn cell(spread: Spread) -> String {
     format!("{median} ({}–{})", number(spread.least), number(spread.most))
 }
 
-/// Three significant digits.
+/// Three significant digits, and at most three decimals.
 fn number(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
+        value if value >= 0.1 => format!("{value:.2}"),
+        value => format!("{value:.3}"),
     }
 }
 

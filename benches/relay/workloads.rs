@@ -28,6 +28,7 @@ pub(crate) const CROWDS: [(usize, &str); 3] =
     [(1, "1 turn"), (100, "100 turns"), (1000, "1,000 turns")];
 
 /// One turn after the other, in a process that has warmed up.
+#[derive(Clone, Copy)]
 struct Workload {
     name: &'static str,
     answer: Answer,
@@ -47,8 +48,18 @@ const FLAT_ANSWER: Answer = Answer::new(10_000, 0);
 const CROWD_ANSWER: Answer = Answer::new(50, 5);
 const CROWD_LATENCY: Duration = Duration::from_millis(20);
 
-const WORKLOADS: [Workload; 14] = [
-    Workload {
+/// From the agent's first byte to the client's first text.
+const FIRST_TEXT: Workload = Workload {
+    name: FIRST,
+    answer: Answer::new(2, 50),
+    latency_ms: 0,
+    functions: &[(Relay, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
+};
+
+/// Those that are measured in turns with one another stand together: growth with length is a comparison
+/// of workloads, and minutes apart, the machine may be another one.
+const WORKLOADS: [&[Workload]; 10] = [
+    &[Workload {
         name: USUAL,
         answer: USUAL_ANSWER,
         latency_ms: 0,
@@ -59,32 +70,32 @@ const WORKLOADS: [Workload; 14] = [
             (PythonStreaming, 5),
             (PythonBuffering, 5),
         ],
-    },
-    Workload {
+    }],
+    &[Workload {
         name: "usual, 20 ms",
         answer: USUAL_ANSWER,
         latency_ms: 20,
         functions: &[(Relay, 5), (AwaitEach, 5), (PythonStreaming, 5), (PythonBuffering, 5)],
-    },
-    Workload {
+    }],
+    &[Workload {
         name: "usual, 80 ms",
         answer: USUAL_ANSWER,
         latency_ms: 80,
         functions: &[(Relay, 5), (AwaitEach, 5), (PythonStreaming, 5)],
-    },
-    Workload {
+    }],
+    &[Workload {
         name: FAST,
         answer: FAST_ANSWER,
         latency_ms: 0,
         functions: &[(Relay, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
-    },
-    Workload {
+    }],
+    &[Workload {
         name: "fast, 5 ms",
         answer: FAST_ANSWER,
         latency_ms: 5,
         functions: &[(Relay, 5), (AwaitEach, 5)],
-    },
-    Workload {
+    }],
+    &[Workload {
         name: FAST_20,
         answer: FAST_ANSWER,
         latency_ms: 20,
@@ -95,56 +106,65 @@ const WORKLOADS: [Workload; 14] = [
             (PythonStreaming, 4),
             (PythonBuffering, 5),
         ],
-    },
-    Workload { name: "fast, 80 ms", answer: FAST_ANSWER, latency_ms: 80, functions: &[(Relay, 5)] },
-    Workload {
+    }],
+    &[Workload {
+        name: "fast, 80 ms",
+        answer: FAST_ANSWER,
+        latency_ms: 80,
+        functions: &[(Relay, 5)],
+    }],
+    &[Workload {
         name: "traced, 20 ms",
         answer: Answer { chunks: 500, rate: 100, trace_kib: Some(30) },
         latency_ms: 20,
         functions: &[(Relay, 5), (PythonStreaming, 5)],
-    },
-    Workload {
-        name: FLAT,
-        answer: FLAT_ANSWER,
-        latency_ms: 0,
-        functions: &[
-            (Relay, 15),
-            (AwaitEach, 5),
-            (Bare, 15),
-            (PythonStreaming, 5),
-            (PythonBuffering, 5),
-        ],
-    },
-    Workload {
-        name: FLAT_20,
-        answer: FLAT_ANSWER,
-        latency_ms: 20,
-        functions: &[(Relay, 7), (Bare, 7)],
-    },
-    Workload {
-        name: FLAT_1000,
-        answer: Answer::new(1000, 0),
-        latency_ms: 0,
-        functions: &[(Relay, 25)],
-    },
-    Workload {
-        name: FLAT_100,
-        answer: Answer::new(100, 0),
-        latency_ms: 0,
-        functions: &[(Relay, 25)],
-    },
-    Workload {
-        name: FLAT_1000_20,
-        answer: Answer::new(1000, 0),
-        latency_ms: 20,
-        functions: &[(Relay, 25)],
-    },
-    Workload {
-        name: FLAT_100_20,
-        answer: Answer::new(100, 0),
-        latency_ms: 20,
-        functions: &[(Relay, 25)],
-    },
+    }],
+    &[
+        Workload {
+            name: FLAT,
+            answer: FLAT_ANSWER,
+            latency_ms: 0,
+            functions: &[
+                (Relay, 25),
+                (AwaitEach, 5),
+                (Bare, 25),
+                (PythonStreaming, 5),
+                (PythonBuffering, 5),
+            ],
+        },
+        Workload {
+            name: FLAT_1000,
+            answer: Answer::new(1000, 0),
+            latency_ms: 0,
+            functions: &[(Relay, 25)],
+        },
+        Workload {
+            name: FLAT_100,
+            answer: Answer::new(100, 0),
+            latency_ms: 0,
+            functions: &[(Relay, 25)],
+        },
+    ],
+    &[
+        Workload {
+            name: FLAT_20,
+            answer: FLAT_ANSWER,
+            latency_ms: 20,
+            functions: &[(Relay, 25), (Bare, 25)],
+        },
+        Workload {
+            name: FLAT_1000_20,
+            answer: Answer::new(1000, 0),
+            latency_ms: 20,
+            functions: &[(Relay, 25)],
+        },
+        Workload {
+            name: FLAT_100_20,
+            answer: Answer::new(100, 0),
+            latency_ms: 20,
+            functions: &[(Relay, 25)],
+        },
+    ],
 ];
 
 /// How late each chunk of a turn was: the series of a plot.
@@ -157,9 +177,9 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figu
     runner.cold_starts(figures).await;
     runner.first_text(figures).await;
     let mut series = Series::new();
-    for workload in &WORKLOADS {
-        let lags = runner.turns(workload, figures).await;
-        if workload.name == FAST_20 {
+    for workloads in WORKLOADS {
+        let lags = runner.turns(workloads, figures).await;
+        if workloads[0].name == FAST_20 {
             series = lags;
         }
     }
@@ -229,20 +249,20 @@ impl Runner<'_> {
         }
     }
 
-    /// The functions that are wanted in a workload, each started and warm.
-    async fn contenders(
-        &self,
-        workload: &str,
-        functions: &[(Function, usize)],
-        latency: Duration,
-    ) -> Vec<Contender> {
+    /// The functions that are wanted in some workloads, each with a process for each of them, started
+    /// and warm.
+    async fn contenders(&self, workloads: &[Workload]) -> Vec<Contender> {
         let mut contenders = Vec::new();
-        for (function, runs) in functions {
-            if self.wants(workload, *function) {
-                let process = Process::start(self.built, *function, latency, 1).await;
-                // The first turn opens connections.
-                measure(&process, Answer::new(10, 0)).await;
-                contenders.push(Contender { function: *function, process, runs: self.runs(*runs) });
+        for workload in workloads {
+            let latency = Duration::from_millis(workload.latency_ms);
+            for (function, runs) in workload.functions {
+                if self.wants(workload.name, *function) {
+                    let process = Process::start(self.built, *function, latency, 1).await;
+                    // The first turn opens connections.
+                    measure(&process, Answer::new(10, 0)).await;
+                    let (function, runs) = (*function, self.runs(*runs));
+                    contenders.push(Contender { workload: *workload, function, process, runs });
+                }
             }
         }
         contenders
@@ -250,32 +270,31 @@ impl Runner<'_> {
 
     /// From the agent's first byte to the client's first text, in many short turns.
     async fn first_text(&self, figures: &mut Figures) {
-        let functions = [Relay, AwaitEach, Bare, PythonStreaming].map(|function| (function, 5));
-        let contenders = self.contenders(FIRST, &functions, Duration::ZERO).await;
-        for contender in in_turns(&contenders) {
-            let function = contender.function;
+        let contenders = self.contenders(&[FIRST_TEXT]).await;
+        for Contender { workload, function, process, .. } in in_turns(&contenders) {
             let mut firsts = Vec::new();
             for _ in 0..self.repetitions(if function.is_python() { 20 } else { 40 }) {
-                firsts.push(measure(&contender.process, Answer::new(2, 50)).await.lags[0].1);
+                firsts.push(measure(process, workload.answer).await.lags[0].1);
             }
             firsts.sort();
-            figures.add_time(FIRST, function, "p50 ms", quantile(&firsts, 0.5));
-            figures.add_time(FIRST, function, "p99 ms", quantile(&firsts, 0.99));
+            figures.add_time(FIRST, *function, "p50 ms", quantile(&firsts, 0.5));
+            figures.add_time(FIRST, *function, "p99 ms", quantile(&firsts, 0.99));
         }
         stop(contenders).await;
     }
 
-    /// One turn after the other. Returns the lags of each function's last.
-    async fn turns(&self, workload: &Workload, figures: &mut Figures) -> Series {
-        let Workload { name, mut answer, latency_ms, functions } = *workload;
-        if self.arguments.quick {
-            answer.chunks = answer.chunks.min(100);
-        }
-        let latency = Duration::from_millis(latency_ms);
-        let contenders = self.contenders(name, functions, latency).await;
+    /// One turn after the other, of all these workloads. Returns the lags of each function's last.
+    async fn turns(&self, workloads: &[Workload], figures: &mut Figures) -> Series {
+        let contenders = self.contenders(workloads).await;
         let mut series = Series::new();
-        for Contender { function, process, .. } in in_turns(&contenders) {
+        for Contender { workload: Workload { name, answer, .. }, function, process, .. } in
+            in_turns(&contenders)
+        {
             let function = *function;
+            let mut answer = *answer;
+            if self.arguments.quick {
+                answer.chunks = answer.chunks.min(100);
+            }
             let turn = measure(process, answer).await;
             let mut lags: Vec<Duration> = turn.lags.iter().map(|(_, lag)| *lag).collect();
             let last_lag = lags[lags.len() - 1];
@@ -292,9 +311,9 @@ impl Runner<'_> {
             series.retain(|(earlier, _)| *earlier != function);
             series.push((function, turn.lags));
         }
-        for Contender { function, process, .. } in &contenders {
+        for Contender { workload, function, process, .. } in &contenders {
             // The peak of one process, however many turns it had.
-            figures.add(name, *function, "memory MB", process.peak_memory_mb());
+            figures.add(workload.name, *function, "memory MB", process.peak_memory_mb());
         }
         stop(contenders).await;
         series
@@ -333,6 +352,7 @@ impl Runner<'_> {
 
 /// A function that is measured beside others.
 struct Contender {
+    workload: Workload,
     function: Function,
     process: Process,
     /// How often it is measured.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::functions::Function;
 
-/// All figures, in the order in which they were measured.
+/// All figures: workloads in the order in which they were measured, and the functions of each in
+/// theirs.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     rows: Vec<Row>,
@@ -38,15 +39,24 @@ impl Figures {
         value: f64,
     ) {
         let is_it = |row: &Row| row.workload == workload && row.function == function;
-        let position = self.rows.iter().position(is_it).unwrap_or_else(|| {
-            self.rows.push(Row { workload: workload.to_owned(), function, figures: Vec::new() });
-            self.rows.len() - 1
-        });
+        let known = self.rows.iter().position(is_it);
+        let position = known.unwrap_or_else(|| self.insert(workload, function));
         let figures = &mut self.rows[position].figures;
         match figures.iter_mut().find(|(name, _)| *name == figure) {
             Some((_, values)) => values.push(value),
             None => figures.push((figure, vec![value])),
         }
+    }
+
+    /// Makes a row at its place.
+    fn insert(&mut self, workload: &str, function: Function) -> usize {
+        let is_before = |row: &Row| row.workload == workload && row.function < function;
+        let before = self.rows.iter().rposition(is_before).map(|position| position + 1);
+        let first = || self.rows.iter().position(|row| row.workload == workload);
+        let position = before.or_else(first).unwrap_or(self.rows.len());
+        let row = Row { workload: workload.to_owned(), function, figures: Vec::new() };
+        self.rows.insert(position, row);
+        position
     }
 
     /// Notes a time, in milliseconds.

@@ -7,6 +7,7 @@
 //! - [`client`]: a WebSocket client that notes when text arrives.
 //! - [`turn`]: one turn, measured.
 //! - [`workloads`]: what is measured of whom, how often.
+//! - [`runs`]: how that is done.
 //! - [`figures`]: figures of several runs, and what they are compared with.
 //! - [`report`]: the table, the goals and the JSON.
 //! - [`agreement`]: whether two runs agree.
@@ -26,6 +27,7 @@ mod functions;
 mod plot;
 mod process;
 mod report;
+mod runs;
 mod turn;
 mod workloads;
 
@@ -82,7 +84,7 @@ fn main() {
         .build()
         .expect("a runtime");
     let mut figures = Figures::default();
-    let series = runtime.block_on(workloads::run(&arguments, &built, &mut figures));
+    let series = runtime.block_on(runs::run(&arguments, &built, &mut figures));
 
     print!("{}", report::markdown(&figures, &built, arguments.quick));
     if let Some(earlier) = &earlier {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::figures::{Figures, milliseconds};
 use crate::functions::Function;
-use crate::workloads::{CROWDS, Series};
+use crate::runs::Series;
+use crate::workloads::CROWDS;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;

@@ -10,8 +10,7 @@ use crate::functions::Function::{self, AwaitEach, Nothing, Relay};
 use crate::process::Process;
 use crate::turn::{Answer, cold, crowd, measure};
 use crate::workloads::{
-    COLD, CROWD_ANSWER, CROWD_LATENCY, CROWDS, FAST_20, FIRST, FIRST_TEXT, SIZE, WORKLOADS,
-    Workload,
+    COLD, CROWD_ANSWER, CROWD_LATENCY, CROWDS, FAST_20, FIRST_TEXT, SIZE, WORKLOADS, Workload,
 };
 
 /// How late each chunk of a turn was: the series of a plot.
@@ -124,8 +123,8 @@ impl Runner<'_> {
                 firsts.push(measure(process, workload.answer).await.lags[0].1);
             }
             firsts.sort();
-            figures.add_time(FIRST, *function, "p50 ms", quantile(&firsts, 0.5));
-            figures.add_time(FIRST, *function, "p99 ms", quantile(&firsts, 0.99));
+            figures.add_time(workload.name, *function, "p50 ms", quantile(&firsts, 0.5));
+            figures.add_time(workload.name, *function, "p99 ms", quantile(&firsts, 0.99));
         }
         stop(contenders).await;
     }

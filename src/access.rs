@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::access::oidc::Verifier;
 use crate::config::access::{Access, Origins};
+use crate::http::Http;
 
 mod keys;
 pub mod oidc;
@@ -78,13 +79,13 @@ enum Mode {
 }
 
 impl Authorizer {
-    /// An authorizer for this configuration. Nothing is fetched before the first token comes.
+    /// An authorizer for this configuration, which asks a provider through `http`. Nothing is fetched before the first token comes.
     #[must_use]
-    pub fn new(access: &Access, origins: &Origins) -> Self {
+    pub fn new(access: &Access, origins: &Origins, http: &Http) -> Self {
         let mode = match access {
             Access::Open => Mode::Open,
             Access::Code(code) => Mode::Code(Sha256::digest(code.as_bytes()).into()),
-            Access::Oidc(provider) => Mode::Oidc(Verifier::new(provider.clone())),
+            Access::Oidc(provider) => Mode::Oidc(Verifier::new(provider.clone(), http.clone())),
         };
         Self { origins: origins.clone(), mode }
     }
@@ -169,7 +170,8 @@ mod tests {
         origins: &str,
         handshake: Handshake,
     ) -> Result<Admitted, String> {
-        let authorizer = Authorizer::new(&access, &Origins::parse(origins).unwrap());
+        let authorizer =
+            Authorizer::new(&access, &Origins::parse(origins).unwrap(), &Http::new().unwrap());
         authorizer.decide(&handshake).await.map_err(|refusal| refusal.to_string())
     }
 

@@ -5,7 +5,6 @@
 //! [`AgentEvent`]s can be relayed.
 
 use std::error::Error;
-use std::io;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -20,19 +19,20 @@ use aws_sdk_bedrockagentruntime::primitives::Blob;
 use aws_sdk_bedrockagentruntime::primitives::event_stream::EventReceiver;
 use aws_sdk_bedrockagentruntime::types::error::ResponseStreamError;
 use aws_sdk_bedrockagentruntime::types::{ResponseStream, SessionState, StreamingConfigurations};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::stream::{self, TryStreamExt as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_stream::Stream;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::agent::tap::{Tap, WireEvent, WireEvents};
+use crate::agent::tap::{NotAnEventStream, Tap, WireEvent, WireEvents};
 use crate::agui::Usage;
 use crate::config::Config;
-use crate::error::{ErrorCode, Failure};
-use crate::http::CONNECT_TIMEOUT;
+use crate::error::{ErrorCode, Failure, chain, has_cause};
+use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way, is_not_connected};
 use crate::request::{Attributes, Input, Run};
-use crate::retry::{Backoff, broke};
+use crate::retry::Backoff;
 use crate::tool::ToolCall;
 
 mod control;
@@ -111,6 +111,16 @@ impl Agent {
         Box::pin(stream::once(answer).try_flatten())
     }
 
+    /// Asks for nothing through `rehearsal`, which sends nothing.
+    pub async fn rehearse(&self, rehearsal: Rehearsal) {
+        let call = self.client.invoke_agent().agent_id(&self.id).agent_alias_id(&self.alias_id);
+        let call =
+            call.session_id("rehearsal").input_text("").streaming_configurations(streaming());
+        let override_ = Builder::new().http_client(rehearsal);
+        let sent = call.customize().config_override(override_).send().await;
+        debug!(ended = ?sent.err().map(|error| chain(&error)), "a call of the agent was rehearsed");
+    }
+
     fn call(&self, run: &Run) -> Result<InvokeAgentFluentBuilder, Failure> {
         let state = session_state(run)
             .map_err(|error| Failure::new(ErrorCode::Internal).caused_by(error))?;
@@ -129,18 +139,22 @@ impl Agent {
             .enable_trace(run.trace)
             .set_end_session(run.end_session.then_some(true))
             .set_session_state(state)
-            // The default is one chunk with the whole answer.
-            .streaming_configurations(
-                StreamingConfigurations::builder().stream_final_response(true).build(),
-            );
+            .streaming_configurations(streaming());
         Ok(call)
     }
+}
+
+/// The default is one chunk with the whole answer.
+fn streaming() -> StreamingConfigurations {
+    StreamingConfigurations::builder().stream_final_response(true).build()
 }
 
 /// An answer under way.
 struct Answer {
     events: EventReceiver<ResponseStream, ResponseStreamError>,
     wire: WireEvents,
+    /// Whether any event has been understood.
+    has_begun: bool,
     session_id: String,
 }
 
@@ -159,7 +173,12 @@ impl Answer {
             let (failure, nothing_happened) = match sent {
                 Ok(output) => {
                     // It is moved with each event, so it is in a box.
-                    let answer = Box::new(Self { events: output.completion, wire, session_id });
+                    let answer = Box::new(Self {
+                        events: output.completion,
+                        wire,
+                        has_begun: false,
+                        session_id,
+                    });
                     return Ok(stream::try_unfold(answer, Self::next));
                 }
                 Err(error) => refusal(error),
@@ -176,9 +195,13 @@ impl Answer {
     }
 
     async fn next(mut self: Box<Self>) -> Result<Option<(AgentEvent, Box<Self>)>, Failure> {
-        let Some(typed) = self.events.recv().await.map_err(interruption)? else {
-            return Ok(None);
+        let typed = match self.events.recv().await {
+            Ok(Some(typed)) => typed,
+            Ok(None) => return Ok(None),
+            // The frame that the SDK could not make an event of is the next one.
+            Err(error) => return Err(self.interruption(error)),
         };
+        self.has_begun = true;
         // Every event passes the tap before the SDK decodes it, so a missing one is a fault of ours.
         let wire = self.wire.take().ok_or_else(|| {
             Failure::new(ErrorCode::Internal).caused_by("the tap missed an event")
@@ -285,31 +308,53 @@ macro_rules! code_of {
 
 /// Why the agent did not begin to answer, and whether nothing can have happened yet.
 fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
+    let nothing_was_sent = is_not_connected(&error);
     let code = match &error {
         SdkError::ServiceError(service) => code_of!(InvokeAgentError, service.err())
             .unwrap_or_else(|| code_of_status(service.raw().status().as_u16())),
-        SdkError::DispatchFailure(failure) if broke(failure) => ErrorCode::ConnectionLost,
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorCode::ConnectionLost,
+        SdkError::ResponseError(response) => code_of_response(&error, response.raw()),
+        _ if is_lost_on_the_way(&error) => ErrorCode::ConnectionLost,
         // The request could not be made, most likely for want of credentials.
         _ => ErrorCode::Internal,
     };
-    let nothing_happened = matches!(code, ErrorCode::Throttling | ErrorCode::ModelNotReady)
-        || is_connection_refused(&error);
+    let nothing_happened =
+        nothing_was_sent || matches!(code, ErrorCode::Throttling | ErrorCode::ModelNotReady);
     (failure(code, error), nothing_happened)
 }
 
-/// Why the answer broke off.
-fn interruption<R>(error: SdkError<ResponseStreamError, R>) -> Failure
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let code = match &error {
-        SdkError::ServiceError(service) => {
-            code_of!(ResponseStreamError, service.err()).unwrap_or(ErrorCode::InternalServer)
-        }
+/// The code for a response that could not be understood.
+fn code_of_response(error: &(dyn Error + 'static), response: &HttpResponse) -> ErrorCode {
+    if has_cause::<NotAnEventStream>(error) {
+        return ErrorCode::BadGateway;
+    }
+    match response.status().as_u16() {
+        // Its body broke off, but the status says enough.
+        429 => ErrorCode::Throttling,
         _ => ErrorCode::ConnectionLost,
-    };
-    failure(code, error)
+    }
+}
+
+impl Answer {
+    /// Why the answer broke off.
+    fn interruption<R>(&self, error: SdkError<ResponseStreamError, R>) -> Failure
+    where
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        if let Some(frame) = self.wire.take().and_then(|frame| frame.error()) {
+            warn!(code = frame.code, message = frame.message, "the agent sent an error");
+            let code = ErrorCode::of_exception(&frame.code).unwrap_or(ErrorCode::InternalServer);
+            return failure(code, error);
+        }
+        let code = match &error {
+            SdkError::ServiceError(service) => {
+                code_of!(ResponseStreamError, service.err()).unwrap_or(ErrorCode::InternalServer)
+            }
+            // What came is not the beginning of an event stream, whatever it calls itself.
+            SdkError::ResponseError(_) if !self.has_begun => ErrorCode::BadGateway,
+            _ => ErrorCode::ConnectionLost,
+        };
+        failure(code, error)
+    }
 }
 
 /// The code for an answer that is none of the ten exceptions, for example of the signature check.
@@ -319,6 +364,8 @@ fn code_of_status(status: u16) -> ErrorCode {
         404 => ErrorCode::ResourceNotFound,
         429 => ErrorCode::Throttling,
         500.. => ErrorCode::InternalServer,
+        // No final answer: HTTP/1.1 has none below 200 to a call.
+        ..200 => ErrorCode::ConnectionLost,
         _ => ErrorCode::Internal,
     }
 }
@@ -344,17 +391,4 @@ fn without_arns(message: &str) -> String {
     let words =
         message.split(' ').map(|word| if word.contains("arn:") { "(a resource)" } else { word });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn is_connection_refused(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::ConnectionRefused
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

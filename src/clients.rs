@@ -1,18 +1,25 @@
-//! The clients of both services, made while the function asks for its first event.
+//! The clients of both services, made before the function asks for its first event.
 //!
-//! Each reads the SDK's table of partitions, together two fifths of all that the function would do
-//! until then. Only a message needs them.
+//! Until then Lambda gives the function a whole CPU, whatever its memory; afterwards a share, of 256 MB a
+//! seventh. So all that the first message would have to wait for is done before: root certificates,
+//! randomness, the SDK's tables, and the connections, which a rehearsed call of each service opens.
 
-use std::sync::Arc;
+use std::env;
+use std::time::Duration;
 
 use thiserror::Error;
-use tokio::runtime::Handle;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::timeout;
+use tracing::debug;
 
 use crate::agent::Agent;
 use crate::config::Config;
 use crate::connection::{Connections, NoCallback};
+use crate::http::{Http, NoCertificates, Rehearsal};
 use crate::sdk;
+
+/// How long the rehearsal may hold up the first event. What it has not opened by then is opened when it
+/// is needed.
+const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a run needs of AWS.
 #[derive(Debug)]
@@ -21,6 +28,8 @@ pub struct Clients {
     pub agent: Agent,
     /// Where the answers go.
     pub connections: Connections,
+    /// What both call through.
+    pub http: Http,
 }
 
 /// Why there are no clients.
@@ -32,27 +41,44 @@ pub enum NoClients {
     /// There is no way to answer anybody.
     #[error(transparent)]
     Callback(#[from] NoCallback),
-    /// A panic of the SDK, most likely.
-    #[error("the making of the AWS clients failed")]
-    Broken(#[from] JoinError),
+    /// The file that is to have the root certificates has none.
+    #[error(transparent)]
+    Certificates(#[from] NoCertificates),
 }
 
 impl Clients {
-    /// Makes them on another thread. This one's runtime has to be there until they are made.
+    /// Makes them.
     ///
     /// # Errors
     /// The environment lacks what they need.
-    pub async fn make(config: Arc<Config>) -> Result<Self, NoClients> {
-        let runtime = Handle::current();
-        spawn_blocking(move || runtime.block_on(Self::new(&config))).await?
-    }
-
-    async fn new(config: &Config) -> Result<Self, NoClients> {
-        let sdk = sdk::config().await;
+    pub async fn new(config: &Config) -> Result<Self, NoClients> {
+        let http = Http::new()?;
+        let sdk = sdk::config(http.clone()).await;
         if sdk.region().is_none() {
             return Err(NoClients::Region);
         }
         let connections = Connections::new(&sdk, config.callback_endpoint_is_set).await?;
-        Ok(Self { agent: Agent::new(&sdk, config), connections })
+        Ok(Self { agent: Agent::new(&sdk, config), connections, http })
     }
+
+    /// Walks the way of a first message as far as that is possible without one, and opens its
+    /// connections if the first event is to be expected within seconds.
+    pub async fn rehearse(&self) {
+        let rehearsal = Rehearsal::new(self.http.clone(), first_event_is_near());
+        let rehearsing = async {
+            tokio::join!(
+                self.agent.rehearse(rehearsal.clone()),
+                self.connections.rehearse(rehearsal.clone())
+            )
+        };
+        if timeout(REHEARSAL_TIMEOUT, rehearsing).await.is_err() {
+            debug!("the connections are not open yet");
+        }
+    }
+}
+
+/// Whether this environment was started because of an event, and not in advance ("Defined runtime
+/// environment variables"), for hours to come: a connection that has waited for long is not used.
+fn first_event_is_near() -> bool {
+    env::var("AWS_LAMBDA_INITIALIZATION_TYPE").map_or(true, |cause| cause == "on-demand")
 }

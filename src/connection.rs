@@ -2,31 +2,50 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_apigatewaymanagement::Client;
-use aws_sdk_apigatewaymanagement::config::Builder;
 use aws_sdk_apigatewaymanagement::config::endpoint::{
     DefaultResolver, Params, ResolveEndpoint as _,
 };
-use aws_sdk_apigatewaymanagement::error::SdkError;
-use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
+use aws_sdk_apigatewaymanagement::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_apigatewaymanagement::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_apigatewaymanagement::error::{BoxError, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::{
+    PostToConnectionError, PostToConnectionOutput,
+};
 use aws_sdk_apigatewaymanagement::primitives::Blob;
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_types::body::SdkBody;
 use thiserror::Error;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::error::chain;
 use crate::event::Origin;
-use crate::http::CONNECT_TIMEOUT;
-use crate::retry::{Backoff, broke};
+use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
+use crate::retry::Backoff;
 
-/// How long one attempt to post may take. Posts usually take some 20 ms, but users report that they
-/// can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs would hold up the whole answer.
+/// How long the first attempt to post may take. Posts usually take some 20 ms, but users report that
+/// they can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs holds up the whole answer.
+const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// How long each further attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long "forbidden" is not believed while nothing has been delivered yet by this process: changes
+/// of rights take seconds until they hold everywhere ("Changes that I make are not always immediately
+/// visible", IAM User Guide).
+const RIGHTS_SPREAD: Duration = Duration::from_secs(5);
 
 /// Takes the frames of a run, one after the other.
 pub trait Connection {
@@ -67,6 +86,8 @@ pub enum NoCallback {
 #[derive(Clone, Debug)]
 pub struct Connections {
     endpoint: Endpoint,
+    /// Whether any post of this process has arrived.
+    delivered: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,16 +105,13 @@ impl Connections {
     /// # Errors
     /// The endpoint is to be derived, and the SDK knows none for the Region.
     pub async fn new(sdk: &SdkConfig, endpoint_is_set: bool) -> Result<Self, NoCallback> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .build();
         let config = Builder::from(sdk)
             // Frames are tried again here, see `retry`.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             // An attempt has its time limit, which bounds one that stalls, too.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(IgnoreBodyOfSuccess)
             .build();
         let endpoint = if endpoint_is_set {
             Endpoint::Configured(Client::from_conf(config))
@@ -104,7 +122,7 @@ impl Connections {
                 host: execute_api_host(region.as_ref()).await?,
             }
         };
-        Ok(Self { endpoint })
+        Ok(Self { endpoint, delivered: Arc::default() })
     }
 
     /// The connection that a message came from.
@@ -119,7 +137,18 @@ impl Connections {
                 Client::from_conf(config.to_builder().endpoint_url(url).build())
             }
         };
-        Ok(GatewayConnection { client, id: origin.connection_id.clone() })
+        let delivered = Arc::clone(&self.delivered);
+        Ok(GatewayConnection { client, id: origin.connection_id.clone(), delivered })
+    }
+
+    /// Posts to nobody through `rehearsal`, if the address is known before there is an event.
+    pub async fn rehearse(&self, rehearsal: Rehearsal) {
+        if let Endpoint::Configured(client) = &self.endpoint {
+            let post = client.post_to_connection().connection_id("rehearsal").data(Blob::new(""));
+            let override_ = Builder::new().http_client(rehearsal);
+            let sent = post.customize().config_override(override_).send().await;
+            debug!(ended = ?sent.err().map(|error| chain(&error)), "a post was rehearsed");
+        }
     }
 }
 
@@ -147,63 +176,141 @@ fn callback_url(origin: &Origin, host: &str) -> Result<String, NoCallback> {
 pub struct GatewayConnection {
     client: Client,
     id: String,
+    /// That of all [`Connections`].
+    delivered: Arc<AtomicBool>,
 }
 
 impl Connection for GatewayConnection {
     async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
         let frame = Blob::new(frame);
+        let mut forbidden_since = None;
         let mut attempt = 1;
         loop {
             let post = self.client.post_to_connection().connection_id(&self.id).data(frame.clone());
             // Large, and most of the time none is in flight.
-            let Err(error) = Box::pin(post.send()).await else { return Ok(attempt) };
-            match Verdict::on(&error) {
-                Verdict::Gone => return Err(PostError::Gone),
-                Verdict::Final => return Err(PostError::Refused(error.into())),
-                Verdict::TryAgain => {
-                    let wait = Backoff::POST.after(attempt).unwrap_or_default();
-                    warn!(
-                        attempt,
-                        ?wait,
-                        error = chain(&error),
-                        "a post failed and is tried again"
-                    );
-                    tokio::time::sleep(wait).await;
-                    attempt += 1;
+            let sent = Box::pin(timeout(time_limit(attempt), post.send())).await;
+            let Some(error) = FailedPost::of(sent) else {
+                self.delivered.store(true, Relaxed);
+                return Ok(attempt);
+            };
+            let wait = match error.decision() {
+                RetryDecision::Gone => return Err(PostError::Gone),
+                RetryDecision::Never => return Err(PostError::Refused(error.into())),
+                RetryDecision::WhileRightsSpread => {
+                    let since = *forbidden_since.get_or_insert_with(Instant::now);
+                    if self.delivered.load(Relaxed) || since.elapsed() >= RIGHTS_SPREAD {
+                        return Err(PostError::Refused(error.into()));
+                    }
+                    Backoff::POST.after(attempt)
                 }
+                // The connection had died, most likely, and the next attempt has a new one.
+                RetryDecision::OnAnotherConnection if attempt == 1 => Some(Duration::ZERO),
+                RetryDecision::OnAnotherConnection | RetryDecision::Later => {
+                    Backoff::POST.after(attempt)
+                }
+            };
+            let wait = wait.unwrap_or_default();
+            warn!(attempt, ?wait, error = chain(&error), "a post failed and is tried again");
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
+            attempt += 1;
         }
     }
 }
 
-/// What a failed post means.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Gone,
-    TryAgain,
-    Final,
+/// How long an attempt may take. The first may be on a connection that has died without a word, and one
+/// that was only slow arrives twice, with the same number.
+fn time_limit(attempt: u32) -> Duration {
+    if attempt == 1 { FIRST_ATTEMPT_TIMEOUT } else { ATTEMPT_TIMEOUT }
 }
 
-impl Verdict {
-    fn on(error: &SdkError<PostToConnectionError>) -> Self {
-        if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
-            return Self::Gone;
+/// Why a post was not delivered.
+#[derive(Debug, Error)]
+enum FailedPost {
+    #[error("there was no answer in time")]
+    TimedOut(#[source] Elapsed),
+    #[error(transparent)]
+    Sdk(Box<SdkError<PostToConnectionError>>),
+}
+
+/// What is to be done about a failed post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RetryDecision {
+    /// Nothing: the client has closed its connection.
+    Gone,
+    /// Nothing: the answer will not change.
+    Never,
+    /// Try again after a wait.
+    Later,
+    /// Try again: the request or its answer was lost on the way.
+    OnAnotherConnection,
+    /// Try again for a while: after a deployment it takes seconds until a new right holds everywhere.
+    WhileRightsSpread,
+}
+
+impl FailedPost {
+    /// `None` for a post that was delivered.
+    fn of(
+        sent: Result<Result<PostToConnectionOutput, SdkError<PostToConnectionError>>, Elapsed>,
+    ) -> Option<Self> {
+        match sent {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(Self::Sdk(error.into())),
+            Err(elapsed) => Some(Self::TimedOut(elapsed)),
+        }
+    }
+
+    fn decision(&self) -> RetryDecision {
+        let Self::Sdk(error) = self else { return RetryDecision::OnAnotherConnection };
+        // What API Gateway calls it says more than the status.
+        if let Some(name) = error.code() {
+            if name == "GoneException" {
+                return RetryDecision::Gone;
+            }
+            if THROTTLING_ERRORS.contains(&name) || TRANSIENT_ERRORS.contains(&name) {
+                return RetryDecision::Later;
+            }
         }
         match error.raw_response().map(|response| response.status().as_u16()) {
-            Some(410) => Self::Gone,
-            Some(429 | 500..) => Self::TryAgain,
+            Some(410) => RetryDecision::Gone,
+            Some(403) => RetryDecision::WhileRightsSpread,
+            Some(408 | 429 | 500..) => RetryDecision::Later,
+            // No final answer: HTTP/1.1 has none below 200 to a post.
+            Some(..200) => RetryDecision::OnAnotherConnection,
             Some(status) => {
                 debug!(status, "API Gateway's answer to a post is final");
-                Self::Final
+                RetryDecision::Never
             }
-            // No answer at all: a time-out, or no connection. A request that could not even be
-            // made, for want of credentials say, will not fare better next time.
-            None => match error {
-                SdkError::TimeoutError(_) => Self::TryAgain,
-                SdkError::DispatchFailure(failure) if broke(failure) => Self::TryAgain,
-                _ => Self::Final,
-            },
+            None if is_lost_on_the_way(error) => RetryDecision::OnAnotherConnection,
+            // A request that could not even be made, for want of credentials say, will not fare better
+            // next time.
+            None => RetryDecision::Never,
         }
+    }
+}
+
+/// Takes the body of a good answer away: the frame is delivered, whatever becomes of the rest.
+#[derive(Debug)]
+struct IgnoreBodyOfSuccess;
+
+#[dyn_dispatch_hint]
+impl Intercept for IgnoreBodyOfSuccess {
+    fn name(&self) -> &'static str {
+        "IgnoreBodyOfSuccess"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        if response.status().is_success() {
+            *response.body_mut() = SdkBody::empty();
+        }
+        Ok(())
     }
 }
 

@@ -58,6 +58,29 @@ impl ErrorCode {
         self.properties().2
     }
 
+    /// The code of the exception of Bedrock with this name, such as `throttlingException`: the code is
+    /// the name in snake case without `_exception`.
+    #[must_use]
+    pub fn of_exception(name: &str) -> Option<Self> {
+        let letters = |text: &str| text.replace('_', "").to_ascii_lowercase();
+        let name = name.rsplit('#').next().unwrap_or(name);
+        let name = letters(name.strip_suffix("Exception").unwrap_or(name));
+        Self::OF_EXCEPTIONS.into_iter().find(|code| letters(code.as_str()) == name)
+    }
+
+    const OF_EXCEPTIONS: [Self; 10] = [
+        Self::AccessDenied,
+        Self::BadGateway,
+        Self::Conflict,
+        Self::DependencyFailed,
+        Self::InternalServer,
+        Self::ModelNotReady,
+        Self::ResourceNotFound,
+        Self::ServiceQuotaExceeded,
+        Self::Throttling,
+        Self::Validation,
+    ];
+
     fn properties(self) -> (&'static str, bool, &'static str) {
         match self {
             Self::InvalidRequest => ("invalid_request", false, "The message was not understood."),
@@ -195,4 +218,16 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Whether an error is of this type, or was caused by one.
+pub(crate) fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<T>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -15,7 +15,6 @@ use lambda_runtime::{Context, LambdaEvent, Runtime};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout};
 use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
@@ -106,33 +105,27 @@ async fn run(config: Config) -> Result<(), StartError> {
     {
         warn!("ACCESS_CODE is short enough to be guessed: use 12 characters or more");
     }
+    let clients = Clients::new(&config).await.map_err(StartError::Clients)?;
+    clients.rehearse().await;
     let config = Arc::new(config);
-    let clients = Arc::new(SetOnce::new());
     let after = After::default();
     let shutdown = Shutdown::default();
     let function = Function {
-        clients: Arc::clone(&clients),
+        authorizer: Authorizer::new(&config.access, &config.origins, &clients.http).into(),
+        clients: clients.into(),
         after: after.clone(),
         shutdown: shutdown.clone(),
-        authorizer: Authorizer::new(&config.access, &config.origins).into(),
         page: Page::new(&config).into(),
-        config: Arc::clone(&config),
+        config,
     };
     let handler = service_fn(move |event| {
         let function = function.clone();
         async move { Ok::<_, lambda_runtime::Error>(function.answer(event).await) }
     });
     let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
-    let make_clients = async {
-        // Nobody else sets them.
-        Clients::make(config).await.map(|made| clients.set(made))
-    };
     tokio::select! {
-        // The first event is asked for first.
-        biased;
         ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
         ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),
-        Err(missing) = make_clients => Err(StartError::Clients(missing)),
     }
 }
 
@@ -140,8 +133,7 @@ async fn run(config: Config) -> Result<(), StartError> {
 #[derive(Clone)]
 struct Function {
     config: Arc<Config>,
-    /// They may still be in the making.
-    clients: Arc<SetOnce<Clients>>,
+    clients: Arc<Clients>,
     after: After,
     shutdown: Shutdown,
     authorizer: Arc<Authorizer>,
@@ -174,7 +166,6 @@ impl Function {
                 status(200).into()
             }
             Invocation::Message(message) => {
-                let clients = self.clients.wait().await;
                 let span = info_span!(
                     "run",
                     request_id = event.context.request_id,
@@ -182,7 +173,7 @@ impl Function {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.begin(clients, &message, &event.context).into()
+                self.begin(&message, &event.context).into()
             }
             Invocation::Page(request) => page_answer(self.page.answer(&request)),
             Invocation::Unknown(looks) => {
@@ -243,13 +234,8 @@ impl Function {
     }
 
     /// Begins what a message asks for.
-    fn begin(
-        &self,
-        clients: &Clients,
-        message: &Message,
-        context: &Context,
-    ) -> ApiGatewayProxyResponse {
-        let connection = match clients.connections.to(&message.origin) {
+    fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
+        let connection = match self.clients.connections.to(&message.origin) {
             Ok(connection) => connection,
             Err(error) => {
                 error!(error = chain(&error), "there is no way to answer the client");
@@ -292,7 +278,7 @@ impl Function {
             shutdown_grace: SHUTDOWN_GRACE,
             outbox_bytes: Limits::OUTBOX_BYTES,
         };
-        let events = clients.agent.invoke(&run);
+        let events = self.clients.agent.invoke(&run);
         let shutdown = self.shutdown.clone();
         let function_name = context.env_config.function_name.clone();
         self.leave(context, async move {

@@ -1,69 +1,165 @@
-//! One HTTP client for all calls to AWS.
+//! The connections to AWS: HTTP/1.1, made and kept with settings of our own, and one pool of them for
+//! both services.
 //!
-//! Left to itself, every client of the SDK makes its own and reads the machine's root certificates for
-//! it, which takes most of a cold start. Here both services share one connector, and a thread of its
-//! own makes it while the function asks for its first event. Whoever needs it first waits for the rest.
+//! Not the SDK's own connector, for what a Lambda function lives through:
+//!
+//! - It offers HTTP/2. There, one connection carries all requests to a host, so that one that has died
+//!   silently is used for ever, one reset ends many runs, and all turns of a process share one window.
+//!   For a post or an answer at a time, it costs more CPU and saves nothing.
+//! - It counts idle time by the monotonic clock, which may stop while the environment is frozen.
+//! - Its sockets have no keepalive interval and no user timeout, so a path that has forgotten them stays
+//!   unnoticed.
+//! - It can't open a connection before there is a request.
+//!
+//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, and [`clocks`] notices when the
+//! process has not run for a while.
 
-use std::sync::{Arc, LazyLock};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
+use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use hyper::Request;
+use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::http::uri::PathAndQuery;
+use thiserror::Error;
+use tracing::debug;
 
-/// How long it may take to connect, to Bedrock and to API Gateway alike: with the same limit, both
-/// services use the same connector.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::http::connect::{Connect, NotConnected};
+use crate::http::pool::{Connection, Pool};
 
-/// The client, whose connector is being made.
-#[must_use]
-pub fn client() -> SharedHttpClient {
-    let client = SharedClient(Arc::new(Parts {
-        ours: LazyLock::new(shared_connector),
-        others: LazyLock::new(|| {
-            Builder::new().build_with_connector_fn(|settings, _| connector(settings.cloned()))
-        }),
-    }));
-    let parts = Arc::clone(&client.0);
-    // Without the thread, it is made when it is needed.
-    let _unneeded = thread::Builder::new().name("tls".to_owned()).spawn(move || {
-        LazyLock::force(&parts.ours);
-    });
-    SharedHttpClient::new(client)
-}
+pub use crate::http::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
-/// A connector with the limit of [`CONNECT_TIMEOUT`]. It reads the root certificates, once a process.
-#[must_use]
-pub fn shared_connector() -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    SharedHttpConnector::new(connector(Some(settings)))
-}
+mod clocks;
+mod connect;
+mod pool;
 
-/// A connector as the SDK makes them: through the machine's proxy, if it has one.
-fn connector(settings: Option<HttpConnectorSettings>) -> Connector {
-    let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
-    builder.set_connector_settings(settings);
-    builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-}
-
-#[derive(Debug)]
-struct SharedClient(Arc<Parts>);
+/// The client of both services, and of an OpenID provider's keys. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Http(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    /// For both services.
-    ours: LazyLock<SharedHttpConnector>,
+    connect: Connect,
+    pool: Pool,
     /// For whoever has limits of its own, as sources of credentials do on a developer's machine.
-    others: LazyLock<SharedHttpClient>,
+    others: SharedHttpClient,
 }
 
-impl HttpClient for SharedClient {
+impl Http {
+    /// A client without any connection yet. It reads the root certificates and draws the first random
+    /// bytes, which is most of what the first TLS connection of a process would cost.
+    ///
+    /// # Errors
+    /// `AWS_CA_BUNDLE` names a file that has no certificates.
+    pub fn new() -> Result<Self, NoCertificates> {
+        let others = Builder::new().build_with_connector_fn(|settings, _| {
+            let mut builder =
+                aws_smithy_http_client::Connector::builder().proxy_config(ProxyConfig::from_env());
+            builder.set_connector_settings(settings.cloned());
+            builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+        });
+        Ok(Self(Arc::new(Parts { connect: Connect::new()?, pool: Pool::default(), others })))
+    }
+
+    /// Opens a connection to where `request` goes, and keeps it for the first who needs it.
+    async fn open_for(&self, request: HttpRequest) -> Result<(), ConnectorError> {
+        let request = request.try_into_http1x().map_err(user)?;
+        let connection = self.0.connect.connect(request.uri()).await.map_err(not_connected)?;
+        self.0.pool.put(connection);
+        Ok(())
+    }
+
+    async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let mut request = request.try_into_http1x().map_err(user)?;
+        let url = request.uri().clone();
+        loop {
+            let mut connection = match self.0.pool.take(&url) {
+                Some(kept) => kept,
+                None => self.0.connect.connect(&url).await.map_err(not_connected)?,
+            };
+            address(&mut request, &connection).map_err(user)?;
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => {
+                    self.0.pool.put_when_ready(connection);
+                    return HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
+                        .map_err(|error| ConnectorError::io(error.into()));
+                }
+                // The connection was closed before a byte of the request was on its way.
+                Err(mut error) if error.message().is_some() => {
+                    debug!(error = %error.error(), "a kept connection was closed meanwhile");
+                    let Some(unsent) = error.take_message() else {
+                        return Err(ConnectorError::io(error.into_error().into()));
+                    };
+                    request = unsent;
+                }
+                Err(error) => return Err(ConnectorError::io(error.into_error().into())),
+            }
+        }
+    }
+}
+
+/// Where the request goes, in the form that whoever is at the other end of the connection expects
+/// (RFC 9112, section 3.2).
+fn address(
+    request: &mut Request<SdkBody>,
+    connection: &Connection,
+) -> Result<(), hyper::http::Error> {
+    let url = connection.url();
+    if !request.headers().contains_key(HOST) {
+        let host = url.authority().map_or("", |authority| authority.as_str());
+        request.headers_mut().insert(HOST, HeaderValue::from_str(host)?);
+    }
+    let path = request.uri().path_and_query().cloned();
+    let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = if let Some(proxy) = &connection.forward_proxy {
+        if let Some(authorization) = &proxy.authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let mut parts = url.clone().into_parts();
+        parts.path_and_query = Some(path);
+        hyper::Uri::from_parts(parts)?
+    } else {
+        path.into()
+    };
+    Ok(())
+}
+
+/// Whether a request, or the answer to it, was lost between here and the service: no connection, one
+/// that broke, or an answer that is no HTTP.
+#[must_use]
+pub fn is_lost_on_the_way<E, R>(error: &SdkError<E, R>) -> bool {
+    match error {
+        SdkError::TimeoutError(_) => true,
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        _ => false,
+    }
+}
+
+fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectorError {
+    ConnectorError::user(error.into())
+}
+
+fn not_connected(error: NotConnected) -> ConnectorError {
+    ConnectorError::io(error.into()).never_connected()
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().send(request))
+    }
+}
+
+impl HttpClient for Http {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
@@ -71,9 +167,55 @@ impl HttpClient for SharedClient {
     ) -> SharedHttpConnector {
         if settings.connect_timeout() == Some(CONNECT_TIMEOUT) && settings.read_timeout().is_none()
         {
-            self.0.ours.clone()
+            SharedHttpConnector::new(self.clone())
         } else {
             self.0.others.http_connector(settings, components)
         }
+    }
+}
+
+/// Takes a request as far as a connection to where it goes, and does not send it.
+///
+/// The SDK's own way of finding an address, with its rules for endpoints and its signature, is walked
+/// once for each service before the first event: so that way is warm, and the connection open.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    http: Http,
+    /// Whether the connection is opened, too.
+    connects: bool,
+}
+
+impl Rehearsal {
+    /// A rehearsal for requests through `http`.
+    #[must_use]
+    pub fn new(http: Http, connects: bool) -> Self {
+        Self { http, connects }
+    }
+}
+
+/// What every rehearsed request ends with, once its connection is open.
+#[derive(Debug, Error)]
+#[error("this was a rehearsal, and nothing was sent")]
+pub struct NothingSent;
+
+impl HttpConnector for Rehearsal {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self { http, connects } = self.clone();
+        HttpConnectorFuture::new(async move {
+            if connects {
+                http.open_for(request).await?;
+            }
+            Err(ConnectorError::user(NothingSent.into()))
+        })
+    }
+}
+
+impl HttpClient for Rehearsal {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
     }
 }

@@ -12,7 +12,7 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] is how it connects, and [`retry`]
+//! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] has the connections, and [`retry`]
 //! says what is tried again. [`access`] decides who may connect, and [`page`] has the files of the
 //! page. [`error`] has the codes of everything that can go wrong. [`local`] is the AWS of your own
 //! machine.

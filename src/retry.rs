@@ -8,15 +8,15 @@
 //!
 //! | what failed | tried again | why |
 //! |---|---|---|
-//! | the agent: throttled, model not ready, connection refused | a few times, before the first event only | nothing can have happened yet |
+//! | the agent: throttled, model not ready, no connection made (names, TCP, TLS, too many open files) | a few times, before the first event only | nothing can have happened yet |
 //! | the agent: anything else, or after the first event | never | its actions may have been carried out |
-//! | a post: 429, 5xx, time-out, no connection | until it succeeds or the run's deadline | the order of frames allows nothing else |
+//! | a post: 408, 429, 5xx, or called throttling with any status | until it succeeds or the run's deadline | the order of frames allows nothing else |
+//! | a post: no answer, a broken one, time-out, no connection | the same, and the first time at once | most likely the connection had died |
+//! | a post: 403 while nothing was delivered yet by this process | for 5 s | a new right takes seconds until it holds everywhere |
 //! | a post: 410 | never | the client is gone for good |
 //! | a post: 403, 413, other 4xx | never | the answer will not change |
 
 use std::time::Duration;
-
-use aws_smithy_runtime_api::client::result::DispatchFailure;
 
 /// Waiting times that double up to a limit, each drawn at random from its upper half, so that many
 /// runs that were refused together do not come back together.
@@ -54,12 +54,6 @@ impl Backoff {
         let limit = self.first.saturating_mul(1 << doublings).min(self.longest);
         Some(limit.mul_f64(0.5 + fastrand::f64() / 2.0))
     }
-}
-
-/// Whether a request was under way when its connection failed, or could get none; the SDK calls a
-/// connection that was closed instead of answered neither, but transient.
-pub(crate) fn broke(failure: &DispatchFailure) -> bool {
-    failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http_body_util::{BodyExt as _, Limited};
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use super::Refusal;
 use crate::config::access::is_safe_url;
 use crate::error::chain;
-use crate::http::shared_connector;
+use crate::http::Http;
 
 /// How long fetched keys are good for without being asked about again.
 const FRESH: Duration = Duration::from_hours(1);
@@ -73,8 +73,8 @@ enum Kind {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: String) -> Self {
-        let fetching = tokio::sync::Mutex::new(Fetcher::new());
+    pub(super) fn new(issuer: String, http: Http) -> Self {
+        let fetching = tokio::sync::Mutex::new(Fetcher::new(http));
         Self { issuer, known: Mutex::default(), fetching }
     }
 
@@ -188,21 +188,20 @@ impl Key {
 /// Fetches keys, one fetch at a time and not too often.
 #[derive(Debug)]
 struct Fetcher {
-    /// Made for the first fetch, since most deployments have none.
-    http: Option<SharedHttpConnector>,
+    http: Http,
     /// How many fetches are left, and when that was counted.
     left: u32,
     counted: Instant,
 }
 
 impl Fetcher {
-    fn new() -> Self {
-        Self { http: None, left: FETCHES, counted: Instant::now() }
+    fn new(http: Http) -> Self {
+        Self { http, left: FETCHES, counted: Instant::now() }
     }
 
     async fn fetch(&mut self, issuer: &str) -> Result<Vec<Key>, Box<dyn Error + Send + Sync>> {
         self.spend()?;
-        let http = self.http.get_or_insert_with(shared_connector);
+        let http = &self.http;
         let fetching = async {
             let address =
                 format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
@@ -261,7 +260,7 @@ struct KeySet {
 
 /// A JSON document, fetched.
 async fn get<T: DeserializeOwned>(
-    http: &SharedHttpConnector,
+    http: &Http,
     address: &str,
 ) -> Result<T, Box<dyn Error + Send + Sync>> {
     let mut request = HttpRequest::get(address)?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::Refusal;
 use super::keys::Keys;
 use crate::config::access::Provider;
+use crate::http::Http;
 
 /// The signatures that are taken: asymmetric ones, since a shared secret is not what providers
 /// publish, and `none` is no signature.
@@ -54,8 +55,8 @@ enum Audience {
 impl Verifier {
     /// A verifier that has fetched nothing yet.
     #[must_use]
-    pub fn new(provider: Provider) -> Self {
-        let keys = Keys::new(provider.issuer.clone());
+    pub fn new(provider: Provider, http: Http) -> Self {
+        let keys = Keys::new(provider.issuer.clone(), http);
         Self { provider, keys }
     }
 

@@ -17,9 +17,11 @@ use aws_sdk_bedrockagentruntime::error::BoxError;
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_eventstream::smithy::parse_response_headers;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
+use thiserror::Error;
 
 /// What a frame begins with: its length, the length of its headers, and a checksum of both, four
 /// bytes each ("Event stream encoding" of the Smithy specification).
@@ -44,12 +46,33 @@ impl WireEvent {
         (headers.message_type.as_str() == "event").then(|| headers.smithy_type.as_str().to_owned())
     }
 
+    /// What it says, if it is a frame of the type `error`.
+    pub(crate) fn error(&self) -> Option<ErrorFrame> {
+        let message = read_message_from(&mut &*self.frame).ok()?;
+        let header = |name| {
+            let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
+            header.value().as_string().ok().map(|value| value.as_str().to_owned())
+        };
+        (header(":message-type")? == "error").then(|| ErrorFrame {
+            code: header(":error-code").unwrap_or_default(),
+            message: header(":error-message").unwrap_or_default(),
+        })
+    }
+
     /// Its payload: JSON, if the agent keeps to its protocol.
     pub(crate) fn payload(&self) -> &[u8] {
         let headers = number(&self.frame[4..]).unwrap_or_default();
         let start = PRELUDE.saturating_add(headers);
         self.frame.get(start..self.frame.len() - CHECKSUM).unwrap_or_default()
     }
+}
+
+/// What a frame of the type `error` says, which is none of the exceptions of the service's model
+/// ("Event stream" of the Smithy specification).
+#[derive(Debug)]
+pub(crate) struct ErrorFrame {
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 /// The number at the beginning of some bytes.
@@ -102,11 +125,39 @@ impl Intercept for Tap {
         let response = context.response_mut();
         // Any other response is an error in one piece of JSON.
         if response.status().is_success() {
+            NotAnEventStream::check(response)?;
             let body = response.take_body();
             let tapped = TappedBody::new(body, self.events.clone());
             *response.body_mut() = SdkBody::from_body_1_x(tapped);
         }
         Ok(())
+    }
+}
+
+/// A good response that has no events, though it should: something between here and the agent answers
+/// in its place.
+#[derive(Debug, Error)]
+#[error("instead of an event stream came status {status}, content type {content_type:?}, {length}")]
+pub(crate) struct NotAnEventStream {
+    status: u16,
+    content_type: String,
+    length: String,
+}
+
+impl NotAnEventStream {
+    fn check(response: &HttpResponse) -> Result<(), Self> {
+        let status = response.status().as_u16();
+        let content_type = response.headers().get("content-type").unwrap_or_default();
+        // One without a type is taken as what it should be: its first bytes tell.
+        let is_of_the_type = content_type.is_empty()
+            || content_type.to_ascii_lowercase().starts_with("application/vnd.amazon.eventstream");
+        let length = Body::size_hint(response.body()).exact();
+        if status == 200 && is_of_the_type && length != Some(0) {
+            return Ok(());
+        }
+        let length =
+            length.map_or_else(|| "of unknown length".to_owned(), |n| format!("{n} bytes"));
+        Err(Self { status, content_type: content_type.to_owned(), length })
     }
 }
 

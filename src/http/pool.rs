@@ -1,0 +1,172 @@
+//! The connections that wait for their next request.
+//!
+//! A connection may have died without a word: the other end closed it while the environment was frozen,
+//! or a gateway on the way has forgotten it. What is sent on it then is lost, and nobody can tell
+//! whether it was processed. So one is used again only where that can't be:
+//!
+//! - it has been idle for less than [`IDLE_LIMIT`] by both clocks, and
+//! - the process has run all that time. While connections wait, the pool looks at the clocks several
+//!   times a second, and after a gap it gives all of them up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_types::body::SdkBody;
+use hyper::Uri;
+use hyper::client::conn::http1::SendRequest;
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::http::clocks::Clocks;
+use crate::http::connect::ForwardProxy;
+
+/// How long a connection may have been idle. AWS's front ends close what is idle for minutes.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often the clocks are looked at while connections wait.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A gap between two looks that is longer than this means that the process was frozen. At the CPU
+/// share of 256 MB, a process that has used up its share runs again after 85 ms.
+const LONGEST_GAP: Duration = Duration::from_millis(250);
+
+/// A connection, free for a request.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Whose host it leads to.
+    url: Uri,
+    pub(super) sender: SendRequest<SdkBody>,
+    /// Whether it ends at a proxy that wants whole addresses.
+    pub(super) forward_proxy: Option<ForwardProxy>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        url: &Uri,
+        sender: SendRequest<SdkBody>,
+        forward_proxy: Option<ForwardProxy>,
+    ) -> Self {
+        Self { url: url.clone(), sender, forward_proxy }
+    }
+
+    /// An address of the host that it leads to.
+    pub(super) fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    fn leads_to(&self, url: &Uri) -> bool {
+        self.url.scheme() == url.scheme() && self.url.authority() == url.authority()
+    }
+}
+
+/// The connections of a process. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Pool(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// The one used last is the last.
+    idle: Vec<Idle>,
+    /// When the clocks were looked at.
+    looked: Clocks,
+    /// Whether a task looks at them.
+    is_watched: bool,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Clocks,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let state = State { idle: Vec::new(), looked: Clocks::now(), is_watched: false };
+        Self(Arc::new(Mutex::new(state)))
+    }
+}
+
+impl Pool {
+    /// A connection to the host of `url` that is certainly alive, if there is one.
+    pub(super) fn take(&self, url: &Uri) -> Option<Connection> {
+        let mut state = self.lock();
+        state.look(Clocks::now());
+        let place = state.idle.iter().rposition(|idle| idle.connection.leads_to(url))?;
+        Some(state.idle.remove(place).connection)
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn put(&self, connection: Connection) {
+        let now = Clocks::now();
+        let mut state = self.lock();
+        state.look(now);
+        state.idle.push(Idle { connection, since: now });
+        if !state.is_watched {
+            state.is_watched = true;
+            tokio::spawn(self.clone().watch());
+        }
+    }
+
+    /// Keeps a connection as soon as the answer that is under way on it has been read to its end.
+    pub(super) fn put_when_ready(&self, mut connection: Connection) {
+        if connection.sender.is_ready() {
+            self.put(connection);
+            return;
+        }
+        let pool = self.clone();
+        tokio::spawn(async move {
+            // It fails when the connection has ended, as it does when an answer is not read to its end.
+            if connection.sender.ready().await.is_ok() {
+                pool.put(connection);
+            }
+        });
+    }
+
+    /// Looks at the clocks for as long as connections wait.
+    async fn watch(self) {
+        // Job control and some container platforms stop processes, too.
+        let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw())).ok();
+        loop {
+            let was_stopped = tokio::select! {
+                () = sleep(LOOK_INTERVAL) => false,
+                Some(()) = async { continued.as_mut()?.recv().await } => true,
+            };
+            let mut state = self.lock();
+            if was_stopped {
+                state.give_up_all("the process was stopped");
+            }
+            state.look(Clocks::now());
+            if state.idle.is_empty() {
+                state.is_watched = false;
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The list is whole after every operation, so another thread's panic does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives up what may be dead by now.
+    fn look(&mut self, now: Clocks) {
+        if now.longest_since(self.looked) > LONGEST_GAP {
+            self.give_up_all("the process did not run for a while");
+        }
+        self.looked = now;
+        self.idle.retain(|idle| {
+            idle.connection.sender.is_ready() && now.longest_since(idle.since) < IDLE_LIMIT
+        });
+    }
+
+    fn give_up_all(&mut self, reason: &'static str) {
+        if !self.idle.is_empty() {
+            debug!(connections = self.idle.len(), reason, "no kept connection is used again");
+            self.idle.clear();
+        }
+    }
+}

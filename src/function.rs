@@ -1,5 +1,6 @@
 //! The function: what it does with each invocation, and how it starts.
 
+use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +16,7 @@ use lambda_runtime::{Context, LambdaEvent, Runtime};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -28,6 +29,7 @@ use crate::clients::{Clients, NoClients};
 use crate::config::access::{Access, is_short};
 use crate::config::{Config, ConfigError, Log};
 use crate::connection::{Connection, GatewayConnection, PostError};
+use crate::descriptors::most_runs;
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
@@ -47,6 +49,10 @@ const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 /// How long posting goes on when the process is about to be killed. Lambda gives a runtime at most
 /// two seconds ("Lambda execution environment lifecycle").
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
+
+/// What a client is told whose turn there are no file descriptors for.
+const TOO_MANY_TURNS: &str =
+    "The relay has too many turns at once. Wait until others have ended, then try again.";
 
 /// The function's entry: reads the configuration, makes the clients, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
@@ -107,6 +113,13 @@ async fn run(config: Config) -> Result<(), StartError> {
     }
     let clients = Clients::new(&config).await.map_err(StartError::Clients)?;
     clients.rehearse().await;
+    let most_runs = most_runs(invocations_at_once());
+    if most_runs < invocations_at_once() {
+        warn!(
+            most_runs,
+            "AWS_LAMBDA_MAX_CONCURRENCY is more than this process has file descriptors for, of which a turn takes three: turns beyond that are refused"
+        );
+    }
     let config = Arc::new(config);
     let after = After::default();
     let shutdown = Shutdown::default();
@@ -116,6 +129,7 @@ async fn run(config: Config) -> Result<(), StartError> {
         after: after.clone(),
         shutdown: shutdown.clone(),
         page: Page::new(&config).into(),
+        most_runs,
         config,
     };
     let handler = service_fn(move |event| {
@@ -129,6 +143,13 @@ async fn run(config: Config) -> Result<(), StartError> {
     }
 }
 
+/// How many invocations the runtime takes at once. As the runtime crate has it, one where nothing or no
+/// number is set.
+fn invocations_at_once() -> usize {
+    let set = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
+    set.unwrap_or(1)
+}
+
 /// What answers invocations. Cheap to clone, since every one gets its own.
 #[derive(Clone)]
 struct Function {
@@ -138,6 +159,8 @@ struct Function {
     shutdown: Shutdown,
     authorizer: Arc<Authorizer>,
     page: Arc<Page>,
+    /// How many runs there are file descriptors for.
+    most_runs: usize,
 }
 
 /// What the function answers, in the form that the one who asks understands.
@@ -250,7 +273,7 @@ impl Function {
                 let failure = Failure::new(ErrorCode::InvalidRequest).saying(invalid.message());
                 info!(reason = invalid.reason, "the message was not understood");
                 let run_id = invalid.run_id.unwrap_or_else(|| message.request_id.clone());
-                self.leave(context, refuse(connection, run_id, failure, remaining));
+                self.leave(context, self.refuse(connection, run_id, failure, remaining));
                 return status(400);
             }
         };
@@ -261,14 +284,23 @@ impl Function {
                 "the function's timeout is too short for an answer: set it to 900 s"
             );
             let failure = Failure::new(ErrorCode::Internal);
-            self.leave(context, refuse(connection, run.run_id, failure, remaining));
+            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
             return status(500);
         }
         if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
             error!("API Gateway does not say who the client is: is its authorizer this function?");
             let failure = Failure::new(ErrorCode::Internal);
-            self.leave(context, refuse(connection, run.run_id, failure, remaining));
+            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
             return status(403);
+        }
+        if self.shutdown.runs() >= self.most_runs {
+            warn!(
+                most_runs = self.most_runs,
+                "there are no file descriptors for another turn: lower PerExecutionEnvironmentMaxConcurrency"
+            );
+            let failure = Failure::new(ErrorCode::Internal).saying(TOO_MANY_TURNS);
+            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
+            return status(503);
         }
         let now = Instant::now();
         let limits = Limits {
@@ -286,6 +318,36 @@ impl Function {
             report::run(&function_name, &summary);
         });
         status(200)
+    }
+
+    /// Tells the client why a run could not begin, for as long as the function may run: until shortly
+    /// before its own time is up, or until shortly after it is told to end.
+    fn refuse(
+        &self,
+        connection: GatewayConnection,
+        run_id: String,
+        failure: Failure,
+        remaining: Duration,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let shutdown = self.shutdown.clone();
+        async move {
+            let out_of_time = async {
+                let until_shutdown = async {
+                    shutdown.begun().await;
+                    sleep(SHUTDOWN_GRACE).await;
+                };
+                let _ =
+                    timeout(remaining.saturating_sub(HARD_DEADLINE_MARGIN), until_shutdown).await;
+            };
+            tokio::select! {
+                posted = post_failure(&connection, run_id, &failure) => match posted {
+                    Ok(()) => {}
+                    Err(PostError::Gone) => info!("the client is gone"),
+                    Err(error) => error!(error = chain(&error), "the client could not be told"),
+                },
+                () = out_of_time => error!("the client could not be told in time"),
+            }
+        }
     }
 
     /// Leaves work for after the response, in the current span.
@@ -319,21 +381,17 @@ fn status(code: i64) -> ApiGatewayProxyResponse {
     response
 }
 
-/// Tells the client why a run could not begin, for as long as the function may run.
-async fn refuse(connection: GatewayConnection, run_id: String, failure: Failure, time: Duration) {
+/// Posts a failure as the only frame of a run.
+async fn post_failure(
+    connection: &GatewayConnection,
+    run_id: String,
+    failure: &Failure,
+) -> Result<(), PostError> {
     let ids = RunIds { run_id, message_id: String::new() };
     let mut outbox = Outbox::new(ids, LARGEST_FRAME);
-    outbox.push(Event::from(&failure));
-    let told = async {
-        while let Some(frame) = outbox.next_frame() {
-            connection.post(frame).await?;
-        }
-        Ok(())
-    };
-    match timeout(time.saturating_sub(HARD_DEADLINE_MARGIN), told).await {
-        Ok(Ok(())) => {}
-        Ok(Err(PostError::Gone)) => info!("the client is gone"),
-        Ok(Err(error)) => error!(error = chain(&error), "the client could not be told"),
-        Err(_) => error!("the client could not be told in time"),
+    outbox.push(Event::from(failure));
+    while let Some(frame) = outbox.next_frame() {
+        connection.post(frame).await?;
     }
+    Ok(())
 }

@@ -13,7 +13,7 @@
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
 //! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] has the connections, and [`retry`]
-//! says what is tried again. [`access`] decides who may connect, and [`page`] has the files of the
+//! says what is tried again, and [`descriptors`] how many runs there is room for. [`access`] decides who may connect, and [`page`] has the files of the
 //! page. [`error`] has the codes of everything that can go wrong. [`local`] is the AWS of your own
 //! machine.
 
@@ -24,6 +24,7 @@ pub mod agui;
 pub mod clients;
 pub mod config;
 pub mod connection;
+pub mod descriptors;
 pub mod error;
 pub mod event;
 pub mod function;

@@ -77,6 +77,8 @@ pub struct Summary {
     pub outcome: Outcome,
     /// What the agent said.
     pub stats: Stats,
+    /// The agent's events.
+    pub events: u64,
     /// Frames that were posted.
     pub frames: u64,
     /// The bytes of those frames.
@@ -158,6 +160,7 @@ struct Turn<'a> {
     outbox: Outbox,
     text: Utf8,
     stats: Stats,
+    events: u64,
     usage: Option<Usage>,
     confirmations: Vec<Confirmation>,
     bytes: u64,
@@ -177,6 +180,7 @@ impl<'a> Turn<'a> {
             outbox,
             text: Utf8::default(),
             stats: Stats::default(),
+            events: 0,
             usage: None,
             confirmations: Vec::new(),
             bytes: 0,
@@ -300,6 +304,7 @@ impl<'a> Turn<'a> {
     }
 
     fn take(&mut self, event: AgentEvent) {
+        self.events += 1;
         match event {
             AgentEvent::Chunk { bytes, citations } => {
                 self.stats.chunks += 1;
@@ -396,6 +401,7 @@ impl<'a> Turn<'a> {
         Summary {
             outcome,
             stats: self.stats,
+            events: self.events,
             frames: self.outbox.frames(),
             bytes: self.bytes,
             text_bytes: self.text_bytes,

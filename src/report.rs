@@ -22,6 +22,11 @@ pub fn run(function_name: &str, summary: &Summary) {
             "the answer came in one chunk although streaming is on: the agent's role may lack bedrock:InvokeModelWithResponseStream, or the agent's pre- or post-processing is enabled, which holds the answer back"
         );
     }
+    if summary.events == 0 && matches!(summary.outcome, Outcome::Finished) {
+        warn!(
+            "the agent ended without an event: the client got an empty answer, and nothing says why"
+        );
+    }
     println!("{}", metrics(function_name, summary, SystemTime::now()));
 }
 

@@ -41,6 +41,12 @@ impl Shutdown {
         Running { runs: self.runs.clone() }
     }
 
+    /// How many runs are under way.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        *self.runs.borrow()
+    }
+
     /// Ends when the process is about to end.
     pub async fn begun(&self) {
         // It fails when the sender is gone, which it can't be: `self` is one.

@@ -1,0 +1,44 @@
+//! How many runs a process has file descriptors for.
+//!
+//! Lambda gives a process 1,024 ("Lambda quotas"), and no way to ask for more. A run takes two, one for
+//! its agent and one for its posts, and each invocation that is waited for takes one, to Lambda itself.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What a run takes: the agent's connection, and the one that its frames are posted on.
+const OF_A_RUN: u64 = 2;
+
+/// What the process needs besides: its own files, names to be resolved, and connections on which those
+/// who are turned away are told so.
+const RESERVE: u64 = 32;
+
+/// The most runs at once for a process that waits for so many invocations at once. At least one, however
+/// low the limit.
+#[must_use]
+pub fn most_runs(invocations: usize) -> usize {
+    let invocations = u64::try_from(invocations).unwrap_or(u64::MAX);
+    let free = limit().saturating_sub(RESERVE).saturating_sub(invocations);
+    usize::try_from(free / OF_A_RUN).unwrap_or(usize::MAX).max(1)
+}
+
+/// As many descriptors as the system lets this process have.
+fn limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // A process may have as many as its maximum, but has to say so.
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+        maximum.unwrap_or(u64::MAX)
+    } else {
+        current.unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_a_run_whatever_the_limit() {
+        assert_eq!(most_runs(usize::MAX), 1);
+        assert!(most_runs(1) > 1);
+    }
+}

@@ -12,6 +12,9 @@
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
 //! | `/bedrock/agents/…` | the scripted agent |
+//!
+//! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
+//! the agent by other addresses, each with a [`Wire`] before it.
 
 mod agent;
 mod callbacks;
@@ -24,9 +27,12 @@ mod journal;
 mod log;
 mod options;
 mod runtime_api;
+mod tls;
+mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
@@ -42,11 +48,14 @@ pub use gateway::Route;
 pub use journal::{Entry, Event, Follower, Journal};
 pub use log::Log;
 pub use options::{Agent, Limits, Options};
+pub use wire::{Close, Wire, WireFault, WireName};
 
 use agent::ScriptedAgent;
 use callbacks::Callbacks;
 use gateway::{Gateway, STAGE};
 use runtime_api::Lambda;
+use tls::{Certificates, TlsError};
+use wire::Server;
 
 use crate::config::access::Access;
 
@@ -67,8 +76,16 @@ pub struct LocalAws {
     journal: Journal,
     faults: FaultInjector,
     gateway: std::sync::Arc<Gateway>,
+    wires: Option<Wires>,
+    certificates: Option<Certificates>,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
+}
+
+#[derive(Debug)]
+struct Wires {
+    agent: Wire,
+    callbacks: Wire,
 }
 
 /// Why the local AWS cannot start.
@@ -91,6 +108,9 @@ pub enum StartError {
     /// No event could ever be taken.
     #[error("the concurrency must be from 1 to 1600")]
     Concurrency,
+    /// There are no certificates for TLS.
+    #[error("cannot make the certificates for TLS: {0}")]
+    Tls(#[source] TlsError),
     /// The faults make no sense.
     #[error(transparent)]
     Faults(#[from] FaultsError),
@@ -139,16 +159,35 @@ impl LocalAws {
             stopping: stopping.clone(),
         };
         let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
-        let router = Router::new()
-            .merge(runtime_api::router(lambda.clone()))
-            .merge(gateway::router(gateway.clone()))
-            .merge(callbacks::router(callbacks))
-            .merge(agent::router(agent))
-            .merge(http_api::router(lambda))
-            .layer(axum::middleware::from_fn_with_state(
-                options.has_authorizer(),
-                guard::only_this_machine,
-            ));
+        let guarded = |router: Router| {
+            let authorizer = options.has_authorizer();
+            let guard = axum::middleware::from_fn_with_state(authorizer, guard::only_this_machine);
+            router.layer(guard)
+        };
+        let certificates = if options.tls { Some(certificates().await?) } else { None };
+        let wires = if options.has_wires() {
+            let start = async |name, router| {
+                let tls = certificates.as_ref().map(|certificates| certificates.acceptor().clone());
+                let server = Server { router: guarded(router), tls };
+                let wire =
+                    Wire::start(name, server, options.rtt, journal.clone(), stopping.clone());
+                wire.await.map_err(|source| StartError::Listen { port: 0, source })
+            };
+            Some(Wires {
+                agent: start(WireName::Agent, agent::router(agent.clone())).await?,
+                callbacks: start(WireName::Callbacks, callbacks::router(callbacks.clone())).await?,
+            })
+        } else {
+            None
+        };
+        let router = guarded(
+            Router::new()
+                .merge(runtime_api::router(lambda.clone()))
+                .merge(gateway::router(gateway.clone()))
+                .merge(callbacks::router(callbacks))
+                .merge(agent::router(agent))
+                .merge(http_api::router(lambda)),
+        );
 
         // Small frames must not wait for the acknowledgement of the ones before them.
         let listener = listener.tap_io(|stream| {
@@ -161,7 +200,7 @@ impl LocalAws {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         });
         let server = tokio::spawn(async move { serving.await });
-        Ok(Self { address, options, journal, faults, gateway, stop, server })
+        Ok(Self { address, options, journal, faults, gateway, wires, certificates, stop, server })
     }
 
     /// The address of everything.
@@ -185,13 +224,38 @@ impl LocalAws {
     /// The callback URL, below which `/@connections/{connectionId}` stands.
     #[must_use]
     pub fn callback_url(&self) -> String {
-        format!("http://{}/{STAGE}", self.address)
+        format!("{}/{STAGE}", self.origin(self.callback_wire()))
     }
 
     /// The endpoint URL of the scripted agent.
     #[must_use]
     pub fn agent_url(&self) -> String {
-        format!("http://{}/bedrock", self.address)
+        format!("{}/bedrock", self.origin(self.agent_wire()))
+    }
+
+    /// The wire to the scripted agent, if there is one: see [`Options::wire`].
+    #[must_use]
+    pub fn agent_wire(&self) -> Option<&Wire> {
+        self.wires.as_ref().map(|wires| &wires.agent)
+    }
+
+    /// The wire to the callbacks, if there is one: see [`Options::wire`].
+    #[must_use]
+    pub fn callback_wire(&self) -> Option<&Wire> {
+        self.wires.as_ref().map(|wires| &wires.callbacks)
+    }
+
+    /// With TLS, the file of the authority whose certificates the agent and the callbacks show, in PEM.
+    /// Those that this machine trusts come after it. The file goes when this is dropped.
+    #[must_use]
+    pub fn authority_file(&self) -> Option<&Path> {
+        self.certificates.as_ref().map(Certificates::authority_file)
+    }
+
+    /// Scheme, host and port of what is reached by a wire, or without one.
+    fn origin(&self, wire: Option<&Wire>) -> String {
+        let scheme = if self.options.tls { "https" } else { "http" };
+        format!("{scheme}://{}", wire.map_or(self.address, Wire::address))
     }
 
     /// Which agent answers.
@@ -244,6 +308,12 @@ impl LocalAws {
             ("WEBSOCKET_URL", String::new()),
         ];
         environment.extend(self.options.access_environment());
+        if let Some(file) = self.authority_file() {
+            // The second one is for functions with other SDKs than that of Rust.
+            for name in ["SSL_CERT_FILE", "AWS_CA_BUNDLE"] {
+                environment.push((name, file.display().to_string()));
+            }
+        }
         match &self.options.agent {
             Agent::Scripted => environment.extend([
                 ("AGENT_ID", AGENT_ID.to_owned()),
@@ -279,8 +349,19 @@ impl LocalAws {
         self.stop.send_replace(true);
         self.gateway.finish(STOPPING).await;
         // What still holds a connection open then, such as a client that never reads, is cut off.
-        let _ = tokio::time::timeout(STOPPING, &mut self.server).await;
+        let ended = async {
+            let _ = (&mut self.server).await;
+            if let Some(wires) = &mut self.wires {
+                wires.agent.finish().await;
+                wires.callbacks.finish().await;
+            }
+        };
+        let _ = tokio::time::timeout(STOPPING, ended).await;
         self.server.abort();
+        if let Some(wires) = &self.wires {
+            wires.agent.abort();
+            wires.callbacks.abort();
+        }
     }
 }
 
@@ -288,6 +369,12 @@ impl Drop for LocalAws {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Certificates, made where a second of work holds nobody up.
+async fn certificates() -> Result<Certificates, StartError> {
+    let made = tokio::task::spawn_blocking(Certificates::make).await;
+    made.unwrap_or_else(|panicked| Err(panicked.into())).map_err(StartError::Tls)
 }
 
 fn websocket_url(address: SocketAddr) -> String {

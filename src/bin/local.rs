@@ -21,6 +21,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Where the help lists who may connect.
 const ACCESS: &str = "Who may connect";
 
+/// Where the help lists what makes this machine more like AWS.
+const WIRE: &str = "As between Lambda and AWS";
+
 /// Where the help lists what goes wrong on purpose.
 const FAULTS: &str = "Faults on purpose";
 
@@ -63,6 +66,14 @@ struct Arguments {
     /// Whether clients may ask for traces
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     allow_trace: bool,
+
+    /// The function reaches the agent and the callbacks over TLS, by HTTP/2 or HTTP/1.1 as it wishes
+    #[arg(long, help_heading = WIRE)]
+    tls: bool,
+
+    /// How long bytes take to the agent and the callbacks and back, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000), help_heading = WIRE)]
+    rtt_ms: u64,
 
     /// The share of posts that are refused with 429, from 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
@@ -231,6 +242,10 @@ impl From<Arguments> for Options {
         Self {
             port: arguments.port,
             post_latency: Duration::from_millis(arguments.post_latency_ms),
+            tls: arguments.tls,
+            rtt: Duration::from_millis(arguments.rtt_ms),
+            wire: false,
+            cpu_share_mb: None,
             concurrency: arguments.concurrency,
             agent,
             access: match (arguments.access_code, arguments.oidc_issuer, arguments.oidc_audience) {
@@ -300,6 +315,7 @@ Examples:
   cargo run                                     everything, on port 8080
   cargo run -- --port 9000 --post-latency-ms 20
   cargo run -- --fail-429 0.05 --fail-5xx 0.01  some posts fail, as they do under load
+  cargo run -- --tls --rtt-ms 20                as over a real network
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
   cargo run -- --function target/lambda/agent-relay/bootstrap
 

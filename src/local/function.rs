@@ -110,6 +110,10 @@ impl Function {
                 command.env_remove(name);
             }
         }
+        if aws.authority_file().is_some() {
+            // Its hundreds of files would be read besides, as nothing on Lambda is.
+            command.env_remove("SSL_CERT_DIR");
+        }
         let mut child = command
             .envs(aws.function_environment())
             .envs(changes.iter().copied())

@@ -22,7 +22,13 @@ pub(crate) async fn only_this_machine(
 ) -> Response {
     let connects = request.uri().path().trim_matches('/') == STAGE;
     let headers = request.headers();
-    if has_foreign_host(headers) || (has_foreign_origin(headers) && !(connects && has_authorizer)) {
+    // HTTP/2 has the name that was looked up in the request's URI.
+    let has_foreign_authority =
+        request.uri().authority().is_some_and(|name| !is_local(name.as_str()));
+    if has_foreign_authority
+        || has_foreign_host(headers)
+        || (has_foreign_origin(headers) && !(connects && has_authorizer))
+    {
         let message =
             "The local AWS answers only to this machine: open it as localhost or 127.0.0.1.";
         let body = axum::Json(json!({ "message": message }));

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::faults::FaultKind;
 use super::gateway::Route;
+use super::wire::{WireFault, WireName};
 
 /// The record of everything that happened, shared by all parts of the local AWS.
 ///
@@ -223,6 +224,30 @@ pub enum Event {
         session_id: String,
         /// The number of chunks of text that had gone out.
         chunks: usize,
+    },
+
+    /// Wire: a connection was accepted.
+    WireOpened {
+        /// The wire.
+        wire: WireName,
+        /// Counts the connections of this wire from 1.
+        connection: u64,
+    },
+    /// Wire: something happens to a connection on purpose.
+    WireFault {
+        /// The wire.
+        wire: WireName,
+        /// The connection's number.
+        connection: u64,
+        /// What.
+        fault: WireFault,
+    },
+    /// Wire: a connection has ended, whoever ended it.
+    WireClosed {
+        /// The wire.
+        wire: WireName,
+        /// The connection's number.
+        connection: u64,
     },
 
     /// The function: its process has started.

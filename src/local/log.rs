@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::gateway::Route;
 use super::journal::{Entry, Event};
+use super::wire::WireName;
 
 /// How often a long run shows that it goes on.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -67,6 +68,7 @@ enum Part {
     Lambda,
     Agent,
     Posts,
+    Wire,
     Function,
     Fault,
 }
@@ -120,6 +122,7 @@ impl<W: Write> Log<W> {
                 .or_else(|| self.agent(now, event))
                 .or_else(|| callbacks(event))
                 .or_else(|| function(event))
+                .or_else(|| wire(event))
                 .or_else(|| fault(event)),
         };
         line.map_or(Ok(()), |line| self.print(now, &line))
@@ -288,6 +291,7 @@ impl Part {
             Self::Lambda => ("lambda", AnsiColor::Magenta),
             Self::Agent => ("agent", AnsiColor::Green),
             Self::Posts => ("posts", AnsiColor::Blue),
+            Self::Wire => ("wire", AnsiColor::BrightBlue),
             Self::Function => ("function", AnsiColor::Yellow),
             Self::Fault => ("fault", AnsiColor::BrightRed),
         };
@@ -376,6 +380,19 @@ fn function(event: &Event) -> Option<Line<'_>> {
             None => Line::new(Part::Function, text),
         },
         Event::FunctionExited { status } => line("ended").more(status).bad_if(true),
+        _ => return None,
+    })
+}
+
+fn wire(event: &Event) -> Option<Line<'_>> {
+    let line = |part, what: &'static str, wire: &WireName, connection: &u64| {
+        Line::new(part, what).more(format!("connection {connection} to the {wire}"))
+    };
+    Some(match event {
+        Event::WireOpened { wire, connection } => line(Part::Wire, "opened", wire, connection),
+        Event::WireClosed { wire, connection } => line(Part::Wire, "closed", wire, connection),
+        Event::WireFault { wire, connection, fault } => Line::new(Part::Fault, "wire")
+            .more(format!("connection {connection} to the {wire} {fault}, on purpose")),
         _ => return None,
     })
 }

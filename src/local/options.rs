@@ -12,6 +12,19 @@ pub struct Options {
     pub port: u16,
     /// How long the answer to each post to a connection takes.
     pub post_latency: Duration,
+    /// Whether the agent and the callbacks are reached over TLS, with an authority that only the function
+    /// trusts, by HTTP/2 or HTTP/1.1 as the client wishes (ALPN). They are on ports of their own then;
+    /// the port of everything else goes on serving them, too.
+    pub tls: bool,
+    /// How long bytes take to the agent and the callbacks and back. It puts a [`Wire`](super::Wire)
+    /// before each of them.
+    pub rtt: Duration,
+    /// Whether there is a [`Wire`](super::Wire) before the agent and the callbacks even without TLS and
+    /// delay, to break connections on.
+    pub wire: bool,
+    /// The memory of the function in MB, whose share of the CPU it gets as on Lambda, once it asks for
+    /// its first event: 1769 MB have one CPU. Without it, the function has what the machine has.
+    pub cpu_share_mb: Option<u32>,
     /// How many events the function takes at once, as on Lambda Managed Instances. It becomes the
     /// function's `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is how classic Lambda works.
     pub concurrency: u16,
@@ -73,6 +86,11 @@ impl Agent {
 }
 
 impl Options {
+    /// Whether there is a wire before the agent and the callbacks.
+    pub(super) fn has_wires(&self) -> bool {
+        self.tls || self.wire || !self.rtt.is_zero()
+    }
+
     /// Whether the function decides who may connect.
     pub(super) fn has_authorizer(&self) -> bool {
         self.access != Access::Open || self.allowed_origins.is_some()
@@ -127,6 +145,10 @@ impl Default for Options {
         Self {
             port: 0,
             post_latency: Duration::ZERO,
+            tls: false,
+            rtt: Duration::ZERO,
+            wire: false,
+            cpu_share_mb: None,
             concurrency: 10,
             agent: Agent::Scripted,
             allow_trace: true,

@@ -22,9 +22,7 @@ const TEXTS: [&str; 3] = ["one ", "two ", "three"];
 const TEXT: &str = "one two three";
 
 /// The function, whose agent is a server with this script.
-async fn stage(
-    script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
-) -> (Stage, Server) {
+async fn stage(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> (Stage, Server) {
     let server = Server::start(script).await;
     let stage = stage_with(&server.url()).await;
     (stage, server)
@@ -61,7 +59,11 @@ async fn is_lost(text: &str, cases: Vec<(&str, Vec<Step>)>) {
         assert_eq!(turn.code(), "connection_lost", "{case}");
         assert_eq!(turn.text(), text, "{case}");
         let log = log(&stage, case).await;
-        assert_eq!((calls(&server), calls_again(&log)), (1, 0), "{case}: the agent was called again");
+        assert_eq!(
+            (calls(&server), calls_again(&log)),
+            (1, 0),
+            "{case}: the agent was called again"
+        );
     }
     the_next_turn_works(&stage, &server).await;
     server.record(|record| assert_eq!(record.begun, record.requests.len(), "parts of requests"));
@@ -114,13 +116,13 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
         assert_eq!(turn.code(), "bad_gateway", "{case}");
         assert_eq!(calls(&server), 1, "{case}");
         let log = log(&stage, case).await;
-        let told =
-            |line: &String| line.contains(&status[..3]) && line.contains(content_type);
+        let told = |line: &String| line.contains(&status[..3]) && line.contains(content_type);
         assert!(log.iter().any(told), "{case}: the log does not say what came: {log:#?}");
     }
     the_next_turn_works(&stage, &server).await;
     let entries = stage.aws.journal().events();
-    let leaks = |event: &&Event| matches!(event, Event::FunctionLog { line } if line.contains(PROMPT));
+    let leaks =
+        |event: &&Event| matches!(event, Event::FunctionLog { line } if line.contains(PROMPT));
     assert_eq!(entries.iter().find(leaks), None);
 }
 
@@ -134,8 +136,9 @@ async fn an_agent_that_says_nothing_leaves_a_warning() {
         let turn = ask(&stage, &server, case, steps).await;
         assert_eq!((turn.text().as_str(), turn.end()), ("", "RUN_FINISHED"), "{case}");
         let log = log(&stage, case).await;
-        let warned =
-            |line: &String| line.contains("WARN") && line.contains("the agent ended without an event");
+        let warned = |line: &String| {
+            line.contains("WARN") && line.contains("the agent ended without an event")
+        };
         assert!(log.iter().any(warned), "{case}: {log:#?}");
         assert_eq!(calls(&server), 1, "{case}");
     }
@@ -261,8 +264,7 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
     let stage = stage_with(&format!("http://{address}")).await;
     let mut client = stage.client().await;
     client.send(ask_as("time-out", PROMPT).to_string()).await;
-    let again =
-        |event: &Event| matches!(event, Event::FunctionLog { line } if line.contains("called again"));
+    let again = |event: &Event| matches!(event, Event::FunctionLog { line } if line.contains("called again"));
     happened(&stage.aws, "another call", again).await;
     // From now on there is room.
     drop(first);
@@ -405,10 +407,7 @@ async fn an_answer_may_come_in_any_pieces_and_end_in_any_way() {
         ("trailers", [beginning(&TEXTS), vec![write("0\r\nx-trailer: 1\r\n\r\n")]].concat()),
         ("late", [vec![slow], answer(&TEXTS)].concat()),
         // HTTP can't tell an end from a cut here.
-        (
-            "ends-with-its-connection",
-            vec![write(head_without_length()), write(whole), Step::Fin],
-        ),
+        ("ends-with-its-connection", vec![write(head_without_length()), write(whole), Step::Fin]),
         ("closes-afterwards", [answer(&TEXTS), vec![Step::Fin]].concat()),
         ("resets-afterwards", [answer(&TEXTS), vec![Step::Reset]].concat()),
     ])

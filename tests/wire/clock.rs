@@ -129,11 +129,7 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
     let clock = ClockShim::new();
     let gate = Gate::closed();
     let mut steps = beginning(&["one "]);
-    steps.extend([
-        Step::Wait(gate.clone()),
-        write(chunked(&text_event("two"))),
-        write(LAST_CHUNK),
-    ]);
+    steps.extend([Step::Wait(gate.clone()), write(chunked(&text_event("two"))), write(LAST_CHUNK)]);
     let (stage, _server) = stage(&clock, move |_| steps.clone()).await;
     let mut client = stage.client().await;
     client.send(ask_as("run", "hello").to_string()).await;

@@ -42,9 +42,8 @@ async fn too_many_turns_for_the_open_files_are_told_so() {
     let limits = Limits { message_grace: Duration::from_secs(5), ..Limits::default() };
     let options = Options { concurrency: TURNS, limits, ..Options::default() };
     let stage = Stage::with_program(options, &program, &changes).await;
-    let turns = (0..TURNS).map(async |number| {
-        turn(&stage, &format!("at-once-{number}"), "/tokens 40 20").await
-    });
+    let turns = (0..TURNS)
+        .map(async |number| turn(&stage, &format!("at-once-{number}"), "/tokens 40 20").await);
     let mut answered = 0;
     for turn in join_all(turns).await {
         if turn.end() == "RUN_FINISHED" {

@@ -116,7 +116,8 @@ fn named_in_the_body(status: &str, exception: &str) -> Vec<Step> {
 #[tokio::test]
 async fn a_post_that_is_answered_with_no_http_is_tried_again() {
     let many: String = (0..1000).map(|n| format!("x-{n}: {n}\r\n")).collect();
-    let huge = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(600_000));
+    let huge =
+        format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(600_000));
     is_tried_again(vec![
         ("garbage", vec![write("\u{1}\u{2}\u{3} no server speaks like this\r\n\r\n")]),
         ("http-0.9", vec![write("<html>no head, only a body</html>"), Step::Fin]),
@@ -132,7 +133,10 @@ async fn a_post_that_is_answered_with_no_http_is_tried_again() {
             "two-lengths",
             vec![write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc")],
         ),
-        ("1000-headers", vec![write(format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n"))]),
+        (
+            "1000-headers",
+            vec![write(format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n"))],
+        ),
         ("600-kb-of-header", vec![write(huge)]),
     ])
     .await;
@@ -231,7 +235,10 @@ async fn connections_that_end_in_any_way_repeat_and_lose_nothing() {
         ("connection-close", vec![write(closing), Step::Fin]),
         ("silent-close", vec![write(OK), Step::Fin]),
         ("rst-afterwards", vec![write(OK), Step::Reset]),
-        ("408-afterwards", vec![write(OK), write("HTTP/1.1 408 Request Timeout\r\n\r\n"), Step::Fin]),
+        (
+            "408-afterwards",
+            vec![write(OK), write("HTTP/1.1 408 Request Timeout\r\n\r\n"), Step::Fin],
+        ),
         ("bytes-afterwards", vec![write(OK), write("\u{1}\u{2}\u{3}"), Step::Fin]),
     ])
     .await;

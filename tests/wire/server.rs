@@ -76,8 +76,6 @@ impl Gate {
 pub(crate) struct Request {
     /// Counts the requests from 1 since the script was given.
     pub(crate) number: usize,
-    /// Counts the connections from 1.
-    pub(crate) connection: usize,
     /// The request line and the headers.
     pub(crate) head: String,
     pub(crate) body: Bytes,
@@ -326,12 +324,12 @@ impl<W: Wire> Connection<W> {
             let end = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
             if let Some(end) = end.map(|start| start + 4) {
                 let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
-                let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+                let length =
+                    header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
                 if buffer.len() >= end + length {
                     let mut whole = buffer.split_to(end + length);
                     let body = whole.split_off(end).freeze();
-                    let (connection, at) = (self.number, Instant::now());
-                    return Ok(Request { number: 0, connection, head, body, at });
+                    return Ok(Request { number: 0, head, body, at: Instant::now() });
                 }
             }
             if self.wire.read_buf(buffer).await? == 0 {

@@ -44,13 +44,29 @@ pub(crate) fn ask_as(run_id: &str, prompt: &str) -> Value {
     })
 }
 
-/// Asks on a connection of its own, and collects the frames of the run.
+/// Asks on a connection of its own, and collects the frames of the run. A run that ends without a last
+/// frame fails the test at once, with the line of log that says why.
 pub(crate) async fn turn(stage: &Stage, run_id: &str, prompt: &str) -> Turn {
     let mut client = stage.client().await;
     client.send(ask_as(run_id, prompt).to_string()).await;
     let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
-    turn
+    let run = run_field(run_id);
+    let silent_end = stage.aws.journal().wait_for(|event| match event {
+        Event::FunctionLog { line } => {
+            let outcomes = ["client_gone", "undelivered", "out_of_time"];
+            line.contains(&run) && outcomes.iter().any(|outcome| line.contains(outcome))
+        }
+        _ => false,
+    });
+    let frames = async { while !hear(&mut client, &mut turn).await {} };
+    tokio::select! {
+        () = frames => turn,
+        entry = silent_end => panic!("{run_id}: the run ended without a word: {:?}", entry.event),
+    }
+}
+
+fn run_field(run_id: &str) -> String {
+    format!("run_id=\"{run_id}\"")
 }
 
 /// Takes the next frame of a turn, and returns whether it was the last.
@@ -70,7 +86,7 @@ pub(crate) async fn hear(client: &mut Client, turn: &mut Turn) -> bool {
 
 /// The lines of log about a run, up to the metrics that come after the line that it ends with.
 pub(crate) async fn log(stage: &Stage, run_id: &str) -> Vec<String> {
-    let run = format!("run_id=\"{run_id}\"");
+    let run = run_field(run_id);
     let mut journal = stage.aws.journal().follow();
     let collected = async {
         let (mut lines, mut ended) = (Vec::new(), false);

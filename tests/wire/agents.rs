@@ -217,9 +217,10 @@ async fn an_agent_that_breaks_the_handshake_of_tls_is_called_again() {
         let steps = vec![Step::ReadSome, end];
         server.greet(move |_| steps.clone());
         let stage = stage_with(&server.secure_url()).await;
+        // The function may have tried before there was anybody to ask for.
+        let before = server.record(|record| record.greetings);
         is_called_five_times(&stage, "handshake").await;
-        assert_eq!(server.record(|record| record.connections), 5);
-        assert_eq!(server.record(|record| record.begun), 0);
+        assert_eq!(server.record(|record| record.greetings) - before, 5);
     }
 }
 
@@ -228,8 +229,9 @@ async fn an_agent_that_answers_the_handshake_of_tls_with_http_is_called_again() 
     let server = Server::start(|_| Vec::new()).await;
     server.greet(|_| vec![Step::ReadSome, write("HTTP/1.1 400 Bad Request\r\n\r\n"), Step::Fin]);
     let stage = stage_with(&server.secure_url()).await;
+    let before = server.record(|record| record.greetings);
     is_called_five_times(&stage, "no-tls").await;
-    assert_eq!(server.record(|record| record.connections), 5);
+    assert_eq!(server.record(|record| record.greetings) - before, 5);
 }
 
 #[tokio::test]
@@ -323,13 +325,15 @@ async fn an_agent_that_ends_the_connection_instead_of_answering_is_not_called_ag
 #[tokio::test]
 async fn an_agent_that_ends_the_connection_at_the_first_bytes_is_not_called_again() {
     for end in [Step::Fin, Step::Reset] {
-        let (stage, server) = stage(|_| answer(&TEXTS)).await;
+        let server = Server::start(|_| answer(&TEXTS)).await;
         let steps = vec![Step::ReadSome, end];
-        server.greet(move |number| if number == 1 { steps.clone() } else { Vec::new() });
+        server.greet(move |_| steps.clone());
+        let stage = stage_with(&server.url()).await;
         let turn = turn(&stage, "first-bytes", PROMPT).await;
         assert_eq!(turn.code(), "connection_lost");
         assert_eq!(calls_again(&log(&stage, "first-bytes").await), 0);
-        assert_eq!(server.record(|record| (record.connections, record.begun)), (1, 0));
+        assert_eq!(server.record(|record| (record.greetings, record.begun)), (1, 0));
+        server.greet(|_| Vec::new());
         the_next_turn_works(&stage, &server).await;
     }
 }

@@ -104,6 +104,8 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 pub(crate) struct Record {
     /// Connections that were accepted.
     pub(crate) connections: usize,
+    /// Connections whose first bytes were read by [`Step::ReadSome`].
+    pub(crate) greetings: usize,
     /// Requests of which at least a byte arrived.
     pub(crate) begun: usize,
     /// Requests that arrived whole.
@@ -349,7 +351,13 @@ impl<W: Wire> Connection<W> {
                 self.wire.write_all(&bytes).await?;
                 self.wire.flush().await?;
             },
-            Step::ReadSome => self.wire.read(&mut [0; 4096]).await.map(drop),
+            Step::ReadSome => {
+                if self.wire.read(&mut [0; 4096]).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                self.shared.record.send_modify(|record| record.greetings += 1);
+                Ok(())
+            }
             Step::Take(time) => {
                 tokio::time::sleep(time).await;
                 Ok(())

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use agent_relay::local::{Event, Options};
+use futures::future::join_all;
 use tokio::net::TcpSocket;
 
 use crate::events::{
     CHUNKED, LAST_CHUNK, answer, beginning, chunked, error_message, head_of_length,
-    head_without_length, text_event,
+    head_of_many_headers, head_without_length, text_event,
 };
 use crate::local_support::happened;
 use crate::server::{Gate, Request, Server, Step, write};
@@ -103,10 +104,10 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
         ("empty", "200 OK", "", ""),
         ("202", "202 Accepted", "application/json", "{}"),
     ] {
-        let mut head = format!("HTTP/1.1 {status}\r\n");
-        if !content_type.is_empty() {
-            head.push_str(&format!("content-type: {content_type}\r\n"));
-        }
+        let head = match content_type {
+            "" => format!("HTTP/1.1 {status}\r\n"),
+            _ => format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\n"),
+        };
         let steps = match case {
             // It has no length, since it has no body.
             "204" => vec![write(format!("{head}\r\n"))],
@@ -187,7 +188,7 @@ async fn an_error_message_in_the_stream_is_told_by_its_code() {
 #[tokio::test]
 async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
     let cut = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 100\r\n\r\n{\"mess";
-    for end in [Step::Fin, Step::Reset] {
+    let ends = [Step::Fin, Step::Reset].map(async |end| {
         let (stage, server) = stage(|_| Vec::new()).await;
         let refusal = vec![write(cut), end];
         let twice = refusal.clone();
@@ -198,7 +199,8 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
         let turned = ask(&stage, &server, "always", refusal).await;
         assert_eq!(turned.code(), "throttling");
         assert_eq!(calls(&server), 5);
-    }
+    });
+    join_all(ends).await;
 }
 
 // No connection to the agent: nothing can have happened, so it is called again.
@@ -212,26 +214,19 @@ async fn is_called_five_times(stage: &Stage, case: &str) {
 
 #[tokio::test]
 async fn an_agent_that_breaks_the_handshake_of_tls_is_called_again() {
-    for end in [Step::Fin, Step::Reset] {
-        let server = Server::start(|_| Vec::new()).await;
-        let steps = vec![Step::ReadSome, end];
-        server.greet(move |_| steps.clone());
-        let stage = stage_with(&server.secure_url()).await;
-        // The function may have tried before there was anybody to ask for.
-        let before = server.record(|record| record.greetings);
-        is_called_five_times(&stage, "handshake").await;
-        assert_eq!(server.record(|record| record.greetings) - before, 5);
-    }
-}
-
-#[tokio::test]
-async fn an_agent_that_answers_the_handshake_of_tls_with_http_is_called_again() {
-    let server = Server::start(|_| Vec::new()).await;
-    server.greet(|_| vec![Step::ReadSome, write("HTTP/1.1 400 Bad Request\r\n\r\n"), Step::Fin]);
-    let stage = stage_with(&server.secure_url()).await;
-    let before = server.record(|record| record.greetings);
-    is_called_five_times(&stage, "no-tls").await;
-    assert_eq!(server.record(|record| record.greetings) - before, 5);
+    let no_tls = write("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let endings =
+        [vec![Step::Fin], vec![Step::Reset], vec![no_tls, Step::Fin]].map(async |ending| {
+            let server = Server::start(|_| Vec::new()).await;
+            let steps = [vec![Step::ReadSome], ending].concat();
+            server.greet(move |_| steps.clone());
+            let stage = stage_with(&server.secure_url()).await;
+            // The function may have tried before there was anybody to ask for.
+            let before = server.record(|record| record.greetings);
+            is_called_five_times(&stage, "handshake").await;
+            assert_eq!(server.record(|record| record.greetings) - before, 5);
+        });
+    join_all(endings).await;
 }
 
 #[tokio::test]
@@ -281,7 +276,6 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
 
 #[tokio::test]
 async fn an_agent_whose_answer_is_no_http_is_not_called_again() {
-    let many: String = (0..1000).map(|n| format!("x-{n}: {n}\r\n")).collect();
     let huge = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(600_000));
     is_lost(
         "",
@@ -299,7 +293,7 @@ async fn an_agent_whose_answer_is_no_http_is_not_called_again() {
                 "two-lengths",
                 vec![write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc")],
             ),
-            ("1000-headers", vec![write(format!("HTTP/1.1 200 OK\r\n{many}\r\n"))]),
+            ("1000-headers", vec![write(head_of_many_headers(1000))]),
             ("600-kb-of-header", vec![write(huge)]),
         ],
     )

@@ -144,3 +144,39 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
     let total = turn.last()["metadata"]["relay"]["stats"]["totalMs"].as_u64().unwrap();
     assert!((89_000..189_000).contains(&total), "{total}");
 }
+
+/// A connection to the agent that was kept is not used after `jump`, since it may be dead by then.
+async fn is_given_up_after(jump: impl Fn(&ClockShim)) {
+    let clock = ClockShim::new();
+    let (stage, server) = stage(&clock, |_| answer(&["hello"])).await;
+    assert_eq!(turn(&stage, "before", "hello").await.end(), "RUN_FINISHED");
+    let before = server.record(|record| record.connections);
+    // What comes on an old connection from now on is lost.
+    server.follow(move |request| match request.connection {
+        old if old <= before => vec![Step::Reset],
+        _ => answer(&["hello"]),
+    });
+    jump(&clock);
+    let turn = turn(&stage, "after", "hello").await;
+    assert_eq!((turn.text().as_str(), turn.end()), ("hello", "RUN_FINISHED"));
+    assert_eq!(server.record(|record| record.connections), before + 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_given_up_when_the_wall_clock_has_jumped() {
+    is_given_up_after(|clock| clock.jump_wall(600)).await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_given_up_when_the_monotonic_clock_has_jumped() {
+    is_given_up_after(|clock| clock.jump_monotonic(89)).await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_given_up_when_both_clocks_have_jumped() {
+    is_given_up_after(|clock| {
+        clock.jump_wall(600);
+        clock.jump_monotonic(600);
+    })
+    .await;
+}

@@ -49,6 +49,15 @@ pub(crate) fn error_message(code: &str, message: &str) -> Bytes {
     frame(&headers, &json!({}))
 }
 
+/// The head of an answer of any server that has this many headers beside those of [`head_of_length`].
+pub(crate) fn head_of_many_headers(count: usize) -> String {
+    let mut head = head_of_length(0);
+    for n in 0..count {
+        head.insert_str(head.len() - 2, &format!("x-{n}: {n}\r\n"));
+    }
+    head
+}
+
 /// An answer of one event for each of these texts, well from beginning to end.
 pub(crate) fn answer(texts: &[&str]) -> Vec<Step> {
     let mut steps = beginning(texts);

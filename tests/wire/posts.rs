@@ -8,6 +8,7 @@ use std::time::Duration;
 use agent_relay::local::{Event, Options};
 use tokio::time::Instant;
 
+use crate::events::head_of_many_headers;
 use crate::local_support::happened;
 use crate::server::{Request, Server, Step, write};
 use crate::stage::{Stage, numbers};
@@ -115,7 +116,6 @@ fn named_in_the_body(status: &str, exception: &str) -> Vec<Step> {
 
 #[tokio::test]
 async fn a_post_that_is_answered_with_no_http_is_tried_again() {
-    let many: String = (0..1000).map(|n| format!("x-{n}: {n}\r\n")).collect();
     let huge =
         format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(600_000));
     is_tried_again(vec![
@@ -133,10 +133,7 @@ async fn a_post_that_is_answered_with_no_http_is_tried_again() {
             "two-lengths",
             vec![write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc")],
         ),
-        (
-            "1000-headers",
-            vec![write(format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n"))],
-        ),
+        ("1000-headers", vec![write(head_of_many_headers(1000))]),
         ("600-kb-of-header", vec![write(huge)]),
     ])
     .await;
@@ -240,6 +237,45 @@ async fn connections_that_end_in_any_way_repeat_and_lose_nothing() {
             vec![write(OK), write("HTTP/1.1 408 Request Timeout\r\n\r\n"), Step::Fin],
         ),
         ("bytes-afterwards", vec![write(OK), write("\u{1}\u{2}\u{3}"), Step::Fin]),
+    ])
+    .await;
+}
+
+/// With each of these answers, nearly all posts of a turn go over the connection that is there.
+async fn shares_a_connection(cases: Vec<(&str, Vec<Step>)>) {
+    let (stage, server) = stage().await;
+    for (case, answer) in cases {
+        let before = server.record(|record| record.connections);
+        server.follow(move |_| [vec![Step::Deliver], answer.clone()].concat());
+        let turn = turn(&stage, case, PROMPT).await;
+        complete(&stage, case, &turn, 0).await;
+        let connections = server.record(|record| record.connections) - before;
+        // On a busy machine one may be given up now and then, because it may have died meanwhile.
+        let posts = posts(&server);
+        assert!(posts >= 4 * connections, "{case}: {connections} connections for {posts} posts");
+    }
+}
+
+#[tokio::test]
+async fn posts_of_a_turn_share_a_connection() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    shares_a_connection(vec![
+        ("no-length", vec![write("HTTP/1.1 204 No Content\r\n\r\n")]),
+        ("length-of-0", vec![write(OK)]),
+        ("no-chunk", vec![write(chunked)]),
+        ("a-body", answer("200 OK", "content-type: application/json\r\n", "{}")),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn posts_whose_answers_end_a_packet_later_share_a_connection() {
+    let late = |head: &'static str, rest: &'static str| {
+        vec![write(head), Step::Take(Duration::from_millis(5)), write(rest)]
+    };
+    shares_a_connection(vec![
+        ("body", late("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", "{}")),
+        ("end", late("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "0\r\n\r\n")),
     ])
     .await;
 }

@@ -76,6 +76,8 @@ impl Gate {
 pub(crate) struct Request {
     /// Counts the requests from 1 since the script was given.
     pub(crate) number: usize,
+    /// Counts the connections from 1.
+    pub(crate) connection: usize,
     /// The request line and the headers.
     pub(crate) head: String,
     pub(crate) body: Bytes,
@@ -331,7 +333,8 @@ impl<W: Wire> Connection<W> {
                 if buffer.len() >= end + length {
                     let mut whole = buffer.split_to(end + length);
                     let body = whole.split_off(end).freeze();
-                    return Ok(Request { number: 0, head, body, at: Instant::now() });
+                    let (connection, at) = (self.number, Instant::now());
+                    return Ok(Request { number: 0, connection, head, body, at });
                 }
             }
             if self.wire.read_buf(buffer).await? == 0 {

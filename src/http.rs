@@ -11,8 +11,8 @@
 //!   unnoticed.
 //! - It can't open a connection before there is a request.
 //!
-//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, and [`clocks`] notices when the
-//! process has not run for a while.
+//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, by [`clocks`], and
+//! [`error_body`] bounds what comes with an error.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -34,12 +34,14 @@ use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use tracing::debug;
 
 use crate::http::connect::{Connect, NotConnected};
+use crate::http::error_body::ErrorBody;
 use crate::http::pool::{Connection, Pool};
 
 pub use crate::http::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
 mod clocks;
 mod connect;
+mod error_body;
 mod pool;
 
 /// The client of both services, and of an OpenID provider's keys. Clones share its connections.
@@ -109,8 +111,13 @@ impl Http {
         match connection.sender.try_send_request(request).await {
             Ok(response) => {
                 self.0.pool.put_when_ready(connection);
-                let response = HttpResponse::try_from(response.map(SdkBody::from_body_1_x));
-                response.map_err(|error| Unsent::Perhaps(error.into()))
+                let body = if response.status().is_success() {
+                    SdkBody::from_body_1_x
+                } else {
+                    |body| SdkBody::from_body_1_x(ErrorBody::new(body))
+                };
+                HttpResponse::try_from(response.map(body))
+                    .map_err(|error| Unsent::Perhaps(error.into()))
             }
             Err(mut error) => match error.take_message() {
                 Some(request) => Err(Unsent::Whole(request.into(), error.into_error())),

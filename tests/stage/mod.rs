@@ -49,6 +49,28 @@ impl Stage {
         ask(&mut self.client().await, message).await
     }
 
+    /// Waits until the last thing that the function did at the Runtime API was to ask for an event.
+    pub(crate) async fn asks_for_an_event(&self) {
+        let mut follower = self.aws.journal().follow();
+        let (mut open, mut asks) = (0, false);
+        let waiting = async {
+            loop {
+                let entry = match follower.try_next() {
+                    Some(entry) => entry,
+                    None if open == 0 && asks => break,
+                    None => follower.next().await,
+                };
+                match entry.event {
+                    Event::Invoked { .. } => (open, asks) = (open + 1, false),
+                    Event::Responded { .. } => open -= 1,
+                    Event::NextPolled => asks = true,
+                    _ => {}
+                }
+            }
+        };
+        soon("the function's wish for an event", waiting).await;
+    }
+
     pub(crate) fn agent_requests(&self) -> Vec<Value> {
         let events = self.aws.journal().events();
         let request = |event| match event {

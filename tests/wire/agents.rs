@@ -5,6 +5,7 @@ use std::time::Duration;
 use agent_relay::local::{Event, Options};
 use futures::future::join_all;
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 use crate::events::{
     CHUNKED, LAST_CHUNK, answer, beginning, chunked, error_message, head_of_length,
@@ -201,6 +202,47 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
         assert_eq!(calls(&server), 5);
     });
     join_all(ends).await;
+}
+
+/// How long the rest of an error is waited for: 5 s, and three for everything else.
+const LONGEST_ERROR: Duration = Duration::from_secs(8);
+
+/// An error with a body that does not end, in three ways.
+fn endless(status: &str) -> Vec<(&'static str, Vec<Step>)> {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n5\r\n{{\"mes\r\n");
+    vec![
+        ("length", vec![write(format!("{head}content-length: 100\r\n\r\n{{\"mes")), Step::Hang]),
+        ("chunks", vec![write(chunked.clone()), Step::Hang]),
+        ("flood", vec![write(chunked), Step::Flood("4\r\nmore\r\n".into())]),
+    ]
+}
+
+#[tokio::test]
+async fn an_error_whose_body_never_ends_ends_the_run_within_seconds() {
+    let cases = endless("500 Internal Server Error").into_iter().map(async |(case, steps)| {
+        let (stage, server) = stage(|_| Vec::new()).await;
+        let began = Instant::now();
+        let turn = ask(&stage, &server, case, steps).await;
+        assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
+        assert_eq!((turn.end(), calls(&server)), ("RUN_ERROR", 1), "{case}");
+        the_next_turn_works(&stage, &server).await;
+    });
+    join_all(cases).await;
+}
+
+#[tokio::test]
+async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
+    let cases = endless("429 Too Many Requests").into_iter().map(async |(case, steps)| {
+        let (stage, server) = stage(|_| Vec::new()).await;
+        server.follow(move |call| if call.number == 1 { steps.clone() } else { answer(&TEXTS) });
+        let began = Instant::now();
+        let turn = turn(&stage, case, PROMPT).await;
+        assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
+        assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"), "{case}");
+        assert_eq!(calls(&server), 2, "{case}");
+    });
+    join_all(cases).await;
 }
 
 // No connection to the agent: nothing can have happened, so it is called again.

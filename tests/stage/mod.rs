@@ -29,7 +29,9 @@ impl Stage {
         program: &Program,
         changes: &[(&str, &str)],
     ) -> Self {
-        let aws = start(options).await;
+        // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
+        let tls = options.tls || std::env::var_os("STAGE_OVER_TLS").is_some();
+        let aws = start(Options { tls, ..options }).await;
         let function = Function::start_with(&aws, program, changes);
         let function = soon("the function", function).await.expect("the function starts");
         Self { aws, function }

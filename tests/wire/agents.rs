@@ -12,7 +12,7 @@ use crate::events::{
     head_of_many_headers, head_without_length, text_event,
 };
 use crate::local_support::happened;
-use crate::server::{Gate, Request, Server, Step, write};
+use crate::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use crate::stage::Stage;
 use crate::turn::{Turn, ask_as, calls_again, hear, log, summary, turn};
 
@@ -32,7 +32,8 @@ async fn stage(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -
 
 /// The function, whose agent is at this URL.
 async fn stage_with(url: &str) -> Stage {
-    let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url)];
+    let agent = Some(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url));
+    let changes: Vec<_> = agent.into_iter().chain(trust_in_servers()).collect();
     Stage::with_environment(Options::default(), &changes).await
 }
 
@@ -259,7 +260,7 @@ async fn an_agent_that_breaks_the_handshake_of_tls_is_called_again() {
     let no_tls = write("HTTP/1.1 400 Bad Request\r\n\r\n");
     let endings =
         [vec![Step::Fin], vec![Step::Reset], vec![no_tls, Step::Fin]].map(async |ending| {
-            let server = Server::start(|_| Vec::new()).await;
+            let server = Server::plain(|_| Vec::new()).await;
             let steps = [vec![Step::ReadSome], ending].concat();
             server.greet(move |_| steps.clone());
             let stage = stage_with(&server.secure_url()).await;

@@ -7,7 +7,7 @@ use agent_relay::local::{Close, Event, Options, Wire};
 use tokio::time::Instant;
 
 use crate::frozen::Fault;
-use crate::local_support::{Client, happened};
+use crate::local_support::{Client, happened, soon};
 use crate::stage::{Stage, numbers};
 use crate::turn::{Turn, ask_as, calls_again, hear, log, turn};
 
@@ -177,7 +177,9 @@ async fn new_connections(wire: fn(&Stage) -> &Wire, fault: fn(&Wire)) -> Vec<Str
     let kept = wire(&stage).close_open(Close::Fin);
     let mut journal = stage.aws.journal().follow();
     for _ in 0..kept {
-        while !matches!(journal.next().await.event, Event::WireClosed { .. }) {}
+        let closing =
+            async { while !matches!(journal.next().await.event, Event::WireClosed { .. }) {} };
+        soon("the end of the connection", closing).await;
     }
     fault(wire(&stage));
     let began = Instant::now();

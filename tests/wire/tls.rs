@@ -3,7 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::process;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use agent_relay::local::{Event, Function, FunctionError, LocalAws, Options, Program};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -17,6 +18,39 @@ use crate::local_support::{happened, soon, start};
 use crate::server::{Request, Server, Step};
 use crate::stage::{Stage, numbers};
 use crate::turn::{ask_as, calls_again, log, turn};
+
+/// Who a server is: a certificate that it has given itself, with HTTP/2 and HTTP/1.1 to choose from.
+pub(crate) struct Identity {
+    pub(crate) acceptor: TlsAcceptor,
+    authority: PathBuf,
+}
+
+impl Identity {
+    fn new(name: &str) -> Self {
+        let names = ["127.0.0.1".to_owned()];
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+        let authority = file(&format!("{name}-{}.pem", process::id()), &cert.pem());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], signing_key.into())
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self { acceptor: TlsAcceptor::from(Arc::new(config)), authority }
+    }
+
+    /// That of all servers of this process.
+    pub(crate) fn of_servers() -> &'static Self {
+        static OF_SERVERS: LazyLock<Identity> = LazyLock::new(|| Identity::new("servers"));
+        &OF_SERVERS
+    }
+
+    /// The file with what one has to trust.
+    pub(crate) fn authority(&self) -> &str {
+        path(&self.authority)
+    }
+}
 
 /// What a test leaves in the build directory for the function to read.
 fn file(name: &str, text: &str) -> PathBuf {
@@ -47,24 +81,14 @@ async fn a_turn_works(stage: &Stage) {
 
 #[tokio::test]
 async fn http_2_that_is_offered_is_not_taken() {
-    let names = ["127.0.0.1".to_owned()];
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-    let authority = file("http-2.pem", &cert.pem());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], signing_key.into())
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-
+    let identity = Identity::new("http-2");
     let chosen = Arc::new(Mutex::new(Vec::new()));
     let choices = Arc::clone(&chosen);
+    let acceptor = identity.acceptor.clone();
     let wrap = move |socket: TcpStream| {
-        let (acceptor, choices) = (acceptor.clone(), Arc::clone(&choices));
+        let (accepting, choices) = (acceptor.accept(socket), Arc::clone(&choices));
         async move {
-            let stream = acceptor.accept(socket).await?;
+            let stream = accepting.await?;
             let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
             choices.lock().unwrap().push(protocol);
             io::Result::Ok(stream)
@@ -77,7 +101,7 @@ async fn http_2_that_is_offered_is_not_taken() {
     let server = Server::start_with(script, wrap).await;
     let (agent, callbacks) = (server.secure_url(), server.secure_url() + "/local");
     let changes = [
-        ("AWS_CA_BUNDLE", path(&authority)),
+        ("AWS_CA_BUNDLE", identity.authority()),
         ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &agent),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &callbacks),
     ];

@@ -13,7 +13,7 @@ use std::future::pending;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent_relay::local::{Event, FaultKind, Faults, LocalAws, Options};
+use agent_relay::local::{Event, FaultKind, Faults, Limits, LocalAws, Options};
 use clap::Parser;
 use fastrand::Rng;
 use futures::stream::FuturesUnordered;
@@ -24,6 +24,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+
+/// How long an event may wait for the function, which may be frozen.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Sends many turns at once through one process of the function, with faults, and compares every
 /// surviving client's text byte by byte with what the agent sent.
@@ -221,6 +224,8 @@ fn options(arguments: &Arguments) -> Options {
             seed: arguments.seed,
             ..Faults::default()
         },
+        // All turns begin at once, and take their time to connect, over TLS above all.
+        limits: Limits { message_grace: GRACE, lifecycle_grace: GRACE, ..Limits::default() },
         journal_capacity: 500_000,
         ..Options::default()
     }

@@ -1,5 +1,5 @@
-//! `InvokeAgent` ⇒ a stream of agent events, typed where the relay has to understand them and in
-//! their own JSON where it passes them on.
+//! `InvokeAgent` ⇒ a stream of agent events, understood where the relay has to and in their own JSON
+//! where it passes them on.
 //!
 //! This is the seam behind which another source of answers could stand: whoever gives a stream of
 //! [`AgentEvent`]s can be relayed.
@@ -12,21 +12,18 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_bedrockagentruntime::Client;
 use aws_sdk_bedrockagentruntime::config::Builder;
-use aws_sdk_bedrockagentruntime::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_bedrockagentruntime::error::{BuildError, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::InvokeAgentError;
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::builders::InvokeAgentFluentBuilder;
-use aws_sdk_bedrockagentruntime::primitives::Blob;
-use aws_sdk_bedrockagentruntime::primitives::event_stream::EventReceiver;
-use aws_sdk_bedrockagentruntime::types::error::ResponseStreamError;
-use aws_sdk_bedrockagentruntime::types::{ResponseStream, SessionState, StreamingConfigurations};
+use aws_sdk_bedrockagentruntime::types::{SessionState, StreamingConfigurations};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::stream::{self, TryStreamExt as _};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_stream::Stream;
 use tracing::{debug, warn};
 
-use crate::agent::tap::{NotAnEventStream, Tap, WireEvent, WireEvents};
+use crate::agent::answer::Answer;
+use crate::agent::event_stream::{NotAnEventStream, TakeBody};
 use crate::agui::Usage;
 use crate::config::Config;
 use crate::descriptors::{self, TOO_MANY_TURNS};
@@ -36,8 +33,10 @@ use crate::request::{Attributes, Input, Run};
 use crate::retry::Backoff;
 use crate::tool::ToolCall;
 
+mod answer;
 mod control;
-mod tap;
+mod event_stream;
+mod payload;
 mod usage;
 
 /// What an agent says, one event of its stream at a time.
@@ -107,7 +106,7 @@ impl Agent {
     ) -> impl Stream<Item = Result<AgentEvent, Failure>> + Send + use<> {
         let call = self.call(run);
         let session_id = run.session_id.clone();
-        let answer = async move { Answer::begin(call?, session_id).await };
+        let answer = async move { begin(call?, session_id).await };
         // The call's future is large, and whoever takes this stream may move it about.
         Box::pin(stream::once(answer).try_flatten())
     }
@@ -150,64 +149,37 @@ fn streaming() -> StreamingConfigurations {
     StreamingConfigurations::builder().stream_final_response(true).build()
 }
 
-/// An answer under way.
-struct Answer {
-    events: EventReceiver<ResponseStream, ResponseStreamError>,
-    wire: WireEvents,
-    /// Whether any event has been understood.
-    has_begun: bool,
+/// Calls the agent, again where that is safe, and waits for the beginning of its answer.
+async fn begin(
+    call: InvokeAgentFluentBuilder,
     session_id: String,
-}
-
-impl Answer {
-    /// Calls the agent, again where that is safe, and waits for the beginning of its answer.
-    async fn begin(
-        call: InvokeAgentFluentBuilder,
-        session_id: String,
-    ) -> Result<impl Stream<Item = Result<AgentEvent, Failure>> + Send, Failure> {
-        let mut attempt = 1;
-        loop {
-            let wire = WireEvents::default();
-            let call = call.clone().customize().interceptor(Tap::new(wire.clone()));
-            // Large, and no longer needed once the answer has begun.
-            let sent = Box::pin(call.send()).await;
-            let (failure, nothing_happened) = match sent {
-                Ok(output) => {
-                    // It is moved with each event, so it is in a box.
-                    let answer = Box::new(Self {
-                        events: output.completion,
-                        wire,
-                        has_begun: false,
-                        session_id,
-                    });
-                    return Ok(stream::try_unfold(answer, Self::next));
-                }
-                Err(error) => refusal(error),
-            };
-            match Backoff::AGENT.after(attempt) {
-                Some(wait) if nothing_happened => {
-                    warn!(attempt, ?wait, error = failure.cause(), "the agent is called again");
-                    tokio::time::sleep(wait).await;
-                    attempt += 1;
-                }
-                _ => return Err(failure),
+) -> Result<impl Stream<Item = Result<AgentEvent, Failure>> + Send, Failure> {
+    let mut attempt = 1;
+    loop {
+        let body = TakeBody::default();
+        let call = call.clone().customize().interceptor(body.clone());
+        // Large, and no longer needed once the answer has begun.
+        let sent = Box::pin(call.send()).await;
+        let (failure, nothing_happened) = match (sent, body.taken()) {
+            (Ok(_), Some(body)) => {
+                // It is moved with each event, so it is in a box.
+                let answer = Box::new(Answer::new(body, session_id));
+                return Ok(stream::try_unfold(answer, Answer::next));
             }
-        }
-    }
-
-    async fn next(mut self: Box<Self>) -> Result<Option<(AgentEvent, Box<Self>)>, Failure> {
-        let typed = match self.events.recv().await {
-            Ok(Some(typed)) => typed,
-            Ok(None) => return Ok(None),
-            // The frame that the SDK could not make an event of is the next one.
-            Err(error) => return Err(self.interruption(error)),
+            (Ok(_), None) => {
+                let missing = "a good response without a body";
+                (Failure::new(ErrorCode::Internal).caused_by(missing), false)
+            }
+            (Err(error), _) => refusal(error),
         };
-        self.has_begun = true;
-        // Every event passes the tap before the SDK decodes it, so a missing one is a fault of ours.
-        let wire = self.wire.take().ok_or_else(|| {
-            Failure::new(ErrorCode::Internal).caused_by("the tap missed an event")
-        })?;
-        Ok(Some((event(typed, &wire, &self.session_id), self)))
+        match Backoff::AGENT.after(attempt) {
+            Some(wait) if nothing_happened => {
+                warn!(attempt, ?wait, error = failure.cause(), "the agent is called again");
+                tokio::time::sleep(wait).await;
+                attempt += 1;
+            }
+            _ => return Err(failure),
+        }
     }
 }
 
@@ -232,86 +204,13 @@ fn session_state(run: &Run) -> Result<Option<SessionState>, BuildError> {
     Ok((!is_empty).then(|| state.build()))
 }
 
-fn event(typed: ResponseStream, wire: &WireEvent, session_id: &str) -> AgentEvent {
-    match typed {
-        ResponseStream::Chunk(chunk) => AgentEvent::Chunk {
-            citations: chunk.attribution.is_some().then(|| citations(wire.payload())).flatten(),
-            bytes: chunk.bytes.map(Blob::into_inner).unwrap_or_default(),
-        },
-        ResponseStream::Trace(part) => {
-            AgentEvent::Trace { json: json(wire.payload()), usage: usage::usage(&part) }
-        }
-        ResponseStream::ReturnControl(payload) => match control::calls(&payload, session_id) {
-            Some(calls) => AgentEvent::ReturnControl(calls),
-            None => other(wire),
-        },
-        ResponseStream::Files(_) => match files(wire.payload()) {
-            Some(files) => AgentEvent::Files(files),
-            None => other(wire),
-        },
-        _ => other(wire),
-    }
-}
-
-fn other(wire: &WireEvent) -> AgentEvent {
-    let name = wire.name().unwrap_or_else(|| "unknown".to_owned());
-    AgentEvent::Other { name, json: json(wire.payload()) }
-}
-
-/// The files in a payload, each untouched.
-fn files(payload: &[u8]) -> Option<Vec<Box<RawValue>>> {
-    #[derive(Deserialize)]
-    struct FilePart {
-        files: Vec<Box<RawValue>>,
-    }
-    Some(serde_json::from_slice::<FilePart>(payload).ok()?.files)
-}
-
-/// The list of citations in a chunk's payload, untouched.
-fn citations(payload: &[u8]) -> Option<Box<RawValue>> {
-    #[derive(Deserialize)]
-    struct Chunk {
-        attribution: Attribution,
-    }
-    #[derive(Deserialize)]
-    struct Attribution {
-        citations: Option<Box<RawValue>>,
-    }
-    serde_json::from_slice::<Chunk>(payload).ok()?.attribution.citations
-}
-
-/// A payload as JSON. Events of types that are still unknown need not be JSON; what is not, becomes
-/// a JSON string.
-fn json(payload: &[u8]) -> Box<RawValue> {
-    serde_json::from_slice(payload)
-        .or_else(|_| serde_json::value::to_raw_value(&String::from_utf8_lossy(payload)))
-        .unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-/// The code of one of the ten exceptions, which the SDK has as two types of the same shape.
-macro_rules! code_of {
-    ($type:ident, $error:expr) => {
-        match $error {
-            $type::AccessDeniedException(_) => Some(ErrorCode::AccessDenied),
-            $type::BadGatewayException(_) => Some(ErrorCode::BadGateway),
-            $type::ConflictException(_) => Some(ErrorCode::Conflict),
-            $type::DependencyFailedException(_) => Some(ErrorCode::DependencyFailed),
-            $type::InternalServerException(_) => Some(ErrorCode::InternalServer),
-            $type::ModelNotReadyException(_) => Some(ErrorCode::ModelNotReady),
-            $type::ResourceNotFoundException(_) => Some(ErrorCode::ResourceNotFound),
-            $type::ServiceQuotaExceededException(_) => Some(ErrorCode::ServiceQuotaExceeded),
-            $type::ThrottlingException(_) => Some(ErrorCode::Throttling),
-            $type::ValidationException(_) => Some(ErrorCode::Validation),
-            _ => None,
-        }
-    };
-}
-
 /// Why the agent did not begin to answer, and whether nothing can have happened yet.
 fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
     let nothing_was_sent = is_not_connected(&error);
     let code = match &error {
-        SdkError::ServiceError(service) => code_of!(InvokeAgentError, service.err())
+        SdkError::ServiceError(service) => error
+            .code()
+            .and_then(ErrorCode::of_exception)
             .unwrap_or_else(|| code_of_status(service.raw().status().as_u16())),
         SdkError::ResponseError(response) => code_of_response(&error, response.raw()),
         _ if is_lost_on_the_way(&error) => ErrorCode::ConnectionLost,
@@ -340,29 +239,6 @@ fn code_of_response(error: &(dyn Error + 'static), response: &HttpResponse) -> E
     }
 }
 
-impl Answer {
-    /// Why the answer broke off.
-    fn interruption<R>(&self, error: SdkError<ResponseStreamError, R>) -> Failure
-    where
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        if let Some(frame) = self.wire.take().and_then(|frame| frame.error()) {
-            warn!(code = frame.code, message = frame.message, "the agent sent an error");
-            let code = ErrorCode::of_exception(&frame.code).unwrap_or(ErrorCode::InternalServer);
-            return failure(code, error);
-        }
-        let code = match &error {
-            SdkError::ServiceError(service) => {
-                code_of!(ResponseStreamError, service.err()).unwrap_or(ErrorCode::InternalServer)
-            }
-            // What came is not the beginning of an event stream, whatever it calls itself.
-            SdkError::ResponseError(_) if !self.has_begun => ErrorCode::BadGateway,
-            _ => ErrorCode::ConnectionLost,
-        };
-        failure(code, error)
-    }
-}
-
 /// The code for an answer that is none of the ten exceptions, for example of the signature check.
 fn code_of_status(status: u16) -> ErrorCode {
     match status {
@@ -376,20 +252,16 @@ fn code_of_status(status: u16) -> ErrorCode {
     }
 }
 
-fn failure<E, R>(code: ErrorCode, error: SdkError<E, R>) -> Failure
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
+fn failure(code: ErrorCode, error: SdkError<InvokeAgentError>) -> Failure {
     let failure = Failure::new(code);
-    let detail = match (code, error.as_service_error().and_then(ProvideErrorMetadata::message)) {
+    match (code, error.message()) {
         // Only here Bedrock's own words help whoever wrote the message.
         (ErrorCode::Validation, Some(said)) => {
-            format!("{} Bedrock says: {}", code.advice(), without_arns(said))
+            let detail = format!("{} Bedrock says: {}", code.advice(), without_arns(said));
+            failure.saying(detail).caused_by(error)
         }
-        _ => return failure.caused_by(error),
-    };
-    failure.saying(detail).caused_by(error)
+        _ => failure.caused_by(error),
+    }
 }
 
 /// A message without the names of resources, which are not the client's business.

@@ -1,33 +1,34 @@
-//! Return of control in the SDK's types ⇔ tool calls and their answers.
+//! Return of control ⇔ tool calls and their answers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_bedrockagentruntime::error::BuildError;
 use aws_sdk_bedrockagentruntime::types::{
-    ActionInvocationType, ApiInvocationInput, ApiResult, ConfirmationState, ContentBody,
-    FunctionInvocationInput, FunctionResult, InvocationInputMember, InvocationResultMember,
-    ResponseState, ReturnControlPayload,
+    ApiResult, ConfirmationState, ContentBody, FunctionResult, InvocationResultMember,
+    ResponseState,
 };
 use serde_json::{Map, Value};
 
+use crate::agent::payload::Object;
 use crate::tool::{Action, ToolAnswer, ToolCall, ToolCallId, Wants};
 
-/// The tool calls in a return of control. `None` if one of them is of a kind that the SDK does not
-/// know, since answering some of the calls only would be an error.
-pub(super) fn calls(payload: &ReturnControlPayload, session_id: &str) -> Option<Vec<ToolCall>> {
-    let invocation_id = payload.invocation_id()?;
+/// The tool calls in a return of control. `None` if one of them is of a kind that is not known, since
+/// answering some of the calls only would be an error.
+pub(super) fn calls(payload: &Object<'_>, session_id: &str) -> Option<Vec<ToolCall>> {
+    let invocation_id = payload.text("invocationId")?.into_owned();
     let session = ToolCallId::session_mark(session_id);
-    let call = |(number, input): (usize, &InvocationInputMember)| {
+    let call = |(number, input): (usize, Object<'_>)| {
         let origin =
-            Origin { session: session.clone(), invocation_id: invocation_id.to_owned(), number };
-        match input {
-            InvocationInputMember::FunctionInvocationInput(input) => function_call(origin, input),
-            InvocationInputMember::ApiInvocationInput(input) => api_call(origin, input),
-            _ => None,
+            Origin { session: session.clone(), invocation_id: invocation_id.clone(), number };
+        if let Some(input) = input.object("functionInvocationInput") {
+            function_call(origin, &input)
+        } else {
+            api_call(origin, &input.object("apiInvocationInput")?)
         }
     };
-    let calls: Option<Vec<ToolCall>> =
-        payload.invocation_inputs().iter().enumerate().map(call).collect();
+    let inputs = payload.objects("invocationInputs")?;
+    let calls: Option<Vec<ToolCall>> = inputs.into_iter().enumerate().map(call).collect();
     calls.filter(|calls| !calls.is_empty())
 }
 
@@ -38,76 +39,66 @@ struct Origin {
     number: usize,
 }
 
-fn function_call(origin: Origin, input: &FunctionInvocationInput) -> Option<ToolCall> {
-    let parameters = input.parameters().iter();
-    let arguments = object(
-        parameters.map(|parameter| (parameter.name(), parameter.r#type(), parameter.value())),
-    );
+fn function_call(origin: Origin, input: &Object<'_>) -> Option<ToolCall> {
+    let function = input.text("function")?.into_owned();
     Some(ToolCall {
-        id: origin.id(
-            input.action_group(),
-            input.agent_id(),
-            Action::Function { function: input.function()?.to_owned() },
-        ),
-        arguments: Value::Object(arguments).to_string(),
-        wants: wants(input.action_invocation_type()),
+        id: origin.id(input, Action::Function { function })?,
+        arguments: Value::Object(parameters(input, "parameters")).to_string(),
+        wants: wants(input),
     })
 }
 
-fn api_call(origin: Origin, input: &ApiInvocationInput) -> Option<ToolCall> {
-    let parameters = input.parameters().iter();
-    let mut arguments = object(
-        parameters.map(|parameter| (parameter.name(), parameter.r#type(), parameter.value())),
-    );
-    let content = input.request_body().and_then(|body| body.content());
-    let properties = content.into_iter().flatten().flat_map(|(_, content)| content.properties());
-    let body =
-        object(properties.map(|property| (property.name(), property.r#type(), property.value())));
+fn api_call(origin: Origin, input: &Object<'_>) -> Option<ToolCall> {
+    let mut arguments = parameters(input, "parameters");
+    let content = input.object("requestBody").and_then(|body| body.object("content"));
+    let types = content.iter().flat_map(Object::members);
+    let body: Map<String, Value> = types
+        .filter_map(|(_, content)| Object::parse(content.get()))
+        .flat_map(|content| parameters(&content, "properties"))
+        .collect();
     if !body.is_empty() {
         arguments.insert("requestBody".to_owned(), Value::Object(body));
     }
+    let action = Action::Api {
+        method: input.text("httpMethod")?.into_owned(),
+        path: input.text("apiPath")?.into_owned(),
+    };
     Some(ToolCall {
-        id: origin.id(
-            input.action_group(),
-            input.agent_id(),
-            Action::Api {
-                method: input.http_method()?.to_owned(),
-                path: input.api_path()?.to_owned(),
-            },
-        ),
+        id: origin.id(input, action)?,
         arguments: Value::Object(arguments).to_string(),
-        wants: wants(input.action_invocation_type()),
+        wants: wants(input),
     })
 }
 
 impl Origin {
-    fn id(self, action_group: &str, agent_id: Option<&str>, action: Action) -> ToolCallId {
-        ToolCallId {
+    fn id(self, input: &Object<'_>, action: Action) -> Option<ToolCallId> {
+        Some(ToolCallId {
             session: self.session,
             invocation_id: self.invocation_id,
             number: self.number,
-            agent_id: agent_id.map(str::to_owned),
-            action_group: action_group.to_owned(),
+            agent_id: input.text("agentId").map(Cow::into_owned),
+            action_group: input.text("actionGroup")?.into_owned(),
             action,
-        }
+        })
     }
 }
 
-fn wants(kind: Option<&ActionInvocationType>) -> Wants {
-    match kind {
-        Some(ActionInvocationType::UserConfirmation) => Wants::Confirmation,
-        Some(ActionInvocationType::UserConfirmationAndResult) => Wants::ConfirmationAndResult,
+fn wants(input: &Object<'_>) -> Wants {
+    match input.text("actionInvocationType").as_deref() {
+        Some("USER_CONFIRMATION") => Wants::Confirmation,
+        Some("USER_CONFIRMATION_AND_RESULT") => Wants::ConfirmationAndResult,
         _ => Wants::Result,
     }
 }
 
-/// Parameters as a JSON object: name, type and value each, as the agent sends them.
-fn object<'a>(
-    parameters: impl Iterator<Item = (Option<&'a str>, Option<&'a str>, Option<&'a str>)>,
-) -> Map<String, Value> {
-    parameters
-        .filter_map(|(name, kind, value)| Some((name?.to_owned(), typed(kind, value?))))
-        .collect()
+/// The parameters in a member as a JSON object: name, type and value each, as the agent sends them.
+fn parameters(input: &Object<'_>, member: &str) -> Map<String, Value> {
+    let parameters = input.objects(member).unwrap_or_default();
+    let parameters = parameters.iter().filter_map(|parameter| {
+        let value = typed(parameter.text("type").as_deref(), &parameter.text("value")?);
+        Some((parameter.text("name")?.into_owned(), value))
+    });
+    parameters.collect()
 }
 
 /// All values come as text, beside the type that the action's definition gives them. A text that

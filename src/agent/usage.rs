@@ -1,38 +1,19 @@
 //! The tokens that a model used, from the trace of its invocation.
 
-use aws_sdk_bedrockagentruntime::types::{
-    Metadata, OrchestrationTrace, PostProcessingTrace, PreProcessingTrace, RoutingClassifierTrace,
-    Trace, TracePart,
-};
-
+use super::payload::Object;
 use crate::agui::Usage;
 
-/// The tokens of the model invocation that this step of the trace reports, if it is one. Orchestration
-/// of a collaborator is reported in steps of its own, so a sum over all steps counts nothing twice.
-pub(super) fn usage(part: &TracePart) -> Option<Usage> {
-    let usage = metadata(part.trace()?)?.usage()?;
-    let tokens =
-        |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-    Some(Usage {
-        input_tokens: tokens(usage.input_tokens()),
-        output_tokens: tokens(usage.output_tokens()),
-    })
-}
+/// The steps of a trace that may report an invocation of a model. Orchestration of a collaborator is
+/// reported in steps of its own, so a sum over all steps counts nothing twice.
+const STEPS: [&str; 4] =
+    ["orchestrationTrace", "preProcessingTrace", "postProcessingTrace", "routingClassifierTrace"];
 
-fn metadata(trace: &Trace) -> Option<&Metadata> {
-    match trace {
-        Trace::PreProcessingTrace(PreProcessingTrace::ModelInvocationOutput(output)) => {
-            output.metadata()
-        }
-        Trace::OrchestrationTrace(OrchestrationTrace::ModelInvocationOutput(output)) => {
-            output.metadata()
-        }
-        Trace::PostProcessingTrace(PostProcessingTrace::ModelInvocationOutput(output)) => {
-            output.metadata()
-        }
-        Trace::RoutingClassifierTrace(RoutingClassifierTrace::ModelInvocationOutput(output)) => {
-            output.metadata()
-        }
-        _ => None,
-    }
+/// The tokens that a part of a trace (`TracePart`) reports, if it does.
+pub(super) fn usage(part: &Object<'_>) -> Option<Usage> {
+    let trace = part.object("trace")?;
+    let usage = STEPS.iter().find_map(|step| {
+        trace.object(step)?.object("modelInvocationOutput")?.object("metadata")?.object("usage")
+    })?;
+    let tokens = |name| usage.count(name).unwrap_or_default();
+    Some(Usage { input_tokens: tokens("inputTokens"), output_tokens: tokens("outputTokens") })
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,6 +25,7 @@ use aws_sdk_apigatewaymanagement::operation::post_to_connection::{
 };
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_types::body::SdkBody;
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use thiserror::Error;
@@ -314,7 +316,7 @@ impl Intercept for IgnoreBodyOfSuccess {
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
         if response.status().is_success() {
-            let body = response.take_body();
+            let body = mem::replace(response.body_mut(), SdkBody::empty());
             if !body.is_end_stream() {
                 let rest = Limited::new(body, REST_BYTES);
                 tokio::spawn(async move { timeout(REST_TIMEOUT, rest.collect()).await.map(drop) });

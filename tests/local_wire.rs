@@ -1,6 +1,7 @@
 //! The wires of the local AWS, with real clients: TLS, HTTP/1.1 and HTTP/2, delay, and every way in
 //! which a connection breaks; and the function's process, frozen and held back.
-#![cfg(feature = "local")]
+// What the kernel does to a connection and a process is asked of Linux, where Lambda runs, too.
+#![cfg(all(feature = "local", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod local_support;

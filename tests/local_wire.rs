@@ -520,7 +520,7 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
     let mut client = stage.client().await;
     ask(&mut client, &prompt("/tokens 3 200")).await;
     for _ in 0..3 {
-        asks_for_an_event(&stage).await;
+        stage.asks_for_an_event().await;
         stage.function.freeze().await.unwrap();
         assert_eq!(states(&stage), ['T']);
         let from = stage.aws.journal().entries().last().unwrap().index;
@@ -540,28 +540,6 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
         let responded = after("the response", |event| matches!(event, Event::Responded { .. }));
         assert!(invoked < thawed && thawed < responded.await);
     }
-}
-
-/// Waits until the last thing that the function did at the Runtime API was to ask for an event.
-async fn asks_for_an_event(stage: &Stage) {
-    let mut follower = stage.aws.journal().follow();
-    let (mut open, mut asks) = (0, false);
-    let waiting = async {
-        loop {
-            let entry = match follower.try_next() {
-                Some(entry) => entry,
-                None if open == 0 && asks => break,
-                None => follower.next().await,
-            };
-            match entry.event {
-                Event::Invoked { .. } => (open, asks) = (open + 1, false),
-                Event::Responded { .. } => open -= 1,
-                Event::NextPolled => asks = true,
-                _ => {}
-            }
-        }
-    };
-    soon("the function's wish for an event", waiting).await;
 }
 
 /// The states in which the function's threads are, each once.

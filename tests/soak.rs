@@ -1,24 +1,32 @@
-//! Many turns at once through one process of the function, for minutes, while posts fail and clients
-//! vanish: is anything lost? `scripts/soak` runs it; `scripts/soak --help` lists the options.
+//! Many turns at once through one process of the function, for minutes, while posts fail, clients
+//! vanish, connections die and the process is frozen: is anything lost? `scripts/soak` runs it; `scripts/soak --help` lists the options.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// Figures far below what these casts would change.
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
 mod local_support;
 mod stage;
 
+use std::cell::Cell;
+use std::future::pending;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent_relay::local::{Event, FaultKind, Faults, LocalAws, Options};
+use agent_relay::local::{Event, FaultKind, Faults, Limits, LocalAws, Options};
 use clap::Parser;
+use fastrand::Rng;
 use futures::stream::FuturesUnordered;
 use futures::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use stage::{Stage, numbers, prompt};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+
+/// How long an event may wait for the function, which may be frozen.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Sends many turns at once through one process of the function, with faults, and compares every
 /// surviving client's text byte by byte with what the agent sent.
@@ -52,9 +60,27 @@ struct Arguments {
     /// The share of clients that vanish in mid-answer
     #[arg(long, default_value_t = 0.01)]
     vanish: f64,
+    /// Reach the agent and the callbacks over TLS
+    #[arg(long)]
+    tls: bool,
+    /// Freeze the function (SIGSTOP) every so many seconds, for 0.1 s to 2 s
+    #[arg(long, value_name = "SECONDS", value_parser = interval)]
+    freeze: Option<Duration>,
+    /// Swallow all connections to API Gateway every so many seconds: what is on them is lost, and neither
+    /// end is told
+    #[arg(long, value_name = "SECONDS", value_parser = interval)]
+    swallow: Option<Duration>,
     /// What all chance is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+/// What was done to the function besides the faults of the local AWS.
+#[derive(Debug, Default)]
+struct Disturbed {
+    freezes: Cell<u64>,
+    frozen: Cell<Duration>,
+    swallowed: Cell<usize>,
 }
 
 /// What became of one client.
@@ -119,9 +145,19 @@ async fn main() -> ExitCode {
         .map(|_| tokio::spawn(turn(stage.aws.websocket_url(), message.clone())))
         .collect();
     let mut results = Vec::new();
-    while let Some(result) = clients.next().await {
-        results.push(result.expect("a client does not panic"));
+    let collecting = async {
+        while let Some(result) = clients.next().await {
+            results.push(result.expect("a client does not panic"));
+        }
+    };
+    let disturbed = Disturbed::default();
+    tokio::select! {
+        () = collecting => {}
+        () = freeze(&stage, &arguments, &disturbed) => {}
+        () = swallow(&stage, &arguments, &disturbed) => {}
     }
+    // The last client may have had its last frame in the middle of a freeze.
+    stage.function.thaw().expect("the function runs");
     let took = began.elapsed();
     let counted = timeout(Duration::from_secs(30), counting).await;
     let counted = counted.map_or_else(|_| Counted::default(), |counted| counted.unwrap());
@@ -144,6 +180,13 @@ async fn main() -> ExitCode {
     row("posts", counted.posts.to_string());
     for (kind, count) in &faults {
         row(&format!("fault: {kind}"), count.to_string());
+    }
+    if arguments.freeze.is_some() {
+        let (freezes, frozen) = (disturbed.freezes.get(), disturbed.frozen.get());
+        row("freezes", format!("{freezes}, {:.1} s in all", frozen.as_secs_f64()));
+    }
+    if arguments.swallow.is_some() {
+        row("connections swallowed", disturbed.swallowed.get().to_string());
     }
     row("clients that vanished", vanished.to_string());
     row("agent streams dropped", counted.agents_dropped.to_string());
@@ -170,6 +213,8 @@ fn options(arguments: &Arguments) -> Options {
         // What is more than the turns takes the events of clients that disconnect meanwhile.
         concurrency: arguments.turns + 50,
         post_latency: Duration::from_millis(arguments.post_latency_ms),
+        tls: arguments.tls,
+        wire: arguments.swallow.is_some(),
         faults: Faults {
             throttled_posts: arguments.fail_429,
             failed_posts: arguments.fail_5xx,
@@ -179,8 +224,49 @@ fn options(arguments: &Arguments) -> Options {
             seed: arguments.seed,
             ..Faults::default()
         },
+        // All turns begin at once, and take their time to connect, over TLS above all.
+        limits: Limits { message_grace: GRACE, lifecycle_grace: GRACE, ..Limits::default() },
         journal_capacity: 500_000,
         ..Options::default()
+    }
+}
+
+fn interval(seconds: &str) -> Result<Duration, String> {
+    let seconds =
+        seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = seconds.filter(|seconds| *seconds >= Duration::from_millis(100));
+    seconds.ok_or_else(|| "it takes a number of seconds, 0.1 or more".to_owned())
+}
+
+/// A time around the interval, so that nothing keeps in step with it.
+fn around(interval: Duration, random: &mut Rng) -> Duration {
+    interval.mul_f64(0.5 + random.f64())
+}
+
+/// Freezes the function now and then, with all its turns under way, for as long as it is asked to.
+async fn freeze(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
+    let Some(interval) = arguments.freeze else { return pending().await };
+    let mut random = Rng::with_seed(arguments.seed);
+    loop {
+        sleep(around(interval, &mut random)).await;
+        let time = Duration::from_millis(random.u64(100..=2000));
+        stage.function.freeze().await.expect("the function can be frozen");
+        sleep(time).await;
+        stage.function.thaw().expect("the function can be thawed");
+        disturbed.freezes.set(disturbed.freezes.get() + 1);
+        disturbed.frozen.set(disturbed.frozen.get() + time);
+    }
+}
+
+/// Swallows the connections to API Gateway now and then.
+async fn swallow(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
+    let (Some(interval), Some(wire)) = (arguments.swallow, stage.aws.callback_wire()) else {
+        return pending().await;
+    };
+    let mut random = Rng::with_seed(arguments.seed.wrapping_add(1));
+    loop {
+        sleep(around(interval, &mut random)).await;
+        disturbed.swallowed.set(disturbed.swallowed.get() + wire.swallow_open());
     }
 }
 

@@ -29,7 +29,9 @@ impl Stage {
         program: &Program,
         changes: &[(&str, &str)],
     ) -> Self {
-        let aws = start(options).await;
+        // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
+        let tls = options.tls || std::env::var_os("STAGE_OVER_TLS").is_some();
+        let aws = start(Options { tls, ..options }).await;
         let function = Function::start_with(&aws, program, changes);
         let function = soon("the function", function).await.expect("the function starts");
         Self { aws, function }
@@ -47,6 +49,28 @@ impl Stage {
     /// The frames of one run, on a connection of its own.
     pub(crate) async fn ask(&self, message: &Value) -> Vec<Value> {
         ask(&mut self.client().await, message).await
+    }
+
+    /// Waits until the last thing that the function did at the Runtime API was to ask for an event.
+    pub(crate) async fn asks_for_an_event(&self) {
+        let mut follower = self.aws.journal().follow();
+        let (mut open, mut asks) = (0, false);
+        let waiting = async {
+            loop {
+                let entry = match follower.try_next() {
+                    Some(entry) => entry,
+                    None if open == 0 && asks => break,
+                    None => follower.next().await,
+                };
+                match entry.event {
+                    Event::Invoked { .. } => (open, asks) = (open + 1, false),
+                    Event::Responded { .. } => open -= 1,
+                    Event::NextPolled => asks = true,
+                    _ => {}
+                }
+            }
+        };
+        soon("the function's wish for an event", waiting).await;
     }
 
     pub(crate) fn agent_requests(&self) -> Vec<Value> {

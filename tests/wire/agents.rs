@@ -5,13 +5,14 @@ use std::time::Duration;
 use agent_relay::local::{Event, Options};
 use futures::future::join_all;
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 use crate::events::{
     CHUNKED, LAST_CHUNK, answer, beginning, chunked, error_message, head_of_length,
     head_of_many_headers, head_without_length, text_event,
 };
 use crate::local_support::happened;
-use crate::server::{Gate, Request, Server, Step, write};
+use crate::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use crate::stage::Stage;
 use crate::turn::{Turn, ask_as, calls_again, hear, log, summary, turn};
 
@@ -31,7 +32,8 @@ async fn stage(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -
 
 /// The function, whose agent is at this URL.
 async fn stage_with(url: &str) -> Stage {
-    let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url)];
+    let agent = Some(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url));
+    let changes: Vec<_> = agent.into_iter().chain(trust_in_servers()).collect();
     Stage::with_environment(Options::default(), &changes).await
 }
 
@@ -203,6 +205,47 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
     join_all(ends).await;
 }
 
+/// How long the rest of an error is waited for: 5 s, and three for everything else.
+const LONGEST_ERROR: Duration = Duration::from_secs(8);
+
+/// An error with a body that does not end, in three ways.
+fn endless(status: &str) -> Vec<(&'static str, Vec<Step>)> {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n5\r\n{{\"mes\r\n");
+    vec![
+        ("length", vec![write(format!("{head}content-length: 100\r\n\r\n{{\"mes")), Step::Hang]),
+        ("chunks", vec![write(chunked.clone()), Step::Hang]),
+        ("flood", vec![write(chunked), Step::Flood("4\r\nmore\r\n".into())]),
+    ]
+}
+
+#[tokio::test]
+async fn an_error_whose_body_never_ends_ends_the_run_within_seconds() {
+    let cases = endless("500 Internal Server Error").into_iter().map(async |(case, steps)| {
+        let (stage, server) = stage(|_| Vec::new()).await;
+        let began = Instant::now();
+        let turn = ask(&stage, &server, case, steps).await;
+        assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
+        assert_eq!((turn.end(), calls(&server)), ("RUN_ERROR", 1), "{case}");
+        the_next_turn_works(&stage, &server).await;
+    });
+    join_all(cases).await;
+}
+
+#[tokio::test]
+async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
+    let cases = endless("429 Too Many Requests").into_iter().map(async |(case, steps)| {
+        let (stage, server) = stage(|_| Vec::new()).await;
+        server.follow(move |call| if call.number == 1 { steps.clone() } else { answer(&TEXTS) });
+        let began = Instant::now();
+        let turn = turn(&stage, case, PROMPT).await;
+        assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
+        assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"), "{case}");
+        assert_eq!(calls(&server), 2, "{case}");
+    });
+    join_all(cases).await;
+}
+
 // No connection to the agent: nothing can have happened, so it is called again.
 
 /// The function calls an agent that it can't get a connection to, five times and no more.
@@ -217,7 +260,7 @@ async fn an_agent_that_breaks_the_handshake_of_tls_is_called_again() {
     let no_tls = write("HTTP/1.1 400 Bad Request\r\n\r\n");
     let endings =
         [vec![Step::Fin], vec![Step::Reset], vec![no_tls, Step::Fin]].map(async |ending| {
-            let server = Server::start(|_| Vec::new()).await;
+            let server = Server::plain(|_| Vec::new()).await;
             let steps = [vec![Step::ReadSome], ending].concat();
             server.greet(move |_| steps.clone());
             let stage = stage_with(&server.secure_url()).await;

@@ -9,9 +9,15 @@ mod local_support;
 mod stage;
 
 mod agents;
+mod broken;
 mod clock;
 mod events;
+mod freezer;
+mod frozen;
 mod limits;
 mod posts;
+mod proxy;
 mod server;
+mod silence;
+mod tls;
 mod turn;

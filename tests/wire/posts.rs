@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::events::head_of_many_headers;
 use crate::local_support::happened;
-use crate::server::{Request, Server, Step, write};
+use crate::server::{Request, Server, Step, trust_in_servers, write};
 use crate::stage::{Stage, numbers};
 use crate::turn::{Turn, ask_as, log, summary, turn};
 
@@ -24,7 +24,8 @@ const PROMPT: &str = "/tokens 20 100";
 async fn stage() -> (Stage, Server) {
     let server = Server::start(|_| vec![Step::Relay]).await;
     let url = server.callback_url();
-    let changes = [("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())];
+    let callbacks = Some(("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str()));
+    let changes: Vec<_> = callbacks.into_iter().chain(trust_in_servers()).collect();
     let stage = Stage::with_environment(Options::default(), &changes).await;
     server.passes_on_to(&stage.aws);
     (stage, server)

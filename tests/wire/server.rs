@@ -18,8 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 use crate::local_support::soon;
+use crate::tls::Identity;
 
 /// A step of what happens to a request, or to a connection before its first one. After the last step
 /// the connection waits for its next request, as a connection that is kept alive does.
@@ -91,12 +93,13 @@ impl Request {
         header(&self.head, name)
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or_default()
     }
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// A header's value in a head.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
     lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
@@ -116,6 +119,16 @@ pub(crate) struct Record {
     pub(crate) passed_on: Vec<u16>,
 }
 
+/// Whether servers speak TLS.
+pub(crate) fn is_over_tls() -> bool {
+    std::env::var_os("SERVERS_OVER_TLS").is_some()
+}
+
+/// A change to the function's environment that makes it trust the servers.
+pub(crate) fn trust_in_servers() -> Option<(&'static str, &'static str)> {
+    is_over_tls().then(|| ("AWS_CA_BUNDLE", Identity::of_servers().authority()))
+}
+
 type Script = Arc<dyn Fn(&Request) -> Vec<Step> + Send + Sync>;
 type Greeting = Arc<dyn Fn(usize) -> Vec<Step> + Send + Sync>;
 
@@ -131,8 +144,15 @@ impl Wire for TcpStream {
     }
 }
 
+impl Wire for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// The server. Dropping it closes its port; connections end with the test.
 pub(crate) struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
@@ -148,8 +168,22 @@ struct Shared {
 }
 
 impl Server {
-    /// A plain server with this script.
+    /// A server with this script. It is a plain one, unless the tests are run over TLS, as
+    /// `scripts/test wire` does for a second time.
     pub(crate) async fn start(
+        script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        if !is_over_tls() {
+            return Self::plain(script).await;
+        }
+        let wrap = |socket| Identity::of_servers().acceptor.accept(socket);
+        let mut server = Self::start_with(script, wrap).await;
+        server.scheme = "https";
+        server
+    }
+
+    /// A plain server in any case.
+    pub(crate) async fn plain(
         script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
         Self::start_with(script, |socket| async move { Ok(socket) }).await
@@ -208,11 +242,11 @@ impl Server {
                 });
             }
         });
-        Self { address, shared, accepting }
+        Self { scheme: "http", address, shared, accepting }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The same for a client that is to greet with TLS.
@@ -222,7 +256,7 @@ impl Server {
 
     /// The URL that stands for the local AWS's callback URL.
     pub(crate) fn callback_url(&self) -> String {
-        format!("http://{}/local", self.address)
+        self.url() + "/local"
     }
 
     /// Where requests are passed on to.

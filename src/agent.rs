@@ -334,8 +334,8 @@ fn code_of_response(error: &(dyn Error + 'static), response: &HttpResponse) -> E
         return ErrorCode::BadGateway;
     }
     match response.status().as_u16() {
-        // Its body broke off, but the status says enough.
-        429 => ErrorCode::Throttling,
+        // Its body broke off or never ended, but the status says enough.
+        status @ (401 | 403 | 404 | 429 | 500..) => code_of_status(status),
         _ => ErrorCode::ConnectionLost,
     }
 }

@@ -108,8 +108,10 @@ impl Http {
         mut request: Request<SdkBody>,
     ) -> Result<HttpResponse, Unsent> {
         address(&mut request, &connection);
+        let under_way = self.0.pool.under_way(connection.url());
         match connection.sender.try_send_request(request).await {
             Ok(response) => {
+                under_way.answered();
                 self.0.pool.put_when_ready(connection);
                 let body = if response.status().is_success() {
                     SdkBody::from_body_1_x

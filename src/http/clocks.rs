@@ -18,6 +18,11 @@ impl Clocks {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
+    /// Whether this moment was before the other one.
+    pub(super) fn is_before(self, other: Self) -> bool {
+        self.monotonic < other.monotonic
+    }
+
     /// The time from `earlier` until this moment by the monotonic clock, and by the wall clock. That
     /// one may have been set back, which counts as no time.
     fn since(self, earlier: Self) -> [Duration; 2] {

@@ -4,9 +4,10 @@
 //! or a gateway on the way has forgotten it. What is sent on it then is lost, and nobody can tell
 //! whether it was processed. So one is used again only where that can't be:
 //!
-//! - it has been idle for less than [`IDLE_LIMIT`] by both clocks, and
+//! - it has been idle for less than [`IDLE_LIMIT`] by both clocks,
 //! - the process has run all that time. While connections wait, the pool looks at the clocks several
-//!   times a second, and after a gap it gives all of them up.
+//!   times a second, and after a gap it gives all of them up, and
+//! - no other one to the same host has failed meanwhile: what killed that one may have killed more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,6 +52,10 @@ impl Connection {
         Self { url: url.clone(), sender, forward_proxy }
     }
 
+    pub(super) fn url(&self) -> &Uri {
+        &self.url
+    }
+
     fn leads_to(&self, url: &Uri) -> bool {
         self.url.scheme() == url.scheme() && self.url.authority() == url.authority()
     }
@@ -68,6 +73,10 @@ struct State {
     looked: Clocks,
     /// Whether a task looks at them.
     is_watched: bool,
+    /// How many connections will wait once an answer has ended.
+    busy: usize,
+    /// How often all connections were given up.
+    times_given_up: u64,
 }
 
 #[derive(Debug)]
@@ -78,7 +87,13 @@ struct Idle {
 
 impl Default for Pool {
     fn default() -> Self {
-        let state = State { idle: Vec::new(), looked: Clocks::now(), is_watched: false };
+        let state = State {
+            idle: Vec::new(),
+            looked: Clocks::now(),
+            is_watched: false,
+            busy: 0,
+            times_given_up: 0,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 }
@@ -92,16 +107,18 @@ impl Pool {
         Some(state.idle.remove(place).connection)
     }
 
+    /// Says that a request to the host of `url` is under way.
+    pub(super) fn under_way(&self, url: &Uri) -> UnderWay {
+        UnderWay { pool: self.clone(), url: url.clone(), since: Clocks::now(), is_answered: false }
+    }
+
     /// Keeps a connection for the next request.
     pub(super) fn put(&self, connection: Connection) {
         let now = Clocks::now();
         let mut state = self.lock();
         state.look(now);
         state.idle.push(Idle { connection, since: now });
-        if !state.is_watched {
-            state.is_watched = true;
-            tokio::spawn(self.clone().watch());
-        }
+        self.have_watched(&mut state);
     }
 
     /// Keeps a connection as soon as the answer that is under way on it has been read to its end.
@@ -111,12 +128,34 @@ impl Pool {
             return;
         }
         let pool = self.clone();
+        // An answer may end after a freeze in which the connection has died, too.
+        let times_given_up = {
+            let mut state = self.lock();
+            state.look(Clocks::now());
+            state.busy += 1;
+            self.have_watched(&mut state);
+            state.times_given_up
+        };
         tokio::spawn(async move {
             // It fails when the connection has ended, as it does when an answer is not read to its end.
-            if connection.sender.ready().await.is_ok() {
+            let is_ready = connection.sender.ready().await.is_ok();
+            let is_given_up = {
+                let mut state = pool.lock();
+                state.look(Clocks::now());
+                state.busy -= 1;
+                state.times_given_up != times_given_up
+            };
+            if is_ready && !is_given_up {
                 pool.put(connection);
             }
         });
+    }
+
+    fn have_watched(&self, state: &mut State) {
+        if !state.is_watched {
+            state.is_watched = true;
+            tokio::spawn(self.clone().watch());
+        }
     }
 
     /// Looks at the clocks for as long as connections wait.
@@ -133,7 +172,7 @@ impl Pool {
                 state.give_up_all("the process was stopped");
             }
             state.look(Clocks::now());
-            if state.idle.is_empty() {
+            if state.idle.is_empty() && state.busy == 0 {
                 state.is_watched = false;
                 return;
             }
@@ -143,6 +182,32 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The list is whole after every operation, so another thread's panic does not spoil it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is under way. Dropping it before it is answered gives up the connections to the same
+/// host that have waited since before it was made, for its own has died, most likely.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pool: Pool,
+    url: Uri,
+    since: Clocks,
+    is_answered: bool,
+}
+
+impl UnderWay {
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.pool.lock().idle.retain(|idle| {
+                !(idle.connection.leads_to(&self.url) && idle.since.is_before(self.since))
+            });
+        }
     }
 }
 
@@ -159,6 +224,7 @@ impl State {
     }
 
     fn give_up_all(&mut self, reason: &'static str) {
+        self.times_given_up += 1;
         if !self.idle.is_empty() {
             debug!(connections = self.idle.len(), reason, "no kept connection is used again");
             self.idle.clear();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use agent_relay::local::{Close, Event, Options, Wire};
+use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::frozen::Fault;
@@ -51,15 +52,23 @@ async fn mid_answer(fault: Fault) {
         }
         // None may be open in the moment in which the function has given up one and has no other.
         let met = fault.put_on(callbacks(&stage));
-        let mut heard = Instant::now();
-        let mut longest = Duration::ZERO;
-        while !hear(&mut client, &mut turn).await {
-            longest = longest.max(heard.elapsed());
-            heard = Instant::now();
-        }
+        let longest = longest_stall(&mut client, &mut turn).await;
         assert!(longest < LONGEST_STALL, "{name}: a stall of {longest:?}");
         assert_eq!((turn.text(), turn.end()), (numbers(60), "RUN_FINISHED"), "{name}");
         assert!(turn.repeated <= met, "{name}: {} frames came again", turn.repeated);
+    }
+}
+
+/// Hears a turn to its end, and returns the longest time between two frames.
+async fn longest_stall(client: &mut Client, turn: &mut Turn) -> Duration {
+    let mut longest = Duration::ZERO;
+    loop {
+        let began = Instant::now();
+        let ended = hear(client, turn).await;
+        longest = longest.max(began.elapsed());
+        if ended {
+            return longest;
+        }
     }
 }
 
@@ -86,6 +95,28 @@ async fn an_answer_goes_on_when_the_callbacks_connection_is_closed_in_good_order
 #[tokio::test]
 async fn an_answer_goes_on_when_the_next_post_is_reset() {
     mid_answer(Fault::WriteReset).await;
+}
+
+/// The function keeps several connections, as after turns that ran at once, and all of them die: the
+/// second attempt must not be made on another dead one.
+#[tokio::test]
+async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_use() {
+    let stage = stage().await;
+    let names: Vec<String> = (1..=4).map(|number| format!("before-{number}")).collect();
+    let before = names.iter().map(|name| turn(&stage, name, "/tokens 20 50"));
+    for turn in join_all(before).await {
+        assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
+    }
+    let mut client = stage.client().await;
+    client.send(ask_as("all", "/tokens 60 100").to_string()).await;
+    let mut turn = Turn::default();
+    while turn.frames.len() < 10 {
+        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+    }
+    let _ = Fault::Swallowed.put_on(callbacks(&stage));
+    let longest = longest_stall(&mut client, &mut turn).await;
+    assert!(longest < LONGEST_STALL, "a stall of {longest:?}");
+    assert_eq!((turn.text(), turn.end()), (numbers(60), "RUN_FINISHED"));
 }
 
 #[tokio::test]

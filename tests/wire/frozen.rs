@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::ClockShim;
 use crate::local_support::{Client, soon};
+use crate::server::{Gate, Request, Server, Step, write};
 use crate::stage::{Stage, numbers};
 use crate::turn::{Turn, ask_as, hear, log};
 
@@ -159,6 +160,40 @@ async fn connections_that_would_be_reset_at_the_next_write_after_a_freeze_are_no
 #[tokio::test]
 async fn connections_swallowed_in_a_freeze_are_not_used() {
     nobody_notices(Fault::Swallowed).await;
+}
+
+/// As when the end of an answer comes in a packet of its own, just after the function has asked for its
+/// next event.
+#[tokio::test]
+async fn a_connection_whose_answer_ends_in_a_freeze_is_not_used() {
+    let server = Server::start(|_| Vec::new()).await;
+    let url = server.callback_url();
+    let changes = [("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())];
+    let options = Options { tls: false, ..options() };
+    let stage = Stage::with_environment(options, &changes).await;
+    server.passes_on_to(&stage.aws);
+    let end = Gate::closed();
+    let late = vec![
+        Step::Deliver,
+        write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
+        Step::Wait(end.clone()),
+        write("0\r\n\r\n"),
+    ];
+    let is_last = |post: &Request| post.body.windows(12).any(|text| text == b"RUN_FINISHED");
+    server.follow(move |post| if is_last(post) { late.clone() } else { vec![Step::Relay] });
+    let mut client = stage.client().await;
+    client.send(ask_as("before", PROMPT).to_string()).await;
+    goes_on(&stage, &mut client, "before").await;
+    stage.asks_for_an_event().await;
+    stage.function.freeze().await.unwrap();
+    let old = server.record(|record| record.connections);
+    server.follow(move |post| vec![if post.connection <= old { Step::Reset } else { Step::Relay }]);
+    end.open();
+    let before = last_entry(&stage);
+    client.send(ask_as("after", PROMPT).to_string()).await;
+    event_is_there(&stage, before).await;
+    stage.function.thaw().unwrap();
+    goes_on(&stage, &mut client, "after").await;
 }
 
 // Freezes too short for any clock to tell.

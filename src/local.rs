@@ -18,6 +18,7 @@
 
 mod agent;
 mod callbacks;
+mod cpu_share;
 mod faults;
 mod function;
 mod gateway;
@@ -33,6 +34,7 @@ mod wire;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -42,6 +44,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, file_bytes};
+pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function::{Function, FunctionError, Program, child};
 pub use gateway::Route;
@@ -75,7 +78,8 @@ pub struct LocalAws {
     options: Options,
     journal: Journal,
     faults: FaultInjector,
-    gateway: std::sync::Arc<Gateway>,
+    lambda: Arc<Lambda>,
+    gateway: Arc<Gateway>,
     wires: Option<Wires>,
     certificates: Option<Certificates>,
     stop: watch::Sender<bool>,
@@ -111,6 +115,9 @@ pub enum StartError {
     /// There are no certificates for TLS.
     #[error("cannot make the certificates for TLS: {0}")]
     Tls(#[source] TlsError),
+    /// The function could not have its share of the CPU.
+    #[error("--cpu-share cannot be had here: {0}")]
+    CpuShare(#[from] CpuShareError),
     /// The faults make no sense.
     #[error(transparent)]
     Faults(#[from] FaultsError),
@@ -128,6 +135,9 @@ impl LocalAws {
             return Err(StartError::Concurrency);
         }
         options.faults.check()?;
+        if options.cpu_share_mb.is_some() {
+            cpu_share_is_possible()?;
+        }
         let port = options.port;
         let in_use = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::PortInUse { port },
@@ -186,7 +196,7 @@ impl LocalAws {
                 .merge(gateway::router(gateway.clone()))
                 .merge(callbacks::router(callbacks))
                 .merge(agent::router(agent))
-                .merge(http_api::router(lambda)),
+                .merge(http_api::router(lambda.clone())),
         );
 
         // Small frames must not wait for the acknowledgement of the ones before them.
@@ -200,7 +210,18 @@ impl LocalAws {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         });
         let server = tokio::spawn(async move { serving.await });
-        Ok(Self { address, options, journal, faults, gateway, wires, certificates, stop, server })
+        Ok(Self {
+            address,
+            options,
+            journal,
+            faults,
+            lambda,
+            gateway,
+            wires,
+            certificates,
+            stop,
+            server,
+        })
     }
 
     /// The address of everything.
@@ -258,6 +279,12 @@ impl LocalAws {
         format!("{scheme}://{}", wire.map_or(self.address, Wire::address))
     }
 
+    /// What was chosen about it.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Which agent answers.
     #[must_use]
     pub fn agent(&self) -> &Agent {
@@ -292,7 +319,10 @@ impl LocalAws {
             ("AWS_LAMBDA_RUNTIME_API", self.address.to_string()),
             ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION_NAME.to_owned()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+            (
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+                self.options.cpu_share_mb.unwrap_or(512).to_string(),
+            ),
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{FUNCTION_NAME}")),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),

@@ -75,6 +75,11 @@ struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000), help_heading = WIRE)]
     rtt_ms: u64,
 
+    /// The function has the share of a CPU that Lambda gives to so many MB of memory, once it is ready
+    /// [default: all CPUs; it takes Linux and root's rights]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(128..=10_240), help_heading = WIRE)]
+    cpu_share: Option<u32>,
+
     /// The share of posts that are refused with 429, from 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
     fail_429: f64,
@@ -221,16 +226,35 @@ fn welcome(aws: &LocalAws) {
             )
         }
     };
+    let likeness = likeness(aws);
     let text = format!(
         "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
            Page       {LINK}{page}{LINK:#}\n  \
            WebSocket  {socket}\n  \
            Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
-           Agent      {agent}\n  \
+           Agent      {agent}\n\
+           {likeness}  \
            Stop       Ctrl-C\n\n"
     );
     let mut out = anstream::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The lines about what is as between Lambda and AWS; none by default.
+fn likeness(aws: &LocalAws) -> String {
+    let options = aws.options();
+    let authority = aws.authority_file().map(|file| {
+        let file = file.display();
+        format!("  TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1; the function trusts {file}\n")
+    });
+    let distance = (!options.rtt.is_zero()).then(|| {
+        let rtt = options.rtt.as_millis();
+        format!("  Distance   {rtt} ms to agent and callbacks and back\n")
+    });
+    let cpu_share = options
+        .cpu_share_mb
+        .map(|memory| format!("  CPU        the function has the share of {memory} MB\n"));
+    [authority, distance, cpu_share].into_iter().flatten().collect()
 }
 
 impl From<Arguments> for Options {
@@ -245,7 +269,7 @@ impl From<Arguments> for Options {
             tls: arguments.tls,
             rtt: Duration::from_millis(arguments.rtt_ms),
             wire: false,
-            cpu_share_mb: None,
+            cpu_share_mb: arguments.cpu_share,
             concurrency: arguments.concurrency,
             agent,
             access: match (arguments.access_code, arguments.oidc_issuer, arguments.oidc_audience) {
@@ -315,7 +339,8 @@ Examples:
   cargo run                                     everything, on port 8080
   cargo run -- --port 9000 --post-latency-ms 20
   cargo run -- --fail-429 0.05 --fail-5xx 0.01  some posts fail, as they do under load
-  cargo run -- --tls --rtt-ms 20                as over a real network
+  cargo run -- --tls --rtt-ms 20 --cpu-share 256
+                                                as a function of 256 MB, 20 ms away from AWS
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
   cargo run -- --function target/lambda/agent-relay/bootstrap
 

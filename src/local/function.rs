@@ -1,21 +1,29 @@
 //! The function as a child process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio, exit};
 use std::time::Duration;
-use std::{io, thread};
+use std::{fs, io, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::LocalAws;
-use super::journal::{Event, Journal};
+use super::cpu_share::{CpuShare, CpuShareError};
+use super::journal::{Event, Follower, Journal};
 use super::options::Agent;
 
 /// How long the last lines of a function that has ended may take to arrive.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How long the kernel may take to stop all threads of the function.
+const FREEZING: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has.
+const LOOKING_AGAIN: Duration = Duration::from_micros(500);
 
 /// What runs as the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +57,8 @@ pub struct Function {
     logs: JoinSet<()>,
     journal: Journal,
     pid: u32,
+    /// After the process in order, so that it ends after it.
+    cpu_share: Option<CpuShare>,
 }
 
 /// Why there is no function.
@@ -62,6 +72,9 @@ pub enum FunctionError {
         /// The reason.
         source: io::Error,
     },
+    /// It cannot have the share of the CPU that it should.
+    #[error("the function cannot have a share of the CPU: {0}")]
+    CpuShare(#[from] CpuShareError),
     /// The function said that it cannot start.
     #[error("the function cannot start: {message}")]
     Init {
@@ -77,7 +90,7 @@ impl Function {
     /// Starts the process and waits until it asks for its first event.
     ///
     /// # Errors
-    /// When the program cannot be run, or ends before it is ready.
+    /// When the program cannot be run, or ends before it is ready, or cannot have its share of the CPU.
     pub async fn start(aws: &LocalAws, program: &Program) -> Result<Self, FunctionError> {
         Self::start_with(aws, program, &[]).await
     }
@@ -85,7 +98,7 @@ impl Function {
     /// The same with changes to [`LocalAws::function_environment`].
     ///
     /// # Errors
-    /// When the program cannot be run, or ends before it is ready.
+    /// When the program cannot be run, or ends before it is ready, or cannot have its share of the CPU.
     pub async fn start_with(
         aws: &LocalAws,
         program: &Program,
@@ -114,6 +127,11 @@ impl Function {
             // Its hundreds of files would be read besides, as nothing on Lambda is.
             command.env_remove("SSL_CERT_DIR");
         }
+        let journal = aws.journal.clone();
+        let news = journal.follow_from_now();
+        let cpu_share = aws.options.cpu_share_mb.map(CpuShare::make).transpose()?;
+        // It must be held back before it has an event, and not before it wants one.
+        let hold = cpu_share.is_some().then(|| aws.lambda.hold());
         let mut child = command
             .envs(aws.function_environment())
             .envs(changes.iter().copied())
@@ -122,7 +140,6 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .map_err(|source| FunctionError::Spawn { path, source })?;
-        let journal = aws.journal.clone();
         let pid = child.id().unwrap_or_default();
         journal.record(Event::FunctionStarted { pid });
         let mut logs = JoinSet::new();
@@ -133,8 +150,14 @@ impl Function {
             logs.spawn(log(output, journal.clone()));
         }
         let stdin = child.stdin.take();
-        let mut function = Self { child, _stdin: stdin, logs, journal, pid };
-        function.ready().await?;
+        let mut function = Self { child, _stdin: stdin, logs, journal, pid, cpu_share };
+        function.ready(news).await?;
+        if let Some(cpu_share) = &function.cpu_share {
+            cpu_share.hold_back(pid)?;
+            let (quota_us, period_us) = cpu_share.quota();
+            function.journal.record(Event::FunctionHeldBack { pid, quota_us, period_us });
+        }
+        drop(hold);
         Ok(function)
     }
 
@@ -142,6 +165,49 @@ impl Function {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The directory of the control group that holds its CPU back, with
+    /// [`Options::cpu_share_mb`](super::Options::cpu_share_mb).
+    #[must_use]
+    pub fn cpu_share_directory(&self) -> Option<&Path> {
+        self.cpu_share.as_ref().map(CpuShare::directory)
+    }
+
+    /// Stops the process where it is, as Lambda does between two events, and waits until all its
+    /// threads stand still. What the kernel does for it goes on: its connections take in what arrives,
+    /// an event for example, and its clocks run.
+    ///
+    /// # Errors
+    /// When the process has ended, or does not stop; and on systems without `/proc`, as Linux has it.
+    pub async fn freeze(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)?;
+        let stopped = async {
+            while !all_threads_are_stopped(self.pid)? {
+                sleep(LOOKING_AGAIN).await;
+            }
+            io::Result::Ok(())
+        };
+        timeout(FREEZING, stopped).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        self.journal.record(Event::FunctionFrozen { pid: self.pid });
+        Ok(())
+    }
+
+    /// Lets the process go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn thaw(&self) -> io::Result<()> {
+        // Recorded first, so that whatever the function does now comes after it in the journal.
+        self.journal.record(Event::FunctionThawed { pid: self.pid });
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        // Once the process has been waited for, its id may be another one's.
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let pid = pid.ok_or(io::ErrorKind::NotFound)?;
+        Ok(kill_process(pid, signal)?)
     }
 
     /// Waits until the process ends by itself, which it should not.
@@ -169,15 +235,20 @@ impl Function {
         let _ = timeout(LAST_LINES, logs).await;
     }
 
-    async fn ready(&mut self) -> Result<(), FunctionError> {
-        let journal = self.journal.clone();
-        let started =
-            journal.wait_for(|event| matches!(event, Event::NextPolled | Event::InitError { .. }));
+    async fn ready(&mut self, mut news: Follower) -> Result<(), FunctionError> {
+        let started = async {
+            loop {
+                match news.next().await.event {
+                    Event::NextPolled => return Ok(()),
+                    Event::InitError { message, .. } => {
+                        return Err(FunctionError::Init { message });
+                    }
+                    _ => {}
+                }
+            }
+        };
         tokio::select! {
-            entry = started => match entry.event {
-                Event::InitError { message, .. } => Err(FunctionError::Init { message }),
-                _ => Ok(()),
-            },
+            started = started => started,
             error = self.exited() => Err(error),
         }
     }
@@ -190,6 +261,20 @@ async fn log(output: impl AsyncRead + Unpin, journal: Journal) {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         journal.record(Event::FunctionLog { line });
     }
+}
+
+/// Whether the kernel has stopped every thread of a process.
+fn all_threads_are_stopped(pid: u32) -> io::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may have ended just now.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { return Ok(false) };
+        // "1234 (name) T …", where the name may have parentheses of its own.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if state != Some('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// How a process ended, in words.

@@ -255,6 +255,25 @@ pub enum Event {
         /// The id of the process.
         pid: u32,
     },
+    /// The function: from now on it has only a share of the CPU, before its first event.
+    FunctionHeldBack {
+        /// The id of the process.
+        pid: u32,
+        /// The CPU time that it has in each period, in microseconds.
+        quota_us: u64,
+        /// The period, in microseconds.
+        period_us: u64,
+    },
+    /// The function: its process has stopped, as between two events on Lambda.
+    FunctionFrozen {
+        /// The id of the process.
+        pid: u32,
+    },
+    /// The function: its process goes on.
+    FunctionThawed {
+        /// The id of the process.
+        pid: u32,
+    },
     /// The function: a line of its output.
     FunctionLog {
         /// The line, without its end.

@@ -375,6 +375,13 @@ fn function(event: &Event) -> Option<Line<'_>> {
     let line = |what: &'static str| Line::new(Part::Function, what);
     Some(match event {
         Event::FunctionStarted { pid } => line("started").more(format!("process {pid}")),
+        Event::FunctionHeldBack { quota_us, period_us, .. } => line("held back").more(format!(
+            "to {} of CPU time in each {}",
+            micros(*quota_us),
+            micros(*period_us)
+        )),
+        Event::FunctionFrozen { pid } => line("frozen").more(format!("process {pid}")),
+        Event::FunctionThawed { pid } => line("thawed").more(format!("process {pid}")),
         Event::FunctionLog { line: text } => match metrics::summary(text) {
             Some(metrics) => line("metrics").more(metrics),
             None => Line::new(Part::Function, text),
@@ -431,6 +438,10 @@ impl Display for Bytes {
             bytes => write!(f, "{:.1} KiB", bytes as f64 / 1024.0),
         }
     }
+}
+
+fn micros(microseconds: u64) -> Span {
+    Span(Duration::from_micros(microseconds))
 }
 
 /// A duration, for people.

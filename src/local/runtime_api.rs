@@ -34,8 +34,13 @@ pub(crate) struct Lambda {
     journal: Journal,
     arn: String,
     timeout: Duration,
+    /// How many want no poll to get an event yet.
+    holds: watch::Sender<usize>,
     stopping: watch::Receiver<bool>,
 }
+
+/// While it exists, polls get no event.
+pub(crate) struct Hold(Arc<Lambda>);
 
 /// Why an invocation has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +97,14 @@ impl Lambda {
         timeout: Duration,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), journal, arn, timeout, stopping })
+        let (state, holds) = (Mutex::default(), watch::Sender::new(0));
+        Arc::new(Self { state, journal, arn, timeout, holds, stopping })
+    }
+
+    /// Lets polls wait for their event until what is returned is dropped.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        self.holds.send_modify(|holds| *holds += 1);
+        Hold(Arc::clone(self))
     }
 
     /// Hands an event to a free function and waits for the answer, which is JSON of whatever shape.
@@ -143,9 +155,11 @@ impl Lambda {
 
     /// The next invocation for a poll.
     async fn next(self: &Arc<Self>) -> Delivery {
+        self.journal.record(Event::NextPolled);
+        // The sender is in `self`, so this cannot fail.
+        let _ = self.holds.subscribe().wait_for(|holds| *holds == 0).await;
         let (sender, receiver) = oneshot::channel();
         let mut poll = PendingPoll { lambda: Arc::clone(self), receiver };
-        self.journal.record(Event::NextPolled);
         {
             let mut state = self.state();
             // Nobody waits any more for the answer of an invocation whose caller has gone.
@@ -200,6 +214,12 @@ impl Lambda {
     fn state(&self) -> MutexGuard<'_, Queues> {
         // Every change under this lock is complete in itself, so a panic elsewhere spoils nothing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holds.send_modify(|holds| *holds -= 1);
     }
 }
 

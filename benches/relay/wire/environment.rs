@@ -196,13 +196,17 @@ fn is_message(event: &Event) -> bool {
 
 /// The next entry that fits.
 async fn wait_for(journal: &mut Follower, mut fits: impl FnMut(&Event) -> bool) -> Entry {
+    let mut others = Vec::new();
     let find = async {
         loop {
             let entry = journal.next().await;
             if fits(&entry.event) {
                 return entry;
             }
+            others.push(entry.event);
         }
     };
-    timeout(PATIENCE, find).await.expect("it happens in time")
+    let found = timeout(PATIENCE, find).await;
+    found
+        .unwrap_or_else(|_| panic!("what should have happened has not; only this has: {others:#?}"))
 }

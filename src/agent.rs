@@ -29,6 +29,7 @@ use tracing::{debug, warn};
 use crate::agent::tap::{NotAnEventStream, Tap, WireEvent, WireEvents};
 use crate::agui::Usage;
 use crate::config::Config;
+use crate::descriptors::{self, TOO_MANY_TURNS};
 use crate::error::{ErrorCode, Failure, chain, has_cause};
 use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way, is_not_connected};
 use crate::request::{Attributes, Input, Run};
@@ -319,7 +320,12 @@ fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
     };
     let nothing_happened =
         nothing_was_sent || matches!(code, ErrorCode::Throttling | ErrorCode::ModelNotReady);
-    (failure(code, error), nothing_happened)
+    let no_descriptors = descriptors::are_exhausted(&error);
+    let failure = failure(code, error);
+    if no_descriptors {
+        return (Failure { code: ErrorCode::Internal, ..failure.saying(TOO_MANY_TURNS) }, true);
+    }
+    (failure, nothing_happened)
 }
 
 /// The code for a response that could not be understood.

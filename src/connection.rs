@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,6 +26,8 @@ use aws_sdk_apigatewaymanagement::operation::post_to_connection::{
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::body::SdkBody;
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use thiserror::Error;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
@@ -290,6 +293,11 @@ impl FailedPost {
     }
 }
 
+/// How much of a good answer's body is read, and for how long. It should be empty; one that comes late
+/// is read to its end, so that its connection can be used again.
+const REST_BYTES: usize = 64 * 1024;
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Takes the body of a good answer away: the frame is delivered, whatever becomes of the rest.
 #[derive(Debug)]
 struct IgnoreBodyOfSuccess;
@@ -308,7 +316,11 @@ impl Intercept for IgnoreBodyOfSuccess {
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
         if response.status().is_success() {
-            *response.body_mut() = SdkBody::empty();
+            let body = mem::replace(response.body_mut(), SdkBody::empty());
+            if !body.is_end_stream() {
+                let rest = Limited::new(body, REST_BYTES);
+                tokio::spawn(async move { timeout(REST_TIMEOUT, rest.collect()).await.map(drop) });
+            }
         }
         Ok(())
     }

@@ -3,7 +3,13 @@
 //! Lambda gives a process 1,024 ("Lambda quotas"), and no way to ask for more. A run takes two, one for
 //! its agent and one for its posts, and each invocation that is waited for takes one, to Lambda itself.
 
+use std::error::Error;
+use std::io;
+
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::error::causes;
 
 /// What a run takes: the agent's connection, and the one that its frames are posted on.
 const OF_A_RUN: u64 = 2;
@@ -11,6 +17,19 @@ const OF_A_RUN: u64 = 2;
 /// What the process needs besides: its own files, names to be resolved, and connections on which those
 /// who are turned away are told so.
 const RESERVE: u64 = 32;
+
+/// What a client is told whose turn there are no file descriptors for.
+pub const TOO_MANY_TURNS: &str =
+    "The relay has too many turns at once. Wait until others have ended, then try again.";
+
+/// Whether an error was caused by the want of file descriptors, of the process or of the system.
+#[must_use]
+pub fn are_exhausted(error: &(dyn Error + 'static)) -> bool {
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        let code = error.raw_os_error();
+        code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
+    })
+}
 
 /// The most runs at once for a process that waits for so many invocations at once. At least one, however
 /// low the limit.

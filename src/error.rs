@@ -205,29 +205,32 @@ impl Error for Failure {
 
 /// An error and all its causes in one line, outermost first, for a log field.
 #[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let next = cause.to_string();
         // Many errors repeat their cause in their own text.
-        if !text.ends_with(&next) {
+        if text.is_empty() {
+            text = next;
+        } else if !text.ends_with(&next) {
             text.push_str(": ");
             text.push_str(&next);
         }
-        cause = error.source();
     }
     text
 }
 
+/// An error and all its causes, outermost first.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause| {
+        let cause: &'a (dyn Error + 'static) = *cause;
+        cause.source()
+    })
+}
+
 /// Whether an error is of this type, or was caused by one.
 pub(crate) fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<T>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(<dyn Error + 'static>::is::<T>)
 }

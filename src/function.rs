@@ -29,7 +29,7 @@ use crate::clients::{Clients, NoClients};
 use crate::config::access::{Access, is_short};
 use crate::config::{Config, ConfigError, Log};
 use crate::connection::{Connection, GatewayConnection, PostError};
-use crate::descriptors::most_runs;
+use crate::descriptors::{TOO_MANY_TURNS, most_runs};
 use crate::error::{ErrorCode, Failure, chain};
 use crate::event::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
@@ -49,10 +49,6 @@ const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 /// How long posting goes on when the process is about to be killed. Lambda gives a runtime at most
 /// two seconds ("Lambda execution environment lifecycle").
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
-
-/// What a client is told whose turn there are no file descriptors for.
-const TOO_MANY_TURNS: &str =
-    "The relay has too many turns at once. Wait until others have ended, then try again.";
 
 /// The function's entry: reads the configuration, makes the clients, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why

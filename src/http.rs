@@ -11,9 +11,10 @@
 //!   unnoticed.
 //! - It can't open a connection before there is a request.
 //!
-//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, and [`clocks`] notices when the
-//! process has not run for a while.
+//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, by [`clocks`], and
+//! [`error_body`] bounds what comes with an error.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use aws_smithy_http_client::Builder;
@@ -30,17 +31,17 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use hyper::Request;
 use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
-use hyper::http::uri::PathAndQuery;
-use thiserror::Error;
 use tracing::debug;
 
 use crate::http::connect::{Connect, NotConnected};
+use crate::http::error_body::ErrorBody;
 use crate::http::pool::{Connection, Pool};
 
 pub use crate::http::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
 mod clocks;
 mod connect;
+mod error_body;
 mod pool;
 
 /// The client of both services, and of an OpenID provider's keys. Clones share its connections.
@@ -82,56 +83,72 @@ impl Http {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let mut request = request.try_into_http1x().map_err(user)?;
         let url = request.uri().clone();
-        loop {
-            let mut connection = match self.0.pool.take(&url) {
-                Some(kept) => kept,
-                None => self.0.connect.connect(&url).await.map_err(not_connected)?,
-            };
-            address(&mut request, &connection).map_err(user)?;
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => {
-                    self.0.pool.put_when_ready(connection);
-                    return HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
-                        .map_err(|error| ConnectorError::io(error.into()));
+        while let Some(kept) = self.0.pool.take(&url) {
+            match self.send_on(kept, request).await {
+                // It was closed before a byte of the request was on its way.
+                Err(Unsent::Whole(unsent, error)) => {
+                    debug!(%error, "a kept connection was closed meanwhile");
+                    request = *unsent;
                 }
-                // The connection was closed before a byte of the request was on its way.
-                Err(mut error) if error.message().is_some() => {
-                    debug!(error = %error.error(), "a kept connection was closed meanwhile");
-                    let Some(unsent) = error.take_message() else {
-                        return Err(ConnectorError::io(error.into_error().into()));
-                    };
-                    request = unsent;
-                }
-                Err(error) => return Err(ConnectorError::io(error.into_error().into())),
+                Err(Unsent::Perhaps(error)) => return Err(ConnectorError::io(error)),
+                Ok(response) => return Ok(response),
             }
+        }
+        let new = self.0.connect.connect(&url).await.map_err(not_connected)?;
+        self.send_on(new, request).await.map_err(|unsent| match unsent {
+            Unsent::Whole(_, error) => not_connected(NotConnected::new(&url, error.into())),
+            Unsent::Perhaps(error) => ConnectorError::io(error),
+        })
+    }
+
+    /// Sends a request on a connection, and keeps that for another once the answer has been read.
+    async fn send_on(
+        &self,
+        mut connection: Connection,
+        mut request: Request<SdkBody>,
+    ) -> Result<HttpResponse, Unsent> {
+        address(&mut request, &connection);
+        match connection.sender.try_send_request(request).await {
+            Ok(response) => {
+                self.0.pool.put_when_ready(connection);
+                let body = if response.status().is_success() {
+                    SdkBody::from_body_1_x
+                } else {
+                    |body| SdkBody::from_body_1_x(ErrorBody::new(body))
+                };
+                HttpResponse::try_from(response.map(body))
+                    .map_err(|error| Unsent::Perhaps(error.into()))
+            }
+            Err(mut error) => match error.take_message() {
+                Some(request) => Err(Unsent::Whole(request.into(), error.into_error())),
+                None => Err(Unsent::Perhaps(error.into_error().into())),
+            },
         }
     }
 }
 
+/// Why there is no response.
+enum Unsent {
+    /// Not a byte of the request was on its way.
+    Whole(Box<Request<SdkBody>>, hyper::Error),
+    /// Nobody knows how far it came.
+    Perhaps(Box<dyn Error + Send + Sync>),
+}
+
 /// Where the request goes, in the form that whoever is at the other end of the connection expects
 /// (RFC 9112, section 3.2).
-fn address(
-    request: &mut Request<SdkBody>,
-    connection: &Connection,
-) -> Result<(), hyper::http::Error> {
-    let url = connection.url();
-    if !request.headers().contains_key(HOST) {
-        let host = url.authority().map_or("", |authority| authority.as_str());
-        request.headers_mut().insert(HOST, HeaderValue::from_str(host)?);
+fn address(request: &mut Request<SdkBody>, connection: &Connection) {
+    let url = request.uri().clone();
+    if let Some(host) = url.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().entry(HOST).or_insert(host);
     }
-    let path = request.uri().path_and_query().cloned();
-    let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    *request.uri_mut() = if let Some(proxy) = &connection.forward_proxy {
+    if let Some(proxy) = &connection.forward_proxy {
         if let Some(authorization) = &proxy.authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let mut parts = url.clone().into_parts();
-        parts.path_and_query = Some(path);
-        hyper::Uri::from_parts(parts)?
-    } else {
-        path.into()
-    };
-    Ok(())
+    } else if let Some(path) = url.path_and_query() {
+        *request.uri_mut() = path.clone().into();
+    }
 }
 
 /// Whether a request, or the answer to it, was lost between here and the service: no connection, one
@@ -145,7 +162,7 @@ pub fn is_lost_on_the_way<E, R>(error: &SdkError<E, R>) -> bool {
     }
 }
 
-fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectorError {
+fn user(error: impl Into<Box<dyn Error + Send + Sync>>) -> ConnectorError {
     ConnectorError::user(error.into())
 }
 
@@ -194,7 +211,7 @@ impl Rehearsal {
 }
 
 /// What every rehearsed request ends with, once its connection is open.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("this was a rehearsal, and nothing was sent")]
 pub struct NothingSent;
 

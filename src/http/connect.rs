@@ -61,6 +61,12 @@ pub(super) struct NotConnected {
     source: Box<dyn Error + Send + Sync>,
 }
 
+impl NotConnected {
+    pub(super) fn new(url: &Uri, source: Box<dyn Error + Send + Sync>) -> Self {
+        Self { authority: url.authority().map(ToString::to_string).unwrap_or_default(), source }
+    }
+}
+
 #[derive(Debug, Error)]
 #[error("it took longer than {CONNECT_TIMEOUT:?}")]
 struct TookTooLong;
@@ -106,10 +112,7 @@ impl Connect {
         let connecting = Box::pin(self.connect_without_limit(url));
         let connected = timeout(CONNECT_TIMEOUT, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(TookTooLong.into()));
-        connected.map_err(|source| NotConnected {
-            authority: url.authority().map(ToString::to_string).unwrap_or_default(),
-            source,
-        })
+        connected.map_err(|source| NotConnected::new(url, source))
     }
 
     async fn connect_without_limit(

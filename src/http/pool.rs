@@ -51,11 +51,6 @@ impl Connection {
         Self { url: url.clone(), sender, forward_proxy }
     }
 
-    /// An address of the host that it leads to.
-    pub(super) fn url(&self) -> &Uri {
-        &self.url
-    }
-
     fn leads_to(&self, url: &Uri) -> bool {
         self.url.scheme() == url.scheme() && self.url.authority() == url.authority()
     }

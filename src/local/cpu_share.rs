@@ -65,7 +65,7 @@ impl CpuShare {
     pub(crate) fn make(memory_mb: u32) -> Result<Self, CpuShareError> {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mut refused = CpuShareError::NoControlGroups;
-        for (parent, version) in parents(&groups) {
+        for (parent, version) in parents(&groups, Path::is_dir) {
             let name = format!("agent-relay-{}-{:08x}", process::id(), fastrand::u32(..));
             let quota_us = PERIOD_US * u64::from(memory_mb) / MB_OF_ONE_CPU;
             let directory = parent.join(name);
@@ -111,36 +111,38 @@ impl Drop for CpuShare {
     }
 }
 
-/// Where a group can be made, given the contents of `/proc/self/cgroup`; the best place first.
-fn parents(groups: &str) -> Vec<(PathBuf, Version)> {
-    let group = |line: &str| {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (fields.next()?.to_owned(), fields.next()?.to_owned());
-        Some((controllers, path))
-    };
-    let groups: Vec<_> = groups.lines().filter_map(group).collect();
-    let has_cpu = |controllers: &str| controllers.split(',').any(|name| name == "cpu");
-    let first = groups.iter().find(|(controllers, _)| has_cpu(controllers));
-    let second = groups.iter().find(|(controllers, _)| controllers.is_empty());
-    let (top, version, own) = match (first, second) {
-        (Some((controllers, path)), _) => {
-            let mounts =
-                [Path::new("/sys/fs/cgroup/cpu"), &Path::new("/sys/fs/cgroup").join(controllers)]
-                    .map(Path::to_path_buf);
-            let Some(mount) = mounts.into_iter().find(|mount| mount.is_dir()) else {
-                return vec![];
-            };
-            (mount, Version::One, path)
+/// Where a group can be made, given the contents of `/proc/self/cgroup` and what is a directory; the
+/// best place first.
+fn parents(groups: &str, is_directory: impl Fn(&Path) -> bool) -> Vec<(PathBuf, Version)> {
+    let all = Path::new("/sys/fs/cgroup");
+    let mut found = None;
+    for line in groups.lines() {
+        // The number of the hierarchy, its controllers, and the own group in it.
+        let Some((controllers, own)) =
+            line.split_once(':').and_then(|(_, rest)| rest.split_once(':'))
+        else {
+            continue;
+        };
+        if controllers.split(',').any(|name| name == "cpu") {
+            let mounts = [all.join("cpu"), all.join(controllers)];
+            found = mounts
+                .into_iter()
+                .find(|top| is_directory(top))
+                .map(|top| (top, own, Version::One));
+            break;
         }
-        (None, Some((_, path))) => (PathBuf::from("/sys/fs/cgroup"), Version::Two, path),
-        (None, None) => return vec![],
-    };
-    let own = top.join(own.trim_start_matches('/'));
+        if controllers.is_empty() {
+            found = Some((all.to_path_buf(), own, Version::Two));
+        }
+    }
+    let Some((top, own, version)) = found else { return Vec::new() };
+    let own = own.trim_matches('/');
+    let own = if own.is_empty() { top.clone() } else { top.join(own) };
     let beside = own.parent().filter(|parent| parent.starts_with(&top)).unwrap_or(&top);
     let mut places = vec![own.clone(), beside.to_path_buf(), top.clone()];
     places.dedup();
     // In a container, the path of the own group may be that of another tree.
-    places.retain(|place| place.is_dir());
+    places.retain(|place| is_directory(place));
     places.into_iter().map(|place| (place, version)).collect()
 }
 
@@ -167,5 +169,42 @@ fn write_quota(directory: &Path, version: Version, quota_us: Option<u64>) -> io:
             let quota = quota.as_deref().unwrap_or("max");
             fs::write(directory.join("cpu.max"), format!("{quota} {PERIOD_US}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(groups: &str, directories: &[&str]) -> Vec<(String, Version)> {
+        let is_directory = |path: &Path| directories.iter().any(|known| path == Path::new(known));
+        let parents = parents(groups, is_directory);
+        parents.into_iter().map(|(path, version)| (path.display().to_string(), version)).collect()
+    }
+
+    #[test]
+    fn a_machine_without_control_groups_has_no_place_for_one() {
+        assert_eq!(places("", &[]), []);
+        assert_eq!(places("nothing:that it could be", &["/sys/fs/cgroup"]), []);
+        assert_eq!(places("0::/", &[]), []);
+    }
+
+    #[test]
+    fn of_both_versions_the_one_is_used_that_has_the_cpu() {
+        let directories = ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"];
+        let own = [("/sys/fs/cgroup/cpu".to_owned(), Version::One)];
+        assert_eq!(places("2:memory:/m\n1:cpu,cpuacct:/\n0::/", &directories), own);
+        assert_eq!(places("0::/\n1:cpu:/", &directories), own);
+    }
+
+    #[test]
+    fn a_group_is_made_below_the_own_one_or_as_near_as_there_is_a_place() {
+        let (top, slice) = ("/sys/fs/cgroup", "/sys/fs/cgroup/user.slice");
+        let own = "/sys/fs/cgroup/user.slice/shell.scope";
+        let expected = [own, slice, top].map(|path| (path.to_owned(), Version::Two));
+        let groups = "0::/user.slice/shell.scope\n";
+        assert_eq!(places(groups, &[top, slice, own]), expected);
+        // A container sees the top only.
+        assert_eq!(places(groups, &[top]), expected[2..]);
     }
 }

@@ -465,6 +465,7 @@ mod tests {
     use super::*;
     use crate::local::faults::FaultKind;
     use crate::local::gateway::Route;
+    use crate::local::wire::{Close, WireFault};
 
     fn lines(events: impl IntoIterator<Item = Event>) -> Vec<String> {
         let mut log = Log::new(Vec::new());
@@ -513,6 +514,31 @@ mod tests {
                 "    0.000  fault     lost answer   on purpose  c=",
                 "    0.100  function  metrics       Runs 1",
                 "    0.200  function  a line for people",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_becomes_of_the_wires_and_of_the_process_is_told_in_words() {
+        let (wire, connection) = (WireName::Agent, 3);
+        let fault = WireFault::Closed(Close::Graceful);
+        let events = [
+            Event::FunctionHeldBack { pid: 7, quota_us: 14_471, period_us: 100_000 },
+            Event::FunctionFrozen { pid: 7 },
+            Event::WireOpened { wire, connection },
+            Event::WireFault { wire, connection, fault },
+            Event::WireClosed { wire, connection },
+            Event::FunctionThawed { pid: 7 },
+        ];
+        assert_eq!(
+            lines(events),
+            [
+                "    0.000  function  held back     to 14.5 ms of CPU time in each 100.0 ms",
+                "    0.100  function  frozen        process 7",
+                "    0.200  wire      opened        connection 3 to the agent",
+                "    0.300  fault     wire          connection 3 to the agent closed in good order, on purpose",
+                "    0.400  wire      closed        connection 3 to the agent",
+                "    0.500  function  thawed        process 7",
             ],
         );
     }

@@ -156,8 +156,12 @@ impl Lambda {
     /// The next invocation for a poll.
     async fn next(self: &Arc<Self>) -> Delivery {
         self.journal.record(Event::NextPolled);
-        // The sender is in `self`, so this cannot fail.
-        let _ = self.holds.subscribe().wait_for(|holds| *holds == 0).await;
+        let mut holds = self.holds.subscribe();
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
+            _ = holds.wait_for(|holds| *holds == 0) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
         let (sender, receiver) = oneshot::channel();
         let mut poll = PendingPoll { lambda: Arc::clone(self), receiver };
         {
@@ -170,7 +174,6 @@ impl Lambda {
                 None => state.polls.push_back(sender),
             }
         }
-        let mut stopping = self.stopping.clone();
         let invocation = tokio::select! {
             taken = &mut poll.receiver => taken.ok(),
             _ = stopping.wait_for(|stopping| *stopping) => None,

@@ -66,7 +66,9 @@ fn authority() -> Result<(Certificate, Issuer<'static, KeyPair>), rcgen::Error> 
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    parameters.distinguished_name.push(DnType::CommonName, "Agent Relay's local AWS");
+    // Each has a name of its own, or else a client would take one for the other and doubt its key.
+    let name = format!("Agent Relay's local AWS {:016x}", fastrand::u64(..));
+    parameters.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = parameters.self_signed(&key)?;
     Ok((certificate, Issuer::new(parameters, key)))

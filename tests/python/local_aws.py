@@ -51,6 +51,14 @@ class LocalAws:
         """What the program has printed so far."""
         return "".join(self._output)
 
+    @property
+    def function_pid(self):
+        """The process of the function, the only child of the program."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task").glob("*/children")
+        (child,) = {child for file in children for child in file.read_text().split()}
+        return int(child)
+
     def _wait_for_address(self):
         # A program that says nothing is ended, which ends the loop below.
         watchdog = threading.Timer(START_SECONDS, self._process.kill)

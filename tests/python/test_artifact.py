@@ -5,9 +5,12 @@ import base64
 import json
 import re
 import shlex
+import statistics
 import subprocess
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -36,8 +39,8 @@ def variables():
 
 
 @pytest.fixture(scope="module")
-def aws(variables, tmp_path_factory):
-    """The local AWS, with the artifact as its function."""
+def function(variables, tmp_path_factory):
+    """The artifact as a program that has the deployment's environment."""
     # The local AWS sets up the function by itself; the deployment's environment goes over that.
     function = tmp_path_factory.mktemp("deployed") / "function"
     function.write_text(
@@ -55,6 +58,12 @@ def aws(variables, tmp_path_factory):
         )
     )
     function.chmod(0o755)
+    return function
+
+
+@pytest.fixture(scope="module")
+def aws(function):
+    """The local AWS, with the artifact as its function."""
     with LocalAws("--function", str(function), "--access-code", CODE) as local:
         yield local
 
@@ -132,6 +141,20 @@ def test_it_serves_nothing_but_the_page(aws):
         assert missing.value.code == 404, path
 
 
+@pytest.mark.parametrize("started", ["on-demand", "provisioned-concurrency"])
+def test_its_first_turn_over_tls_does_not_collect_entropy(function, started, monkeypatch):
+    # One that was started in advance has opened no connection yet.
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", started)
+    with LocalAws("--function", str(function), "--access-code", CODE, "--tls") as aws:
+        start = cpu_milliseconds(aws.function_pid)
+        with client(aws, CODE) as socket:
+            turns = [cpu_of_a_turn(aws, socket) for _ in range(6)]
+    first, later = turns[0], statistics.median(turns[1:])
+    assert first <= 3 * later, turns
+    # Nor does its start: with jitter, it takes more than 50 ms, which are the time of some thirty turns.
+    assert start <= 12 * later, (start, turns)
+
+
 def test_it_is_an_executable_for_x86_64():
     with ARTIFACT.open("rb") as file:
         header = file.read(20)
@@ -162,6 +185,27 @@ def deployed_environment(**parameters):
         text=True,
     ).stdout
     return json.loads(output)
+
+
+def cpu_of_a_turn(aws, socket):
+    """The CPU time of one turn, in milliseconds."""
+    before = cpu_milliseconds(aws.function_pid)
+    ended = aws.output.count("run ended")
+    socket.send(json.dumps({"prompt": "/tokens 3 0"}))
+    while json.loads(socket.recv(SECONDS))["type"] != "RUN_FINISHED":
+        pass
+    # The line of log is the last that a turn does.
+    until = time.monotonic() + SECONDS
+    while aws.output.count("run ended") == ended:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return cpu_milliseconds(aws.function_pid) - before
+
+
+def cpu_milliseconds(pid):
+    """The CPU time that the threads of a process have taken."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
 
 
 def client(aws, code, origin=None):

@@ -19,9 +19,18 @@ impl Stage {
 
     /// The function with other variables in its environment than the local AWS gives it.
     pub(crate) async fn with_environment(options: Options, changes: &[(&str, &str)]) -> Self {
-        let aws = start(options).await;
         let program = Program::Executable(env!("CARGO_BIN_EXE_agent-relay").into());
-        let function = Function::start_with(&aws, &program, changes);
+        Self::with_program(options, &program, changes).await
+    }
+
+    /// The function started by another program, which becomes it.
+    pub(crate) async fn with_program(
+        options: Options,
+        program: &Program,
+        changes: &[(&str, &str)],
+    ) -> Self {
+        let aws = start(options).await;
+        let function = Function::start_with(&aws, program, changes);
         let function = soon("the function", function).await.expect("the function starts");
         Self { aws, function }
     }

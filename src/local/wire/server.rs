@@ -1,13 +1,18 @@
 //! One connection of the server behind a wire: HTTP/1.1 or HTTP/2, over TLS or plain.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+
+/// How long the handshake of TLS may still take when the connection is to end.
+const HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// What answers behind a wire.
 #[derive(Clone)]
@@ -23,23 +28,41 @@ impl Server {
     /// the connection is.
     pub(super) async fn serve(self, stream: DuplexStream, told_to_end: impl Future<Output = ()>) {
         let mut told_to_end = pin!(told_to_end);
-        let Some(tls) = self.tls else { return answer(stream, self.router, told_to_end).await };
-        tokio::select! {
-            // A client that trusts somebody else, or no client of TLS at all, is its own to report.
-            encrypted = tls.accept(stream) => if let Ok(encrypted) = encrypted {
-                answer(encrypted, self.router, told_to_end).await;
-            },
-            () = told_to_end.as_mut() => {}
-        }
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let Some(tls) = self.tls else {
+            return answer(stream, builder, self.router, told_to_end).await;
+        };
+        let mut accepting = pin!(tls.accept(stream));
+        let (encrypted, told) = tokio::select! {
+            encrypted = accepting.as_mut() => (encrypted.ok(), false),
+            () = told_to_end.as_mut() => {
+                // The client may have all it needs for the connection already.
+                let encrypted = timeout(HANDSHAKE, accepting).await;
+                (encrypted.ok().and_then(Result::ok), true)
+            }
+        };
+        // A client that trusts somebody else, or does not speak TLS at all, will say so itself.
+        let Some(encrypted) = encrypted else { return };
+        let told_to_end = async {
+            if !told {
+                told_to_end.await;
+            }
+        };
+        // Where the client's first bytes had to tell, one that is idle could not be closed in good order.
+        let builder = match encrypted.get_ref().1.alpn_protocol() {
+            Some(b"h2") => builder.http2_only(),
+            _ => builder.http1_only(),
+        };
+        answer(encrypted, builder, self.router, told_to_end).await;
     }
 }
 
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    builder: auto::Builder<TokioExecutor>,
     router: Router,
     told_to_end: impl Future<Output = ()>,
 ) {
-    let builder = auto::Builder::new(TokioExecutor::new());
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {

@@ -17,11 +17,11 @@ const LATER: usize = 3;
 
 /// Who, why it is started, how often where the goals look, and how often elsewhere.
 const CONTENDERS: [(Function, Cause, usize, usize); 5] = [
-    (Relay, Cause::OnDemand, 20, 11),
-    (Relay, Cause::InAdvance, 20, 11),
+    (Relay, Cause::OnDemand, 20, 9),
+    (Relay, Cause::InAdvance, 20, 9),
     (AwaitEach, Cause::OnDemand, 7, 5),
-    (PythonStreaming, Cause::OnDemand, 7, 5),
-    (PythonBuffering, Cause::OnDemand, 7, 5),
+    (PythonStreaming, Cause::OnDemand, 5, 3),
+    (PythonBuffering, Cause::OnDemand, 5, 3),
 ];
 
 /// Environments of all functions, in turns, so that whatever else happens on the machine meets all of

@@ -7,7 +7,6 @@
 use std::error::Error;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_bedrockagentruntime::Client;
@@ -30,7 +29,7 @@ use crate::descriptors::{self, TOO_MANY_TURNS};
 use crate::error::{ErrorCode, Failure, chain, has_cause};
 use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way, is_not_connected};
 use crate::request::{Attributes, Input, Run};
-use crate::retry::Backoff;
+use crate::retry::{self, Backoff};
 use crate::tool::ToolCall;
 
 mod answer;
@@ -83,7 +82,7 @@ impl Agent {
     pub fn new(sdk: &SdkConfig, config: &Config) -> Self {
         let settings = Builder::from(sdk)
             // Calls are tried again here, see `retry`.
-            .retry_config(RetryConfig::disabled())
+            .retry_config(retry::without_the_sdk())
             // For the answer itself there is no limit but the function's own time: an agent may think
             // for minutes.
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())

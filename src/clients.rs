@@ -58,7 +58,10 @@ impl Clients {
             return Err(NoClients::Region);
         }
         let connections = Connections::new(&sdk, config.callback_endpoint_is_set).await?;
-        Ok(Self { agent: Agent::new(&sdk, config), connections, http })
+        // A call of the agent is not made again once it may have been seen.
+        let for_agent =
+            sdk.to_builder().http_client(http.for_requests_without_repetition()).build();
+        Ok(Self { agent: Agent::new(&for_agent, config), connections, http })
     }
 
     /// Walks the way of a first message as far as that is possible without one, and opens its

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
@@ -36,7 +35,7 @@ use tracing::{debug, warn};
 use crate::error::chain;
 use crate::event::Origin;
 use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
-use crate::retry::Backoff;
+use crate::retry::{self, Backoff};
 
 /// How long the first attempt to post may take. Posts usually take some 20 ms, but users report that
 /// they can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs holds up the whole answer.
@@ -110,7 +109,7 @@ impl Connections {
     pub async fn new(sdk: &SdkConfig, endpoint_is_set: bool) -> Result<Self, NoCallback> {
         let config = Builder::from(sdk)
             // Frames are tried again here, see `retry`.
-            .retry_config(RetryConfig::disabled())
+            .retry_config(retry::without_the_sdk())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             // An attempt has its time limit, which bounds one that stalls, too.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

@@ -16,6 +16,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -35,7 +36,7 @@ use tracing::debug;
 
 use crate::http::connect::{Connect, NotConnected};
 use crate::http::error_body::ErrorBody;
-use crate::http::pool::{Connection, Pool};
+use crate::http::pool::{Connection, IDLE_LIMIT, IDLE_LIMIT_WITHOUT_REPETITION, Pool};
 
 pub use crate::http::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
@@ -46,7 +47,11 @@ mod pool;
 
 /// The client of both services, and of an OpenID provider's keys. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Http(Arc<Parts>);
+pub struct Http {
+    parts: Arc<Parts>,
+    /// How long a connection may have been idle that a request of this client is sent on.
+    idle_limit: Duration,
+}
 
 #[derive(Debug)]
 struct Parts {
@@ -69,21 +74,29 @@ impl Http {
             builder.set_connector_settings(settings.cloned());
             builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
         });
-        Ok(Self(Arc::new(Parts { connect: Connect::new()?, pool: Pool::default(), others })))
+        let parts = Parts { connect: Connect::new()?, pool: Pool::default(), others };
+        Ok(Self { parts: Arc::new(parts), idle_limit: IDLE_LIMIT })
+    }
+
+    /// The same client, whose requests are sent only on connections that were used just now, or are
+    /// new: for a request that is made once, whatever becomes of it.
+    #[must_use]
+    pub fn for_requests_without_repetition(&self) -> Self {
+        Self { idle_limit: IDLE_LIMIT_WITHOUT_REPETITION, ..self.clone() }
     }
 
     /// Opens a connection to where `request` goes, and keeps it for the first who needs it.
     async fn open_for(&self, request: HttpRequest) -> Result<(), ConnectorError> {
         let request = request.try_into_http1x().map_err(user)?;
-        let connection = self.0.connect.connect(request.uri()).await.map_err(not_connected)?;
-        self.0.pool.put(connection);
+        let connection = self.parts.connect.connect(request.uri()).await.map_err(not_connected)?;
+        self.parts.pool.put(connection);
         Ok(())
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let mut request = request.try_into_http1x().map_err(user)?;
         let url = request.uri().clone();
-        while let Some(kept) = self.0.pool.take(&url) {
+        while let Some(kept) = self.parts.pool.take(&url, self.idle_limit) {
             match self.send_on(kept, request).await {
                 // It was closed before a byte of the request was on its way.
                 Err(Unsent::Whole(unsent, error)) => {
@@ -94,7 +107,7 @@ impl Http {
                 Ok(response) => return Ok(response),
             }
         }
-        let new = self.0.connect.connect(&url).await.map_err(not_connected)?;
+        let new = self.parts.connect.connect(&url).await.map_err(not_connected)?;
         self.send_on(new, request).await.map_err(|unsent| match unsent {
             Unsent::Whole(_, error) => not_connected(NotConnected::new(&url, error.into())),
             Unsent::Perhaps(error) => ConnectorError::io(error),
@@ -108,11 +121,11 @@ impl Http {
         mut request: Request<SdkBody>,
     ) -> Result<HttpResponse, Unsent> {
         address(&mut request, &connection);
-        let under_way = self.0.pool.under_way(connection.url());
+        let under_way = self.parts.pool.under_way(connection.url());
         match connection.sender.try_send_request(request).await {
             Ok(response) => {
-                under_way.is_answered();
-                self.0.pool.put_when_ready(connection);
+                under_way.answered();
+                self.parts.pool.put_when_ready(connection);
                 let body = if response.status().is_success() {
                     SdkBody::from_body_1_x
                 } else {
@@ -188,7 +201,7 @@ impl HttpClient for Http {
         {
             SharedHttpConnector::new(self.clone())
         } else {
-            self.0.others.http_connector(settings, components)
+            self.parts.others.http_connector(settings, components)
         }
     }
 }

@@ -18,6 +18,16 @@
 
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_smithy_types::retry::ReconnectMode;
+
+/// The SDK's retries, switched off. Its way of closing a connection after an error of the service is,
+/// too: the connection is well, and the SDK, which does not have it, would log an error of its own.
+#[must_use]
+pub fn without_the_sdk() -> RetryConfig {
+    RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections)
+}
+
 /// Waiting times that double up to a limit, each drawn at random from its upper half, so that many
 /// runs that were refused together do not come back together.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! The wires of the local AWS, with real clients: TLS, HTTP/1.1 and HTTP/2, delay, and every way in
 //! which a connection breaks; and the function's process, frozen and held back.
-#![cfg(feature = "local")]
+// What the kernel does to a connection and a process is asked of Linux, where Lambda runs, too.
+#![cfg(all(feature = "local", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod local_support;
@@ -26,6 +27,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local_support::{happened, soon, start};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use stage::{Stage, ask, frames_of_one_run, numbers, prompt, text};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -557,8 +559,7 @@ fn states(stage: &Stage) -> Vec<char> {
 async fn a_function_that_has_ended_cannot_be_frozen() {
     let mut stage = Stage::sequential().await;
     let pid = i32::try_from(stage.function.pid()).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     soon("the end", stage.function.exited()).await;
     assert_eq!(stage.function.freeze().await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(stage.function.thaw().unwrap_err().kind(), ErrorKind::NotFound);
@@ -666,4 +667,11 @@ async fn the_command_says_that_tls_is_on() {
     let mut client = local_support::Client::connect_to(url, &[]).await.unwrap();
     let frames: Vec<Value> = ask(&mut client, &prompt("/tokens 20 200")).await;
     assert_eq!(text(&frames), numbers(20));
+
+    let authority = welcome.split("trusts ").nth(1).unwrap().lines().next().unwrap();
+    assert!(Path::new(authority).exists());
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    assert!(soon("the end", child.wait()).await.unwrap().success());
+    assert!(!Path::new(authority).exists());
 }

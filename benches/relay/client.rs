@@ -17,6 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection.
+#[derive(Debug)]
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -24,12 +25,21 @@ pub(crate) struct Client {
 /// What arrived in one turn.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
-    /// When the first frame arrived.
-    pub(crate) first_frame: Option<Instant>,
+    /// When each frame arrived.
+    pub(crate) frames: Vec<Instant>,
     /// When text arrived, and how many chunks had arrived whole by then.
     pub(crate) text: Vec<(Instant, usize)>,
     /// The text itself.
     whole: String,
+}
+
+/// An answer that did not come to its end.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// What arrived of it.
+    pub(crate) received: Received,
+    /// The frame that says so, or that there was none.
+    pub(crate) why: String,
 }
 
 /// What is read of a frame.
@@ -53,18 +63,30 @@ impl Client {
 
     /// Sends a prompt in a session, and receives the answer.
     pub(crate) async fn ask(&mut self, prompt: &str, session: &str, trace: bool) -> Received {
+        self.try_ask(prompt, session, trace).await.expect("the run finishes")
+    }
+
+    /// The same, where the answer may be lost.
+    pub(crate) async fn try_ask(
+        &mut self,
+        prompt: &str,
+        session: &str,
+        trace: bool,
+    ) -> Result<Received, Lost> {
         let message = json!({ "prompt": prompt, "sessionId": session, "trace": trace });
         self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
         let mut received = Received::default();
         let mut chunks = 0;
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("no silence");
+            let Ok(message) = timeout(PATIENCE, self.socket.next()).await else {
+                return Err(Lost { received, why: "silence".to_owned() });
+            };
             let now = Instant::now();
             let Message::Text(text) = message.expect("no end").expect("a message") else {
                 continue;
             };
             let frame: Frame<'_> = serde_json::from_str(&text).expect("a frame");
-            received.first_frame.get_or_insert(now);
+            received.frames.push(now);
             if !frame.delta.is_empty() {
                 // In the scenario `/tokens` each chunk ends with white space, and only there is any.
                 chunks += frame.delta.bytes().filter(u8::is_ascii_whitespace).count();
@@ -72,8 +94,8 @@ impl Client {
                 received.whole.push_str(&frame.delta);
             }
             match frame.kind {
-                "RUN_FINISHED" => return received,
-                "RUN_ERROR" => panic!("the run failed: {text}"),
+                "RUN_FINISHED" => return Ok(received),
+                "RUN_ERROR" => return Err(Lost { received, why: text.to_string() }),
                 _ => {}
             }
         }
@@ -86,11 +108,15 @@ impl Client {
 }
 
 impl Received {
+    /// Whether these are all the chunks of an answer, in their order.
+    pub(crate) fn is_complete(&self, chunks: usize) -> bool {
+        let numbers = self.whole.split_whitespace().map(|number| number.parse().ok());
+        numbers.eq((1..=chunks).map(Some))
+    }
+
     /// When each chunk had arrived whole. The answer must be complete.
     pub(crate) fn arrivals(&self, chunks: usize) -> Vec<Instant> {
-        let numbers: Vec<usize> =
-            self.whole.split_whitespace().map(|number| number.parse().expect("a number")).collect();
-        assert!(numbers.iter().copied().eq(1..=chunks), "text is missing, or in another order");
+        assert!(self.is_complete(chunks), "text is missing, or in another order");
         let mut arrivals = Vec::with_capacity(chunks);
         for (at, arrived) in &self.text {
             arrivals.resize(*arrived, *at);

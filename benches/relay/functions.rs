@@ -52,6 +52,15 @@ impl Function {
     pub(crate) fn is_python(self) -> bool {
         matches!(self, Self::PythonStreaming | Self::PythonBuffering)
     }
+
+    /// The variables that it needs besides those of the local AWS.
+    pub(crate) fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::PythonStreaming => &[("_HANDLER", "streaming.handler")],
+            Self::PythonBuffering => &[("_HANDLER", "buffering.handler")],
+            _ => &[],
+        }
+    }
 }
 
 /// The programs of all functions, up to date.
@@ -85,24 +94,12 @@ impl Built {
         self.directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// How to run a function.
-    pub(crate) fn command(&self, function: Function) -> tokio::process::Command {
-        let handler = match function {
-            Function::PythonStreaming => "streaming.handler",
-            Function::PythonBuffering => "buffering.handler",
-            _ => return tokio::process::Command::new(self.executable(function)),
-        };
-        let mut command = tokio::process::Command::new(self.executable(function));
-        command.args(["-m", "awslambdaric", handler]);
-        command.current_dir(Path::new(ROOT).join("benches/peers"));
-        command
-    }
-
-    fn executable(&self, function: Function) -> PathBuf {
+    /// What to run for a function, without arguments, as Lambda runs a `bootstrap`.
+    pub(crate) fn executable(&self, function: Function) -> PathBuf {
         match function {
             Function::Relay => env!("CARGO_BIN_EXE_agent-relay").into(),
             Function::PythonStreaming | Function::PythonBuffering => {
-                Path::new(ROOT).join(".venv/bench/bin/python")
+                Path::new(ROOT).join("benches/peers/bootstrap-python")
             }
             rust => self.directory.join("examples").join(rust.name()),
         }

@@ -6,7 +6,8 @@
 //! - [`process`]: a function as a process, with its CPU and memory.
 //! - [`client`]: a WebSocket client that notes when text arrives.
 //! - [`turn`]: one turn, measured.
-//! - [`workloads`]: what is measured of whom, how often.
+//! - [`wire`]: what a user waits for over TLS, with a share of a CPU, and when connections die.
+//! - [`workloads`]: what else is measured of whom, how often.
 //! - [`runs`]: how that is done.
 //! - [`figures`]: figures of several runs, and what they are compared with.
 //! - [`report`]: the table, the goals and the JSON.
@@ -29,6 +30,7 @@ mod process;
 mod report;
 mod runs;
 mod turn;
+mod wire;
 mod workloads;
 
 use std::fs;

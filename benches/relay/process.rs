@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use agent_relay::local::{Event, LocalAws, Options};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::functions::{Built, Function};
@@ -42,15 +42,12 @@ impl Process {
         let logs = built.directory().with_file_name("benchmarks");
         fs::create_dir_all(&logs).expect("a directory for the logs");
         let log = File::create(logs.join(format!("{}.log", function.name()))).expect("a log");
-        let mut command = built.command(function);
+        let mut command = Command::new(built.executable(function));
         command
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .envs(aws.function_environment())
-            // boto3 does not know the other variable. Lambda sets both.
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            // As Lambda's image for Python does; what is compiled is there from the first run on.
-            .env("PYTHONUNBUFFERED", "1")
+            .envs(function.environment().iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -86,13 +83,7 @@ impl Process {
 
     /// The CPU time that its threads have taken, in user mode and in the kernel.
     pub(crate) fn cpu(&self) -> Duration {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it runs, on Linux");
-        let nanoseconds = threads.flatten().filter_map(|thread| {
-            // A thread may end meanwhile.
-            let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            schedstat.split(' ').next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(nanoseconds.sum())
+        cpu(self.pid)
     }
 
     /// The most memory that it has had, in MB of a million bytes, as the sizes of files are.
@@ -110,4 +101,16 @@ impl Process {
         self.child.kill().await.expect("it can be ended");
         self.aws.stop().await;
     }
+}
+
+/// The CPU time that the threads of a process have taken, in user mode and in the kernel. That of threads
+/// which have ended is not in it; none of the functions ends threads while it answers.
+pub(crate) fn cpu(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs, on Linux");
+    let nanoseconds = threads.flatten().filter_map(|thread| {
+        // A thread may end meanwhile.
+        let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        schedstat.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figures, Spread};
 use crate::functions::{Built, Function};
+use crate::wire;
 use crate::workloads::{
     COLD, CROWDS, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000, FLAT_1000_20,
     SIZE,
 };
 
-use Function::{AwaitEach, Bare, Nothing, PythonStreaming, Relay};
+use Function::{AwaitEach, Bare, PythonStreaming, Relay};
 
 /// Everything as Markdown.
 pub(crate) fn markdown(figures: &Figures, built: &Built, quick: bool) -> String {
@@ -20,19 +21,24 @@ pub(crate) fn markdown(figures: &Figures, built: &Built, quick: bool) -> String 
         let _ = writeln!(text, "| {what} | {which} |");
     }
     text.push_str("\n## Figures\n\nMedians, with the least and the most of several runs.\n");
-    let mut workload = "";
+    let mut table = "";
     let mut names: Vec<&str> = Vec::new();
     for row in figures.rows() {
-        if row.workload != workload {
-            workload = &row.workload;
-            names = figures_of(figures, workload);
-            let _ = write!(text, "\n### {workload}\n\n| function |");
+        let (title, part) = title_and_part(&row.workload);
+        if title != table {
+            table = title;
+            names = figures_of(figures, table);
+            let _ = write!(text, "\n### {table}\n\n| function |");
             let _ = writeln!(text, " {} |", names.join(" | "));
             let _ = writeln!(text, "|---|{}", "---:|".repeat(names.len()));
         }
-        let _ = write!(text, "| {} |", row.function.name());
+        let _ = write!(text, "| {}", row.function.name());
+        if let Some(part) = part {
+            let _ = write!(text, ": {part}");
+        }
+        text.push_str(" |");
         for name in &names {
-            let spread = figures.get(workload, row.function, name);
+            let spread = figures.get(&row.workload, row.function, name);
             let _ = write!(text, " {} |", spread.map_or_else(|| "–".to_owned(), cell));
         }
         text.push('\n');
@@ -68,10 +74,16 @@ pub(crate) fn json(figures: &Figures, built: &Built) -> Value {
     json!({ "machine": machine, "rows": rows, "goals": goals })
 }
 
-/// The names of all figures of a workload, whichever function has them.
-fn figures_of<'a>(figures: &'a Figures, workload: &str) -> Vec<&'a str> {
+/// The table that a workload stands in, and what its rows are called there besides their functions: what
+/// comes after the colon.
+fn title_and_part(workload: &str) -> (&str, Option<&str>) {
+    workload.split_once(": ").map_or((workload, None), |(title, part)| (title, Some(part)))
+}
+
+/// The names of all figures of a table, whichever row has them.
+fn figures_of<'a>(figures: &'a Figures, table: &str) -> Vec<&'a str> {
     let mut names = Vec::new();
-    for row in figures.rows().iter().filter(|row| row.workload == workload) {
+    for row in figures.rows().iter().filter(|row| title_and_part(&row.workload).0 == table) {
         for (name, _) in &row.figures {
             if !names.contains(name) {
                 names.push(name);
@@ -96,6 +108,7 @@ fn number(value: f64) -> String {
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
         value if value >= 0.1 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
         value => format!("{value:.3}"),
     }
 }
@@ -116,7 +129,6 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         Some(relay(workload, figure)? / of(workload, other, figure)?)
     };
     let goal = |what, at_most, reached| Goal { what, at_most, reached };
-    let next = "to /next ms";
     let [(_, one), (_, hundred), (_, thousand)] = CROWDS;
     let memory = |name| relay(name, "memory MB");
     let further = |name, turns: f64| Some((memory(name)? - memory(one)?) * 1000.0 / (turns - 1.0));
@@ -134,14 +146,8 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         marginal(FLAT_1000_20, FLAT_100_20, 900.0),
         marginal(FLAT_20, FLAT_1000_20, 9000.0),
     ]);
-    vec![
-        goal("cold start to `/next`, ms", 6.0, relay(COLD, next)),
-        goal("cold start, times the do-nothing binary's", 2.0, times(COLD, Nothing, next)),
-        goal(
-            "cold start, a share of the Python function's",
-            1.0 / 60.0,
-            times(COLD, PythonStreaming, next),
-        ),
+    let mut goals = goals_over_tls(figures);
+    goals.extend([
         goal("first text, 0 ms, p50, ms", 0.5, relay(FIRST, "p50 ms")),
         goal("first text, 0 ms, p99, ms", 2.0, relay(FIRST, "p99 ms")),
         goal("lag of the last chunk, fast, 20 ms, ms", 40.0, relay(FAST_20, "last ms")),
@@ -169,6 +175,51 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),
         goal("growth of CPU for a further chunk, 100 to 10,000 chunks", 1.15, length_growth),
         goal("growth with length, posts of 20 ms", 1.15, length_growth_20),
+    ]);
+    goals
+}
+
+/// What a user waits for over a real network, and what is lost there.
+fn goals_over_tls(figures: &Figures) -> Vec<Goal> {
+    let in_advance = format!("{}: {}", wire::GOALS, wire::IN_ADVANCE);
+    let of = |workload: &str, figure: &str| figures.median(workload, Relay, figure);
+    let on_demand = |figure| of(wire::GOALS, figure);
+    // Over all ways in which connections die: their sum, or the worst of them.
+    let all = |tables: &[&str], which: &str, figure: &str, fold: fn(f64, f64) -> f64| {
+        let rows = figures.rows().iter().filter(|row| {
+            let (table, part) = title_and_part(&row.workload);
+            tables.contains(&table) && part.is_some_and(|part| part.starts_with(which))
+        });
+        rows.filter_map(|row| of(&row.workload, figure)).reduce(fold)
+    };
+    let lost = |which, figure| all(&[wire::THAWS], which, figure, |sum, value| sum + value);
+    let longest = |which| all(&[wire::THAWS, wire::DEAD], which, wire::LONGEST, f64::max);
+    let goal = |what, at_most, reached| Goal { what, at_most, reached };
+    vec![
+        goal("first frame, cold, ms", 11.0, on_demand("cold: first frame ms")),
+        goal("first text, cold, ms", 28.0, on_demand("cold: first text ms")),
+        goal(
+            "first frame, cold, started in advance, ms",
+            25.0,
+            of(&in_advance, "cold: first frame ms"),
+        ),
+        goal(
+            "first text, cold, started in advance, ms",
+            40.0,
+            of(&in_advance, "cold: first text ms"),
+        ),
+        goal("first frame, warm, ms", 5.5, on_demand("warm: first frame ms")),
+        goal("first text, warm, ms", 14.0, on_demand("warm: first text ms")),
+        goal("CPU of the first turn, ms", 6.0, on_demand("CPU of first turn ms")),
+        goal(
+            "CPU of the first turn, started in advance, ms",
+            6.0,
+            of(&in_advance, "CPU of first turn ms"),
+        ),
+        goal("turns lost in thaws", 0.0, lost("", wire::LOST)),
+        goal("turns in thaws whose agent was asked twice", 0.0, lost("", wire::ASKED_AGAIN)),
+        goal("longest stall by a dead connection, posts, ms", 3000.0, longest("callbacks")),
+        goal("longest stall by a dead connection, agent, ms", 5000.0, longest("agent")),
     ]
 }
 

@@ -9,6 +9,7 @@ use crate::functions::Built;
 use crate::functions::Function::{self, AwaitEach, Nothing, Relay};
 use crate::process::Process;
 use crate::turn::{Answer, cold, crowd, measure};
+use crate::wire;
 use crate::workloads::{
     COLD, CROWD_ANSWER, CROWD_LATENCY, CROWDS, FAST_20, FIRST_TEXT, SIZE, WORKLOADS, Workload,
 };
@@ -19,6 +20,7 @@ pub(crate) type Series = Vec<(Function, Vec<(Duration, Duration)>)>;
 /// Runs the workloads that were asked for. Returns the lags of [`FAST_20`].
 pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figures) -> Series {
     let runner = Runner { arguments, built };
+    wire::run(&runner, figures).await;
     runner.sizes(figures);
     runner.cold_starts(figures).await;
     runner.first_text(figures).await;
@@ -33,13 +35,15 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figu
     series
 }
 
-struct Runner<'a> {
+/// What was asked for, and of what.
+pub(crate) struct Runner<'a> {
     arguments: &'a Arguments,
-    built: &'a Built,
+    pub(crate) built: &'a Built,
 }
 
 impl Runner<'_> {
-    fn wants(&self, workload: &str, function: Function) -> bool {
+    /// Whether a workload of a function was asked for. Says so.
+    pub(crate) fn wants(&self, workload: &str, function: Function) -> bool {
         let only = &self.arguments.only;
         let wanted = |word: &String| workload.contains(word) || function.name().contains(word);
         let wanted = only.is_empty() || only.iter().any(wanted);
@@ -50,12 +54,12 @@ impl Runner<'_> {
     }
 
     /// How often something is repeated within a run.
-    fn repetitions(&self, count: usize) -> usize {
+    pub(crate) fn repetitions(&self, count: usize) -> usize {
         if self.arguments.quick { 1 } else { count }
     }
 
     /// How often a workload is measured.
-    fn runs(&self, count: usize) -> usize {
+    pub(crate) fn runs(&self, count: usize) -> usize {
         self.arguments.runs.map_or_else(|| self.repetitions(count), NonZeroUsize::get)
     }
 

@@ -26,7 +26,7 @@ impl Answer {
         Self { chunks, rate, trace_kib: None }
     }
 
-    fn prompt(self) -> String {
+    pub(crate) fn prompt(self) -> String {
         let trace = self.trace_kib.map(|kib| format!(" {kib}")).unwrap_or_default();
         format!("/tokens {} {}{trace}", self.chunks, self.rate)
     }
@@ -121,7 +121,7 @@ pub(crate) async fn cold(process: &Process) -> [Duration; 3] {
     let first_turn = async {
         let mut client = Client::connect(&process.aws).await;
         let received = client.ask("/tokens 1 0", "session-cold", false).await;
-        (received.first_frame.expect("a frame"), received.text.first().expect("text").0)
+        (received.frames[0], received.text.first().expect("text").0)
     };
     let (ready, (frame, text)) = tokio::join!(process.ready(), first_turn);
     [ready, frame - process.spawned, text - process.spawned]

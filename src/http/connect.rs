@@ -40,7 +40,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long the other end may leave bytes or questions unacknowledged before the connection counts as
 /// broken. So the silence of a path that is gone is noticed after some 40 s, an agent's own never.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The variable of the SDKs and tools of AWS for a file of root certificates.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";

@@ -24,7 +24,11 @@ use crate::http::clocks::Clocks;
 use crate::http::connect::ForwardProxy;
 
 /// How long a connection may have been idle. AWS's front ends close what is idle for minutes.
-const IDLE_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// The same for a request that is not made again when it fails. Even while the process runs, a connection
+/// may die without a word, and the longer it waits, the likelier; a new one costs two round trips.
+pub(super) const IDLE_LIMIT_WITHOUT_REPETITION: Duration = Duration::from_secs(2);
 
 /// How often the clocks are looked at while connections wait.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -99,11 +103,15 @@ impl Default for Pool {
 }
 
 impl Pool {
-    /// A connection to the host of `url` that is certainly alive, if there is one.
-    pub(super) fn take(&self, url: &Uri) -> Option<Connection> {
+    /// A connection to the host of `url` that is alive, for all that can be known, and has been idle for
+    /// less than this, if there is one.
+    pub(super) fn take(&self, url: &Uri, idle_limit: Duration) -> Option<Connection> {
+        let now = Clocks::now();
         let mut state = self.lock();
-        state.look(Clocks::now());
-        let place = state.idle.iter().rposition(|idle| idle.connection.leads_to(url))?;
+        state.look(now);
+        let place = state.idle.iter().rposition(|idle| {
+            idle.connection.leads_to(url) && now.longest_since(idle.since) < idle_limit
+        })?;
         Some(state.idle.remove(place).connection)
     }
 
@@ -196,7 +204,7 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    pub(super) fn is_answered(mut self) {
+    pub(super) fn answered(mut self) {
         self.is_answered = true;
     }
 }

@@ -145,7 +145,8 @@ impl Wire {
         self.shared.state().accepted
     }
 
-    /// How many connections carry bytes now. One that is swallowed does not.
+    /// How many connections carry bytes now. One that is swallowed does not, nor one that is about to be
+    /// closed.
     #[must_use]
     pub fn connections_open(&self) -> usize {
         self.shared.state().open.len()
@@ -160,7 +161,7 @@ impl Wire {
     #[must_use = "a fault that met no connection is none"]
     pub fn close_open(&self, how: Close) -> usize {
         if how != Close::Graceful {
-            return self.shared.order(Order::Close(how));
+            return self.shared.end(Order::Close(how));
         }
         let state = self.shared.state();
         for (&connection, link) in &state.open {
@@ -174,7 +175,7 @@ impl Wire {
     /// either end. New ones are well.
     #[must_use = "a fault that met no connection is none"]
     pub fn swallow_open(&self) -> usize {
-        self.shared.order(Order::Swallow)
+        self.shared.end(Order::Swallow)
     }
 
     /// The same, but only after so many more bytes have been delivered to the client: what breaks an
@@ -227,6 +228,15 @@ impl Shared {
 
     fn rtt(&self) -> Duration {
         Duration::from_nanos(self.rtt_nanoseconds.load(Ordering::Relaxed))
+    }
+
+    /// Gives the last order to all connections that are open, so that no other can take its place.
+    fn end(&self, order: Order) -> usize {
+        let open = std::mem::take(&mut self.state().open);
+        for link in open.values() {
+            link.order.send_replace(order);
+        }
+        open.len()
     }
 
     fn order(&self, order: Order) -> usize {

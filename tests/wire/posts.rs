@@ -43,6 +43,8 @@ async fn complete(stage: &Stage, case: &str, turn: &Turn, repeated: usize) {
     assert_eq!(turn.end(), "RUN_FINISHED", "{case}");
     assert_eq!(turn.repeated, repeated, "{case}: frames that came again");
     let log = log(stage, case).await;
+    // The run is well, so nothing in the log may say otherwise.
+    assert!(!log.iter().any(|line| line.contains("ERROR")), "{case}: {log:#?}");
     let retried = log.iter().filter(|line| line.contains("a post failed")).count();
     assert!(
         summary(&log).contains(&format!("retried_posts={retried}")),

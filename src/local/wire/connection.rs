@@ -22,8 +22,11 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// How many bytes may be on their way in one direction, about what Linux lets a TCP connection have.
 const WINDOW: usize = 4 * 1024 * 1024;
 
-/// How many bytes are read at once.
+/// How many bytes are read at once, at most.
 const PARCEL: usize = 16 * 1024;
+
+/// With less room than this, a read would be a small one only because of it.
+const ROOM: usize = 2 * 1024;
 
 /// What a connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,7 +280,10 @@ async fn take_in(
     // A delay that has become shorter must not let bytes overtake others.
     let mut latest = Instant::now();
     loop {
-        buffer.reserve(PARCEL);
+        // Small parcels share their memory: a fast agent sends thousands while the first is on its way.
+        if buffer.capacity() < ROOM {
+            buffer.reserve(PARCEL);
+        }
         let read = (&mut from).take(PARCEL as u64).read_buf(&mut buffer).await;
         let length = read.map_err(|_| End::ByItself)?;
         if length > 0 {

@@ -33,14 +33,16 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection may be silent before the kernel asks whether the other end is still there. A
 /// NAT gateway forgets a connection after 350 s of silence ("NAT gateway basics"), and an agent may
 /// think for longer.
-const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIME: Duration = Duration::from_secs(10);
 
 /// How long the kernel waits between two such questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How long the other end may leave bytes or questions unacknowledged before the connection counts as
-/// broken. So the silence of a path that is gone is noticed after some 40 s, an agent's own never.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// broken; the kernel then counts from the last sign of life, so there is time for four questions, and a
+/// lost packet or a short outage breaks nothing. The silence of a path that is gone is noticed within
+/// some 25 s, an agent's own never.
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The variable of the SDKs and tools of AWS for a file of root certificates.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";

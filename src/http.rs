@@ -11,8 +11,8 @@
 //!   unnoticed.
 //! - It can't open a connection before there is a request.
 //!
-//! [`connect`] makes a connection, [`pool`] keeps it while that is safe, by [`clocks`], and
-//! [`error_body`] bounds what comes with an error.
+//! `connect` makes a connection, `pool` keeps it while that is safe, by `clocks`, and `error_body` bounds
+//! what comes with an error.
 
 use std::error::Error;
 use std::sync::Arc;

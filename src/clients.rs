@@ -38,6 +38,11 @@ pub enum NoClients {
     /// Neither the environment nor a file names a Region.
     #[error("no AWS Region is set. Set AWS_REGION; Lambda does so itself.")]
     Region,
+    /// What they name is none: it is a part of the services' host names.
+    #[error(
+        "\"{0}\" is no AWS Region. Set AWS_REGION to one such as eu-west-1; Lambda does so itself."
+    )]
+    NotARegion(String),
     /// There is no way to answer anybody.
     #[error(transparent)]
     Callback(#[from] NoCallback),
@@ -54,8 +59,9 @@ impl Clients {
     pub async fn new(config: &Config) -> Result<Self, NoClients> {
         let http = Http::new()?;
         let sdk = sdk::config(http.clone()).await;
-        if sdk.region().is_none() {
-            return Err(NoClients::Region);
+        let region = sdk.region().ok_or(NoClients::Region)?.as_ref();
+        if !is_host_label(region) {
+            return Err(NoClients::NotARegion(region.to_owned()));
         }
         let connections = Connections::new(&sdk, config.callback_endpoint_is_set).await?;
         // A call of the agent is not made again once it may have been seen.
@@ -78,6 +84,11 @@ impl Clients {
             debug!("the connections are not open yet");
         }
     }
+}
+
+/// Whether a text can be a part of a host's name.
+fn is_host_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Whether this environment was started because of an event, and not in advance ("Defined runtime

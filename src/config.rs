@@ -78,6 +78,9 @@ impl std::error::Error for ConfigError {}
 /// The SDK's own variable for the endpoint of one service.
 const CALLBACK_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
+/// The SDK's own variable for the endpoint of every service that has none of its own.
+const ANY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
 impl Config {
     /// Reads the configuration from the process environment.
     ///
@@ -108,8 +111,7 @@ impl Config {
                 1_000_000,
             ))
             .unwrap_or(usize::MAX),
-            callback_endpoint_is_set: env.get(CALLBACK_ENDPOINT).is_some()
-                || env.get("AWS_ENDPOINT_URL").is_some(),
+            callback_endpoint_is_set: env.endpoints_are_set(),
             access: env.access(),
             origins: env.origins("ALLOWED_ORIGINS"),
             page: env.page(),
@@ -129,6 +131,16 @@ impl Config {
 pub fn is_bedrock_name(id: &str) -> bool {
     (2..=100).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}
+
+/// True for an address that requests can be sent to.
+fn is_endpoint(url: &str) -> bool {
+    url.parse::<hyper::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && url.query().is_none()
+    })
 }
 
 /// The variables, and what was found wrong with them so far. Each reader returns a stand-in after
@@ -167,6 +179,21 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             ));
         }
         Some(value)
+    }
+
+    /// The SDK's variables for endpoints, which it reads itself and does not check. Whether one of them
+    /// is that of the callbacks.
+    fn endpoints_are_set(&mut self) -> bool {
+        for name in [CALLBACK_ENDPOINT, "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", ANY_ENDPOINT] {
+            if let Some(url) = self.get(name)
+                && !is_endpoint(&url)
+            {
+                self.problems.push(format!(
+                    "{name} must be an http or https URL without a user's name, for example https://abc123.execute-api.eu-west-1.amazonaws.com/live."
+                ));
+            }
+        }
+        self.get(CALLBACK_ENDPOINT).is_some() || self.get(ANY_ENDPOINT).is_some()
     }
 
     fn boolean(&mut self, name: &str, default: bool) -> bool {
@@ -372,6 +399,18 @@ mod tests {
             ("KEEPALIVE_SECONDS", "600", "from 1 to 540"),
             ("KEEPALIVE_SECONDS", "soon", "from 1 to 540"),
             ("MAX_PROMPT_CHARS", "-1", "from 1 to 1000000"),
+            (
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+                "wss://a.example/live",
+                "http or https URL",
+            ),
+            (
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+                "https://u:p@a.example",
+                "http or https URL",
+            ),
+            ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", "localhost:1234", "http or https URL"),
+            ("AWS_ENDPOINT_URL", "https://a b", "http or https URL"),
             ("ACCESS", "everyone", "open, code or oidc"),
             ("ACCESS", "code", "ACCESS_CODE is not set"),
             ("ACCESS", "oidc", "OIDC_ISSUER is \"\""),

@@ -63,6 +63,8 @@ impl ErrorCode {
     #[must_use]
     pub fn of_exception(name: &str) -> Option<Self> {
         let letters = |text: &str| text.replace('_', "").to_ascii_lowercase();
+        // As in the header `x-amzn-errortype`, with a namespace before or an address behind it.
+        let name = name.split(':').next().unwrap_or(name);
         let name = name.rsplit('#').next().unwrap_or(name);
         let name = letters(name.strip_suffix("Exception").unwrap_or(name));
         Self::OF_EXCEPTIONS.into_iter().find(|code| letters(code.as_str()) == name)
@@ -208,7 +210,12 @@ impl Error for Failure {
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for cause in causes(error) {
-        let next = cause.to_string();
+        let mut next = cause.to_string();
+        // Some errors of the SDK show the whole request, and with it what the user wrote.
+        if let Some(place) = next.find(REQUEST) {
+            next.truncate(place);
+            next.push_str("the request");
+        }
         // Many errors repeat their cause in their own text.
         if text.is_empty() {
             text = next;
@@ -219,6 +226,9 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+/// How the SDK's errors begin to show a request.
+const REQUEST: &str = "Request {";
 
 /// An error and all its causes, outermost first.
 pub(crate) fn causes<'a>(
@@ -233,4 +243,29 @@ pub(crate) fn causes<'a>(
 /// Whether an error is of this type, or was caused by one.
 pub(crate) fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(<dyn Error + 'static>::is::<T>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_in_an_error_is_not_shown() {
+        let error = "failed to apply endpoint `x` to request Request { body: \"a secret\" }";
+        let error: Box<dyn Error + Send + Sync> = error.into();
+        assert_eq!(chain(&*error), "failed to apply endpoint `x` to request the request");
+    }
+
+    #[test]
+    fn an_exception_is_known_by_any_form_of_its_name() {
+        for name in [
+            "throttlingException",
+            "ThrottlingException",
+            "ThrottlingException:http://internal.amazon.com/",
+            "com.amazon.bedrock#ThrottlingException",
+        ] {
+            assert_eq!(ErrorCode::of_exception(name), Some(ErrorCode::Throttling), "{name}");
+        }
+        assert_eq!(ErrorCode::of_exception("InternalFailure"), None);
+    }
 }

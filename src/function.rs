@@ -60,6 +60,9 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse_to_start(&StartError::Config(error)),
     };
     start_logging(&config.log);
+    if env::var("AWS_LAMBDA_RUNTIME_API").is_err() {
+        return refuse_to_start(&StartError::NotLambda);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(config)),
@@ -76,6 +79,10 @@ pub fn main() -> ExitCode {
 enum StartError {
     #[error("The function can't start: {0}")]
     Config(ConfigError),
+    #[error(
+        "The function can't start: AWS_LAMBDA_RUNTIME_API is not set, so this is not AWS Lambda. `cargo run` starts the function with all that it needs."
+    )]
+    NotLambda,
     #[error("The function can't start")]
     Clients(#[source] NoClients),
     #[error("The function can't go on: the Lambda runtime failed")]

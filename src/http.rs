@@ -30,10 +30,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use hyper::Request;
 use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::{Request, Uri};
 use tracing::debug;
 
+use crate::descriptors;
 use crate::http::connect::{Connect, NotConnected};
 use crate::http::error_body::ErrorBody;
 use crate::http::pool::{Connection, IDLE_LIMIT, IDLE_LIMIT_WITHOUT_REPETITION, Pool};
@@ -88,9 +89,22 @@ impl Http {
     /// Opens a connection to where `request` goes, and keeps it for the first who needs it.
     async fn open_for(&self, request: HttpRequest) -> Result<(), ConnectorError> {
         let request = request.try_into_http1x().map_err(user)?;
-        let connection = self.parts.connect.connect(request.uri()).await.map_err(not_connected)?;
+        let connection = self.connect(request.uri()).await.map_err(not_connected)?;
         self.parts.pool.put(connection);
         Ok(())
+    }
+
+    /// A new connection. Those that wait make room for it if they have to.
+    async fn connect(&self, url: &Uri) -> Result<Connection, NotConnected> {
+        let mut connected = self.parts.connect.connect(url).await;
+        if connected.as_ref().is_err_and(|error| descriptors::are_exhausted(error))
+            && self.parts.pool.give_up_idle()
+        {
+            // Their tasks close them when it is their turn.
+            tokio::task::yield_now().await;
+            connected = self.parts.connect.connect(url).await;
+        }
+        connected.map(|connection| connection.with_idle_limit(self.idle_limit))
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -107,7 +121,7 @@ impl Http {
                 Ok(response) => return Ok(response),
             }
         }
-        let new = self.parts.connect.connect(&url).await.map_err(not_connected)?;
+        let new = self.connect(&url).await.map_err(not_connected)?;
         self.send_on(new, request).await.map_err(|unsent| match unsent {
             Unsent::Whole(_, error) => not_connected(NotConnected::new(&url, error.into())),
             Unsent::Perhaps(error) => ConnectorError::io(error),

@@ -121,7 +121,16 @@ impl Connect {
         &self,
         url: &Uri,
     ) -> Result<Connection, Box<dyn Error + Send + Sync>> {
-        let (stream, forward_proxy) = match self.proxies.intercept(url) {
+        let proxy = self.proxies.intercept(url);
+        if let Some(scheme) = proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str())
+            && scheme != "http"
+        {
+            return Err(format!(
+                "the proxy is a {scheme} one, and only those with http:// are supported"
+            )
+            .into());
+        }
+        let (stream, forward_proxy) = match proxy {
             None => (self.direct(url.clone()).await?, None),
             Some(proxy) if url.scheme() == Some(&Scheme::HTTPS) => {
                 (self.tunnel(url.clone(), &proxy).await?, None)
@@ -167,11 +176,7 @@ impl Connect {
 fn tls() -> Result<ClientConfig, NoCertificates> {
     let provider = aws_lc_rs::default_provider();
     draw_randomness(&provider);
-    let mut roots = RootCertStore::empty();
-    let (_, unreadable) = roots.add_parsable_certificates(root_certificates()?);
-    if unreadable > 0 {
-        debug!(unreadable, "some root certificates can't be used");
-    }
+    let roots = roots()?;
     let mut config = ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         // The provider has cipher suites for both versions of TLS, so this can't happen.
@@ -190,25 +195,38 @@ fn draw_randomness(provider: &CryptoProvider) {
     }
 }
 
-fn root_certificates() -> Result<Vec<CertificateDer<'static>>, NoCertificates> {
-    let bundle = env::var(CA_BUNDLE).unwrap_or_default();
-    if !bundle.trim().is_empty() {
-        return read_bundle(&bundle)
-            .map_err(|reason| NoCertificates { path: bundle.clone(), reason });
+/// Whom to trust. What is no certificate is left out.
+fn roots() -> Result<RootCertStore, NoCertificates> {
+    let mut roots = RootCertStore::empty();
+    let bundle = env::var(CA_BUNDLE).unwrap_or_default().trim().to_owned();
+    if !bundle.is_empty() {
+        let usable = read_bundle(&bundle).and_then(|certificates| {
+            roots.add_parsable_certificates(certificates);
+            if roots.is_empty() { Err("none of them can be used".to_owned()) } else { Ok(()) }
+        });
+        return match usable {
+            Ok(()) => Ok(roots),
+            Err(reason) => Err(NoCertificates { path: bundle, reason }),
+        };
     }
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         warn!(%error, "root certificates can't be read");
     }
-    if found.certs.is_empty() {
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
         warn!("there are no root certificates, so no TLS connection can be made");
     }
-    Ok(found.certs)
+    Ok(roots)
 }
 
 fn read_bundle(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?.collect();
     let certificates = certificates.map_err(|error| error.to_string())?;
-    if certificates.is_empty() { Err("it holds none".to_owned()) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err("it holds none in PEM form".to_owned())
+    } else {
+        Ok(certificates)
+    }
 }

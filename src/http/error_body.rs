@@ -11,9 +11,9 @@ use http_body_util::Limited;
 use thiserror::Error;
 use tokio::time::{Sleep, sleep};
 
-/// How long the rest of an error may take. It is a few hundred bytes of JSON, and the status has said
-/// already what matters.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the rest of an error may take, less than an attempt to post. It is a few hundred bytes of
+/// JSON, and the status has said already what matters.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many bytes of an error are read.
 const MAX_BYTES: usize = 1024 * 1024;

@@ -4,7 +4,7 @@
 //! or a gateway on the way has forgotten it. What is sent on it then is lost, and nobody can tell
 //! whether it was processed. So one is used again only where that can't be:
 //!
-//! - it has been idle for less than [`IDLE_LIMIT`] by both clocks,
+//! - it has been idle for less than its limit by both clocks,
 //! - the process has run all that time. While connections wait, the pool looks at the clocks several
 //!   times a second, and after a gap it gives all of them up, and
 //! - no other one to the same host has failed meanwhile: what killed that one may have killed more.
@@ -43,6 +43,8 @@ pub(super) struct Connection {
     /// Whose host it leads to.
     url: Uri,
     pub(super) sender: SendRequest<SdkBody>,
+    /// How long it may be idle, by whoever used it last.
+    idle_limit: Duration,
     /// Whether it ends at a proxy that wants whole addresses.
     pub(super) forward_proxy: Option<ForwardProxy>,
 }
@@ -53,7 +55,12 @@ impl Connection {
         sender: SendRequest<SdkBody>,
         forward_proxy: Option<ForwardProxy>,
     ) -> Self {
-        Self { url: url.clone(), sender, forward_proxy }
+        Self { url: url.clone(), sender, idle_limit: IDLE_LIMIT, forward_proxy }
+    }
+
+    /// The same, which may be idle for so long.
+    pub(super) fn with_idle_limit(self, idle_limit: Duration) -> Self {
+        Self { idle_limit, ..self }
     }
 
     pub(super) fn url(&self) -> &Uri {
@@ -112,7 +119,17 @@ impl Pool {
         let place = state.idle.iter().rposition(|idle| {
             idle.connection.leads_to(url) && now.longest_since(idle.since) < idle_limit
         })?;
-        Some(state.idle.remove(place).connection)
+        let mut connection = state.idle.remove(place).connection;
+        connection.idle_limit = idle_limit;
+        Some(connection)
+    }
+
+    /// Gives up every connection that waits, for its file descriptor. Whether there was one.
+    pub(super) fn give_up_idle(&self) -> bool {
+        let mut state = self.lock();
+        let had_any = !state.idle.is_empty();
+        state.give_up_all("there are no file descriptors for new ones");
+        had_any
     }
 
     /// Says that a request to the host of `url` is under way.
@@ -227,7 +244,8 @@ impl State {
         }
         self.looked = now;
         self.idle.retain(|idle| {
-            idle.connection.sender.is_ready() && now.longest_since(idle.since) < IDLE_LIMIT
+            idle.connection.sender.is_ready()
+                && now.longest_since(idle.since) < idle.connection.idle_limit
         });
     }
 

@@ -231,6 +231,10 @@ fn code_of_response(error: &(dyn Error + 'static), response: &HttpResponse) -> E
     if has_cause::<NotAnEventStream>(error) {
         return ErrorCode::BadGateway;
     }
+    let name = response.headers().get("x-amzn-errortype").and_then(ErrorCode::of_exception);
+    if let Some(code) = name {
+        return code;
+    }
     match response.status().as_u16() {
         // Its body broke off or never ended, but the status says enough.
         status @ (401 | 403 | 404 | 429 | 500..) => code_of_status(status),

@@ -327,7 +327,7 @@ impl RunIds {
                     [FrameUsage {
                         input: usage.input_tokens,
                         output: usage.output_tokens,
-                        total: usage.input_tokens + usage.output_tokens,
+                        total: usage.input_tokens.saturating_add(usage.output_tokens),
                     }]
                 });
                 Body::RunFinished { thread_id, run_id, outcome, usage }

@@ -320,8 +320,8 @@ impl<'a> Turn<'a> {
             AgentEvent::Trace { json, usage } => {
                 if let Some(usage) = usage {
                     let sum = self.usage.get_or_insert_default();
-                    sum.input_tokens += usage.input_tokens;
-                    sum.output_tokens += usage.output_tokens;
+                    sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
+                    sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
                 }
                 // The agent is not asked for what the client may not see; should it come all the
                 // same, it stays here.

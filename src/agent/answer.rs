@@ -118,15 +118,18 @@ fn chunk([bytes, attribution]: [Option<&RawValue>; 2]) -> Result<Option<AgentEve
     let attribution = attribution.and_then(|attribution| Object::parse(attribution.get()));
     let citations = attribution.and_then(|attribution| {
         let citations = attribution.get("citations")?;
-        citations.get().starts_with('[').then(|| citations.to_owned())
+        let list = citations.get().strip_prefix('[')?;
+        (list.trim_start() != "]").then(|| citations.to_owned())
     });
     let bytes = if let Some(bytes) = bytes {
         let Some(text) = payload::text(bytes) else { return Ok(None) };
         BASE64
             .decode(text.as_bytes())
             .map_err(|error| Failure::new(ErrorCode::BadGateway).caused_by(NotBase64(error)))?
-    } else {
+    } else if citations.is_some() {
         Vec::new()
+    } else {
+        return Ok(None);
     };
     Ok(Some(AgentEvent::Chunk { bytes, citations }))
 }

@@ -27,8 +27,9 @@ pub(super) fn calls(payload: &Object<'_>, session_id: &str) -> Option<Vec<ToolCa
             api_call(origin, &input.object("apiInvocationInput")?)
         }
     };
-    let inputs = payload.objects("invocationInputs")?;
-    let calls: Option<Vec<ToolCall>> = inputs.into_iter().enumerate().map(call).collect();
+    let inputs = payload.list("invocationInputs")?.into_iter();
+    let inputs: Option<Vec<Object<'_>>> = inputs.map(|input| Object::parse(input.get())).collect();
+    let calls: Option<Vec<ToolCall>> = inputs?.into_iter().enumerate().map(call).collect();
     calls.filter(|calls| !calls.is_empty())
 }
 
@@ -95,7 +96,11 @@ fn wants(input: &Object<'_>) -> Wants {
 fn parameters(input: &Object<'_>, member: &str) -> Map<String, Value> {
     let parameters = input.objects(member).unwrap_or_default();
     let parameters = parameters.iter().filter_map(|parameter| {
-        let value = typed(parameter.text("type").as_deref(), &parameter.text("value")?);
+        let value = match parameter.text("value") {
+            Some(text) => typed(parameter.text("type").as_deref(), &text),
+            // It should be text, and is passed on as what it is.
+            None => serde_json::from_str(parameter.get("value")?.get()).ok()?,
+        };
         Some((parameter.text("name")?.into_owned(), value))
     });
     parameters.collect()

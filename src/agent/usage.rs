@@ -14,6 +14,10 @@ pub(super) fn usage(part: &Object<'_>) -> Option<Usage> {
     let usage = STEPS.iter().find_map(|step| {
         trace.object(step)?.object("modelInvocationOutput")?.object("metadata")?.object("usage")
     })?;
-    let tokens = |name| usage.count(name).unwrap_or_default();
-    Some(Usage { input_tokens: tokens("inputTokens"), output_tokens: tokens("outputTokens") })
+    let (input, output) = (usage.count("inputTokens"), usage.count("outputTokens"));
+    let has_any = input.is_some() || output.is_some();
+    has_any.then(|| Usage {
+        input_tokens: input.unwrap_or_default(),
+        output_tokens: output.unwrap_or_default(),
+    })
 }

@@ -96,7 +96,7 @@ fn tokens_are_counted_beyond_32_bits_and_beside_anything() {
     let counted = counted.unwrap();
     assert_eq!((counted.input_tokens, counted.output_tokens), (8_589_934_592, 20));
     let odd = r#"{"trace":{"orchestrationTrace":{"modelInvocationOutput":{"metadata":{"usage":{"inputTokens":"ten","outputTokens":null}}}}}}"#;
-    assert_eq!(usage(odd), Some(crate::agui::Usage::default()));
+    assert_eq!(usage(odd), None);
     assert_eq!(usage(r#"{"trace":{"orchestrationTrace":{"modelInvocationOutput":7}}}"#), None);
 }
 
@@ -111,6 +111,7 @@ fn the_text_of_a_chunk_goes_on_whatever_its_attribution_looks_like() {
         r#"{"citations":7}"#,
         r#""\ud83d""#,
         r#"{"citations":{"a":1}}"#,
+        r#"{"citations":[ ]}"#,
     ] {
         let payload = format!(r#"{{"attribution":{attribution},"bytes":"dGV4dA==","new":1e999}}"#);
         match between("chunk", payload.as_bytes()) {
@@ -124,11 +125,19 @@ fn the_text_of_a_chunk_goes_on_whatever_its_attribution_looks_like() {
 }
 
 #[test]
-fn a_chunk_without_bytes_is_empty_and_one_whose_bytes_are_no_text_is_passed_on() {
-    for payload in [&br"{}"[..], br#"{"bytes":null}"#, br#"{"bytes":""}"#] {
+fn a_chunk_may_be_empty_and_one_without_text_is_passed_on() {
+    for payload in [&br#"{"bytes":""}"#[..], br#"{"attribution":{"citations":[{}]}}"#] {
         assert_eq!(text_of(&between("chunk", payload)), Some(&b""[..]));
     }
-    for payload in [&br#"{"bytes":7}"#[..], br#"{"bytes":["YQ=="]}"#, b"[]", b"{"] {
+    for payload in [
+        &br"{}"[..],
+        br#"{"bytes":null}"#,
+        br#"{"Bytes":"YQ=="}"#,
+        br#"{"bytes":7}"#,
+        br#"{"bytes":["YQ=="]}"#,
+        b"[]",
+        b"{",
+    ] {
         assert!(passed_on(&between("chunk", payload)).is_some(), "{payload:?}");
     }
 }

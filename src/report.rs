@@ -60,7 +60,7 @@ fn log(summary: &Summary) {
             error,
             "undelivered",
             error = chain(error),
-            advice = "API Gateway refuses posts for good: check that the function's role allows execute-api:ManageConnections on the stage, and the callback URL"
+            advice = "no post can be made, or API Gateway refuses them for good: `error` says which; with 403, check that the function's role allows execute-api:ManageConnections on the stage, and the callback URL"
         ),
         Outcome::OutOfTime => line!(
             error,

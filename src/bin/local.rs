@@ -188,17 +188,21 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
 async fn serve(aws: &LocalAws, program: &Program) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    // The terminal was closed.
+    let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut function = tokio::select! {
         function = Function::start(aws, program) => function?,
         // Dropping the start ends the process, too.
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
+        _ = hangup.recv() => return Ok(()),
     };
     welcome(aws);
     tokio::select! {
         error = function.exited() => return Err(error.into()),
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
     function.stop().await;
     Ok(())

@@ -189,3 +189,19 @@ async fn a_proxy_that_wants_another_password_loses_the_connection_and_the_log_sa
     assert!(log.iter().any(|line| line.contains("proxy authorization required")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("wrong")), "{log:#?}");
 }
+
+/// It would be spoken to in the clear, with its password.
+#[tokio::test]
+async fn a_proxy_of_another_kind_is_not_spoken_to_and_the_log_says_why() {
+    let proxy = Proxy::start(0).await;
+    for scheme in ["https", "socks5"] {
+        let url = proxy.url("relay:secret@").replacen("http", scheme, 1);
+        let stage = stage_with_proxy_to_the_agent(&url).await;
+        let turn = turn(&stage, "turn", "hello").await;
+        assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
+        let log = log(&stage, "turn").await;
+        assert!(log.iter().any(|line| line.contains("only those with http://")), "{log:#?}");
+        assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
+    }
+    assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
+}

@@ -143,7 +143,13 @@ async fn a_bundle_without_certificates_ends_the_start_with_a_sentence() {
     let empty = file("empty.pem", "");
     let no_pem =
         file("no-pem.pem", "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n");
-    for bundle in [Path::new("/nowhere/roots.pem"), Path::new("/"), &empty, &no_pem] {
+    let no_certificate = file(
+        "no-certificate.pem",
+        "-----BEGIN CERTIFICATE-----\naGVsbG8gd29ybGQ=\n-----END CERTIFICATE-----\n",
+    );
+    let bundles =
+        [Path::new("/nowhere/roots.pem"), Path::new("/"), &empty, &no_pem, &no_certificate];
+    for bundle in bundles {
         let aws = start_with_tls().await;
         let refused = function(&aws, &[("AWS_CA_BUNDLE", path(bundle))]).await.unwrap_err();
         assert!(refused.to_string().contains("exit code 1"), "{refused}");

@@ -12,10 +12,10 @@
 //! 7. [`agui`]: what the frames look like.
 //! 8. [`connection`]: frames are posted to the client's connection.
 //!
-//! [`clients`] makes what calls AWS, [`sdk`] configures it, [`http`] has the connections, and [`retry`]
-//! says what is tried again, and [`descriptors`] how many runs there is room for. [`access`] decides who may connect, and [`page`] has the files of the
-//! page. [`error`] has the codes of everything that can go wrong. [`local`] is the AWS of your own
-//! machine.
+//! [`clients`] makes what calls AWS, [`sdk`] configures it, and [`http`] has the connections. [`retry`]
+//! says what is tried again, and [`descriptors`] how many runs there is room for. [`access`] decides who
+//! may connect, and [`page`] has the files of the page. [`error`] has the codes of everything that can go
+//! wrong. [`local`] is the AWS of your own machine.
 
 pub mod access;
 pub mod after;

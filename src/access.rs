@@ -79,7 +79,8 @@ enum Mode {
 }
 
 impl Authorizer {
-    /// An authorizer for this configuration, which asks a provider through `http`. Nothing is fetched before the first token comes.
+    /// An authorizer for this configuration, which asks a provider through `http`. Nothing is fetched
+    /// before the first token comes.
     #[must_use]
     pub fn new(access: &Access, origins: &Origins, http: &Http) -> Self {
         let mode = match access {

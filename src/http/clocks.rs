@@ -18,6 +18,12 @@ impl Clocks {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
+    /// The moment so much later by both clocks.
+    #[cfg(test)]
+    pub(super) fn after(self, time: Duration) -> Self {
+        Self { monotonic: self.monotonic + time, wall: self.wall + time }
+    }
+
     /// Whether this moment was before the other one.
     pub(super) fn is_before(self, other: Self) -> bool {
         self.monotonic < other.monotonic

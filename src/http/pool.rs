@@ -257,3 +257,74 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    const URL: &str = "https://agent.example/";
+
+    /// A connection that waits, and its other end.
+    async fn idle(idle_limit: Duration, since: Clocks) -> (Idle, DuplexStream) {
+        let (near, far) = duplex(1024);
+        let (mut sender, driver) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        tokio::spawn(driver);
+        sender.ready().await.unwrap();
+        let connection = Connection::new(&Uri::from_static(URL), sender, None);
+        (Idle { connection: connection.with_idle_limit(idle_limit), since }, far)
+    }
+
+    /// Lets time pass as the pool sees it while the process runs.
+    fn pass(state: &mut State, mut now: Clocks, looks: u32) -> Clocks {
+        for _ in 0..looks {
+            now = now.after(LOOK_INTERVAL);
+            state.look(now);
+        }
+        now
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_may_not_be_used_any_more_holds_no_descriptor() {
+        let pool = Pool::default();
+        let now = Clocks::now();
+        let (for_agent, _agent) = idle(IDLE_LIMIT_WITHOUT_REPETITION, now).await;
+        let (for_posts, _gateway) = idle(IDLE_LIMIT, now).await;
+        let mut state = pool.lock();
+        state.looked = now;
+        state.idle.extend([for_agent, for_posts]);
+        let now = pass(&mut state, now, 19);
+        assert_eq!(state.idle.len(), 2);
+        let now = pass(&mut state, now, 1);
+        assert_eq!(state.idle.len(), 1, "the one for the agent, after 2 s");
+        pass(&mut state, now, 180);
+        assert!(state.idle.is_empty(), "the one for posts, after 20 s");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_over_a_gap() {
+        let pool = Pool::default();
+        let now = Clocks::now();
+        let (kept, _other_end) = idle(IDLE_LIMIT, now).await;
+        let mut state = pool.lock();
+        state.looked = now;
+        state.idle.push(kept);
+        state.look(now.after(LONGEST_GAP));
+        assert_eq!(state.idle.len(), 1);
+        state.look(now.after(LONGEST_GAP * 2 + Duration::from_millis(1)));
+        assert!(state.idle.is_empty());
+    }
+
+    #[tokio::test]
+    async fn waiting_connections_make_room_for_new_ones() {
+        let pool = Pool::default();
+        let (kept, _other_end) = idle(IDLE_LIMIT, Clocks::now()).await;
+        pool.put(kept.connection);
+        assert!(pool.give_up_idle());
+        assert!(!pool.give_up_idle());
+        assert!(pool.take(&Uri::from_static(URL), IDLE_LIMIT).is_none());
+    }
+}

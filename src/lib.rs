@@ -15,7 +15,8 @@
 //! [`clients`] makes what calls AWS, [`sdk`] configures it, and [`http`] has the connections. [`retry`]
 //! says what is tried again, and [`descriptors`] how many runs there is room for. [`access`] decides who
 //! may connect, and [`page`] has the files of the page. [`error`] has the codes of everything that can go
-//! wrong. [`local`] is the AWS of your own machine.
+//! wrong. What stands around the function on your own machine is the package
+//! `local-aws`, of which it knows nothing.
 
 pub mod access;
 pub mod after;
@@ -29,8 +30,6 @@ pub mod error;
 pub mod event;
 pub mod function;
 pub mod http;
-#[cfg(feature = "local")]
-pub mod local;
 pub mod page;
 pub mod relay;
 pub mod report;

@@ -5,21 +5,18 @@
 // Figures far below what these casts would change.
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
-mod local_support;
-mod stage;
-
 use std::cell::Cell;
 use std::future::pending;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent_relay::local::{Event, FaultKind, Faults, Limits, LocalAws, Options};
 use clap::Parser;
 use fastrand::Rng;
 use futures::stream::FuturesUnordered;
 use futures::{SinkExt as _, StreamExt as _};
+use local_aws::{Event, FaultKind, Faults, Limits, LocalAws, Options};
 use serde::Deserialize;
-use stage::{Stage, numbers, prompt};
+use test_support::stage::{Stage, numbers, prompt};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::connect_async;

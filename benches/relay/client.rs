@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use agent_relay::local::LocalAws;
 use futures::{SinkExt as _, StreamExt as _};
+use local_aws::LocalAws;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpStream;

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use agent_relay::local::{Event, LocalAws, Options};
+use local_aws::{Event, LocalAws, Options};
+use test_support::stage::relay_options;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -38,7 +39,7 @@ impl Process {
             journal_capacity: 1_000_000,
             ..Options::default()
         };
-        let aws = LocalAws::start(options).await.expect("the local AWS starts");
+        let aws = LocalAws::start(relay_options(options)).await.expect("the local AWS starts");
         let logs = built.directory().with_file_name("benchmarks");
         fs::create_dir_all(&logs).expect("a directory for the logs");
         let log = File::create(logs.join(format!("{}.log", function.name()))).expect("a log");

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
-use agent_relay::local::Event;
+use local_aws::Event;
 
 use crate::client::{Client, Received};
 use crate::process::Process;

@@ -13,7 +13,7 @@ mod turns;
 
 use std::time::Duration;
 
-use agent_relay::local::cpu_share_is_possible;
+use local_aws::cpu_share_is_possible;
 
 use crate::figures::Figures;
 use crate::runs::Runner;

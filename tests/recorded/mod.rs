@@ -1,7 +1,7 @@
 //! A turn without a network and without waiting: the function's own clients of the agent and of the
 //! connection, whose requests are answered here. So one run costs what another does, to the
 //! allocation and almost to the instruction.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agent_relay::local::{self, Entry, Event, Follower, LocalAws, Program, Route};
+use local_aws::{Entry, Event, Follower, LocalAws, Program, Route};
 use tokio::time::{sleep, timeout};
 
 use super::site::Site;
@@ -34,7 +34,7 @@ pub(super) enum Cause {
 /// A function that runs.
 #[derive(Debug)]
 pub(super) struct Environment {
-    function: local::Function,
+    function: local_aws::Function,
     /// From the start of the process until it asked for its first event.
     pub(super) init: Duration,
     /// The CPU time that it had taken then.
@@ -80,7 +80,7 @@ impl Environment {
         let mut variables = vec![("AWS_LAMBDA_INITIALIZATION_TYPE", cause)];
         variables.extend(function.environment());
         let program = Program::Executable(built.executable(function));
-        let started = local::Function::start_with(&site.aws, &program, &variables);
+        let started = local_aws::Function::start_with(&site.aws, &program, &variables);
         let started = timeout(PATIENCE, started).await.expect("the function starts in time");
         let function = started.expect("the function starts");
         let init_cpu = process::cpu(function.pid());

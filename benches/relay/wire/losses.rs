@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use agent_relay::local::{Close, LocalAws, WireName};
 use futures::future::join_all;
+use local_aws::{Close, LocalAws, WireName};
 use tokio::time::sleep;
 
 use super::environment::{Cause, Environment, Turn, When};

@@ -1,8 +1,9 @@
 //! A local AWS that is reached over TLS, with a client that is connected already.
 
-use agent_relay::local::{LocalAws, Options};
+use local_aws::{LocalAws, Options};
 use reqwest::StatusCode;
 use serde_json::json;
+use test_support::stage::relay_options;
 
 use super::Setup;
 use crate::client::Client;
@@ -26,7 +27,7 @@ impl Site {
             concurrency: 1,
             ..Options::default()
         };
-        let aws = LocalAws::start(options).await.expect("the local AWS starts");
+        let aws = LocalAws::start(relay_options(options)).await.expect("the local AWS starts");
         let (client, ()) =
             tokio::join!(Client::connect(&aws), another_environment_lets_the_client_in(&aws));
         Self { aws, client }

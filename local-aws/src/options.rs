@@ -1,0 +1,124 @@
+//! What can be chosen about the local AWS.
+
+use std::time::Duration;
+
+use super::faults::Faults;
+
+/// How the local AWS behaves. The default is what a newcomer wants.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The TCP port on 127.0.0.1; 0 takes a free one, which suits tests.
+    pub port: u16,
+    /// How long the answer to each post to a connection takes.
+    pub post_latency: Duration,
+    /// Whether the agent and the callbacks are reached over TLS, with an authority that only the function
+    /// trusts, by HTTP/2 or HTTP/1.1 as the client wishes (ALPN). They are on ports of their own then;
+    /// the port of everything else goes on serving them, too.
+    pub tls: bool,
+    /// How long bytes take to the agent and the callbacks and back. It puts a [`Wire`](super::Wire)
+    /// before each of them.
+    pub rtt: Duration,
+    /// Whether there is a [`Wire`](super::Wire) before the agent and the callbacks even without TLS and
+    /// delay, to break connections on.
+    pub wire: bool,
+    /// The memory of the function in MB, whose share of the CPU it gets as on Lambda, once it asks for
+    /// its first event: 1769 MB have one CPU. Without it, the function has what the machine has.
+    pub cpu_share_mb: Option<u32>,
+    /// How many events the function takes at once, as on Lambda Managed Instances. It becomes the
+    /// function's `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is how classic Lambda works.
+    pub concurrency: u16,
+    /// Which agent answers.
+    pub agent: Agent,
+    /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
+    /// authorizer is.
+    pub authorizer: bool,
+    /// The function's own variables.
+    pub environment: Vec<(String, String)>,
+    /// The limits that AWS sets. Tests shorten them.
+    pub limits: Limits,
+    /// What goes wrong by chance.
+    pub faults: Faults,
+    /// How many entries the journal keeps.
+    pub journal_capacity: usize,
+}
+
+/// Which agent answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// The scripted one: no account is needed.
+    Scripted,
+    /// A real one, which [`Options::environment`] names. The function calls it with this machine's own AWS
+    /// credentials.
+    Real,
+}
+
+impl Options {
+    /// Whether there is a wire before the agent and the callbacks.
+    pub(super) fn has_wires(&self) -> bool {
+        self.tls || self.wire || !self.rtt.is_zero()
+    }
+}
+
+/// The limits of API Gateway's WebSocket APIs and of Lambda.
+///
+/// Sources: the pages "Amazon API Gateway quotas for WebSocket APIs" and "Lambda quotas". Where a
+/// value is not documented, its field says so.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long an integration may take to answer: 29 s, and no request raises it.
+    pub integration_timeout: Duration,
+    /// How long the function may take for one event: 900 s at most.
+    pub function_timeout: Duration,
+    /// How long a connection may be idle: 10 minutes. Messages count, in both directions.
+    pub idle: Duration,
+    /// How long a connection may last: 2 hours.
+    pub lifetime: Duration,
+    /// The largest message, in bytes: 128 KiB. It holds for posts too.
+    pub message_bytes: usize,
+    /// The largest frame, in bytes: 32 KiB. Longer posts go out in several frames.
+    pub frame_bytes: usize,
+    /// How many bytes may wait for a client that reads slowly, before posts to it fail with 429.
+    /// The real size is not documented.
+    pub client_buffer_bytes: usize,
+    /// How long a client's message waits for a function that is between two events. Lambda would
+    /// start another environment meanwhile.
+    pub message_grace: Duration,
+    /// The same for `$connect` and `$disconnect`.
+    pub lifecycle_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            post_latency: Duration::ZERO,
+            tls: false,
+            rtt: Duration::ZERO,
+            wire: false,
+            cpu_share_mb: None,
+            concurrency: 10,
+            agent: Agent::Scripted,
+            authorizer: false,
+            environment: Vec::new(),
+            limits: Limits::default(),
+            faults: Faults::default(),
+            journal_capacity: 100_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            integration_timeout: Duration::from_secs(29),
+            function_timeout: Duration::from_mins(15),
+            idle: Duration::from_mins(10),
+            lifetime: Duration::from_hours(2),
+            message_bytes: 128 * 1024,
+            frame_bytes: 32 * 1024,
+            client_buffer_bytes: 1024 * 1024,
+            message_grace: Duration::from_millis(250),
+            lifecycle_grace: Duration::from_secs(2),
+        }
+    }
+}

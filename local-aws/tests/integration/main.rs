@@ -1,0 +1,13 @@
+//! The local AWS from outside: what a client, a function and AWS's own SDK see of it.
+// Whatever does not hold in a test fails it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod agent;
+mod callbacks;
+mod fault_injection;
+mod gateway;
+// What the kernel does to a connection is asked of Linux, where Lambda runs, too.
+#[cfg(target_os = "linux")]
+mod over_the_wire;
+mod runtime_api;
+mod scenarios;

@@ -1,0 +1,388 @@
+//! The command line of the local AWS.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use agent_relay::access::CREDENTIAL_PREFIX;
+use agent_relay::config::access::{Origins, is_safe_url};
+use anstyle::{AnsiColor, Style};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Parser};
+use local_aws::{
+    AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, Function, FunctionError, Limits, LocalAws, Log,
+    Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where the help lists who may connect.
+const ACCESS: &str = "Who may connect";
+
+/// Where the help lists what makes this machine more like AWS.
+const WIRE: &str = "As between Lambda and AWS";
+
+/// Where the help lists what goes wrong on purpose.
+const FAULTS: &str = "Faults on purpose";
+
+/// Where the help lists the limits.
+const LIMITS: &str = "Limits of AWS, to be shortened";
+
+/// Agent Relay on your own machine: the page, API Gateway's WebSocket side, Lambda's Runtime API and
+/// a scripted Bedrock agent. No AWS account is needed.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = examples())]
+struct Arguments {
+    /// The port on 127.0.0.1 for everything
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+
+    /// How long each post to a client takes, in milliseconds, as over a real network
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    post_latency_ms: u64,
+
+    /// How many turns the function takes at once; 1 is how classic Lambda works
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
+    concurrency: u16,
+
+    /// The access code that clients must have, as in a deployment with `Access` code
+    #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "oidc_issuer", help_heading = ACCESS)]
+    access_code: Option<String>,
+
+    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens
+    #[arg(long, value_name = "URL", requires = "oidc_audience", value_parser = issuer, help_heading = ACCESS)]
+    oidc_issuer: Option<String>,
+
+    /// Whom these tokens must be made out for: their `aud`, or else their `client_id`
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer", value_parser = NonEmptyStringValueParser::new(), help_heading = ACCESS)]
+    oidc_audience: Option<String>,
+
+    /// The origins whose pages may connect, separated by commas [default: the page's own]
+    #[arg(long, value_name = "LIST", value_parser = origins, help_heading = ACCESS)]
+    allowed_origins: Option<String>,
+
+    /// Whether clients may ask for traces
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    allow_trace: bool,
+
+    /// The function reaches the agent and the callbacks over TLS, by HTTP/2 or HTTP/1.1 as it wishes
+    #[arg(long, help_heading = WIRE)]
+    tls: bool,
+
+    /// How long bytes take to the agent and the callbacks and back, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000), help_heading = WIRE)]
+    rtt_ms: u64,
+
+    /// The function has the share of a CPU that Lambda gives to so many MB of memory, once it is ready
+    /// [default: all CPUs; it takes Linux and root's rights]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(128..=10_240), help_heading = WIRE)]
+    cpu_share: Option<u32>,
+
+    /// The share of posts that are refused with 429, from 0 to 1
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    fail_429: f64,
+
+    /// The share of posts that fail with 500
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    fail_5xx: f64,
+
+    /// The share of posts that are never answered
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    hang: f64,
+
+    /// The share of posts that are delivered, but never answered: their connection is closed
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    lose_answers: f64,
+
+    /// The share of clients that vanish in the middle of an answer
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    vanish: f64,
+
+    /// What the chance of all these is drawn from
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FAULTS)]
+    fault_seed: u64,
+
+    /// How long API Gateway waits for the function's answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 29_000, value_parser = clap::value_parser!(u64).range(50..=29_000), help_heading = LIMITS)]
+    integration_timeout_ms: u64,
+
+    /// How long the function may take for one event, in seconds
+    #[arg(long, value_name = "S", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=900), help_heading = LIMITS)]
+    function_timeout_s: u64,
+
+    /// How long a connection may be idle, in seconds
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
+    idle_s: u64,
+
+    /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
+    agent_id: Option<String>,
+
+    /// The id of that agent's alias
+    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id)]
+    agent_alias_id: Option<String>,
+
+    /// An executable to run as the function, such as the bootstrap of cargo-lambda [default: this
+    /// program's own copy of the function]
+    #[arg(long, value_name = "PATH")]
+    function: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    // The child process comes in here: see `Program::Own`.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
+        return local_aws::child(agent_relay::function::main);
+    }
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Why it ends before it is told to.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Function(#[from] FunctionError),
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    let aws = LocalAws::start(arguments.options()).await?;
+    let journal = aws.journal().clone();
+    let mut follower = journal.follow();
+    let mut log = Log::new(anstream::stdout());
+
+    let ended = {
+        let printing = async {
+            loop {
+                let entry = follower.next().await;
+                // A closed output, as of a pipe to `head`, is no reason to stop serving.
+                let _ = log.write(&entry);
+            }
+        };
+        tokio::select! {
+            ended = serve(&aws, &arguments) => ended,
+            () = printing => Ok(()),
+        }
+    };
+    aws.stop().await;
+    while let Some(entry) = follower.try_next() {
+        let _ = log.write(&entry);
+    }
+    ended
+}
+
+/// Runs the function until a signal comes or the function ends.
+async fn serve(aws: &LocalAws, arguments: &Arguments) -> Result<(), Error> {
+    let program = arguments.function.clone().map_or(Program::Own, Program::Executable);
+    let page_origins = aws.page_origins();
+    let mut own_page = Vec::new();
+    if aws.options().authorizer && arguments.allowed_origins.is_none() {
+        own_page.push(("ALLOWED_ORIGINS", &*page_origins));
+    }
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    // The terminal was closed.
+    let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let mut function = tokio::select! {
+        function = Function::start_with(aws, &program, &own_page) => function?,
+        // Dropping the start ends the process, too.
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+        _ = hangup.recv() => return Ok(()),
+    };
+    welcome(aws, arguments);
+    tokio::select! {
+        error = function.exited() => return Err(error.into()),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    function.stop().await;
+    Ok(())
+}
+
+/// Says where everything is.
+fn welcome(aws: &LocalAws, arguments: &Arguments) {
+    const BOLD: Style = Style::new().bold();
+    const LINK: Style = AnsiColor::Cyan.on_default().underline();
+    let (page, socket) = (aws.page_url(), aws.websocket_url());
+    let agent = match (&arguments.agent_id, &arguments.agent_alias_id) {
+        (Some(agent), Some(alias)) => format!("Bedrock's {agent}, alias {alias}"),
+        _ => "scripted; the prompt /help lists what it can do".to_owned(),
+    };
+    let credential = if let Some(code) = &arguments.access_code {
+        format!(" -s agent-relay -s {CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
+    } else if arguments.oidc_issuer.is_some() {
+        format!(
+            " -s agent-relay -s {CREDENTIAL_PREFIX}$(printf %s \"$TOKEN\" | basenc --base64url -w0 | tr -d =)"
+        )
+    } else {
+        String::new()
+    };
+    let likeness = likeness(aws);
+    let text = format!(
+        "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
+           Page       {LINK}{page}{LINK:#}\n  \
+           WebSocket  {socket}\n  \
+           Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
+           Agent      {agent}\n\
+           {likeness}  \
+           Stop       Ctrl-C\n\n"
+    );
+    let mut out = anstream::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The lines about what is as between Lambda and AWS; none by default.
+fn likeness(aws: &LocalAws) -> String {
+    let options = aws.options();
+    let authority = aws.authority_file().map(|file| {
+        let file = file.display();
+        format!("  TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1; the function trusts {file}\n")
+    });
+    let distance = (!options.rtt.is_zero()).then(|| {
+        let rtt = options.rtt.as_millis();
+        format!("  Distance   {rtt} ms to agent and callbacks and back\n")
+    });
+    let cpu_share = options
+        .cpu_share_mb
+        .map(|memory| format!("  CPU        the function has the share of {memory} MB\n"));
+    [authority, distance, cpu_share].into_iter().flatten().collect()
+}
+
+impl Arguments {
+    /// What of them is about the AWS around the function.
+    fn options(&self) -> Options {
+        Options {
+            port: self.port,
+            post_latency: Duration::from_millis(self.post_latency_ms),
+            tls: self.tls,
+            rtt: Duration::from_millis(self.rtt_ms),
+            wire: false,
+            cpu_share_mb: self.cpu_share,
+            concurrency: self.concurrency,
+            agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
+            authorizer: self.access() != "open" || self.allowed_origins.is_some(),
+            environment: self.environment(),
+            limits: Limits {
+                integration_timeout: Duration::from_millis(self.integration_timeout_ms),
+                function_timeout: Duration::from_secs(self.function_timeout_s),
+                idle: Duration::from_secs(self.idle_s),
+                ..Limits::default()
+            },
+            faults: Faults {
+                throttled_posts: self.fail_429,
+                failed_posts: self.fail_5xx,
+                hanging_posts: self.hang,
+                lost_answers: self.lose_answers,
+                vanishing_clients: self.vanish,
+                seed: self.fault_seed,
+                ..Faults::default()
+            },
+            // It runs for days, and the log needs only what is new.
+            journal_capacity: 2_000,
+        }
+    }
+
+    /// Who may connect, in the word of the function's variable.
+    fn access(&self) -> &'static str {
+        match (&self.access_code, &self.oidc_issuer) {
+            (Some(_), _) => "code",
+            (None, Some(_)) => "oidc",
+            (None, None) => "open",
+        }
+    }
+
+    /// The function's own variables. Empty counts as unset, whatever this machine's environment has.
+    fn environment(&self) -> Vec<(String, String)> {
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        let or =
+            |value: &Option<String>, otherwise: &str| value.clone().unwrap_or(otherwise.to_owned());
+        let prompts = match self.agent_id {
+            None => SUGGESTED_PROMPTS.join("|"),
+            Some(_) => "What can you do?".to_owned(),
+        };
+        [
+            ("AGENT_ID", or(&self.agent_id, AGENT_ID)),
+            ("AGENT_ALIAS_ID", or(&self.agent_alias_id, AGENT_ALIAS_ID)),
+            ("ALLOW_TRACE", self.allow_trace.to_string()),
+            ("SUGGESTED_PROMPTS", prompts),
+            ("ACCESS", self.access().to_owned()),
+            ("ACCESS_CODE", given(&self.access_code)),
+            ("OIDC_ISSUER", given(&self.oidc_issuer)),
+            ("OIDC_AUDIENCE", given(&self.oidc_audience)),
+            ("ALLOWED_ORIGINS", given(&self.allowed_origins)),
+            ("WEBSOCKET_URL", String::new()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// Checks an id with Bedrock's pattern, so that a slip shows here and not in the first answer.
+fn agent_id(text: &str) -> Result<String, String> {
+    if (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text.to_owned())
+    } else {
+        Err("Bedrock's ids have at most ten letters and digits, such as ABCDEFGHIJ".to_owned())
+    }
+}
+
+/// Checks what the function would refuse.
+fn issuer(text: &str) -> Result<String, String> {
+    if is_safe_url(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an issuer is an https URL, such as https://login.example.com/".to_owned())
+    }
+}
+
+/// Checks what the function would refuse.
+fn origins(text: &str) -> Result<String, String> {
+    Origins::parse(text).map(|_| text.to_owned())
+}
+
+/// Reads a share.
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.0..=1.0).contains(rate))
+        .ok_or_else(|| "a rate is a number from 0 to 1, such as 0.05".to_owned())
+}
+
+fn examples() -> String {
+    let scenarios = SCENARIOS.map(|(usage, what)| format!("  {usage:<18}{what}\n")).concat();
+    format!(
+        "\
+Examples:
+  cargo run                                     everything, on port 8080
+  cargo run -- --port 9000 --post-latency-ms 20
+  cargo run -- --fail-429 0.05 --fail-5xx 0.01  some posts fail, as they do under load
+  cargo run -- --tls --rtt-ms 20 --cpu-share 256
+                                                as a function of 256 MB, 20 ms away from AWS
+  cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
+  cargo run -- --function target/lambda/agent-relay/bootstrap
+
+What the scripted agent does with these prompts:
+{scenarios}"
+    )
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    const RED: Style = AnsiColor::Red.on_default().bold();
+    let text = format!("{RED}error:{RED:#} {error}\n");
+    let _ = anstream::stderr().write_all(text.as_bytes());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,289 @@
+//! The command `local`: the real binary, with the real function as its child.
+// The helpers below stand outside of tests, where the lints allow them.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use test_support::stage::{ask, numbers, prompt, text};
+use test_support::{Client, soon};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
+
+const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+
+/// The running command.
+struct Local {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// All lines so far.
+    output: String,
+    websocket_url: String,
+    function_pid: u32,
+}
+
+impl Local {
+    /// Starts the command, and waits until it says that it is ready.
+    async fn start(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments).await
+    }
+
+    /// The same with more environment variables.
+    async fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut child = Command::new(LOCAL)
+            .args(["--port", "0"])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (output, websocket_url) = (String::new(), String::new());
+        let mut local = Self { child, lines, output, websocket_url, function_pid: 0 };
+        let started = local.line("started").await;
+        local.function_pid = started.rsplit(' ').next().unwrap().parse().unwrap();
+        let socket = local.line("WebSocket").await;
+        local.websocket_url = socket.split_whitespace().last().unwrap().to_owned();
+        local.line("Stop").await;
+        local
+    }
+
+    /// Reads up to the next line that contains a text, and returns it.
+    async fn line(&mut self, part: &str) -> String {
+        loop {
+            let line = soon(part, self.lines.next_line()).await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("no {part:?} in {}", self.output));
+            self.output += &line;
+            self.output.push('\n');
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for the end: the status, and what is on standard error.
+    async fn ended(&mut self) -> (ExitStatus, String) {
+        let mut errors = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+        (soon("the end", self.child.wait()).await.unwrap(), errors)
+    }
+}
+
+/// Sends a signal, and returns whether there was such a process.
+async fn signal(name: &str, pid: u32) -> bool {
+    let kill = format!("kill -{name} {pid}");
+    let status = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+    status.await.unwrap().success()
+}
+
+/// Whether a process runs. One that has ended may still be there, where nobody asks how it ended.
+async fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    signal("0", pid).await && !stat.contains(") Z ")
+}
+
+async fn run(arguments: &[&str]) -> Output {
+    soon("the end", Command::new(LOCAL).args(arguments).kill_on_drop(true).output()).await.unwrap()
+}
+
+/// One turn: the frames up to the last one of the run.
+async fn turn(url: &str, message: &Value) -> Vec<Value> {
+    let mut client = Client::connect_to(url, &[]).await.unwrap();
+    client.send(message.to_string()).await;
+    let mut frames = Vec::new();
+    loop {
+        let frame: Value = serde_json::from_str(&client.text().await).unwrap();
+        let kind = frame["type"].as_str().unwrap().to_owned();
+        frames.push(frame);
+        if kind == "RUN_FINISHED" || kind == "RUN_ERROR" {
+            return frames;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_is_answered_and_a_signal_stops_everything() {
+    for name in ["INT", "TERM"] {
+        let mut local = Local::start(&[]).await;
+        let prompt = json!({ "prompt": "/tokens 20 200" });
+        let frames = turn(&local.websocket_url, &prompt).await;
+        assert_eq!(frames[0]["type"], "RUN_STARTED");
+        assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
+        let text: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+        assert_eq!(text.split_whitespace().count(), 20);
+        local.line("$disconnect").await;
+
+        let pid = local.child.id().unwrap();
+        assert!(signal(name, pid).await);
+        let (status, errors) = local.ended().await;
+        assert_eq!((status.code(), &*errors), (Some(0), ""), "after SIG{name}");
+        assert!(!signal("0", local.function_pid).await, "the function is still running");
+        // One can watch the turn, and without a terminal there are no colours.
+        for part in ["$connect", "connected", "$default", "RUN_STARTED", "finished", "RUN_FINISHED"]
+        {
+            assert!(local.output.contains(part), "no {part} in {}", local.output);
+        }
+        assert!(!local.output.contains('\u{1b}'), "{}", local.output);
+    }
+}
+
+#[tokio::test]
+async fn another_executable_can_be_the_function() {
+    // The one that is deployed. It is of another package, which a bare `cargo test` builds, too.
+    let program = Path::new(LOCAL).with_file_name("agent-relay");
+    assert!(program.exists(), "run `cargo build` at the root of the repository first");
+    let program = program.to_str().unwrap();
+    let local = Local::start(&["--function", program, "--concurrency", "1"]).await;
+    let url = &local.websocket_url;
+    let input = json!({
+        "threadId": "thread-1",
+        "runId": "run-1",
+        "messages": [{ "id": "m1", "role": "user", "content": "/slow 0" }],
+    });
+    for turns in 1..=2 {
+        let frames = turn(url, &input).await;
+        assert_eq!(frames[0]["runId"], "run-1");
+        let text: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+        assert!(text.contains(&format!("turn {turns} of this conversation")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_the_machine_for_aws_do_not_lead_the_function_away() {
+    let environment = [
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("NO_PROXY", "internal.example"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_PROFILE", "does-not-exist"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ];
+    let local = Local::start_in(&environment, &[]).await;
+    let frames = turn(&local.websocket_url, &json!({ "prompt": "/slow 0" })).await;
+    assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
+}
+
+#[tokio::test]
+async fn the_end_of_the_function_is_the_end_of_everything() {
+    let mut local = Local::start(&[]).await;
+    assert!(signal("KILL", local.function_pid).await);
+    let (status, errors) = local.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.contains("the function ended unexpectedly (signal: 9"), "{errors}");
+}
+
+#[tokio::test]
+async fn the_function_does_not_outlive_a_command_that_was_killed() {
+    let local = Local::start(&[]).await;
+    assert!(signal("KILL", local.child.id().unwrap()).await);
+    let ended = async { while is_running(local.function_pid).await {} };
+    soon("the function's end", ended).await;
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_run_is_named() {
+    let output = run(&["--port", "0", "--function", "/does/not/exist"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.starts_with("error: cannot run the function /does/not/exist: "), "{errors}");
+    assert_eq!(errors.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_port_in_use_gives_one_clear_sentence() {
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let output = run(&["--port", &port]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        format!(
+            "error: port {port} is in use by another program: choose another one with --port\n"
+        ),
+    );
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+}
+
+#[tokio::test]
+async fn slips_in_the_arguments_are_explained() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--agent-id", "ABCDEFGHIJ"], "--agent-alias-id"),
+        (&["--agent-alias-id", "ABCDEFGHIJ"], "--agent-id"),
+        (&["--agent-id", "arn:aws:bedrock:x", "--agent-alias-id", "A"], "ten letters and digits"),
+        (&["--concurrency", "0"], "1..=1600"),
+        (&["--post-latency-ms", "soon"], "--post-latency-ms"),
+    ];
+    for (arguments, reason) in cases {
+        let output = run(arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}
+
+#[tokio::test]
+async fn help_has_examples_and_scenarios() {
+    let output = run(&["--help"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for (usage, _) in local_aws::SCENARIOS {
+        assert!(help.contains(usage), "no {usage} in {help}");
+    }
+    assert!(help.contains("cargo run -- --port 9000"), "{help}");
+}
+
+#[tokio::test]
+async fn the_command_checks_and_explains_what_makes_it_like_aws() {
+    for (arguments, reason) in [
+        (["--rtt-ms", "1001"], "0..=1000"),
+        (["--cpu-share", "127"], "128..=10240"),
+        (["--cpu-share", "10241"], "128..=10240"),
+    ] {
+        let output = run(&arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+    let help = String::from_utf8(run(&["--help"]).await.stdout).unwrap();
+    for option in ["--tls", "--rtt-ms", "--cpu-share"] {
+        assert!(help.contains(option), "no {option} in {help}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_says_that_tls_is_on() {
+    let mut child = Command::new(LOCAL)
+        .args(["--port", "0", "--tls", "--rtt-ms", "3"])
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut welcome = String::new();
+    while !welcome.contains("Ctrl-C") {
+        welcome += &soon("a line", lines.next_line()).await.unwrap().unwrap();
+        welcome.push('\n');
+    }
+    assert!(
+        welcome.contains("TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1"),
+        "{welcome}"
+    );
+    assert!(welcome.contains("Distance   3 ms to agent and callbacks and back"), "{welcome}");
+    let url = welcome.lines().find(|line| line.contains("WebSocket")).unwrap();
+    let url = url.split_whitespace().last().unwrap();
+    let mut client = Client::connect_to(url, &[]).await.unwrap();
+    let frames: Vec<Value> = ask(&mut client, &prompt("/tokens 20 200")).await;
+    assert_eq!(text(&frames), numbers(20));
+
+    let authority = welcome.split("trusts ").nth(1).unwrap().lines().next().unwrap();
+    assert!(Path::new(authority).exists());
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    assert!(soon("the end", child.wait()).await.unwrap().success());
+    assert!(!Path::new(authority).exists());
+}

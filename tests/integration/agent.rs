@@ -1,0 +1,66 @@
+//! The agent's client, over real sockets.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use agent_relay::agent::{Agent, AgentEvent};
+use agent_relay::config::Config;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
+use futures::StreamExt as _;
+use local_aws::{LocalAws, Options};
+use test_support::{soon, start};
+
+use crate::runs::run;
+
+/// An SDK configuration that ends a stream after one second without data, where the default is 20.
+async fn impatient(aws: &LocalAws) -> SdkConfig {
+    let protection =
+        StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(1)).build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .endpoint_url(aws.agent_url())
+        .stalled_stream_protection(protection)
+        .load()
+        .await
+}
+
+/// Why the test below can't fail with this SDK: its generated code puts the interceptor that ends
+/// stalled streams into every operation but those with event streams. Should a later SDK put it
+/// there, too, this test fails, and the setting that the one below watches begins to matter.
+#[tokio::test]
+async fn the_sdk_leaves_event_streams_unprotected() {
+    let aws = start(Options::default()).await;
+    let client = aws_sdk_bedrockagentruntime::Client::new(&impatient(&aws).await);
+    let sent = client
+        .invoke_agent()
+        .agent_id("LOCALAGENT")
+        .agent_alias_id("LOCALALIAS")
+        .session_id("thread-1")
+        .input_text("/slow 6")
+        .send();
+    let mut completion = soon("the response", sent).await.unwrap().completion;
+    while soon("an event", completion.recv()).await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn an_agent_may_be_silent() {
+    let aws = start(Options::default()).await;
+    let config = Config::from_lookup(|name| match name {
+        "AGENT_ID" => Some("LOCALAGENT".to_owned()),
+        "AGENT_ALIAS_ID" => Some("LOCALALIAS".to_owned()),
+        _ => None,
+    });
+    let agent = Agent::new(&impatient(&aws).await, &config.unwrap());
+    let run = run("/slow 6");
+    let mut events = pin!(agent.invoke(&run));
+    let mut text = Vec::new();
+    while let Some(event) = soon("an event", events.next()).await {
+        let AgentEvent::Chunk { bytes, .. } = event.unwrap() else { continue };
+        text.extend(bytes);
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("of silence"), "{text}");
+}

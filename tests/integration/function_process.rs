@@ -1,0 +1,127 @@
+//! The function's process on the local AWS: over TLS, frozen, held back, ended.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use local_aws::{Event, Limits, Options, Route, cpu_share_is_possible};
+use rustix::process::{Pid, Signal, kill_process};
+use test_support::soon;
+use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text};
+
+#[tokio::test]
+async fn a_turn_goes_over_tls_and_a_delay() {
+    let rtt = Duration::from_millis(5);
+    let stage = Stage::set(Options { tls: true, rtt, ..Options::default() }).await;
+    let frames = stage.ask(&prompt("/tokens 50 100")).await;
+    assert_eq!(text(&frames), numbers(50));
+    assert!(stage.aws.callback_wire().unwrap().connections_accepted() >= 1);
+    assert_eq!(stage.aws.agent_wire().unwrap().connections_accepted(), 1);
+    let Stage { aws, function } = stage;
+    function.stop().await;
+    aws.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws() {
+    // Nobody waits for a function that is busy, so the event is handed out at once or never.
+    let limits = Limits { message_grace: Duration::from_millis(20), ..Limits::default() };
+    let options = Options { concurrency: 1, limits, ..Options::default() };
+    let stage = Stage::set(options).await;
+    let mut client = stage.client().await;
+    ask(&mut client, &prompt("/tokens 3 200")).await;
+    for _ in 0..3 {
+        stage.asks_for_an_event().await;
+        stage.function.freeze().await.unwrap();
+        assert_eq!(states(&stage), ['T']);
+        let from = stage.aws.journal().entries().last().unwrap().index;
+        client.send(prompt("/tokens 20 200").to_string()).await;
+        let after = async |what, fits: fn(&Event) -> bool| {
+            soon(what, stage.aws.journal().wait_for_after(from, fits)).await.index
+        };
+        let invoked = after("the event", |event| {
+            matches!(event, Event::Invoked { route: Route::Default, .. })
+        });
+        let invoked = invoked.await;
+        assert_eq!(states(&stage), ['T']);
+        stage.function.thaw().unwrap();
+        let frames = frames_of_one_run(&mut client).await;
+        assert_eq!(text(&frames), numbers(20));
+        let thawed = after("the thaw", |event| matches!(event, Event::FunctionThawed { .. })).await;
+        let responded = after("the response", |event| matches!(event, Event::Responded { .. }));
+        assert!(invoked < thawed && thawed < responded.await);
+    }
+}
+
+/// The states in which the function's threads are, each once.
+fn states(stage: &Stage) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{}/task", stage.function.pid())).unwrap();
+    let of_one = |thread: std::io::Result<fs::DirEntry>| {
+        let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    };
+    let mut states: Vec<char> = threads.map(of_one).collect();
+    states.sort_unstable();
+    states.dedup();
+    states
+}
+
+#[tokio::test]
+async fn a_function_that_has_ended_cannot_be_frozen() {
+    let mut stage = Stage::sequential().await;
+    let pid = i32::try_from(stage.function.pid()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    soon("the end", stage.function.exited()).await;
+    assert_eq!(stage.function.freeze().await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(stage.function.thaw().unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_function_is_held_back_before_its_first_event() {
+    if let Err(reason) = cpu_share_is_possible() {
+        eprintln!("NOT TESTED: this machine gives no process a share of the CPU: {reason}");
+        return;
+    }
+    let options = Options { concurrency: 1, cpu_share_mb: Some(256), ..Options::default() };
+    let stage = Stage::set(options).await;
+    let directory = stage.function.cpu_share_directory().unwrap().to_path_buf();
+    let read = |name: &str| fs::read_to_string(directory.join(name));
+    // 256 / 1769 of 100 ms.
+    match read("cpu.cfs_quota_us") {
+        Ok(quota) => assert_eq!(
+            (quota.trim(), read("cpu.cfs_period_us").unwrap().trim()),
+            ("14471", "100000")
+        ),
+        Err(_) => assert_eq!(read("cpu.max").unwrap().trim(), "14471 100000"),
+    }
+    let held = read("cgroup.procs").unwrap();
+    assert_eq!(held.trim(), stage.function.pid().to_string());
+
+    assert_eq!(text(&stage.ask(&prompt("/tokens 20 200")).await), numbers(20));
+    let events = stage.aws.journal().events();
+    let position = |fits: fn(&Event) -> bool| events.iter().position(fits).unwrap();
+    let asked = position(|event| matches!(event, Event::NextPolled));
+    let held = position(|event| {
+        matches!(event, Event::FunctionHeldBack { quota_us: 14_471, period_us: 100_000, .. })
+    });
+    let invoked = position(|event| matches!(event, Event::Invoked { .. }));
+    assert!(asked < held && held < invoked);
+
+    stage.function.stop().await;
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn a_function_that_is_dropped_leaves_no_control_group() {
+    if let Err(reason) = cpu_share_is_possible() {
+        eprintln!("NOT TESTED: this machine gives no process a share of the CPU: {reason}");
+        return;
+    }
+    let options = Options { cpu_share_mb: Some(128), ..Options::default() };
+    let Stage { function, .. } = Stage::set(options).await;
+    function.freeze().await.unwrap();
+    let directory = function.cpu_share_directory().unwrap().to_path_buf();
+    assert!(directory.exists());
+    drop(function);
+    assert!(!directory.exists());
+}

@@ -1,0 +1,612 @@
+//! The promises of the relay, over any script of an agent and any timing of posts, under a paused
+//! clock: no test here takes longer for a slow connection.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use agent_relay::agent::AgentEvent;
+use agent_relay::agui::{Event, RunIds};
+use agent_relay::connection::{Connection, PostError};
+use agent_relay::error::{ErrorCode, Failure};
+use agent_relay::relay::outbox::{LARGEST_FRAME, Outbox};
+use agent_relay::relay::{Limits, Outcome, Summary, relay};
+use agent_relay::request::{Input, Run};
+use futures::stream::{self, StreamExt as _};
+use proptest::prelude::*;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_stream::Stream;
+
+/// A connection that takes each post as long as it is told to, and keeps what was delivered.
+struct Recorder {
+    started: Instant,
+    latencies: Vec<Duration>,
+    gone_after: Option<usize>,
+    posts: Mutex<Vec<Post>>,
+}
+
+#[derive(Clone, Debug)]
+struct Post {
+    begun: Duration,
+    ended: Option<Duration>,
+    bytes: usize,
+    frame: Value,
+}
+
+impl Recorder {
+    /// The latencies are taken in turn, over and over.
+    fn taking(latencies: &[u64]) -> Self {
+        Self {
+            started: Instant::now(),
+            latencies: latencies.iter().map(|ms| Duration::from_millis(*ms)).collect(),
+            gone_after: None,
+            posts: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn posts(&self) -> Vec<Post> {
+        self.posts.lock().unwrap().clone()
+    }
+
+    fn frames(&self) -> Vec<Value> {
+        self.posts().into_iter().map(|post| post.frame).collect()
+    }
+}
+
+impl Connection for Recorder {
+    async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+        let number = {
+            let mut posts = self.posts.lock().unwrap();
+            assert!(posts.last().is_none_or(|last| last.ended.is_some()), "two posts at once");
+            if self.gone_after == Some(posts.len()) {
+                return Err(PostError::Gone);
+            }
+            posts.push(Post {
+                begun: self.started.elapsed(),
+                ended: None,
+                bytes: frame.len(),
+                frame: serde_json::from_slice(&frame).unwrap(),
+            });
+            posts.len() - 1
+        };
+        sleep(self.latencies[number % self.latencies.len()]).await;
+        self.posts.lock().unwrap()[number].ended = Some(self.started.elapsed());
+        Ok(1)
+    }
+}
+
+fn run(trace: bool) -> Run {
+    Run {
+        thread_id: "thread-1".to_owned(),
+        run_id: "run-1".to_owned(),
+        request_id: "request-1".to_owned(),
+        session_id: "thread-1".to_owned(),
+        memory_id: None,
+        input: Input::Prompt("hello".to_owned()),
+        trace,
+        session_attributes: BTreeMap::new(),
+        prompt_session_attributes: BTreeMap::new(),
+        end_session: false,
+    }
+}
+
+fn limits() -> Limits {
+    let now = Instant::now();
+    Limits {
+        keepalive: Duration::from_secs(30),
+        deadline: now + Duration::from_secs(800),
+        hard_deadline: now + Duration::from_secs(805),
+        shutdown_grace: Duration::from_millis(1500),
+        outbox_bytes: Limits::OUTBOX_BYTES,
+    }
+}
+
+fn chunk(bytes: impl Into<Vec<u8>>) -> AgentEvent {
+    AgentEvent::Chunk { bytes: bytes.into(), citations: None }
+}
+
+fn json(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+/// What an agent says, each after a pause.
+type Script = Vec<(Duration, Result<AgentEvent, Failure>)>;
+
+/// An agent that follows a script.
+fn agent(script: Script) -> impl Stream<Item = Result<AgentEvent, Failure>> {
+    stream::iter(script).then(|(pause, event)| async move {
+        // A pause of no length would still let time pass to the next tick of the clock.
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        event
+    })
+}
+
+fn every(pause_ms: u64, events: Vec<AgentEvent>) -> Script {
+    events.into_iter().map(|event| (Duration::from_millis(pause_ms), Ok(event))).collect()
+}
+
+/// What the client makes of the frames: fragments joined, in order.
+fn joined(frames: &[Value]) -> Vec<Value> {
+    let pieces = RefCell::new(String::new());
+    frames
+        .iter()
+        .filter_map(|frame| {
+            if frame["name"] != "relay.fragment" {
+                assert!(pieces.borrow().is_empty(), "a frame between fragments");
+                return Some(frame.clone());
+            }
+            let value = &frame["value"];
+            pieces.borrow_mut().push_str(value["data"].as_str().unwrap());
+            if value["index"].as_u64().unwrap() + 1 < value["count"].as_u64().unwrap() {
+                return None;
+            }
+            Some(serde_json::from_str(&pieces.take()).unwrap())
+        })
+        .collect()
+}
+
+fn text(frames: &[Value]) -> String {
+    frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
+}
+
+/// The text of each frame that has some.
+fn deltas(recorder: &Recorder) -> Vec<String> {
+    let frames = recorder.frames();
+    frames.iter().filter_map(|frame| Some(frame["delta"].as_str()?.to_owned())).collect()
+}
+
+fn is_terminal(frame: &Value) -> bool {
+    matches!(frame["type"].as_str().unwrap(), "RUN_FINISHED" | "RUN_ERROR")
+}
+
+/// What holds for the frames of every run.
+fn check_frames(frames: &[Value]) {
+    for (seq, frame) in frames.iter().enumerate() {
+        assert_eq!(frame["metadata"]["relay"]["seq"], seq, "{frame}");
+        assert_eq!(frame["metadata"]["relay"]["runId"], "run-1", "{frame}");
+        assert_ne!(frame["delta"], "", "an empty piece of text");
+    }
+    assert_eq!(frames[0]["type"], "RUN_STARTED");
+    let terminal = frames.iter().position(is_terminal);
+    assert_eq!(terminal, Some(frames.len() - 1), "one terminal frame, and it is the last");
+}
+
+/// One thing that a scripted agent says.
+#[derive(Clone, Debug)]
+enum Step {
+    Text(usize),
+    Trace(usize),
+    Cited(usize),
+    Unknown,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let step = prop_oneof![
+        12 => (0_usize..40).prop_map(Step::Text),
+        2 => (0_usize..20_000).prop_map(Step::Text),
+        2 => (0_usize..200).prop_map(Step::Trace),
+        1 => (0_usize..90_000).prop_map(Step::Trace),
+        1 => (0_usize..40).prop_map(Step::Cited),
+        1 => Just(Step::Unknown),
+    ];
+    let pause = prop_oneof![3 => Just(0_u64), 2 => 1_u64..30, 1 => 30_u64..3000];
+    prop::collection::vec((pause, step), 0..60)
+}
+
+/// Text with characters of one to four bytes, and with such as JSON escapes.
+fn any_text() -> impl Strategy<Value = String> {
+    let char = prop_oneof![
+        6 => prop::char::range('a', 'z'),
+        2 => any::<char>(),
+        1 => Just('é'),
+        1 => Just('漢'),
+        1 => Just('😀'),
+        1 => prop::sample::select(vec!['"', '\\', '\n', '\t', '\u{0}', '\u{7f}', '\u{2028}']),
+    ];
+    let times = prop_oneof![20 => 1_usize..4, 1 => 1_usize..300];
+    (prop::collection::vec(char, 1..400), times)
+        .prop_map(|(chars, times)| chars.iter().collect::<String>().repeat(times))
+}
+
+/// Plays `steps`, whose text is cut from `text` wherever they say, and returns what must arrive.
+fn play(steps: &[(u64, Step)], text: &str) -> (Script, Vec<String>) {
+    let (mut script, mut expected) = (Vec::new(), Vec::new());
+    let mut rest = text.as_bytes();
+    let mut take = |length: usize| {
+        let (head, tail) = rest.split_at(length.min(rest.len()));
+        rest = tail;
+        head.to_vec()
+    };
+    for (number, (pause, step)) in steps.iter().enumerate() {
+        let event = match step {
+            Step::Text(length) => chunk(take(*length)),
+            Step::Trace(size) => {
+                let body =
+                    format!("{{\"number\":{number},\"x\":\"{}\"}}", "\\\"é".repeat(size / 4));
+                expected.push(format!("{{\"trace\":{body}}}"));
+                AgentEvent::Trace { json: json(&body), usage: None }
+            }
+            Step::Cited(length) => {
+                expected.push(format!("[{number}]"));
+                let citations = Some(json(&format!("[{number}]")));
+                AgentEvent::Chunk { bytes: take(*length), citations }
+            }
+            Step::Unknown => {
+                expected.push(format!("{{\"novelty\":{number}}}"));
+                let json = json(&number.to_string());
+                AgentEvent::Other { name: "novelty".to_owned(), json }
+            }
+        };
+        script.push((Duration::from_millis(*pause), Ok(event)));
+    }
+    script.push((Duration::ZERO, Ok(chunk(take(usize::MAX)))));
+    (script, expected)
+}
+
+/// Everything but the text, in the order in which it arrived.
+fn others(frames: &[Value]) -> Vec<String> {
+    frames
+        .iter()
+        .filter_map(|frame| match frame["type"].as_str().unwrap() {
+            "RAW" if frame["source"] == "bedrock-agent" => Some(frame["event"].to_string()),
+            "CUSTOM" => Some(frame["value"]["citations"].to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn paused<T>(future: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap().block_on(future)
+}
+
+/// So many cases, unless `PROPTEST_CASES` says otherwise.
+fn cases(usual: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(wanted.unwrap_or(usual))
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    #[test]
+    fn everything_arrives_unchanged_and_in_order_for_any_cutting_and_any_timing(
+        text in any_text(),
+        steps in steps(),
+        latencies in prop::collection::vec(prop_oneof![Just(0), 1_u64..60, 60_u64..4000], 1..12),
+    ) {
+        let (script, expected) = play(&steps, &text);
+        let (summary, posts) = paused(async {
+            let recorder = Recorder::taking(&latencies);
+            let summary = relay(&run(true), agent(script), &recorder, &limits(), pending()).await;
+            (summary, recorder.posts())
+        });
+        prop_assert!(matches!(summary.outcome, Outcome::Finished));
+        prop_assert!(posts.iter().all(|post| post.bytes <= LARGEST_FRAME));
+        let frames: Vec<Value> = posts.into_iter().map(|post| post.frame).collect();
+        check_frames(&frames);
+        let frames = joined(&frames);
+        prop_assert_eq!(self::text(&frames), text);
+        let expected: Vec<String> =
+            expected.iter().map(|json| serde_json::from_str::<Value>(json).unwrap().to_string()).collect();
+        prop_assert_eq!(others(&frames), expected);
+    }
+
+    #[test]
+    fn no_frame_is_larger_than_allowed_whatever_the_limit(
+        text in any_text(),
+        largest in 260_usize..700,
+        trace in 0_usize..2000,
+    ) {
+        let ids = RunIds { run_id: "run-1".to_owned(), message_id: "message-1".to_owned() };
+        let mut outbox = Outbox::new(ids, largest);
+        let body = format!("{{\"x\":\"{}\"}}", "\\\\é\\n".repeat(trace));
+        outbox.push(Event::Agent { name: "trace".to_owned(), json: json(&body) });
+        outbox.push(Event::Text(text.clone()));
+        let mut frames: Vec<Value> = Vec::new();
+        while let Some(frame) = outbox.next_frame() {
+            prop_assert!(frame.len() <= largest, "{} bytes", frame.len());
+            frames.push(serde_json::from_slice(&frame).unwrap());
+        }
+        prop_assert_eq!(outbox.weight(), 0);
+        let frames = joined(&frames);
+        prop_assert_eq!(self::text(&frames), text);
+        prop_assert_eq!(&frames[0]["event"]["trace"], &serde_json::from_str::<Value>(&body).unwrap());
+    }
+}
+
+async fn relayed(script: Script, recorder: &Recorder) -> Summary {
+    relay(&run(true), agent(script), recorder, &limits(), pending()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_posted_at_once_when_no_post_is_in_flight() {
+    let recorder = Recorder::taking(&[5]);
+    relayed(every(100, vec![chunk("a"), chunk("b"), chunk("c")]), &recorder).await;
+    let begun: Vec<u128> = recorder.posts().iter().map(|post| post.begun.as_millis()).collect();
+    // The start, three chunks 100 ms apart, and the end behind the last.
+    assert_eq!(begun, [0, 100, 200, 300, 305]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_that_come_together_are_posted_together() {
+    let recorder = Recorder::taking(&[20]);
+    let mut script = every(0, "abcdef".bytes().map(|letter| chunk([letter])).collect());
+    for pause in [0, 3] {
+        script[pause].0 = Duration::from_millis(100);
+    }
+    // A connection is a task of its own, which reads one ahead.
+    let (read, mut events) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut script = pin!(agent(script));
+        while let Some(event) = script.next().await {
+            read.send(event).await.unwrap();
+        }
+    });
+    let events = stream::poll_fn(move |context| events.poll_recv(context));
+    relay(&run(true), events, &recorder, &limits(), pending()).await;
+    assert_eq!(deltas(&recorder), ["abc", "def"]);
+    let begun: Vec<u128> = recorder.posts().iter().map(|post| post.begun.as_millis()).collect();
+    assert_eq!(begun, [0, 100, 200, 220]);
+}
+
+#[tokio::test]
+async fn a_flood_does_not_hold_up_the_posts() {
+    /// Keeps the lengths of posts, which take no time.
+    #[derive(Default)]
+    struct Immediate(Mutex<Vec<usize>>);
+    impl Connection for Immediate {
+        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+            self.0.lock().unwrap().push(frame.len());
+            Ok(1)
+        }
+    }
+    let connection = Immediate::default();
+    let flood = every(0, (0..3000).map(|_| chunk([b'x'; 20])).collect());
+    relay(&run(true), agent(flood), &connection, &limits(), pending()).await;
+    // 60 KB, none of which ever had to be waited for.
+    let lengths = connection.0.into_inner().unwrap();
+    assert!(lengths.iter().all(|length| *length < 15_000), "{lengths:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_that_arrives_during_a_post_becomes_one_frame() {
+    let recorder = Recorder::taking(&[22]);
+    let letters: Vec<AgentEvent> = (b'a'..=b'j').map(|letter| chunk([letter])).collect();
+    relayed(every(5, letters), &recorder).await;
+    assert_eq!(deltas(&recorder), ["abcd", "efgh", "ij"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chunk_is_at_most_two_posts_behind_at_any_rate() {
+    for pause in [1, 3, 7, 20] {
+        let recorder = Recorder::taking(&[20]);
+        let chunks: Vec<AgentEvent> = (0..500).map(|n| chunk(format!("{n},"))).collect();
+        relayed(every(pause, chunks), &recorder).await;
+        let mut arrived = String::new();
+        for post in recorder.posts() {
+            let Some(delta) = post.frame["delta"].as_str() else { continue };
+            let first = arrived.matches(',').count() as u64;
+            arrived.push_str(delta);
+            let said = Duration::from_millis(pause * (first + 1));
+            let lag = post.ended.unwrap().saturating_sub(said);
+            assert!(lag <= Duration::from_millis(40), "every {pause} ms: {lag:?} behind");
+        }
+        assert_eq!(arrived.matches(',').count(), 500);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_outbox_stops_the_reading_until_there_is_room() {
+    let recorder = Recorder::taking(&[1000]);
+    let read = RefCell::new(0_usize);
+    let most_ahead = RefCell::new(0_usize);
+    let events = stream::iter(0..200).map(|_| {
+        *read.borrow_mut() += 1000;
+        let posted: usize = text(&recorder.frames()).len();
+        let ahead = *read.borrow() - posted;
+        most_ahead.replace_with(|most| ahead.max(*most));
+        Ok(chunk("x".repeat(1000)))
+    });
+    let limits = Limits { outbox_bytes: 10_000, ..limits() };
+    let summary = relay(&run(false), events, &recorder, &limits, pending()).await;
+    assert!(matches!(summary.outcome, Outcome::Finished));
+    assert_eq!(text(&recorder.frames()).len(), 200_000);
+    // What is ahead of the posts is the limit, one event over it, and what is in flight.
+    assert!(*most_ahead.borrow() <= 11_000 + LARGEST_FRAME, "{most_ahead:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gone_client_frees_the_agent_at_once() {
+    struct Dropped<'a>(&'a RefCell<bool>);
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            self.0.replace(true);
+        }
+    }
+    let dropped = RefCell::new(false);
+    let guard = Dropped(&dropped);
+    let events = stream::unfold(guard, |guard| async {
+        sleep(Duration::from_millis(100)).await;
+        Some((Ok(chunk("more ")), guard))
+    });
+    let recorder = Recorder { gone_after: Some(3), ..Recorder::taking(&[5]) };
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    assert!(matches!(summary.outcome, Outcome::ClientGone));
+    assert!(*dropped.borrow());
+    assert_eq!(recorder.posts().len(), 3);
+    assert_eq!(recorder.started.elapsed(), Duration::from_millis(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_gone_at_the_first_frame_ends_the_run() {
+    let recorder = Recorder { gone_after: Some(0), ..Recorder::taking(&[5]) };
+    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), pending()).await;
+    assert!(matches!(summary.outcome, Outcome::ClientGone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_agent_gets_all_the_time_and_the_client_a_keepalive() {
+    let recorder = Recorder::taking(&[5]);
+    let script = vec![(Duration::from_secs(100), Ok(chunk("at last")))];
+    relayed(script, &recorder).await;
+    let frames = recorder.frames();
+    check_frames(&frames);
+    let kinds: Vec<&str> = frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["RUN_STARTED", "RAW", "RAW", "RAW", "TEXT_MESSAGE_CHUNK", "RUN_FINISHED"]);
+    assert_eq!(frames[1]["source"], "relay");
+    assert_eq!(frames[1]["event"], serde_json::json!({"keepalive": {}}));
+    let begun: Vec<u64> = recorder.posts().iter().map(|post| post.begun.as_secs()).collect();
+    assert_eq!(begun, [0, 30, 60, 90, 100, 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_the_text_so_far_is_delivered_before_the_error() {
+    let recorder = Recorder::taking(&[50]);
+    let mut script = every(5, vec![chunk("one "), chunk("two "), chunk(b"thr\xc3")]);
+    script.push((Duration::ZERO, Err(Failure::new(ErrorCode::Throttling))));
+    let summary = relayed(script, &recorder).await;
+    let Outcome::Failed(failure) = summary.outcome else { panic!("{summary:?}") };
+    assert_eq!(failure.code, ErrorCode::Throttling);
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert!(text(&frames).starts_with("one two thr"));
+    let last = frames.last().unwrap();
+    assert_eq!(last["code"], "throttling");
+    assert_eq!(last["metadata"]["relay"]["retryable"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_the_run_in_good_order() {
+    let recorder = Recorder::taking(&[5]);
+    let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    assert!(matches!(summary.outcome, Outcome::Failed(_)));
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(text(&frames), "so far");
+    assert_eq!(frames.last().unwrap()["code"], "deadline");
+    assert_eq!(recorder.posts().last().unwrap().begun, Duration::from_secs(800));
+}
+
+#[tokio::test(start_paused = true)]
+async fn posts_that_hang_do_not_outlast_the_function() {
+    struct Hanging;
+    impl Connection for Hanging {
+        async fn post(&self, _: Vec<u8>) -> Result<u32, PostError> {
+            pending().await
+        }
+    }
+    let started = Instant::now();
+    let summary = relay(&run(false), stream::pending(), &Hanging, &limits(), pending()).await;
+    assert!(matches!(summary.outcome, Outcome::OutOfTime));
+    assert_eq!(started.elapsed(), Duration::from_secs(805));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_that_was_not_asked_for_stays_here() {
+    let recorder = Recorder::taking(&[5]);
+    let script = every(1, vec![AgentEvent::Trace { json: json("{}"), usage: None }, chunk("text")]);
+    relay(&run(false), agent(script), &recorder, &limits(), pending()).await;
+    assert!(recorder.frames().iter().all(|frame| frame["type"] != "RAW"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_says_what_the_run_amounted_to() {
+    let recorder = Recorder::taking(&[5]);
+    relayed(every(100, vec![chunk("a"), chunk("b")]), &recorder).await;
+    let last = recorder.frames().pop().unwrap();
+    assert_eq!(
+        last["metadata"]["relay"]["stats"],
+        serde_json::json!({"chunks": 2, "frames": 4, "firstChunkMs": 100, "totalMs": 200})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_says_nothing_still_ends() {
+    let recorder = Recorder::taking(&[5]);
+    relayed(Vec::new(), &recorder).await;
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(frames.len(), 2);
+    let stats = &frames[1]["metadata"]["relay"]["stats"];
+    assert_eq!(*stats, serde_json::json!({"chunks": 0, "frames": 2, "totalMs": 0}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_one_run_in_good_order() {
+    let recorder = Recorder::taking(&[50]);
+    let events = stream::iter(0..4).then(|n| async move {
+        sleep(Duration::from_millis(10)).await;
+        assert!(n < 3, "nobody expected this");
+        Ok(chunk(format!("{n} ")))
+    });
+    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    let Outcome::Failed(failure) = summary.outcome else { panic!("{summary:?}") };
+    assert_eq!(failure.source.unwrap().to_string(), "a panic: nobody expected this");
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(text(&frames), "0 1 2 ");
+    assert_eq!(frames.last().unwrap()["code"], "internal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_the_end_waits_leaves_one_terminal_frame() {
+    struct Panicking(Recorder, AtomicU32);
+    impl Connection for Panicking {
+        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+            let number = self.1.fetch_add(1, Ordering::Relaxed);
+            assert!(number != 1, "the second post");
+            self.0.post(frame).await
+        }
+    }
+    let connection = Panicking(Recorder::taking(&[50]), AtomicU32::new(0));
+    let events = stream::iter([Ok(chunk("lost"))]);
+    relay(&run(false), events, &connection, &limits(), pending()).await;
+    let frames = connection.0.frames();
+    let terminal: Vec<&Value> = frames.iter().filter(|frame| is_terminal(frame)).collect();
+    assert_eq!(terminal.len(), 1, "{frames:?}");
+    assert_eq!(terminal[0]["code"], "internal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_the_run_in_good_order() {
+    let recorder = Recorder::taking(&[50]);
+    let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
+    let shutdown = sleep(Duration::from_secs(5));
+    relay(&run(false), events, &recorder, &limits(), shutdown).await;
+    let frames = recorder.frames();
+    check_frames(&frames);
+    assert_eq!(text(&frames), "so far");
+    let last = frames.last().unwrap();
+    assert_eq!(last["code"], "internal");
+    assert!(last["message"].as_str().unwrap().contains("shut down"));
+    assert_eq!(recorder.posts().last().unwrap().begun, Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_posts_that_hang() {
+    let recorder = Recorder::taking(&[60_000]);
+    let shutdown = sleep(Duration::from_secs(5));
+    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), shutdown).await;
+    assert!(matches!(summary.outcome, Outcome::OutOfTime));
+    assert_eq!(recorder.started.elapsed(), Duration::from_millis(6500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_agent_costs_as_many_posts_as_fit_in_one_after_another() {
+    let recorder = Recorder::taking(&[20]);
+    let script = every(5, (1..=2000).map(|n| chunk(format!("{n} "))).collect());
+    relayed(script, &recorder).await;
+    // The beginning of the run, a post for every 20 ms of the agent's 10 s, its last words, the end.
+    assert_eq!(recorder.posts().len(), 503);
+}

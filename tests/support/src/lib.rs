@@ -1,0 +1,152 @@
+//! What the tests share: the local AWS with the function that is deployed, a function made of a few
+//! lines, a WebSocket client, an OpenID provider.
+// Whatever does not hold here fails the test that uses it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+pub mod issuer;
+pub mod stage;
+pub mod turn;
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use local_aws::{Entry, Event, LocalAws, Options};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// How long anything may take before a test fails: a guard against hanging, never a measure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A future that must end soon.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(PATIENCE, future).await;
+    ended.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// The local AWS without a function.
+pub async fn start(options: Options) -> LocalAws {
+    LocalAws::start(options).await.expect("the local AWS starts")
+}
+
+/// Waits for an entry of the journal.
+pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Event) -> bool) -> Entry {
+    soon(what, aws.journal().wait_for(fits)).await
+}
+
+/// The client side of the Runtime API: what any custom runtime does, over real HTTP.
+#[derive(Clone)]
+pub struct Runtime {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// An event that the function has taken.
+pub struct Invocation {
+    pub request_id: String,
+    pub headers: reqwest::header::HeaderMap,
+    pub event: Value,
+}
+
+impl Runtime {
+    pub fn new(aws: &LocalAws) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, base: format!("http://{}/2018-06-01/runtime", aws.address()) }
+    }
+
+    /// Asks for the next event.
+    pub async fn next(&self) -> Invocation {
+        let request = self.http.get(format!("{}/invocation/next", self.base)).send();
+        let response = soon("the next event", request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let headers = response.headers().clone();
+        let request_id = headers["lambda-runtime-aws-request-id"].to_str().unwrap().to_owned();
+        Invocation { request_id, headers, event: response.json().await.unwrap() }
+    }
+
+    /// Answers an event, and returns the status of the Runtime API.
+    pub async fn respond(&self, request_id: &str, answer: &Value) -> u16 {
+        self.post(&format!("invocation/{request_id}/response"), answer).await
+    }
+
+    /// Posts anything to a path of the Runtime API.
+    pub async fn post(&self, path: &str, body: &Value) -> u16 {
+        let request = self.http.post(format!("{}/{path}", self.base)).json(body).send();
+        soon("the Runtime API", request).await.unwrap().status().as_u16()
+    }
+
+    /// Takes one event, which must be of this route, and answers it with 200.
+    pub async fn accept(&self, route: &str) -> Value {
+        let invocation = self.next().await;
+        assert_eq!(invocation.event["requestContext"]["routeKey"], route);
+        assert_eq!(self.respond(&invocation.request_id, &ok()).await, 202);
+        invocation.event
+    }
+}
+
+pub fn ok() -> Value {
+    json!({ "statusCode": 200 })
+}
+
+/// A WebSocket client.
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub protocol: Option<String>,
+}
+
+impl Client {
+    /// Connects while `runtime` accepts the connection; returns the `$connect` event, too.
+    pub async fn accepted(aws: &LocalAws, runtime: &Runtime) -> (Self, Value) {
+        let (client, event) = tokio::join!(Self::connect(aws, &[]), runtime.accept("$connect"));
+        (client.expect("the handshake succeeds"), event)
+    }
+
+    /// Connects with more headers; somebody must answer `$connect`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn connect(aws: &LocalAws, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        Self::connect_to(&aws.websocket_url(), headers).await
+    }
+
+    /// Connects to this URL with more headers; somebody must answer `$connect`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (socket, response) = soon("the handshake", connect_async(request)).await?;
+        let protocol = response.headers().get("sec-websocket-protocol");
+        let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
+        Ok(Self { socket, protocol })
+    }
+
+    pub async fn send(&mut self, text: impl Into<String>) {
+        self.socket.send(Message::text(text.into())).await.unwrap();
+    }
+
+    /// The next message, which must be text.
+    pub async fn text(&mut self) -> String {
+        let message = soon("a message", self.socket.next()).await;
+        message.unwrap().unwrap().into_text().unwrap().to_string()
+    }
+
+    /// The code and reason of the close frame, which must come next.
+    pub async fn closed(&mut self) -> (CloseCode, String) {
+        soon("a close frame", self.closed_without_patience()).await
+    }
+
+    /// The same without a limit, for tests that stop the clock.
+    pub async fn closed_without_patience(&mut self) -> (CloseCode, String) {
+        match self.socket.next().await {
+            Some(Ok(Message::Close(Some(frame)))) => (frame.code, frame.reason.to_string()),
+            other => panic!("no close frame but {other:?}"),
+        }
+    }
+}

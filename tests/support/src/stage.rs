@@ -1,0 +1,171 @@
+//! The function that is deployed, on the local AWS, and clients that talk to it.
+
+use std::path::PathBuf;
+
+use local_aws::{
+    AGENT_ALIAS_ID, AGENT_ID, Entry, Event, Function, LocalAws, Options, Program, SUGGESTED_PROMPTS,
+};
+use serde_json::{Value, json};
+
+use crate::{Client, soon, start};
+
+/// The local AWS with the function that is deployed.
+pub struct Stage {
+    pub aws: LocalAws,
+    pub function: Function,
+}
+
+impl Stage {
+    pub async fn set(options: Options) -> Self {
+        Self::with_environment(options, &[]).await
+    }
+
+    /// The function with other variables in its environment than the local AWS gives it.
+    pub async fn with_environment(options: Options, changes: &[(&str, &str)]) -> Self {
+        Self::with_program(options, &Program::Executable(function_program()), changes).await
+    }
+
+    /// The function started by another program, which becomes it.
+    pub async fn with_program(
+        options: Options,
+        program: &Program,
+        changes: &[(&str, &str)],
+    ) -> Self {
+        // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
+        let tls = options.tls || std::env::var_os("STAGE_OVER_TLS").is_some();
+        let aws = start(relay_options(Options { tls, ..options })).await;
+        let origins = aws.page_origins();
+        let mut environment = Vec::new();
+        if aws.options().authorizer {
+            environment.push(("ALLOWED_ORIGINS", &*origins));
+        }
+        environment.extend(changes);
+        let function = Function::start_with(&aws, program, &environment);
+        let function = soon("the function", function).await.expect("the function starts");
+        Self { aws, function }
+    }
+
+    /// One turn at a time, as on classic Lambda.
+    pub async fn sequential() -> Self {
+        Self::set(Options { concurrency: 1, ..Options::default() }).await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.aws, &[]).await.expect("the handshake succeeds")
+    }
+
+    /// The frames of one run, on a connection of its own.
+    pub async fn ask(&self, message: &Value) -> Vec<Value> {
+        ask(&mut self.client().await, message).await
+    }
+
+    /// Waits until the last thing that the function did at the Runtime API was to ask for an event.
+    pub async fn asks_for_an_event(&self) {
+        let mut follower = self.aws.journal().follow();
+        let (mut open, mut asks) = (0, false);
+        let waiting = async {
+            loop {
+                let entry = match follower.try_next() {
+                    Some(entry) => entry,
+                    None if open == 0 && asks => break,
+                    None => follower.next().await,
+                };
+                match entry.event {
+                    Event::Invoked { .. } => (open, asks) = (open + 1, false),
+                    Event::Responded { .. } => open -= 1,
+                    Event::NextPolled => asks = true,
+                    _ => {}
+                }
+            }
+        };
+        soon("the function's wish for an event", waiting).await;
+    }
+
+    pub fn agent_requests(&self) -> Vec<Value> {
+        let events = self.aws.journal().events();
+        let request = |event| match event {
+            Event::AgentInvoked { request, .. } => Some(request),
+            _ => None,
+        };
+        events.into_iter().filter_map(request).collect()
+    }
+
+    /// The most memory that the function's process has had, in KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.function.pid());
+        let status = std::fs::read_to_string(path).expect("the function runs, on Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).expect("a peak in kB");
+        kib.parse().expect("a number")
+    }
+
+    pub fn posts(&self) -> usize {
+        let events = self.aws.journal().events();
+        events.iter().filter(|event| matches!(event, Event::Posted { .. })).count()
+    }
+}
+
+/// The executable that is deployed, of the package whose test this is.
+pub fn function_program() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_agent-relay").expect("cargo runs this test").into()
+}
+
+/// These options with what the function wants to know besides AWS's own variables.
+pub fn relay_options(options: Options) -> Options {
+    let own = [
+        ("AGENT_ID", AGENT_ID.to_owned()),
+        ("AGENT_ALIAS_ID", AGENT_ALIAS_ID.to_owned()),
+        ("ALLOW_TRACE", "true".to_owned()),
+        ("SUGGESTED_PROMPTS", SUGGESTED_PROMPTS.join("|")),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    let environment = own.into_iter().chain(options.environment).collect();
+    Options { environment, ..options }
+}
+
+/// Sends a message and collects the frames of its run, checking what holds for every run.
+pub async fn ask(client: &mut Client, message: &Value) -> Vec<Value> {
+    client.send(message.to_string()).await;
+    frames_of_one_run(client).await
+}
+
+/// Collects the frames up to the end of a run.
+pub async fn frames_of_one_run(client: &mut Client) -> Vec<Value> {
+    let mut frames: Vec<Value> = Vec::new();
+    loop {
+        let text = client.text().await;
+        assert!(text.len() <= 32 * 1024, "a frame of {} bytes", text.len());
+        let frame: Value = serde_json::from_str(&text).unwrap();
+        let relay = &frame["metadata"]["relay"];
+        assert_eq!(relay["seq"], frames.len(), "{frame}");
+        assert_eq!(relay["runId"], frames.first().unwrap_or(&frame)["metadata"]["relay"]["runId"]);
+        let ended = matches!(frame["type"].as_str().unwrap(), "RUN_FINISHED" | "RUN_ERROR");
+        frames.push(frame);
+        if ended {
+            return frames;
+        }
+    }
+}
+
+pub fn prompt(text: &str) -> Value {
+    json!({"prompt": text})
+}
+
+pub fn traced(text: &str) -> Value {
+    json!({"prompt": text, "trace": true})
+}
+
+pub fn text(frames: &[Value]) -> String {
+    frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
+}
+
+/// The text of `/tokens` with that many chunks.
+pub fn numbers(count: usize) -> String {
+    let word =
+        |n: usize| format!("{n}{}", if n.is_multiple_of(20) || n == count { '\n' } else { ' ' });
+    (1..=count).map(word).collect()
+}
+
+pub fn position(entries: &[Entry], fits: impl Fn(&Event) -> bool) -> usize {
+    entries.iter().position(|entry| fits(&entry.event)).expect("it happened")
+}

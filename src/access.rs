@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::access::oidc::Verifier;
+use crate::aws::Http;
 use crate::config::access::{Access, Origins};
-use crate::http::Http;
 
 mod keys;
 pub mod oidc;

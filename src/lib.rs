@@ -19,22 +19,21 @@
 //! `local-aws`, of which it knows nothing.
 
 pub mod access;
-pub mod after;
-pub mod agent;
 pub mod agui;
-pub mod clients;
+pub mod aws;
+pub mod background;
+pub mod bootstrap;
 pub mod config;
-pub mod connection;
 pub mod descriptors;
 pub mod error;
-pub mod event;
-pub mod function;
-pub mod http;
+pub mod handler;
+pub mod invocation;
 pub mod page;
 pub mod relay;
-pub mod report;
 pub mod request;
 pub mod retry;
-pub mod sdk;
+pub mod services;
 pub mod shutdown;
-pub mod tool;
+pub mod source;
+pub mod telemetry;
+pub mod transport;

@@ -19,14 +19,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
 
-use crate::agent::AgentEvent;
 use crate::agui::{Confirmation, Event, RunIds, Stats, Usage};
-use crate::connection::{Connection, PostError};
 use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::utf8::Utf8;
 use crate::request::Run;
-use crate::tool::{ToolCall, Wants};
+use crate::source::bedrock_agent::AgentEvent;
+use crate::source::bedrock_agent::tool_call_id::{ToolCall, Wants};
+use crate::transport::websocket::{Connection, PostError};
 
 pub mod outbox;
 mod utf8;

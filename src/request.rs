@@ -11,13 +11,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, is_bedrock_name};
-use crate::event::Message;
-use crate::request::answers::Answers;
+use crate::invocation::Message;
 use crate::request::fields::Fields;
-use crate::tool::ToolAnswer;
+use crate::request::tool_results::Answers;
+use crate::source::bedrock_agent::tool_call_id::ToolAnswer;
 
-mod answers;
 mod fields;
+mod tool_results;
 
 /// Session attributes and prompt session attributes: names and values are strings.
 pub type Attributes = BTreeMap<String, String>;
@@ -207,7 +207,7 @@ impl Wants {
             ));
         }
         if let Input::Answers(answers) = &self.input {
-            answers::check_session(answers, &session_id)?;
+            tool_results::check_session(answers, &session_id)?;
         }
         Ok(Run {
             thread_id,

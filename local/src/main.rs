@@ -133,7 +133,7 @@ struct Arguments {
 fn main() -> ExitCode {
     // The child process comes in here: see `Program::Own`.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
-        return local_aws::child(agent_relay::function::main);
+        return local_aws::child(agent_relay::bootstrap::main);
     }
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Runtime::new() {

@@ -21,9 +21,9 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::Refusal;
+use crate::aws::Http;
 use crate::config::access::is_safe_url;
 use crate::error::chain;
-use crate::http::Http;
 
 /// How long fetched keys are good for without being asked about again.
 const FRESH: Duration = Duration::from_hours(1);

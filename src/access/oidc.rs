@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Refusal;
 use super::keys::Keys;
+use crate::aws::Http;
 use crate::config::access::Provider;
-use crate::http::Http;
 
 /// The signatures that are taken: asymmetric ones, since a shared secret is not what providers
 /// publish, and `none` is no signature.

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::event::Origin;
+use crate::invocation::Origin;
 
 fn config() -> Config {
     Config::from_lookup(|name| {

@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use agent_relay::agent::{Agent, AgentEvent};
 use agent_relay::config::Config;
+use agent_relay::source::bedrock_agent::{Agent, AgentEvent};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};

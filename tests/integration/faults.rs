@@ -5,10 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use agent_relay::agent::AgentEvent;
-use agent_relay::connection::Connections;
-use agent_relay::event::Origin;
+use agent_relay::invocation::Origin;
 use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
+use agent_relay::source::bedrock_agent::AgentEvent;
+use agent_relay::transport::websocket::Connections;
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;

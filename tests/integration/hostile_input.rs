@@ -3,9 +3,9 @@
 //! a million cases.
 
 use agent_relay::config::{Config, is_bedrock_name};
-use agent_relay::event::{Invocation, Message, Origin};
+use agent_relay::invocation::{Invocation, Message, Origin};
 use agent_relay::request::{Input, Run};
-use agent_relay::tool::{Action, MOST_CALLS, ToolCallId};
+use agent_relay::source::bedrock_agent::tool_call_id::{Action, MOST_CALLS, ToolCallId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -9,13 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use agent_relay::agent::AgentEvent;
 use agent_relay::agui::{Event, RunIds};
-use agent_relay::connection::{Connection, PostError};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::{LARGEST_FRAME, Outbox};
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
 use agent_relay::request::{Input, Run};
+use agent_relay::source::bedrock_agent::AgentEvent;
+use agent_relay::transport::websocket::{Connection, PostError};
 use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;

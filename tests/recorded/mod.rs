@@ -9,12 +9,12 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_relay::agent::Agent;
 use agent_relay::config::Config;
-use agent_relay::connection::Connections;
-use agent_relay::event::Origin;
+use agent_relay::invocation::Origin;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
 use agent_relay::request::{Input, Run};
+use agent_relay::source::bedrock_agent::Agent;
+use agent_relay::transport::websocket::Connections;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use aws_smithy_eventstream::frame::write_message_to;

@@ -34,17 +34,18 @@ use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::{Request, Uri};
 use tracing::debug;
 
+use crate::aws::connect::{Connect, NotConnected};
+use crate::aws::error_body::ErrorBody;
+use crate::aws::pool::{Connection, IDLE_LIMIT, IDLE_LIMIT_WITHOUT_REPETITION, Pool};
 use crate::descriptors;
-use crate::http::connect::{Connect, NotConnected};
-use crate::http::error_body::ErrorBody;
-use crate::http::pool::{Connection, IDLE_LIMIT, IDLE_LIMIT_WITHOUT_REPETITION, Pool};
 
-pub use crate::http::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
+pub use crate::aws::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
 mod clocks;
 mod connect;
 mod error_body;
 mod pool;
+pub mod sdk_config;
 
 /// The client of both services, and of an OpenID provider's keys. Clones share its connections.
 #[derive(Clone, Debug)]

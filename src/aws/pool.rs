@@ -20,8 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing::debug;
 
-use crate::http::clocks::Clocks;
-use crate::http::connect::ForwardProxy;
+use crate::aws::clocks::Clocks;
+use crate::aws::connect::ForwardProxy;
 
 /// How long a connection may have been idle. AWS's front ends close what is idle for minutes.
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(20);

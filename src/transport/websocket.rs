@@ -32,9 +32,9 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
+use crate::aws::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
 use crate::error::chain;
-use crate::event::Origin;
-use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
+use crate::invocation::Origin;
 use crate::retry::{self, Backoff};
 
 /// How long the first attempt to post may take. Posts usually take some 20 ms, but users report that

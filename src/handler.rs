@@ -1,7 +1,5 @@
-//! The function: what it does with each invocation, and how it starts.
+//! One invocation ⇒ one response.
 
-use std::env;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,32 +10,28 @@ use aws_lambda_events::event::apigw::{
 };
 use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
-use lambda_runtime::{Context, LambdaEvent, Runtime};
+use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
 use serde_json::{Value, json};
-use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
-use tower::service_fn;
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
-use crate::after::{After, AfterLayer};
 use crate::agui::{Event, RunIds};
-use crate::clients::{Clients, NoClients};
-use crate::config::access::{Access, is_short};
-use crate::config::{Config, ConfigError, Log};
-use crate::connection::{Connection, GatewayConnection, PostError};
-use crate::descriptors::{TOO_MANY_TURNS, most_runs};
+use crate::background::After;
+use crate::config::Config;
+use crate::config::access::Access;
+use crate::descriptors::TOO_MANY_TURNS;
 use crate::error::{ErrorCode, Failure, chain};
-use crate::event::{Authorize, Connect, Invocation, Message};
+use crate::invocation::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
 use crate::relay::outbox::{LARGEST_FRAME, Outbox};
 use crate::relay::{Limits, relay};
-use crate::report;
 use crate::request::Run;
+use crate::services::Clients;
 use crate::shutdown::Shutdown;
+use crate::telemetry;
+use crate::transport::websocket::{Connection, GatewayConnection, PostError};
 
 /// How long before the function's own time is up the agent is told off, so that the client still
 /// gets what is waiting and a terminal frame.
@@ -50,112 +44,9 @@ const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 /// two seconds ("Lambda execution environment lifecycle").
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
 
-/// The function's entry: reads the configuration, makes the clients, and answers invocations until
-/// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
-/// on standard error.
-#[must_use]
-pub fn main() -> ExitCode {
-    let config = match Config::from_env() {
-        Ok(config) => config,
-        Err(error) => return refuse_to_start(&StartError::Config(error)),
-    };
-    start_logging(&config.log);
-    if env::var("AWS_LAMBDA_RUNTIME_API").is_err() {
-        return refuse_to_start(&StartError::NotLambda);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
-        Err(error) => Err(StartError::Runtime(error.into())),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse_to_start(&error),
-    }
-}
-
-/// Why the function does not run.
-#[derive(Debug, Error)]
-enum StartError {
-    #[error("The function can't start: {0}")]
-    Config(ConfigError),
-    #[error(
-        "The function can't start: AWS_LAMBDA_RUNTIME_API is not set, so this is not AWS Lambda. `cargo run` starts the function with all that it needs."
-    )]
-    NotLambda,
-    #[error("The function can't start")]
-    Clients(#[source] NoClients),
-    #[error("The function can't go on: the Lambda runtime failed")]
-    Runtime(#[source] lambda_runtime::Error),
-}
-
-/// Says why, without a subscriber for logs, which there may not be yet.
-fn refuse_to_start(error: &StartError) -> ExitCode {
-    eprintln!("{}", chain(error));
-    ExitCode::FAILURE
-}
-
-fn start_logging(log: &Log) {
-    let lines = tracing_subscriber::fmt::layer().with_target(false);
-    let filtered = tracing_subscriber::registry().with(log.filter.clone());
-    // Whoever calls `main` twice in one process keeps the first subscriber.
-    let _already_set = if log.json {
-        // The shape that Lambda's own JSON has, `timestamp` and `level` first.
-        filtered.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
-    } else {
-        // CloudWatch has the time of each line.
-        filtered.with(lines.without_time().with_ansi(false)).try_init()
-    };
-}
-
-async fn run(config: Config) -> Result<(), StartError> {
-    if let Access::Code(code) = &config.access
-        && is_short(code)
-    {
-        warn!("ACCESS_CODE is short enough to be guessed: use 12 characters or more");
-    }
-    let clients = Clients::new(&config).await.map_err(StartError::Clients)?;
-    clients.rehearse().await;
-    let most_runs = most_runs(invocations_at_once());
-    if most_runs < invocations_at_once() {
-        warn!(
-            most_runs,
-            "AWS_LAMBDA_MAX_CONCURRENCY is more than this process has file descriptors for, of which a turn takes three: turns beyond that are refused"
-        );
-    }
-    let config = Arc::new(config);
-    let after = After::default();
-    let shutdown = Shutdown::default();
-    let function = Function {
-        authorizer: Authorizer::new(&config.access, &config.origins, &clients.http).into(),
-        clients: clients.into(),
-        after: after.clone(),
-        shutdown: shutdown.clone(),
-        page: Page::new(&config).into(),
-        most_runs,
-        config,
-    };
-    let handler = service_fn(move |event| {
-        let function = function.clone();
-        async move { Ok::<_, lambda_runtime::Error>(function.answer(event).await) }
-    });
-    let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
-    tokio::select! {
-        ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
-        ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),
-    }
-}
-
-/// How many invocations the runtime takes at once. As the runtime crate has it, one where nothing or no
-/// number is set.
-fn invocations_at_once() -> usize {
-    let set = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
-    set.unwrap_or(1)
-}
-
 /// What answers invocations. Cheap to clone, since every one gets its own.
 #[derive(Clone)]
-struct Function {
+pub(crate) struct Handler {
     config: Arc<Config>,
     clients: Arc<Clients>,
     after: After,
@@ -169,7 +60,7 @@ struct Function {
 /// What the function answers, in the form that the one who asks understands.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Answer {
+pub(crate) enum Answer {
     Policy(Box<ApiGatewayCustomAuthorizerResponse>),
     Proxy(Box<ApiGatewayProxyResponse>),
     Page(Box<ApiGatewayV2httpResponse>),
@@ -181,9 +72,29 @@ impl From<ApiGatewayProxyResponse> for Answer {
     }
 }
 
-impl Function {
+impl Handler {
+    /// A handler for this configuration that calls AWS through `clients`, and leaves what comes after a
+    /// response in `after`.
+    pub(crate) fn new(
+        config: Config,
+        clients: Clients,
+        after: After,
+        shutdown: Shutdown,
+        most_runs: usize,
+    ) -> Self {
+        Self {
+            authorizer: Authorizer::new(&config.access, &config.origins, &clients.http).into(),
+            page: Page::new(&config).into(),
+            clients: clients.into(),
+            config: config.into(),
+            after,
+            shutdown,
+            most_runs,
+        }
+    }
+
     /// The response to API Gateway, at once; the relay of an answer is left for after it.
-    async fn answer(&self, event: LambdaEvent<Value>) -> Answer {
+    pub(crate) async fn handle(&self, event: LambdaEvent<Value>) -> Answer {
         match Invocation::classify(event.payload) {
             Invocation::Authorize(authorize) => self.authorize(&authorize).await,
             Invocation::Connect(connect) => self.connect(&connect).into(),
@@ -318,7 +229,7 @@ impl Function {
         let function_name = context.env_config.function_name.clone();
         self.leave(context, async move {
             let summary = relay(&run, events, &connection, &limits, shutdown.begun()).await;
-            report::run(&function_name, &summary);
+            telemetry::run(&function_name, &summary);
         });
         status(200)
     }

@@ -10,8 +10,8 @@ use aws_sdk_bedrockagentruntime::types::{
 };
 use serde_json::{Map, Value};
 
-use crate::agent::payload::Object;
-use crate::tool::{Action, ToolAnswer, ToolCall, ToolCallId, Wants};
+use crate::source::bedrock_agent::tool_call_id::{Action, ToolAnswer, ToolCall, ToolCallId, Wants};
+use crate::source::payload::Object;
 
 /// The tool calls in a return of control. `None` if one of them is of a kind that is not known, since
 /// answering some of the calls only would be an error.

@@ -2,7 +2,7 @@
 
 use crate::request::ChatMessage;
 use crate::request::fields::{Fields, short};
-use crate::tool::{MOST_CALLS, ToolAnswer, ToolCallId};
+use crate::source::bedrock_agent::tool_call_id::{MOST_CALLS, ToolAnswer, ToolCallId};
 
 /// Answers under way of being collected: a call may be answered in two places.
 #[derive(Default)]

@@ -24,8 +24,8 @@ use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 use tracing::{debug, warn};
 
+use crate::aws::pool::Connection;
 use crate::error::has_cause;
-use crate::http::pool::Connection;
 
 /// How long it may take to connect, names and TLS included, to Bedrock and to API Gateway alike.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

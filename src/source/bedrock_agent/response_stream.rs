@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use tracing::warn;
 
-use crate::agent::event_stream::{Message, Messages, StreamError};
-use crate::agent::payload::{self, Object, json};
-use crate::agent::{AgentEvent, control, usage, without_arns};
 use crate::error::{ErrorCode, Failure};
+use crate::source::bedrock_agent::{AgentEvent, return_of_control, usage, without_arns};
+use crate::source::event_stream::{Message, Messages, StreamError};
+use crate::source::payload::{self, Object, json};
 
 /// What Bedrock writes, with the padding that it has and without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -80,7 +80,8 @@ impl Answer {
                 .flatten(),
             "trace" => Some(trace(payload)),
             "returnControl" => {
-                let calls = |object: &Object<'_>| control::calls(object, &self.session_id);
+                let calls =
+                    |object: &Object<'_>| return_of_control::calls(object, &self.session_id);
                 payload::read(payload, calls).flatten().map(AgentEvent::ReturnControl)
             }
             "files" => payload::read(payload, files).flatten(),

@@ -11,11 +11,11 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::agent::Agent;
+use crate::aws::sdk_config;
+use crate::aws::{Http, NoCertificates, Rehearsal};
 use crate::config::Config;
-use crate::connection::{Connections, NoCallback};
-use crate::http::{Http, NoCertificates, Rehearsal};
-use crate::sdk;
+use crate::source::bedrock_agent::Agent;
+use crate::transport::websocket::{Connections, NoCallback};
 
 /// How long the rehearsal may hold up the first event. What it has not opened by then is opened when it
 /// is needed.
@@ -58,7 +58,7 @@ impl Clients {
     /// The environment lacks what they need.
     pub async fn new(config: &Config) -> Result<Self, NoClients> {
         let http = Http::new()?;
-        let sdk = sdk::config(http.clone()).await;
+        let sdk = sdk_config::load(http.clone()).await;
         let region = sdk.region().ok_or(NoClients::Region)?.as_ref();
         if !is_host_label(region) {
             return Err(NoClients::NotARegion(region.to_owned()));

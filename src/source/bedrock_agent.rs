@@ -21,21 +21,20 @@ use serde_json::value::RawValue;
 use tokio_stream::Stream;
 use tracing::{debug, warn};
 
-use crate::agent::answer::Answer;
-use crate::agent::event_stream::{NotAnEventStream, TakeBody};
 use crate::agui::Usage;
+use crate::aws::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way, is_not_connected};
 use crate::config::Config;
 use crate::descriptors::{self, TOO_MANY_TURNS};
 use crate::error::{ErrorCode, Failure, chain, has_cause};
-use crate::http::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way, is_not_connected};
 use crate::request::{Attributes, Input, Run};
 use crate::retry::{self, Backoff};
-use crate::tool::ToolCall;
+use crate::source::bedrock_agent::response_stream::Answer;
+use crate::source::bedrock_agent::tool_call_id::ToolCall;
+use crate::source::event_stream::{NotAnEventStream, TakeBody};
 
-mod answer;
-mod control;
-mod event_stream;
-mod payload;
+mod response_stream;
+mod return_of_control;
+pub mod tool_call_id;
 mod usage;
 
 /// What an agent says, one event of its stream at a time.
@@ -198,7 +197,7 @@ fn session_state(run: &Run) -> Result<Option<SessionState>, BuildError> {
         is_empty = false;
         state = state
             .invocation_id(&first.id.invocation_id)
-            .set_return_control_invocation_results(Some(control::results(answers)?));
+            .set_return_control_invocation_results(Some(return_of_control::results(answers)?));
     }
     Ok((!is_empty).then(|| state.build()))
 }

@@ -1,0 +1,5 @@
+//! Where answers come from.
+
+pub mod bedrock_agent;
+mod event_stream;
+mod payload;

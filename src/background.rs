@@ -6,7 +6,7 @@
 //! OpenTelemetry layer uses the same seam. Lambda keeps the execution environment running, and
 //! billed, until `/next` is polled.
 //!
-//! The handler leaves its work in [`After`] under the id of its invocation; the [`AfterLayer`] waits
+//! The handler puts its work into [`Background`] under the id of its invocation; the [`BackgroundLayer`] waits
 //! for it when the response has been posted, and only then lets the runtime go on.
 
 use std::collections::HashMap;
@@ -21,15 +21,15 @@ use tracing::error;
 
 use crate::error::chain;
 
-/// The work that handlers have left, each under the id of its invocation.
+/// The work of handlers that waits for their responses, each under the id of its invocation.
 #[derive(Clone, Default)]
-pub struct After {
+pub struct Background {
     work: Arc<Mutex<HashMap<String, BoxFuture<'static, ()>>>>,
 }
 
-impl After {
-    /// Leaves `work` to be done when the response of the invocation has been posted.
-    pub fn leave(&self, request_id: &str, work: impl Future<Output = ()> + Send + 'static) {
+impl Background {
+    /// Begins `work` when the response of the invocation has been posted.
+    pub fn spawn(&self, request_id: &str, work: impl Future<Output = ()> + Send + 'static) {
         self.lock().insert(request_id.to_owned(), Box::pin(work));
     }
 
@@ -45,34 +45,34 @@ impl After {
 
 /// Wraps the runtime's service, which calls the handler and posts its response.
 #[derive(Clone)]
-pub struct AfterLayer {
-    after: After,
+pub struct BackgroundLayer {
+    background: Background,
 }
 
-impl AfterLayer {
-    /// A layer that does what is left in `after`.
+impl BackgroundLayer {
+    /// A layer that begins what is in `background`.
     #[must_use]
-    pub fn new(after: After) -> Self {
-        Self { after }
+    pub fn new(background: Background) -> Self {
+        Self { background }
     }
 }
 
-impl<S> Layer<S> for AfterLayer {
-    type Service = AfterService<S>;
+impl<S> Layer<S> for BackgroundLayer {
+    type Service = BackgroundService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AfterService { inner, after: self.after.clone() }
+        BackgroundService { inner, background: self.background.clone() }
     }
 }
 
-/// The service that [`AfterLayer`] makes.
+/// The service that [`BackgroundLayer`] makes.
 #[derive(Clone)]
-pub struct AfterService<S> {
+pub struct BackgroundService<S> {
     inner: S,
-    after: After,
+    background: Background,
 }
 
-impl<S> Service<LambdaInvocation> for AfterService<S>
+impl<S> Service<LambdaInvocation> for BackgroundService<S>
 where
     S: Service<LambdaInvocation, Response = ()>,
     S::Future: Send + 'static,
@@ -88,12 +88,12 @@ where
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let request_id = invocation.context.request_id.clone();
-        let after = self.after.clone();
+        let background = self.background.clone();
         let responded = self.inner.call(invocation);
         Box::pin(async move {
             let result = responded.await;
             // The client waits for its answer even where the response could not be posted.
-            if let Some(work) = after.take(&request_id) {
+            if let Some(work) = background.take(&request_id) {
                 // As a task: where an invocation is no task of its own, each waking would look for
                 // news of all sockets, too.
                 if let Err(panic) = tokio::spawn(work).await {

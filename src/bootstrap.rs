@@ -10,16 +10,16 @@ use tracing::warn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::background::{After, AfterLayer};
+use crate::background::{Background, BackgroundLayer};
 use crate::config::access::{Access, is_short};
-use crate::config::{Config, ConfigError, Log};
-use crate::descriptors::most_runs;
+use crate::config::{Config, ConfigError, LogConfig};
+use crate::descriptors::max_runs;
 use crate::error::chain;
 use crate::handler::Handler;
-use crate::services::{Clients, NoClients};
+use crate::services::{Services, ServicesError};
 use crate::shutdown::Shutdown;
 
-/// The function's entry: reads the configuration, makes the clients, and answers invocations until
+/// The function's entry: reads the configuration, makes the clients of AWS, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
 /// on standard error.
 #[must_use]
@@ -53,7 +53,7 @@ enum StartError {
     )]
     NotLambda,
     #[error("The function can't start")]
-    Clients(#[source] NoClients),
+    Services(#[source] ServicesError),
     #[error("The function can't go on: the Lambda runtime failed")]
     Runtime(#[source] lambda_runtime::Error),
 }
@@ -64,7 +64,7 @@ fn refuse_to_start(error: &StartError) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_logging(log: &Log) {
+fn start_logging(log: &LogConfig) {
     let lines = tracing_subscriber::fmt::layer().with_target(false);
     let filtered = tracing_subscriber::registry().with(log.filter.clone());
     // Whoever calls `main` twice in one process keeps the first subscriber.
@@ -83,22 +83,22 @@ async fn run(config: Config) -> Result<(), StartError> {
     {
         warn!("ACCESS_CODE is short enough to be guessed: use 12 characters or more");
     }
-    let clients = Clients::new(&config).await.map_err(StartError::Clients)?;
-    clients.rehearse().await;
-    let most_runs = most_runs(invocations_at_once());
-    if most_runs < invocations_at_once() {
+    let services = Services::new(&config).await.map_err(StartError::Services)?;
+    services.rehearse().await;
+    let max_runs = max_runs(max_concurrency());
+    if max_runs < max_concurrency() {
         warn!(
-            most_runs,
+            max_runs,
             "AWS_LAMBDA_MAX_CONCURRENCY is more than this process has file descriptors for, of which a turn takes three: turns beyond that are refused"
         );
     }
-    let (after, shutdown) = (After::default(), Shutdown::default());
-    let handler = Handler::new(config, clients, after.clone(), shutdown.clone(), most_runs);
+    let (background, shutdown) = (Background::default(), Shutdown::default());
+    let handler = Handler::new(config, services, background.clone(), shutdown.clone(), max_runs);
     let handler = service_fn(move |event| {
         let handler = handler.clone();
         async move { Ok::<_, lambda_runtime::Error>(handler.handle(event).await) }
     });
-    let runtime = Runtime::new(handler).layer(AfterLayer::new(after));
+    let runtime = Runtime::new(handler).layer(BackgroundLayer::new(background));
     tokio::select! {
         ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
         ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),
@@ -107,7 +107,7 @@ async fn run(config: Config) -> Result<(), StartError> {
 
 /// How many invocations the runtime takes at once. As the runtime crate has it, one where nothing or no
 /// number is set.
-fn invocations_at_once() -> usize {
+fn max_concurrency() -> usize {
     let set = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok());
     set.unwrap_or(1)
 }

@@ -1,5 +1,6 @@
-//! One invocation ⇒ one response.
+//! One invocation ⇒ one response. What takes longer than API Gateway waits goes on in the background.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,31 +11,36 @@ use aws_lambda_events::event::apigw::{
 };
 use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
-use lambda_runtime::{Context, LambdaEvent};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use lambda_runtime::{
+    Context, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
 use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
-use crate::agui::{Event, RunIds};
-use crate::background::After;
+use crate::agui::RunIds;
+use crate::background::Background;
 use crate::config::Config;
 use crate::config::access::Access;
 use crate::descriptors::TOO_MANY_TURNS;
 use crate::error::{ErrorCode, Failure, chain};
 use crate::invocation::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
-use crate::relay::outbox::{LARGEST_FRAME, Outbox};
-use crate::relay::{Limits, relay};
-use crate::request::Run;
-use crate::services::Clients;
+use crate::relay::{Limits, refuse, relay};
+use crate::request::{InvalidRequest, Run};
+use crate::services::Services;
 use crate::shutdown::Shutdown;
+use crate::source::Source;
 use crate::telemetry;
-use crate::transport::websocket::{Connection, GatewayConnection, PostError};
+use crate::transport::SendError;
+use crate::transport::websocket::Connection;
 
-/// How long before the function's own time is up the agent is told off, so that the client still
-/// gets what is waiting and a terminal frame.
+/// How long before the function's own time is up the source's answer is cancelled, so that the client
+/// still gets what is waiting and a terminal frame.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 
 /// How long before the function's own time is up posting ends, too.
@@ -46,55 +52,93 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
 
 /// What answers invocations. Cheap to clone, since every one gets its own.
 #[derive(Clone)]
-pub(crate) struct Handler {
+pub struct Handler {
     config: Arc<Config>,
-    clients: Arc<Clients>,
-    after: After,
+    services: Arc<Services>,
+    background: Background,
     shutdown: Shutdown,
     authorizer: Arc<Authorizer>,
     page: Arc<Page>,
     /// How many runs there are file descriptors for.
-    most_runs: usize,
+    max_runs: usize,
 }
 
-/// What the function answers, in the form that the one who asks understands.
+/// What the function responds.
+pub enum Response {
+    /// The whole of it, at once.
+    Buffered(Buffered),
+    /// One piece after the other. It never fails: the runtime would write the error into it.
+    Streaming(StreamResponse<BoxStream<'static, Result<Bytes, Infallible>>>),
+}
+
+/// A whole response, in the form that the one who asks understands.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Answer {
+pub enum Buffered {
+    /// To the authorizer of `$connect`.
     Policy(Box<ApiGatewayCustomAuthorizerResponse>),
+    /// To a route of the WebSocket API.
     Proxy(Box<ApiGatewayProxyResponse>),
+    /// To the HTTP API of the page.
     Page(Box<ApiGatewayV2httpResponse>),
 }
 
-impl From<ApiGatewayProxyResponse> for Answer {
+impl From<ApiGatewayProxyResponse> for Response {
     fn from(response: ApiGatewayProxyResponse) -> Self {
-        Self::Proxy(Box::new(response))
+        Self::Buffered(Buffered::Proxy(Box::new(response)))
     }
 }
 
+impl IntoFunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> for Response {
+    fn into_response(
+        self,
+    ) -> FunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> {
+        match self {
+            Self::Buffered(response) => FunctionResponse::BufferedResponse(response),
+            Self::Streaming(response) => FunctionResponse::StreamingResponse(response),
+        }
+    }
+}
+
+/// A run that can be relayed.
+struct Accepted<C> {
+    ids: RunIds,
+    /// Whether the client gets the source's trace.
+    trace: bool,
+    call: C,
+}
+
+/// Why a message is no run.
+struct Refused {
+    run_id: String,
+    failure: Failure,
+    /// The HTTP status that API Gateway gets.
+    status: i64,
+}
+
 impl Handler {
-    /// A handler for this configuration that calls AWS through `clients`, and leaves what comes after a
-    /// response in `after`.
-    pub(crate) fn new(
+    /// A handler for this configuration that calls AWS through `services`, and goes on in `background`.
+    #[must_use]
+    pub fn new(
         config: Config,
-        clients: Clients,
-        after: After,
+        services: Services,
+        background: Background,
         shutdown: Shutdown,
-        most_runs: usize,
+        max_runs: usize,
     ) -> Self {
         Self {
-            authorizer: Authorizer::new(&config.access, &config.origins, &clients.http).into(),
+            authorizer: Authorizer::new(&config.access, &config.origins, &services.http).into(),
             page: Page::new(&config).into(),
-            clients: clients.into(),
+            services: services.into(),
             config: config.into(),
-            after,
+            background,
             shutdown,
-            most_runs,
+            max_runs,
         }
     }
 
-    /// The response to API Gateway, at once; the relay of an answer is left for after it.
-    pub(crate) async fn handle(&self, event: LambdaEvent<Value>) -> Answer {
+    /// The response to API Gateway, at once; a run is relayed after it.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Response {
         match Invocation::classify(event.payload) {
             Invocation::Authorize(authorize) => self.authorize(&authorize).await,
             Invocation::Connect(connect) => self.connect(&connect).into(),
@@ -106,13 +150,13 @@ impl Handler {
                 let span = info_span!(
                     "run",
                     request_id = event.context.request_id,
-                    connection_id = message.origin.connection_id,
+                    connection_id = message.connection.connection_id,
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.begin(&message, &event.context).into()
+                self.run(&self.services.source, &message, &event.context).into()
             }
-            Invocation::Page(request) => page_answer(self.page.answer(&request)),
+            Invocation::Page(request) => page_response(self.page.answer(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
                     "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default, their authorizer, and the HTTP API of the page"
@@ -123,7 +167,7 @@ impl Handler {
     }
 
     /// Lets a client in, or not.
-    async fn authorize(&self, authorize: &Authorize) -> Answer {
+    async fn authorize(&self, authorize: &Authorize) -> Response {
         let connection_id = &authorize.connection_id;
         let (effect, admitted) = match self.authorizer.decide(&authorize.handshake).await {
             Ok(admitted) => (IamPolicyEffect::Allow, admitted),
@@ -144,7 +188,7 @@ impl Handler {
         response.principal_id = Some(admitted.principal);
         response.policy_document = policy;
         response.context = json!({"access": admitted.access});
-        Answer::Policy(Box::new(response))
+        Response::Buffered(Buffered::Policy(Box::new(response)))
     }
 
     /// The response to `$connect`. A subprotocol that was asked for must be named in it, or the
@@ -170,9 +214,14 @@ impl Handler {
         response
     }
 
-    /// Begins what a message asks for.
-    fn begin(&self, message: &Message, context: &Context) -> ApiGatewayProxyResponse {
-        let connection = match self.clients.connections.to(&message.origin) {
+    /// Runs what a message asks for.
+    fn run<S: Source>(
+        &self,
+        source: &S,
+        message: &Message,
+        context: &Context,
+    ) -> ApiGatewayProxyResponse {
+        let connection = match self.services.connections.to(&message.connection) {
             Ok(connection) => connection,
             Err(error) => {
                 error!(error = chain(&error), "there is no way to answer the client");
@@ -181,41 +230,14 @@ impl Handler {
         };
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        let run = match Run::parse(message, &self.config) {
-            Ok(run) => run,
-            Err(invalid) => {
-                let failure = Failure::new(ErrorCode::InvalidRequest).saying(invalid.message());
-                info!(reason = invalid.reason, "the message was not understood");
-                let run_id = invalid.run_id.unwrap_or_else(|| message.request_id.clone());
-                self.leave(context, self.refuse(connection, run_id, failure, remaining));
-                return status(400);
+        let accepted = match self.accept(source, message, remaining) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                let response = status(refused.status);
+                self.spawn(context, self.refuse(connection, refused, remaining));
+                return response;
             }
         };
-        Span::current().record("run_id", &run.run_id);
-        if remaining <= DEADLINE_MARGIN {
-            error!(
-                ?remaining,
-                "the function's timeout is too short for an answer: set it to 900 s"
-            );
-            let failure = Failure::new(ErrorCode::Internal);
-            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
-            return status(500);
-        }
-        if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
-            error!("API Gateway does not say who the client is: is its authorizer this function?");
-            let failure = Failure::new(ErrorCode::Internal);
-            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
-            return status(403);
-        }
-        if self.shutdown.runs() >= self.most_runs {
-            warn!(
-                most_runs = self.most_runs,
-                "there are no file descriptors for another turn: lower PerExecutionEnvironmentMaxConcurrency"
-            );
-            let failure = Failure::new(ErrorCode::Internal).saying(TOO_MANY_TURNS);
-            self.leave(context, self.refuse(connection, run.run_id, failure, remaining));
-            return status(503);
-        }
         let now = Instant::now();
         let limits = Limits {
             keepalive: self.config.keepalive,
@@ -224,23 +246,66 @@ impl Handler {
             shutdown_grace: SHUTDOWN_GRACE,
             outbox_bytes: Limits::OUTBOX_BYTES,
         };
-        let events = self.clients.agent.invoke(&run);
+        let Accepted { ids, trace, call } = accepted;
+        let events = source.invoke(call);
         let shutdown = self.shutdown.clone();
         let function_name = context.env_config.function_name.clone();
-        self.leave(context, async move {
-            let summary = relay(&run, events, &connection, &limits, shutdown.begun()).await;
+        self.spawn(context, async move {
+            let summary = relay(ids, trace, events, &connection, &limits, shutdown.begun()).await;
             telemetry::run(&function_name, &summary);
         });
         status(200)
+    }
+
+    /// Understands a message, and makes sure that its run can be relayed. Nothing is called.
+    fn accept<S: Source>(
+        &self,
+        source: &S,
+        message: &Message,
+        remaining: Duration,
+    ) -> Result<Accepted<S::Call>, Refused> {
+        let run = Run::<S::Options>::parse(message, &self.config).map_err(|invalid| {
+            info!(reason = invalid.reason, "the message was not understood");
+            Refused {
+                failure: InvalidRequest::failure(&invalid.reason),
+                run_id: invalid.run_id.unwrap_or_else(|| message.request_id.clone()),
+                status: 400,
+            }
+        })?;
+        Span::current().record("run_id", &run.run_id);
+        let refused = |failure, status| Refused { run_id: run.run_id.clone(), failure, status };
+        let call = source.prepare(&run).map_err(|failure| {
+            info!(reason = failure.cause(), "the source can't take this run");
+            refused(failure, 400)
+        })?;
+        if remaining <= DEADLINE_MARGIN {
+            error!(
+                ?remaining,
+                "the function's timeout is too short for an answer: set it to 900 s"
+            );
+            return Err(refused(Failure::new(ErrorCode::Internal), 500));
+        }
+        if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
+            error!("API Gateway does not say who the client is: is its authorizer this function?");
+            return Err(refused(Failure::new(ErrorCode::Internal), 403));
+        }
+        if self.shutdown.runs() >= self.max_runs {
+            warn!(
+                max_runs = self.max_runs,
+                "there are no file descriptors for another turn: lower PerExecutionEnvironmentMaxConcurrency"
+            );
+            let failure = Failure::new(ErrorCode::Internal).saying(TOO_MANY_TURNS);
+            return Err(refused(failure, 503));
+        }
+        Ok(Accepted { ids: run.ids(), trace: run.trace, call })
     }
 
     /// Tells the client why a run could not begin, for as long as the function may run: until shortly
     /// before its own time is up, or until shortly after it is told to end.
     fn refuse(
         &self,
-        connection: GatewayConnection,
-        run_id: String,
-        failure: Failure,
+        connection: Connection,
+        refused: Refused,
         remaining: Duration,
     ) -> impl Future<Output = ()> + Send + use<> {
         let shutdown = self.shutdown.clone();
@@ -254,9 +319,9 @@ impl Handler {
                     timeout(remaining.saturating_sub(HARD_DEADLINE_MARGIN), until_shutdown).await;
             };
             tokio::select! {
-                posted = post_failure(&connection, run_id, &failure) => match posted {
+                sent = refuse(refused.run_id, &refused.failure, &connection) => match sent {
                     Ok(()) => {}
-                    Err(PostError::Gone) => info!("the client is gone"),
+                    Err(SendError::Gone) => info!("the client is gone"),
                     Err(error) => error!(error = chain(&error), "the client could not be told"),
                 },
                 () = out_of_time => error!("the client could not be told in time"),
@@ -264,48 +329,33 @@ impl Handler {
         }
     }
 
-    /// Leaves work for after the response, in the current span.
-    fn leave(&self, context: &Context, work: impl Future<Output = ()> + Send + 'static) {
-        let running = self.shutdown.running();
+    /// Goes on in the background once the response has been posted, in the current span.
+    fn spawn(&self, context: &Context, work: impl Future<Output = ()> + Send + 'static) {
+        let run = self.shutdown.track_run();
         let work = async move {
             work.await;
-            drop(running);
+            drop(run);
         };
-        self.after.leave(&context.request_id, work.in_current_span());
+        self.background.spawn(&context.request_id, work.in_current_span());
     }
 }
 
 /// The page's response in the form of HTTP APIs, payload version 2.0. Its bytes travel as base64,
 /// since they are compressed.
-fn page_answer(response: page::Response) -> Answer {
+fn page_response(response: page::Response) -> Response {
     let headers = response.headers.into_iter().filter_map(|(name, value)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
     });
-    let mut answer = ApiGatewayV2httpResponse::default();
-    answer.status_code = response.status.into();
-    answer.headers = headers.collect::<HeaderMap>();
-    answer.is_base64_encoded = true;
-    answer.body = Some(Body::Binary(response.body));
-    Answer::Page(Box::new(answer))
+    let mut page = ApiGatewayV2httpResponse::default();
+    page.status_code = response.status.into();
+    page.headers = headers.collect::<HeaderMap>();
+    page.is_base64_encoded = true;
+    page.body = Some(Body::Binary(response.body));
+    Response::Buffered(Buffered::Page(Box::new(page)))
 }
 
 fn status(code: i64) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = code;
     response
-}
-
-/// Posts a failure as the only frame of a run.
-async fn post_failure(
-    connection: &GatewayConnection,
-    run_id: String,
-    failure: &Failure,
-) -> Result<(), PostError> {
-    let ids = RunIds { run_id, message_id: String::new() };
-    let mut outbox = Outbox::new(ids, LARGEST_FRAME);
-    outbox.push(Event::from(failure));
-    while let Some(frame) = outbox.next_frame() {
-        connection.post(frame).await?;
-    }
-    Ok(())
 }

@@ -66,7 +66,7 @@ pub struct Connect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Where the answer goes.
-    pub origin: Origin,
+    pub connection: ConnectionRef,
     /// API Gateway's id of this message.
     pub request_id: String,
     /// Who sent it, as the authorizer of `$connect` found out.
@@ -77,7 +77,7 @@ pub struct Message {
 
 /// Where a message came from: what it takes to post back to its connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct ConnectionRef {
     /// The connection's id.
     pub connection_id: String,
     /// The id of the WebSocket API, if the event names it.
@@ -161,7 +161,11 @@ impl Invocation {
                 Some(Self::Message(Message {
                     request_id: context.request_id.clone()?,
                     principal: principal(&context),
-                    origin: Origin { connection_id, api_id: context.apiid, stage: context.stage },
+                    connection: ConnectionRef {
+                        connection_id,
+                        api_id: context.apiid,
+                        stage: context.stage,
+                    },
                     body,
                 }))
             }
@@ -251,9 +255,9 @@ mod tests {
         let invocation =
             Invocation::classify(event("MESSAGE", json!({"body": "{\"prompt\":\"hi\"}"})));
         let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
-        assert_eq!(message.origin.connection_id, "JKJZ8fTwSQhgCIhw=");
-        assert_eq!(message.origin.api_id.as_deref(), Some("abc123"));
-        assert_eq!(message.origin.stage.as_deref(), Some("prod"));
+        assert_eq!(message.connection.connection_id, "JKJZ8fTwSQhgCIhw=");
+        assert_eq!(message.connection.api_id.as_deref(), Some("abc123"));
+        assert_eq!(message.connection.stage.as_deref(), Some("prod"));
         assert_eq!(message.request_id, "JKJaXdwwPyCgFMaA=");
         assert_eq!(message.principal, None);
         assert_eq!(message.body, b"{\"prompt\":\"hi\"}");

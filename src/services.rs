@@ -13,8 +13,8 @@ use tracing::debug;
 
 use crate::aws::sdk_config;
 use crate::aws::{Http, NoCertificates, Rehearsal};
-use crate::config::Config;
-use crate::source::bedrock_agent::Agent;
+use crate::config::{Config, SourceConfig};
+use crate::source::bedrock_agent::BedrockAgent;
 use crate::transport::websocket::{Connections, NoCallback};
 
 /// How long the rehearsal may hold up the first event. What it has not opened by then is opened when it
@@ -23,18 +23,18 @@ const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a run needs of AWS.
 #[derive(Debug)]
-pub struct Clients {
+pub struct Services {
     /// Who is asked.
-    pub agent: Agent,
+    pub source: BedrockAgent,
     /// Where the answers go.
     pub connections: Connections,
     /// What both call through.
     pub http: Http,
 }
 
-/// Why there are no clients.
+/// Why the services can't be called.
 #[derive(Debug, Error)]
-pub enum NoClients {
+pub enum ServicesError {
     /// Neither the environment nor a file names a Region.
     #[error("no AWS Region is set. Set AWS_REGION; Lambda does so itself.")]
     Region,
@@ -51,23 +51,24 @@ pub enum NoClients {
     Certificates(#[from] NoCertificates),
 }
 
-impl Clients {
+impl Services {
     /// Makes them.
     ///
     /// # Errors
     /// The environment lacks what they need.
-    pub async fn new(config: &Config) -> Result<Self, NoClients> {
+    pub async fn new(config: &Config) -> Result<Self, ServicesError> {
         let http = Http::new()?;
         let sdk = sdk_config::load(http.clone()).await;
-        let region = sdk.region().ok_or(NoClients::Region)?.as_ref();
+        let region = sdk.region().ok_or(ServicesError::Region)?.as_ref();
         if !is_host_label(region) {
-            return Err(NoClients::NotARegion(region.to_owned()));
+            return Err(ServicesError::NotARegion(region.to_owned()));
         }
         let connections = Connections::new(&sdk, config.callback_endpoint_is_set).await?;
         // A call of the agent is not made again once it may have been seen.
         let for_agent =
             sdk.to_builder().http_client(http.for_requests_without_repetition()).build();
-        Ok(Self { agent: Agent::new(&for_agent, config), connections, http })
+        let SourceConfig::BedrockAgent(agent) = config.source.clone();
+        Ok(Self { source: BedrockAgent::new(&for_agent, agent), connections, http })
     }
 
     /// Walks the way of a first message as far as that is possible without one, and opens its
@@ -76,7 +77,7 @@ impl Clients {
         let rehearsal = Rehearsal::new(self.http.clone(), first_event_is_near());
         let rehearsing = async {
             tokio::join!(
-                self.agent.rehearse(rehearsal.clone()),
+                self.source.rehearse(rehearsal.clone()),
                 self.connections.rehearse(rehearsal.clone())
             )
         };

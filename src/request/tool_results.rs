@@ -1,32 +1,63 @@
-//! The client's answers to a return of control, in both forms of a message.
+//! The client's results of tool calls, in both forms of a message.
 
-use crate::request::ChatMessage;
 use crate::request::fields::{Fields, short};
-use crate::source::bedrock_agent::tool_call_id::{MOST_CALLS, ToolAnswer, ToolCallId};
+use crate::request::messages::ChatMessage;
 
-/// Answers under way of being collected: a call may be answered in two places.
-#[derive(Default)]
-pub(super) struct Answers {
-    answers: Vec<ToolAnswer>,
+/// What a client says to the tool calls of an earlier run. At least one result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolResults {
+    /// Where they stand in the message: `toolResults` or `messages`.
+    pub field: &'static str,
+    /// The results, no two of them of the same call.
+    pub results: Vec<ToolResult>,
 }
 
-impl Answers {
+/// What a client says to one tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The call's id, which its source reads.
+    pub tool_call_id: String,
+    /// Where the id stands in the message, as in `messages[2].toolCallId`.
+    pub id_field: String,
+    /// The result, or what went wrong.
+    pub content: Option<String>,
+    /// Whether the action failed.
+    pub failed: bool,
+    /// Whether the user confirmed the action; `None` where that was not the question.
+    pub confirmed: Option<bool>,
+}
+
+impl ToolResult {
+    /// Whether it says no and nothing else.
+    #[must_use]
+    pub fn is_denial_only(&self) -> bool {
+        self.confirmed == Some(false) && self.content.is_none()
+    }
+}
+
+/// Results under way of being collected: a call may be answered in two places.
+#[derive(Default)]
+pub(super) struct Collected {
+    results: Vec<ToolResult>,
+}
+
+impl Collected {
     /// `toolResults` of the short form: `toolCallId` with `content`, `error` or `confirmed`.
-    pub(super) fn from_short_form(fields: &Fields) -> Result<Vec<ToolAnswer>, String> {
-        let mut answers = Self::default();
-        for result in fields.objects("toolResults")?.into_iter().flatten() {
-            result.only(&["toolCallId", "content", "error", "confirmed"])?;
-            let answer = answers.of(&result, "toolCallId")?;
-            answer.confirmed = result.optional_flag("confirmed")?;
-            take_result(answer, &result)?;
-            if answer.content.is_none() && answer.confirmed.is_none() {
+    pub(super) fn from_short_form(fields: &Fields) -> Result<ToolResults, String> {
+        let mut collected = Self::default();
+        for object in fields.objects("toolResults")?.into_iter().flatten() {
+            object.only(&["toolCallId", "content", "error", "confirmed"])?;
+            let result = collected.of(&object, "toolCallId")?;
+            result.confirmed = object.optional_flag("confirmed")?;
+            take_result(result, &object)?;
+            if result.content.is_none() && result.confirmed.is_none() {
                 return Err(format!(
                     "`{}` has neither `content` nor `error` nor `confirmed`.",
-                    result.place()
+                    object.place()
                 ));
             }
         }
-        answers.checked("toolResults")
+        collected.of_field("toolResults")
     }
 
     /// The tool messages behind the last message of anybody else, and `resume`, which answers
@@ -34,68 +65,62 @@ impl Answers {
     pub(super) fn from_agui(
         fields: &Fields,
         messages: &[ChatMessage<'_>],
-    ) -> Result<Option<Vec<ToolAnswer>>, String> {
-        let mut answers = Self::default();
+    ) -> Result<Option<ToolResults>, String> {
+        let mut collected = Self::default();
         let said = messages.iter().rposition(|message| message.role != "tool");
         for message in &messages[said.map_or(0, |last| last + 1)..] {
             let message = &message.fields;
-            let answer = answers.of(message, "toolCallId")?;
-            take_result(answer, message)?;
-            if answer.content.is_none() {
+            let result = collected.of(message, "toolCallId")?;
+            take_result(result, message)?;
+            if result.content.is_none() {
                 return Err(message.missing("content", "a string"));
             }
         }
         for resumption in fields.objects("resume")?.into_iter().flatten() {
-            let answer = answers.of(&resumption, "interruptId")?;
+            let result = collected.of(&resumption, "interruptId")?;
             let confirmed = confirmed(&resumption)?;
-            answer.confirmed = Some(confirmed);
+            result.confirmed = Some(confirmed);
             if confirmed {
-                take_payload_result(answer, &resumption)?;
+                take_payload_result(result, &resumption)?;
             }
         }
-        if answers.answers.is_empty() {
+        if collected.results.is_empty() {
             return Ok(None);
         }
         if user_spoke_since(messages)? {
             // The user has turned to something else: the agent's question is withdrawn.
-            return if answers.answers.iter().all(ToolAnswer::is_mere_denial) {
+            return if collected.results.iter().all(ToolResult::is_denial_only) {
                 Ok(None)
             } else {
                 Err("The message answers a return of control and has a new user message besides; the agent would not see the second. Send one after the other.".to_owned())
             };
         }
-        answers.checked("messages").map(Some)
+        collected.of_field("messages").map(Some)
     }
 
-    /// The answer to the call that `field` names.
-    fn of(&mut self, object: &Fields, field: &str) -> Result<&mut ToolAnswer, String> {
+    /// The result of the call that `field` names.
+    fn of(&mut self, object: &Fields, field: &str) -> Result<&mut ToolResult, String> {
         let id = object.required_text(field)?;
-        let id = ToolCallId::decode(id).ok_or_else(|| {
-            format!("`{}` is not the id of a tool call of this relay.", object.path(field))
-        })?;
-        let known = self.answers.iter().position(|answer| answer.id == id);
+        let known = self.results.iter().position(|result| result.tool_call_id == id);
         let index = known.unwrap_or_else(|| {
-            self.answers.push(ToolAnswer { id, content: None, failed: false, confirmed: None });
-            self.answers.len() - 1
+            self.results.push(ToolResult {
+                tool_call_id: id.to_owned(),
+                id_field: object.path(field),
+                content: None,
+                failed: false,
+                confirmed: None,
+            });
+            self.results.len() - 1
         });
-        Ok(&mut self.answers[index])
+        Ok(&mut self.results[index])
     }
 
-    fn checked(self, place: &str) -> Result<Vec<ToolAnswer>, String> {
-        let answers = self.answers;
-        let Some(first) = answers.first() else {
-            return Err(format!("`{place}` has no answer to a tool call."));
-        };
-        if answers.len() > MOST_CALLS {
-            return Err(format!(
-                "`{place}` answers {} tool calls, but an invocation has at most {MOST_CALLS}.",
-                answers.len()
-            ));
+    /// All of them, which stand in this field of the message.
+    fn of_field(self, field: &'static str) -> Result<ToolResults, String> {
+        if self.results.is_empty() {
+            return Err(format!("`{field}` has no answer to a tool call."));
         }
-        if answers.iter().any(|answer| answer.id.invocation_id != first.id.invocation_id) {
-            return Err(format!("`{place}` answers tool calls of more than one invocation."));
-        }
-        Ok(answers)
+        Ok(ToolResults { field, results: self.results })
     }
 }
 
@@ -109,26 +134,14 @@ fn user_spoke_since(messages: &[ChatMessage<'_>]) -> Result<bool, String> {
     Ok(called && last.role == "user")
 }
 
-/// Refuses answers to calls of another session.
-pub(super) fn check_session(answers: &[ToolAnswer], session_id: &str) -> Result<(), String> {
-    let mark = ToolCallId::session_mark(session_id);
-    if answers.iter().any(|answer| answer.id.session != mark) {
-        return Err(
-            "The tool call belongs to another conversation: name its `threadId` or `sessionId`."
-                .to_owned(),
-        );
-    }
-    Ok(())
-}
-
 /// Reads `content`, and `error`, which says that the action failed.
-fn take_result(answer: &mut ToolAnswer, object: &Fields) -> Result<(), String> {
+fn take_result(result: &mut ToolResult, object: &Fields) -> Result<(), String> {
     let (content, error) = (object.text("content")?, object.text("error")?);
-    if answer.content.is_some() || answer.failed {
+    if result.content.is_some() || result.failed {
         return Err(format!("`{}` answers a tool call a second time.", object.place()));
     }
-    answer.failed = error.is_some();
-    answer.content = content
+    result.failed = error.is_some();
+    result.content = content
         .filter(|content| error.is_none() || !content.is_empty())
         .or(error)
         .map(str::to_owned);
@@ -137,13 +150,13 @@ fn take_result(answer: &mut ToolAnswer, object: &Fields) -> Result<(), String> {
 
 /// Reads the result in the payload of a confirmation, for clients that fill in the interrupt's
 /// `responseSchema`; others send a tool message.
-fn take_payload_result(answer: &mut ToolAnswer, resumption: &Fields) -> Result<(), String> {
+fn take_payload_result(result: &mut ToolResult, resumption: &Fields) -> Result<(), String> {
     let payload = resumption.object("payload")?;
-    let Some(result) = payload.text("result")? else { return Ok(()) };
-    if answer.content.is_some() {
+    let Some(content) = payload.text("result")? else { return Ok(()) };
+    if result.content.is_some() {
         return Err(format!("`{}` answers a tool call a second time.", payload.path("result")));
     }
-    answer.content = Some(result.to_owned());
+    result.content = Some(content.to_owned());
     Ok(())
 }
 

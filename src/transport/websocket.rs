@@ -1,7 +1,6 @@
 //! A client's connection: posting frames to it, through API Gateway's `PostToConnection`.
 
 use std::error::Error;
-use std::future::Future;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,8 +33,14 @@ use tracing::{debug, warn};
 
 use crate::aws::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
 use crate::error::chain;
-use crate::invocation::Origin;
+use crate::invocation::ConnectionRef;
 use crate::retry::{self, Backoff};
+use crate::transport::{FrameSink, SendError};
+
+/// The largest post, in bytes of UTF-8. API Gateway takes 128 KiB a message but delivers it in
+/// WebSocket frames of at most 32 KiB, and bills in units of that size (quotas page of WebSocket
+/// APIs).
+pub const MAX_FRAME: usize = 32 * 1024;
 
 /// How long the first attempt to post may take. Posts usually take some 20 ms, but users report that
 /// they can hang (aws-sdk-js-v3 #6896 and #7632), and one that hangs holds up the whole answer.
@@ -48,28 +53,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// of rights take seconds until they hold everywhere ("Changes that I make are not always immediately
 /// visible", IAM User Guide).
 const RIGHTS_SPREAD: Duration = Duration::from_secs(5);
-
-/// Takes the frames of a run, one after the other.
-pub trait Connection {
-    /// Delivers one frame, trying again for as long as that makes sense. Whoever has a deadline
-    /// drops the future. Returns the number of attempts.
-    ///
-    /// # Errors
-    /// The client is gone, or the frame can't be delivered whatever one does.
-    fn post(&self, frame: Vec<u8>) -> impl Future<Output = Result<u32, PostError>> + Send;
-}
-
-/// Why a frame can't be delivered.
-#[derive(Debug, Error)]
-pub enum PostError {
-    /// The client has closed the connection (410).
-    #[error("the client has closed the connection")]
-    Gone,
-    /// API Gateway refused the post for good, for example because the function's role lacks
-    /// `execute-api:ManageConnections` (403).
-    #[error("API Gateway refused the post")]
-    Refused(#[source] Box<dyn Error + Send + Sync>),
-}
 
 /// Why no connection can be had.
 #[derive(Debug, Error)]
@@ -131,16 +114,16 @@ impl Connections {
     ///
     /// # Errors
     /// The environment names no endpoint, and none can be derived from the event.
-    pub fn to(&self, origin: &Origin) -> Result<GatewayConnection, NoCallback> {
+    pub fn to(&self, connection: &ConnectionRef) -> Result<Connection, NoCallback> {
         let client = match &self.endpoint {
             Endpoint::Configured(client) => client.clone(),
             Endpoint::Derived { config, host } => {
-                let url = callback_url(origin, host)?;
+                let url = callback_url(connection, host)?;
                 Client::from_conf(config.to_builder().endpoint_url(url).build())
             }
         };
         let delivered = Arc::clone(&self.delivered);
-        Ok(GatewayConnection { client, id: origin.connection_id.clone(), delivered })
+        Ok(Connection { client, id: connection.connection_id.clone(), delivered })
     }
 
     /// Posts to nobody through `rehearsal`, if the address is known before there is an event.
@@ -167,23 +150,27 @@ async fn execute_api_host(region: &str) -> Result<String, NoCallback> {
 /// `https://{apiId}.execute-api.{region}.{suffix}/{stage}`, as "Use @connections commands in your
 /// backend service" has it. The host name of the event is not used: with a custom domain it is one
 /// that does not serve callbacks, and a client could choose it.
-fn callback_url(origin: &Origin, host: &str) -> Result<String, NoCallback> {
-    let api_id = origin.api_id.as_deref().ok_or(NoCallback::Missing("API id"))?;
-    let stage = origin.stage.as_deref().ok_or(NoCallback::Missing("stage"))?;
+fn callback_url(connection: &ConnectionRef, host: &str) -> Result<String, NoCallback> {
+    let api_id = connection.api_id.as_deref().ok_or(NoCallback::Missing("API id"))?;
+    let stage = connection.stage.as_deref().ok_or(NoCallback::Missing("stage"))?;
     Ok(format!("https://{api_id}.{host}/{stage}"))
 }
 
 /// One client's connection.
 #[derive(Clone, Debug)]
-pub struct GatewayConnection {
+pub struct Connection {
     client: Client,
     id: String,
     /// That of all [`Connections`].
     delivered: Arc<AtomicBool>,
 }
 
-impl Connection for GatewayConnection {
-    async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+impl FrameSink for Connection {
+    fn max_frame(&self) -> Option<usize> {
+        Some(MAX_FRAME)
+    }
+
+    async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
         let frame = Blob::new(frame);
         let mut forbidden_since = None;
         let mut attempt = 1;
@@ -196,12 +183,12 @@ impl Connection for GatewayConnection {
                 return Ok(attempt);
             };
             let wait = match error.decision() {
-                RetryDecision::Gone => return Err(PostError::Gone),
-                RetryDecision::Never => return Err(PostError::Refused(error.into())),
+                RetryDecision::Gone => return Err(SendError::Gone),
+                RetryDecision::Never => return Err(SendError::Refused(error.into())),
                 RetryDecision::WhileRightsSpread => {
                     let since = *forbidden_since.get_or_insert_with(Instant::now);
                     if self.delivered.load(Relaxed) || since.elapsed() >= RIGHTS_SPREAD {
-                        return Err(PostError::Refused(error.into()));
+                        return Err(SendError::Refused(error.into()));
                     }
                     Backoff::POST.after(attempt)
                 }
@@ -329,8 +316,8 @@ impl Intercept for IgnoreBodyOfSuccess {
 mod tests {
     use super::*;
 
-    fn origin() -> Origin {
-        Origin {
+    fn connection_ref() -> ConnectionRef {
+        ConnectionRef {
             connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(),
             api_id: Some("abc123".to_owned()),
             stage: Some("prod".to_owned()),
@@ -344,14 +331,14 @@ mod tests {
             ("cn-north-1", "https://abc123.execute-api.cn-north-1.amazonaws.com.cn/prod"),
         ] {
             let host = execute_api_host(region).await.unwrap();
-            assert_eq!(callback_url(&origin(), &host).unwrap(), url);
+            assert_eq!(callback_url(&connection_ref(), &host).unwrap(), url);
         }
     }
 
     #[test]
     fn an_event_without_an_api_id_is_an_error_that_says_what_to_set() {
-        let origin = Origin { api_id: None, ..origin() };
-        let error = callback_url(&origin, "example").unwrap_err().to_string();
+        let connection = ConnectionRef { api_id: None, ..connection_ref() };
+        let error = callback_url(&connection, "example").unwrap_err().to_string();
         assert!(error.contains("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"), "{error}");
         assert!(error.contains("no API id"), "{error}");
     }

@@ -5,9 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use agent_relay::invocation::Origin;
+use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
-use agent_relay::source::bedrock_agent::AgentEvent;
+use agent_relay::source::Event as SourceEvent;
 use agent_relay::transport::websocket::Connections;
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
@@ -321,12 +321,12 @@ async fn function_panics_inside_one_turn() {
         .load()
         .await;
     let connections = Connections::new(&sdk, true).await.unwrap();
-    let connection = connections.to(&Origin { connection_id, ..Origin::default() }).unwrap();
+    let connection =
+        connections.to(&ConnectionRef { connection_id, ..ConnectionRef::default() }).unwrap();
     let run = run("hello");
     let events = stream::iter(1..=4).map(|n| {
         assert!(n < 4, "nobody expected this");
-        let bytes = format!("chunk {n} ").into_bytes();
-        Ok(AgentEvent::Chunk { bytes, citations: None })
+        Ok(SourceEvent::Text(format!("chunk {n} ").into_bytes()))
     });
     let now = Instant::now();
     let limits = RelayLimits {
@@ -336,7 +336,7 @@ async fn function_panics_inside_one_turn() {
         shutdown_grace: Duration::from_secs(1),
         outbox_bytes: RelayLimits::OUTBOX_BYTES,
     };
-    let relayed = relay(&run, events, &connection, &limits, std::future::pending());
+    let relayed = relay(run.ids(), run.trace, events, &connection, &limits, std::future::pending());
     let (summary, frames) = tokio::join!(relayed, frames_of_one_run(&mut client));
     assert!(matches!(summary.outcome, Outcome::Failed(_)), "{summary:?}");
     assert_eq!(text(&frames), chunks(3));

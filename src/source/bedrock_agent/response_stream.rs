@@ -1,4 +1,6 @@
-//! An agent's answer: the messages of its stream ⇒ events, or the failure that ended it.
+//! The messages of an agent's response ⇒ events, or the failure that ended it.
+
+use std::collections::VecDeque;
 
 use aws_smithy_types::body::SdkBody;
 use base64::Engine as _;
@@ -10,9 +12,11 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::error::{ErrorCode, Failure};
-use crate::source::bedrock_agent::{AgentEvent, return_of_control, usage, without_arns};
+use crate::source::bedrock_agent::failure::failure;
+use crate::source::bedrock_agent::{return_of_control, usage};
 use crate::source::event_stream::{Message, Messages, StreamError};
 use crate::source::payload::{self, Object, json};
+use crate::source::{Event, Raw};
 
 /// What Bedrock writes, with the padding that it has and without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -22,9 +26,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// The name of this source on what it passes on.
+const SOURCE: &str = "bedrock-agent";
+
 /// An answer under way.
-pub(super) struct Answer {
+pub(super) struct ResponseStream {
     messages: Messages,
+    /// What else the last message says, besides its first event.
+    further: VecDeque<Event>,
     session_id: String,
     /// Whether any event has come.
     has_begun: bool,
@@ -45,25 +54,26 @@ struct Ended {
 #[error("the bytes of a chunk are not base64")]
 struct NotBase64(#[source] base64::DecodeError);
 
-impl Answer {
+impl ResponseStream {
     pub(super) fn new(body: SdkBody, session_id: String) -> Self {
         let messages = Messages::new(body);
-        Self { messages, session_id, has_begun: false, has_warned: false }
+        Self { messages, further: VecDeque::new(), session_id, has_begun: false, has_warned: false }
     }
 
-    pub(super) async fn next(
-        mut self: Box<Self>,
-    ) -> Result<Option<(AgentEvent, Box<Self>)>, Failure> {
+    pub(super) async fn next(mut self: Box<Self>) -> Result<Option<(Event, Box<Self>)>, Failure> {
+        if let Some(event) = self.further.pop_front() {
+            return Ok(Some((event, self)));
+        }
         let (name, payload) = match self.messages.next().await {
             Ok(None) => return Ok(None),
             Ok(Some(Message::Event { name, payload })) => (name, payload),
             Ok(Some(Message::Exception { name, payload })) => {
                 let message = payload::read(&payload, message_of).flatten().unwrap_or_default();
-                return Err(failure(Ended { name, message }));
+                return Err(ended(name, message));
             }
             Ok(Some(Message::Error { code, message })) => {
                 warn!(code, message, "the agent sent an error");
-                return Err(failure(Ended { name: code, message }));
+                return Err(ended(code, message));
             }
             Err(error) => return Err(self.interruption(error)),
         };
@@ -73,18 +83,20 @@ impl Answer {
     }
 
     /// What an event says. One that can't be understood is passed on as it is.
-    fn event(&mut self, name: &str, payload: &[u8]) -> Result<AgentEvent, Failure> {
+    fn event(&mut self, name: &str, payload: &[u8]) -> Result<Event, Failure> {
         let understood = match name {
-            "chunk" => payload::read_members(payload, ["bytes", "attribution"], chunk)
-                .transpose()?
-                .flatten(),
-            "trace" => Some(trace(payload)),
+            "chunk" => self.chunk(payload)?,
+            "trace" => Some(self.trace(payload)),
             "returnControl" => {
                 let calls =
                     |object: &Object<'_>| return_of_control::calls(object, &self.session_id);
-                payload::read(payload, calls).flatten().map(AgentEvent::ReturnControl)
+                let calls = payload::read(payload, calls).flatten();
+                calls.and_then(|calls| self.first(calls.into_iter().map(Event::ToolCall)))
             }
-            "files" => payload::read(payload, files).flatten(),
+            "files" => {
+                let files = payload::read(payload, files).flatten();
+                files.and_then(|files| self.first(files.into_iter().map(file)))
+            }
             _ => None,
         };
         if understood.is_none()
@@ -94,8 +106,40 @@ impl Answer {
             self.has_warned = true;
             warn!(event = name, bytes = payload.len(), "an event of the agent was not understood");
         }
-        Ok(understood
-            .unwrap_or_else(|| AgentEvent::Other { name: name.to_owned(), json: json(payload) }))
+        Ok(understood.unwrap_or_else(|| Event::Other(raw(name, payload))))
+    }
+
+    /// The first of several events; the others come with the next calls.
+    fn first(&mut self, events: impl IntoIterator<Item = Event>) -> Option<Event> {
+        let mut events = events.into_iter();
+        let first = events.next();
+        self.further.extend(events);
+        first
+    }
+
+    /// A piece of the answer's text. What stands beside it does it no harm.
+    ///
+    /// # Errors
+    /// The text can't be read, and an answer without it would look whole.
+    fn chunk(&mut self, payload: &[u8]) -> Result<Option<Event>, Failure> {
+        let members = ["bytes", "attribution"];
+        let Some(chunk) = payload::read_members(payload, members, chunk).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        let Chunk { text, citations } = chunk;
+        self.further.extend(citations.map(|json| Event::Annotation {
+            name: "bedrock.citations",
+            member: "citations",
+            json,
+        }));
+        Ok(Some(Event::Text(text)))
+    }
+
+    fn trace(&mut self, payload: &[u8]) -> Event {
+        let usage = payload::read(payload, usage::usage).flatten();
+        self.further.extend(usage.map(Event::Usage));
+        Event::Trace(raw("trace", payload))
     }
 
     /// Why the answer broke off.
@@ -111,59 +155,56 @@ impl Answer {
     }
 }
 
-/// A piece of the answer's text. What stands beside it does it no harm.
-///
-/// # Errors
-/// The text can't be read, and an answer without it would look whole.
-fn chunk([bytes, attribution]: [Option<&RawValue>; 2]) -> Result<Option<AgentEvent>, Failure> {
+/// What a chunk has for the client.
+struct Chunk {
+    /// Bytes of UTF-8, which may begin and end inside a character.
+    text: Vec<u8>,
+    /// The citations of the answer's text, as Bedrock sent them: a JSON list.
+    citations: Option<Box<RawValue>>,
+}
+
+fn chunk([bytes, attribution]: [Option<&RawValue>; 2]) -> Result<Option<Chunk>, Failure> {
     let attribution = attribution.and_then(|attribution| Object::parse(attribution.get()));
     let citations = attribution.and_then(|attribution| {
         let citations = attribution.get("citations")?;
         let list = citations.get().strip_prefix('[')?;
         (list.trim_start() != "]").then(|| citations.to_owned())
     });
-    let bytes = if let Some(bytes) = bytes {
-        let Some(text) = payload::text(bytes) else { return Ok(None) };
+    let text = if let Some(bytes) = bytes {
+        let Some(base64) = payload::text(bytes) else { return Ok(None) };
         BASE64
-            .decode(text.as_bytes())
+            .decode(base64.as_bytes())
             .map_err(|error| Failure::new(ErrorCode::BadGateway).caused_by(NotBase64(error)))?
     } else if citations.is_some() {
         Vec::new()
     } else {
         return Ok(None);
     };
-    Ok(Some(AgentEvent::Chunk { bytes, citations }))
-}
-
-fn trace(payload: &[u8]) -> AgentEvent {
-    let usage = payload::read(payload, usage::usage).flatten();
-    AgentEvent::Trace { json: json(payload), usage }
+    Ok(Some(Chunk { text, citations }))
 }
 
 /// The files in a payload, each untouched.
-fn files(payload: &Object<'_>) -> Option<AgentEvent> {
-    let files: Vec<Box<RawValue>> =
-        payload.list("files")?.into_iter().map(ToOwned::to_owned).collect();
-    (!files.is_empty()).then_some(AgentEvent::Files(files))
+fn files(payload: &Object<'_>) -> Option<Vec<Box<RawValue>>> {
+    Some(payload.list("files")?.into_iter().map(ToOwned::to_owned).collect())
+}
+
+fn file(json: Box<RawValue>) -> Event {
+    Event::Custom { name: "bedrock.file", json }
+}
+
+fn raw(name: &str, payload: &[u8]) -> Raw {
+    Raw { source: SOURCE, name: name.to_owned(), json: json(payload) }
 }
 
 fn message_of(payload: &Object<'_>) -> Option<String> {
     payload.text("message").map(Into::into)
 }
 
-fn failure(ended: Ended) -> Failure {
-    let code = ErrorCode::of_exception(&ended.name).unwrap_or(ErrorCode::InternalServer);
-    let failure = Failure::new(code);
-    let failure = match code {
-        // Only here Bedrock's own words help whoever wrote the message.
-        ErrorCode::Validation if !ended.message.is_empty() => failure.saying(format!(
-            "{} Bedrock says: {}",
-            code.advice(),
-            without_arns(&ended.message)
-        )),
-        _ => failure,
-    };
-    failure.caused_by(ended)
+/// Why the agent ended its answer: an exception of this name.
+fn ended(name: String, message: String) -> Failure {
+    let code = ErrorCode::of_exception(&name).unwrap_or(ErrorCode::InternalServer);
+    let said = (!message.is_empty()).then_some(&*message);
+    failure(code, said).caused_by(Ended { name, message })
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! Return of control ⇔ tool calls and their answers.
+//! Return of control ⇔ tool calls and their results.
+//!
+//! When an action group has no Lambda function of its own, the agent hands the action to its caller
+//! and ends the turn. The client gets a tool call for each action; its results begin the next turn.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,21 +13,23 @@ use aws_sdk_bedrockagentruntime::types::{
 };
 use serde_json::{Map, Value};
 
-use crate::source::bedrock_agent::tool_call_id::{Action, ToolAnswer, ToolCall, ToolCallId, Wants};
+use crate::request::{ToolResult, ToolResults};
+use crate::source::bedrock_agent::tool_call_id::{Action, MAX_CALLS, ToolCallId};
 use crate::source::payload::Object;
+use crate::source::{ResultKind, ToolCall};
 
 /// The tool calls in a return of control. `None` if one of them is of a kind that is not known, since
 /// answering some of the calls only would be an error.
 pub(super) fn calls(payload: &Object<'_>, session_id: &str) -> Option<Vec<ToolCall>> {
     let invocation_id = payload.text("invocationId")?.into_owned();
-    let session = ToolCallId::session_mark(session_id);
+    let session = ToolCallId::session_fingerprint(session_id);
     let call = |(number, input): (usize, Object<'_>)| {
-        let origin =
-            Origin { session: session.clone(), invocation_id: invocation_id.clone(), number };
+        let call_ref =
+            CallRef { session: session.clone(), invocation_id: invocation_id.clone(), number };
         if let Some(input) = input.object("functionInvocationInput") {
-            function_call(origin, &input)
+            function_call(call_ref, &input)
         } else {
-            api_call(origin, &input.object("apiInvocationInput")?)
+            api_call(call_ref, &input.object("apiInvocationInput")?)
         }
     };
     let inputs = payload.list("invocationInputs")?.into_iter();
@@ -34,22 +39,19 @@ pub(super) fn calls(payload: &Object<'_>, session_id: &str) -> Option<Vec<ToolCa
 }
 
 /// What the calls of one payload differ in by nothing but a number.
-struct Origin {
+struct CallRef {
     session: String,
     invocation_id: String,
     number: usize,
 }
 
-fn function_call(origin: Origin, input: &Object<'_>) -> Option<ToolCall> {
+fn function_call(call_ref: CallRef, input: &Object<'_>) -> Option<ToolCall> {
     let function = input.text("function")?.into_owned();
-    Some(ToolCall {
-        id: origin.id(input, Action::Function { function })?,
-        arguments: Value::Object(parameters(input, "parameters")).to_string(),
-        wants: wants(input),
-    })
+    let id = call_ref.id(input, Action::Function { function })?;
+    Some(tool_call(&id, parameters(input, "parameters"), input))
 }
 
-fn api_call(origin: Origin, input: &Object<'_>) -> Option<ToolCall> {
+fn api_call(call_ref: CallRef, input: &Object<'_>) -> Option<ToolCall> {
     let mut arguments = parameters(input, "parameters");
     let content = input.object("requestBody").and_then(|body| body.object("content"));
     let types = content.iter().flat_map(Object::members);
@@ -64,14 +66,20 @@ fn api_call(origin: Origin, input: &Object<'_>) -> Option<ToolCall> {
         method: input.text("httpMethod")?.into_owned(),
         path: input.text("apiPath")?.into_owned(),
     };
-    Some(ToolCall {
-        id: origin.id(input, action)?,
-        arguments: Value::Object(arguments).to_string(),
-        wants: wants(input),
-    })
+    let id = call_ref.id(input, action)?;
+    Some(tool_call(&id, arguments, input))
 }
 
-impl Origin {
+fn tool_call(id: &ToolCallId, arguments: Map<String, Value>, input: &Object<'_>) -> ToolCall {
+    ToolCall {
+        id: id.encode(),
+        name: id.name(),
+        arguments: Value::Object(arguments).to_string(),
+        result_kind: result_kind(input),
+    }
+}
+
+impl CallRef {
     fn id(self, input: &Object<'_>, action: Action) -> Option<ToolCallId> {
         Some(ToolCallId {
             session: self.session,
@@ -84,11 +92,11 @@ impl Origin {
     }
 }
 
-fn wants(input: &Object<'_>) -> Wants {
+fn result_kind(input: &Object<'_>) -> ResultKind {
     match input.text("actionInvocationType").as_deref() {
-        Some("USER_CONFIRMATION") => Wants::Confirmation,
-        Some("USER_CONFIRMATION_AND_RESULT") => Wants::ConfirmationAndResult,
-        _ => Wants::Result,
+        Some("USER_CONFIRMATION") => ResultKind::Confirmation,
+        Some("USER_CONFIRMATION_AND_RESULT") => ResultKind::ConfirmationAndResult,
+        _ => ResultKind::Result,
     }
 }
 
@@ -120,22 +128,60 @@ fn typed(kind: Option<&str>, text: &str) -> Value {
     value.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// The answers as the agent wants them: `returnControlInvocationResults`.
+/// The results that a client has for the calls of one invocation, each with its call.
+///
+/// # Errors
+/// Says what is wrong with them, for the client.
+pub(super) fn answered<'a>(
+    results: &'a ToolResults,
+    session_id: &str,
+) -> Result<Vec<(ToolCallId, &'a ToolResult)>, String> {
+    let field = results.field;
+    let answered = results.results.iter().map(|result| {
+        let id = ToolCallId::decode(&result.tool_call_id).ok_or_else(|| {
+            format!("`{}` is not the id of a tool call of this relay.", result.id_field)
+        })?;
+        Ok((id, result))
+    });
+    let answered = answered.collect::<Result<Vec<_>, String>>()?;
+    if answered.len() > MAX_CALLS {
+        return Err(format!(
+            "`{field}` answers {} tool calls, but an invocation has at most {MAX_CALLS}.",
+            answered.len()
+        ));
+    }
+    let of_one_invocation =
+        |pair: &[(ToolCallId, &ToolResult)]| pair[0].0.invocation_id == pair[1].0.invocation_id;
+    if !answered.windows(2).all(of_one_invocation) {
+        return Err(format!("`{field}` answers tool calls of more than one invocation."));
+    }
+    let session = ToolCallId::session_fingerprint(session_id);
+    if answered.iter().any(|(id, _)| id.session != session) {
+        return Err(
+            "The tool call belongs to another conversation: name its `threadId` or `sessionId`."
+                .to_owned(),
+        );
+    }
+    Ok(answered)
+}
+
+/// The results as the agent wants them: `returnControlInvocationResults`.
 ///
 /// # Errors
 /// Never in practice: an action group is always named.
-pub(super) fn results(answers: &[ToolAnswer]) -> Result<Vec<InvocationResultMember>, BuildError> {
-    answers.iter().map(result).collect()
+pub(super) fn results(
+    answered: &[(ToolCallId, &ToolResult)],
+) -> Result<Vec<InvocationResultMember>, BuildError> {
+    answered.iter().map(|(id, result)| member(id, result)).collect()
 }
 
-fn result(answer: &ToolAnswer) -> Result<InvocationResultMember, BuildError> {
-    let id = &answer.id;
-    let confirmation = answer
+fn member(id: &ToolCallId, result: &ToolResult) -> Result<InvocationResultMember, BuildError> {
+    let confirmation = result
         .confirmed
         .map(|yes| if yes { ConfirmationState::Confirm } else { ConfirmationState::Deny });
-    let state = answer.failed.then_some(ResponseState::Failure);
+    let state = result.failed.then_some(ResponseState::Failure);
     let body = |content_type: &str| {
-        let content = answer.content.as_ref()?;
+        let content = result.content.as_ref()?;
         let body = ContentBody::builder().body(content).build();
         Some(HashMap::from([(content_type.to_owned(), body)]))
     };
@@ -159,7 +205,7 @@ fn result(answer: &ToolAnswer) -> Result<InvocationResultMember, BuildError> {
                 .set_confirmation_state(confirmation)
                 .set_response_state(state)
                 .set_http_status_code(
-                    answer.content.as_ref().filter(|_| !answer.failed).map(|_| 200),
+                    result.content.as_ref().filter(|_| !result.failed).map(|_| 200),
                 )
                 .set_response_body(body("application/json"))
                 .build()?,

@@ -1,9 +1,5 @@
-//! Return of control: what the agent wants the client to do, as a tool call, and the client's answer.
-//!
-//! When an action group has no Lambda function of its own, the agent hands the action to its caller
-//! and ends the turn. The client gets a tool call for each action; its answer begins the next turn.
-//! The id of a tool call holds everything that the answer has to repeat, so nothing is kept between
-//! the two turns: any process of the function can take the second.
+//! The id of a tool call, which holds everything that its result has to repeat to the agent. So nothing
+//! is kept between the two runs: any process of the function can take the second.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,29 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// How many actions one return of control can have (API reference of `ReturnControlPayload`).
-pub const MOST_CALLS: usize = 5;
-
-/// An action that the agent hands to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolCall {
-    /// What the answer refers to.
-    pub id: ToolCallId,
-    /// The arguments, a JSON object.
-    pub arguments: String,
-    /// What the answer has to say.
-    pub wants: Wants,
-}
-
-/// What the agent wants of an action: Bedrock's `actionInvocationType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
-    /// Its result.
-    Result,
-    /// Whether the user confirms it.
-    Confirmation,
-    /// Whether the user confirms it, and then its result.
-    ConfirmationAndResult,
-}
+pub const MAX_CALLS: usize = 5;
 
 /// An action of one invocation of an action group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,28 +79,7 @@ impl ToolCallId {
 
     /// What stands for a session in an id.
     #[must_use]
-    pub fn session_mark(session_id: &str) -> String {
+    pub fn session_fingerprint(session_id: &str) -> String {
         URL_SAFE_NO_PAD.encode(&Sha256::digest(session_id)[..6])
-    }
-}
-
-/// The client's answer to a tool call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolAnswer {
-    /// The call.
-    pub id: ToolCallId,
-    /// The result, or what went wrong.
-    pub content: Option<String>,
-    /// Whether the action failed.
-    pub failed: bool,
-    /// Whether the user confirmed the action; `None` where that was not the question.
-    pub confirmed: Option<bool>,
-}
-
-impl ToolAnswer {
-    /// Whether it says no and nothing else.
-    #[must_use]
-    pub fn is_mere_denial(&self) -> bool {
-        self.confirmed == Some(false) && self.content.is_none()
     }
 }

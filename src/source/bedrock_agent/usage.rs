@@ -1,6 +1,6 @@
 //! The tokens that a model used, from the trace of its invocation.
 
-use crate::agui::Usage;
+use crate::source::Usage;
 use crate::source::payload::Object;
 
 /// The steps of a trace that may report an invocation of a model. Orchestration of a collaborator is

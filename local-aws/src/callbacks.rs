@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::faults::{FaultInjector, PostFault, Verdict};
 use super::gateway::{Gateway, PostError};
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 
 /// What the commands need.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ async fn inspect(
 ) -> Response {
     let connection = callbacks.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::OK } else { StatusCode::GONE };
-    callbacks.journal.record(Event::Inspected { connection_id, status: status.as_u16() });
+    callbacks.journal.record(Entry::Inspected { connection_id, status: status.as_u16() });
     let Some(connection) = connection else { return Refusal::Gone.into_response() };
     let mut identity = json!({ "sourceIp": connection.source_ip });
     if let Some(user_agent) = &connection.user_agent {
@@ -108,7 +108,7 @@ async fn inspect(
 async fn end(State(callbacks): State<Callbacks>, Path(connection_id): Path<String>) -> Response {
     let connection = callbacks.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::NO_CONTENT } else { StatusCode::GONE };
-    callbacks.journal.record(Event::Deleted { connection_id, status: status.as_u16() });
+    callbacks.journal.record(Entry::Deleted { connection_id, status: status.as_u16() });
     match connection {
         Some(connection) => {
             connection.close();
@@ -125,7 +125,7 @@ impl Callbacks {
         let connection = self.gateway.connection(connection_id)?;
         let verdict = self.faults.judge(&connection.fate)?;
         let subject = connection_id.to_owned();
-        self.journal.record(Event::FaultInjected { kind: verdict.kind(), subject });
+        self.journal.record(Entry::FaultInjected { kind: verdict.kind(), subject });
         match verdict {
             Verdict::Fault(fault) => Some(fault),
             Verdict::Vanish => {
@@ -154,7 +154,7 @@ impl Callbacks {
         more_latency: Duration,
     ) -> Response {
         let status = outcome.map_or_else(Refusal::status, |()| StatusCode::OK);
-        self.journal.record(Event::Posted {
+        self.journal.record(Entry::Posted {
             connection_id,
             bytes: data.len(),
             status: status.as_u16(),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 use super::options::Limits;
 use super::runtime_api::{Call, InvokeError, Lambda};
 
@@ -141,11 +141,11 @@ impl Gateway {
         let outcome = self.lambda.invoke(call).await;
         match &outcome {
             Err(InvokeError::Throttled) => {
-                self.journal.record(Event::Throttled { connection_id, route });
+                self.journal.record(Entry::Throttled { connection_id, route });
             }
             Err(InvokeError::TimedOut { request_id }) => {
                 let request_id = request_id.clone();
-                self.journal.record(Event::TimedOut { request_id, connection_id, route });
+                self.journal.record(Entry::TimedOut { request_id, connection_id, route });
             }
             Ok(_) | Err(InvokeError::Failed) => {}
         }

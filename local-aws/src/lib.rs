@@ -48,7 +48,7 @@ pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function::{Function, FunctionError, Program, child};
 pub use gateway::Route;
-pub use journal::{Entry, Event, Follower, Journal};
+pub use journal::{Entry, Follower, Journal, Record};
 pub use log::Log;
 pub use options::{Agent, Limits, Options};
 pub use wire::{Close, Wire, WireFault, WireName};

@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::gateway::{Route, status_of};
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 
 /// The largest answer to a synchronous invocation (Lambda quotas).
 const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
@@ -122,7 +122,7 @@ impl Lambda {
                 return answer.ok().flatten().ok_or(InvokeError::Failed);
             }
             self.state().running.remove(&request_id);
-            self.journal.record(Event::InvocationError {
+            self.journal.record(Entry::InvocationError {
                 request_id: request_id.clone(),
                 error_type: "Sandbox.Timedout".to_owned(),
                 message: format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()),
@@ -155,7 +155,7 @@ impl Lambda {
 
     /// The next invocation for a poll.
     async fn next(self: &Arc<Self>) -> Delivery {
-        self.journal.record(Event::NextPolled);
+        self.journal.record(Entry::NextPolled);
         let mut holds = self.holds.subscribe();
         let mut stopping = self.stopping.clone();
         tokio::select! {
@@ -190,7 +190,7 @@ impl Lambda {
             running.retain(|_, other| other.deadline > now);
             running.insert(request_id.clone(), Running { answer, deadline: now + self.timeout });
         }
-        self.journal.record(Event::Invoked {
+        self.journal.record(Entry::Invoked {
             request_id,
             connection_id: call.connection_id,
             route: call.route,
@@ -205,11 +205,11 @@ impl Lambda {
         &self,
         request_id: &str,
         response: Option<Bytes>,
-        event: impl FnOnce(bool) -> Event,
+        entry: impl FnOnce(bool) -> Entry,
     ) -> bool {
         let Some(running) = self.state().running.remove(request_id) else { return false };
         // Recorded first, so that whatever the answer causes comes after it in the journal.
-        self.journal.record(event(running.answer.is_closed()));
+        self.journal.record(entry(running.answer.is_closed()));
         let _ = running.answer.send(response);
         true
     }
@@ -314,7 +314,7 @@ async fn respond(
 ) -> Response {
     let Ok(body) = to_bytes(body, RESPONSE_LIMIT).await else {
         let message = "Exceeded maximum allowed payload size (6291556 bytes).";
-        lambda.finish(&request_id, None, |_| Event::InvocationError {
+        lambda.finish(&request_id, None, |_| Entry::InvocationError {
             request_id: request_id.clone(),
             error_type: "Function.ResponseSizeTooLarge".to_owned(),
             message: message.to_owned(),
@@ -322,7 +322,7 @@ async fn respond(
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message);
     };
     let status = status_of(&body);
-    let known = lambda.finish(&request_id, Some(body), |late| Event::Responded {
+    let known = lambda.finish(&request_id, Some(body), |late| Entry::Responded {
         request_id: request_id.clone(),
         status,
         late,
@@ -337,7 +337,7 @@ async fn fail(
     body: Body,
 ) -> Response {
     let (error_type, message) = diagnostic(&headers, body).await;
-    let known = lambda.finish(&request_id, None, |_| Event::InvocationError {
+    let known = lambda.finish(&request_id, None, |_| Entry::InvocationError {
         request_id: request_id.clone(),
         error_type,
         message,
@@ -351,7 +351,7 @@ async fn fail_to_start(
     body: Body,
 ) -> Response {
     let (error_type, message) = diagnostic(&headers, body).await;
-    lambda.journal.record(Event::InitError { error_type, message });
+    lambda.journal.record(Entry::InitError { error_type, message });
     acknowledge(true)
 }
 

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 use connection::{Connection, Order};
 
 pub(crate) use server::Server;
@@ -30,8 +30,8 @@ const ACCEPTING_AGAIN: Duration = Duration::from_millis(50);
 
 /// A wire, and the way to change how it behaves while it is in use.
 ///
-/// Each fault stands in the journal as [`Event::WireFault`] before its effect, and each connection as
-/// [`Event::WireOpened`] and [`Event::WireClosed`]. A method that returns a number says how many
+/// Each fault stands in the journal as [`Entry::WireFault`] before its effect, and each connection as
+/// [`Entry::WireOpened`] and [`Entry::WireClosed`]. A method that returns a number says how many
 /// connections it is about. What a client writes after a method has returned meets the fault.
 ///
 /// Three things differ from a network. A connection is accepted at once, since that is the kernel's
@@ -248,7 +248,7 @@ impl Shared {
     }
 
     fn fault(&self, connection: u64, fault: WireFault) {
-        self.journal.record(Event::WireFault { wire: self.name, connection, fault });
+        self.journal.record(Entry::WireFault { wire: self.name, connection, fault });
     }
 
     /// Takes a new connection, well or with the fault that is its turn.
@@ -266,7 +266,7 @@ impl Shared {
             state.accepted += 1;
             let fault = state.next_fault();
             let id = state.accepted;
-            self.journal.record(Event::WireOpened { wire: self.name, connection: id });
+            self.journal.record(Entry::WireOpened { wire: self.name, connection: id });
             if fault.is_none() {
                 state.open.insert(id, Link { order, told_to_end });
             }

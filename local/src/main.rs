@@ -166,9 +166,9 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let ended = {
         let printing = async {
             loop {
-                let entry = follower.next().await;
+                let record = follower.next().await;
                 // A closed output, as of a pipe to `head`, is no reason to stop serving.
-                let _ = log.write(&entry);
+                let _ = log.write(&record);
             }
         };
         tokio::select! {
@@ -177,8 +177,8 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         }
     };
     aws.stop().await;
-    while let Some(entry) = follower.try_next() {
-        let _ = log.write(&entry);
+    while let Some(record) = follower.try_next() {
+        let _ = log.write(&record);
     }
     ended
 }

@@ -13,7 +13,7 @@ use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
-use local_aws::{Event, Limits, Options, PostFault};
+use local_aws::{Entry, Limits, Options, PostFault};
 use serde_json::{Value, json};
 use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
 use test_support::{Client, happened, soon};
@@ -44,9 +44,9 @@ async fn summary(stage: &Stage) -> String {
     let ended = happened(
         &stage.aws,
         "the summary",
-        |event| matches!(event, Event::FunctionLog { line } if line.contains("run ended")),
+        |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
     );
-    let Event::FunctionLog { line } = ended.await.event else { unreachable!() };
+    let Entry::FunctionLog { line } = ended.await.entry else { unreachable!() };
     line
 }
 
@@ -188,7 +188,7 @@ async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
         let frame: Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!(frame["metadata"]["relay"]["seq"], seq);
     }
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let line = summary(&stage).await;
     assert!(line.contains(outcome) && line.contains(advice), "{line}");
     assert_eq!(stage.posts(), 5, "posts after the one that failed for good");
@@ -287,7 +287,7 @@ async fn posts_find_nobody_listening() {
     // Tried until the function's time is up, since nothing says that it is for good.
     let line = summary(&stage).await;
     assert!(line.contains("out_of_time"), "{line}");
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
 }
 
 // The function.
@@ -300,7 +300,7 @@ async fn function_nears_its_deadline() {
     assert_eq!(code(&frames), "deadline");
     assert_eq!(frames.last().unwrap()["metadata"]["relay"]["retryable"], true);
     assert!(numbers(600).starts_with(&text(&frames)) && text(&frames).len() > 20);
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     the_next_turn_works(&stage).await;
 }
 
@@ -311,8 +311,8 @@ async fn function_panics_inside_one_turn() {
     let stage = Stage::sequential().await;
     let mut client = stage.client().await;
     let connected =
-        happened(&stage.aws, "a connection", |event| matches!(event, Event::Connected { .. }));
-    let Event::Connected { connection_id, .. } = connected.await.event else { unreachable!() };
+        happened(&stage.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
+    let Entry::Connected { connection_id, .. } = connected.await.entry else { unreachable!() };
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::for_tests())
@@ -362,7 +362,7 @@ async fn function_is_told_to_shut_down() {
     assert_eq!(code(&frames), "internal");
     assert!(frames.last().unwrap()["message"].as_str().unwrap().contains("shut down"));
     assert!(numbers(5000).starts_with(&text(&frames)));
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let Stage { mut function, .. } = stage;
     let exited = soon("the end of the process", function.exited()).await;
     assert!(exited.to_string().contains("exit code 0"), "{exited}");
@@ -471,7 +471,7 @@ async fn client_disconnects_while_the_agent_thinks() {
     client.text().await;
     drop(client);
     // The keepalive finds out.
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     assert!(summary(&stage).await.contains("client_gone"));
     the_next_turn_works(&stage).await;
 }
@@ -482,8 +482,8 @@ async fn client_never_reads() {
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let mut lazy: Client = stage.client().await;
     lazy.send(traced("/trace 8192").to_string()).await;
-    happened(&stage.aws, "a full buffer", |event| {
-        matches!(event, Event::Posted { status: 429, .. })
+    happened(&stage.aws, "a full buffer", |entry| {
+        matches!(entry, Entry::Posted { status: 429, .. })
     })
     .await;
     // Others are served meanwhile.

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::event::{self, Ending, random_id};
 use super::{Gateway, Route, lock};
 use crate::faults::Fate;
-use crate::journal::Event;
+use crate::journal::Entry;
 use crate::runtime_api::InvokeError;
 
 /// How many posts may wait for a slow client, however small they are.
@@ -195,7 +195,7 @@ pub(super) async fn serve(
                         connection.touch();
                         let connection_id = connection.id.clone();
                         let bytes = text.len();
-                        gateway.journal.record(Event::MessageReceived { connection_id, bytes });
+                        gateway.journal.record(Entry::MessageReceived { connection_id, bytes });
                         events.push(dispatch(gateway, connection, text));
                     }
                     // "WebSocket APIs don't currently support binary frames in incoming message

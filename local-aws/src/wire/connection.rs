@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::sleep_until;
 use super::{Close, Shared, WireFault};
-use crate::journal::Event;
+use crate::journal::Entry;
 
 /// How many bytes the end of the server takes or gives at once.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -129,7 +129,7 @@ impl Connection {
     fn ended(self) {
         let Self { id, stream, shared, .. } = self;
         drop(stream);
-        shared.journal.record(Event::WireClosed { wire: shared.name, connection: id });
+        shared.journal.record(Entry::WireClosed { wire: shared.name, connection: id });
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectio
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use futures::StreamExt;
 use futures::future::join_all;
-use local_aws::{Event, LocalAws, Options};
+use local_aws::{Entry, LocalAws, Options};
 use serde_json::Value;
 use test_support::{Client, Runtime, happened, soon, start};
 use tokio::time::Instant;
@@ -53,8 +53,8 @@ async fn a_post_reaches_the_client_as_it_is() {
         post(&callbacks, &id, text).await.unwrap();
         assert_eq!(client.text().await, text);
     }
-    let expected = Event::Posted { connection_id: id, bytes: 5, status: 200, data: "hello".into() };
-    happened(&aws, "the post", |event| *event == expected).await;
+    let expected = Entry::Posted { connection_id: id, bytes: 5, status: 200, data: "hello".into() };
+    happened(&aws, "the post", |entry| *entry == expected).await;
     aws.stop().await;
 }
 
@@ -72,7 +72,7 @@ async fn a_connection_tells_about_itself_and_can_be_ended() {
     assert_eq!(client.text().await, "last words");
     assert_eq!(client.closed().await.0, CloseCode::Normal);
 
-    happened(&aws, "the end", |event| matches!(event, Event::Closed { code: 1000, .. })).await;
+    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1000, .. })).await;
     let error = callbacks.get_connection().connection_id(&id).send().await.unwrap_err();
     assert!(error.into_service_error().is_gone_exception());
     let error = callbacks.delete_connection().connection_id(&id).send().await.unwrap_err();
@@ -84,7 +84,7 @@ async fn a_connection_tells_about_itself_and_can_be_ended() {
 async fn a_connection_that_has_ended_or_never_was_is_gone() {
     let (aws, client, id, callbacks) = connected(Options::default()).await;
     drop(client);
-    happened(&aws, "the end", |event| matches!(event, Event::Closed { .. })).await;
+    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { .. })).await;
     for id in [&*id, "L0SM9cOFvHcCIhw=", "a/b+c=", "x"] {
         let error = post(&callbacks, id, "hello").await.unwrap_err();
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 410);
@@ -153,8 +153,8 @@ async fn posts_take_their_latency_and_arrive_in_order() {
     let posts = (0..20).map(|n| post(&callbacks, &id, format!("p{n}")));
     assert!(join_all(posts).await.into_iter().all(|outcome| outcome.is_ok()));
     assert!(began.elapsed() < 20 * latency, "they wait together, not in a row");
-    let taken = aws.journal().events().into_iter().filter_map(|event| match event {
-        Event::Posted { data, .. } if data.starts_with(b"p") => Some(data),
+    let taken = aws.journal().entries().into_iter().filter_map(|entry| match entry {
+        Entry::Posted { data, .. } if data.starts_with(b"p") => Some(data),
         _ => None,
     });
     for data in taken {

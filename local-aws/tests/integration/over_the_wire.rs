@@ -16,7 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Close, Entry, Event, LocalAws, Options, Wire, WireFault,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, Close, Entry, LocalAws, Options, Record, Wire, WireFault,
     WireName,
 };
 use serde_json::json;
@@ -94,11 +94,11 @@ async fn inspect(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), id: &str) -
 
 /// The identifiers that clients have asked for.
 fn inspected(aws: &LocalAws) -> Vec<String> {
-    let id = |event| match event {
-        Event::Inspected { connection_id, .. } => Some(connection_id),
+    let id = |entry| match entry {
+        Entry::Inspected { connection_id, .. } => Some(connection_id),
         _ => None,
     };
-    aws.journal().events().into_iter().filter_map(id).collect()
+    aws.journal().entries().into_iter().filter_map(id).collect()
 }
 
 /// How reading on goes: the number of bytes, 0 at the end, or the kind of error.
@@ -107,9 +107,9 @@ async fn next_read(stream: &mut (impl AsyncRead + Unpin)) -> Result<usize, Error
     soon("the end", stream.read(&mut buffer)).await.map_err(|error| error.kind())
 }
 
-async fn fault_happened(aws: &LocalAws, connection: u64, fault: WireFault) -> Entry {
-    let wanted = Event::WireFault { wire: WireName::Callbacks, connection, fault };
-    happened(aws, "the fault", move |event| *event == wanted).await
+async fn fault_happened(aws: &LocalAws, connection: u64, fault: WireFault) -> Record {
+    let wanted = Entry::WireFault { wire: WireName::Callbacks, connection, fault };
+    happened(aws, "the fault", move |entry| *entry == wanted).await
 }
 
 /// A client of HTTP/2 on a connection of its own, and how that ends.
@@ -319,8 +319,8 @@ async fn open_connections_are_closed_with_fin_or_reset() {
         assert_eq!(wire.close_open(how), 1);
         assert_eq!(next_read(&mut stream).await, Err(seen), "{how:?}");
         let fault = fault_happened(&aws, number, WireFault::Closed(how)).await;
-        let closed = Event::WireClosed { wire: WireName::Callbacks, connection: number };
-        let closed = happened(&aws, "the end", move |event| *event == closed).await;
+        let closed = Entry::WireClosed { wire: WireName::Callbacks, connection: number };
+        let closed = happened(&aws, "the end", move |entry| *entry == closed).await;
         assert!(fault.index < closed.index);
         assert_eq!(wire.connections_open(), 0);
     }
@@ -457,12 +457,12 @@ async fn an_agent_notices_that_its_caller_has_left() {
     let aws = start_with_tls().await;
     let wire = aws.agent_wire().unwrap();
     for how in [Close::Fin, Close::Reset] {
-        let from = aws.journal().entries().last().map_or(0, |entry| entry.index);
+        let from = aws.journal().records().last().map_or(0, |record| record.index);
         let (mut sender, _connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
         let answer = sender.send_request(to_the_agent(&aws, "/slow 300")).await.unwrap();
         assert_eq!(wire.close_open(how), 1);
         assert!(soon("the end", answer.into_body().collect()).await.is_err());
-        let dropped = |event: &Event| matches!(event, Event::AgentDropped { .. });
+        let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { .. });
         soon("the drop", aws.journal().wait_for_after(from, dropped)).await;
     }
 }
@@ -478,8 +478,8 @@ async fn everything_stops_whatever_state_its_connections_are_in() {
     let mut idle = connect(wire, &connector).await.unwrap();
     // In the middle of the handshake.
     let mut silent = TcpStream::connect(wire.address()).await.unwrap();
-    let opened = Event::WireOpened { wire: WireName::Callbacks, connection: 3 };
-    happened(&aws, "the connection", move |event| *event == opened).await;
+    let opened = Entry::WireOpened { wire: WireName::Callbacks, connection: 3 };
+    happened(&aws, "the connection", move |entry| *entry == opened).await;
     soon("the end", aws.stop()).await;
     assert_eq!(next_read(&mut idle).await, Ok(0));
     assert_eq!(next_read(&mut silent).await, Ok(0));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Close, Event, Options, Wire};
+use local_aws::{Close, Entry, Options, Wire};
 use tokio::time::Instant;
 
 use super::frozen::Fault;
@@ -142,9 +142,9 @@ async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_ag
 /// The agent has got so many calls of this run, and was not called again.
 async fn is_called(stage: &Stage, name: &str, times: usize) {
     assert_eq!(calls_again(&log(stage, name).await), 0, "the agent was called again");
-    let events = stage.aws.journal().events();
-    let call = |event: &&Event| matches!(event, Event::AgentInvoked { session_id, .. } if session_id == name);
-    assert_eq!(events.iter().filter(call).count(), times, "calls of the agent");
+    let entries = stage.aws.journal().entries();
+    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    assert_eq!(entries.iter().filter(call).count(), times, "calls of the agent");
 }
 
 async fn the_next_turn_works(stage: &Stage) {
@@ -157,7 +157,7 @@ async fn asked(name: &str) -> (Stage, Client) {
     let stage = Stage::set(Options { tls: true, rtt: RTT, ..Options::default() }).await;
     let mut client = stage.client().await;
     client.send(ask_as(name, "/tokens 20 200").to_string()).await;
-    happened(&stage.aws, "the call", |event| matches!(event, Event::AgentInvoked { .. })).await;
+    happened(&stage.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     (stage, client)
 }
 
@@ -209,7 +209,7 @@ async fn new_connections(wire: fn(&Stage) -> &Wire, fault: fn(&Wire)) -> Vec<Str
     let mut journal = stage.aws.journal().follow();
     for _ in 0..kept {
         let closing =
-            async { while !matches!(journal.next().await.event, Event::WireClosed { .. }) {} };
+            async { while !matches!(journal.next().await.entry, Entry::WireClosed { .. }) {} };
         soon("the end of the connection", closing).await;
     }
     fault(wire(&stage));

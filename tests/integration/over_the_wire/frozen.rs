@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Close, Event, Limits, Options, Route, Wire};
+use local_aws::{Close, Entry, Limits, Options, Route, Wire};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
@@ -79,12 +79,12 @@ pub(crate) fn options() -> Options {
 /// Waits until the event of a message is with the function, given the last entry of the journal before
 /// the message was sent.
 pub(crate) async fn event_is_there(stage: &Stage, before: u64) {
-    let event = |event: &Event| matches!(event, Event::Invoked { route: Route::Default, .. });
-    soon("the event", stage.aws.journal().wait_for_after(before, event)).await;
+    let is_invoked = |entry: &Entry| matches!(entry, Entry::Invoked { route: Route::Default, .. });
+    soon("the event", stage.aws.journal().wait_for_after(before, is_invoked)).await;
 }
 
 pub(crate) fn last_entry(stage: &Stage) -> u64 {
-    stage.aws.journal().entries().last().unwrap().index
+    stage.aws.journal().records().last().unwrap().index
 }
 
 /// The turn of this name, which has been asked for, goes on as if nothing had happened: the answer is
@@ -94,9 +94,9 @@ pub(crate) async fn goes_on(stage: &Stage, client: &mut Client, name: &str) {
     while !hear(client, &mut turn).await {}
     assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(stage, name).await);
     assert_eq!((turn.text(), turn.repeated), (numbers(CHUNKS), 0), "{name}");
-    let events = stage.aws.journal().events();
-    let call = |event: &&Event| matches!(event, Event::AgentInvoked { session_id, .. } if session_id == name);
-    assert_eq!(events.iter().filter(call).count(), 1, "{name}: calls of the agent");
+    let entries = stage.aws.journal().entries();
+    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    assert_eq!(entries.iter().filter(call).count(), 1, "{name}: calls of the agent");
     let log = log(stage, name).await;
     assert!(!log.iter().any(|line| line.contains("WARN")), "{name}: {log:#?}");
 }
@@ -265,7 +265,7 @@ async fn are_closed(stage: &Stage) {
     let mut closed = 0;
     let closing = async {
         while closed < 2 {
-            closed += usize::from(matches!(journal.next().await.event, Event::WireClosed { .. }));
+            closed += usize::from(matches!(journal.next().await.entry, Entry::WireClosed { .. }));
         }
     };
     soon("the ends of the connections", closing).await;

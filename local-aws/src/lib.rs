@@ -20,7 +20,7 @@ mod agent;
 mod callbacks;
 mod cpu_share;
 mod faults;
-mod function;
+mod function_process;
 mod gateway;
 mod guard;
 mod http_api;
@@ -46,7 +46,7 @@ use tokio::task::JoinHandle;
 pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, SUGGESTED_PROMPTS, file_bytes};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
-pub use function::{Function, FunctionError, Program, child};
+pub use function_process::{FunctionError, FunctionProcess, Program, child};
 pub use gateway::Route;
 pub use journal::{Entry, Follower, Journal, Record};
 pub use log::Log;
@@ -122,7 +122,7 @@ pub enum StartError {
 }
 
 impl LocalAws {
-    /// Starts everything but the function, which [`Function::start`] starts.
+    /// Starts everything but the function, which [`FunctionProcess::start`] starts.
     ///
     /// # Errors
     /// When the port is taken or may not be used, or when the concurrency or a rate of the faults

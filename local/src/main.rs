@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, Function, FunctionError, Limits, LocalAws, Log,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, FunctionError, FunctionProcess, Limits, LocalAws, Log,
     Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -196,7 +196,7 @@ async fn serve(aws: &LocalAws, arguments: &Arguments) -> Result<(), Error> {
     // The terminal was closed.
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut function = tokio::select! {
-        function = Function::start_with(aws, &program, &own_page) => function?,
+        function = FunctionProcess::start_with(aws, &program, &own_page) => function?,
         // Dropping the start ends the process, too.
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),

@@ -34,7 +34,7 @@ pub(super) enum Cause {
 /// A function that runs.
 #[derive(Debug)]
 pub(super) struct Environment {
-    function: local_aws::Function,
+    function: local_aws::FunctionProcess,
     /// From the start of the process until it asked for its first event.
     pub(super) init: Duration,
     /// The CPU time that it had taken then.
@@ -80,7 +80,7 @@ impl Environment {
         let mut variables = vec![("AWS_LAMBDA_INITIALIZATION_TYPE", cause)];
         variables.extend(function.environment());
         let program = Program::Executable(built.executable(function));
-        let started = local_aws::Function::start_with(&site.aws, &program, &variables);
+        let started = local_aws::FunctionProcess::start_with(&site.aws, &program, &variables);
         let started = timeout(PATIENCE, started).await.expect("the function starts in time");
         let function = started.expect("the function starts");
         let init_cpu = process::cpu(function.pid());

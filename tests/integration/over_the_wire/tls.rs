@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use local_aws::{Entry, Function, FunctionError, LocalAws, Options, Program};
+use local_aws::{Entry, FunctionError, FunctionProcess, LocalAws, Options, Program};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -67,9 +67,12 @@ async fn start_with_tls() -> LocalAws {
     start(relay_options(Options { tls: true, ..Options::default() })).await
 }
 
-async fn function(aws: &LocalAws, changes: &[(&str, &str)]) -> Result<Function, FunctionError> {
+async fn function(
+    aws: &LocalAws,
+    changes: &[(&str, &str)],
+) -> Result<FunctionProcess, FunctionError> {
     let program = Program::Executable(function_program());
-    soon("the function", Function::start_with(aws, &program, changes)).await
+    soon("the function", FunctionProcess::start_with(aws, &program, changes)).await
 }
 
 async fn a_turn_works(stage: &Stage) {

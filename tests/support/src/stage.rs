@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Entry, Function, LocalAws, Options, Program, Record,
+    AGENT_ALIAS_ID, AGENT_ID, Entry, FunctionProcess, LocalAws, Options, Program, Record,
     SUGGESTED_PROMPTS,
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{Client, soon, start};
 /// The local AWS with the function that is deployed.
 pub struct Stage {
     pub aws: LocalAws,
-    pub function: Function,
+    pub function: FunctionProcess,
 }
 
 impl Stage {
@@ -41,7 +41,7 @@ impl Stage {
             environment.push(("ALLOWED_ORIGINS", &*origins));
         }
         environment.extend(changes);
-        let function = Function::start_with(&aws, program, &environment);
+        let function = FunctionProcess::start_with(&aws, program, &environment);
         let function = soon("the function", function).await.expect("the function starts");
         Self { aws, function }
     }

@@ -48,7 +48,7 @@ pub fn child(function: fn() -> ExitCode) -> ExitCode {
 
 /// The running function. Dropping it kills the process.
 #[derive(Debug)]
-pub struct Function {
+pub struct FunctionProcess {
     child: Child,
     /// Open for as long as this process lives, see [`child`].
     _stdin: Option<ChildStdin>,
@@ -85,7 +85,7 @@ pub enum FunctionError {
     Exited(String),
 }
 
-impl Function {
+impl FunctionProcess {
     /// Starts the process and waits until it asks for its first event.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub use gateway::Route;
 pub use journal::{Entry, Follower, Journal, Record};
 pub use log::Log;
 pub use options::{Agent, Limits, Options};
-pub use wire::{Close, Wire, WireFault, WireName};
+pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
 use callbacks::Callbacks;

@@ -465,7 +465,7 @@ mod tests {
     use super::*;
     use crate::faults::FaultKind;
     use crate::gateway::Route;
-    use crate::wire::{Close, WireFault};
+    use crate::wire::{WireClose, WireFault};
 
     fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
         let mut log = Log::new(Vec::new());
@@ -521,7 +521,7 @@ mod tests {
     #[test]
     fn what_becomes_of_the_wires_and_of_the_process_is_told_in_words() {
         let (wire, connection) = (WireName::Agent, 3);
-        let fault = WireFault::Closed(Close::Graceful);
+        let fault = WireFault::Closed(WireClose::Graceful);
         let entries = [
             Entry::FunctionHeldBack { pid: 7, quota_us: 14_471, period_us: 100_000 },
             Entry::FunctionFrozen { pid: 7 },

@@ -57,7 +57,7 @@ pub enum WireName {
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Close {
+pub enum WireClose {
     /// With FIN and nothing before it, in the middle of whatever is on its way.
     Fin,
     /// With RST.
@@ -72,7 +72,7 @@ pub enum Close {
 #[non_exhaustive]
 pub enum WireFault {
     /// It is closed.
-    Closed(Close),
+    Closed(WireClose),
     /// From now on, everything on it is lost, in both directions, and nobody is told.
     Swallowed,
     /// The client's next bytes were answered with RST, and reached nobody.
@@ -159,8 +159,8 @@ impl Wire {
 
     /// Closes all connections that are open now.
     #[must_use = "a fault that met no connection is none"]
-    pub fn close_open(&self, how: Close) -> usize {
-        if how != Close::Graceful {
+    pub fn close_open(&self, how: WireClose) -> usize {
+        if how != WireClose::Graceful {
             return self.shared.end(Order::Close(how));
         }
         let state = self.shared.state();
@@ -353,9 +353,9 @@ impl Display for WireName {
 impl Display for WireFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed(Close::Fin) => "closed with FIN",
-            Self::Closed(Close::Reset) => "reset",
-            Self::Closed(Close::Graceful) => "closed in good order",
+            Self::Closed(WireClose::Fin) => "closed with FIN",
+            Self::Closed(WireClose::Reset) => "reset",
+            Self::Closed(WireClose::Graceful) => "closed in good order",
             Self::Swallowed => "swallowed from now on",
             Self::WriteReset => "reset at the client's next write",
             Self::Refused => "refused",

@@ -16,7 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Close, Entry, LocalAws, Options, Record, Wire, WireFault,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, Entry, LocalAws, Options, Record, Wire, WireClose, WireFault,
     WireName,
 };
 use serde_json::json;
@@ -310,8 +310,8 @@ async fn open_connections_are_closed_with_fin_or_reset() {
     let connector = client(&aws, &[HTTP_1]);
     for (number, how, seen) in [
         // The end of TCP without the end of TLS.
-        (1, Close::Fin, ErrorKind::UnexpectedEof),
-        (2, Close::Reset, ErrorKind::ConnectionReset),
+        (1, WireClose::Fin, ErrorKind::UnexpectedEof),
+        (2, WireClose::Reset, ErrorKind::ConnectionReset),
     ] {
         let mut stream = connect(wire, &connector).await.unwrap();
         inspect(&mut stream, "nobody").await;
@@ -332,13 +332,13 @@ async fn an_idle_connection_is_closed_in_good_order() {
     let wire = callbacks(&aws);
     let mut stream = connect(wire, &client(&aws, &[HTTP_1])).await.unwrap();
     inspect(&mut stream, "nobody").await;
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     // Without `close_notify` this would be an error.
     assert_eq!(next_read(&mut stream).await, Ok(0));
-    fault_happened(&aws, 1, WireFault::Closed(Close::Graceful)).await;
+    fault_happened(&aws, 1, WireFault::Closed(WireClose::Graceful)).await;
 
     let (sender, connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     soon("the end", connection).await.unwrap().unwrap();
     assert!(sender.is_closed());
 }
@@ -349,7 +349,7 @@ async fn an_answer_is_finished_before_its_connection_is_closed_in_good_order() {
     let wire = aws.agent_wire().unwrap();
     let (mut sender, connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
     let answer = sender.send_request(to_the_agent(&aws, "/tokens 40 200")).await.unwrap();
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     let bytes = whole(answer).await;
     assert_eq!(bytes.windows(8).filter(|part| *part == b"\"bytes\":").count(), 40);
     soon("the end", connection).await.unwrap().unwrap();
@@ -456,7 +456,7 @@ async fn new_connections_are_closed_during_the_handshake() {
 async fn an_agent_notices_that_its_caller_has_left() {
     let aws = start_with_tls().await;
     let wire = aws.agent_wire().unwrap();
-    for how in [Close::Fin, Close::Reset] {
+    for how in [WireClose::Fin, WireClose::Reset] {
         let from = aws.journal().records().last().map_or(0, |record| record.index);
         let (mut sender, _connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
         let answer = sender.send_request(to_the_agent(&aws, "/slow 300")).await.unwrap();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Close, Entry, Limits, Options, Route, Wire};
+use local_aws::{Entry, Limits, Options, Route, Wire, WireClose};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
@@ -23,9 +23,9 @@ const PROMPT: &str = "/tokens 20 200";
 const CHUNKS: usize = 20;
 
 pub(crate) const FAULTS: [Fault; 5] = [
-    Fault::Closed(Close::Fin),
-    Fault::Closed(Close::Reset),
-    Fault::Closed(Close::Graceful),
+    Fault::Closed(WireClose::Fin),
+    Fault::Closed(WireClose::Reset),
+    Fault::Closed(WireClose::Graceful),
     Fault::WriteReset,
     Fault::Swallowed,
 ];
@@ -33,7 +33,7 @@ pub(crate) const FAULTS: [Fault; 5] = [
 /// What becomes of a connection while nobody looks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    Closed(Close),
+    Closed(WireClose),
     /// The next bytes are answered with RST.
     WriteReset,
     Swallowed,
@@ -139,17 +139,17 @@ async fn nobody_notices(fault: Fault) {
 
 #[tokio::test]
 async fn connections_closed_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Fin)).await;
+    nobody_notices(Fault::Closed(WireClose::Fin)).await;
 }
 
 #[tokio::test]
 async fn connections_reset_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Reset)).await;
+    nobody_notices(Fault::Closed(WireClose::Reset)).await;
 }
 
 #[tokio::test]
 async fn connections_closed_in_good_order_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Graceful)).await;
+    nobody_notices(Fault::Closed(WireClose::Graceful)).await;
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn connections_opened_before_the_first_event_may_die_in_a_freeze() {
 
 #[tokio::test]
 async fn connections_opened_before_the_first_event_may_be_closed_before_it_comes() {
-    for how in [Close::Fin, Close::Reset, Close::Graceful] {
+    for how in [WireClose::Fin, WireClose::Reset, WireClose::Graceful] {
         let stage = Stage::set(options()).await;
         let mut client = stage.client().await;
         let _ = Place::Both.put(Fault::Closed(how), &stage);

@@ -14,7 +14,7 @@ use clap::Parser;
 use fastrand::Rng;
 use futures::stream::FuturesUnordered;
 use futures::{SinkExt as _, StreamExt as _};
-use local_aws::{Entry, FaultKind, Faults, Limits, LocalAws, Options};
+use local_aws::{AwsLimits, Entry, FaultKind, Faults, LocalAws, Options};
 use serde::Deserialize;
 use test_support::stage::{Stage, numbers, prompt};
 use tokio::task::JoinHandle;
@@ -222,7 +222,7 @@ fn options(arguments: &Arguments) -> Options {
             ..Faults::default()
         },
         // All turns begin at once, and take their time to connect, over TLS above all.
-        limits: Limits { message_grace: GRACE, lifecycle_grace: GRACE, ..Limits::default() },
+        limits: AwsLimits { message_grace: GRACE, lifecycle_grace: GRACE, ..AwsLimits::default() },
         journal_capacity: 500_000,
         ..Options::default()
     }

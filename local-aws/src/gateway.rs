@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::journal::{Entry, Journal};
-use super::options::Limits;
+use super::options::AwsLimits;
 use super::runtime_api::{Call, InvokeError, Lambda};
 
 pub(crate) use connection::{Connection, PostError};
@@ -67,7 +67,7 @@ pub(crate) struct Gateway {
     tasks: Mutex<JoinSet<()>>,
     lambda: Arc<Lambda>,
     journal: Journal,
-    limits: Limits,
+    limits: AwsLimits,
     /// `host:port` of this server.
     authority: String,
     /// Whether the function decides who may connect.
@@ -79,7 +79,7 @@ impl Gateway {
     pub(crate) fn new(
         lambda: Arc<Lambda>,
         journal: Journal,
-        limits: Limits,
+        limits: AwsLimits,
         authority: String,
         has_authorizer: bool,
         stopping: watch::Receiver<bool>,

@@ -50,7 +50,7 @@ pub use function_process::{FunctionError, FunctionProcess, Program, child};
 pub use gateway::Route;
 pub use journal::{Entry, Follower, Journal, Record};
 pub use log::Log;
-pub use options::{Agent, Limits, Options};
+pub use options::{Agent, AwsLimits, Options};
 pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;

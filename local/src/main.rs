@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, FunctionError, FunctionProcess, Limits, LocalAws, Log,
-    Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, LocalAws,
+    Log, Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -276,11 +276,11 @@ impl Arguments {
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
             authorizer: self.access() != "open" || self.allowed_origins.is_some(),
             environment: self.environment(),
-            limits: Limits {
+            limits: AwsLimits {
                 integration_timeout: Duration::from_millis(self.integration_timeout_ms),
                 function_timeout: Duration::from_secs(self.function_timeout_s),
                 idle: Duration::from_secs(self.idle_s),
-                ..Limits::default()
+                ..AwsLimits::default()
             },
             faults: Faults {
                 throttled_posts: self.fail_429,

@@ -13,7 +13,7 @@ use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
-use local_aws::{Entry, Limits, Options, PostFault};
+use local_aws::{AwsLimits, Entry, Options, PostFault};
 use serde_json::{Value, json};
 use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
 use test_support::{Client, happened, soon};
@@ -276,7 +276,7 @@ async fn posts_arrive_but_their_answers_are_lost() {
 async fn posts_find_nobody_listening() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}/local");
-    let limits = Limits { function_timeout: Duration::from_secs(8), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
     let stage = Stage::with_environment(
         Options { limits, ..Options::default() },
         &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())],
@@ -294,7 +294,7 @@ async fn posts_find_nobody_listening() {
 
 #[tokio::test]
 async fn function_nears_its_deadline() {
-    let limits = Limits { function_timeout: Duration::from_secs(8), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("/tokens 600 20")).await;
     assert_eq!(code(&frames), "deadline");
@@ -478,7 +478,7 @@ async fn client_disconnects_while_the_agent_thinks() {
 
 #[tokio::test]
 async fn client_never_reads() {
-    let limits = Limits { client_buffer_bytes: 64 * 1024, ..Limits::default() };
+    let limits = AwsLimits { client_buffer_bytes: 64 * 1024, ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let mut lazy: Client = stage.client().await;
     lazy.send(traced("/trace 8192").to_string()).await;

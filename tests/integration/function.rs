@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use local_aws::{Entry, Exception, Limits, Options};
+use local_aws::{AwsLimits, Entry, Exception, Options};
 use serde_json::{Value, json};
 use test_support::stage::{
     Stage, ask, function_program, numbers, position, prompt, relay_options, text, traced,
@@ -65,7 +65,8 @@ async fn the_response_goes_back_before_the_agent_speaks_and_next_is_polled_after
 
 #[tokio::test]
 async fn an_answer_that_takes_longer_than_api_gateway_waits_arrives_in_full() {
-    let limits = Limits { integration_timeout: Duration::from_millis(400), ..Limits::default() };
+    let limits =
+        AwsLimits { integration_timeout: Duration::from_millis(400), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("/slow 1.2")).await;
     assert!(text(&frames).contains("of silence"), "{}", text(&frames));
@@ -332,7 +333,7 @@ async fn an_offered_subprotocol_is_echoed_and_a_credential_never() {
 
 #[tokio::test]
 async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off() {
-    let limits = Limits { function_timeout: Duration::from_secs(3), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(3), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("hello")).await;
     assert_eq!(frames.len(), 1);

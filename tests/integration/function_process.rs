@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use local_aws::{Entry, Limits, Options, Route, cpu_share_is_possible};
+use local_aws::{AwsLimits, Entry, Options, Route, cpu_share_is_possible};
 use rustix::process::{Pid, Signal, kill_process};
 use test_support::soon;
 use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text};
@@ -25,7 +25,7 @@ async fn a_turn_goes_over_tls_and_a_delay() {
 #[tokio::test]
 async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws() {
     // Nobody waits for a function that is busy, so the event is handed out at once or never.
-    let limits = Limits { message_grace: Duration::from_millis(20), ..Limits::default() };
+    let limits = AwsLimits { message_grace: Duration::from_millis(20), ..AwsLimits::default() };
     let options = Options { concurrency: 1, limits, ..Options::default() };
     let stage = Stage::set(options).await;
     let mut client = stage.client().await;

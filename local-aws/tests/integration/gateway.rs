@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::{SinkExt, StreamExt};
-use local_aws::{Entry, Limits, Options, Route};
+use local_aws::{AwsLimits, Entry, Options, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use test_support::{Client, Runtime, happened, ok, soon, start};
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-fn limits(change: impl FnOnce(&mut Limits)) -> Options {
+fn limits(change: impl FnOnce(&mut AwsLimits)) -> Options {
     let mut options = Options::default();
     change(&mut options.limits);
     options

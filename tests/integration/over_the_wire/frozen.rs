@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Entry, Limits, Options, Route, Wire, WireClose};
+use local_aws::{AwsLimits, Entry, Options, Route, Wire, WireClose};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
@@ -72,7 +72,7 @@ impl Place {
 /// One turn at a time over TLS, as on classic Lambda, with events that may have a deadline far away:
 /// clocks jump here.
 pub(crate) fn options() -> Options {
-    let limits = Limits { function_timeout: Duration::from_hours(24), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_hours(24), ..AwsLimits::default() };
     Options { tls: true, concurrency: 1, limits, ..Options::default() }
 }
 

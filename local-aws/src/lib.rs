@@ -49,7 +49,7 @@ pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function_process::{FunctionError, FunctionProcess, Program, child};
 pub use gateway::Route;
 pub use journal::{Entry, Follower, Journal, Record};
-pub use log::Log;
+pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};
 pub use wire::{Wire, WireClose, WireFault, WireName};
 

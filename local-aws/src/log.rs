@@ -33,7 +33,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 /// Colours are always written; give it a writer such as `anstream`'s, which leaves them out where
 /// they are not wanted.
 #[derive(Debug)]
-pub struct Log<W> {
+pub struct JournalLog<W> {
     out: W,
     began: Instant,
     /// When each open invocation began.
@@ -89,7 +89,7 @@ struct Frame<'a> {
     kind: Option<&'a str>,
 }
 
-impl<W: Write> Log<W> {
+impl<W: Write> JournalLog<W> {
     /// A log that counts time from now.
     pub fn new(out: W) -> Self {
         Self {
@@ -468,7 +468,7 @@ mod tests {
     use crate::wire::{WireClose, WireFault};
 
     fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
-        let mut log = Log::new(Vec::new());
+        let mut log = JournalLog::new(Vec::new());
         let began = log.began;
         for (index, entry) in (0_u32..).zip(entries) {
             let at = began + index * Duration::from_millis(100);

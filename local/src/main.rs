@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, LocalAws,
-    Log, Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, JournalLog,
+    LocalAws, Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -161,7 +161,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let aws = LocalAws::start(arguments.options()).await?;
     let journal = aws.journal().clone();
     let mut follower = journal.follow();
-    let mut log = Log::new(anstream::stdout());
+    let mut log = JournalLog::new(anstream::stdout());
 
     let ended = {
         let printing = async {

@@ -22,7 +22,7 @@ mod cpu_share;
 mod faults;
 mod function_process;
 mod gateway;
-mod guard;
+mod host_check;
 mod http_api;
 mod journal;
 mod log;
@@ -167,16 +167,17 @@ impl LocalAws {
             stopping: stopping.clone(),
         };
         let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
-        let guarded = |router: Router| {
+        let checked = |router: Router| {
             let authorizer = options.authorizer;
-            let guard = axum::middleware::from_fn_with_state(authorizer, guard::only_this_machine);
-            router.layer(guard)
+            let host_check =
+                axum::middleware::from_fn_with_state(authorizer, host_check::only_this_machine);
+            router.layer(host_check)
         };
         let certificates = if options.tls { Some(certificates().await?) } else { None };
         let wires = if options.has_wires() {
             let start = async |name, router| {
                 let tls = certificates.as_ref().map(|certificates| certificates.acceptor().clone());
-                let server = Server { router: guarded(router), tls };
+                let server = Server { router: checked(router), tls };
                 let wire =
                     Wire::start(name, server, options.rtt, journal.clone(), stopping.clone());
                 wire.await.map_err(|source| StartError::Listen { port: 0, source })
@@ -188,7 +189,7 @@ impl LocalAws {
         } else {
             None
         };
-        let router = guarded(
+        let router = checked(
             Router::new()
                 .merge(runtime_api::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))

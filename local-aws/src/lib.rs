@@ -17,7 +17,6 @@
 //! the agent by other addresses, each with a [`Wire`] before it.
 
 mod agent;
-mod callbacks;
 mod cpu_share;
 mod faults;
 mod function_process;
@@ -26,6 +25,7 @@ mod host_check;
 mod http_api;
 mod journal;
 mod log;
+mod management;
 mod options;
 mod runtime_api;
 mod tls;
@@ -54,8 +54,8 @@ pub use options::{Agent, AwsLimits, Options};
 pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
-use callbacks::Callbacks;
 use gateway::{Gateway, STAGE};
+use management::ManagementApi;
 use runtime_api::Lambda;
 use tls::{Certificates, TlsError};
 use wire::Server;
@@ -158,7 +158,7 @@ impl LocalAws {
             options.authorizer,
             stopping.clone(),
         );
-        let callbacks = Callbacks {
+        let management = ManagementApi {
             gateway: gateway.clone(),
             journal: journal.clone(),
             post_latency: options.post_latency,
@@ -184,7 +184,8 @@ impl LocalAws {
             };
             Some(Wires {
                 agent: start(WireName::Agent, agent::router(agent.clone())).await?,
-                callbacks: start(WireName::Callbacks, callbacks::router(callbacks.clone())).await?,
+                callbacks: start(WireName::Callbacks, management::router(management.clone()))
+                    .await?,
             })
         } else {
             None
@@ -193,7 +194,7 @@ impl LocalAws {
             Router::new()
                 .merge(runtime_api::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))
-                .merge(callbacks::router(callbacks))
+                .merge(management::router(management))
                 .merge(agent::router(agent))
                 .merge(http_api::router(lambda.clone())),
         );

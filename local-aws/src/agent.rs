@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use super::faults::{FaultInjector, FaultKind};
 use super::journal::{Entry, Journal};
-use super::runtime_api::uuid;
+use super::lambda::uuid;
 
 pub use exception::Exception;
 pub use files::file_bytes;

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::journal::{Entry, Journal};
+use super::lambda::{Call, InvokeError, Lambda};
 use super::options::AwsLimits;
-use super::runtime_api::{Call, InvokeError, Lambda};
 
 pub(crate) use connection::{Connection, PostError};
 pub(crate) use event::request_time;

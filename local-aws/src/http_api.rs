@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::gateway::{ProxyResponse, Route, request_time};
-use super::runtime_api::{Call, InvokeError, Lambda, uuid};
+use super::lambda::{Call, InvokeError, Lambda, uuid};
 
 /// How long a request waits for a function that is between two events, and for its answer: 30 s at
 /// most ("Amazon API Gateway quotas for HTTP APIs").

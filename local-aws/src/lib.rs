@@ -24,10 +24,10 @@ mod gateway;
 mod host_check;
 mod http_api;
 mod journal;
+mod lambda;
 mod log;
 mod management;
 mod options;
-mod runtime_api;
 mod tls;
 mod wire;
 
@@ -55,8 +55,8 @@ pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
 use gateway::{Gateway, STAGE};
+use lambda::Lambda;
 use management::ManagementApi;
-use runtime_api::Lambda;
 use tls::{Certificates, TlsError};
 use wire::Server;
 
@@ -192,7 +192,7 @@ impl LocalAws {
         };
         let router = checked(
             Router::new()
-                .merge(runtime_api::router(lambda.clone()))
+                .merge(lambda::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))
                 .merge(management::router(management))
                 .merge(agent::router(agent))

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::event::{self, Pairs};
 use super::{API_ID, Connection, Gateway, Route, STAGE};
-use crate::runtime_api::InvokeError;
+use crate::lambda::InvokeError;
 
 /// What an authorizer's result may have, in bytes.
 const LARGEST_CONTEXT: usize = 8 * 1024;

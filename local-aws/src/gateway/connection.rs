@@ -25,7 +25,7 @@ use super::event::{self, Ending, random_id};
 use super::{Gateway, Route, lock};
 use crate::faults::Fate;
 use crate::journal::Entry;
-use crate::runtime_api::InvokeError;
+use crate::lambda::InvokeError;
 
 /// How many posts may wait for a slow client, however small they are.
 const POSTS_WAITING: usize = 4096;

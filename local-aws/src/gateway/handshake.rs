@@ -18,7 +18,7 @@ use super::connection::{Connection, linger, serve};
 use super::event::{self, Ending, Pairs, random_id};
 use super::{Gateway, Route, lock};
 use crate::journal::Entry;
-use crate::runtime_api::InvokeError;
+use crate::lambda::InvokeError;
 
 /// Answers a request for a WebSocket.
 pub(super) async fn accept(

@@ -7,7 +7,7 @@ mod fault_injection;
 mod gateway;
 mod management;
 // What the kernel does to a connection is asked of Linux, where Lambda runs, too.
+mod lambda;
 #[cfg(target_os = "linux")]
 mod over_the_wire;
-mod runtime_api;
 mod scenarios;

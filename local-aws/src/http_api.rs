@@ -11,8 +11,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::gateway::{ProxyResponse, Route, request_time};
+use super::gateway::request_time;
 use super::lambda::{Call, InvokeError, Lambda, uuid};
+use super::proxy_response::ProxyResponse;
+use super::route::Route;
 
 /// How long a request waits for a function that is between two events, and for its answer: 30 s at
 /// most ("Amazon API Gateway quotas for HTTP APIs").

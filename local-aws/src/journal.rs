@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::faults::FaultKind;
-use super::gateway::Route;
+use super::route::Route;
 use super::wire::{WireFault, WireName};
 
 /// The record of everything that happened, shared by all parts of the local AWS.

@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::gateway::{Route, status_of};
 use super::journal::{Entry, Journal};
+use super::proxy_response::status_of;
+use super::route::Route;
 
 /// The largest answer to a synchronous invocation (Lambda quotas).
 const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;

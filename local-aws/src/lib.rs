@@ -28,6 +28,8 @@ mod lambda;
 mod log;
 mod management;
 mod options;
+mod proxy_response;
+mod route;
 mod tls;
 mod wire;
 
@@ -47,16 +49,17 @@ pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, SUGGESTED_PROMPT
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function_process::{FunctionError, FunctionProcess, Program, child};
-pub use gateway::Route;
 pub use journal::{Entry, Follower, Journal, Record};
 pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};
+pub use route::Route;
 pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
-use gateway::{Gateway, STAGE};
+use gateway::Gateway;
 use lambda::Lambda;
 use management::ManagementApi;
+use route::STAGE;
 use tls::{Certificates, TlsError};
 use wire::Server;
 

@@ -15,8 +15,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::gateway::Route;
 use super::journal::{Entry, Record};
+use super::route::Route;
 use super::wire::WireName;
 
 /// How often a long run shows that it goes on.
@@ -464,7 +464,7 @@ mod tests {
 
     use super::*;
     use crate::faults::FaultKind;
-    use crate::gateway::Route;
+    use crate::route::Route;
     use crate::wire::{WireClose, WireFault};
 
     fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {

@@ -22,10 +22,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::event::{self, Ending, random_id};
-use super::{Gateway, Route, lock};
+use super::{Gateway, lock};
 use crate::faults::Fate;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
+use crate::route::Route;
 
 /// How many posts may wait for a slow client, however small they are.
 const POSTS_WAITING: usize = 4096;

@@ -14,7 +14,8 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{API_ID, Connection, Route, STAGE};
+use super::{API_ID, Connection};
+use crate::route::{Route, STAGE};
 
 /// What a close frame, or the lack of one, says about the end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

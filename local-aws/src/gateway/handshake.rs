@@ -16,9 +16,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::connection::{Connection, linger, serve};
 use super::event::{self, Ending, Pairs, random_id};
-use super::{Gateway, Route, lock};
+use super::{Gateway, lock};
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
+use crate::route::Route;
 
 /// Answers a request for a WebSocket.
 pub(super) async fn accept(

@@ -25,8 +25,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::faults::{FaultInjector, FaultKind};
+use super::ids::uuid;
 use super::journal::{Entry, Journal};
-use super::lambda::uuid;
 
 pub use exception::Exception;
 pub use files::file_bytes;

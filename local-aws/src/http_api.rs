@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::gateway::request_time;
-use super::lambda::{Call, InvokeError, Lambda, uuid};
+use super::ids::uuid;
+use super::lambda::{Call, InvokeError, Lambda};
 use super::proxy_response::ProxyResponse;
 use super::route::Route;
 

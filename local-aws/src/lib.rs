@@ -23,6 +23,7 @@ mod function_process;
 mod gateway;
 mod host_check;
 mod http_api;
+mod ids;
 mod journal;
 mod lambda;
 mod log;

@@ -21,9 +21,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::event::{self, Ending, random_id};
+use super::event::{self, Ending};
 use super::{Gateway, lock};
 use crate::faults::Fate;
+use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
 use crate::route::Route;

@@ -9,12 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use axum::http::{HeaderMap, HeaderName};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{API_ID, Connection};
+use crate::ids::{random_id, trace_id};
 use crate::route::{Route, STAGE};
 
 /// What a close frame, or the lack of one, says about the end of a connection.
@@ -118,13 +117,6 @@ pub(super) fn disconnect(connection: &Connection, authority: &str, ending: &Endi
     })
 }
 
-/// A random id in the form of API Gateway's connection and request ids, such as `L0SM9cOFvHcCIhw=`.
-pub(super) fn random_id() -> String {
-    let mut bytes = [0; 11];
-    fastrand::fill(&mut bytes);
-    URL_SAFE.encode(bytes)
-}
-
 impl Pairs {
     /// The headers of a handshake as API Gateway passes them on: with their usual capitals, without
     /// those of the upgrade itself, and with those that the gateway adds.
@@ -136,9 +128,7 @@ impl Pairs {
                 pairs.add(capitalize(name), value);
             }
         }
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let trace = format!("Root=1-{seconds:08x}-{:024x}", fastrand::u128(..) >> 32);
-        pairs.add("X-Amzn-Trace-Id".to_owned(), trace);
+        pairs.add("X-Amzn-Trace-Id".to_owned(), trace_id());
         pairs.add("X-Forwarded-For".to_owned(), source_ip.to_owned());
         pairs.add("X-Forwarded-Port".to_owned(), port.to_owned());
         pairs.add("X-Forwarded-Proto".to_owned(), "http".to_owned());
@@ -313,12 +303,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn ids_look_like_api_gateways() {
-        let id = random_id();
-        assert_eq!((id.len(), id.ends_with('=')), (16, true), "{id}");
-    }
 
     #[test]
     fn the_request_time_is_in_log_form() {

@@ -15,8 +15,9 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::connection::{Connection, linger, serve};
-use super::event::{self, Ending, Pairs, random_id};
+use super::event::{self, Ending, Pairs};
 use super::{Gateway, lock};
+use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
 use crate::route::Route;

@@ -138,9 +138,8 @@ impl Pairs {
     /// The parameters of a query string, decoded.
     pub(super) fn of_query(query: &str) -> Self {
         let mut pairs = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.add(percent_decode(name), percent_decode(value));
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            pairs.add(name.into_owned(), value.into_owned());
         }
         pairs
     }
@@ -273,29 +272,6 @@ fn capitalize(name: &HeaderName) -> String {
         _ => word[..word.len().min(1)].to_uppercase() + word.get(1..).unwrap_or_default(),
     });
     words.collect::<Vec<_>>().join("-")
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                rest = &tail[2..];
-            }
-            (b'+', _) => {
-                decoded.push(b' ');
-                rest = tail;
-            }
-            _ => {
-                decoded.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ use super::proxy_response::ProxyResponse;
 use super::route::Route;
 
 pub(crate) use connection::{Connection, PostError};
-pub(crate) use event::request_time;
 
 /// The API's id: ten lower-case letters and digits, as real ones.
 const API_ID: &str = "relaylocal";

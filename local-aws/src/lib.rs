@@ -30,6 +30,7 @@ mod log;
 mod management;
 mod options;
 mod proxy_response;
+mod request_time;
 mod route;
 mod tls;
 mod wire;

@@ -4,16 +4,15 @@
 //! `example-apigw-websocket-request*.json`).
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use axum::http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{API_ID, Connection};
 use crate::ids::{random_id, trace_id};
+use crate::request_time::{epoch_millis, request_time};
 use crate::route::{Route, STAGE};
 
 /// What a close frame, or the lack of one, says about the end of a connection.
@@ -250,21 +249,6 @@ fn encode(event: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(event).unwrap_or_default()
 }
 
-fn epoch_millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The time in the form of web server logs: `23/Nov/2026:02:11:37 +0000`.
-pub(crate) fn request_time(time: SystemTime) -> String {
-    let whole_seconds = DateTime::from_secs(DateTime::from(time).secs());
-    // "Mon, 23 Nov 2026 02:11:37 GMT"
-    let http = whole_seconds.fmt(Format::HttpDate).unwrap_or_default();
-    let mut words = http.split(' ').skip(1);
-    let mut word = || words.next().unwrap_or_default();
-    format!("{}/{}/{}:{} +0000", word(), word(), word(), word())
-}
-
 /// `sec-websocket-key` ⇒ `Sec-WebSocket-Key`.
 fn capitalize(name: &HeaderName) -> String {
     let words = name.as_str().split('-').map(|word| match word {
@@ -276,15 +260,7 @@ fn capitalize(name: &HeaderName) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn the_request_time_is_in_log_form() {
-        let time = UNIX_EPOCH + Duration::from_millis(1_707_502_303_456);
-        assert_eq!(request_time(time), "09/Feb/2024:18:11:43 +0000");
-    }
 
     #[test]
     fn a_query_string_is_decoded_and_the_last_value_wins() {

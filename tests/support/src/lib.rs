@@ -10,7 +10,7 @@ pub mod turn;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use local_aws::{Entry, Event, LocalAws, Options};
+use local_aws::{Entry, LocalAws, Options, Record};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -33,7 +33,7 @@ pub async fn start(options: Options) -> LocalAws {
 }
 
 /// Waits for an entry of the journal.
-pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Event) -> bool) -> Entry {
+pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Entry) -> bool) -> Record {
     soon(what, aws.journal().wait_for(fits)).await
 }
 

@@ -1,6 +1,6 @@
 //! A turn on a wire where frames may arrive twice, and the log lines that belong to it.
 
-use local_aws::Event;
+use local_aws::Entry;
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, text};
@@ -51,8 +51,8 @@ pub async fn turn(stage: &Stage, run_id: &str, prompt: &str) -> Turn {
     client.send(ask_as(run_id, prompt).to_string()).await;
     let mut turn = Turn::default();
     let run = run_field(run_id);
-    let silent_end = stage.aws.journal().wait_for(|event| match event {
-        Event::FunctionLog { line } => {
+    let silent_end = stage.aws.journal().wait_for(|entry| match entry {
+        Entry::FunctionLog { line } => {
             let outcomes = ["client_gone", "undelivered", "out_of_time"];
             line.contains(&run) && outcomes.iter().any(|outcome| line.contains(outcome))
         }
@@ -61,7 +61,7 @@ pub async fn turn(stage: &Stage, run_id: &str, prompt: &str) -> Turn {
     let frames = async { while !hear(&mut client, &mut turn).await {} };
     tokio::select! {
         () = frames => turn,
-        entry = silent_end => panic!("{run_id}: the run ended without a word: {:?}", entry.event),
+        record = silent_end => panic!("{run_id}: the run ended without a word: {:?}", record.entry),
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn log(stage: &Stage, run_id: &str) -> Vec<String> {
     let collected = async {
         let (mut lines, mut ended) = (Vec::new(), false);
         loop {
-            let Event::FunctionLog { line } = journal.next().await.event else { continue };
+            let Entry::FunctionLog { line } = journal.next().await.entry else { continue };
             if ended && line.contains("CloudWatchMetrics") {
                 return lines;
             }

@@ -17,7 +17,7 @@ pub(crate) struct ProxyResponse {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct Fields {
     status_code: Value,
     #[serde(default)]
     headers: Option<HashMap<String, Value>>,
@@ -39,8 +39,8 @@ impl ProxyResponse {
     /// which eight NUL bytes end.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(8).position(|window| window == [0; 8]).unwrap_or(bytes.len());
-        let wire: Wire = serde_json::from_slice(&bytes[..end]).ok()?;
-        let status = match &wire.status_code {
+        let fields: Fields = serde_json::from_slice(&bytes[..end]).ok()?;
+        let status = match &fields.status_code {
             Value::Number(number) => u16::try_from(number.as_u64()?).ok()?,
             Value::String(text) => text.parse().ok()?,
             _ => return None,
@@ -49,14 +49,14 @@ impl ProxyResponse {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        let single = wire.headers.unwrap_or_default().into_iter();
+        let single = fields.headers.unwrap_or_default().into_iter();
         let single = single.map(|(name, value)| (name, text(value)));
-        let multi = wire.multi_value_headers.unwrap_or_default().into_iter();
+        let multi = fields.multi_value_headers.unwrap_or_default().into_iter();
         let multi = multi.flat_map(|(name, values)| {
             values.into_iter().map(move |value| (name.clone(), text(value)))
         });
-        let body = wire.body.unwrap_or_default();
-        let body = if wire.is_base64_encoded == Some(true) {
+        let body = fields.body.unwrap_or_default();
+        let body = if fields.is_base64_encoded == Some(true) {
             STANDARD.decode(body).ok()?
         } else {
             body.into_bytes()
@@ -68,7 +68,7 @@ impl ProxyResponse {
         })
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }

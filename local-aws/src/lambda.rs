@@ -21,8 +21,10 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::gateway::{Route, status_of};
-use super::journal::{Event, Journal};
+use super::ids::{trace_id, uuid};
+use super::journal::{Entry, Journal};
+use super::proxy_response::status_of;
+use super::route::Route;
 
 /// The largest answer to a synchronous invocation (Lambda quotas).
 const RESPONSE_LIMIT: usize = 6 * 1024 * 1024;
@@ -122,7 +124,7 @@ impl Lambda {
                 return answer.ok().flatten().ok_or(InvokeError::Failed);
             }
             self.state().running.remove(&request_id);
-            self.journal.record(Event::InvocationError {
+            self.journal.record(Entry::InvocationError {
                 request_id: request_id.clone(),
                 error_type: "Sandbox.Timedout".to_owned(),
                 message: format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()),
@@ -155,7 +157,7 @@ impl Lambda {
 
     /// The next invocation for a poll.
     async fn next(self: &Arc<Self>) -> Delivery {
-        self.journal.record(Event::NextPolled);
+        self.journal.record(Entry::NextPolled);
         let mut holds = self.holds.subscribe();
         let mut stopping = self.stopping.clone();
         tokio::select! {
@@ -190,7 +192,7 @@ impl Lambda {
             running.retain(|_, other| other.deadline > now);
             running.insert(request_id.clone(), Running { answer, deadline: now + self.timeout });
         }
-        self.journal.record(Event::Invoked {
+        self.journal.record(Entry::Invoked {
             request_id,
             connection_id: call.connection_id,
             route: call.route,
@@ -205,11 +207,11 @@ impl Lambda {
         &self,
         request_id: &str,
         response: Option<Bytes>,
-        event: impl FnOnce(bool) -> Event,
+        entry: impl FnOnce(bool) -> Entry,
     ) -> bool {
         let Some(running) = self.state().running.remove(request_id) else { return false };
         // Recorded first, so that whatever the answer causes comes after it in the journal.
-        self.journal.record(event(running.answer.is_closed()));
+        self.journal.record(entry(running.answer.is_closed()));
         let _ = running.answer.send(response);
         true
     }
@@ -302,7 +304,10 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
         ("lambda-runtime-aws-request-id", invocation.request_id.clone()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", lambda.arn.clone()),
-        ("lambda-runtime-trace-id", trace_id()),
+        (
+            "lambda-runtime-trace-id",
+            format!("{};Parent={:016x};Sampled=0", trace_id(), fastrand::u64(..)),
+        ),
     ];
     (headers, Body::new(delivery)).into_response()
 }
@@ -314,7 +319,7 @@ async fn respond(
 ) -> Response {
     let Ok(body) = to_bytes(body, RESPONSE_LIMIT).await else {
         let message = "Exceeded maximum allowed payload size (6291556 bytes).";
-        lambda.finish(&request_id, None, |_| Event::InvocationError {
+        lambda.finish(&request_id, None, |_| Entry::InvocationError {
             request_id: request_id.clone(),
             error_type: "Function.ResponseSizeTooLarge".to_owned(),
             message: message.to_owned(),
@@ -322,7 +327,7 @@ async fn respond(
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message);
     };
     let status = status_of(&body);
-    let known = lambda.finish(&request_id, Some(body), |late| Event::Responded {
+    let known = lambda.finish(&request_id, Some(body), |late| Entry::Responded {
         request_id: request_id.clone(),
         status,
         late,
@@ -337,7 +342,7 @@ async fn fail(
     body: Body,
 ) -> Response {
     let (error_type, message) = diagnostic(&headers, body).await;
-    let known = lambda.finish(&request_id, None, |_| Event::InvocationError {
+    let known = lambda.finish(&request_id, None, |_| Entry::InvocationError {
         request_id: request_id.clone(),
         error_type,
         message,
@@ -351,7 +356,7 @@ async fn fail_to_start(
     body: Body,
 ) -> Response {
     let (error_type, message) = diagnostic(&headers, body).await;
-    lambda.journal.record(Event::InitError { error_type, message });
+    lambda.journal.record(Entry::InitError { error_type, message });
     acknowledge(true)
 }
 
@@ -382,20 +387,6 @@ fn acknowledge(known: bool) -> Response {
 fn refusal(status: StatusCode, kind: &str, message: &str) -> Response {
     let body: Value = json!({ "errorMessage": message, "errorType": kind });
     (status, axum::Json(body)).into_response()
-}
-
-/// A random UUID of version 4, the form of Lambda's request ids.
-pub(crate) fn uuid() -> String {
-    let bits = (fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-/// An X-Ray header of an invocation that is not sampled.
-fn trace_id() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let random = fastrand::u128(..) >> 32;
-    format!("Root=1-{seconds:08x}-{random:024x};Parent={:016x};Sampled=0", fastrand::u64(..))
 }
 
 #[cfg(test)]
@@ -450,15 +441,5 @@ mod tests {
         lambda.offer(invocation);
         drop(answer);
         assert!(lambda.next().now_or_never().is_none());
-    }
-
-    #[test]
-    fn request_ids_are_uuids_of_version_4() {
-        for _ in 0..100 {
-            let id = uuid();
-            assert_eq!(id.len(), 36, "{id}");
-            assert_eq!(&id[14..15], "4", "{id}");
-            assert!("89ab".contains(&id[19..20]), "{id}");
-        }
     }
 }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::gateway::STAGE;
+use super::route::STAGE;
 
 /// Refuses requests that another site's page makes. Where the function has an authorizer, that one
 /// looks at the origin of those who want to connect.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use local_aws::{Event, Options, Route};
+use local_aws::{Entry, Options, Route};
 use serde_json::{Value, json};
 use test_support::{Client, Runtime, happened, ok, soon, start};
 use tokio::io::AsyncWriteExt;
@@ -52,12 +52,12 @@ async fn an_event_is_not_lost_to_a_poll_whose_caller_has_died() {
 
     // The dead poll is older, so it would be served first.
     for _ in 0..10 {
-        let polls = aws.journal().entries().last().unwrap().index;
+        let polls = aws.journal().records().last().unwrap().index;
         let mut dead = TcpStream::connect(aws.address()).await.unwrap();
         let request =
             b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: localhost\r\n\r\n";
         dead.write_all(request).await.unwrap();
-        soon("the poll", aws.journal().wait_for_after(polls, |event| *event == Event::NextPolled))
+        soon("the poll", aws.journal().wait_for_after(polls, |entry| *entry == Entry::NextPolled))
             .await;
         drop(dead);
         client.send("for the living").await;
@@ -96,9 +96,10 @@ async fn a_function_that_works_on_after_its_answer_is_not_asked_again() {
     client.send("second").await;
     let throttled: Value = serde_json::from_str(&client.text().await).unwrap();
     assert_eq!(throttled["message"], "Too Many Requests");
-    let events = aws.journal().events();
-    let invoked =
-        events.iter().filter(|event| matches!(event, Event::Invoked { route: Route::Default, .. }));
+    let entries = aws.journal().entries();
+    let invoked = entries
+        .iter()
+        .filter(|entry| matches!(entry, Entry::Invoked { route: Route::Default, .. }));
     assert_eq!(invoked.count(), 1);
     aws.stop().await;
 }
@@ -127,8 +128,8 @@ async fn a_streamed_answer_is_understood() {
         .body(reqwest::Body::wrap_stream(body))
         .send();
     assert_eq!(soon("the Runtime API", response).await.unwrap().status(), 202);
-    happened(&aws, "the answer", |event| {
-        matches!(event, Event::Responded { status: Some(204), late: false, .. })
+    happened(&aws, "the answer", |entry| {
+        matches!(entry, Entry::Responded { status: Some(204), late: false, .. })
     })
     .await;
     aws.stop().await;
@@ -159,8 +160,8 @@ async fn a_function_that_never_answers_is_given_up_at_its_own_limit() {
     let invocation = runtime.next().await;
     let frame: Value = serde_json::from_str(&client.text().await).unwrap();
     assert_eq!(frame["message"], "Internal server error");
-    happened(&aws, "the time-out", |event| {
-        matches!(event, Event::InvocationError { error_type, .. } if error_type == "Sandbox.Timedout")
+    happened(&aws, "the time-out", |entry| {
+        matches!(entry, Entry::InvocationError { error_type, .. } if error_type == "Sandbox.Timedout")
     })
     .await;
     assert_eq!(runtime.respond(&invocation.request_id, &ok()).await, 400);
@@ -173,11 +174,11 @@ async fn a_function_that_cannot_start_says_why() {
     let runtime = Runtime::new(&aws);
     let error = json!({ "errorType": "Config", "errorMessage": "AGENT_ID is not set" });
     assert_eq!(runtime.post("init/error", &error).await, 202);
-    let expected = Event::InitError {
+    let expected = Entry::InitError {
         error_type: "Config".to_owned(),
         message: "AGENT_ID is not set".to_owned(),
     };
-    happened(&aws, "the error", |event| *event == expected).await;
+    happened(&aws, "the error", |entry| *entry == expected).await;
     aws.stop().await;
 }
 
@@ -187,7 +188,7 @@ async fn a_pending_poll_ends_when_everything_stops() {
     let url = format!("http://{}/2018-06-01/runtime/invocation/next", aws.address());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let poll = tokio::spawn(http.get(url).send());
-    happened(&aws, "the poll", |event| *event == Event::NextPolled).await;
+    happened(&aws, "the poll", |entry| *entry == Entry::NextPolled).await;
     soon("the stop", aws.stop()).await;
     assert_eq!(soon("the answer", poll).await.unwrap().unwrap().status(), 503);
 }

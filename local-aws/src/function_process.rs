@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::LocalAws;
 use super::cpu_share::{CpuShare, CpuShareError};
-use super::journal::{Event, Follower, Journal};
+use super::journal::{Entry, Follower, Journal};
 use super::options::Agent;
 
 /// How long the last lines of a function that has ended may take to arrive.
@@ -48,7 +48,7 @@ pub fn child(function: fn() -> ExitCode) -> ExitCode {
 
 /// The running function. Dropping it kills the process.
 #[derive(Debug)]
-pub struct Function {
+pub struct FunctionProcess {
     child: Child,
     /// Open for as long as this process lives, see [`child`].
     _stdin: Option<ChildStdin>,
@@ -85,7 +85,7 @@ pub enum FunctionError {
     Exited(String),
 }
 
-impl Function {
+impl FunctionProcess {
     /// Starts the process and waits until it asks for its first event.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Function {
             .spawn()
             .map_err(|source| FunctionError::Spawn { path, source })?;
         let pid = child.id().unwrap_or_default();
-        journal.record(Event::FunctionStarted { pid });
+        journal.record(Entry::FunctionStarted { pid });
         let mut logs = JoinSet::new();
         if let Some(output) = child.stdout.take() {
             logs.spawn(log(output, journal.clone()));
@@ -154,7 +154,7 @@ impl Function {
         if let Some(cpu_share) = &function.cpu_share {
             cpu_share.hold_back(pid)?;
             let (quota_us, period_us) = cpu_share.quota();
-            function.journal.record(Event::FunctionHeldBack { pid, quota_us, period_us });
+            function.journal.record(Entry::FunctionHeldBack { pid, quota_us, period_us });
         }
         drop(hold);
         Ok(function)
@@ -188,7 +188,7 @@ impl Function {
             io::Result::Ok(())
         };
         timeout(FREEZING, stopped).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        self.journal.record(Event::FunctionFrozen { pid: self.pid });
+        self.journal.record(Entry::FunctionFrozen { pid: self.pid });
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Function {
     /// When it has ended.
     pub fn thaw(&self) -> io::Result<()> {
         // Recorded first, so that whatever the function does now comes after it in the journal.
-        self.journal.record(Event::FunctionThawed { pid: self.pid });
+        self.journal.record(Entry::FunctionThawed { pid: self.pid });
         self.signal(Signal::CONT)
     }
 
@@ -216,7 +216,7 @@ impl Function {
             Err(error) => error.to_string(),
         };
         self.last_lines().await;
-        self.journal.record(Event::FunctionExited { status: status.clone() });
+        self.journal.record(Entry::FunctionExited { status: status.clone() });
         FunctionError::Exited(status)
     }
 
@@ -237,9 +237,9 @@ impl Function {
     async fn ready(&mut self, mut news: Follower) -> Result<(), FunctionError> {
         let started = async {
             loop {
-                match news.next().await.event {
-                    Event::NextPolled => return Ok(()),
-                    Event::InitError { message, .. } => {
+                match news.next().await.entry {
+                    Entry::NextPolled => return Ok(()),
+                    Entry::InitError { message, .. } => {
                         return Err(FunctionError::Init { message });
                     }
                     _ => {}
@@ -258,7 +258,7 @@ async fn log(output: impl AsyncRead + Unpin, journal: Journal) {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        journal.record(Event::FunctionLog { line });
+        journal.record(Entry::FunctionLog { line });
     }
 }
 

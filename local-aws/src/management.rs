@@ -22,11 +22,11 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::faults::{FaultInjector, PostFault, Verdict};
 use super::gateway::{Gateway, PostError};
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 
 /// What the commands need.
 #[derive(Clone)]
-pub(crate) struct Callbacks {
+pub(crate) struct ManagementApi {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) journal: Journal,
     /// How long the answer to a post takes.
@@ -49,49 +49,46 @@ enum Refusal {
 }
 
 /// The routes of the commands.
-pub(crate) fn router(callbacks: Callbacks) -> Router {
+pub(crate) fn router(api: ManagementApi) -> Router {
     Router::new()
         .route("/local/@connections/{connection_id}", post(send).get(inspect).delete(end))
-        .with_state(callbacks)
+        .with_state(api)
 }
 
 async fn send(
-    State(callbacks): State<Callbacks>,
+    State(api): State<ManagementApi>,
     Path(connection_id): Path<String>,
     body: Body,
 ) -> Response {
-    let Ok(data) = to_bytes(body, callbacks.message_bytes).await else {
+    let Ok(data) = to_bytes(body, api.message_bytes).await else {
         // The bytes past the limit are not read, so the connection ends with this answer.
         let refused = Err(Refusal::PayloadTooLarge);
-        return callbacks.answer(connection_id, Bytes::new(), refused, Duration::ZERO).await;
+        return api.answer(connection_id, Bytes::new(), refused, Duration::ZERO).await;
     };
-    let (outcome, more_latency) = match callbacks.fault(&connection_id) {
-        None => (callbacks.deliver(&connection_id, &data), Duration::ZERO),
-        Some(PostFault::Slow(time)) => (callbacks.deliver(&connection_id, &data), time),
+    let (outcome, more_latency) = match api.fault(&connection_id) {
+        None => (api.deliver(&connection_id, &data), Duration::ZERO),
+        Some(PostFault::Slow(time)) => (api.deliver(&connection_id, &data), time),
         Some(PostFault::Status(status)) => (Err(Refusal::Injected(status)), Duration::ZERO),
         Some(PostFault::Hang) => {
-            let mut stopping = callbacks.stopping.clone();
+            let mut stopping = api.stopping.clone();
             // An error means that everything has stopped.
             let _ = stopping.wait_for(|stopping| *stopping).await;
             return cut();
         }
         Some(PostFault::Cut) => return cut(),
         Some(PostFault::LoseAnswer) => {
-            let outcome = callbacks.deliver(&connection_id, &data);
-            callbacks.answer(connection_id, data, outcome, Duration::ZERO).await;
+            let outcome = api.deliver(&connection_id, &data);
+            api.answer(connection_id, data, outcome, Duration::ZERO).await;
             return cut();
         }
     };
-    callbacks.answer(connection_id, data, outcome, more_latency).await
+    api.answer(connection_id, data, outcome, more_latency).await
 }
 
-async fn inspect(
-    State(callbacks): State<Callbacks>,
-    Path(connection_id): Path<String>,
-) -> Response {
-    let connection = callbacks.gateway.connection(&connection_id);
+async fn inspect(State(api): State<ManagementApi>, Path(connection_id): Path<String>) -> Response {
+    let connection = api.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::OK } else { StatusCode::GONE };
-    callbacks.journal.record(Event::Inspected { connection_id, status: status.as_u16() });
+    api.journal.record(Entry::Inspected { connection_id, status: status.as_u16() });
     let Some(connection) = connection else { return Refusal::Gone.into_response() };
     let mut identity = json!({ "sourceIp": connection.source_ip });
     if let Some(user_agent) = &connection.user_agent {
@@ -105,10 +102,10 @@ async fn inspect(
     .into_response()
 }
 
-async fn end(State(callbacks): State<Callbacks>, Path(connection_id): Path<String>) -> Response {
-    let connection = callbacks.gateway.connection(&connection_id);
+async fn end(State(api): State<ManagementApi>, Path(connection_id): Path<String>) -> Response {
+    let connection = api.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::NO_CONTENT } else { StatusCode::GONE };
-    callbacks.journal.record(Event::Deleted { connection_id, status: status.as_u16() });
+    api.journal.record(Entry::Deleted { connection_id, status: status.as_u16() });
     match connection {
         Some(connection) => {
             connection.close();
@@ -118,14 +115,14 @@ async fn end(State(callbacks): State<Callbacks>, Path(connection_id): Path<Strin
     }
 }
 
-impl Callbacks {
+impl ManagementApi {
     /// What goes wrong with a post on purpose, if anything. A connection that has ended has no
     /// faults but that.
     fn fault(&self, connection_id: &str) -> Option<PostFault> {
         let connection = self.gateway.connection(connection_id)?;
         let verdict = self.faults.judge(&connection.fate)?;
         let subject = connection_id.to_owned();
-        self.journal.record(Event::FaultInjected { kind: verdict.kind(), subject });
+        self.journal.record(Entry::FaultInjected { kind: verdict.kind(), subject });
         match verdict {
             Verdict::Fault(fault) => Some(fault),
             Verdict::Vanish => {
@@ -154,7 +151,7 @@ impl Callbacks {
         more_latency: Duration,
     ) -> Response {
         let status = outcome.map_or_else(Refusal::status, |()| StatusCode::OK);
-        self.journal.record(Event::Posted {
+        self.journal.record(Entry::Posted {
             connection_id,
             bytes: data.len(),
             status: status.as_u16(),

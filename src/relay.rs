@@ -31,14 +31,14 @@ mod utf8;
 
 /// How many events that are there already are taken before the posts are looked after: so many take
 /// a millisecond and a half, in which other turns have theirs.
-const AT_A_TIME: usize = 512;
+const MAX_BATCH: usize = 512;
 
 /// The limits of a relay.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest silence towards the client.
     pub keepalive: Duration,
-    /// When the agent is told off and the client told so.
+    /// When the source is cancelled, and the client told so.
     pub deadline: Instant,
     /// When posting ends, too: shortly before the function's own end.
     pub hard_deadline: Instant,
@@ -104,7 +104,7 @@ where
     S: Stream<Item = Result<Event, Failure>>,
 {
     let mut run = ActiveRun::new(ids, trace, sink.max_frame());
-    let relayed = run.pump(Some(events), sink, limits, shutdown);
+    let relayed = run.drive(Some(events), sink, limits, shutdown);
     let outcome = match AssertUnwindSafe(relayed).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
@@ -112,7 +112,7 @@ where
             run.outbox.take_back_terminal();
             run.fail(panicked(&*panic));
             // Seldom needed, so it takes no room in the future of every run.
-            let rest = Box::pin(run.pump(None::<S>, sink, limits, pending()));
+            let rest = Box::pin(run.drive(None::<S>, sink, limits, pending()));
             let rest = AssertUnwindSafe(rest).catch_unwind().await;
             rest.unwrap_or_else(|_| Outcome::Failed(Failure::new(ErrorCode::Internal)))
         }
@@ -147,13 +147,13 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
 
 /// Gives the tasks that are ready their run. Tokio's `yield_now` would look for news of all sockets
 /// first, each time.
-async fn give_way() {
-    let mut gave_way = false;
+async fn yield_once() {
+    let mut yielded = false;
     poll_fn(|context| {
-        if gave_way {
+        if yielded {
             return Poll::Ready(());
         }
-        gave_way = true;
+        yielded = true;
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -209,7 +209,7 @@ impl ActiveRun {
     }
 
     /// Posts what the agent says and what waits already, until there is nothing more of either.
-    async fn pump<S>(
+    async fn drive<S>(
         &mut self,
         events: Option<S>,
         sink: &impl FrameSink,
@@ -267,8 +267,8 @@ impl ActiveRun {
                     }
                 }
                 event = next(events.as_mut().as_pin_mut()), if self.has_room(limits) => {
-                    self.hear(event, events.as_mut());
-                    self.hear_what_is_there(events.as_mut(), limits).await;
+                    self.on_event(event, events.as_mut());
+                    self.drain_ready(events.as_mut(), limits).await;
                 }
                 () = &mut keepalive, if silent => self.outbox.push(Frame::Keepalive),
             }
@@ -278,22 +278,22 @@ impl ActiveRun {
 
     /// What the agent has said already: it goes into the next post together, whether one is in flight
     /// or not.
-    async fn hear_what_is_there<S>(&mut self, mut events: Pin<&mut Option<S>>, limits: &Limits)
+    async fn drain_ready<S>(&mut self, mut events: Pin<&mut Option<S>>, limits: &Limits)
     where
         S: Stream<Item = Result<Event, Failure>>,
     {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..MAX_BATCH {
             if events.is_none() || !self.has_room(limits) {
                 return;
             }
             let mut event = next(events.as_mut().as_pin_mut()).now_or_never();
             if event.is_none() {
                 // The agent's connection is a task of its own, which reads on when it is its run.
-                give_way().await;
+                yield_once().await;
                 event = next(events.as_mut().as_pin_mut()).now_or_never();
             }
             let Some(event) = event else { return };
-            self.hear(event, events.as_mut());
+            self.on_event(event, events.as_mut());
         }
     }
 
@@ -303,7 +303,11 @@ impl ActiveRun {
     }
 
     /// What the agent says next, or that this is all, for good or bad.
-    fn hear<S>(&mut self, event: Option<Result<Event, Failure>>, mut events: Pin<&mut Option<S>>) {
+    fn on_event<S>(
+        &mut self,
+        event: Option<Result<Event, Failure>>,
+        mut events: Pin<&mut Option<S>>,
+    ) {
         match event {
             Some(Ok(event)) => self.take(event),
             Some(Err(failure)) => {

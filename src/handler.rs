@@ -294,7 +294,7 @@ impl Handler {
                 max_runs = self.max_runs,
                 "there are no file descriptors for another turn: lower PerExecutionEnvironmentMaxConcurrency"
             );
-            let failure = Failure::new(ErrorCode::Internal).saying(TOO_MANY_TURNS);
+            let failure = Failure::new(ErrorCode::Internal).with_message(TOO_MANY_TURNS);
             return Err(refused(failure, 503));
         }
         Ok(Accepted { ids: run.ids(), trace: run.trace, call })

@@ -142,7 +142,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let cause = format!("a panic: {}", words.unwrap_or("without words"));
-    Failure::new(ErrorCode::Internal).caused_by(cause)
+    Failure::new(ErrorCode::Internal).with_source(cause)
 }
 
 /// Gives the tasks that are ready their run. Tokio's `yield_now` would look for news of all sockets
@@ -263,7 +263,7 @@ impl ActiveRun {
                     if events.is_some() {
                         events.set(None);
                         let message = "The function is being shut down. The text so far is valid; try again.";
-                        self.fail(Failure::new(ErrorCode::Internal).saying(message));
+                        self.fail(Failure::new(ErrorCode::Internal).with_message(message));
                     }
                 }
                 event = next(events.as_mut().as_pin_mut()), if self.has_room(limits) => {

@@ -93,7 +93,7 @@ impl InvalidRequest {
     #[must_use]
     pub fn failure(reason: &str) -> Failure {
         let message = format!("{reason} A valid message: {}", Self::EXAMPLE);
-        Failure::new(ErrorCode::InvalidRequest).saying(message)
+        Failure::new(ErrorCode::InvalidRequest).with_message(message)
     }
 }
 

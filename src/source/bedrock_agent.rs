@@ -100,7 +100,7 @@ impl Source for BedrockAgent {
                 let answered = return_of_control::answered(results, &run.session_id)
                     .map_err(|reason| InvalidRequest::failure(&reason))?;
                 let results: Vec<InvocationResultMember> = return_of_control::results(&answered)
-                    .map_err(|error| Failure::new(ErrorCode::Internal).caused_by(error))?;
+                    .map_err(|error| Failure::new(ErrorCode::Internal).with_source(error))?;
                 let invocation_id = answered.first().map(|(id, _)| id.invocation_id.clone());
                 let with_results = state
                     .unwrap_or_else(SessionState::builder)
@@ -141,7 +141,7 @@ async fn begin(call: Call) -> Result<impl Stream<Item = Result<Event, Failure>> 
             }
             (Ok(_), None) => {
                 let missing = "a good response without a body";
-                (Failure::new(ErrorCode::Internal).caused_by(missing), false)
+                (Failure::new(ErrorCode::Internal).with_source(missing), false)
             }
             (Err(error), _) => refusal(error),
         };

@@ -27,9 +27,12 @@ pub(super) fn refusal(error: SdkError<InvokeAgentError>) -> (Failure, bool) {
     let nothing_happened =
         nothing_was_sent || matches!(code, ErrorCode::Throttling | ErrorCode::ModelNotReady);
     let no_descriptors = descriptors::are_exhausted(&error);
-    let failure = failure(code, error.message()).caused_by(error);
+    let failure = failure(code, error.message()).with_source(error);
     if no_descriptors {
-        return (Failure { code: ErrorCode::Internal, ..failure.saying(TOO_MANY_TURNS) }, true);
+        return (
+            Failure { code: ErrorCode::Internal, ..failure.with_message(TOO_MANY_TURNS) },
+            true,
+        );
     }
     (failure, nothing_happened)
 }
@@ -69,7 +72,7 @@ pub(super) fn failure(code: ErrorCode, said: Option<&str>) -> Failure {
     match (code, said) {
         // Only here Bedrock's own words help whoever wrote the message.
         (ErrorCode::Validation, Some(said)) => {
-            failure.saying(format!("{} Bedrock says: {}", code.advice(), without_arns(said)))
+            failure.with_message(format!("{} Bedrock says: {}", code.advice(), without_arns(said)))
         }
         _ => failure,
     }

@@ -151,7 +151,7 @@ impl ResponseStream {
             }
             _ => ErrorCode::ConnectionLost,
         };
-        Failure::new(code).caused_by(error)
+        Failure::new(code).with_source(error)
     }
 }
 
@@ -174,7 +174,7 @@ fn chunk([bytes, attribution]: [Option<&RawValue>; 2]) -> Result<Option<Chunk>, 
         let Some(base64) = payload::text(bytes) else { return Ok(None) };
         BASE64
             .decode(base64.as_bytes())
-            .map_err(|error| Failure::new(ErrorCode::BadGateway).caused_by(NotBase64(error)))?
+            .map_err(|error| Failure::new(ErrorCode::BadGateway).with_source(NotBase64(error)))?
     } else if citations.is_some() {
         Vec::new()
     } else {
@@ -204,7 +204,7 @@ fn message_of(payload: &Object<'_>) -> Option<String> {
 fn ended(name: String, message: String) -> Failure {
     let code = ErrorCode::of_exception(&name).unwrap_or(ErrorCode::InternalServer);
     let said = (!message.is_empty()).then_some(&*message);
-    failure(code, said).caused_by(Ended { name, message })
+    failure(code, said).with_source(Ended { name, message })
 }
 
 #[cfg(test)]

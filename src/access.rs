@@ -27,7 +27,7 @@ pub const CREDENTIAL_PREFIX: &str = "token.";
 
 /// The longest credential, in bytes of its base64url form. API Gateway takes 10,240 bytes of headers
 /// ("Amazon API Gateway quotas").
-const LONGEST_CREDENTIAL: usize = 10_240;
+const MAX_CREDENTIAL: usize = 10_240;
 
 /// What a client brings to its handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn credential(subprotocols: &[String]) -> Result<Vec<u8>, Refusal> {
         (Some(""), None) => return Err(Refusal::because("the credential is empty")),
         (Some(one), None) => one,
     };
-    if encoded.len() > LONGEST_CREDENTIAL {
+    if encoded.len() > MAX_CREDENTIAL {
         return Err(Refusal::because(format!("the credential has {} bytes", encoded.len())));
     }
     URL_SAFE_NO_PAD

@@ -35,7 +35,7 @@ const USABLE: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest document that is read, in bytes. Real ones have a few kilobytes.
-const LARGEST_DOCUMENT: usize = 256 * 1024;
+const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// How many fetches may follow each other at once, and how long it takes until there is another.
 const FETCHES: u32 = 5;
@@ -270,7 +270,7 @@ async fn get<T: DeserializeOwned>(
     if status != 200 {
         return Err(format!("{address} answered {status}").into());
     }
-    let body = Limited::new(response.into_body(), LARGEST_DOCUMENT).collect().await;
+    let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
     let body = body.map_err(|error| format!("{address} could not be read: {error}"))?;
     serde_json::from_slice(&body.to_bytes())
         .map_err(|error| format!("{address} is not the JSON that it should be: {error}").into())

@@ -28,7 +28,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 const LEEWAY_SECONDS: u64 = 60;
 
 /// The longest subject, in ASCII characters (OpenID Connect Core, "ID Token").
-const LONGEST_SUBJECT: usize = 255;
+const MAX_SUBJECT: usize = 255;
 
 /// Verifies the tokens of one provider.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Verifier {
         self.check_audience(&claims)?;
         claims
             .sub
-            .filter(|subject| (1..=LONGEST_SUBJECT).contains(&subject.len()))
+            .filter(|subject| (1..=MAX_SUBJECT).contains(&subject.len()))
             .ok_or_else(|| Refusal::because("the token's subject is empty or too long"))
     }
 

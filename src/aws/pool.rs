@@ -35,7 +35,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A gap between two looks that is longer than this means that the process was frozen. At the CPU
 /// share of 256 MB, a process that has used up its share runs again after 85 ms.
-const LONGEST_GAP: Duration = Duration::from_millis(250);
+const MAX_GAP: Duration = Duration::from_millis(250);
 
 /// A connection, free for a request.
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl Drop for UnderWay {
 impl State {
     /// Gives up what may be dead by now.
     fn look(&mut self, now: Clocks) {
-        if now.longest_since(self.looked) > LONGEST_GAP {
+        if now.longest_since(self.looked) > MAX_GAP {
             self.give_up_all("the process did not run for a while");
         }
         self.looked = now;
@@ -312,9 +312,9 @@ mod tests {
         let mut state = pool.lock();
         state.looked = now;
         state.idle.push(kept);
-        state.look(now.after(LONGEST_GAP));
+        state.look(now.after(MAX_GAP));
         assert_eq!(state.idle.len(), 1);
-        state.look(now.after(LONGEST_GAP * 2 + Duration::from_millis(1)));
+        state.look(now.after(MAX_GAP * 2 + Duration::from_millis(1)));
         assert!(state.idle.is_empty());
     }
 

@@ -131,8 +131,8 @@ impl<'a> Fields<'a> {
 
 /// A client's own words, short enough for an error.
 pub(crate) fn short(words: &str) -> String {
-    const MOST: usize = 40;
-    match words.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 40;
+    match words.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words.to_owned(),
     }

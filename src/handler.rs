@@ -171,8 +171,8 @@ impl Handler {
         let connection_id = &authorize.connection_id;
         let (effect, admitted) = match self.authorizer.decide(&authorize.handshake).await {
             Ok(admitted) => (IamPolicyEffect::Allow, admitted),
-            Err(refusal) => {
-                warn!(connection_id, reason = %refusal, "a client is not let in");
+            Err(denied) => {
+                warn!(connection_id, reason = %denied, "a client is not let in");
                 let nobody = Admitted { principal: "nobody".to_owned(), access: "refused" };
                 (IamPolicyEffect::Deny, nobody)
             }

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::Refusal;
+use crate::access::denied::AccessDenied;
 use crate::aws::Http;
 use crate::config::access::is_safe_url;
 use crate::error::chain;
@@ -83,7 +83,7 @@ impl Keys {
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<DecodingKey, Refusal> {
+    ) -> Result<DecodingKey, AccessDenied> {
         let before = self.known();
         if let Some(known) = &before
             && known.at.elapsed() < CACHE_TTL
@@ -111,9 +111,11 @@ impl Keys {
         drop(fetcher);
         let known = self.known().filter(|known| known.at.elapsed() < STALE_TTL);
         match known {
-            None => Err(Refusal::because("the issuer's keys can't be had")),
+            None => Err(AccessDenied::because("the issuer's keys can't be had")),
             Some(known) => choose(&known.keys, id, algorithm).ok_or_else(|| {
-                Refusal::because("the token is signed with a key that the issuer does not publish")
+                AccessDenied::because(
+                    "the token is signed with a key that the issuer does not publish",
+                )
             }),
         }
     }

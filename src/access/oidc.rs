@@ -5,8 +5,8 @@
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::Refusal;
 use super::keys::Keys;
+use crate::access::denied::AccessDenied;
 use crate::aws::Http;
 use crate::config::access::Provider;
 
@@ -64,17 +64,17 @@ impl Verifier {
     ///
     /// # Errors
     /// Says why the token does not count.
-    pub async fn subject(&self, token: &str) -> Result<String, Refusal> {
+    pub async fn subject(&self, token: &str) -> Result<String, AccessDenied> {
         let header = decode_header(token).map_err(|error| unusable(&error))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Refusal::because(format!(
+            return Err(AccessDenied::because(format!(
                 "tokens signed with {:?} are not taken",
                 header.alg
             )));
         }
         // Extensions that must be understood are not (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
-            return Err(Refusal::because("the token has critical extensions"));
+            return Err(AccessDenied::because("the token has critical extensions"));
         }
         let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
 
@@ -91,10 +91,10 @@ impl Verifier {
         claims
             .sub
             .filter(|subject| (1..=MAX_SUBJECT).contains(&subject.len()))
-            .ok_or_else(|| Refusal::because("the token's subject is empty or too long"))
+            .ok_or_else(|| AccessDenied::because("the token's subject is empty or too long"))
     }
 
-    fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+    fn check_audience(&self, claims: &Claims) -> Result<(), AccessDenied> {
         let wanted = &self.provider.audience;
         let is_ours = match &claims.aud {
             Some(Audience::One(one)) => one == wanted,
@@ -104,14 +104,16 @@ impl Verifier {
         if is_ours {
             Ok(())
         } else {
-            Err(Refusal::because("the token is made out for another audience than OIDC_AUDIENCE"))
+            Err(AccessDenied::because(
+                "the token is made out for another audience than OIDC_AUDIENCE",
+            ))
         }
     }
 }
 
-fn unusable(error: &jsonwebtoken::errors::Error) -> Refusal {
+fn unusable(error: &jsonwebtoken::errors::Error) -> AccessDenied {
     use jsonwebtoken::errors::ErrorKind;
-    Refusal::because(match error.kind() {
+    AccessDenied::because(match error.kind() {
         ErrorKind::ExpiredSignature => "the token has expired".to_owned(),
         ErrorKind::ImmatureSignature => "the token is not valid yet".to_owned(),
         ErrorKind::InvalidIssuer => "the token is of another issuer than OIDC_ISSUER".to_owned(),

@@ -41,7 +41,7 @@ pub struct Handshake {
 
 /// Who has been let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub struct Identity {
     /// The principal: the subject of a token. Of the other modes only the mode is known.
     pub principal: String,
     /// The mode, `open`, `code` or `oidc`: it travels along, so that only a subject counts as somebody.
@@ -80,16 +80,16 @@ impl Authorizer {
     ///
     /// # Errors
     /// Says why the client must not come in.
-    pub async fn decide(&self, handshake: &Handshake) -> Result<Admitted, AccessDenied> {
+    pub async fn authorize(&self, handshake: &Handshake) -> Result<Identity, AccessDenied> {
         self.check_origin(&handshake.origins)?;
-        let admitted =
-            |principal: &str, access| Admitted { principal: principal.to_owned(), access };
+        let identity =
+            |principal: &str, access| Identity { principal: principal.to_owned(), access };
         match &self.mode {
-            Mode::Open => Ok(admitted("anybody", "open")),
+            Mode::Open => Ok(identity("anybody", "open")),
             Mode::Code(expected) => {
                 let given = credential(&handshake.subprotocols)?;
                 if bool::from(Sha256::digest(&given).ct_eq(expected)) {
-                    Ok(admitted("whoever-has-the-code", "code"))
+                    Ok(identity("whoever-has-the-code", "code"))
                 } else {
                     Err(AccessDenied::because("the access code is wrong"))
                 }
@@ -99,7 +99,7 @@ impl Authorizer {
                     String::from_utf8(credential(&handshake.subprotocols)?).map_err(|_| {
                         AccessDenied::because("the credential is not a token but bytes")
                     })?;
-                Ok(admitted(&verifier.subject(&token).await?, "oidc"))
+                Ok(identity(&verifier.subject(&token).await?, "oidc"))
             }
         }
     }
@@ -155,21 +155,21 @@ mod tests {
         format!("{CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(credential))
     }
 
-    async fn decide(
+    async fn authorize(
         access: Access,
         origins: &str,
         handshake: Handshake,
-    ) -> Result<Admitted, String> {
+    ) -> Result<Identity, String> {
         let authorizer =
             Authorizer::new(&access, &Origins::parse(origins).unwrap(), &Http::new().unwrap());
-        authorizer.decide(&handshake).await.map_err(|denied| denied.to_string())
+        authorizer.authorize(&handshake).await.map_err(|denied| denied.to_string())
     }
 
     #[tokio::test]
     async fn only_the_code_opens_the_door() {
         let with = |names: Vec<String>| {
             let handshake = Handshake { origins: vec![], subprotocols: names };
-            decide(Access::Code("open sesame".to_owned()), "", handshake)
+            authorize(Access::Code("open sesame".to_owned()), "", handshake)
         };
         let right = with(offered(&[SUBPROTOCOL, &token("open sesame")])).await.unwrap();
         assert_eq!(right.access, "code");
@@ -196,7 +196,7 @@ mod tests {
     async fn origins_are_compared_whole() {
         let from = |origins: &[&str]| {
             let handshake = Handshake { origins: offered(origins), subprotocols: vec![] };
-            decide(Access::Open, "https://a.example, http://localhost:5173", handshake)
+            authorize(Access::Open, "https://a.example, http://localhost:5173", handshake)
         };
         for good in
             [&[][..], &["https://a.example"], &["http://localhost:5173"], &["HTTPS://A.example"]]

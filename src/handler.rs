@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
-use crate::access::{Admitted, Authorizer, CREDENTIAL_PREFIX, SUBPROTOCOL};
+use crate::access::{Authorizer, CREDENTIAL_PREFIX, Identity, SUBPROTOCOL};
 use crate::agui::RunIds;
 use crate::background::Background;
 use crate::config::Config;
@@ -169,11 +169,11 @@ impl Handler {
     /// Lets a client in, or not.
     async fn authorize(&self, authorize: &Authorize) -> Response {
         let connection_id = &authorize.connection_id;
-        let (effect, admitted) = match self.authorizer.decide(&authorize.handshake).await {
-            Ok(admitted) => (IamPolicyEffect::Allow, admitted),
+        let (effect, identity) = match self.authorizer.authorize(&authorize.handshake).await {
+            Ok(identity) => (IamPolicyEffect::Allow, identity),
             Err(denied) => {
                 warn!(connection_id, reason = %denied, "a client is not let in");
-                let nobody = Admitted { principal: "nobody".to_owned(), access: "refused" };
+                let nobody = Identity { principal: "nobody".to_owned(), access: "refused" };
                 (IamPolicyEffect::Deny, nobody)
             }
         };
@@ -185,9 +185,9 @@ impl Handler {
         policy.version = Some("2012-10-17".to_owned());
         policy.statement = vec![statement];
         let mut response = ApiGatewayCustomAuthorizerResponse::default();
-        response.principal_id = Some(admitted.principal);
+        response.principal_id = Some(identity.principal);
         response.policy_document = policy;
-        response.context = json!({"access": admitted.access});
+        response.context = json!({"access": identity.access});
         Response::Buffered(Buffered::Policy(Box::new(response)))
     }
 

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_code_opens_the_door() {
+    async fn only_the_right_code_is_let_in() {
         let with = |names: Vec<String>| {
             let handshake = Handshake { origins: vec![], subprotocols: names };
             authorize(Access::Code("open sesame".to_owned()), "", handshake)

@@ -249,7 +249,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                 String::new()
             })),
             Some("oidc") => Access::Oidc(self.provider(issuer)),
-            // Half of a setting must not end in an open door.
+            // Half of a setting must not let everybody in.
             None if code.is_some() || issuer.is_some() => {
                 self.problems.push(
                     "ACCESS_CODE or OIDC_ISSUER is set, but ACCESS is not: set it to code or oidc."

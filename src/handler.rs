@@ -195,7 +195,7 @@ impl Handler {
     /// browser closes the connection. One that carries a credential is never repeated.
     fn connect(&self, connect: &Connect) -> ApiGatewayProxyResponse {
         let connection_id = &connect.connection_id;
-        // A route without its authorizer would be an open door that looks closed.
+        // A route without its authorizer would let everybody in.
         if self.config.access != Access::Open && !connect.authorized {
             error!(
                 connection_id,

@@ -26,7 +26,7 @@ pub trait Source {
     /// A run that can be begun.
     type Call: Send + 'static;
 
-    /// Makes a call of a run, without a word to anybody.
+    /// Makes a call of a run, and sends nothing.
     ///
     /// # Errors
     /// The run asks for something that this source can't take.

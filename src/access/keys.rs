@@ -2,7 +2,7 @@
 //!
 //! Found by OpenID Connect Discovery, fetched when the first token comes, kept for an hour, and
 //! fetched anew when a token names a key that is not there, since that is how providers rotate keys.
-//! Whoever makes up key ids must not make us pester the provider, so fetches are rationed; and while
+//! Made-up key ids must not flood the provider with requests, so fetches are rationed; and while
 //! one is under way, tokens with known keys don't wait for it.
 
 use std::error::Error;

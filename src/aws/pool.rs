@@ -1,6 +1,6 @@
 //! The connections that wait for their next request.
 //!
-//! A connection may have died without a word: the other end closed it while the environment was frozen,
+//! A connection may have died unnoticed: the other end closed it while the environment was frozen,
 //! or a gateway on the way has forgotten it. What is sent on it then is lost, and nobody can tell
 //! whether it was processed. So one is used again only where that can't be:
 //!
@@ -27,7 +27,7 @@ use crate::aws::connect::ForwardProxy;
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The same for a request that is not made again when it fails. Even while the process runs, a connection
-/// may die without a word, and the longer it waits, the likelier; a new one costs two round trips.
+/// may die unnoticed, and the longer it waits, the likelier; a new one costs two round trips.
 pub(super) const IDLE_LIMIT_WITHOUT_REPETITION: Duration = Duration::from_secs(2);
 
 /// How often the clocks are looked at while connections wait.

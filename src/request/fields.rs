@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses a field that is not among `known`: most likely a misspelt one, which would
-    /// otherwise be lost without a word.
+    /// otherwise be lost unnoticed.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), String> {
         let unknown = self
             .object

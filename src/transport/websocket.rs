@@ -208,7 +208,7 @@ impl FrameSink for Connection {
     }
 }
 
-/// How long an attempt may take. The first may be on a connection that has died without a word, and one
+/// How long an attempt may take. The first may be on a connection that has died unnoticed, and one
 /// that was only slow arrives twice, with the same number.
 fn time_limit(attempt: u32) -> Duration {
     if attempt == 1 { FIRST_ATTEMPT_TIMEOUT } else { ATTEMPT_TIMEOUT }

@@ -10,7 +10,7 @@ use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, Failure};
-use crate::source::Usage;
+use crate::source::event::Usage;
 
 /// A frame that waits for its turn. Only then are the text that it carries and its number certain, and
 /// [`RunIds::json`] writes it.

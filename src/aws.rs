@@ -35,14 +35,16 @@ use hyper::{Request, Uri};
 use tracing::debug;
 
 use crate::aws::connect::{Connect, NotConnected};
+use crate::aws::connection::{Connection, IDLE_LIMIT};
 use crate::aws::error_body::ErrorBody;
-use crate::aws::pool::{Connection, IDLE_LIMIT, IDLE_LIMIT_WITHOUT_REPETITION, Pool};
+use crate::aws::pool::{IDLE_LIMIT_WITHOUT_REPETITION, Pool};
 use crate::descriptors;
 
 pub use crate::aws::connect::{CONNECT_TIMEOUT, NoCertificates, is_not_connected};
 
 mod clocks;
 mod connect;
+mod connection;
 mod error_body;
 mod pool;
 pub mod sdk_config;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hyper::Uri;
 use hyper::client::conn::http1;
-use hyper::header::HeaderValue;
 use hyper::http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,7 +23,7 @@ use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 use tracing::{debug, warn};
 
-use crate::aws::pool::Connection;
+use crate::aws::connection::{Connection, ForwardProxy};
 use crate::error::has_cause;
 
 /// How long it may take to connect, names and TLS included, to Bedrock and to API Gateway alike.
@@ -81,12 +80,6 @@ pub fn is_not_connected(error: &(dyn Error + 'static)) -> bool {
 
 /// The stream that a connection is made of.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-
-/// A proxy that requests are handed to, instead of a tunnel through one.
-#[derive(Clone, Debug)]
-pub(super) struct ForwardProxy {
-    pub(super) authorization: Option<HeaderValue>,
-}
 
 /// Makes connections.
 #[derive(Debug)]

@@ -12,19 +12,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_types::body::SdkBody;
 use hyper::Uri;
-use hyper::client::conn::http1::SendRequest;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing::debug;
 
 use crate::aws::clocks::Clocks;
-use crate::aws::connect::ForwardProxy;
-
-/// How long a connection may have been idle. AWS's front ends close what is idle for minutes.
-pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(20);
+use crate::aws::connection::Connection;
 
 /// The same for a request that is not made again when it fails. Even while the process runs, a connection
 /// may die unnoticed, and the longer it waits, the likelier; a new one costs two round trips.
@@ -36,41 +31,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// A gap between two looks that is longer than this means that the process was frozen. At the CPU
 /// share of 256 MB, a process that has used up its share runs again after 85 ms.
 const MAX_GAP: Duration = Duration::from_millis(250);
-
-/// A connection, free for a request.
-#[derive(Debug)]
-pub(super) struct Connection {
-    /// Whose host it leads to.
-    url: Uri,
-    pub(super) sender: SendRequest<SdkBody>,
-    /// How long it may be idle, by whoever used it last.
-    idle_limit: Duration,
-    /// Whether it ends at a proxy that wants whole addresses.
-    pub(super) forward_proxy: Option<ForwardProxy>,
-}
-
-impl Connection {
-    pub(super) fn new(
-        url: &Uri,
-        sender: SendRequest<SdkBody>,
-        forward_proxy: Option<ForwardProxy>,
-    ) -> Self {
-        Self { url: url.clone(), sender, idle_limit: IDLE_LIMIT, forward_proxy }
-    }
-
-    /// The same, which may be idle for so long.
-    pub(super) fn with_idle_limit(self, idle_limit: Duration) -> Self {
-        Self { idle_limit, ..self }
-    }
-
-    pub(super) fn url(&self) -> &Uri {
-        &self.url
-    }
-
-    fn leads_to(&self, url: &Uri) -> bool {
-        self.url.scheme() == url.scheme() && self.url.authority() == url.authority()
-    }
-}
 
 /// The connections of a process. Clones share them.
 #[derive(Clone, Debug)]
@@ -265,6 +225,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
 
     use super::*;
+    use crate::aws::connection::IDLE_LIMIT;
 
     const URL: &str = "https://agent.example/";
 

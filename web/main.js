@@ -1,20 +1,20 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
-import { Gate, subprotocols } from './access.js';
-import { Composer } from './composer.js';
-import { ConfigError, loadConfig } from './config.js';
-import { Conversation } from './conversation.js';
-import { byId, element, Follower, press } from './dom.js';
-import { download } from './files.js';
-import { asMarkdown, keep, kept } from './history.js';
-import { Panel } from './panel.js';
-import { runRequest, RequestError } from './request.js';
-import { Connection } from './socket.js';
-import { recall, store } from './storage.js';
-import { themeSwitch } from './theme.js';
-import { Traces } from './traces.js';
-import { Transcript } from './transcript.js';
-import { isOpen } from './turn.js';
+import { Composer } from './chat/composer.js';
+import { download } from './chat/files.js';
+import { asMarkdown, keep, kept } from './chat/history.js';
+import { Transcript } from './chat/transcript.js';
+import { byId, element, Follower, press } from './lib/dom.js';
+import { recall, store } from './lib/storage.js';
+import { Conversation } from './relay/conversation.js';
+import { runRequest, RequestError } from './relay/request.js';
+import { Connection } from './relay/socket.js';
+import { isOpen } from './relay/turn.js';
+import { Gate, subprotocols } from './settings/access.js';
+import { ConfigError, loadConfig } from './settings/config.js';
+import { themeSwitch } from './settings/theme.js';
+import { Panel } from './trace/panel.js';
+import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 

@@ -1,7 +1,7 @@
 // The shapes that modules of the page hand to one another. For editors and `tsc`; browsers never load it.
 
-import type { Fragments } from './fragments.js';
-import type { MarkdownStream } from './markdown-stream.js';
+import type { Fragments } from './relay/fragments.js';
+import type { MarkdownStream } from './markdown/stream.js';
 
 /** The page's settings. */
 export interface Config {

@@ -148,18 +148,18 @@ describe('a server that is busy', () => {
     assert.ok(between.most <= 6, `${between.most} at once`);
     const again = between.requests.filter((path, index) => between.requests.indexOf(path) !== index);
     assert.deepEqual(again, []);
-    assert.ok(between.requests.includes('/vendor/marked.esm.js'));
+    assert.ok(between.requests.includes('/markdown/vendor/marked.esm.js'));
   });
 
   test('is asked again', async () => {
-    const page = await visit((path, times) => /\/(?:turn|markdown|trace-row)\.js$/.test(path) && times < 4, { expected: /503/ });
+    const page = await visit((path, times) => /\/(?:relay\/turn|markdown\/renderer|trace\/row)\.js$/.test(path) && times < 4, { expected: /503/ });
     await connected(page);
-    assert.equal(between.requests.filter((path) => path === '/turn.js').length, 4);
+    assert.equal(between.requests.filter((path) => path === '/relay/turn.js').length, 4);
   });
 
   test('is named when it stays busy', async () => {
     const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
-    const page = await visit((path) => path === '/turn.js', { expected: /503/, prepare });
-    await page.getByRole('alert').filter({ hasText: 'could not be loaded (/turn.js: 503). The server may be busy' }).waitFor();
+    const page = await visit((path) => path === '/relay/turn.js', { expected: /503/, prepare });
+    await page.getByRole('alert').filter({ hasText: 'could not be loaded (/relay/turn.js: 503). The server may be busy' }).waitFor();
   });
 });

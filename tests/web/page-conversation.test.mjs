@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Conversation } from '../../web/conversation.js';
-import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/fragments.js';
-import { notesOf } from '../../web/turn.js';
+import { Conversation } from '../../web/relay/conversation.js';
+import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
+import { notesOf } from '../../web/relay/turn.js';
 
 /** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
 function started(runId = 'run-1', conversation = new Conversation()) {

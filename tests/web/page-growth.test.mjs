@@ -28,7 +28,7 @@ describe('in Chromium', () => {
     page = await openForAll();
     await page.evaluate(async () => {
       const load = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-      const [{ Lexer }, { MarkdownStream }, { TraceView }] = await Promise.all(['vendor/marked.esm.js', 'markdown-stream.js', 'trace-view.js'].map(load));
+      const [{ Lexer }, { MarkdownStream }, { TraceView }] = await Promise.all(['markdown/vendor/marked.esm.js', 'markdown/stream.js', 'trace/view.js'].map(load));
       let read = 0;
       const { lex } = Lexer.prototype;
       Lexer.prototype.lex = function (/** @type {string} */ text) {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, parseConfig } from '../../web/config.js';
-import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/request.js';
+import { ConfigError, parseConfig } from '../../web/settings/config.js';
+import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 // @ts-expect-error: the package carries no types.
 import { WebSocket, WebSocketServer } from 'ws';
-import { Connection } from '../../web/socket.js';
+import { Connection } from '../../web/relay/socket.js';
 
 /** `ws` throws a refused handshake at whoever does not listen; a browser only closes. */
 class QuietWebSocket extends WebSocket {

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { sourcesOf } from '../../web/citations.js';
-import { counted, duration, oneLine } from '../../web/format.js';
-import { sectionsOf } from '../../web/trace-detail.js';
-import { findingOf } from '../../web/trace-event.js';
-import { traceFile, TraceFileError, traceOf } from '../../web/trace-file.js';
-import { matches } from '../../web/trace-search.js';
-import { TraceTree } from '../../web/trace-tree.js';
+import { sourcesOf } from '../../web/relay/citations.js';
+import { counted, duration, oneLine } from '../../web/lib/format.js';
+import { sectionsOf } from '../../web/trace/detail.js';
+import { findingOf } from '../../web/trace/event.js';
+import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
+import { matches } from '../../web/trace/search.js';
+import { TraceTree } from '../../web/trace/tree.js';
 
 /** @import { AgentEvent, Step } from '../../web/types.d.ts' */
 

@@ -1,0 +1,63 @@
+// The transcript kept over a reload of the tab, and as Markdown for the reader.
+
+import { listAt, parseJson, textAt } from '../lib/json.js';
+import { recall, store } from '../lib/storage.js';
+import { sourcesOf } from '../relay/citations.js';
+import { Fragments } from '../relay/fragments.js';
+import { endTurn, isOpen, newTurn } from '../relay/turn.js';
+
+/** @import { Turn } from '../types.d.ts' */
+
+/** Browsers keep about five million characters for a tab; the oldest turns are forgotten first. */
+const MAX_LENGTH = 1_000_000;
+/** Longer files are only named after a reload. */
+const MAX_FILE_LENGTH = 100_000;
+
+/** Keeps the turns for the next load of this tab, without their traces. @param {Turn[]} turns */
+export function keep(turns) {
+  const kept = [];
+  let length = 0;
+  for (const turn of turns.toReversed()) {
+    const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '' } : file));
+    const text = JSON.stringify({ ...turn, files, events: [], fragments: undefined });
+    length += text.length;
+    if (length > MAX_LENGTH) break;
+    kept.unshift(text);
+  }
+  store('tab', 'turns', `[${kept.join(',')}]`);
+}
+
+/** The turns of the last load. @returns {Turn[]} */
+export function kept() {
+  const turns = parseJson(recall('tab', 'turns') ?? '[]');
+  return listAt({ turns }, 'turns').flatMap((value) => {
+    const [runId, prompt] = [textAt(value, 'runId'), textAt(value, 'prompt')];
+    if (runId === undefined || prompt === undefined) return [];
+    /** @type {Turn} */
+    const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments() };
+    if (isOpen(turn)) {
+      const message = 'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
+      endTurn(turn, 'interrupted', turn.firstTextAt ?? turn.sentAt, { message, code: 'page_left', retryable: true, source: 'connection' });
+    }
+    return [turn];
+  });
+}
+
+/** A conversation as a Markdown document. @param {Turn[]} turns */
+export function asMarkdown(turns) {
+  const parts = turns.flatMap((turn) => {
+    const sources = sourcesOf(turn.messages.flatMap(({ citations }) => citations));
+    const listed = sources.map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${where})` : ''}`);
+    return [
+      '## You',
+      turn.prompt,
+      '## Agent',
+      ...turn.messages.map(({ text }) => text.trimEnd()),
+      listed.length > 0 ? `Sources:\n\n${listed.join('\n')}` : '',
+      turn.files.length > 0 ? `Files: ${turn.files.map(({ name }) => name).join(', ')}` : '',
+      turn.failure ? `> ${turn.failure.message} (${turn.failure.code})` : '',
+      turn.status === 'stopped' ? '> Stopped.' : '',
+    ];
+  });
+  return `# Conversation with the agent\n\n${parts.filter(Boolean).join('\n\n')}\n`;
+}

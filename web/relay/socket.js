@@ -1,0 +1,123 @@
+// The connection to the relay: one WebSocket at a time, opened again when it closes. What was sent is
+// never sent again: an agent's actions must not run twice.
+
+/** @import { ConnectionState, Listener, Surroundings } from '../types.d.ts' */
+
+const HANDSHAKE_MS = 15_000;
+/** After this long a connection is stable, and the waits start over. */
+const STABLE_MS = 10_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+
+/** Keeps a WebSocket connected. */
+export class Connection {
+  #url;
+  #protocols;
+  #listener;
+  #surroundings;
+  /** @type {WebSocket | undefined} */
+  #socket;
+  /** @type {ConnectionState} */
+  #state = 'waiting';
+  #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {string} url
+   * @param {() => string[]} protocols
+   * @param {Listener} listener
+   * @param {Partial<Surroundings>} [surroundings]
+   */
+  constructor(url, protocols, listener, surroundings = {}) {
+    this.#url = url;
+    this.#protocols = protocols;
+    this.#listener = listener;
+    this.#surroundings = { WebSocket: globalThis.WebSocket, hidden: () => document.hidden, random: Math.random, ...surroundings };
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Connects now, unless that is done or under way. */
+  wake() {
+    if (this.#state === 'open' || this.#state === 'connecting') return;
+    this.#connect();
+  }
+
+  /** Leaves the connection, and with it whatever still runs on it, for a fresh one. */
+  renew() {
+    this.#drop();
+    this.#connect();
+  }
+
+  /** Closes the connection for good. */
+  close() {
+    this.#drop();
+    this.#enter('asleep');
+  }
+
+  /** Says whether the text went out. @param {string} text */
+  send(text) {
+    if (this.#state !== 'open' || this.#socket === undefined) return false;
+    this.#socket.send(text);
+    return true;
+  }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    const socket = new this.#surroundings.WebSocket(this.#url, this.#protocols());
+    this.#socket = socket;
+    this.#timer = setTimeout(() => socket.close(), HANDSHAKE_MS);
+    socket.addEventListener('open', () => {
+      if (socket === this.#socket) this.#opened();
+    });
+    socket.addEventListener('message', (event) => {
+      if (socket === this.#socket) this.#listener.received(String(event.data));
+    });
+    socket.addEventListener('close', (event) => {
+      if (socket === this.#socket) this.#closed(event.code);
+    });
+    this.#enter('connecting');
+  }
+
+  #opened() {
+    clearTimeout(this.#timer);
+    // Not on `open`: a gateway that accepts and closes at once must not be asked in a tight loop.
+    this.#timer = setTimeout(() => (this.#failures = 0), STABLE_MS);
+    this.#enter('open');
+  }
+
+  /** @param {number} code */
+  #closed(code) {
+    clearTimeout(this.#timer);
+    this.#socket = undefined;
+    const wasOpen = this.#state === 'open';
+    const wait = this.#surroundings.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#retry(), wait);
+    this.#enter('waiting');
+    if (wasOpen) this.#listener.closed(code);
+    else this.#listener.failed(this.#failures);
+  }
+
+  #retry() {
+    if (this.#surroundings.hidden()) this.#enter('asleep');
+    else this.#connect();
+  }
+
+  /** What the socket still has to say is not heard. */
+  #drop() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+  }
+
+  /** @param {ConnectionState} state */
+  #enter(state) {
+    this.#state = state;
+    this.#listener.stateChanged(state, this.#failures);
+  }
+}

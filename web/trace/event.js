@@ -1,0 +1,198 @@
+// What one trace event says: its kind, its name, and which half of a step it is. Names are those of the
+// service model of bedrock-agent-runtime, in which everything is optional. No DOM.
+
+import { oneLine } from '../lib/format.js';
+import { at, listAt, numberAt, textAt } from '../lib/json.js';
+
+/** @import { Finding, Kind } from '../types.d.ts' */
+
+/**
+ * @param {string} source
+ * @param {unknown} event
+ * @returns {Finding}
+ */
+export function findingOf(source, event) {
+  const part = at(event, 'trace');
+  if (source !== 'bedrock-agent' || part === undefined) return unknown(source === 'bedrock-agent' ? '' : source, event);
+  // The event is a TracePart, and its own `trace` holds the one step: event.trace.trace.orchestrationTrace.
+  const [name = '', inner] = entryOf(at(part, 'trace'));
+  switch (name) {
+    case 'preProcessingTrace':
+      return modelCall('pre-processing', inner) ?? unknown(name, inner);
+    case 'postProcessingTrace':
+      return modelCall('post-processing', inner) ?? unknown(name, inner);
+    case 'routingClassifierTrace':
+      return modelCall('routing', inner) ?? orchestration(inner) ?? unknown(name, inner);
+    case 'orchestrationTrace':
+      return modelCall('model', inner) ?? orchestration(inner) ?? unknown(name, inner);
+    case 'guardrailTrace':
+      return guardrail(inner);
+    case 'customOrchestrationTrace':
+      return { kind: 'custom', name: oneLine(textAt(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner };
+    case 'failureTrace':
+      return failure(inner);
+    default:
+      return unknown(name, inner);
+  }
+}
+
+/**
+ * @param {Kind} kind
+ * @param {unknown} inner
+ * @returns {Finding | undefined}
+ */
+function modelCall(kind, inner) {
+  const input = at(inner, 'modelInvocationInput');
+  if (input !== undefined) {
+    return { kind, name: textAt(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', half: kind, body: input };
+  }
+  const body = at(inner, 'modelInvocationOutput');
+  if (body === undefined) return undefined;
+  const found = { kind, name: 'Response', half: kind, output: true, body };
+  if (at(body, 'parsedResponse', 'isValid') !== false) return found;
+  return { ...found, status: 'intervened', reason: oneLine(textAt(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
+}
+
+/**
+ * @param {unknown} inner
+ * @returns {Finding | undefined}
+ */
+function orchestration(inner) {
+  const rationale = at(inner, 'rationale');
+  if (rationale !== undefined) return { kind: 'rationale', name: oneLine(textAt(rationale, 'text') ?? 'Rationale'), body: rationale };
+  const input = at(inner, 'invocationInput');
+  if (input !== undefined) return invocation(input);
+  const seen = at(inner, 'observation');
+  return seen === undefined ? undefined : observation(seen);
+}
+
+/**
+ * What the agent is about to do.
+ *
+ * @param {unknown} input
+ * @returns {Finding}
+ */
+function invocation(input) {
+  const lookup = at(input, 'knowledgeBaseLookupInput');
+  if (lookup !== undefined) {
+    const query = textAt(lookup, 'text');
+    return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, half: 'lookup', body: lookup };
+  }
+  const action = at(input, 'actionGroupInvocationInput');
+  if (action !== undefined) {
+    const target = textAt(action, 'function') ?? [textAt(action, 'verb')?.toUpperCase(), textAt(action, 'apiPath')].filter(Boolean).join(' ');
+    const name = [textAt(action, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
+    // The caller carries it out, so nothing more of it comes in this turn.
+    if (textAt(action, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name, body: action };
+    return { kind: 'action-group', name, half: 'action', body: action };
+  }
+  const code = at(input, 'codeInterpreterInvocationInput');
+  if (code !== undefined) return { kind: 'code', name: oneLine(textAt(code, 'code') ?? 'Code'), half: 'code', body: code };
+  const other = at(input, 'agentCollaboratorInvocationInput');
+  if (other !== undefined) return { ...collaborator(other), half: 'collaborator' };
+  return unknown(textAt(input, 'invocationType') ?? 'Invocation', input);
+}
+
+/**
+ * What came back.
+ *
+ * @param {unknown} seen
+ * @returns {Finding}
+ */
+function observation(seen) {
+  const lookup = at(seen, 'knowledgeBaseLookupOutput');
+  if (lookup !== undefined) return { kind: 'knowledge-base', name: 'Passages', half: 'lookup', output: true, body: lookup };
+  const action = at(seen, 'actionGroupInvocationOutput');
+  if (action !== undefined) return { kind: 'action-group', name: 'Result', half: 'action', output: true, body: action };
+  const body = at(seen, 'codeInterpreterInvocationOutput');
+  if (body !== undefined) {
+    const error = textAt(body, 'executionError') || (at(body, 'executionTimeout') === true ? 'The code took too long' : '');
+    return { kind: 'code', name: 'Output', half: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
+  }
+  const other = at(seen, 'agentCollaboratorInvocationOutput');
+  if (other !== undefined) return { ...collaborator(other), half: 'collaborator', output: true };
+  const final = at(seen, 'finalResponse');
+  if (final !== undefined) return { kind: 'answer', name: oneLine(textAt(final, 'text') ?? 'Final response'), body: final };
+  const again = at(seen, 'repromptResponse');
+  if (again !== undefined) return { kind: 'reprompt', name: oneLine(textAt(again, 'text') ?? 'Reprompt'), body: again };
+  return unknown(textAt(seen, 'type') ?? 'Observation', seen);
+}
+
+/**
+ * @param {unknown} body
+ * @returns {Finding}
+ */
+function collaborator(body) {
+  return { kind: 'collaborator', name: textAt(body, 'agentCollaboratorName') ?? 'Collaborator', body };
+}
+
+/**
+ * @param {unknown} body
+ * @returns {Finding}
+ */
+function guardrail(body) {
+  if (textAt(body, 'action') !== 'INTERVENED') return { kind: 'guardrail', name: 'Nothing to object to', body };
+  const found = assessmentsOf(body);
+  const sides = new Set(found.map(({ side }) => side));
+  const reason = oneLine(found.map(({ policy, what }) => `${policy} ${what}`).join(', '));
+  return { kind: 'guardrail', name: [...sides].join(' and ') || 'Intervention', body, status: 'intervened', reason };
+}
+
+/**
+ * Everything that a guardrail objected to.
+ *
+ * @param {unknown} trace a GuardrailTrace
+ * @returns {{side: string, policy: string, what: string, action: string}[]}
+ */
+export function assessmentsOf(trace) {
+  const lists = /** @type {const} */ ([
+    ['topicPolicy', 'topics', 'topic'],
+    ['contentPolicy', 'filters', 'content'],
+    ['wordPolicy', 'customWords', 'word'],
+    ['wordPolicy', 'managedWordLists', 'word list'],
+    ['sensitiveInformationPolicy', 'piiEntities', 'sensitive'],
+    ['sensitiveInformationPolicy', 'regexes', 'pattern'],
+  ]);
+  return /** @type {const} */ ([['Input', 'inputAssessments'], ['Output', 'outputAssessments']]).flatMap(([side, key]) =>
+    listAt(trace, key).flatMap((one) =>
+      lists.flatMap(([group, list, policy]) =>
+        listAt(one, group, list).map((entry) => ({
+          side,
+          policy,
+          what: [textAt(entry, 'name') ?? textAt(entry, 'type'), textAt(entry, 'match'), textAt(entry, 'confidence')].filter(Boolean).join(' · '),
+          action: textAt(entry, 'action') ?? '',
+        })),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {unknown} body
+ * @returns {Finding}
+ */
+function failure(body) {
+  const code = numberAt(body, 'failureCode') ?? textAt(body, 'failureCode');
+  const reason = oneLine(textAt(body, 'failureReason') ?? 'No reason given');
+  return { kind: 'failure', name: 'Failure', body, status: 'failed', reason: code === undefined ? reason : `${reason} (${code})` };
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} body
+ * @returns {Finding}
+ */
+function unknown(name, body) {
+  const keys = typeof body === 'object' && body !== null ? Object.keys(body).join(', ') : '';
+  return { kind: 'unknown', name: oneLine([name, keys].filter(Boolean).join(': ')) || 'Unknown event', body };
+}
+
+/**
+ * The one member of a union.
+ *
+ * @param {unknown} union
+ * @returns {[string, unknown] | []}
+ */
+function entryOf(union) {
+  return typeof union === 'object' && union !== null ? (Object.entries(union)[0] ?? []) : [];
+}

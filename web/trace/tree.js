@@ -1,0 +1,293 @@
+// The pure core of the trace viewer: the events of a turn in, a tree of steps with their times out. No
+// DOM and no clock; all times handed out are milliseconds since the prompt was sent.
+
+import { at, listAt, numberAt, textAt } from '../lib/json.js';
+import { findingOf } from './event.js';
+
+/** @import { AgentEvent, Finding, Kind, Step, StepStatus } from '../types.d.ts' */
+
+/**
+ * One agent's steps.
+ *
+ * @typedef {object} Scope
+ * @property {Step | undefined} owner
+ * @property {Step[]} steps
+ * @property {Waiting[]} waiting steps whose second half is still to come
+ * @property {{step: Step, arn: string | undefined, scope: Scope}[]} collaborators
+ */
+
+/** @typedef {{half: string, traceId: string | undefined, step: Step}} Waiting */
+
+/** The steps of one turn. */
+export class TraceTree {
+  /** What the agent itself did; what its collaborators did are the children of their steps. @type {Step[]} */
+  steps = [];
+  /** How many steps there are of each kind. @type {Map<Kind, number>} */
+  kinds = new Map();
+  /** How many steps there are, children included. */
+  size = 0;
+  modelCalls = 0;
+  /** Of all model invocations. */
+  tokens = { input: 0, output: 0 };
+  /** How many steps failed, and in how many a guardrail or the pre-processing intervened. */
+  failed = 0;
+  intervened = 0;
+  /** The latest time of any step. */
+  latest = 0;
+  /** Steps that run. @type {Set<Step>} */
+  running = new Set();
+  #origin;
+  /** The agent's clock at the origin, in ms since 1970, from the first event that tells it. @type {number | undefined} */
+  #epoch;
+  /** @type {Scope} */
+  #root = { owner: undefined, steps: this.steps, waiting: [], collaborators: [] };
+
+  /** @param {number} origin when the prompt was sent, on the clock of the events' arrival */
+  constructor(origin) {
+    this.#origin = origin;
+  }
+
+  /**
+   * Takes the next event.
+   *
+   * @param {AgentEvent} event
+   * @returns {Step[]} what is new or changed, parents first
+   */
+  add(event) {
+    const finding = findingOf(event.source, event.event);
+    const part = event.source === 'bedrock-agent' ? at(event.event, 'trace') : undefined;
+    const metadata = at(finding.body, 'metadata');
+    const moment = this.#moment(event, part, metadata);
+    /** @type {Step[]} */
+    const changed = [];
+    const scope = this.#scopeOf(part, moment, changed);
+    const traceId = textAt(finding.body, 'traceId') ?? traceIdAbove(part);
+
+    let step = finding.output === true ? take(scope, finding, traceId) : undefined;
+    const paired = step !== undefined;
+    if (step === undefined) {
+      step = this.#begin(scope, finding, moment);
+      if (finding.half !== undefined && finding.output !== true) {
+        scope.waiting.push({ half: finding.half, traceId, step });
+      }
+      if (finding.kind === 'collaborator') enter(scope, step, textAt(finding.body, 'agentCollaboratorAliasArn'));
+    }
+    step.events.push(event);
+    if (finding.half === undefined || finding.output === true) {
+      this.#finish(step, finding, metadata, moment, paired);
+    }
+    changed.push(step);
+
+    // What fails is the step with the same trace id that has not come to its end.
+    if (finding.kind === 'failure') {
+      for (const { step: open } of scope.waiting.filter((one) => one.traceId === traceId)) {
+        this.#close(open, 'failed', moment, finding.reason);
+        changed.push(open);
+      }
+    }
+    return changed;
+  }
+
+  /**
+   * Notes that the turn is over: what still runs will not be heard of again.
+   *
+   * @param {StepStatus} status what becomes of it
+   * @param {number} now on the clock of the events' arrival
+   * @param {string} [reason]
+   * @returns {Step[]} what changed
+   */
+  end(status, now, reason) {
+    const open = [...this.running];
+    for (const step of open) this.#close(step, status, now - this.#origin, reason);
+    return open;
+  }
+
+  /**
+   * @param {Scope} scope
+   * @param {Pick<Finding, 'kind' | 'name'>} finding
+   * @param {number} start
+   * @returns {Step}
+   */
+  #begin(scope, { kind, name }, start) {
+    /** @type {Step} */
+    const step = {
+      id: this.size,
+      kind,
+      name,
+      status: 'running',
+      reason: undefined,
+      start,
+      end: undefined,
+      duration: undefined,
+      estimated: true,
+      tokens: undefined,
+      parent: scope.owner,
+      children: [],
+      events: [],
+    };
+    scope.steps.push(step);
+    this.running.add(step);
+    this.size += 1;
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+    if (MODELS.has(kind)) this.modelCalls += 1;
+    this.latest = Math.max(this.latest, start);
+    return step;
+  }
+
+  /**
+   * @param {Step} step
+   * @param {Finding} finding
+   * @param {unknown} metadata
+   * @param {number} moment when the event was sent or arrived
+   * @param {boolean} paired whether its first half came before
+   */
+  #finish(step, finding, metadata, moment, paired) {
+    const from = this.#sinceOrigin(at(metadata, 'startTime'));
+    const to = this.#sinceOrigin(at(metadata, 'endTime'));
+    const total = numberAt(metadata, 'totalTimeMs');
+    const known = total ?? (from !== undefined && to !== undefined ? to - from : undefined);
+    this.#close(step, finding.status ?? 'done', to ?? moment, finding.reason);
+    const end = step.end ?? moment;
+    if (known !== undefined) step.start = from ?? end - known;
+    step.estimated = known === undefined;
+    step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
+
+    const usage = at(metadata, 'usage');
+    if (usage === undefined) return;
+    step.tokens = { input: numberAt(usage, 'inputTokens') ?? 0, output: numberAt(usage, 'outputTokens') ?? 0 };
+    // A collaborator's usage would count its own model invocations twice.
+    if (!MODELS.has(step.kind)) return;
+    this.tokens.input += step.tokens.input;
+    this.tokens.output += step.tokens.output;
+  }
+
+  /**
+   * @param {Step} step
+   * @param {StepStatus} status
+   * @param {number} end
+   * @param {string | undefined} reason
+   */
+  #close(step, status, end, reason) {
+    this.running.delete(step);
+    // A step that failed by another's word may still tell its own end.
+    if (step.status === 'failed') this.failed -= 1;
+    if (step.status === 'intervened') this.intervened -= 1;
+    if (status === 'failed') this.failed += 1;
+    if (status === 'intervened') this.intervened += 1;
+    step.status = status;
+    step.reason = reason;
+    step.end = end;
+    step.duration = Math.max(end - step.start, 0);
+    this.latest = Math.max(this.latest, end);
+  }
+
+  /**
+   * The steps that an event belongs to: those of the agent at the end of its caller chain.
+   *
+   * @param {unknown} part
+   * @param {number} moment
+   * @param {Step[]} changed
+   */
+  #scopeOf(part, moment, changed) {
+    const chain = listAt(part, 'callerChain').map((caller) => textAt(caller, 'agentAliasArn'));
+    const name = textAt(part, 'collaboratorName');
+    let scope = this.#root;
+    const callees = chain.slice(1);
+    if (callees.length === 0 && name !== undefined) callees.push(undefined);
+    for (const [index, arn] of callees.entries()) {
+      const known = index === callees.length - 1 ? name : undefined;
+      const called = scope.collaborators.filter(
+        (one) => (arn !== undefined && one.arn === arn) || (known !== undefined && one.step.name === known),
+      );
+      let inner = (called.findLast(({ step }) => step.status === 'running') ?? called.at(-1))?.scope;
+      if (inner === undefined) {
+        // Its invocation was not traced, or got lost.
+        const step = this.#begin(scope, { kind: 'collaborator', name: known ?? arn?.split('/').at(-2) ?? 'Collaborator' }, moment);
+        scope.waiting.push({ half: 'collaborator', traceId: undefined, step });
+        inner = enter(scope, step, arn);
+        changed.push(step);
+      }
+      scope = inner;
+    }
+    return scope;
+  }
+
+  /**
+   * When an event was sent, or else when it arrived.
+   *
+   * @param {AgentEvent} event
+   * @param {unknown} part
+   * @param {unknown} metadata
+   */
+  #moment(event, part, metadata) {
+    const arrived = event.at - this.#origin;
+    const sent = epochOf(at(part, 'eventTime'));
+    const told = sent ?? epochOf(at(metadata, 'endTime'));
+    if (told !== undefined) this.#epoch ??= told - arrived;
+    return sent === undefined || this.#epoch === undefined ? arrived : sent - this.#epoch;
+  }
+
+  /** @param {unknown} time */
+  #sinceOrigin(time) {
+    const epoch = epochOf(time);
+    return epoch === undefined || this.#epoch === undefined ? undefined : epoch - this.#epoch;
+  }
+}
+
+/** What counts as a model invocation. @type {ReadonlySet<Kind>} */
+const MODELS = new Set(/** @type {const} */ (['pre-processing', 'routing', 'model', 'post-processing']));
+
+/**
+ * The first half of a step, which is waiting no more.
+ *
+ * @param {Scope} scope
+ * @param {Finding} finding
+ * @param {string | undefined} traceId
+ */
+function take(scope, { half, kind, name }, traceId) {
+  const index = scope.waiting.findIndex(
+    (one) =>
+      one.half === half &&
+      (kind !== 'collaborator' || one.step.name === name) &&
+      (one.traceId === undefined || traceId === undefined || one.traceId === traceId),
+  );
+  return index === -1 ? undefined : scope.waiting.splice(index, 1)[0]?.step;
+}
+
+/**
+ * @param {Scope} scope
+ * @param {Step} step
+ * @param {string | undefined} arn
+ * @returns {Scope}
+ */
+function enter(scope, step, arn) {
+  const inner = { owner: step, steps: step.children, waiting: [], collaborators: [] };
+  scope.collaborators.push({ step, arn, scope: inner });
+  return inner;
+}
+
+/**
+ * Invocations and observations carry the trace id one level above what they hold.
+ *
+ * @param {unknown} part
+ */
+function traceIdAbove(part) {
+  for (const outer of ['orchestrationTrace', 'routingClassifierTrace']) {
+    for (const inner of ['invocationInput', 'observation']) {
+      const found = textAt(part, 'trace', outer, inner, 'traceId');
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * A time in ms since 1970: ISO 8601 as on the wire, or seconds as some clients save it.
+ *
+ * @param {unknown} time
+ */
+function epochOf(time) {
+  if (typeof time === 'number' && Number.isFinite(time)) return time < 1e11 ? time * 1000 : time;
+  const parsed = typeof time === 'string' ? Date.parse(time) : NaN;
+  return Number.isNaN(parsed) ? undefined : parsed;
+}

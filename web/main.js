@@ -2,7 +2,7 @@
 
 import { Composer } from './chat/composer.js';
 import { download } from './chat/files.js';
-import { asMarkdown, keep, kept } from './chat/history.js';
+import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
 import { byId, element, Follower, press } from './lib/dom.js';
 import { recall, store } from './lib/storage.js';
@@ -96,7 +96,7 @@ function run(config) {
       if (turn === undefined) return;
       if (!isOpen(turn)) {
         say(ending(turn));
-        keep(conversation.turns);
+        saveTurns(conversation.turns);
       }
       show(turn);
     },
@@ -147,7 +147,7 @@ function run(config) {
     // The relay drops the agent when its client is gone.
     connection.renew();
     stopped.forEach(show);
-    keep(conversation.turns);
+    saveTurns(conversation.turns);
     say('Stopped.');
     composer.focus();
   };
@@ -164,7 +164,7 @@ function run(config) {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  conversation.turns = kept();
+  conversation.turns = loadTurns();
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) reader.attach();
@@ -176,7 +176,7 @@ function run(config) {
     transcript.clear();
     traces.clear();
     store('tab', 'thread', crypto.randomUUID());
-    keep([]);
+    saveTurns([]);
     welcome.hidden = false;
     say('New conversation.');
     refresh();
@@ -194,7 +194,7 @@ function run(config) {
     if (!document.hidden) connect();
     draw();
   });
-  window.addEventListener('pagehide', () => keep(conversation.turns));
+  window.addEventListener('pagehide', () => saveTurns(conversation.turns));
   composer.focus();
   byId('access', HTMLDialogElement).addEventListener('cancel', () => showBanner('This agent asks who you are before it answers.', true));
   connect();

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { safeName } from '../../web/chat/files.js';
 import { marksOf } from '../../web/relay/citations.js';
 import { reveal } from '../../web/chat/typewriter.js';
-import { keep, kept } from '../../web/chat/history.js';
+import { loadTurns, saveTurns } from '../../web/chat/history.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
 import { PATIENCE_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
@@ -186,13 +186,13 @@ test('a long conversation is kept over a reload as far as there is room, the new
     endTurn(turn, 'done', 1);
     return turn;
   });
-  keep(turns);
-  const again = kept();
+  saveTurns(turns);
+  const again = loadTurns();
   assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);
   assert.equal(again.at(-1)?.prompt, 'prompt 29');
   assert.equal(again.at(-1)?.messages[0]?.text.length, 60_000);
   assert.deepEqual(again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]), [['small.csv', 'YQ=='], ['large.bin', '']]);
-  keep([]);
+  saveTurns([]);
 });
 
 describe('what else an agent says', () => {

@@ -13,22 +13,22 @@ const MAX_LENGTH = 1_000_000;
 /** Longer files are only named after a reload. */
 const MAX_FILE_LENGTH = 100_000;
 
-/** Keeps the turns for the next load of this tab, without their traces. @param {Turn[]} turns */
-export function keep(turns) {
-  const kept = [];
+/** Saves the turns for the next load of this tab, without their traces. @param {Turn[]} turns */
+export function saveTurns(turns) {
+  const saved = [];
   let length = 0;
   for (const turn of turns.toReversed()) {
     const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '' } : file));
     const text = JSON.stringify({ ...turn, files, events: [], fragments: undefined });
     length += text.length;
     if (length > MAX_LENGTH) break;
-    kept.unshift(text);
+    saved.unshift(text);
   }
-  store('tab', 'turns', `[${kept.join(',')}]`);
+  store('tab', 'turns', `[${saved.join(',')}]`);
 }
 
-/** The turns of the last load. @returns {Turn[]} */
-export function kept() {
+/** Loads the turns of the last visit of this tab. @returns {Turn[]} */
+export function loadTurns() {
   const turns = parseJson(recall('tab', 'turns') ?? '[]');
   return listAt({ turns }, 'turns').flatMap((value) => {
     const [runId, prompt] = [textAt(value, 'runId'), textAt(value, 'prompt')];

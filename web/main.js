@@ -10,7 +10,7 @@ import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { isOpen } from './relay/turn.js';
-import { Gate, subprotocols } from './settings/access.js';
+import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
 import { Panel } from './trace/panel.js';
@@ -81,10 +81,10 @@ function run(config) {
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
-  const gate = new Gate(config, () => connection.renew());
-  const connection = new Connection(config.endpoint, () => subprotocols(gate.credential), {
+  const accessDialog = new AccessDialog(config, () => connection.renew());
+  const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
     stateChanged(state, failures) {
-      if (state === 'open') gate.letIn();
+      if (state === 'open') accessDialog.markAccepted();
       const before = byId('connection', HTMLElement).dataset.state;
       showState(state, failures, config.endpoint);
       if (state === 'open' && before === 'waiting') say('Connected again.');
@@ -106,15 +106,15 @@ function run(config) {
       interrupted.forEach(show);
     },
     async failed(failures) {
-      const refusal = await gate.refusal(failures);
+      const refusal = await accessDialog.refusal(failures);
       if (refusal === undefined || connection.state === 'open') return;
       connection.close();
       hideBanner();
       showConnection('failed', 'Not let in');
-      gate.ask(refusal);
+      accessDialog.open(refusal);
     },
   });
-  const connect = () => (gate.isShut ? gate.ask() : connection.wake());
+  const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.wake());
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);

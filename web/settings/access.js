@@ -1,12 +1,12 @@
-// How a reader is let in: by an access code or a token, asked for here and kept for this tab only.
+// Access by an access code or a token, which is asked for here and kept for this tab only.
 
 import { byId } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
 
 /** @import { Config } from '../types.d.ts' */
 
-/** After so many refusals in a row, who was let in before is asked again: a code or a token may expire. */
-const PATIENCE = 3;
+/** After so many refusals in a row, a credential that was accepted before is asked for again: it may have expired. */
+const MAX_REFUSALS = 3;
 
 /** The subprotocols of a handshake. A credential is one of them, since addresses end up in logs. @param {string | undefined} credential */
 export function subprotocols(credential) {
@@ -15,8 +15,8 @@ export function subprotocols(credential) {
   return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
 }
 
-/** The question for a credential. */
-export class Gate {
+/** The dialog that asks for a credential. */
+export class AccessDialog {
   #dialog = byId('access', HTMLDialogElement);
   #field = byId('access-credential', HTMLInputElement);
   #problem = byId('access-problem', HTMLElement);
@@ -38,7 +38,7 @@ export class Gate {
     byId('access-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       store('tab', 'credential', this.#field.value.trim().replace(/^Bearer /i, ''));
-      store('tab', 'let-in', 'no');
+      store('tab', 'accepted', 'no');
       this.#field.value = '';
       this.#dialog.close();
       enter();
@@ -50,13 +50,13 @@ export class Gate {
     return this.#isOpen ? undefined : recall('tab', 'credential');
   }
 
-  /** Whether there is no use in connecting. */
-  get isShut() {
+  /** Whether one has to be asked for before connecting. */
+  get needsCredential() {
     return !this.#isOpen && (this.#dialog.open || !recall('tab', 'credential'));
   }
 
-  /** A question that stands is left as it is. @param {string} [problem] */
-  ask(problem = '') {
+  /** Does nothing while it is open. @param {string} [problem] */
+  open(problem = '') {
     if (this.#dialog.open) return;
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
@@ -64,8 +64,8 @@ export class Gate {
     this.#field.focus();
   }
 
-  letIn() {
-    store('tab', 'let-in', 'yes');
+  markAccepted() {
+    store('tab', 'accepted', 'yes');
   }
 
   /**
@@ -76,8 +76,8 @@ export class Gate {
    * @returns {Promise<string | undefined>}
    */
   async refusal(failures) {
-    const before = recall('tab', 'let-in') === 'yes';
-    if (this.#isOpen || (before && failures < PATIENCE) || !(await isOnline())) return undefined;
+    const before = recall('tab', 'accepted') === 'yes';
+    if (this.#isOpen || (before && failures < MAX_REFUSALS) || !(await isOnline())) return undefined;
     return before
       ? `You are not let in any more. Has the ${this.#name} changed or expired?`
       : `You were not let in. Is the ${this.#name} right?`;

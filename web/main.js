@@ -4,7 +4,7 @@ import { Composer } from './chat/composer.js';
 import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
-import { byId, element, Follower, press } from './lib/dom.js';
+import { byId, element, StickToBottom, press } from './lib/dom.js';
 import { recall, store } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
@@ -52,7 +52,7 @@ function run(config) {
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
-  const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
+  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
 
   // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
@@ -77,7 +77,7 @@ function run(config) {
     }
     schedule();
     if (!traces.isEmpty) panel.offer();
-    reader.follow();
+    stickToBottom.follow();
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
@@ -138,7 +138,7 @@ function run(config) {
     hideBanner();
     say('Generating.');
     show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
-    reader.attach();
+    stickToBottom.attach();
     return true;
   };
   const stop = () => {
@@ -156,7 +156,7 @@ function run(config) {
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
   jump.addEventListener('click', () => {
-    reader.attach();
+    stickToBottom.attach();
     composer.focus();
   });
   byId('stop', HTMLButtonElement).addEventListener('click', stop);
@@ -167,7 +167,7 @@ function run(config) {
   conversation.turns = loadTurns();
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
-  if (welcome.hidden) reader.attach();
+  if (welcome.hidden) stickToBottom.attach();
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
     if (conversation.open.length > 0) connection.renew();

@@ -49,7 +49,7 @@ export async function copy(button, text) {
 }
 
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
-export class Follower {
+export class StickToBottom {
   #scroller;
   #following = false;
   #last = 0;

@@ -1,7 +1,7 @@
 // The trace viewer: one trace for each answer and each opened file, of which one is shown. Rows are only
 // ever added, and those of a trace that is not shown are not made.
 
-import { byId, element, Follower } from '../lib/dom.js';
+import { byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
@@ -32,7 +32,7 @@ export class Traces {
   #failed = byId('traces-failed', HTMLButtonElement);
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
-  #follower = new Follower(byId('traces-scroller', HTMLElement));
+  #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** @type {Map<Trace, TraceView>} */
   #views = new Map();
   /** @type {TraceView | undefined} */
@@ -130,7 +130,7 @@ export class Traces {
     const view = new TraceView(turn, {
       collapsed: () => this.#collapse.getAttribute('aria-pressed') === 'true',
       added: (row) => this.#isFiltering && this.#sift(row),
-      drawn: () => this.#follower.follow(),
+      drawn: () => this.#stickToBottom.follow(),
     });
     this.#views.set(turn, view);
     this.#answer.append(element('option', '', `${this.#views.size}. ${oneLine(turn.prompt, 60)}`));
@@ -148,7 +148,7 @@ export class Traces {
     for (const part of [this.#head, this.#save]) part.hidden = false;
     this.#empty.hidden = true;
     this.#explain();
-    if (view.isOpen) this.#follower.attach();
+    if (view.isOpen) this.#stickToBottom.attach();
     view.collapse(this.#collapse.getAttribute('aria-pressed') === 'true');
     view.refill(this.#isRaw);
     this.#draw();

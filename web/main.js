@@ -4,7 +4,7 @@ import { Composer } from './chat/composer.js';
 import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
-import { byId, element, StickToBottom, press } from './lib/dom.js';
+import { button, byId, element, StickToBottom } from './lib/dom.js';
 import { recall, store } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
@@ -233,7 +233,7 @@ function offerTraces(config, panel) {
 
 /** @param {string[]} suggestions @param {(prompt: string) => void} choose */
 function offerSuggestions(suggestions, choose) {
-  const items = suggestions.map((prompt) => element('li', '', press('suggestion', prompt, () => choose(prompt))));
+  const items = suggestions.map((prompt) => element('li', '', button('suggestion', prompt, () => choose(prompt))));
   byId('suggestions', HTMLElement).replaceChildren(...items);
 }
 

@@ -1,6 +1,6 @@
 // Files of the agent, and those that the page makes. A download never opens in the page.
 
-import { element, press } from '../lib/dom.js';
+import { button, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
 
 /** @import { AgentFile } from '../types.d.ts' */
@@ -16,14 +16,14 @@ export function fileCard(file) {
   const name = safeName(file.name);
   const length = Math.floor((file.bytes.replace(/=+$/, '').length * 3) / 4);
   const about = element('span', 'file-about', file.bytes === '' ? 'not kept over the reload' : `${file.type || 'unknown type'} · ${size(length)}`);
-  const button = press('quiet', 'Download', () => {
+  const save = button('quiet', 'Download', () => {
     const bytes = decode(file.bytes);
     if (bytes) download(name, bytes);
     else about.textContent = 'This file arrived damaged: it is not base64.';
   });
-  button.setAttribute('aria-label', `Download ${name}`);
-  button.disabled = file.bytes === '';
-  const item = element('li', 'file', element('span', 'file-name', name), about, button);
+  save.setAttribute('aria-label', `Download ${name}`);
+  save.disabled = file.bytes === '';
+  const item = element('li', 'file', element('span', 'file-name', name), about, save);
   const picture = IMAGES.test(file.type) && length > 0 && length <= LARGEST_PREVIEW ? decode(file.bytes) : undefined;
   if (picture) {
     const image = element('img', 'preview');

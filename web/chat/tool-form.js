@@ -1,6 +1,6 @@
 // A return of control as a form.
 
-import { element, press } from '../lib/dom.js';
+import { button, element } from '../lib/dom.js';
 import { parseJson } from '../lib/json.js';
 
 /** @import { ToolAnswer, ToolCall } from '../types.d.ts' */
@@ -18,8 +18,8 @@ export function toolForm(calls, submit) {
     for (const control of form.querySelectorAll('button, textarea, input')) control.setAttribute('disabled', '');
   };
   const buttons = calls.some(({ asks }) => asks)
-    ? [press('primary', 'Confirm', () => send(true)), press('quiet', 'Deny', () => send(false))]
-    : [press('primary', 'Send result', () => send(true))];
+    ? [button('primary', 'Confirm', () => send(true)), button('quiet', 'Deny', () => send(false))]
+    : [button('primary', 'Send result', () => send(true))];
   form.append(element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
   return form;

@@ -1,6 +1,6 @@
 // What stands below an answer.
 
-import { copy, element, press } from '../lib/dom.js';
+import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { anchor } from '../markdown/renderer.js';
 
@@ -53,9 +53,9 @@ export function timing(turn) {
 export function actions(turn, wishes) {
   const row = element('div', 'turn-actions');
   const text = turn.messages.map((message) => message.text).join('\n\n');
-  const button = press('quiet small', 'Copy answer', () => void copy(button, text));
-  if (text !== '') row.append(button);
+  const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
+  if (text !== '') row.append(copyAnswer);
   const again = turn.failure?.retryable === true || turn.status === 'stopped';
-  if (again) row.append(press('quiet small', 'Retry', () => wishes.retry(turn)));
+  if (again) row.append(button('quiet small', 'Retry', () => wishes.retry(turn)));
   return row;
 }

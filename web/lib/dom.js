@@ -15,11 +15,11 @@ export function element(name, classes = '', ...children) {
 }
 
 /** @param {string} classes @param {string} words @param {() => void} act */
-export function press(classes, words, act) {
-  const button = element('button', classes, words);
-  button.type = 'button';
-  button.addEventListener('click', act);
-  return button;
+export function button(classes, words, act) {
+  const made = element('button', classes, words);
+  made.type = 'button';
+  made.addEventListener('click', act);
+  return made;
 }
 
 /**

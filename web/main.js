@@ -87,7 +87,7 @@ function run(config) {
       if (state === 'open') accessDialog.markAccepted();
       const before = byId('connection', HTMLElement).dataset.state;
       showState(state, failures, config.endpoint);
-      if (state === 'open' && before === 'waiting') say('Connected again.');
+      if (state === 'open' && before === 'waiting') announce('Connected again.');
       refresh();
     },
     received(text) {
@@ -95,14 +95,14 @@ function run(config) {
       if (problem !== undefined) showBanner(problem);
       if (turn === undefined) return;
       if (!isOpen(turn)) {
-        say(ending(turn));
+        announce(ending(turn));
         saveTurns(conversation.turns);
       }
       show(turn);
     },
     closed(code) {
       const interrupted = conversation.disconnect(code, performance.now());
-      say(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
+      announce(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
       interrupted.forEach(show);
     },
     async failed(failures) {
@@ -136,7 +136,7 @@ function run(config) {
     }
     welcome.hidden = true;
     hideBanner();
-    say('Generating.');
+    announce('Generating.');
     show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
     stickToBottom.attach();
     return true;
@@ -148,7 +148,7 @@ function run(config) {
     connection.renew();
     stopped.forEach(show);
     saveTurns(conversation.turns);
-    say('Stopped.');
+    announce('Stopped.');
     composer.focus();
   };
   const composer = new Composer(send);
@@ -178,7 +178,7 @@ function run(config) {
     store('tab', 'thread', crypto.randomUUID());
     saveTurns([]);
     welcome.hidden = false;
-    say('New conversation.');
+    announce('New conversation.');
     refresh();
     composer.focus();
   });
@@ -276,7 +276,7 @@ function ending(turn) {
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
 }
 
-/** @param {string} words for the one status region, which is heard and not seen */
-function say(words) {
+/** @param {string} words for the one status region, which is read out and not seen */
+function announce(words) {
   status.textContent = words;
 }

@@ -81,7 +81,7 @@ function run(config) {
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
-  const accessDialog = new AccessDialog(config, () => connection.renew());
+  const accessDialog = new AccessDialog(config, () => connection.reconnect());
   const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
     stateChanged(state, failures) {
       if (state === 'open') accessDialog.markAccepted();
@@ -114,7 +114,7 @@ function run(config) {
       accessDialog.open(refusal);
     },
   });
-  const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.wake());
+  const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);
@@ -145,7 +145,7 @@ function run(config) {
     const stopped = conversation.stop(performance.now());
     if (stopped.length === 0) return;
     // The relay drops the agent when its client is gone.
-    connection.renew();
+    connection.reconnect();
     stopped.forEach(show);
     saveTurns(conversation.turns);
     announce('Stopped.');
@@ -170,7 +170,7 @@ function run(config) {
   if (welcome.hidden) stickToBottom.attach();
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
-    if (conversation.open.length > 0) connection.renew();
+    if (conversation.open.length > 0) connection.reconnect();
     conversation.reset();
     stale.clear();
     transcript.clear();

@@ -41,15 +41,15 @@ export class Connection {
   }
 
   /** Connects now, unless that is done or under way. */
-  wake() {
+  connect() {
     if (this.#state === 'open' || this.#state === 'connecting') return;
-    this.#connect();
+    this.#open();
   }
 
   /** Leaves the connection, and with it whatever still runs on it, for a fresh one. */
-  renew() {
+  reconnect() {
     this.#drop();
-    this.#connect();
+    this.#open();
   }
 
   /** Closes the connection for good. */
@@ -65,7 +65,7 @@ export class Connection {
     return true;
   }
 
-  #connect() {
+  #open() {
     clearTimeout(this.#timer);
     const socket = new this.#surroundings.WebSocket(this.#url, this.#protocols());
     this.#socket = socket;
@@ -104,7 +104,7 @@ export class Connection {
 
   #retry() {
     if (this.#surroundings.hidden()) this.#enter('asleep');
-    else this.#connect();
+    else this.#open();
   }
 
   /** What the socket still has to say is not heard. */

@@ -156,7 +156,7 @@ export interface Turn {
   /** Frames that came and made no sense. */
   unreadable: number;
   /** What the gateway said before the answer came all the same. */
-  overruled: string | undefined;
+  gatewayMessage: string | undefined;
   fragments: Fragments;
 }
 

@@ -2,7 +2,7 @@
 // time is handed in, in milliseconds of one monotonic clock.
 
 import { numberAt, parseJson, textAt } from '../lib/json.js';
-import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, revive } from './turn.js';
+import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
 
 /** @import { Change, Failure, Turn } from '../types.d.ts' */
 
@@ -41,7 +41,7 @@ export class Conversation {
     const turn = this.turns.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
     if (turn === undefined) return {};
     if (isOver(turn) || !countFrame(turn, seq)) return {};
-    revive(turn);
+    reopen(turn);
     applyFrame(turn, frame, now);
     return { turn };
   }

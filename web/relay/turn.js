@@ -34,7 +34,7 @@ export function newTurn({ runId, prompt, trace, answers = [] }, now) {
     nextSeq: 0,
     missing: 0,
     unreadable: 0,
-    overruled: undefined,
+    gatewayMessage: undefined,
     fragments: new Fragments(),
   };
 }
@@ -47,8 +47,8 @@ export function isOpen(turn) {
 /** What the reader should know beside the answer and the error: one sentence each. @param {Turn} turn */
 export function notesOf(turn) {
   const notes = [];
-  if (turn.overruled !== undefined) {
-    notes.push(`The gateway reported “${turn.overruled}”, but the answer came all the same.`);
+  if (turn.gatewayMessage !== undefined) {
+    notes.push(`The gateway reported “${turn.gatewayMessage}”, but the answer came all the same.`);
   }
   if (turn.intervened) notes.push('A guardrail stepped in: this is its answer, not that of the model.');
   if (turn.missing > 0) {
@@ -83,9 +83,9 @@ export function countFrame(turn, seq) {
 }
 
 /** A frame shows that the run is alive, whatever the gateway said before. @param {Turn} turn */
-export function revive(turn) {
+export function reopen(turn) {
   if (turn.failure?.source === 'gateway') {
-    turn.overruled = turn.failure.message;
+    turn.gatewayMessage = turn.failure.message;
     turn.failure = undefined;
     turn.endedAt = undefined;
   }

@@ -19,7 +19,7 @@ const NAMED = new Map(
   Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', reg: '®', trade: '™', hellip: '…', mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’', ldquo: '“', rdquo: '”', laquo: '«', raquo: '»', bull: '•', middot: '·', times: '×', divide: '÷', deg: '°', plusmn: '±', micro: 'µ', euro: '€', pound: '£', yen: '¥', cent: '¢', sect: '§', para: '¶', larr: '←', rarr: '→', uarr: '↑', darr: '↓', harr: '↔', le: '≤', ge: '≥', ne: '≠', asymp: '≈', infin: '∞', frac12: '½', check: '✓', colon: ':', Tab: '\t', NewLine: '\n' }),
 );
 
-class Rules extends Tokenizer {
+class TokenizerRules extends Tokenizer {
   #depth = 0;
 
   /** @override @param {string} src */
@@ -67,10 +67,10 @@ class Rules extends Tokenizer {
   }
 }
 
-class Reader extends Lexer {
+class MarkdownLexer extends Lexer {
   /** @param {Links} links known from elsewhere */
   constructor(links) {
-    super({ ...getDefaults(), tokenizer: new Rules() });
+    super({ ...getDefaults(), tokenizer: new TokenizerRules() });
     Object.assign(this.tokens.links, links);
   }
 
@@ -90,7 +90,7 @@ class Reader extends Lexer {
  * @returns {Token[]}
  */
 export function read(source, links = {}) {
-  return new Reader(links).lex(source);
+  return new MarkdownLexer(links).lex(source);
 }
 
 /**
@@ -99,9 +99,9 @@ export function read(source, links = {}) {
  * @param {string} source
  */
 export function outline(source) {
-  const reader = new Reader({});
-  const blocks = reader.blockTokens(source, reader.tokens);
-  return { blocks, links: reader.tokens.links };
+  const lexer = new MarkdownLexer({});
+  const blocks = lexer.blockTokens(source, lexer.tokens);
+  return { blocks, links: lexer.tokens.links };
 }
 
 /** Makes the elements for tokens, and puts marks where they belong. */

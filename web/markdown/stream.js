@@ -52,7 +52,7 @@ export class MarkdownStream {
     const source = unixLines(text);
     if (marks.length !== this.#marks.length) this.#remark(source, marks);
     if (this.#fence !== undefined && this.#feed(source)) return;
-    const tail = settled(source.slice(this.#base));
+    const tail = closeOpenMarkup(source.slice(this.#base));
     const tokens = read(tail, this.#links);
     if (this.#list !== undefined && !continues(tokens[0], this.#list)) {
       this.#whole = this.#base = this.#list.from;
@@ -273,7 +273,7 @@ function openFence(token) {
  *
  * @param {string} tail
  */
-function settled(tail) {
+function closeOpenMarkup(tail) {
   let text = tail;
   const lines = text.split('\n');
   const last = lines.at(-1) ?? '';
@@ -290,7 +290,7 @@ function settled(tail) {
   while (rows < full.length && full.at(-1 - rows)?.startsWith('|')) rows += 1;
   if (rows === 1) return text.slice(0, text.lastIndexOf(full.at(-1) ?? ''));
   if (isFenced(lines)) return text;
-  return closed(text);
+  return closeEmphasis(text);
 }
 
 /** @param {string[]} lines @returns {boolean} whether the last one stands in a block of code */
@@ -305,7 +305,7 @@ function isFenced(lines) {
 }
 
 /** @param {string} text */
-function closed(text) {
+function closeEmphasis(text) {
   const start = text.lastIndexOf('\n', text.length - 1) + 1;
   const paragraph = text.lastIndexOf('\n\n') + 1;
   let line = text

@@ -186,7 +186,7 @@ function* show(box, sections, where) {
       pre.setAttribute('role', 'region');
       pre.setAttribute('aria-label', `${section.title} ${where}`);
       box.append(pre);
-      yield* pour(pre, section.text);
+      yield* appendInChunks(pre, section.text);
     }
   }
 }
@@ -197,7 +197,7 @@ function* show(box, sections, where) {
  * @param {HTMLElement} pre
  * @param {string} text
  */
-function* pour(pre, text) {
+function* appendInChunks(pre, text) {
   const flow = new TextFlow(pre);
   const last = cut(text, PAGE_LENGTH);
   if (last < text.length) pre.after(more(pre, text.slice(last)));
@@ -227,7 +227,7 @@ function more(pre, rest) {
   button.type = 'button';
   button.addEventListener('click', () => {
     button.remove();
-    sliced(pour(pre, rest));
+    sliced(appendInChunks(pre, rest));
   });
   return button;
 }

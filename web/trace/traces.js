@@ -54,7 +54,7 @@ export class Traces {
     this.#search.addEventListener('input', () => this.#filter());
     this.#kind.addEventListener('change', () => this.#filter());
     remembered(this.#collapse, 'trace-collapsed', (on) => this.#shown?.collapse(on));
-    remembered(this.#raw, 'trace-raw', (on) => this.#shown?.refill(on));
+    remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
     this.#failed.addEventListener('click', () => this.#goToFailed());
     this.#save.addEventListener('click', () => this.#download());
     const file = byId('traces-file', HTMLInputElement);
@@ -129,7 +129,7 @@ export class Traces {
   #add(turn) {
     const view = new TraceView(turn, {
       collapsed: () => this.#collapse.getAttribute('aria-pressed') === 'true',
-      added: (row) => this.#isFiltering && this.#sift(row),
+      added: (row) => this.#isFiltering && this.#applyFilter(row),
       drawn: () => this.#stickToBottom.follow(),
     });
     this.#views.set(turn, view);
@@ -150,7 +150,7 @@ export class Traces {
     this.#explain();
     if (view.isOpen) this.#stickToBottom.attach();
     view.collapse(this.#collapse.getAttribute('aria-pressed') === 'true');
-    view.refill(this.#isRaw);
+    view.rerender(this.#isRaw);
     this.#draw();
     this.#filter();
   }
@@ -211,7 +211,7 @@ export class Traces {
     const next = rows[Symbol.iterator]();
     this.#stopSearch = inSlices(() => {
       const { value: row, done } = next.next();
-      if (row !== undefined && this.#sift(row)) found += 1;
+      if (row !== undefined && this.#applyFilter(row)) found += 1;
       if (done === true && this.#isFiltering) this.#found.textContent = found === 0 ? 'No step matches' : counted(found, 'step matches', 'steps match');
       return done !== true;
     });
@@ -222,11 +222,11 @@ export class Traces {
    *
    * @param {Row} row
    */
-  #sift(row) {
+  #applyFilter(row) {
     const kind = this.#kind.value;
     const match = (kind === '' || row.step.kind === kind) && matches(row.step, KINDS[row.step.kind], this.#search.value);
     row.item.classList.toggle('out', !match);
-    if (match && this.#isFiltering) this.#shown?.lead(row);
+    if (match && this.#isFiltering) this.#shown?.expandAncestors(row);
     return match;
   }
 

@@ -121,7 +121,7 @@ export class TraceView {
    *
    * @param {boolean} raw as JSON
    */
-  refill(raw) {
+  rerender(raw) {
     for (const row of this.#rows.values()) if (row.details.open) row.fill(raw);
   }
 
@@ -138,7 +138,7 @@ export class TraceView {
    * @param {Row} row
    */
   reveal(row) {
-    this.lead(row);
+    this.expandAncestors(row);
     row.item.classList.remove('out');
     row.details.open = true;
     row.item.scrollIntoView({ block: 'center' });
@@ -150,7 +150,7 @@ export class TraceView {
    *
    * @param {Row} row
    */
-  lead(row) {
+  expandAncestors(row) {
     for (let above = row.step.parent; above !== undefined; above = above.parent) {
       const outer = this.#rows.get(above);
       outer?.collapse(false);

@@ -214,9 +214,9 @@ export interface Finding {
   kind: Kind;
   /** One line. */
   name: string;
-  /** Set when a step has two events: which pair it belongs to. */
-  half?: string;
-  /** Whether it is the second half of that pair. */
+  /** Which phase of a step begins or ends with this event; unset when the step has only this one. */
+  phase?: string;
+  /** Whether the phase ends with it. */
   output?: boolean;
   /** The innermost object. */
   body: unknown;

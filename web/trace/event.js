@@ -44,11 +44,11 @@ export function findingOf(source, event) {
 function modelCall(kind, inner) {
   const input = at(inner, 'modelInvocationInput');
   if (input !== undefined) {
-    return { kind, name: textAt(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', half: kind, body: input };
+    return { kind, name: textAt(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body: input };
   }
   const body = at(inner, 'modelInvocationOutput');
   if (body === undefined) return undefined;
-  const found = { kind, name: 'Response', half: kind, output: true, body };
+  const found = { kind, name: 'Response', phase: kind, output: true, body };
   if (at(body, 'parsedResponse', 'isValid') !== false) return found;
   return { ...found, status: 'intervened', reason: oneLine(textAt(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
 }
@@ -76,7 +76,7 @@ function invocation(input) {
   const lookup = at(input, 'knowledgeBaseLookupInput');
   if (lookup !== undefined) {
     const query = textAt(lookup, 'text');
-    return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, half: 'lookup', body: lookup };
+    return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, phase: 'lookup', body: lookup };
   }
   const action = at(input, 'actionGroupInvocationInput');
   if (action !== undefined) {
@@ -84,12 +84,12 @@ function invocation(input) {
     const name = [textAt(action, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
     // The caller carries it out, so nothing more of it comes in this turn.
     if (textAt(action, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name, body: action };
-    return { kind: 'action-group', name, half: 'action', body: action };
+    return { kind: 'action-group', name, phase: 'action', body: action };
   }
   const code = at(input, 'codeInterpreterInvocationInput');
-  if (code !== undefined) return { kind: 'code', name: oneLine(textAt(code, 'code') ?? 'Code'), half: 'code', body: code };
+  if (code !== undefined) return { kind: 'code', name: oneLine(textAt(code, 'code') ?? 'Code'), phase: 'code', body: code };
   const other = at(input, 'agentCollaboratorInvocationInput');
-  if (other !== undefined) return { ...collaborator(other), half: 'collaborator' };
+  if (other !== undefined) return { ...collaborator(other), phase: 'collaborator' };
   return unknown(textAt(input, 'invocationType') ?? 'Invocation', input);
 }
 
@@ -101,16 +101,16 @@ function invocation(input) {
  */
 function observation(seen) {
   const lookup = at(seen, 'knowledgeBaseLookupOutput');
-  if (lookup !== undefined) return { kind: 'knowledge-base', name: 'Passages', half: 'lookup', output: true, body: lookup };
+  if (lookup !== undefined) return { kind: 'knowledge-base', name: 'Passages', phase: 'lookup', output: true, body: lookup };
   const action = at(seen, 'actionGroupInvocationOutput');
-  if (action !== undefined) return { kind: 'action-group', name: 'Result', half: 'action', output: true, body: action };
+  if (action !== undefined) return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body: action };
   const body = at(seen, 'codeInterpreterInvocationOutput');
   if (body !== undefined) {
     const error = textAt(body, 'executionError') || (at(body, 'executionTimeout') === true ? 'The code took too long' : '');
-    return { kind: 'code', name: 'Output', half: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
+    return { kind: 'code', name: 'Output', phase: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
   }
   const other = at(seen, 'agentCollaboratorInvocationOutput');
-  if (other !== undefined) return { ...collaborator(other), half: 'collaborator', output: true };
+  if (other !== undefined) return { ...collaborator(other), phase: 'collaborator', output: true };
   const final = at(seen, 'finalResponse');
   if (final !== undefined) return { kind: 'answer', name: oneLine(textAt(final, 'text') ?? 'Final response'), body: final };
   const again = at(seen, 'repromptResponse');

@@ -16,7 +16,7 @@ import { findingOf } from './event.js';
  * @property {{step: Step, arn: string | undefined, scope: Scope}[]} collaborators
  */
 
-/** @typedef {{half: string, traceId: string | undefined, step: Step}} Waiting */
+/** @typedef {{phase: string, traceId: string | undefined, step: Step}} Waiting */
 
 /** The steps of one turn. */
 export class TraceTree {
@@ -67,13 +67,13 @@ export class TraceTree {
     const paired = step !== undefined;
     if (step === undefined) {
       step = this.#begin(scope, finding, moment);
-      if (finding.half !== undefined && finding.output !== true) {
-        scope.waiting.push({ half: finding.half, traceId, step });
+      if (finding.phase !== undefined && finding.output !== true) {
+        scope.waiting.push({ phase: finding.phase, traceId, step });
       }
       if (finding.kind === 'collaborator') enter(scope, step, textAt(finding.body, 'agentCollaboratorAliasArn'));
     }
     step.events.push(event);
-    if (finding.half === undefined || finding.output === true) {
+    if (finding.phase === undefined || finding.output === true) {
       this.#finish(step, finding, metadata, moment, paired);
     }
     changed.push(step);
@@ -203,7 +203,7 @@ export class TraceTree {
       if (inner === undefined) {
         // Its invocation was not traced, or got lost.
         const step = this.#begin(scope, { kind: 'collaborator', name: known ?? arn?.split('/').at(-2) ?? 'Collaborator' }, moment);
-        scope.waiting.push({ half: 'collaborator', traceId: undefined, step });
+        scope.waiting.push({ phase: 'collaborator', traceId: undefined, step });
         inner = enter(scope, step, arn);
         changed.push(step);
       }
@@ -244,10 +244,10 @@ const MODELS = new Set(/** @type {const} */ (['pre-processing', 'routing', 'mode
  * @param {Finding} finding
  * @param {string | undefined} traceId
  */
-function take(scope, { half, kind, name }, traceId) {
+function take(scope, { phase, kind, name }, traceId) {
   const index = scope.waiting.findIndex(
     (one) =>
-      one.half === half &&
+      one.phase === phase &&
       (kind !== 'collaborator' || one.step.name === name) &&
       (one.traceId === undefined || traceId === undefined || one.traceId === traceId),
   );

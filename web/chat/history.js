@@ -1,6 +1,6 @@
 // The transcript kept over a reload of the tab, and as Markdown for the reader.
 
-import { listAt, parseJson, textAt } from '../lib/json.js';
+import { getList, getString, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
 import { sourcesOf } from '../relay/citations.js';
 import { Fragments } from '../relay/fragments.js';
@@ -30,8 +30,8 @@ export function saveTurns(turns) {
 /** Loads the turns of the last visit of this tab. @returns {Turn[]} */
 export function loadTurns() {
   const turns = parseJson(recall('tab', 'turns') ?? '[]');
-  return listAt({ turns }, 'turns').flatMap((value) => {
-    const [runId, prompt] = [textAt(value, 'runId'), textAt(value, 'prompt')];
+  return getList({ turns }, 'turns').flatMap((value) => {
+    const [runId, prompt] = [getString(value, 'runId'), getString(value, 'prompt')];
     if (runId === undefined || prompt === undefined) return [];
     /** @type {Turn} */
     const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments() };

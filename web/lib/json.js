@@ -21,7 +21,7 @@ export function parseJson(text) {
  * @param {...string} path
  * @returns {unknown}
  */
-export function at(value, ...path) {
+export function get(value, ...path) {
   let here = value;
   for (const key of path) {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
@@ -31,14 +31,14 @@ export function at(value, ...path) {
 }
 
 /** @param {unknown} value @param {...string} path */
-export function textAt(value, ...path) {
-  const found = at(value, ...path);
+export function getString(value, ...path) {
+  const found = get(value, ...path);
   return typeof found === 'string' ? found : undefined;
 }
 
 /** @param {unknown} value @param {...string} path */
-export function numberAt(value, ...path) {
-  const found = at(value, ...path);
+export function getNumber(value, ...path) {
+  const found = get(value, ...path);
   return typeof found === 'number' && Number.isFinite(found) ? found : undefined;
 }
 
@@ -47,7 +47,7 @@ export function numberAt(value, ...path) {
  * @param {...string} path
  * @returns {unknown[]}
  */
-export function listAt(value, ...path) {
-  const found = at(value, ...path);
+export function getList(value, ...path) {
+  const found = get(value, ...path);
   return Array.isArray(found) ? found : [];
 }

@@ -1,6 +1,6 @@
 // Bedrock's citations as a list of sources.
 
-import { at, listAt, numberAt, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString } from '../lib/json.js';
 
 /** @import { Mark, Message, Source } from '../types.d.ts' */
 
@@ -30,7 +30,7 @@ export function sourcesOf(citations) {
 function sourcesByKey(citations) {
   /** @type {Map<string, Source>} */
   const sources = new Map();
-  for (const reference of citations.flatMap((citation) => listAt(citation, 'retrievedReferences'))) {
+  for (const reference of citations.flatMap((citation) => getList(citation, 'retrievedReferences'))) {
     const { key, ...source } = sourceOf(reference);
     if (!sources.has(key)) sources.set(key, source);
   }
@@ -39,8 +39,8 @@ function sourcesByKey(citations) {
 
 /** @param {unknown} reference */
 function sourceOf(reference) {
-  const where = placeOf(at(reference, 'location'));
-  const excerpt = textAt(reference, 'content', 'text') ?? '';
+  const where = placeOf(get(reference, 'location'));
+  const excerpt = getString(reference, 'content', 'text') ?? '';
   return { key: where === '' ? excerpt : where, label: labelOf(where), where, href: linkOf(where), excerpt };
 }
 
@@ -54,8 +54,8 @@ function sourceOf(reference) {
 export function marksOf({ text, citations }, all) {
   const keys = [...sourcesByKey(all).keys()];
   const marks = citations.map((citation) => {
-    const numbers = listAt(citation, 'retrievedReferences').map((reference) => keys.indexOf(sourceOf(reference).key) + 1);
-    return { at: spanEnd(text, at(citation, 'generatedResponsePart', 'textResponsePart')), numbers: [...new Set(numbers)] };
+    const numbers = getList(citation, 'retrievedReferences').map((reference) => keys.indexOf(sourceOf(reference).key) + 1);
+    return { at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')), numbers: [...new Set(numbers)] };
   });
   return marks.sort((one, other) => one.at - other.at);
 }
@@ -68,9 +68,9 @@ export function marksOf({ text, citations }, all) {
  * @param {unknown} part
  */
 function spanEnd(text, part) {
-  const words = textAt(part, 'text') ?? '';
-  const start = numberAt(part, 'span', 'start') ?? 0;
-  const end = numberAt(part, 'span', 'end') ?? text.length;
+  const words = getString(part, 'text') ?? '';
+  const start = getNumber(part, 'span', 'start') ?? 0;
+  const end = getNumber(part, 'span', 'end') ?? text.length;
   if (words !== '') {
     for (const from of [start, unitsOf(text, start, () => 1), unitsOf(text, start, utf8Length)]) {
       if (text.startsWith(words, from)) return from + words.length;
@@ -104,7 +104,7 @@ function utf8Length(code) {
 /** @param {unknown} location */
 function placeOf(location) {
   for (const [kind, field] of PLACES) {
-    const found = textAt(location, kind ?? '', field ?? '');
+    const found = getString(location, kind ?? '', field ?? '');
     if (found !== undefined) return found;
   }
   return '';

@@ -1,7 +1,7 @@
 // The pure core: WebSocket messages in, the state of turns out. No DOM, no sockets, no clock; every
 // time is handed in, in milliseconds of one monotonic clock.
 
-import { numberAt, parseJson, textAt } from '../lib/json.js';
+import { getNumber, getString, parseJson } from '../lib/json.js';
 import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
 
 /** @import { Change, Failure, Turn } from '../types.d.ts' */
@@ -31,10 +31,10 @@ export class Conversation {
    */
   receive(text, now) {
     const frame = parseJson(text);
-    if (textAt(frame, 'type') === undefined) return this.#gatewayFrame(frame, now);
+    if (getString(frame, 'type') === undefined) return this.#gatewayFrame(frame, now);
 
-    const runId = textAt(frame, 'metadata', 'relay', 'runId');
-    const seq = numberAt(frame, 'metadata', 'relay', 'seq');
+    const runId = getString(frame, 'metadata', 'relay', 'runId');
+    const seq = getNumber(frame, 'metadata', 'relay', 'seq');
     if (runId === undefined || seq === undefined) {
       return { problem: 'A frame without metadata.relay arrived. Is the endpoint an Agent Relay?' };
     }
@@ -91,7 +91,7 @@ export class Conversation {
    * @param {unknown} frame
    */
   #unread(runId, frame) {
-    if (textAt(frame, 'type') !== 'RUN_ERROR' || this.#left.has(runId)) return undefined;
+    if (getString(frame, 'type') !== 'RUN_ERROR' || this.#left.has(runId)) return undefined;
     return this.turns.find((turn) => turn.status === 'sent');
   }
 
@@ -103,7 +103,7 @@ export class Conversation {
    * @returns {Change}
    */
   #gatewayFrame(frame, now) {
-    const message = textAt(frame, 'message');
+    const message = getString(frame, 'message');
     if (message === undefined) {
       return { problem: 'A message arrived that is no frame of the relay. Is the endpoint an Agent Relay?' };
     }

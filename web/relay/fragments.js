@@ -1,6 +1,6 @@
 // Frames above the gateway's size limit arrive in pieces, as `relay.fragment` values.
 
-import { numberAt, textAt } from '../lib/json.js';
+import { getNumber, getString } from '../lib/json.js';
 
 // Guards against a sender gone mad: the length of a frame in UTF-16 units, how many may be incomplete at
 // a time, and the pieces of one.
@@ -28,10 +28,10 @@ export class Fragments {
    * @throws {FragmentError}
    */
   add(value) {
-    const id = textAt(value, 'id');
-    const index = numberAt(value, 'index');
-    const count = numberAt(value, 'count');
-    const data = textAt(value, 'data');
+    const id = getString(value, 'id');
+    const index = getNumber(value, 'index');
+    const count = getNumber(value, 'count');
+    const data = getString(value, 'data');
     if (id === undefined || index === undefined || count === undefined || data === undefined) {
       throw new FragmentError('a fragment needs id, index, count and data');
     }

@@ -2,7 +2,7 @@
 // is handed in, in milliseconds of one monotonic clock.
 
 import { counted } from '../lib/format.js';
-import { at, listAt, numberAt, parseJson, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { FragmentError, Fragments } from './fragments.js';
 
 /** @import { Failure, Message, Status, ToolAnswer, Turn } from '../types.d.ts' */
@@ -100,7 +100,7 @@ export function reopen(turn) {
  * @param {number} now
  */
 export function applyFrame(turn, frame, now) {
-  const type = textAt(frame, 'type') ?? '';
+  const type = getString(frame, 'type') ?? '';
   switch (type) {
     case 'RUN_STARTED':
       return;
@@ -115,17 +115,17 @@ export function applyFrame(turn, frame, now) {
     case 'RUN_FINISHED':
       turn.stats = statsOf(frame);
       turn.usage = usageOf(frame);
-      for (const interrupt of listAt(frame, 'outcome', 'interrupts')) {
-        const call = turn.calls.find(({ id }) => id === textAt(interrupt, 'toolCallId'));
-        if (call) Object.assign(call, { asks: true, returns: at(interrupt, 'responseSchema', 'properties', 'result') !== undefined });
+      for (const interrupt of getList(frame, 'outcome', 'interrupts')) {
+        const call = turn.calls.find(({ id }) => id === getString(interrupt, 'toolCallId'));
+        if (call) Object.assign(call, { asks: true, returns: get(interrupt, 'responseSchema', 'properties', 'result') !== undefined });
       }
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
       turn.stats = statsOf(frame);
       return endTurn(turn, 'failed', now, {
-        message: textAt(frame, 'message') ?? 'The run failed, and the relay gave no reason.',
-        code: textAt(frame, 'code') ?? 'unknown',
-        retryable: at(frame, 'metadata', 'relay', 'retryable') === true,
+        message: getString(frame, 'message') ?? 'The run failed, and the relay gave no reason.',
+        code: getString(frame, 'code') ?? 'unknown',
+        retryable: get(frame, 'metadata', 'relay', 'retryable') === true,
         source: 'relay',
       });
     default:
@@ -140,7 +140,7 @@ export function applyFrame(turn, frame, now) {
  * @param {number} now
  */
 function appendText(turn, frame, now) {
-  const delta = textAt(frame, 'delta') ?? '';
+  const delta = getString(frame, 'delta') ?? '';
   if (delta === '') return;
   messageOf(turn, frame).text += delta;
   turn.firstTextAt ??= now;
@@ -152,10 +152,10 @@ function appendText(turn, frame, now) {
  * @param {number} now
  */
 function appendEvent(turn, frame, now) {
-  const source = textAt(frame, 'source') ?? 'RAW';
-  const event = at(frame, 'event');
-  const keepalive = source === 'relay' && at(event, 'keepalive') !== undefined;
-  if (at(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
+  const source = getString(frame, 'source') ?? 'RAW';
+  const event = get(frame, 'event');
+  const keepalive = source === 'relay' && get(event, 'keepalive') !== undefined;
+  if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
   if (!keepalive) turn.events.push({ at: now, source, event });
 }
 
@@ -165,14 +165,14 @@ function appendEvent(turn, frame, now) {
  * @param {number} now
  */
 function applyCustom(turn, frame, now) {
-  const name = textAt(frame, 'name') ?? '';
-  const value = at(frame, 'value');
+  const name = getString(frame, 'name') ?? '';
+  const value = get(frame, 'value');
   switch (name) {
     case 'bedrock.citations':
-      messageOf(turn, value).citations.push(...listAt(value, 'citations'));
+      messageOf(turn, value).citations.push(...getList(value, 'citations'));
       return;
     case 'bedrock.file':
-      turn.files.push({ name: textAt(value, 'name') ?? '', type: textAt(value, 'type') ?? '', bytes: textAt(value, 'bytes') ?? '' });
+      turn.files.push({ name: getString(value, 'name') ?? '', type: getString(value, 'type') ?? '', bytes: getString(value, 'bytes') ?? '' });
       return;
     case 'relay.fragment':
       return applyFragment(turn, value, now);
@@ -186,11 +186,11 @@ function applyCustom(turn, frame, now) {
  * @param {unknown} frame
  */
 function addCall(turn, frame) {
-  const id = textAt(frame, 'toolCallId') ?? '';
-  const delta = textAt(frame, 'delta') ?? '';
+  const id = getString(frame, 'toolCallId') ?? '';
+  const delta = getString(frame, 'delta') ?? '';
   const known = turn.calls.find((call) => call.id === id);
   if (known) known.arguments += delta;
-  else turn.calls.push({ id, name: textAt(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true });
+  else turn.calls.push({ id, name: getString(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true });
 }
 
 /**
@@ -204,9 +204,9 @@ function applyFragment(turn, value, now) {
     if (text === undefined) return;
     const frame = parseJson(text);
     // The frame repeats the sequence number of its first piece, which has been counted already.
-    const foreign = textAt(frame, 'metadata', 'relay', 'runId') !== turn.runId;
-    const nested = textAt(frame, 'name') === 'relay.fragment';
-    if (foreign || nested || textAt(frame, 'type') === undefined) turn.unreadable += 1;
+    const foreign = getString(frame, 'metadata', 'relay', 'runId') !== turn.runId;
+    const nested = getString(frame, 'name') === 'relay.fragment';
+    if (foreign || nested || getString(frame, 'type') === undefined) turn.unreadable += 1;
     else applyFrame(turn, frame, now);
   } catch (error) {
     if (!(error instanceof FragmentError)) throw error;
@@ -220,7 +220,7 @@ function applyFragment(turn, value, now) {
  * @returns {Message}
  */
 function messageOf(turn, value) {
-  const id = textAt(value, 'messageId') ?? turn.messages.at(-1)?.id ?? turn.runId;
+  const id = getString(value, 'messageId') ?? turn.messages.at(-1)?.id ?? turn.runId;
   let message = turn.messages.find((candidate) => candidate.id === id);
   if (message === undefined) {
     message = { id, text: '', citations: [] };
@@ -243,17 +243,17 @@ export function endTurn(turn, status, now, failure) {
 
 /** @param {unknown} frame */
 function statsOf(frame) {
-  const stats = at(frame, 'metadata', 'relay', 'stats');
-  return stats === undefined ? undefined : { chunks: numberAt(stats, 'chunks'), frames: numberAt(stats, 'frames') };
+  const stats = get(frame, 'metadata', 'relay', 'stats');
+  return stats === undefined ? undefined : { chunks: getNumber(stats, 'chunks'), frames: getNumber(stats, 'frames') };
 }
 
 /** @param {unknown} frame */
 function usageOf(frame) {
   const usage = { input: 0, output: 0 };
-  const used = listAt(frame, 'usage');
+  const used = getList(frame, 'usage');
   for (const one of used) {
-    usage.input += numberAt(one, 'inputTokens') ?? 0;
-    usage.output += numberAt(one, 'outputTokens') ?? 0;
+    usage.input += getNumber(one, 'inputTokens') ?? 0;
+    usage.output += getNumber(one, 'outputTokens') ?? 0;
   }
   return used.length === 0 ? undefined : usage;
 }

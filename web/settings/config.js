@@ -1,6 +1,6 @@
 // The page's settings: `config.json` beside index.html.
 
-import { at, listAt, textAt } from '../lib/json.js';
+import { get, getList, getString } from '../lib/json.js';
 
 /** @import { Config } from '../types.d.ts' */
 
@@ -31,23 +31,23 @@ export function parseConfig(text) {
   } catch {
     throw new ConfigError(`config.json is not JSON. It should look like this: ${EXAMPLE}`);
   }
-  const endpoint = textAt(json, 'endpoint');
+  const endpoint = getString(json, 'endpoint');
   if (endpoint === undefined || endpoint === '') {
     throw new ConfigError(`config.json names no "endpoint". It should look like this: ${EXAMPLE}`);
   }
   if (!URL.canParse(endpoint) || !/^wss?:$/.test(new URL(endpoint).protocol)) {
     throw new ConfigError(`The "endpoint" in config.json is not a WebSocket address: ${endpoint}. It starts with wss:// (or ws:// on your own machine).`);
   }
-  const access = at(json, 'access') ?? 'open';
+  const access = get(json, 'access') ?? 'open';
   if (access !== 'open' && access !== 'code' && access !== 'oidc') {
     throw new ConfigError(`config.json asks for the access "${String(access)}", which this version of the page does not know. It knows "open", "code" and "oidc".`);
   }
   return {
     endpoint,
     access,
-    issuer: textAt(json, 'issuer'),
-    audience: textAt(json, 'audience'),
-    allowTrace: at(json, 'allowTrace') === true,
-    suggestions: listAt(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
+    issuer: getString(json, 'issuer'),
+    audience: getString(json, 'audience'),
+    allowTrace: get(json, 'allowTrace') === true,
+    suggestions: getList(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
   };
 }

@@ -1,6 +1,6 @@
 // What a step has to say when it is opened: its events as titled sections. No DOM.
 
-import { at, listAt, numberAt, parseJson, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, findingOf } from './event.js';
 
@@ -34,25 +34,25 @@ export function sectionsOf(step) {
  */
 function ofBody(body) {
   const assessments = assessmentsOf(body).map(({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]));
-  const parameters = listAt(body, 'parameters').map((one) => /** @type {[string, string]} */ ([textAt(one, 'name') ?? '?', textAt(one, 'value') ?? '?']));
-  const isPrompt = at(body, 'foundationModel') !== undefined || at(body, 'promptCreationMode') !== undefined;
+  const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', getString(one, 'value') ?? '?']));
+  const isPrompt = get(body, 'foundationModel') !== undefined || get(body, 'promptCreationMode') !== undefined;
   return [
-    ...text('Failure', textAt(body, 'failureReason')),
-    ...text('Reasoning', textAt(body, 'reasoningContent', 'reasoningText', 'text') ?? (at(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted')),
-    ...(isPrompt ? promptOf(textAt(body, 'text')) : text(at(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(at(body, 'text')))),
-    ...text('Text', textAt(body, 'event', 'text')),
+    ...text('Failure', getString(body, 'failureReason')),
+    ...text('Reasoning', getString(body, 'reasoningContent', 'reasoningText', 'text') ?? (get(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted')),
+    ...(isPrompt ? promptOf(getString(body, 'text')) : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
+    ...text('Text', getString(body, 'event', 'text')),
     ...rows('Parameters', parameters),
-    ...text('Request body', whole(at(body, 'requestBody', 'content'))),
-    ...text('Code', textAt(body, 'code')),
-    ...text('Task', textAt(body, 'input', 'text')),
-    ...text('Results handed in', whole(at(body, 'input', 'returnControlResults'))),
-    ...text('Answer', textAt(body, 'output', 'text')),
-    ...text('Control handed out', whole(at(body, 'output', 'returnControlPayload'))),
-    ...text('Error', textAt(body, 'executionError')),
-    ...text('Output', textAt(body, 'executionOutput')),
-    ...text('Parsed response', whole(at(body, 'parsedResponse', 'text') ?? at(body, 'parsedResponse', 'rationale'))),
-    ...text('Response', whole(at(body, 'rawResponse', 'content'))),
-    ...listAt(body, 'retrievedReferences').map(passage),
+    ...text('Request body', whole(get(body, 'requestBody', 'content'))),
+    ...text('Code', getString(body, 'code')),
+    ...text('Task', getString(body, 'input', 'text')),
+    ...text('Results handed in', whole(get(body, 'input', 'returnControlResults'))),
+    ...text('Answer', getString(body, 'output', 'text')),
+    ...text('Control handed out', whole(get(body, 'output', 'returnControlPayload'))),
+    ...text('Error', getString(body, 'executionError')),
+    ...text('Output', getString(body, 'executionOutput')),
+    ...text('Parsed response', whole(get(body, 'parsedResponse', 'text') ?? get(body, 'parsedResponse', 'rationale'))),
+    ...text('Response', whole(get(body, 'rawResponse', 'content'))),
+    ...getList(body, 'retrievedReferences').map(passage),
     ...rows('Assessments', assessments),
   ];
 }
@@ -65,11 +65,11 @@ function ofBody(body) {
  */
 function promptOf(prompt) {
   const parsed = prompt === undefined ? undefined : parseJson(prompt);
-  const messages = listAt(parsed, 'messages');
+  const messages = getList(parsed, 'messages');
   if (messages.length === 0) return text('Prompt', whole(prompt));
   return [
-    ...text('System prompt', whole(at(parsed, 'system'))),
-    ...messages.flatMap((message) => text(`Prompt, ${textAt(message, 'role') ?? 'message'}`, whole(at(message, 'content')))),
+    ...text('System prompt', whole(get(parsed, 'system'))),
+    ...messages.flatMap((message) => text(`Prompt, ${getString(message, 'role') ?? 'message'}`, whole(get(message, 'content')))),
   ];
 }
 
@@ -79,10 +79,10 @@ function promptOf(prompt) {
  * @returns {Section}
  */
 function passage(reference, index) {
-  const score = numberAt(reference, 'score') ?? numberAt(reference, 'metadata', 'score') ?? numberAt(reference, 'metadata', 'x-amz-bedrock-kb-score');
+  const score = getNumber(reference, 'score') ?? getNumber(reference, 'metadata', 'score') ?? getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
   const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
   const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`].filter(Boolean).join(' · ');
-  const found = textAt(reference, 'content', 'text') ?? pretty(at(reference, 'content'));
+  const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
   return { title, text: source === undefined || source.where === '' ? found : `${found}\n${source.where}` };
 }
 
@@ -98,7 +98,7 @@ function factsOf(step) {
   };
   for (const { source, event } of step.events) {
     const { body } = findingOf(source, event);
-    const part = at(event, 'trace');
+    const part = get(event, 'trace');
     for (const [name, key] of /** @type {const} */ ([
       ['Model', 'foundationModel'],
       ['Inference', 'inferenceConfiguration'],
@@ -111,13 +111,13 @@ function factsOf(step) {
       ['Source', 'source'],
       ['Files', 'files'],
       ['Trace id', 'traceId'],
-    ])) note(name, at(body, key));
-    const metadata = at(body, 'metadata');
-    note('Started', at(metadata, 'startTime'));
-    note('Ended', at(metadata, 'endTime'));
-    note('Request', at(metadata, 'clientRequestId'));
-    if (at(metadata, 'startTime') === undefined) note('Sent', at(part, 'eventTime'));
-    note('Agent', [textAt(part, 'agentId'), textAt(part, 'agentAliasId'), textAt(part, 'agentVersion')].filter(Boolean).join(' / '));
+    ])) note(name, get(body, key));
+    const metadata = get(body, 'metadata');
+    note('Started', get(metadata, 'startTime'));
+    note('Ended', get(metadata, 'endTime'));
+    note('Request', get(metadata, 'clientRequestId'));
+    if (get(metadata, 'startTime') === undefined) note('Sent', get(part, 'eventTime'));
+    note('Agent', [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')].filter(Boolean).join(' / '));
   }
   if (step.tokens !== undefined) note('Tokens', `${step.tokens.input} in, ${step.tokens.output} out`);
   return [...facts];

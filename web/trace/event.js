@@ -2,7 +2,7 @@
 // service model of bedrock-agent-runtime, in which everything is optional. No DOM.
 
 import { oneLine } from '../lib/format.js';
-import { at, listAt, numberAt, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString } from '../lib/json.js';
 
 /** @import { Finding, Kind } from '../types.d.ts' */
 
@@ -12,10 +12,10 @@ import { at, listAt, numberAt, textAt } from '../lib/json.js';
  * @returns {Finding}
  */
 export function findingOf(source, event) {
-  const part = at(event, 'trace');
+  const part = get(event, 'trace');
   if (source !== 'bedrock-agent' || part === undefined) return unknown(source === 'bedrock-agent' ? '' : source, event);
   // The event is a TracePart, and its own `trace` holds the one step: event.trace.trace.orchestrationTrace.
-  const [name = '', inner] = entryOf(at(part, 'trace'));
+  const [name = '', inner] = entryOf(get(part, 'trace'));
   switch (name) {
     case 'preProcessingTrace':
       return modelCall('pre-processing', inner) ?? unknown(name, inner);
@@ -28,7 +28,7 @@ export function findingOf(source, event) {
     case 'guardrailTrace':
       return guardrail(inner);
     case 'customOrchestrationTrace':
-      return { kind: 'custom', name: oneLine(textAt(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner };
+      return { kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner };
     case 'failureTrace':
       return failure(inner);
     default:
@@ -42,15 +42,15 @@ export function findingOf(source, event) {
  * @returns {Finding | undefined}
  */
 function modelCall(kind, inner) {
-  const input = at(inner, 'modelInvocationInput');
+  const input = get(inner, 'modelInvocationInput');
   if (input !== undefined) {
-    return { kind, name: textAt(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body: input };
+    return { kind, name: getString(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body: input };
   }
-  const body = at(inner, 'modelInvocationOutput');
+  const body = get(inner, 'modelInvocationOutput');
   if (body === undefined) return undefined;
   const found = { kind, name: 'Response', phase: kind, output: true, body };
-  if (at(body, 'parsedResponse', 'isValid') !== false) return found;
-  return { ...found, status: 'intervened', reason: oneLine(textAt(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
+  if (get(body, 'parsedResponse', 'isValid') !== false) return found;
+  return { ...found, status: 'intervened', reason: oneLine(getString(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
 }
 
 /**
@@ -58,11 +58,11 @@ function modelCall(kind, inner) {
  * @returns {Finding | undefined}
  */
 function orchestration(inner) {
-  const rationale = at(inner, 'rationale');
-  if (rationale !== undefined) return { kind: 'rationale', name: oneLine(textAt(rationale, 'text') ?? 'Rationale'), body: rationale };
-  const input = at(inner, 'invocationInput');
+  const rationale = get(inner, 'rationale');
+  if (rationale !== undefined) return { kind: 'rationale', name: oneLine(getString(rationale, 'text') ?? 'Rationale'), body: rationale };
+  const input = get(inner, 'invocationInput');
   if (input !== undefined) return invocation(input);
-  const seen = at(inner, 'observation');
+  const seen = get(inner, 'observation');
   return seen === undefined ? undefined : observation(seen);
 }
 
@@ -73,24 +73,24 @@ function orchestration(inner) {
  * @returns {Finding}
  */
 function invocation(input) {
-  const lookup = at(input, 'knowledgeBaseLookupInput');
+  const lookup = get(input, 'knowledgeBaseLookupInput');
   if (lookup !== undefined) {
-    const query = textAt(lookup, 'text');
+    const query = getString(lookup, 'text');
     return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, phase: 'lookup', body: lookup };
   }
-  const action = at(input, 'actionGroupInvocationInput');
+  const action = get(input, 'actionGroupInvocationInput');
   if (action !== undefined) {
-    const target = textAt(action, 'function') ?? [textAt(action, 'verb')?.toUpperCase(), textAt(action, 'apiPath')].filter(Boolean).join(' ');
-    const name = [textAt(action, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
+    const target = getString(action, 'function') ?? [getString(action, 'verb')?.toUpperCase(), getString(action, 'apiPath')].filter(Boolean).join(' ');
+    const name = [getString(action, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
     // The caller carries it out, so nothing more of it comes in this turn.
-    if (textAt(action, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name, body: action };
+    if (getString(action, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name, body: action };
     return { kind: 'action-group', name, phase: 'action', body: action };
   }
-  const code = at(input, 'codeInterpreterInvocationInput');
-  if (code !== undefined) return { kind: 'code', name: oneLine(textAt(code, 'code') ?? 'Code'), phase: 'code', body: code };
-  const other = at(input, 'agentCollaboratorInvocationInput');
+  const code = get(input, 'codeInterpreterInvocationInput');
+  if (code !== undefined) return { kind: 'code', name: oneLine(getString(code, 'code') ?? 'Code'), phase: 'code', body: code };
+  const other = get(input, 'agentCollaboratorInvocationInput');
   if (other !== undefined) return { ...collaborator(other), phase: 'collaborator' };
-  return unknown(textAt(input, 'invocationType') ?? 'Invocation', input);
+  return unknown(getString(input, 'invocationType') ?? 'Invocation', input);
 }
 
 /**
@@ -100,22 +100,22 @@ function invocation(input) {
  * @returns {Finding}
  */
 function observation(seen) {
-  const lookup = at(seen, 'knowledgeBaseLookupOutput');
+  const lookup = get(seen, 'knowledgeBaseLookupOutput');
   if (lookup !== undefined) return { kind: 'knowledge-base', name: 'Passages', phase: 'lookup', output: true, body: lookup };
-  const action = at(seen, 'actionGroupInvocationOutput');
+  const action = get(seen, 'actionGroupInvocationOutput');
   if (action !== undefined) return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body: action };
-  const body = at(seen, 'codeInterpreterInvocationOutput');
+  const body = get(seen, 'codeInterpreterInvocationOutput');
   if (body !== undefined) {
-    const error = textAt(body, 'executionError') || (at(body, 'executionTimeout') === true ? 'The code took too long' : '');
+    const error = getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
     return { kind: 'code', name: 'Output', phase: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
   }
-  const other = at(seen, 'agentCollaboratorInvocationOutput');
+  const other = get(seen, 'agentCollaboratorInvocationOutput');
   if (other !== undefined) return { ...collaborator(other), phase: 'collaborator', output: true };
-  const final = at(seen, 'finalResponse');
-  if (final !== undefined) return { kind: 'answer', name: oneLine(textAt(final, 'text') ?? 'Final response'), body: final };
-  const again = at(seen, 'repromptResponse');
-  if (again !== undefined) return { kind: 'reprompt', name: oneLine(textAt(again, 'text') ?? 'Reprompt'), body: again };
-  return unknown(textAt(seen, 'type') ?? 'Observation', seen);
+  const final = get(seen, 'finalResponse');
+  if (final !== undefined) return { kind: 'answer', name: oneLine(getString(final, 'text') ?? 'Final response'), body: final };
+  const again = get(seen, 'repromptResponse');
+  if (again !== undefined) return { kind: 'reprompt', name: oneLine(getString(again, 'text') ?? 'Reprompt'), body: again };
+  return unknown(getString(seen, 'type') ?? 'Observation', seen);
 }
 
 /**
@@ -123,7 +123,7 @@ function observation(seen) {
  * @returns {Finding}
  */
 function collaborator(body) {
-  return { kind: 'collaborator', name: textAt(body, 'agentCollaboratorName') ?? 'Collaborator', body };
+  return { kind: 'collaborator', name: getString(body, 'agentCollaboratorName') ?? 'Collaborator', body };
 }
 
 /**
@@ -131,7 +131,7 @@ function collaborator(body) {
  * @returns {Finding}
  */
 function guardrail(body) {
-  if (textAt(body, 'action') !== 'INTERVENED') return { kind: 'guardrail', name: 'Nothing to object to', body };
+  if (getString(body, 'action') !== 'INTERVENED') return { kind: 'guardrail', name: 'Nothing to object to', body };
   const found = assessmentsOf(body);
   const sides = new Set(found.map(({ side }) => side));
   const reason = oneLine(found.map(({ policy, what }) => `${policy} ${what}`).join(', '));
@@ -154,13 +154,13 @@ export function assessmentsOf(trace) {
     ['sensitiveInformationPolicy', 'regexes', 'pattern'],
   ]);
   return /** @type {const} */ ([['Input', 'inputAssessments'], ['Output', 'outputAssessments']]).flatMap(([side, key]) =>
-    listAt(trace, key).flatMap((one) =>
+    getList(trace, key).flatMap((one) =>
       lists.flatMap(([group, list, policy]) =>
-        listAt(one, group, list).map((entry) => ({
+        getList(one, group, list).map((entry) => ({
           side,
           policy,
-          what: [textAt(entry, 'name') ?? textAt(entry, 'type'), textAt(entry, 'match'), textAt(entry, 'confidence')].filter(Boolean).join(' · '),
-          action: textAt(entry, 'action') ?? '',
+          what: [getString(entry, 'name') ?? getString(entry, 'type'), getString(entry, 'match'), getString(entry, 'confidence')].filter(Boolean).join(' · '),
+          action: getString(entry, 'action') ?? '',
         })),
       ),
     ),
@@ -172,8 +172,8 @@ export function assessmentsOf(trace) {
  * @returns {Finding}
  */
 function failure(body) {
-  const code = numberAt(body, 'failureCode') ?? textAt(body, 'failureCode');
-  const reason = oneLine(textAt(body, 'failureReason') ?? 'No reason given');
+  const code = getNumber(body, 'failureCode') ?? getString(body, 'failureCode');
+  const reason = oneLine(getString(body, 'failureReason') ?? 'No reason given');
   return { kind: 'failure', name: 'Failure', body, status: 'failed', reason: code === undefined ? reason : `${reason} (${code})` };
 }
 

@@ -1,6 +1,6 @@
 // A trace as a file: what the page saves, and what it can show again without a connection. No DOM.
 
-import { at, listAt, numberAt, parseJson, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 
 /** @import { AgentEvent, Status, Trace } from '../types.d.ts' */
 
@@ -32,21 +32,21 @@ export function traceFile({ prompt, status, events, failure, sentAt, firstTextAt
 export function traceOf(text, name) {
   const saved = parseJson(text);
   if (saved === undefined) throw new TraceFileError(`${name} is not JSON. Choose a file that was saved with “Download”.`);
-  const version = at(saved, 'agentRelayTrace');
+  const version = get(saved, 'agentRelayTrace');
   if (version !== undefined && version !== 1) {
     throw new TraceFileError(`${name} has version ${version} of the format, and this page knows version 1. Open it with a newer page.`);
   }
-  const events = (Array.isArray(saved) ? saved : listAt(saved, 'events')).map(eventOf).filter((event) => event !== undefined);
+  const events = (Array.isArray(saved) ? saved : getList(saved, 'events')).map(eventOf).filter((event) => event !== undefined);
   if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or a JSON list of Bedrock's trace events.`);
-  const code = textAt(saved, 'failure', 'code');
+  const code = getString(saved, 'failure', 'code');
   return {
-    prompt: textAt(saved, 'prompt') ?? name,
-    status: statusOf(textAt(saved, 'status') ?? 'done'),
+    prompt: getString(saved, 'prompt') ?? name,
+    status: statusOf(getString(saved, 'status') ?? 'done'),
     events,
-    failure: code === undefined ? undefined : { message: textAt(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
+    failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
-    firstTextAt: numberAt(saved, 'firstTextAt'),
-    endedAt: numberAt(saved, 'endedAt'),
+    firstTextAt: getNumber(saved, 'firstTextAt'),
+    endedAt: getNumber(saved, 'endedAt'),
   };
 }
 
@@ -65,10 +65,10 @@ function statusOf(saved) {
  * @returns {AgentEvent | undefined}
  */
 function eventOf(item) {
-  const event = at(item, 'event');
-  if (event !== undefined) return { at: numberAt(item, 'at') ?? 0, source: textAt(item, 'source') ?? 'bedrock-agent', event };
-  const trace = at(item, 'trace');
+  const event = get(item, 'event');
+  if (event !== undefined) return { at: getNumber(item, 'at') ?? 0, source: getString(item, 'source') ?? 'bedrock-agent', event };
+  const trace = get(item, 'trace');
   if (trace === undefined) return undefined;
   // An event `{trace: {trace: …}}` or what it holds.
-  return { at: 0, source: 'bedrock-agent', event: at(trace, 'trace') === undefined ? { trace: item } : item };
+  return { at: 0, source: 'bedrock-agent', event: get(trace, 'trace') === undefined ? { trace: item } : item };
 }

@@ -1,7 +1,7 @@
 // The pure core of the trace viewer: the events of a turn in, a tree of steps with their times out. No
 // DOM and no clock; all times handed out are milliseconds since the prompt was sent.
 
-import { at, listAt, numberAt, textAt } from '../lib/json.js';
+import { get, getList, getNumber, getString } from '../lib/json.js';
 import { findingOf } from './event.js';
 
 /** @import { AgentEvent, Finding, Kind, Step, StepStatus } from '../types.d.ts' */
@@ -55,13 +55,13 @@ export class TraceTree {
    */
   add(event) {
     const finding = findingOf(event.source, event.event);
-    const part = event.source === 'bedrock-agent' ? at(event.event, 'trace') : undefined;
-    const metadata = at(finding.body, 'metadata');
+    const part = event.source === 'bedrock-agent' ? get(event.event, 'trace') : undefined;
+    const metadata = get(finding.body, 'metadata');
     const moment = this.#moment(event, part, metadata);
     /** @type {Step[]} */
     const changed = [];
     const scope = this.#scopeOf(part, moment, changed);
-    const traceId = textAt(finding.body, 'traceId') ?? traceIdAbove(part);
+    const traceId = getString(finding.body, 'traceId') ?? traceIdAbove(part);
 
     let step = finding.output === true ? take(scope, finding, traceId) : undefined;
     const paired = step !== undefined;
@@ -70,7 +70,7 @@ export class TraceTree {
       if (finding.phase !== undefined && finding.output !== true) {
         scope.waiting.push({ phase: finding.phase, traceId, step });
       }
-      if (finding.kind === 'collaborator') enter(scope, step, textAt(finding.body, 'agentCollaboratorAliasArn'));
+      if (finding.kind === 'collaborator') enter(scope, step, getString(finding.body, 'agentCollaboratorAliasArn'));
     }
     step.events.push(event);
     if (finding.phase === undefined || finding.output === true) {
@@ -142,9 +142,9 @@ export class TraceTree {
    * @param {boolean} paired whether its first half came before
    */
   #finish(step, finding, metadata, moment, paired) {
-    const from = this.#sinceOrigin(at(metadata, 'startTime'));
-    const to = this.#sinceOrigin(at(metadata, 'endTime'));
-    const total = numberAt(metadata, 'totalTimeMs');
+    const from = this.#sinceOrigin(get(metadata, 'startTime'));
+    const to = this.#sinceOrigin(get(metadata, 'endTime'));
+    const total = getNumber(metadata, 'totalTimeMs');
     const known = total ?? (from !== undefined && to !== undefined ? to - from : undefined);
     this.#close(step, finding.status ?? 'done', to ?? moment, finding.reason);
     const end = step.end ?? moment;
@@ -152,9 +152,9 @@ export class TraceTree {
     step.estimated = known === undefined;
     step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
 
-    const usage = at(metadata, 'usage');
+    const usage = get(metadata, 'usage');
     if (usage === undefined) return;
-    step.tokens = { input: numberAt(usage, 'inputTokens') ?? 0, output: numberAt(usage, 'outputTokens') ?? 0 };
+    step.tokens = { input: getNumber(usage, 'inputTokens') ?? 0, output: getNumber(usage, 'outputTokens') ?? 0 };
     // A collaborator's usage would count its own model invocations twice.
     if (!MODELS.has(step.kind)) return;
     this.tokens.input += step.tokens.input;
@@ -189,8 +189,8 @@ export class TraceTree {
    * @param {Step[]} changed
    */
   #scopeOf(part, moment, changed) {
-    const chain = listAt(part, 'callerChain').map((caller) => textAt(caller, 'agentAliasArn'));
-    const name = textAt(part, 'collaboratorName');
+    const chain = getList(part, 'callerChain').map((caller) => getString(caller, 'agentAliasArn'));
+    const name = getString(part, 'collaboratorName');
     let scope = this.#root;
     const callees = chain.slice(1);
     if (callees.length === 0 && name !== undefined) callees.push(undefined);
@@ -221,8 +221,8 @@ export class TraceTree {
    */
   #moment(event, part, metadata) {
     const arrived = event.at - this.#origin;
-    const sent = epochOf(at(part, 'eventTime'));
-    const told = sent ?? epochOf(at(metadata, 'endTime'));
+    const sent = epochOf(get(part, 'eventTime'));
+    const told = sent ?? epochOf(get(metadata, 'endTime'));
     if (told !== undefined) this.#epoch ??= told - arrived;
     return sent === undefined || this.#epoch === undefined ? arrived : sent - this.#epoch;
   }
@@ -274,7 +274,7 @@ function enter(scope, step, arn) {
 function traceIdAbove(part) {
   for (const outer of ['orchestrationTrace', 'routingClassifierTrace']) {
     for (const inner of ['invocationInput', 'observation']) {
-      const found = textAt(part, 'trace', outer, inner, 'traceId');
+      const found = getString(part, 'trace', outer, inner, 'traceId');
       if (found !== undefined) return found;
     }
   }

@@ -172,8 +172,8 @@ export interface Change {
 /** How long the browser remembers: as long as the tab, reloads included, or for all tabs and visits. */
 export type Span = 'tab' | 'local';
 
-/** What a reader can ask of a turn. */
-export interface Wishes {
+/** What a user can do with a turn. */
+export interface TurnActions {
   retry(turn: Turn): void;
   answer(turn: Turn, answers: ToolAnswer[]): boolean;
 }

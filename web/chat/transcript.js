@@ -11,7 +11,7 @@ import { toolForm } from './tool-form.js';
 import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
-/** @import { AnswerView, Message, Turn, Wishes } from '../types.d.ts' */
+/** @import { AnswerView, Message, Turn, TurnActions } from '../types.d.ts' */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
 const SILENCE_MS = 2_500;
@@ -23,18 +23,18 @@ const SLOW_MS = 8;
 /** The list of turns. */
 export class Transcript {
   #list;
-  #wishes;
+  #turnActions;
   /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
   /**
    * @param {HTMLElement} list
-   * @param {Wishes} wishes
+   * @param {TurnActions} turnActions
    */
-  constructor(list, wishes) {
+  constructor(list, turnActions) {
     this.#list = list;
-    this.#wishes = wishes;
+    this.#turnActions = turnActions;
     list.addEventListener('click', ({ target }) => {
       if (!(target instanceof HTMLButtonElement)) return;
       if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
@@ -113,9 +113,9 @@ export class Transcript {
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0 && turn.status === 'done' && !turn.answered) {
-      view.foot.append(toolForm(turn.calls, (answers) => this.#wishes.answer(turn, answers)));
+      view.foot.append(toolForm(turn.calls, (answers) => this.#turnActions.answer(turn, answers)));
     }
-    view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#wishes)));
+    view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
   }
 }
 

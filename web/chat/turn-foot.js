@@ -4,7 +4,7 @@ import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { anchor } from '../markdown/renderer.js';
 
-/** @import { Failure, Source, Turn, Wishes } from '../types.d.ts' */
+/** @import { Failure, Source, Turn, TurnActions } from '../types.d.ts' */
 
 /** @param {Source[]} sources */
 export function sourceList(sources) {
@@ -49,13 +49,13 @@ export function timing(turn) {
   return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));
 }
 
-/** @param {Turn} turn @param {Wishes} wishes */
-export function actions(turn, wishes) {
+/** @param {Turn} turn @param {TurnActions} turnActions */
+export function actions(turn, turnActions) {
   const row = element('div', 'turn-actions');
   const text = turn.messages.map((message) => message.text).join('\n\n');
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
   const again = turn.failure?.retryable === true || turn.status === 'stopped';
-  if (again) row.append(button('quiet small', 'Retry', () => wishes.retry(turn)));
+  if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
   return row;
 }

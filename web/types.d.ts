@@ -36,8 +36,8 @@ export interface Listener {
   failed(failures: number): void;
 }
 
-/** What a connection needs of its surroundings; tests hand in their own. */
-export interface Surroundings {
+/** What a connection needs of the browser; tests hand in their own. */
+export interface Environment {
   WebSocket: new (url: string, protocols: string[]) => WebSocket;
   /** Whether nobody looks at the page. */
   hidden(): boolean;

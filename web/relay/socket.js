@@ -1,7 +1,7 @@
 // The connection to the relay: one WebSocket at a time, opened again when it closes. What was sent is
 // never sent again: an agent's actions must not run twice.
 
-/** @import { ConnectionState, Listener, Surroundings } from '../types.d.ts' */
+/** @import { ConnectionState, Listener, Environment } from '../types.d.ts' */
 
 const HANDSHAKE_MS = 15_000;
 /** After this long a connection is stable, and the waits start over. */
@@ -14,7 +14,7 @@ export class Connection {
   #url;
   #protocols;
   #listener;
-  #surroundings;
+  #environment;
   /** @type {WebSocket | undefined} */
   #socket;
   /** @type {ConnectionState} */
@@ -27,13 +27,13 @@ export class Connection {
    * @param {string} url
    * @param {() => string[]} protocols
    * @param {Listener} listener
-   * @param {Partial<Surroundings>} [surroundings]
+   * @param {Partial<Environment>} [environment]
    */
-  constructor(url, protocols, listener, surroundings = {}) {
+  constructor(url, protocols, listener, environment = {}) {
     this.#url = url;
     this.#protocols = protocols;
     this.#listener = listener;
-    this.#surroundings = { WebSocket: globalThis.WebSocket, hidden: () => document.hidden, random: Math.random, ...surroundings };
+    this.#environment = { WebSocket: globalThis.WebSocket, hidden: () => document.hidden, random: Math.random, ...environment };
   }
 
   get state() {
@@ -67,7 +67,7 @@ export class Connection {
 
   #open() {
     clearTimeout(this.#timer);
-    const socket = new this.#surroundings.WebSocket(this.#url, this.#protocols());
+    const socket = new this.#environment.WebSocket(this.#url, this.#protocols());
     this.#socket = socket;
     this.#timer = setTimeout(() => socket.close(), HANDSHAKE_MS);
     socket.addEventListener('open', () => {
@@ -94,7 +94,7 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket = undefined;
     const wasOpen = this.#state === 'open';
-    const wait = this.#surroundings.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
+    const wait = this.#environment.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#retry(), wait);
     this.#enter('waiting');
@@ -103,7 +103,7 @@ export class Connection {
   }
 
   #retry() {
-    if (this.#surroundings.hidden()) this.#enter('asleep');
+    if (this.#environment.hidden()) this.#enter('asleep');
     else this.#open();
   }
 

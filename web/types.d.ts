@@ -179,7 +179,7 @@ export interface TurnActions {
 }
 
 /** A reference at a place of the source text: the numbers of the sources that what stands before rests on. */
-export interface Mark {
+export interface CitationMarker {
   at: number;
   numbers: number[];
 }
@@ -259,7 +259,7 @@ export interface AnswerPart {
   shown: number;
   /** How much is to be shown once it is drawn. */
   due: number;
-  marks: Mark[];
+  markers: CitationMarker[];
   /** How many citations they stand for. */
   cited: number;
   /** When it may be drawn. */

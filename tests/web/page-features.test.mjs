@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { safeName } from '../../web/chat/files.js';
-import { marksOf } from '../../web/relay/citations.js';
+import { markersOf } from '../../web/relay/citations.js';
 import { reveal } from '../../web/chat/typewriter.js';
 import { loadTurns, saveTurns } from '../../web/chat/history.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
@@ -62,17 +62,17 @@ describe('citations', () => {
     test(`stand behind the cited words, whether spans count ${unit}`, () => {
       const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
       const citation = { generatedResponsePart: { textResponsePart: { text: words, span: { start: at, end: at + 3 } } }, retrievedReferences: [reference, reference] };
-      assert.deepEqual(marksOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
+      assert.deepEqual(markersOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
     });
   }
 
-  test('are numbered marks at their words, and lead to their sources', async () => {
+  test('are numbered markers at their words, and lead to their sources', async () => {
     const page = await open();
     await send(page, 'hello');
     await answer(page);
-    const marks = page.locator('.mark');
-    assert.deepEqual(await marks.allTextContents(), ['1', '2']);
-    const before = await marks.evaluateAll((all) => all.map((mark) => mark.previousSibling?.textContent ?? ''));
+    const markers = page.locator('.mark');
+    assert.deepEqual(await markers.allTextContents(), ['1', '2']);
+    const before = await markers.evaluateAll((all) => all.map((marker) => marker.previousSibling?.textContent ?? ''));
     assert.match(before[0] ?? '', /29 seconds for an answer and no longer\.$/);
     assert.match(before[1] ?? '', /until the agent has finished\.$/);
     await page.getByRole('button', { name: 'Source 2' }).click();

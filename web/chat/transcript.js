@@ -3,7 +3,7 @@
 import { copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream } from '../markdown/stream.js';
-import { marksOf, sourcesOf } from '../relay/citations.js';
+import { markersOf, sourcesOf } from '../relay/citations.js';
 import { isOpen, notesOf } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
@@ -131,7 +131,7 @@ function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
-    part = { stream: new MarkdownStream(text), shown: 0, due: 0, marks: [], cited: 0, next: 0 };
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0 };
     view.messages.set(message, part);
     view.body.append(text);
   }
@@ -140,12 +140,12 @@ function showText(view, turn, message, elapsed, now) {
   if (!ended && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
-  if (part.cited !== cited) part.marks = marksOf(message, turn.messages.flatMap(({ citations }) => citations));
+  if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
-  if (ended) part.stream.finish(message.text, part.marks);
-  else part.stream.grow(message.text.slice(0, part.shown), part.marks);
+  if (ended) part.stream.finish(message.text, part.markers);
+  else part.stream.grow(message.text.slice(0, part.shown), part.markers);
   const took = performance.now() - before;
   part.next = took > SLOW_MS ? now + took * 8 : 0;
   view.grown = now;

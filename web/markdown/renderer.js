@@ -6,7 +6,7 @@ import { TextFlow } from '../lib/text-flow.js';
 import { listOf } from './long-list.js';
 import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
 
-/** @import { Links, Mark } from '../types.d.ts' */
+/** @import { CitationMarker, Links } from '../types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
 
 /** Deeper quotes and lists are shown as they were typed: nobody reads them, and each level is lexed again. */
@@ -104,20 +104,20 @@ export function outline(source) {
   return { blocks, links: lexer.tokens.links };
 }
 
-/** Makes the elements for tokens, and puts marks where they belong. */
+/** Makes the elements for tokens, and puts markers where they belong. */
 export class Renderer {
   #source;
-  #marks;
+  #markers;
   #cursor;
 
   /**
    * @param {string} source that the tokens were read from
-   * @param {Mark[]} [marks] in the order of their places
+   * @param {CitationMarker[]} [markers] in the order of their places
    * @param {number} [from] where in the source the tokens begin
    */
-  constructor(source, marks = [], from = 0) {
+  constructor(source, markers = [], from = 0) {
     this.#source = source;
-    this.#marks = marks.filter(({ at }) => at > from);
+    this.#markers = markers.filter(({ at }) => at > from);
     this.#cursor = from;
   }
 
@@ -217,7 +217,7 @@ export class Renderer {
 
   /** @param {HTMLElement} parent @param {Token} token */
   #span(parent, token) {
-    const start = this.#marks.length > 0 ? this.#source.indexOf(token.raw, this.#cursor) : -1;
+    const start = this.#markers.length > 0 ? this.#source.indexOf(token.raw, this.#cursor) : -1;
     switch (token.type) {
       case 'strong':
       case 'em':
@@ -274,7 +274,7 @@ export class Renderer {
   }
 
   /**
-   * Adds text, and the marks that fall into it. Lines are found one by one: inside quotes and lists, what
+   * Adds text, and the markers that fall into it. Lines are found one by one: inside quotes and lists, what
    * stands before them in the source is no part of the token.
    *
    * @template {HTMLElement} Parent
@@ -289,14 +289,14 @@ export class Renderer {
       parent.append(flow);
       return parent;
     }
-    if (this.#marks.length === 0) return addText(parent, shown);
+    if (this.#markers.length === 0) return addText(parent, shown);
     const lines = raw === shown ? raw.split('\n') : [raw];
     for (const [index, line] of lines.entries()) {
       if (index > 0) addText(parent, '\n');
       const start = this.#source.indexOf(line, this.#cursor);
       let done = 0;
       if (start !== -1) this.#cursor = start + line.length;
-      for (let at; start !== -1 && raw === shown && (at = this.#marks[0]?.at) !== undefined && at <= this.#cursor; ) {
+      for (let at; start !== -1 && raw === shown && (at = this.#markers[0]?.at) !== undefined && at <= this.#cursor; ) {
         addText(parent, line.slice(done, Math.max(at - start, done)));
         done = Math.max(at - start, done);
         this.#place(parent, at);
@@ -306,10 +306,10 @@ export class Renderer {
     return parent;
   }
 
-  /** Puts the marks up to a place of the source. @param {HTMLElement} parent @param {number} end */
+  /** Puts the markers up to a place of the source. @param {HTMLElement} parent @param {number} end */
   #place(parent, end) {
-    while ((this.#marks[0]?.at ?? Infinity) <= end) {
-      for (const number of this.#marks.shift()?.numbers ?? []) {
+    while ((this.#markers[0]?.at ?? Infinity) <= end) {
+      for (const number of this.#markers.shift()?.numbers ?? []) {
         const button = element('button', 'mark', String(number));
         button.type = 'button';
         button.dataset.source = String(number);

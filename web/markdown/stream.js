@@ -7,7 +7,7 @@ import { itemsOf, PART, setItems } from './long-list.js';
 import { morph, reconcile } from './morph.js';
 import { outline, read, Renderer } from './renderer.js';
 
-/** @import { Links, Mark } from '../types.d.ts' */
+/** @import { CitationMarker, Links } from '../types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
 
 /** @typedef {{body: number, shown: number, marker: string, flow: TextFlow}} Fence */
@@ -32,8 +32,8 @@ export class MarkdownStream {
   #whole = -1;
   /** An open block of code at the end. @type {Fence | undefined} */
   #fence;
-  /** @type {Mark[]} */
-  #marks = [];
+  /** @type {CitationMarker[]} */
+  #markers = [];
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -45,19 +45,19 @@ export class MarkdownStream {
    * Shows more of a text that only grows, without markup that is half typed.
    *
    * @param {string} text
-   * @param {Mark[]} [marks]
+   * @param {CitationMarker[]} [markers]
    * @returns {void}
    */
-  grow(text, marks = []) {
+  grow(text, markers = []) {
     const source = unixLines(text);
-    if (marks.length !== this.#marks.length) this.#remark(source, marks);
+    if (markers.length !== this.#markers.length) this.#addMarkers(source, markers);
     if (this.#fence !== undefined && this.#feed(source)) return;
     const tail = closeOpenMarkup(source.slice(this.#base));
     const tokens = read(tail, this.#links);
     if (this.#list !== undefined && !continues(tokens[0], this.#list)) {
       this.#whole = this.#base = this.#list.from;
       this.#list = undefined;
-      return this.grow(text, marks);
+      return this.grow(text, markers);
     }
     this.#freeze(tokens, source);
   }
@@ -66,11 +66,11 @@ export class MarkdownStream {
    * Shows the whole text, exactly as if it had come at once.
    *
    * @param {string} text
-   * @param {Mark[]} [marks]
+   * @param {CitationMarker[]} [markers]
    */
-  finish(text, marks = []) {
+  finish(text, markers = []) {
     const source = unixLines(text);
-    if (marks.length !== this.#marks.length) this.#remark(source, marks);
+    if (markers.length !== this.#markers.length) this.#addMarkers(source, markers);
     const { blocks, links } = outline(source);
     const known = Object.keys(links).length;
     let at = 0;
@@ -80,9 +80,9 @@ export class MarkdownStream {
       const frozen = this.#frozen[index];
       const linked = (/** @type {number | undefined} */ links) => links === known || !token.raw.includes('[');
       if (frozen?.raw === token.raw && frozen.loose === isLoose(token) && linked(frozen.links)) return frozen.node;
-      const renderer = new Renderer(source, marks, from);
+      const renderer = new Renderer(source, markers, from);
       const list = this.#list;
-      if (list?.from === from && marks.length === 0 && !list.loose && !isLoose(token) && linked(this.#known)) {
+      if (list?.from === from && markers.length === 0 && !list.loose && !isLoose(token) && linked(this.#known)) {
         // Its complete items stay as they are.
         const [rest, ...others] = read(source.slice(this.#base, at), links);
         if (others.length === 0 && continues(rest, list)) return this.#continue(/** @type {Tokens.List} */ (rest), renderer);
@@ -107,21 +107,21 @@ export class MarkdownStream {
     return Object.keys(this.#links).length;
   }
 
-  /** Shows the marks of complete blocks, too. @param {string} source @param {Mark[]} marks */
-  #remark(source, marks) {
-    const fresh = marks.slice(this.#marks.length);
-    this.#marks = marks;
+  /** Shows the markers of complete blocks, too. @param {string} source @param {CitationMarker[]} markers */
+  #addMarkers(source, markers) {
+    const fresh = markers.slice(this.#markers.length);
+    this.#markers = markers;
     let at = 0;
     for (const block of this.#frozen) {
       const end = at + block.raw.length;
-      if (fresh.some((mark) => mark.at > at && mark.at <= end) && block.node !== undefined) {
-        const renderer = new Renderer(source, marks, at);
+      if (fresh.some((marker) => marker.at > at && marker.at <= end) && block.node !== undefined) {
+        const renderer = new Renderer(source, markers, at);
         const [made] = read(block.raw, this.#links).map((token) => renderer.block(token));
         if (made) morph(block.node, made);
       }
       at = end;
     }
-    if (this.#list !== undefined && fresh.some((mark) => mark.at <= this.#base)) {
+    if (this.#list !== undefined && fresh.some((marker) => marker.at <= this.#base)) {
       this.#base = this.#list.from;
       this.#list = undefined;
     }
@@ -132,7 +132,7 @@ export class MarkdownStream {
     const last = tokens.findLastIndex(({ type }) => type !== 'space');
     const fence = openFence(tokens[last]);
     const decided = last > 0 && (tokens[last]?.raw.includes('\n') ?? false);
-    const renderer = new Renderer(source, this.#marks, this.#base);
+    const renderer = new Renderer(source, this.#markers, this.#base);
     const nodes = tokens.map((token, index) => (index === 0 && this.#list ? this.#continue(/** @type {Tokens.List} */ (token), renderer) : renderer.block(token)));
     reconcile(this.#part, this.#child, nodes.filter((node) => node !== undefined));
     if (decided) for (const token of tokens.slice(0, last)) this.#keep(token, source);

@@ -2,7 +2,7 @@
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
 
-/** @import { Mark, Message, Source } from '../types.d.ts' */
+/** @import { CitationMarker, Message, Source } from '../types.d.ts' */
 
 /** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
 const PLACES = [
@@ -49,15 +49,15 @@ function sourceOf(reference) {
  *
  * @param {Message} message
  * @param {unknown[]} all citations of the turn, which number the sources
- * @returns {Mark[]} in the order of their places
+ * @returns {CitationMarker[]} in the order of their places
  */
-export function marksOf({ text, citations }, all) {
+export function markersOf({ text, citations }, all) {
   const keys = [...sourcesByKey(all).keys()];
-  const marks = citations.map((citation) => {
+  const markers = citations.map((citation) => {
     const numbers = getList(citation, 'retrievedReferences').map((reference) => keys.indexOf(sourceOf(reference).key) + 1);
     return { at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')), numbers: [...new Set(numbers)] };
   });
-  return marks.sort((one, other) => one.at - other.at);
+  return markers.sort((one, other) => one.at - other.at);
 }
 
 /**

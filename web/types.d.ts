@@ -210,7 +210,7 @@ export type Kind =
   | 'unknown';
 
 /** What one trace event says. */
-export interface Finding {
+export interface TraceInfo {
   kind: Kind;
   /** One line. */
   name: string;

@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { sourcesOf } from '../../web/relay/citations.js';
 import { counted, duration, oneLine } from '../../web/lib/format.js';
 import { sectionsOf } from '../../web/trace/detail.js';
-import { findingOf } from '../../web/trace/event.js';
+import { traceInfoOf } from '../../web/trace/event.js';
 import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
 import { matches } from '../../web/trace/search.js';
 import { TraceTree } from '../../web/trace/tree.js';
@@ -41,7 +41,7 @@ const invocation = (input, part, at) => orchestration({ invocationInput: input }
 /** @param {object} seen @param {object} [part] @param {number} [at] */
 const observation = (seen, part, at) => orchestration({ observation: seen }, part, at);
 /** @param {AgentEvent} one */
-const finding = ({ source, event }) => findingOf(source, event);
+const infoOf = ({ source, event }) => traceInfoOf(source, event);
 
 /** A tree in words: `kind name status (children)`. @param {Step[]} steps @returns {string[]} */
 const outline = (steps, indent = '') => steps.flatMap(({ kind, name, status, children }) => [`${indent}${kind}: ${name.slice(0, 30).trim()} ${status}`, ...outline(children, `${indent}  `)]);
@@ -127,7 +127,7 @@ describe('an event', () => {
   ];
   for (const [name, one, [kind, title]] of table) {
     test(name, () => {
-      const found = finding(one);
+      const found = infoOf(one);
       assert.deepEqual([found.kind, found.name, found.status], [kind, title, undefined]);
     });
   }
@@ -143,7 +143,7 @@ describe('an event', () => {
       [observation({ codeInterpreterInvocationOutput: { executionOutput: 'half', executionTimeout: true } }), 'code', 'failed', 'The code took too long'],
     ];
     for (const [one, kind, status, reason] of failures) {
-      const found = finding(one);
+      const found = infoOf(one);
       assert.deepEqual([found.kind, found.status, found.reason], [kind, status, reason]);
     }
   });
@@ -157,7 +157,7 @@ describe('an event', () => {
   });
 
   test('has a name of one short line, however long the text', () => {
-    const { name } = finding(event({ customOrchestrationTrace: { event: { text: 'x\n'.repeat(1_000_000) } } }));
+    const { name } = infoOf(event({ customOrchestrationTrace: { event: { text: 'x\n'.repeat(1_000_000) } } }));
     assert.ok(name.length <= 161 && name.endsWith('…') && !name.includes('\n'));
   });
 });

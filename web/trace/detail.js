@@ -2,7 +2,7 @@
 
 import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';
-import { assessmentsOf, findingOf } from './event.js';
+import { assessmentsOf, traceInfoOf } from './event.js';
 
 /** @import { Step } from '../types.d.ts' */
 
@@ -18,7 +18,7 @@ import { assessmentsOf, findingOf } from './event.js';
  */
 export function sectionsOf(step) {
   const sections = step.events.flatMap(({ source, event }) => {
-    const { kind, body } = findingOf(source, event);
+    const { kind, body } = traceInfoOf(source, event);
     // What is not known is shown whole.
     return kind === 'unknown' ? [{ title: 'Event', text: pretty(event) }] : ofBody(body);
   });
@@ -97,7 +97,7 @@ function factsOf(step) {
     if (value !== undefined && value !== '') facts.set(name, typeof value === 'string' ? value : JSON.stringify(value));
   };
   for (const { source, event } of step.events) {
-    const { body } = findingOf(source, event);
+    const { body } = traceInfoOf(source, event);
     const part = get(event, 'trace');
     for (const [name, key] of /** @type {const} */ ([
       ['Model', 'foundationModel'],

@@ -4,14 +4,14 @@
 import { oneLine } from '../lib/format.js';
 import { get, getList, getNumber, getString } from '../lib/json.js';
 
-/** @import { Finding, Kind } from '../types.d.ts' */
+/** @import { TraceInfo, Kind } from '../types.d.ts' */
 
 /**
  * @param {string} source
  * @param {unknown} event
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
-export function findingOf(source, event) {
+export function traceInfoOf(source, event) {
   const part = get(event, 'trace');
   if (source !== 'bedrock-agent' || part === undefined) return unknown(source === 'bedrock-agent' ? '' : source, event);
   // The event is a TracePart, and its own `trace` holds the one step: event.trace.trace.orchestrationTrace.
@@ -39,7 +39,7 @@ export function findingOf(source, event) {
 /**
  * @param {Kind} kind
  * @param {unknown} inner
- * @returns {Finding | undefined}
+ * @returns {TraceInfo | undefined}
  */
 function modelCall(kind, inner) {
   const input = get(inner, 'modelInvocationInput');
@@ -55,7 +55,7 @@ function modelCall(kind, inner) {
 
 /**
  * @param {unknown} inner
- * @returns {Finding | undefined}
+ * @returns {TraceInfo | undefined}
  */
 function orchestration(inner) {
   const rationale = get(inner, 'rationale');
@@ -70,7 +70,7 @@ function orchestration(inner) {
  * What the agent is about to do.
  *
  * @param {unknown} input
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function invocation(input) {
   const lookup = get(input, 'knowledgeBaseLookupInput');
@@ -97,7 +97,7 @@ function invocation(input) {
  * What came back.
  *
  * @param {unknown} seen
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function observation(seen) {
   const lookup = get(seen, 'knowledgeBaseLookupOutput');
@@ -120,7 +120,7 @@ function observation(seen) {
 
 /**
  * @param {unknown} body
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function collaborator(body) {
   return { kind: 'collaborator', name: getString(body, 'agentCollaboratorName') ?? 'Collaborator', body };
@@ -128,7 +128,7 @@ function collaborator(body) {
 
 /**
  * @param {unknown} body
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function guardrail(body) {
   if (getString(body, 'action') !== 'INTERVENED') return { kind: 'guardrail', name: 'Nothing to object to', body };
@@ -169,7 +169,7 @@ export function assessmentsOf(trace) {
 
 /**
  * @param {unknown} body
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function failure(body) {
   const code = getNumber(body, 'failureCode') ?? getString(body, 'failureCode');
@@ -180,7 +180,7 @@ function failure(body) {
 /**
  * @param {string} name
  * @param {unknown} body
- * @returns {Finding}
+ * @returns {TraceInfo}
  */
 function unknown(name, body) {
   const keys = typeof body === 'object' && body !== null ? Object.keys(body).join(', ') : '';

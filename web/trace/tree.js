@@ -2,9 +2,9 @@
 // DOM and no clock; all times handed out are milliseconds since the prompt was sent.
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
-import { findingOf } from './event.js';
+import { traceInfoOf } from './event.js';
 
-/** @import { AgentEvent, Finding, Kind, Step, StepStatus } from '../types.d.ts' */
+/** @import { AgentEvent, TraceInfo, Kind, Step, StepStatus } from '../types.d.ts' */
 
 /**
  * One agent's steps.
@@ -54,34 +54,34 @@ export class TraceTree {
    * @returns {Step[]} what is new or changed, parents first
    */
   add(event) {
-    const finding = findingOf(event.source, event.event);
+    const info = traceInfoOf(event.source, event.event);
     const part = event.source === 'bedrock-agent' ? get(event.event, 'trace') : undefined;
-    const metadata = get(finding.body, 'metadata');
+    const metadata = get(info.body, 'metadata');
     const moment = this.#moment(event, part, metadata);
     /** @type {Step[]} */
     const changed = [];
     const scope = this.#scopeOf(part, moment, changed);
-    const traceId = getString(finding.body, 'traceId') ?? traceIdAbove(part);
+    const traceId = getString(info.body, 'traceId') ?? traceIdAbove(part);
 
-    let step = finding.output === true ? take(scope, finding, traceId) : undefined;
+    let step = info.output === true ? take(scope, info, traceId) : undefined;
     const paired = step !== undefined;
     if (step === undefined) {
-      step = this.#begin(scope, finding, moment);
-      if (finding.phase !== undefined && finding.output !== true) {
-        scope.waiting.push({ phase: finding.phase, traceId, step });
+      step = this.#begin(scope, info, moment);
+      if (info.phase !== undefined && info.output !== true) {
+        scope.waiting.push({ phase: info.phase, traceId, step });
       }
-      if (finding.kind === 'collaborator') enter(scope, step, getString(finding.body, 'agentCollaboratorAliasArn'));
+      if (info.kind === 'collaborator') enter(scope, step, getString(info.body, 'agentCollaboratorAliasArn'));
     }
     step.events.push(event);
-    if (finding.phase === undefined || finding.output === true) {
-      this.#finish(step, finding, metadata, moment, paired);
+    if (info.phase === undefined || info.output === true) {
+      this.#finish(step, info, metadata, moment, paired);
     }
     changed.push(step);
 
     // What fails is the step with the same trace id that has not come to its end.
-    if (finding.kind === 'failure') {
+    if (info.kind === 'failure') {
       for (const { step: open } of scope.waiting.filter((one) => one.traceId === traceId)) {
-        this.#close(open, 'failed', moment, finding.reason);
+        this.#close(open, 'failed', moment, info.reason);
         changed.push(open);
       }
     }
@@ -104,7 +104,7 @@ export class TraceTree {
 
   /**
    * @param {Scope} scope
-   * @param {Pick<Finding, 'kind' | 'name'>} finding
+   * @param {Pick<TraceInfo, 'kind' | 'name'>} info
    * @param {number} start
    * @returns {Step}
    */
@@ -136,17 +136,17 @@ export class TraceTree {
 
   /**
    * @param {Step} step
-   * @param {Finding} finding
+   * @param {TraceInfo} info
    * @param {unknown} metadata
    * @param {number} moment when the event was sent or arrived
    * @param {boolean} paired whether its first half came before
    */
-  #finish(step, finding, metadata, moment, paired) {
+  #finish(step, info, metadata, moment, paired) {
     const from = this.#sinceOrigin(get(metadata, 'startTime'));
     const to = this.#sinceOrigin(get(metadata, 'endTime'));
     const total = getNumber(metadata, 'totalTimeMs');
     const known = total ?? (from !== undefined && to !== undefined ? to - from : undefined);
-    this.#close(step, finding.status ?? 'done', to ?? moment, finding.reason);
+    this.#close(step, info.status ?? 'done', to ?? moment, info.reason);
     const end = step.end ?? moment;
     if (known !== undefined) step.start = from ?? end - known;
     step.estimated = known === undefined;
@@ -241,7 +241,7 @@ const MODELS = new Set(/** @type {const} */ (['pre-processing', 'routing', 'mode
  * The first half of a step, which is waiting no more.
  *
  * @param {Scope} scope
- * @param {Finding} finding
+ * @param {TraceInfo} info
  * @param {string | undefined} traceId
  */
 function take(scope, { phase, kind, name }, traceId) {

@@ -1,7 +1,7 @@
-// The shapes that modules of the page hand to one another. For editors and `tsc`; browsers never load it.
+// The shapes that the folders of the page hand to one another; others stand beside their use. For editors and
+// `tsc`: browsers never load it.
 
 import type { Fragments } from './relay/fragments.js';
-import type { MarkdownStream } from './markdown/stream.js';
 
 /** The page's settings. */
 export interface Config {
@@ -24,26 +24,6 @@ export interface Config {
  * once the tab is looked at, so that a forgotten tab does not reconnect after each idle time-out.
  */
 export type ConnectionState = 'connecting' | 'open' | 'waiting' | 'asleep';
-
-/** Who hears of a connection. */
-export interface Listener {
-  /** With the failed attempts in a row. */
-  stateChanged(state: ConnectionState, failures: number): void;
-  received(text: string): void;
-  /** An open connection, with its close code. */
-  closed(code: number): void;
-  /** A handshake, with the failures in a row. */
-  failed(failures: number): void;
-}
-
-/** What a connection needs of the browser; tests hand in their own. */
-export interface Environment {
-  WebSocket: new (url: string, protocols: string[]) => WebSocket;
-  /** Whether nobody looks at the page. */
-  hidden(): boolean;
-  /** From 0 up to, not including, 1. */
-  random(): number;
-}
 
 /**
  * How far a turn is: sent but not yet heard of, running, or over in one of four ways. `interrupted`
@@ -160,131 +140,8 @@ export interface Turn {
   fragments: Fragments;
 }
 
-/**
- * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
- * duplicate, or a late frame of a run that is over).
- */
-export interface Change {
-  turn?: Turn;
-  problem?: string;
-}
-
-/** How long the browser remembers: as long as the tab, reloads included, or for all tabs and visits. */
-export type Span = 'tab' | 'local';
-
-/** What a user can do with a turn. */
-export interface TurnActions {
-  retry(turn: Turn): void;
-  answer(turn: Turn, answers: ToolAnswer[]): boolean;
-}
-
 /** A reference at a place of the source text: the numbers of the sources that what stands before rests on. */
 export interface CitationMarker {
   at: number;
   numbers: number[];
-}
-
-/** Link definitions by their label, as marked keeps them. */
-export type Links = Record<string, { href: string; title: string | null }>;
-
-/** What the trace viewer needs to know of a turn. */
-export type Trace = Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>;
-
-/** The kinds of steps. */
-export type Kind =
-  | 'pre-processing'
-  | 'routing'
-  | 'rationale'
-  | 'model'
-  | 'knowledge-base'
-  | 'action-group'
-  | 'return-control'
-  | 'code'
-  | 'collaborator'
-  | 'guardrail'
-  | 'reprompt'
-  | 'post-processing'
-  | 'answer'
-  | 'custom'
-  | 'failure'
-  | 'unknown';
-
-/** What one trace event says. */
-export interface TraceInfo {
-  kind: Kind;
-  /** One line. */
-  name: string;
-  /** Which phase of a step begins or ends with this event; unset when the step has only this one. */
-  phase?: string;
-  /** Whether the phase ends with it. */
-  output?: boolean;
-  /** The innermost object. */
-  body: unknown;
-  status?: 'failed' | 'intervened';
-  /** Why, one line. */
-  reason?: string;
-}
-
-/** `unfinished` means that the turn was stopped or interrupted before the step's end was heard of. */
-export type StepStatus = 'running' | 'done' | 'failed' | 'intervened' | 'unfinished';
-
-/** What the agent did at one time: an input and its output are one step. */
-export interface Step {
-  /** Counts from 0 in the order of appearance. */
-  id: number;
-  kind: Kind;
-  /** One line. */
-  name: string;
-  status: StepStatus;
-  /** Why it failed, one line. */
-  reason: string | undefined;
-  start: number;
-  /** Undefined while it runs. */
-  end: number | undefined;
-  /** Undefined while it runs, and for what has none, such as a rationale. */
-  duration: number | undefined;
-  /** Whether the times come from when the events were sent or arrived. */
-  estimated: boolean;
-  tokens: { input: number; output: number } | undefined;
-  /** The collaborator's step that it belongs to. */
-  parent: Step | undefined;
-  children: Step[];
-  events: AgentEvent[];
-}
-
-/** One message of an answer, as far as it is shown. */
-export interface AnswerPart {
-  stream: MarkdownStream;
-  /** How much of its text, in UTF-16 units. */
-  shown: number;
-  /** How much is to be shown once it is drawn. */
-  due: number;
-  markers: CitationMarker[];
-  /** How many citations they stand for. */
-  cited: number;
-  /** When it may be drawn. */
-  next: number;
-}
-
-/** The elements of one turn, and how much of its state they show already. */
-export interface AnswerView {
-  answer: HTMLElement;
-  body: HTMLElement;
-  thinking: HTMLElement;
-  doing: HTMLElement;
-  notes: HTMLElement;
-  extras: HTMLElement;
-  files: HTMLElement;
-  foot: HTMLElement;
-  messages: Map<Message, AnswerPart>;
-  noted: string;
-  /** How many citations, files and calls are shown. */
-  extra: number;
-  /** How many events were looked at. */
-  events: number;
-  /** When it was. */
-  drawn: number;
-  /** When text came last. */
-  grown: number;
-  ended: boolean;
 }

@@ -13,7 +13,8 @@ import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
 import { matches } from '../../web/trace/search.js';
 import { TraceTree } from '../../web/trace/tree.js';
 
-/** @import { AgentEvent, Step } from '../../web/types.d.ts' */
+/** @import { Step } from '../../web/trace/tree.js' */
+/** @import { AgentEvent } from '../../web/types.d.ts' */
 
 /** @type {Record<string, {usage?: {inputTokens: number, outputTokens: number}, events: AgentEvent[]}>} */
 const RECORDED = JSON.parse(await readFile(new URL('fixtures/traces.json', import.meta.url), 'utf8'));

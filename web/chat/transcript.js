@@ -11,7 +11,41 @@ import { toolForm } from './tool-form.js';
 import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
-/** @import { AnswerView, Message, Turn, TurnActions } from '../types.d.ts' */
+/** @import { CitationMarker, Message, Turn } from '../types.d.ts' */
+/** @import { TurnActions } from './turn-foot.js' */
+
+/**
+ * One message of an answer, as far as it is shown.
+ *
+ * @typedef {object} AnswerPart
+ * @property {MarkdownStream} stream
+ * @property {number} shown how much of its text, in UTF-16 units
+ * @property {number} due how much is to be shown once it is drawn
+ * @property {CitationMarker[]} markers
+ * @property {number} cited how many citations they stand for
+ * @property {number} next when it may be drawn
+ */
+
+/**
+ * The elements of one turn, and how much of its state they show already.
+ *
+ * @typedef {object} AnswerView
+ * @property {HTMLElement} answer
+ * @property {HTMLElement} body
+ * @property {HTMLElement} thinking
+ * @property {HTMLElement} doing
+ * @property {HTMLElement} notes
+ * @property {HTMLElement} extras
+ * @property {HTMLElement} files
+ * @property {HTMLElement} foot
+ * @property {Map<Message, AnswerPart>} messages
+ * @property {string} noted
+ * @property {number} extra how many citations, files and calls are shown
+ * @property {number} events how many events were looked at
+ * @property {number} drawn when it was
+ * @property {number} grown when text came last
+ * @property {boolean} ended
+ */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
 const SILENCE_MS = 2_500;

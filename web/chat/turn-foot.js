@@ -4,7 +4,15 @@ import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { anchor } from '../markdown/renderer.js';
 
-/** @import { Failure, Source, Turn, TurnActions } from '../types.d.ts' */
+/** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
+
+/**
+ * What a user can do with a turn.
+ *
+ * @typedef {object} TurnActions
+ * @property {(turn: Turn) => void} retry
+ * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer false when they could not be sent
+ */
 
 /** @param {Source[]} sources */
 export function sourceList(sources) {

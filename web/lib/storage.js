@@ -1,6 +1,6 @@
 // What the browser remembers. Private windows may refuse storage; the page then remembers until reload.
 
-/** @import { Span } from '../types.d.ts' */
+/** How long the browser remembers: as long as the tab, reloads included, or for all tabs and visits. @typedef {'tab' | 'local'} Span */
 
 const PREFIX = 'agent-relay.';
 /** @type {Map<string, string>} */

@@ -6,8 +6,10 @@ import { TextFlow } from '../lib/text-flow.js';
 import { listOf } from './long-list.js';
 import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
 
-/** @import { CitationMarker, Links } from '../types.d.ts' */
+/** @import { CitationMarker } from '../types.d.ts' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
+
+/** Link definitions by their label, as marked keeps them. @typedef {Record<string, {href: string, title: string | null}>} Links */
 
 /** Deeper quotes and lists are shown as they were typed: nobody reads them, and each level is lexed again. */
 const MAX_DEPTH = 12;

@@ -7,7 +7,8 @@ import { itemsOf, PART, setItems } from './long-list.js';
 import { morph, reconcile } from './morph.js';
 import { outline, read, Renderer } from './renderer.js';
 
-/** @import { CitationMarker, Links } from '../types.d.ts' */
+/** @import { CitationMarker } from '../types.d.ts' */
+/** @import { Links } from './renderer.js' */
 /** @import { Token, Tokens } from './vendor/marked.esm.js' */
 
 /** @typedef {{body: number, shown: number, marker: string, flow: TextFlow}} Fence */

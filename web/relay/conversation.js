@@ -4,7 +4,14 @@
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
 
-/** @import { Change, Failure, Turn } from '../types.d.ts' */
+/** @import { Failure, Turn } from '../types.d.ts' */
+
+/**
+ * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
+ * duplicate, or a late frame of a run that is over).
+ *
+ * @typedef {{turn?: Turn, problem?: string}} Change
+ */
 
 /** The turns of one conversation. */
 export class Conversation {

@@ -1,7 +1,26 @@
 // The connection to the relay: one WebSocket at a time, opened again when it closes. What was sent is
 // never sent again: an agent's actions must not run twice.
 
-/** @import { ConnectionState, Listener, Environment } from '../types.d.ts' */
+/** @import { ConnectionState } from '../types.d.ts' */
+
+/**
+ * What is told of a connection.
+ *
+ * @typedef {object} Listener
+ * @property {(state: ConnectionState, failures: number) => void} stateChanged with the failed attempts in a row
+ * @property {(text: string) => void} received
+ * @property {(code: number) => void} closed an open connection, with its close code
+ * @property {(failures: number) => void} failed a handshake, with the failures in a row
+ */
+
+/**
+ * What a connection needs of the browser; tests hand in their own.
+ *
+ * @typedef {object} Environment
+ * @property {new (url: string, protocols: string[]) => WebSocket} WebSocket
+ * @property {() => boolean} hidden whether the tab is not visible
+ * @property {() => number} random from 0 up to, not including, 1
+ */
 
 const HANDSHAKE_MS = 15_000;
 /** After this long a connection is stable, and the waits start over. */

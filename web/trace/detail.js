@@ -4,7 +4,7 @@ import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, traceInfoOf } from './event.js';
 
-/** @import { Step } from '../types.d.ts' */
+/** @import { Step } from './tree.js' */
 
 /**
  * Text as it is, or rows of names and values.

@@ -4,7 +4,25 @@
 import { oneLine } from '../lib/format.js';
 import { get, getList, getNumber, getString } from '../lib/json.js';
 
-/** @import { TraceInfo, Kind } from '../types.d.ts' */
+/**
+ * The kinds of steps.
+ *
+ * @typedef {'pre-processing' | 'routing' | 'rationale' | 'model' | 'knowledge-base' | 'action-group' | 'return-control'
+ *   | 'code' | 'collaborator' | 'guardrail' | 'reprompt' | 'post-processing' | 'answer' | 'custom' | 'failure' | 'unknown'} Kind
+ */
+
+/**
+ * What one trace event says.
+ *
+ * @typedef {object} TraceInfo
+ * @property {Kind} kind
+ * @property {string} name one line
+ * @property {string} [phase] which phase of a step begins or ends with this event; unset when the step has only this one
+ * @property {boolean} [output] whether the phase ends with it
+ * @property {unknown} body the innermost object
+ * @property {'failed' | 'intervened'} [status]
+ * @property {string} [reason] why, one line
+ */
 
 /**
  * @param {string} source

@@ -2,7 +2,9 @@
 
 import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 
-/** @import { AgentEvent, Status, Trace } from '../types.d.ts' */
+/** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
+
+/** What the trace viewer needs to know of a turn. @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>} Trace */
 
 /** Larger files are not opened: reading them would take the tab down. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;

@@ -7,7 +7,8 @@ import { sectionsOf } from './detail.js';
 import { inSlices } from './slices.js';
 
 /** @import { Section } from './detail.js' */
-/** @import { Kind, Step, StepStatus } from '../types.d.ts' */
+/** @import { Kind } from './event.js' */
+/** @import { Step, StepStatus } from './tree.js' */
 
 /** What each kind is called. @type {Record<Kind, string>} */
 export const KINDS = {

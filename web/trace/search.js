@@ -1,6 +1,6 @@
 // Looking for words in a step. No DOM.
 
-/** @import { Step } from '../types.d.ts' */
+/** @import { Step } from './tree.js' */
 
 /**
  * Whether a step has these words in its name, its kind, or anywhere in its events.

@@ -10,8 +10,9 @@ import { matches } from './search.js';
 import { inSlices } from './slices.js';
 import { TraceView } from './view.js';
 
+/** @import { Kind } from './event.js' */
+/** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
-/** @import { Kind, Trace } from '../types.d.ts' */
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;

@@ -4,7 +4,33 @@
 import { get, getList, getNumber, getString } from '../lib/json.js';
 import { traceInfoOf } from './event.js';
 
-/** @import { AgentEvent, TraceInfo, Kind, Step, StepStatus } from '../types.d.ts' */
+/** @import { AgentEvent } from '../types.d.ts' */
+/** @import { Kind, TraceInfo } from './event.js' */
+
+/**
+ * `unfinished` means that the turn was stopped or interrupted before the step's end arrived.
+ *
+ * @typedef {'running' | 'done' | 'failed' | 'intervened' | 'unfinished'} StepStatus
+ */
+
+/**
+ * What the agent did at one time: an input and its output are one step.
+ *
+ * @typedef {object} Step
+ * @property {number} id counts from 0 in the order of appearance
+ * @property {Kind} kind
+ * @property {string} name one line
+ * @property {StepStatus} status
+ * @property {string | undefined} reason why it failed, one line
+ * @property {number} start
+ * @property {number | undefined} end undefined while it runs
+ * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
+ * @property {boolean} estimated whether the times come from when the events were sent or arrived
+ * @property {{input: number, output: number} | undefined} tokens
+ * @property {Step | undefined} parent the collaborator's step that it belongs to
+ * @property {Step[]} children
+ * @property {AgentEvent[]} events
+ */
 
 /**
  * One agent's steps.

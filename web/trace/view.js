@@ -5,7 +5,8 @@ import { Row } from './row.js';
 import { inSlices } from './slices.js';
 import { TraceTree } from './tree.js';
 
-/** @import { Step, Trace } from '../types.d.ts' */
+/** @import { Trace } from './file.js' */
+/** @import { Step } from './tree.js' */
 
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;

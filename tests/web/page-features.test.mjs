@@ -9,7 +9,7 @@ import { markersOf } from '../../web/relay/citations.js';
 import { reveal } from '../../web/chat/typewriter.js';
 import { loadTurns, saveTurns } from '../../web/chat/history.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
-import { PATIENCE_MS } from './support/browser.mjs';
+import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -94,7 +94,7 @@ describe('an answer that is being written', () => {
       const before = freed();
       await act(page);
       assert.match(await answer(page), /^1 2 3/);
-      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       assert.equal(await page.getByText('Stopped.', { exact: true }).first().isVisible(), true);
       assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
       await connected(page);

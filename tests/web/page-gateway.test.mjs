@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { PATIENCE_MS } from './support/browser.mjs';
+import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -112,7 +112,7 @@ describe('a function that is busy', () => {
     const page = await open();
     freeze();
     await send(first, '/tokens 5 200');
-    while (!output().includes('$default')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    while (!output().includes('$default')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await send(page, '/tokens 6 200');
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',

@@ -11,7 +11,7 @@ import { useChat } from './support/chat.mjs';
 
 const LENGTH = 64 * 1024;
 /** How much more the last quarter may cost than the first: a block more or less that falls into it. */
-const MOST = 1.25;
+const MAX_GROWTH = 1.25;
 /** How many elements may stand in one. */
 const MOST_SIBLINGS = 100;
 /** How many rows of a trace may be made for one picture. */
@@ -107,7 +107,7 @@ describe('in Chromium', () => {
   /** @param {Cost[]} costs @param {keyof Cost} what */
   const assertLevel = (costs, what) => {
     const [first = 0, ...others] = costs.map((cost) => cost[what]);
-    assert.ok(others.every((cost) => cost <= first * MOST), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
+    assert.ok(others.every((cost) => cost <= first * MAX_GROWTH), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
   };
 
   const texts = {

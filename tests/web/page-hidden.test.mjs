@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { launchTabs, PATIENCE_MS, visit } from './support/browser.mjs';
+import { launchTabs, TIMEOUT_MS, visit } from './support/browser.mjs';
 import { answer, connected, send } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 import { startLocal } from './support/local.mjs';
@@ -25,7 +25,7 @@ after(async () => {
 
 /** Waits in a page that draws no pictures. @param {Page} page @param {string} expression */
 async function until(page, expression) {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   while (!(await page.evaluate(expression))) await setTimeout(50, undefined, { signal });
 }
 

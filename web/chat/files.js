@@ -7,7 +7,7 @@ import { size } from '../lib/format.js';
 
 /** What a browser decodes without running anything. */
 const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;
-const LARGEST_PREVIEW = 6 * 1024 * 1024;
+const MAX_PREVIEW_BYTES = 6 * 1024 * 1024;
 /** A download reads its address some time after the click. */
 const REVOKE_MS = 60_000;
 
@@ -24,7 +24,7 @@ export function fileCard(file) {
   save.setAttribute('aria-label', `Download ${name}`);
   save.disabled = file.bytes === '';
   const item = element('li', 'file', element('span', 'file-name', name), about, save);
-  const picture = IMAGES.test(file.type) && length > 0 && length <= LARGEST_PREVIEW ? decode(file.bytes) : undefined;
+  const picture = IMAGES.test(file.type) && length > 0 && length <= MAX_PREVIEW_BYTES ? decode(file.bytes) : undefined;
   if (picture) {
     const image = element('img', 'preview');
     image.alt = name;

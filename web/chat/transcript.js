@@ -50,7 +50,7 @@ import { reveal } from './typewriter.js';
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
 const SILENCE_MS = 2_500;
 /** A longer gap between two pictures does not count: the text that came meanwhile is no backlog. */
-const LONGEST_STEP_MS = 50;
+const MAX_STEP_MS = 50;
 /** Drawing that takes longer than this is done less often, so that the page stays quick. */
 const SLOW_MS = 8;
 
@@ -87,7 +87,7 @@ export class Transcript {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
     const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
     const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
-    const elapsed = Math.min(now - view.drawn, LONGEST_STEP_MS);
+    const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
     view.drawn = now;
     let complete = true;
     for (const message of turn.messages) {

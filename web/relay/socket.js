@@ -26,7 +26,7 @@ const HANDSHAKE_MS = 15_000;
 /** After this long a connection is stable, and the waits start over. */
 const STABLE_MS = 10_000;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 
 /** Keeps a WebSocket connected. */
 export class Connection {
@@ -113,7 +113,7 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket = undefined;
     const wasOpen = this.#state === 'open';
-    const wait = this.#environment.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
+    const wait = this.#environment.random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#retry(), wait);
     this.#enter('waiting');

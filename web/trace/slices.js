@@ -6,7 +6,7 @@ const SLICE_MS = 8;
  * How many pieces it has at first and at most: what they change must be laid out as well, which takes
  * longer. Slices grow while every picture is in time, and shrink when one is late.
  */
-const [FIRST, MOST, MORE] = [12, 24, 4];
+const [FIRST_LENGTH, MAX_LENGTH, LENGTH_STEP] = [12, 24, 4];
 /** A picture later than this is late, in milliseconds: one was missed at 60 Hz. */
 const LATE_MS = 25;
 
@@ -20,11 +20,11 @@ const LATE_MS = 25;
  */
 export function inSlices(piece, after = () => {}) {
   let stopped = false;
-  let length = FIRST;
+  let length = FIRST_LENGTH;
   let begun = performance.now();
   const next = () => {
     const late = performance.now() - begun > LATE_MS;
-    length = late ? Math.max(length / 2, MORE) : Math.min(length + MORE, MOST);
+    length = late ? Math.max(length / 2, LENGTH_STEP) : Math.min(length + LENGTH_STEP, MAX_LENGTH);
     slice();
   };
   const slice = () => {

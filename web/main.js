@@ -200,7 +200,7 @@ function run(config) {
   connect();
 }
 
-/** What the reader decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
+/** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
 function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
     const name = calls.find((call) => call.id === id)?.name ?? 'the action';
@@ -268,7 +268,7 @@ function hideBanner() {
   bannerText.textContent = '';
 }
 
-/** What a screen reader says of the end of a turn. @param {Turn} turn */
+/** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
   if (turn.failure !== undefined) return 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';

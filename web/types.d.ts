@@ -7,11 +7,11 @@ import type { Fragments } from './relay/fragments.js';
 export interface Config {
   /** The WebSocket address of the relay. */
   endpoint: string;
-  /** How a reader is let in. */
+  /** What a connection needs: nothing, an access code, or a token. */
   access: 'open' | 'code' | 'oidc';
-  /** Whose tokens are taken, with `oidc`. */
+  /** Who issues the tokens, with `oidc`. */
   issuer?: string | undefined;
-  /** Whom they must be made out for, with `oidc`. */
+  /** The audience that they must name, with `oidc`. */
   audience?: string | undefined;
   /** Whether the relay hands out traces. */
   allowTrace: boolean;
@@ -26,9 +26,9 @@ export interface Config {
 export type ConnectionState = 'connecting' | 'open' | 'waiting' | 'asleep';
 
 /**
- * How far a turn is: sent but not yet heard of, running, or over in one of four ways. `interrupted`
+ * How far a turn is: sent without a frame yet, running, or over in one of four ways. `interrupted`
  * means that the connection closed first: whether the agent finished is not known. `stopped` is the
- * reader's doing.
+ * user's doing.
  */
 export type Status = 'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped';
 
@@ -53,7 +53,7 @@ export interface AgentEvent {
 
 /** Why a turn ended without success. */
 export interface Failure {
-  /** A sentence for the reader. */
+  /** A sentence for the user. */
   message: string;
   /** Stable, for machines and support. */
   code: string;
@@ -72,13 +72,13 @@ export interface AgentFile {
   bytes: string;
 }
 
-/** An action that the agent hands to the reader. */
+/** An action that the agent hands to the user. */
 export interface ToolCall {
   id: string;
   name: string;
   /** JSON. */
   arguments: string;
-  /** Whether the reader has to confirm it. */
+  /** Whether the user has to confirm it. */
   asks: boolean;
   /** Whether its result is wanted; of an action that is to be confirmed, only then. */
   returns: boolean;
@@ -117,7 +117,7 @@ export interface Turn {
   events: AgentEvent[];
   files: AgentFile[];
   calls: ToolCall[];
-  /** Whether the reader answered the calls. */
+  /** Whether the user answered the calls. */
   answered: boolean;
   /** Whether a guardrail did. */
   intervened: boolean;

@@ -1,4 +1,4 @@
-// How a reader is let in, by what a person sees and does: the code, the token, and what is said of a refusal.
+// Access by code and by token, as a user sees it, and the message after a refusal.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -28,7 +28,7 @@ async function enter(page, code) {
 describe('where a code is asked for', () => {
   const { load, output } = useChat('--access-code', CODE);
 
-  test('the right one opens, and lasts as long as the tab', async () => {
+  test('the right code connects, and is kept as long as the tab', async () => {
     const page = await load();
     await question(page).waitFor();
     assert.equal(await question(page).getByLabel('Access code').evaluate((field) => field === document.activeElement), true);
@@ -48,7 +48,7 @@ describe('where a code is asked for', () => {
     assert.equal(output().includes('horse') || output().includes('Y29ycmVjdC'), output().includes('Try '), 'only the line for wscat has the code');
   });
 
-  test('a wrong one is refused in words, and can be mended', async () => {
+  test('a wrong code is refused with a message, and can be corrected', async () => {
     const page = await load({ expected: REFUSED });
     await enter(page, 'open sesame');
     await question(page).getByRole('alert').filter({ hasText: 'You were not let in. Is the access code right?' }).waitFor();
@@ -62,7 +62,7 @@ describe('where a code is asked for', () => {
     assert.equal(await question(page).isVisible(), false);
   });
 
-  test('a relay that is gone is no refusal', async () => {
+  test('a relay that cannot be reached is not taken for a refusal', async () => {
     const local = await startLocal('--access-code', CODE);
     const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
     const page = await load({ address: `${local.page}/`, socket: local.page, expected: /failed|ERR_CONNECTION_REFUSED/, prepare });
@@ -73,7 +73,7 @@ describe('where a code is asked for', () => {
     assert.equal(await question(page).isVisible(), false);
   });
 
-  test('who leaves the question is told why nothing happens, and can have it back', async () => {
+  test('closing the dialog shows why nothing is connected, and a way to open it again', async () => {
     const page = await load();
     await question(page).waitFor();
     await page.keyboard.press('Escape');
@@ -98,7 +98,7 @@ describe('where a code is asked for', () => {
 describe('where a token is asked for', () => {
   const { load } = useChat('--oidc-issuer', 'http://127.0.0.1:9', '--oidc-audience', 'this-chat');
 
-  test('the question says whose and for whom, and a refusal names the token', async () => {
+  test('the dialog names issuer and audience, and a refusal names the token', async () => {
     const page = await load({ expected: REFUSED });
     const dialog = page.getByRole('dialog', { name: 'Token' });
     await dialog.getByText(/a token of http:\/\/127\.0\.0\.1:9 for this-chat\./).waitFor();

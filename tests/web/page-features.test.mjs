@@ -195,7 +195,7 @@ test('a long conversation is kept over a reload as far as there is room, the new
   saveTurns([]);
 });
 
-describe('what else an agent says', () => {
+describe('files, tool calls, guardrails and errors', () => {
   test('files have name, type and size, a picture, and are only ever saved', async () => {
     const page = await open();
     await send(page, '/file');
@@ -210,7 +210,7 @@ describe('what else an agent says', () => {
     await page.waitForFunction(() => (document.querySelector('.preview') instanceof HTMLImageElement ? /** @type {HTMLImageElement} */ (document.querySelector('.preview')).naturalWidth : 0) > 0);
   });
 
-  test('names of files are only names', () => {
+  test('names of files have no folders and nothing invisible', () => {
     for (const [given, safe] of [['../../etc/passwd', 'passwd'], ['C:\\x\\a.exe', 'a.exe'], ['\u202egpj.exe', 'gpj.exe'], ['..', 'file'], ['', 'file'], ['a\nb<c>', 'ab_c_'], ['.bashrc', 'bashrc']]) {
       assert.equal(safeName(given ?? ''), safe);
     }
@@ -233,7 +233,7 @@ describe('what else an agent says', () => {
   });
 
   for (const [decision, said] of /** @type {[string, RegExp][]} */ ([['Confirm', /You confirmed/], ['Deny', /You declined/]])) {
-    test(`a confirmation takes ${decision}`, async () => {
+    test(`a confirmation is answered by ${decision}`, async () => {
       const page = await open();
       await send(page, '/confirm');
       await answer(page);
@@ -271,7 +271,7 @@ describe('what else an agent says', () => {
     assert.match((await page.locator('.notes').textContent()) ?? '', /guardrail stepped in/);
   });
 
-  test('an error that may pass offers to retry, and one that will not does not', async () => {
+  test('a retryable error offers to retry, and another does not', async () => {
     const page = await open();
     await send(page, '/error throttling 2');
     await answer(page);
@@ -282,7 +282,7 @@ describe('what else an agent says', () => {
   });
 });
 
-test('an answer, a block of code and the conversation can be taken along', async () => {
+test('an answer, a block of code and the conversation can be copied and exported', async () => {
   const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
   await send(page, 'hello');
   await answer(page);
@@ -299,7 +299,7 @@ test('an answer, a block of code and the conversation can be taken along', async
   assert.match(text, /^# Conversation with the agent\n\n## You\n\nhello\n\n## Agent\n\n## How[^]*Sources:\n\n1\. limits\.md/);
 });
 
-test('print has the words and nothing to press', async () => {
+test('print has the text and no controls', async () => {
   const page = await open();
   await send(page, 'hello');
   await answer(page);

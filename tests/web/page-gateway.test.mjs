@@ -1,4 +1,4 @@
-// What API Gateway itself says, in Chromium against the real local AWS: a reader is told in plain words.
+// What API Gateway itself says, in Chromium against the real local AWS: a user is told in plain words.
 // The gateway speaks where the function does not, so the tests freeze the function's process.
 
 import assert from 'node:assert/strict';
@@ -71,7 +71,7 @@ describe('a function that does not answer in time', () => {
     assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after .* · complete after /);
   });
 
-  test('is asked again at a press, and each prompt has its own answer', async () => {
+  test('is asked again by Retry, and each prompt has its own answer', async () => {
     const page = await open();
     freeze();
     await send(page, '/tokens 6 200');
@@ -141,7 +141,7 @@ describe('whatever else the gateway says', () => {
     assert.equal(await retry(page).isVisible(), true);
   });
 
-  test('is told of the page where no prompt waits', async () => {
+  test('is shown above the chat where no prompt waits', async () => {
     const gate = new FrameGate();
     const page = await open({ prepare: (page) => gate.guard(page) });
     gate.deliver(said);

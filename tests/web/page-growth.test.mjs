@@ -135,7 +135,7 @@ describe('in Chromium', () => {
     assert.equal(counted, 'none');
   });
 
-  test('a trace: so does a step', async (t) => {
+  test('a trace: a step at the end costs what one at the start does', async (t) => {
     const events = await traceEvents(2000);
     const costs = /** @type {Cost[]} */ (await page.evaluate((events) => /** @type {any} */ (window).traced(events), events));
     t.diagnostic(JSON.stringify(costs));

@@ -32,7 +32,7 @@ async function until(page, expression) {
 /** How long the answer was, each time that the page had changed. @param {Page} page @returns {Promise<number[]>} */
 const lengths = (page) => page.evaluate('[...window.lengths]');
 
-test('a tab that lost its connection unseen comes back when it is looked at', async () => {
+test('a hidden tab that lost its connection reconnects when it is shown', async () => {
   let own = await startLocal();
   try {
     const { page, faults } = await visit(await tabs.context.newPage(), `${own.page}/`);

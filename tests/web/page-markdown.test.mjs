@@ -202,7 +202,7 @@ describe('in Chromium', () => {
 
   describe('ordinary text', () => {
     for (const [name, [source, words, selector]] of Object.entries(PLAIN)) {
-      test(`${name} survives`, async () => {
+      test(`${name} is shown as it should be`, async () => {
         const whole = await rendered(source);
         assert.equal(whole.text.replaceAll('\n', ''), words.replaceAll('\n', ''));
         if (selector) assert.ok(await page.locator(`#transcript > div`).locator(selector).count(), whole.html);
@@ -211,7 +211,7 @@ describe('in Chromium', () => {
       });
     }
 
-    test('markup that is half typed is not shown', async () => {
+    test('markup that is incomplete is not shown', async () => {
       const source = 'A **bold** word, `code`, a [link](https://a.example), and\n\nHeading\n---\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n';
       for (let end = 1; end < source.length; end += 1) {
         const { before } = await rendered(source.slice(0, end + 1), end);

@@ -191,14 +191,14 @@ describe('the waits', () => {
     return waited;
   }
 
-  test('double from half a second up to half a minute, times the dice', () => {
+  test('double from half a second up to half a minute, times a random factor', () => {
     connect(1);
     assert.deepEqual(Array.from({ length: 8 }, waitAfterClose), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     connect(0.5);
     assert.deepEqual(Array.from({ length: 3 }, waitAfterClose), [250, 500, 1000]);
   });
 
-  test('start over only after a stable connection, not on a mere open', () => {
+  test('start over only after a stable connection, not when it opens', () => {
     connect(1);
     assert.equal(waitAfterClose(), 500);
     last().open();

@@ -23,7 +23,7 @@ async function configured(config, options) {
   return load({ address: server.page, socket: endpoint(), ...options });
 }
 
-test('answers, traces and sends on from any static server', async () => {
+test('connects, answers and traces on any static server', async () => {
   const config = { endpoint: endpoint(), allowTrace: true, suggestions: ['/tokens 5 200', 'A prompt of this deployment'] };
   const page = await configured(JSON.stringify(config));
   await connected(page);

@@ -317,7 +317,7 @@ describe('sources', () => {
     }
   });
 
-  test('survive anything', () => {
+  test('of any shape are read without an exception', () => {
     assert.deepEqual(sourcesOf([null, 7, {}, { retrievedReferences: 'x' }]), []);
     assert.equal(sourcesOf([citation({})])[0]?.label, 'Source without an address');
     assert.equal(sourcesOf([citation(reference({ webLocation: { url: 'https://x/%E0%A4%A' } }))])[0]?.label, '%E0%A4%A');
@@ -335,7 +335,7 @@ describe('numbers and lines', () => {
     assert.equal(counted(1204, 'chunk'), '1,204 chunks');
   });
 
-  test('one line never ends in half a character', () => {
+  test('one line never ends in a lone surrogate', () => {
     assert.equal(oneLine('ab👋cd', 3), 'ab…');
     assert.equal(oneLine('  a\n\n b ', 10), 'a b');
     assert.equal(oneLine('exact', 5), 'exact');

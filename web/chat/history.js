@@ -1,4 +1,4 @@
-// The transcript kept over a reload of the tab, and as Markdown for the reader.
+// The transcript: saved over a reload of the tab, and as a Markdown document.
 
 import { getList, getString, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';

@@ -1,4 +1,4 @@
-// Reading JSON whose shape nobody promised: what comes over the wire is `unknown` until looked at.
+// Reading JSON of any shape: what comes over the wire is `unknown` until it has been checked.
 
 /**
  * Undefined when it is none.

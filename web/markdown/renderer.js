@@ -268,7 +268,7 @@ export class Renderer {
    */
   #anchor(parent, token, text) {
     const href = safeAddress(decoded(token.href));
-    // A link that leads nowhere good is shown as it was typed.
+    // A link whose address is not allowed is shown as it was typed.
     if (href === undefined) return void this.#leaf(parent, token.raw);
     const made = anchor(href, text);
     parent.append(made);

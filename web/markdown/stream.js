@@ -43,7 +43,7 @@ export class MarkdownStream {
   }
 
   /**
-   * Shows more of a text that only grows, without markup that is half typed.
+   * Shows more of a text that only grows, without markup that is incomplete.
    *
    * @param {string} text
    * @param {CitationMarker[]} [markers]
@@ -270,7 +270,7 @@ function openFence(token) {
 
 /**
  * The text without an end that may yet turn out to be markup, and with open emphasis closed: what is
- * half typed looks from the start as it will in the end.
+ * incomplete looks from the start as it will in the end.
  *
  * @param {string} tail
  */

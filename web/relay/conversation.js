@@ -73,7 +73,7 @@ export class Conversation {
   }
 
   /**
-   * The reader had enough. Frames that still come are late.
+   * Ends what is open because the user asked for it. Frames that still come are dropped.
    *
    * @param {number} now
    * @returns {Turn[]} what this stopped
@@ -84,7 +84,7 @@ export class Conversation {
     return stopped;
   }
 
-  /** Leaves everything behind for a new conversation. */
+  /** Starts a new conversation: frames of the turns before are dropped from now on. */
   reset() {
     for (const turn of this.turns) this.#left.add(turn.runId);
     this.turns = [];

@@ -2,7 +2,7 @@
 
 import { getNumber, getString } from '../lib/json.js';
 
-// Guards against a sender gone mad: the length of a frame in UTF-16 units, how many may be incomplete at
+// Limits against a broken sender: the length of a frame in UTF-16 units, how many may be incomplete at
 // a time, and the pieces of one.
 export const MAX_LENGTH = 16 * 1024 * 1024;
 export const MAX_OPEN = 4;
@@ -15,7 +15,7 @@ export class FragmentError extends Error {}
 export class Fragments {
   /** @type {Map<string, {pieces: (string | undefined)[], received: number, length: number}>} */
   #open = new Map();
-  /** Frames given up: their remaining pieces are swallowed without another error. @type {Set<string>} */
+  /** Frames given up: their remaining pieces are ignored without another error. @type {Set<string>} */
   #refused = new Set();
 
   get incomplete() {

@@ -5,7 +5,7 @@
 /** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
 
-/** Why a prompt cannot be sent, for the reader. */
+/** Why a prompt cannot be sent, for the user. */
 export class RequestError extends Error {}
 
 /**

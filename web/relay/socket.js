@@ -126,7 +126,7 @@ export class Connection {
     else this.#open();
   }
 
-  /** What the socket still has to say is not heard. */
+  /** Whatever still comes of the socket is ignored. */
   #drop() {
     clearTimeout(this.#timer);
     const socket = this.#socket;

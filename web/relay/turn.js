@@ -44,7 +44,7 @@ export function isOpen(turn) {
   return turn.status === 'sent' || turn.status === 'running';
 }
 
-/** What the reader should know beside the answer and the error: one sentence each. @param {Turn} turn */
+/** What the user should know beside the answer and the error: one sentence each. @param {Turn} turn */
 export function notesOf(turn) {
   const notes = [];
   if (turn.gatewayMessage !== undefined) {

@@ -70,7 +70,7 @@ export class AccessDialog {
 
   /**
    * Whether a failed handshake means that the credential is refused, and not that the network is down: a
-   * browser tells nothing but that it failed. Then there is something to say to the reader.
+   * browser tells nothing but that it failed. Then this gives the sentence for the user.
    *
    * @param {number} failures in a row
    * @returns {Promise<string | undefined>}

@@ -4,7 +4,7 @@ import { get, getList, getString } from '../lib/json.js';
 
 /** @import { Config } from '../types.d.ts' */
 
-/** What is wrong with the settings, for the reader. */
+/** What is wrong with the settings, for the user. */
 export class ConfigError extends Error {}
 
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';

@@ -1,4 +1,4 @@
-// What a step has to say when it is opened: its events as titled sections. No DOM.
+// What an opened step shows: its events as titled sections. No DOM.
 
 import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';

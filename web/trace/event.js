@@ -1,4 +1,4 @@
-// What one trace event says: its kind, its name, and which half of a step it is. Names are those of the
+// What one trace event says: its kind, its name, and which phase of a step it begins or ends. Names are those of the
 // service model of bedrock-agent-runtime, in which everything is optional. No DOM.
 
 import { oneLine } from '../lib/format.js';

@@ -6,10 +6,10 @@ import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 
 /** What the trace viewer needs to know of a turn. @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>} Trace */
 
-/** Larger files are not opened: reading them would take the tab down. */
+/** Larger files are not opened: reading them would crash the tab. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** Why a file cannot be shown, in a sentence for the reader. */
+/** Why a file cannot be shown, in a sentence for the user. */
 export class TraceFileError extends Error {}
 
 /**

@@ -38,7 +38,7 @@ import { traceInfoOf } from './event.js';
  * @typedef {object} Scope
  * @property {Step | undefined} owner
  * @property {Step[]} steps
- * @property {Waiting[]} waiting steps whose second half is still to come
+ * @property {Waiting[]} waiting steps whose phase has not ended
  * @property {{step: Step, arn: string | undefined, scope: Scope}[]} collaborators
  */
 
@@ -115,7 +115,7 @@ export class TraceTree {
   }
 
   /**
-   * Notes that the turn is over: what still runs will not be heard of again.
+   * Notes that the turn is over: no event will end what still runs.
    *
    * @param {StepStatus} status what becomes of it
    * @param {number} now on the clock of the events' arrival
@@ -165,7 +165,7 @@ export class TraceTree {
    * @param {TraceInfo} info
    * @param {unknown} metadata
    * @param {number} moment when the event was sent or arrived
-   * @param {boolean} paired whether its first half came before
+   * @param {boolean} paired whether its phase began before
    */
   #finish(step, info, metadata, moment, paired) {
     const from = this.#sinceOrigin(get(metadata, 'startTime'));
@@ -195,7 +195,7 @@ export class TraceTree {
    */
   #close(step, status, end, reason) {
     this.running.delete(step);
-    // A step that failed by another's word may still tell its own end.
+    // A step that failed because of another event may still get an end of its own.
     if (step.status === 'failed') this.failed -= 1;
     if (step.status === 'intervened') this.intervened -= 1;
     if (status === 'failed') this.failed += 1;
@@ -264,7 +264,7 @@ export class TraceTree {
 const MODELS = new Set(/** @type {const} */ (['pre-processing', 'routing', 'model', 'post-processing']));
 
 /**
- * The first half of a step, which is waiting no more.
+ * The step whose phase ends, which is waiting no more.
  *
  * @param {Scope} scope
  * @param {TraceInfo} info

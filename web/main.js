@@ -25,6 +25,7 @@ const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 
+byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
   showConnection('failed', 'Not set up');

@@ -1,12 +1,9 @@
 // Access by code and by token, as a user sees it, and the message after a refusal.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { Readable } from 'node:stream';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { startLocal } from './support/local.mjs';
 
@@ -105,61 +102,5 @@ describe('where a token is asked for', () => {
     await dialog.getByLabel('Token').fill('Bearer not.a.token');
     await dialog.getByRole('button', { name: 'Connect' }).click();
     await dialog.getByRole('alert').filter({ hasText: 'Is the token right?' }).waitFor();
-  });
-});
-
-describe('a server that is busy', () => {
-  const { load, endpoint } = useChat();
-  /** What comes between the page and its server. @type {{requests: string[], most: number, refuses: (path: string, times: number) => boolean}} */
-  let between = { requests: [], most: 0, refuses: () => false };
-  /** @type {import('node:http').Server} */
-  let proxy;
-  let address = '';
-
-  before(async () => {
-    let open = 0;
-    proxy = createServer(async ({ url = '' }, response) => {
-      const { requests, refuses } = between;
-      requests.push(url);
-      open += 1;
-      between.most = Math.max(between.most, open);
-      response.once('close', () => (open -= 1));
-      if (refuses(url, requests.filter((path) => path === url).length)) return response.writeHead(503).end('{"message":"Service Unavailable"}');
-      const { status, headers, body } = await fetch(new URL(url, endpoint().replace('ws', 'http')), { headers: { 'accept-encoding': 'identity' } });
-      response.writeHead(status, Object.fromEntries([...headers].filter(([name]) => name !== 'transfer-encoding')));
-      Readable.fromWeb(/** @type {any} */ (body)).pipe(response);
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    address = `http://127.0.0.1:${/** @type {any} */ (proxy.address()).port}/`;
-  });
-  after(() => proxy.close());
-
-  /** @param {(path: string, times: number) => boolean} refuses @param {Parameters<typeof load>[0]} [options] */
-  const visit = (refuses, options) => {
-    between = { requests: [], most: 0, refuses };
-    return load({ address, socket: endpoint(), ...options });
-  };
-
-  test('is asked for few files at a time, and for each once', async () => {
-    const page = await visit(() => false);
-    await connected(page);
-    // The page itself asks for two of its own beside the four.
-    assert.ok(between.most <= 6, `${between.most} at once`);
-    const again = between.requests.filter((path, index) => between.requests.indexOf(path) !== index);
-    assert.deepEqual(again, []);
-    assert.ok(between.requests.includes('/markdown/vendor/marked.esm.js'));
-  });
-
-  test('is asked again', async () => {
-    const page = await visit((path, times) => /\/(?:relay\/turn|markdown\/renderer|trace\/row)\.js$/.test(path) && times < 4, { expected: /503/ });
-    await connected(page);
-    assert.equal(between.requests.filter((path) => path === '/relay/turn.js').length, 4);
-  });
-
-  test('is named when it stays busy', async () => {
-    const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
-    const page = await visit((path) => path === '/relay/turn.js', { expected: /503/, prepare });
-    await page.getByRole('alert').filter({ hasText: 'could not be loaded (/relay/turn.js: 503). The server may be busy' }).waitFor();
   });
 });

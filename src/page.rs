@@ -10,10 +10,12 @@ use sha2::{Digest, Sha256};
 use crate::config::Config;
 use crate::config::access::Access;
 
-/// The files of `web/`: read from disk in a debug build, part of the binary in a release build, there
-/// also compressed.
+/// The files of the page. A debug build reads the modules of `web/` from disk, so that a change shows
+/// after a reload. A release build has what `scripts/bundle-page` made of them, minified into few files
+/// and compressed.
 #[derive(RustEmbed)]
-#[folder = "web/"]
+#[cfg_attr(debug_assertions, folder = "web/")]
+#[cfg_attr(not(debug_assertions), folder = "dist/page/")]
 struct Files;
 
 /// What a browser asks for.

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connected, useChat } from './support/chat.mjs';
-import { MODULES, serveAsTheFunction } from './support/server.mjs';
+import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -11,8 +11,8 @@ const { load, endpoint } = useChat();
 /** What the browser says of files that do not come. */
 const expected = /503|Failed to fetch dynamically imported module/;
 
-for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules', MODULES]])) {
-  describe(`the page as ${form}, from a server that is busy`, () => {
+for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules', MODULES], ['bundle', BUNDLE]])) {
+  describe(`the page as ${form} from a server that is busy`, () => {
     /** @type {Awaited<ReturnType<typeof serveAsTheFunction>>} */
     let server;
     before(async () => {

@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** @import { AddressInfo } from 'node:net' */
 
 /** The plain modules. */
-export const MODULES = new URL('../../../web/', import.meta.url).pathname;
+export const MODULES = fileURLToPath(new URL('../../../web/', import.meta.url));
+/** What `scripts/bundle-page` makes of them. */
+export const BUNDLE = fileURLToPath(new URL('../../../dist/page/', import.meta.url));
 
 const TYPES = new Map([
   ['.css', 'text/css; charset=utf-8'],

@@ -10,10 +10,12 @@ use sha2::{Digest, Sha256};
 use crate::config::Config;
 use crate::config::access::Access;
 
-/// The files of `web/`: read from disk in a debug build, part of the binary in a release build, there
-/// also compressed.
+/// The files of the page. A debug build reads the modules of `web/` from disk, so that a change shows
+/// after a reload. A release build has what `scripts/bundle-page` made of them, minified into few files
+/// and compressed.
 #[derive(RustEmbed)]
-#[folder = "web/"]
+#[cfg_attr(debug_assertions, folder = "web/")]
+#[cfg_attr(not(debug_assertions), folder = "dist/page/")]
 struct Files;
 
 /// What a browser asks for.
@@ -164,12 +166,9 @@ impl Page {
         request: &Request,
     ) -> Response {
         let mut headers = self.headers();
-        // The names of files stay when their content changes, so a browser has to ask for the page and
-        // its settings each time. Its modules are fetched ahead (`web/boot.js`), and must still be good
-        // when they are imported a moment later.
-        let is_entry = content_type.starts_with("text/html") || content_type == "application/json";
-        let caching = if is_entry { "no-cache" } else { "max-age=10" };
-        headers.push(("cache-control", caching.to_owned()));
+        // The names of files stay when their content changes, so a browser has to ask for each of them
+        // on every visit; what it has already is not sent again.
+        headers.push(("cache-control", "no-cache".to_owned()));
         headers.push(("vary", "accept-encoding".to_owned()));
         let known = has_tag(request.if_none_match.as_deref(), &tag);
         headers.push(("etag", tag));

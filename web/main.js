@@ -1,20 +1,20 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
-import { Gate, subprotocols } from './access.js';
-import { Composer } from './composer.js';
-import { ConfigError, loadConfig } from './config.js';
-import { Conversation } from './conversation.js';
-import { byId, element, Follower, press } from './dom.js';
-import { download } from './files.js';
-import { asMarkdown, keep, kept } from './history.js';
-import { Panel } from './panel.js';
-import { runRequest, RequestError } from './request.js';
-import { Connection } from './socket.js';
-import { recall, store } from './storage.js';
-import { themeSwitch } from './theme.js';
-import { Traces } from './traces.js';
-import { Transcript } from './transcript.js';
-import { isOpen } from './turn.js';
+import { Composer } from './chat/composer.js';
+import { download } from './chat/files.js';
+import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
+import { Transcript } from './chat/transcript.js';
+import { button, byId, element, StickToBottom } from './lib/dom.js';
+import { recall, store } from './lib/storage.js';
+import { Conversation } from './relay/conversation.js';
+import { runRequest, RequestError } from './relay/request.js';
+import { Connection } from './relay/socket.js';
+import { isOpen } from './relay/turn.js';
+import { AccessDialog, subprotocols } from './settings/access.js';
+import { ConfigError, loadConfig } from './settings/config.js';
+import { themeSwitch } from './settings/theme.js';
+import { Panel } from './trace/panel.js';
+import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
@@ -25,6 +25,7 @@ const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 
+byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
   showConnection('failed', 'Not set up');
@@ -52,7 +53,7 @@ function run(config) {
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
-  const reader = new Follower(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
+  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
 
   // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
@@ -77,17 +78,17 @@ function run(config) {
     }
     schedule();
     if (!traces.isEmpty) panel.offer();
-    reader.follow();
+    stickToBottom.follow();
   };
   setInterval(() => conversation.open.forEach(show), 1000);
 
-  const gate = new Gate(config, () => connection.renew());
-  const connection = new Connection(config.endpoint, () => subprotocols(gate.credential), {
+  const accessDialog = new AccessDialog(config, () => connection.reconnect());
+  const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
     stateChanged(state, failures) {
-      if (state === 'open') gate.letIn();
+      if (state === 'open') accessDialog.markAccepted();
       const before = byId('connection', HTMLElement).dataset.state;
       showState(state, failures, config.endpoint);
-      if (state === 'open' && before === 'waiting') say('Connected again.');
+      if (state === 'open' && before === 'waiting') announce('Connected again.');
       refresh();
     },
     received(text) {
@@ -95,26 +96,26 @@ function run(config) {
       if (problem !== undefined) showBanner(problem);
       if (turn === undefined) return;
       if (!isOpen(turn)) {
-        say(ending(turn));
-        keep(conversation.turns);
+        announce(ending(turn));
+        saveTurns(conversation.turns);
       }
       show(turn);
     },
     closed(code) {
       const interrupted = conversation.disconnect(code, performance.now());
-      say(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
+      announce(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
       interrupted.forEach(show);
     },
     async failed(failures) {
-      const refusal = await gate.refusal(failures);
+      const refusal = await accessDialog.refusal(failures);
       if (refusal === undefined || connection.state === 'open') return;
       connection.close();
       hideBanner();
       showConnection('failed', 'Not let in');
-      gate.ask(refusal);
+      accessDialog.open(refusal);
     },
   });
-  const connect = () => (gate.isShut ? gate.ask() : connection.wake());
+  const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
   const ready = () => connection.state === 'open' && conversation.open.length === 0;
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);
@@ -136,19 +137,19 @@ function run(config) {
     }
     welcome.hidden = true;
     hideBanner();
-    say('Generating.');
+    announce('Generating.');
     show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
-    reader.attach();
+    stickToBottom.attach();
     return true;
   };
   const stop = () => {
     const stopped = conversation.stop(performance.now());
     if (stopped.length === 0) return;
     // The relay drops the agent when its client is gone.
-    connection.renew();
+    connection.reconnect();
     stopped.forEach(show);
-    keep(conversation.turns);
-    say('Stopped.');
+    saveTurns(conversation.turns);
+    announce('Stopped.');
     composer.focus();
   };
   const composer = new Composer(send);
@@ -156,7 +157,7 @@ function run(config) {
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
   jump.addEventListener('click', () => {
-    reader.attach();
+    stickToBottom.attach();
     composer.focus();
   });
   byId('stop', HTMLButtonElement).addEventListener('click', stop);
@@ -164,21 +165,21 @@ function run(config) {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  conversation.turns = kept();
+  conversation.turns = loadTurns();
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
-  if (welcome.hidden) reader.attach();
+  if (welcome.hidden) stickToBottom.attach();
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
-    if (conversation.open.length > 0) connection.renew();
+    if (conversation.open.length > 0) connection.reconnect();
     conversation.reset();
     stale.clear();
     transcript.clear();
     traces.clear();
     store('tab', 'thread', crypto.randomUUID());
-    keep([]);
+    saveTurns([]);
     welcome.hidden = false;
-    say('New conversation.');
+    announce('New conversation.');
     refresh();
     composer.focus();
   });
@@ -194,13 +195,13 @@ function run(config) {
     if (!document.hidden) connect();
     draw();
   });
-  window.addEventListener('pagehide', () => keep(conversation.turns));
+  window.addEventListener('pagehide', () => saveTurns(conversation.turns));
   composer.focus();
   byId('access', HTMLDialogElement).addEventListener('cancel', () => showBanner('This agent asks who you are before it answers.', true));
   connect();
 }
 
-/** What the reader decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
+/** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
 function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
     const name = calls.find((call) => call.id === id)?.name ?? 'the action';
@@ -233,7 +234,7 @@ function offerTraces(config, panel) {
 
 /** @param {string[]} suggestions @param {(prompt: string) => void} choose */
 function offerSuggestions(suggestions, choose) {
-  const items = suggestions.map((prompt) => element('li', '', press('suggestion', prompt, () => choose(prompt))));
+  const items = suggestions.map((prompt) => element('li', '', button('suggestion', prompt, () => choose(prompt))));
   byId('suggestions', HTMLElement).replaceChildren(...items);
 }
 
@@ -268,7 +269,7 @@ function hideBanner() {
   bannerText.textContent = '';
 }
 
-/** What a screen reader says of the end of a turn. @param {Turn} turn */
+/** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
   if (turn.failure !== undefined) return 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';
@@ -276,7 +277,7 @@ function ending(turn) {
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
 }
 
-/** @param {string} words for the one status region, which is heard and not seen */
-function say(words) {
+/** @param {string} words for the one status region, which is read out and not seen */
+function announce(words) {
   status.textContent = words;
 }

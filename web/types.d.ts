@@ -1,17 +1,17 @@
-// The shapes that modules of the page hand to one another. For editors and `tsc`; browsers never load it.
+// The shapes that the folders of the page hand to one another; others stand beside their use. For editors and
+// `tsc`: browsers never load it.
 
-import type { Fragments } from './fragments.js';
-import type { MarkdownStream } from './markdown-stream.js';
+import type { Fragments } from './relay/fragments.js';
 
 /** The page's settings. */
 export interface Config {
   /** The WebSocket address of the relay. */
   endpoint: string;
-  /** How a reader is let in. */
+  /** What a connection needs: nothing, an access code, or a token. */
   access: 'open' | 'code' | 'oidc';
-  /** Whose tokens are taken, with `oidc`. */
+  /** Who issues the tokens, with `oidc`. */
   issuer?: string | undefined;
-  /** Whom they must be made out for, with `oidc`. */
+  /** The audience that they must name, with `oidc`. */
   audience?: string | undefined;
   /** Whether the relay hands out traces. */
   allowTrace: boolean;
@@ -25,30 +25,10 @@ export interface Config {
  */
 export type ConnectionState = 'connecting' | 'open' | 'waiting' | 'asleep';
 
-/** Who hears of a connection. */
-export interface Listener {
-  /** With the failed attempts in a row. */
-  stateChanged(state: ConnectionState, failures: number): void;
-  received(text: string): void;
-  /** An open connection, with its close code. */
-  closed(code: number): void;
-  /** A handshake, with the failures in a row. */
-  failed(failures: number): void;
-}
-
-/** What a connection needs of its surroundings; tests hand in their own. */
-export interface Surroundings {
-  WebSocket: new (url: string, protocols: string[]) => WebSocket;
-  /** Whether nobody looks at the page. */
-  hidden(): boolean;
-  /** From 0 up to, not including, 1. */
-  random(): number;
-}
-
 /**
- * How far a turn is: sent but not yet heard of, running, or over in one of four ways. `interrupted`
+ * How far a turn is: sent without a frame yet, running, or over in one of four ways. `interrupted`
  * means that the connection closed first: whether the agent finished is not known. `stopped` is the
- * reader's doing.
+ * user's doing.
  */
 export type Status = 'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped';
 
@@ -73,7 +53,7 @@ export interface AgentEvent {
 
 /** Why a turn ended without success. */
 export interface Failure {
-  /** A sentence for the reader. */
+  /** A sentence for the user. */
   message: string;
   /** Stable, for machines and support. */
   code: string;
@@ -92,13 +72,13 @@ export interface AgentFile {
   bytes: string;
 }
 
-/** An action that the agent hands to the reader. */
+/** An action that the agent hands to the user. */
 export interface ToolCall {
   id: string;
   name: string;
   /** JSON. */
   arguments: string;
-  /** Whether the reader has to confirm it. */
+  /** Whether the user has to confirm it. */
   asks: boolean;
   /** Whether its result is wanted; of an action that is to be confirmed, only then. */
   returns: boolean;
@@ -137,7 +117,7 @@ export interface Turn {
   events: AgentEvent[];
   files: AgentFile[];
   calls: ToolCall[];
-  /** Whether the reader answered the calls. */
+  /** Whether the user answered the calls. */
   answered: boolean;
   /** Whether a guardrail did. */
   intervened: boolean;
@@ -156,135 +136,12 @@ export interface Turn {
   /** Frames that came and made no sense. */
   unreadable: number;
   /** What the gateway said before the answer came all the same. */
-  overruled: string | undefined;
+  gatewayMessage: string | undefined;
   fragments: Fragments;
 }
 
-/**
- * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
- * duplicate, or a late frame of a run that is over).
- */
-export interface Change {
-  turn?: Turn;
-  problem?: string;
-}
-
-/** How long the browser remembers: as long as the tab, reloads included, or for all tabs and visits. */
-export type Span = 'tab' | 'local';
-
-/** What a reader can ask of a turn. */
-export interface Wishes {
-  retry(turn: Turn): void;
-  answer(turn: Turn, answers: ToolAnswer[]): boolean;
-}
-
 /** A reference at a place of the source text: the numbers of the sources that what stands before rests on. */
-export interface Mark {
+export interface CitationMarker {
   at: number;
   numbers: number[];
-}
-
-/** Link definitions by their label, as marked keeps them. */
-export type Links = Record<string, { href: string; title: string | null }>;
-
-/** What the trace viewer needs to know of a turn. */
-export type Trace = Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>;
-
-/** The kinds of steps. */
-export type Kind =
-  | 'pre-processing'
-  | 'routing'
-  | 'rationale'
-  | 'model'
-  | 'knowledge-base'
-  | 'action-group'
-  | 'return-control'
-  | 'code'
-  | 'collaborator'
-  | 'guardrail'
-  | 'reprompt'
-  | 'post-processing'
-  | 'answer'
-  | 'custom'
-  | 'failure'
-  | 'unknown';
-
-/** What one trace event says. */
-export interface Finding {
-  kind: Kind;
-  /** One line. */
-  name: string;
-  /** Set when a step has two events: which pair it belongs to. */
-  half?: string;
-  /** Whether it is the second half of that pair. */
-  output?: boolean;
-  /** The innermost object. */
-  body: unknown;
-  status?: 'failed' | 'intervened';
-  /** Why, one line. */
-  reason?: string;
-}
-
-/** `unfinished` means that the turn was stopped or interrupted before the step's end was heard of. */
-export type StepStatus = 'running' | 'done' | 'failed' | 'intervened' | 'unfinished';
-
-/** What the agent did at one time: an input and its output are one step. */
-export interface Step {
-  /** Counts from 0 in the order of appearance. */
-  id: number;
-  kind: Kind;
-  /** One line. */
-  name: string;
-  status: StepStatus;
-  /** Why it failed, one line. */
-  reason: string | undefined;
-  start: number;
-  /** Undefined while it runs. */
-  end: number | undefined;
-  /** Undefined while it runs, and for what has none, such as a rationale. */
-  duration: number | undefined;
-  /** Whether the times come from when the events were sent or arrived. */
-  estimated: boolean;
-  tokens: { input: number; output: number } | undefined;
-  /** The collaborator's step that it belongs to. */
-  parent: Step | undefined;
-  children: Step[];
-  events: AgentEvent[];
-}
-
-/** One message of an answer, as far as it is shown. */
-export interface AnswerPart {
-  stream: MarkdownStream;
-  /** How much of its text, in UTF-16 units. */
-  shown: number;
-  /** How much is to be shown once it is drawn. */
-  due: number;
-  marks: Mark[];
-  /** How many citations they stand for. */
-  cited: number;
-  /** When it may be drawn. */
-  next: number;
-}
-
-/** The elements of one turn, and how much of its state they show already. */
-export interface AnswerView {
-  answer: HTMLElement;
-  body: HTMLElement;
-  thinking: HTMLElement;
-  doing: HTMLElement;
-  notes: HTMLElement;
-  extras: HTMLElement;
-  files: HTMLElement;
-  foot: HTMLElement;
-  messages: Map<Message, AnswerPart>;
-  noted: string;
-  /** How many citations, files and calls are shown. */
-  extra: number;
-  /** How many events were looked at. */
-  events: number;
-  /** When it was. */
-  drawn: number;
-  /** When text came last. */
-  grown: number;
-  ended: boolean;
 }

@@ -21,7 +21,7 @@ import {
   textOf,
 } from './agui-support.mjs';
 
-const LARGEST_FRAME = 32_768;
+const MAX_FRAME_BYTES = 32_768;
 
 const CODES = {
   accessDeniedException: 'access_denied',
@@ -273,7 +273,7 @@ function checkFrames({ frames, binary }, { runId, code }) {
   const wire = frames.map((frame) => JSON.parse(frame));
   frames.forEach((frame, index) => {
     const bytes = Buffer.byteLength(frame);
-    assert.ok(bytes <= LARGEST_FRAME, `frame ${index} has ${bytes} bytes`);
+    assert.ok(bytes <= MAX_FRAME_BYTES, `frame ${index} has ${bytes} bytes`);
   });
   wire.forEach(checkEvent);
 

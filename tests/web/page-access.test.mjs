@@ -1,12 +1,9 @@
-// How a reader is let in, by what a person sees and does: the code, the token, and what is said of a refusal.
+// Access by code and by token, as a user sees it, and the message after a refusal.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { Readable } from 'node:stream';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { startLocal } from './support/local.mjs';
 
@@ -28,7 +25,7 @@ async function enter(page, code) {
 describe('where a code is asked for', () => {
   const { load, output } = useChat('--access-code', CODE);
 
-  test('the right one opens, and lasts as long as the tab', async () => {
+  test('the right code connects, and is kept as long as the tab', async () => {
     const page = await load();
     await question(page).waitFor();
     assert.equal(await question(page).getByLabel('Access code').evaluate((field) => field === document.activeElement), true);
@@ -48,7 +45,7 @@ describe('where a code is asked for', () => {
     assert.equal(output().includes('horse') || output().includes('Y29ycmVjdC'), output().includes('Try '), 'only the line for wscat has the code');
   });
 
-  test('a wrong one is refused in words, and can be mended', async () => {
+  test('a wrong code is refused with a message, and can be corrected', async () => {
     const page = await load({ expected: REFUSED });
     await enter(page, 'open sesame');
     await question(page).getByRole('alert').filter({ hasText: 'You were not let in. Is the access code right?' }).waitFor();
@@ -62,7 +59,7 @@ describe('where a code is asked for', () => {
     assert.equal(await question(page).isVisible(), false);
   });
 
-  test('a relay that is gone is no refusal', async () => {
+  test('a relay that cannot be reached is not taken for a refusal', async () => {
     const local = await startLocal('--access-code', CODE);
     const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
     const page = await load({ address: `${local.page}/`, socket: local.page, expected: /failed|ERR_CONNECTION_REFUSED/, prepare });
@@ -73,7 +70,7 @@ describe('where a code is asked for', () => {
     assert.equal(await question(page).isVisible(), false);
   });
 
-  test('who leaves the question is told why nothing happens, and can have it back', async () => {
+  test('closing the dialog shows why nothing is connected, and a way to open it again', async () => {
     const page = await load();
     await question(page).waitFor();
     await page.keyboard.press('Escape');
@@ -98,68 +95,12 @@ describe('where a code is asked for', () => {
 describe('where a token is asked for', () => {
   const { load } = useChat('--oidc-issuer', 'http://127.0.0.1:9', '--oidc-audience', 'this-chat');
 
-  test('the question says whose and for whom, and a refusal names the token', async () => {
+  test('the dialog names issuer and audience, and a refusal names the token', async () => {
     const page = await load({ expected: REFUSED });
     const dialog = page.getByRole('dialog', { name: 'Token' });
     await dialog.getByText(/a token of http:\/\/127\.0\.0\.1:9 for this-chat\./).waitFor();
     await dialog.getByLabel('Token').fill('Bearer not.a.token');
     await dialog.getByRole('button', { name: 'Connect' }).click();
     await dialog.getByRole('alert').filter({ hasText: 'Is the token right?' }).waitFor();
-  });
-});
-
-describe('a server that is busy', () => {
-  const { load, endpoint } = useChat();
-  /** What comes between the page and its server. @type {{requests: string[], most: number, refuses: (path: string, times: number) => boolean}} */
-  let between = { requests: [], most: 0, refuses: () => false };
-  /** @type {import('node:http').Server} */
-  let proxy;
-  let address = '';
-
-  before(async () => {
-    let open = 0;
-    proxy = createServer(async ({ url = '' }, response) => {
-      const { requests, refuses } = between;
-      requests.push(url);
-      open += 1;
-      between.most = Math.max(between.most, open);
-      response.once('close', () => (open -= 1));
-      if (refuses(url, requests.filter((path) => path === url).length)) return response.writeHead(503).end('{"message":"Service Unavailable"}');
-      const { status, headers, body } = await fetch(new URL(url, endpoint().replace('ws', 'http')), { headers: { 'accept-encoding': 'identity' } });
-      response.writeHead(status, Object.fromEntries([...headers].filter(([name]) => name !== 'transfer-encoding')));
-      Readable.fromWeb(/** @type {any} */ (body)).pipe(response);
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    address = `http://127.0.0.1:${/** @type {any} */ (proxy.address()).port}/`;
-  });
-  after(() => proxy.close());
-
-  /** @param {(path: string, times: number) => boolean} refuses @param {Parameters<typeof load>[0]} [options] */
-  const visit = (refuses, options) => {
-    between = { requests: [], most: 0, refuses };
-    return load({ address, socket: endpoint(), ...options });
-  };
-
-  test('is asked for few files at a time, and for each once', async () => {
-    const page = await visit(() => false);
-    await connected(page);
-    // The page itself asks for two of its own beside the four.
-    assert.ok(between.most <= 6, `${between.most} at once`);
-    const again = between.requests.filter((path, index) => between.requests.indexOf(path) !== index);
-    assert.deepEqual(again, []);
-    assert.ok(between.requests.includes('/vendor/marked.esm.js'));
-  });
-
-  test('is asked again', async () => {
-    const page = await visit((path, times) => /\/(?:turn|markdown|trace-row)\.js$/.test(path) && times < 4, { expected: /503/ });
-    await connected(page);
-    assert.equal(between.requests.filter((path) => path === '/turn.js').length, 4);
-  });
-
-  test('is named when it stays busy', async () => {
-    const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
-    const page = await visit((path) => path === '/turn.js', { expected: /503/, prepare });
-    await page.getByRole('alert').filter({ hasText: 'could not be loaded (/turn.js: 503). The server may be busy' }).waitFor();
   });
 });

@@ -62,7 +62,7 @@ describe('an answer with its trace', () => {
 });
 
 describe('an answer', () => {
-  test('keeps every character whole, however it was cut', async () => {
+  test('keeps every character whole, wherever frames cut the text', async () => {
     const page = await open();
     await send(page, '/emoji');
     const text = await answer(page);
@@ -70,7 +70,7 @@ describe('an answer', () => {
     assert.match(text, /\p{Extended_Pictographic}/u);
   });
 
-  test('waits visibly, and a second prompt waits for the first', async () => {
+  test('that is awaited says so, and no second prompt is sent before its end', async () => {
     const gate = new FrameGate();
     const page = await open({ prepare: (page) => gate.guard(page) });
     await send(page, '/tokens 5 200');
@@ -100,7 +100,7 @@ describe('an answer', () => {
     assert.notEqual(await answer(page, 2), '');
   });
 
-  test('is told to screen readers once, not with every token', async () => {
+  test('is announced to screen readers once, not with every token', async () => {
     const page = await open();
     await page.evaluate(() => {
       /** @type {string[]} */
@@ -120,7 +120,7 @@ describe('an answer', () => {
 });
 
 describe('the trace', () => {
-  test('stays out when it is not asked for', async () => {
+  test('is not shown when it is not asked for', async () => {
     const page = await open();
     await send(page, '/trace 1');
     assert.match(await answer(page), /would have come before/);
@@ -211,7 +211,7 @@ describe('a conversation', () => {
     assert.match(await answer(page), /turn 1 of this conversation/);
   });
 
-  test('left in the middle of an answer is quiet', async () => {
+  test('left in the middle of an answer shows nothing more of it', async () => {
     const page = await open();
     await send(page, '/tokens 2000 100');
     await page.locator('article.agent .prose').waitFor();
@@ -225,7 +225,7 @@ describe('a conversation', () => {
 });
 
 describe('scrolling', () => {
-  test('follows the end only while the reader is there', async () => {
+  test('follows the end only while the user is there', async () => {
     const gate = new FrameGate();
     const page = await open({ viewport: { width: 800, height: 500 }, prepare: (page) => gate.guard(page) });
     const scroller = page.locator('#scroller');
@@ -277,7 +277,7 @@ describe('the connection', () => {
     }
   });
 
-  test('that stays away is explained, with a way to try at once', async () => {
+  test('that does not come back is explained, with a button to try at once', async () => {
     let own = await startLocal();
     try {
       // The connection is lost, the attempt after it fails, and the next one is far away.

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Conversation } from '../../web/conversation.js';
-import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/fragments.js';
-import { notesOf } from '../../web/turn.js';
+import { Conversation } from '../../web/relay/conversation.js';
+import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
+import { notesOf } from '../../web/relay/turn.js';
 
 /** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
 function started(runId = 'run-1', conversation = new Conversation()) {
@@ -142,7 +142,7 @@ describe('every kind of frame', () => {
     assert.deepEqual(turn.failure, { message: 'Too many requests.', code: 'throttling', retryable: true, source: 'relay' });
   });
 
-  test('an error that says little is still an error with words', () => {
+  test('an error without message and code is shown with a message of the page', () => {
     const { turn, send } = started();
     send({ type: 'RUN_ERROR' });
     assert.equal(turn.failure?.code, 'unknown');
@@ -300,7 +300,7 @@ describe('fragments', () => {
     assert.equal(turn.events.length, 2);
   });
 
-  test('a frame that misses a piece is told at the end', () => {
+  test('a frame that misses a piece is reported at the end', () => {
     const { turn, send, lose } = started();
     const [first, , third] = pieces(whole, 3);
     send(first ?? {});
@@ -380,7 +380,7 @@ describe("the gateway's own frames", () => {
     }
   });
 
-  test('the answer counts when it comes all the same, and the reader is told', () => {
+  test('the answer counts when it comes all the same, and the user is told', () => {
     const { conversation, turn, send } = started();
     conversation.receive(gateway('Endpoint request timed out'), 300);
     send(RUN_STARTED);

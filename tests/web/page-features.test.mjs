@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { safeName } from '../../web/files.js';
-import { marksOf } from '../../web/citations.js';
-import { reveal } from '../../web/typewriter.js';
-import { keep, kept } from '../../web/history.js';
-import { endTurn, newTurn } from '../../web/turn.js';
-import { PATIENCE_MS } from './support/browser.mjs';
+import { safeName } from '../../web/chat/files.js';
+import { markersOf } from '../../web/relay/citations.js';
+import { reveal } from '../../web/chat/typewriter.js';
+import { loadTurns, saveTurns } from '../../web/chat/history.js';
+import { endTurn, newTurn } from '../../web/relay/turn.js';
+import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -62,17 +62,17 @@ describe('citations', () => {
     test(`stand behind the cited words, whether spans count ${unit}`, () => {
       const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
       const citation = { generatedResponsePart: { textResponsePart: { text: words, span: { start: at, end: at + 3 } } }, retrievedReferences: [reference, reference] };
-      assert.deepEqual(marksOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
+      assert.deepEqual(markersOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
     });
   }
 
-  test('are numbered marks at their words, and lead to their sources', async () => {
+  test('are numbered markers at their words, and lead to their sources', async () => {
     const page = await open();
     await send(page, 'hello');
     await answer(page);
-    const marks = page.locator('.mark');
-    assert.deepEqual(await marks.allTextContents(), ['1', '2']);
-    const before = await marks.evaluateAll((all) => all.map((mark) => mark.previousSibling?.textContent ?? ''));
+    const markers = page.locator('.mark');
+    assert.deepEqual(await markers.allTextContents(), ['1', '2']);
+    const before = await markers.evaluateAll((all) => all.map((marker) => marker.previousSibling?.textContent ?? ''));
     assert.match(before[0] ?? '', /29 seconds for an answer and no longer\.$/);
     assert.match(before[1] ?? '', /until the agent has finished\.$/);
     await page.getByRole('button', { name: 'Source 2' }).click();
@@ -94,7 +94,7 @@ describe('an answer that is being written', () => {
       const before = freed();
       await act(page);
       assert.match(await answer(page), /^1 2 3/);
-      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       assert.equal(await page.getByText('Stopped.', { exact: true }).first().isVisible(), true);
       assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
       await connected(page);
@@ -186,16 +186,16 @@ test('a long conversation is kept over a reload as far as there is room, the new
     endTurn(turn, 'done', 1);
     return turn;
   });
-  keep(turns);
-  const again = kept();
+  saveTurns(turns);
+  const again = loadTurns();
   assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);
   assert.equal(again.at(-1)?.prompt, 'prompt 29');
   assert.equal(again.at(-1)?.messages[0]?.text.length, 60_000);
   assert.deepEqual(again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]), [['small.csv', 'YQ=='], ['large.bin', '']]);
-  keep([]);
+  saveTurns([]);
 });
 
-describe('what else an agent says', () => {
+describe('files, tool calls, guardrails and errors', () => {
   test('files have name, type and size, a picture, and are only ever saved', async () => {
     const page = await open();
     await send(page, '/file');
@@ -210,7 +210,7 @@ describe('what else an agent says', () => {
     await page.waitForFunction(() => (document.querySelector('.preview') instanceof HTMLImageElement ? /** @type {HTMLImageElement} */ (document.querySelector('.preview')).naturalWidth : 0) > 0);
   });
 
-  test('names of files are only names', () => {
+  test('names of files have no folders and nothing invisible', () => {
     for (const [given, safe] of [['../../etc/passwd', 'passwd'], ['C:\\x\\a.exe', 'a.exe'], ['\u202egpj.exe', 'gpj.exe'], ['..', 'file'], ['', 'file'], ['a\nb<c>', 'ab_c_'], ['.bashrc', 'bashrc']]) {
       assert.equal(safeName(given ?? ''), safe);
     }
@@ -233,7 +233,7 @@ describe('what else an agent says', () => {
   });
 
   for (const [decision, said] of /** @type {[string, RegExp][]} */ ([['Confirm', /You confirmed/], ['Deny', /You declined/]])) {
-    test(`a confirmation takes ${decision}`, async () => {
+    test(`a confirmation is answered by ${decision}`, async () => {
       const page = await open();
       await send(page, '/confirm');
       await answer(page);
@@ -271,7 +271,7 @@ describe('what else an agent says', () => {
     assert.match((await page.locator('.notes').textContent()) ?? '', /guardrail stepped in/);
   });
 
-  test('an error that may pass offers to retry, and one that will not does not', async () => {
+  test('a retryable error offers to retry, and another does not', async () => {
     const page = await open();
     await send(page, '/error throttling 2');
     await answer(page);
@@ -282,7 +282,7 @@ describe('what else an agent says', () => {
   });
 });
 
-test('an answer, a block of code and the conversation can be taken along', async () => {
+test('an answer, a block of code and the conversation can be copied and exported', async () => {
   const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
   await send(page, 'hello');
   await answer(page);
@@ -299,7 +299,7 @@ test('an answer, a block of code and the conversation can be taken along', async
   assert.match(text, /^# Conversation with the agent\n\n## You\n\nhello\n\n## Agent\n\n## How[^]*Sources:\n\n1\. limits\.md/);
 });
 
-test('print has the words and nothing to press', async () => {
+test('print has the text and no controls', async () => {
   const page = await open();
   await send(page, 'hello');
   await answer(page);

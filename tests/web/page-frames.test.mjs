@@ -1,4 +1,4 @@
-// Frames that come twice, and frames of an answer that the reader has stopped, in Chromium against the real
+// Frames that come twice, and frames of an answer that the user has stopped, in Chromium against the real
 // local AWS: nothing of them is seen.
 
 import assert from 'node:assert/strict';

@@ -1,10 +1,10 @@
-// What API Gateway itself says, in Chromium against the real local AWS: a reader is told in plain words.
+// What API Gateway itself says, in Chromium against the real local AWS: a user is told in plain words.
 // The gateway speaks where the function does not, so the tests freeze the function's process.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { PATIENCE_MS } from './support/browser.mjs';
+import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -71,7 +71,7 @@ describe('a function that does not answer in time', () => {
     assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after .* · complete after /);
   });
 
-  test('is asked again at a press, and each prompt has its own answer', async () => {
+  test('is asked again by Retry, and each prompt has its own answer', async () => {
     const page = await open();
     freeze();
     await send(page, '/tokens 6 200');
@@ -112,7 +112,7 @@ describe('a function that is busy', () => {
     const page = await open();
     freeze();
     await send(first, '/tokens 5 200');
-    while (!output().includes('$default')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    while (!output().includes('$default')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await send(page, '/tokens 6 200');
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',
@@ -141,7 +141,7 @@ describe('whatever else the gateway says', () => {
     assert.equal(await retry(page).isVisible(), true);
   });
 
-  test('is told of the page where no prompt waits', async () => {
+  test('is shown above the chat where no prompt waits', async () => {
     const gate = new FrameGate();
     const page = await open({ prepare: (page) => gate.guard(page) });
     gate.deliver(said);

@@ -11,7 +11,7 @@ import { useChat } from './support/chat.mjs';
 
 const LENGTH = 64 * 1024;
 /** How much more the last quarter may cost than the first: a block more or less that falls into it. */
-const MOST = 1.25;
+const MAX_GROWTH = 1.25;
 /** How many elements may stand in one. */
 const MOST_SIBLINGS = 100;
 /** How many rows of a trace may be made for one picture. */
@@ -28,7 +28,7 @@ describe('in Chromium', () => {
     page = await openForAll();
     await page.evaluate(async () => {
       const load = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-      const [{ Lexer }, { MarkdownStream }, { TraceView }] = await Promise.all(['vendor/marked.esm.js', 'markdown-stream.js', 'trace-view.js'].map(load));
+      const [{ Lexer }, { MarkdownStream }, { TraceView }] = await Promise.all(['markdown/vendor/marked.esm.js', 'markdown/stream.js', 'trace/view.js'].map(load));
       let read = 0;
       const { lex } = Lexer.prototype;
       Lexer.prototype.lex = function (/** @type {string} */ text) {
@@ -107,7 +107,7 @@ describe('in Chromium', () => {
   /** @param {Cost[]} costs @param {keyof Cost} what */
   const assertLevel = (costs, what) => {
     const [first = 0, ...others] = costs.map((cost) => cost[what]);
-    assert.ok(others.every((cost) => cost <= first * MOST), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
+    assert.ok(others.every((cost) => cost <= first * MAX_GROWTH), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
   };
 
   const texts = {
@@ -135,7 +135,7 @@ describe('in Chromium', () => {
     assert.equal(counted, 'none');
   });
 
-  test('a trace: so does a step', async (t) => {
+  test('a trace: a step at the end costs what one at the start does', async (t) => {
     const events = await traceEvents(2000);
     const costs = /** @type {Cost[]} */ (await page.evaluate((events) => /** @type {any} */ (window).traced(events), events));
     t.diagnostic(JSON.stringify(costs));

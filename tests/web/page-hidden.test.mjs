@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { launchTabs, PATIENCE_MS, visit } from './support/browser.mjs';
+import { launchTabs, TIMEOUT_MS, visit } from './support/browser.mjs';
 import { answer, connected, send } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 import { startLocal } from './support/local.mjs';
@@ -25,14 +25,14 @@ after(async () => {
 
 /** Waits in a page that draws no pictures. @param {Page} page @param {string} expression */
 async function until(page, expression) {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   while (!(await page.evaluate(expression))) await setTimeout(50, undefined, { signal });
 }
 
 /** How long the answer was, each time that the page had changed. @param {Page} page @returns {Promise<number[]>} */
 const lengths = (page) => page.evaluate('[...window.lengths]');
 
-test('a tab that lost its connection unseen comes back when it is looked at', async () => {
+test('a hidden tab that lost its connection reconnects when it is shown', async () => {
   let own = await startLocal();
   try {
     const { page, faults } = await visit(await tabs.context.newPage(), `${own.page}/`);

@@ -25,7 +25,7 @@ describe('at any width', () => {
   });
 
   for (const width of [320, 768, 1920]) {
-    test(`at ${width} px nothing sticks out and every target is large enough`, async () => {
+    test(`at ${width} px nothing overflows and every target is large enough`, async () => {
       await page.setViewportSize({ width, height: 720 });
       await page.waitForFunction((width) => innerWidth === width, width);
       const panel = page.getByRole('complementary');
@@ -93,7 +93,7 @@ for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) =
   ['at 200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }, async () => {}],
   ['with text twice as large', { viewport: { width: 1280, height: 800 } }, (page) => page.evaluate(() => (document.documentElement.style.fontSize = '200%'))],
 ])) {
-  test(`${how} everything is there and nothing sticks out`, async () => {
+  test(`${how} everything is there and nothing overflows`, async () => {
     const page = await open(options);
     await enlarge(page);
     await traceSwitch(page).check();

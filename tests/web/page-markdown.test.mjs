@@ -10,7 +10,7 @@ import { useChat } from './support/chat.mjs';
 
 /** @import { CDPSession, Page } from 'playwright-core' */
 
-const VENDORED = new URL('../../web/vendor/marked.esm.js', import.meta.url);
+const VENDORED = new URL('../../web/markdown/vendor/marked.esm.js', import.meta.url);
 const SHA_256 = '5371fea86fd0656b4fc7bea7c94c663109d82789b69433eeee78d42895aa44de';
 
 const FENCE = '```';
@@ -141,7 +141,7 @@ describe('in Chromium', () => {
   before(async () => {
     page = await openForAll();
     await page.evaluate(async () => {
-      const { MarkdownStream } = await import(new URL('markdown-stream.js', document.baseURI).href);
+      const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
       const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON'.split(' '));
       const attributes = new Set('class href target rel start tabindex role aria-label type'.split(' '));
       const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow']);
@@ -202,7 +202,7 @@ describe('in Chromium', () => {
 
   describe('ordinary text', () => {
     for (const [name, [source, words, selector]] of Object.entries(PLAIN)) {
-      test(`${name} survives`, async () => {
+      test(`${name} is shown as it should be`, async () => {
         const whole = await rendered(source);
         assert.equal(whole.text.replaceAll('\n', ''), words.replaceAll('\n', ''));
         if (selector) assert.ok(await page.locator(`#transcript > div`).locator(selector).count(), whole.html);
@@ -211,7 +211,7 @@ describe('in Chromium', () => {
       });
     }
 
-    test('markup that is half typed is not shown', async () => {
+    test('markup that is incomplete is not shown', async () => {
       const source = 'A **bold** word, `code`, a [link](https://a.example), and\n\nHeading\n---\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n';
       for (let end = 1; end < source.length; end += 1) {
         const { before } = await rendered(source.slice(0, end + 1), end);

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, parseConfig } from '../../web/config.js';
-import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/request.js';
+import { ConfigError, parseConfig } from '../../web/settings/config.js';
+import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
 
@@ -56,7 +56,7 @@ describe('the request', () => {
     }
   });
 
-  test('never carries half a character', () => {
+  test('never has a lone surrogate', () => {
     const input = JSON.parse(runRequest({ ...run, prompt: 'a\ud83d' }));
     assert.equal(input.messages[0].content, 'a\ufffd');
   });
@@ -70,7 +70,7 @@ describe('config.json', () => {
     assert.deepEqual([issuer, audience], [undefined, undefined]);
   });
 
-  test('with who vouches for the reader', () => {
+  test('with the issuer and the audience of tokens', () => {
     const config = parseConfig('{"endpoint":"wss://x/y","access":"oidc","issuer":"https://id.example","audience":"chat"}');
     assert.deepEqual([config.access, config.issuer, config.audience], ['oidc', 'https://id.example', 'chat']);
     assert.equal(parseConfig('{"endpoint":"wss://x/y","access":"code"}').access, 'code');

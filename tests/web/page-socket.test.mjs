@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 // @ts-expect-error: the package carries no types.
 import { WebSocket, WebSocketServer } from 'ws';
-import { Connection } from '../../web/socket.js';
+import { Connection } from '../../web/relay/socket.js';
 
 /** `ws` throws a refused handshake at whoever does not listen; a browser only closes. */
 class QuietWebSocket extends WebSocket {
@@ -24,7 +24,7 @@ function ears() {
   let waiting = [];
   const note = (/** @type {string | number} */ what) => {
     heard.push(what);
-    for (const wake of waiting.splice(0)) wake();
+    for (const resume of waiting.splice(0)) resume();
   };
   return {
     heard,
@@ -70,7 +70,7 @@ describe('over a real socket', () => {
   const connect = (on, more = {}) => {
     const connection = new Connection(url, () => [], on.listener, { WebSocket: /** @type {any} */ (QuietWebSocket), hidden: () => false, random: () => 0, ...more });
     connections.push(connection);
-    connection.wake();
+    connection.connect();
     return connection;
   };
 
@@ -103,14 +103,14 @@ describe('over a real socket', () => {
     assert.deepEqual(got, ['once', 'next']);
   });
 
-  test('renew leaves the old connection at once and hears nothing more of it', async () => {
+  test('reconnect leaves the old connection at once and ignores what still comes of it', async () => {
     const on = ears();
     const connection = connect(on);
     const [old] = await once(server, 'connection');
     await on.until('open');
     const gone = once(old, 'close');
     const next = once(server, 'connection');
-    connection.renew();
+    connection.reconnect();
     old.send('late');
     const [fresh] = await next;
     await gone;
@@ -129,7 +129,7 @@ describe('over a real socket', () => {
     assert.deepEqual(on.heard, ['connecting', 'waiting', 'failed 1', 'connecting', 'waiting', 'failed 2', 'connecting', 'open']);
   });
 
-  test('does not come back while nobody looks, but does when woken', async () => {
+  test('a hidden tab does not reconnect until connect is called', async () => {
     let hidden = true;
     const on = ears();
     const connection = connect(on, { hidden: () => hidden });
@@ -138,7 +138,7 @@ describe('over a real socket', () => {
     peer.close(1001);
     await on.until('asleep');
     hidden = false;
-    connection.wake();
+    connection.connect();
     await on.until('open', 2);
   });
 });
@@ -174,7 +174,7 @@ describe('the waits', () => {
       hidden: () => false,
       random: () => random,
     });
-    connection.wake();
+    connection.connect();
     return connection;
   };
   const last = () => /** @type {FakeSocket} */ (sockets.at(-1));
@@ -191,14 +191,14 @@ describe('the waits', () => {
     return waited;
   }
 
-  test('double from half a second up to half a minute, times the dice', () => {
+  test('double from half a second up to half a minute, times a random factor', () => {
     connect(1);
     assert.deepEqual(Array.from({ length: 8 }, waitAfterClose), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     connect(0.5);
     assert.deepEqual(Array.from({ length: 3 }, waitAfterClose), [250, 500, 1000]);
   });
 
-  test('start over only after a stable connection, not on a mere open', () => {
+  test('start over only after a stable connection, not when it opens', () => {
     connect(1);
     assert.equal(waitAfterClose(), 500);
     last().open();
@@ -217,15 +217,15 @@ describe('the waits', () => {
     assert.equal(connection.state, 'waiting');
   });
 
-  test('waking shortens the wait, and does nothing while connecting or open', () => {
+  test('connect ends the wait, and does nothing while connecting or open', () => {
     const connection = connect(1);
-    connection.wake();
+    connection.connect();
     assert.equal(sockets.length, 1);
     last().open();
-    connection.wake();
+    connection.connect();
     assert.equal(sockets.length, 1);
     last().close();
-    connection.wake();
+    connection.connect();
     assert.equal(sockets.length, 2);
     mock.timers.tick(14_999);
     assert.equal(sockets.length, 2, 'the wait that was cut short does not connect once more');

@@ -4,43 +4,49 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { answer, connected, promptBox, send, traceSwitch, useChat } from './support/chat.mjs';
+import { BUNDLE, MODULES } from './support/server.mjs';
 import { serveStatically } from './support/static.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
 const { endpoint, load } = useChat();
 
-/** @type {Awaited<ReturnType<typeof serveStatically>>} */
-let server;
+/** @typedef {Awaited<ReturnType<typeof serveStatically>>} Server */
+/** @type {Server} */
+let modules;
+/** @type {Server} */
+let bundle;
 before(async () => {
-  server = await serveStatically();
+  [modules, bundle] = await Promise.all([serveStatically(MODULES), serveStatically(BUNDLE)]);
 });
-after(() => server.stop());
+after(() => Promise.all([modules.stop(), bundle.stop()]));
 
 /** Opens the page with this config.json. @param {string | undefined} config @param {Parameters<typeof load>[0]} [options] */
-async function configured(config, options) {
+async function configured(config, options, server = modules) {
   await server.configure(config);
   return load({ address: server.page, socket: endpoint(), ...options });
 }
 
-test('answers, traces and sends on from any static server', async () => {
-  const config = { endpoint: endpoint(), allowTrace: true, suggestions: ['/tokens 5 200', 'A prompt of this deployment'] };
-  const page = await configured(JSON.stringify(config));
-  await connected(page);
-  const suggestions = page.getByRole('list', { name: 'Suggested prompts' }).getByRole('button');
-  assert.deepEqual(await suggestions.allTextContents(), config.suggestions);
-  await suggestions.first().click();
-  assert.equal(await answer(page), '1 2 3 4 5');
-  await send(page, '/slow 0');
-  assert.match(await answer(page, 2), /turn 2 of this conversation/);
-  await traceSwitch(page).check();
-  await send(page, '/trace 1');
-  await answer(page, 3);
-  await page.locator('.step').first().waitFor();
-  await page.reload();
-  await connected(page);
-  assert.equal(await page.locator('article.agent').count(), 3);
-});
+for (const [form, server] of /** @type {[string, () => Server][]} */ ([['as plain modules', () => modules], ['as the bundle', () => bundle]])) {
+  test(`connects, answers and traces on any static server, ${form}`, async () => {
+    const config = { endpoint: endpoint(), allowTrace: true, suggestions: ['/tokens 5 200', 'A prompt of this deployment'] };
+    const page = await configured(JSON.stringify(config), {}, server());
+    await connected(page);
+    const suggestions = page.getByRole('list', { name: 'Suggested prompts' }).getByRole('button');
+    assert.deepEqual(await suggestions.allTextContents(), config.suggestions);
+    await suggestions.first().click();
+    assert.equal(await answer(page), '1 2 3 4 5');
+    await send(page, '/slow 0');
+    assert.match(await answer(page, 2), /turn 2 of this conversation/);
+    await traceSwitch(page).check();
+    await send(page, '/trace 1');
+    await answer(page, 3);
+    await page.locator('.step').first().waitFor();
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.locator('article.agent').count(), 3);
+  });
+}
 
 test('protects itself where the server sends no policy', async () => {
   const page = await configured(JSON.stringify({ endpoint: endpoint() }), { expected: /TrustedHTML|require-trusted-types-for/ });

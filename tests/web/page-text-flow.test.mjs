@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blockEnd } from '../../web/text-flow.js';
+import { blockEnd } from '../../web/lib/text-flow.js';
 
 /** The blocks of a text that comes in pieces. @param {string[]} pieces */
 function blocks(pieces) {

@@ -151,7 +151,7 @@ test('each answer has its own trace', async () => {
   assert.equal(await page.locator('.step').count(), 0);
 });
 
-test('what failed says why on its row, and is one press away', async () => {
+test('a failed step says why on its row, and a button goes to it', async () => {
   const page = await open();
   await trace(page, '/guardrail');
   await press(page, 'Go to failed step');
@@ -233,7 +233,7 @@ test('an event of a type that nobody knows is shown as JSON', async () => {
   assert.equal(JSON.parse((await unknown.locator('pre').first().textContent()) ?? '').hologram.hologram.mood, 'curious');
 });
 
-describe('the page goes on answering', () => {
+describe('the page stays responsive', () => {
   /** Tasks of the main thread above 50 ms, in ms. @param {Page} page @param {() => Promise<void>} work */
   const longTasks = async (page, work) => {
     await page.evaluate(() => {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { KINDS } from '../../web/trace-row.js';
+import { KINDS } from '../../web/trace/row.js';
 import { answer, send, traceSwitch, useChat } from './support/chat.mjs';
 
 /** @import { Locator, Page } from 'playwright-core' */

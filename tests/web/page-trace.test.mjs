@@ -5,15 +5,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { sourcesOf } from '../../web/citations.js';
-import { counted, duration, oneLine } from '../../web/format.js';
-import { sectionsOf } from '../../web/trace-detail.js';
-import { findingOf } from '../../web/trace-event.js';
-import { traceFile, TraceFileError, traceOf } from '../../web/trace-file.js';
-import { matches } from '../../web/trace-search.js';
-import { TraceTree } from '../../web/trace-tree.js';
+import { sourcesOf } from '../../web/relay/citations.js';
+import { counted, duration, oneLine } from '../../web/lib/format.js';
+import { sectionsOf } from '../../web/trace/detail.js';
+import { traceInfoOf } from '../../web/trace/event.js';
+import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
+import { matches } from '../../web/trace/search.js';
+import { TraceTree } from '../../web/trace/tree.js';
 
-/** @import { AgentEvent, Step } from '../../web/types.d.ts' */
+/** @import { Step } from '../../web/trace/tree.js' */
+/** @import { AgentEvent } from '../../web/types.d.ts' */
 
 /** @type {Record<string, {usage?: {inputTokens: number, outputTokens: number}, events: AgentEvent[]}>} */
 const RECORDED = JSON.parse(await readFile(new URL('fixtures/traces.json', import.meta.url), 'utf8'));
@@ -41,7 +42,7 @@ const invocation = (input, part, at) => orchestration({ invocationInput: input }
 /** @param {object} seen @param {object} [part] @param {number} [at] */
 const observation = (seen, part, at) => orchestration({ observation: seen }, part, at);
 /** @param {AgentEvent} one */
-const finding = ({ source, event }) => findingOf(source, event);
+const infoOf = ({ source, event }) => traceInfoOf(source, event);
 
 /** A tree in words: `kind name status (children)`. @param {Step[]} steps @returns {string[]} */
 const outline = (steps, indent = '') => steps.flatMap(({ kind, name, status, children }) => [`${indent}${kind}: ${name.slice(0, 30).trim()} ${status}`, ...outline(children, `${indent}  `)]);
@@ -127,7 +128,7 @@ describe('an event', () => {
   ];
   for (const [name, one, [kind, title]] of table) {
     test(name, () => {
-      const found = finding(one);
+      const found = infoOf(one);
       assert.deepEqual([found.kind, found.name, found.status], [kind, title, undefined]);
     });
   }
@@ -143,7 +144,7 @@ describe('an event', () => {
       [observation({ codeInterpreterInvocationOutput: { executionOutput: 'half', executionTimeout: true } }), 'code', 'failed', 'The code took too long'],
     ];
     for (const [one, kind, status, reason] of failures) {
-      const found = finding(one);
+      const found = infoOf(one);
       assert.deepEqual([found.kind, found.status, found.reason], [kind, status, reason]);
     }
   });
@@ -157,7 +158,7 @@ describe('an event', () => {
   });
 
   test('has a name of one short line, however long the text', () => {
-    const { name } = finding(event({ customOrchestrationTrace: { event: { text: 'x\n'.repeat(1_000_000) } } }));
+    const { name } = infoOf(event({ customOrchestrationTrace: { event: { text: 'x\n'.repeat(1_000_000) } } }));
     assert.ok(name.length <= 161 && name.endsWith('…') && !name.includes('\n'));
   });
 });
@@ -316,7 +317,7 @@ describe('sources', () => {
     }
   });
 
-  test('survive anything', () => {
+  test('of any shape are read without an exception', () => {
     assert.deepEqual(sourcesOf([null, 7, {}, { retrievedReferences: 'x' }]), []);
     assert.equal(sourcesOf([citation({})])[0]?.label, 'Source without an address');
     assert.equal(sourcesOf([citation(reference({ webLocation: { url: 'https://x/%E0%A4%A' } }))])[0]?.label, '%E0%A4%A');
@@ -334,7 +335,7 @@ describe('numbers and lines', () => {
     assert.equal(counted(1204, 'chunk'), '1,204 chunks');
   });
 
-  test('one line never ends in half a character', () => {
+  test('one line never ends in a lone surrogate', () => {
     assert.equal(oneLine('ab👋cd', 3), 'ab…');
     assert.equal(oneLine('  a\n\n b ', 10), 'a b');
     assert.equal(oneLine('exact', 5), 'exact');

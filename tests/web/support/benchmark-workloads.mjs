@@ -1,7 +1,7 @@
 // What the benchmark of the page plays: texts of a known length, and a long trace made of recorded events.
 
 import { readFile } from 'node:fs/promises';
-import { TraceTree } from '../../../web/trace-tree.js';
+import { TraceTree } from '../../../web/trace/tree.js';
 
 /** How many characters a chunk has, about what a model sends at once. */
 export const CHUNK_LENGTH = 16;

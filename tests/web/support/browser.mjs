@@ -14,7 +14,7 @@ import { chromium } from 'playwright-core';
  * How long anything may take, in milliseconds, until a test is given up. It only ends what hangs: no test
  * may depend on how fast the machine is.
  */
-export const PATIENCE_MS = 120_000;
+export const TIMEOUT_MS = 120_000;
 
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
@@ -40,7 +40,7 @@ function requireChromium() {
  */
 export async function launchBrowser() {
   requireChromium();
-  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS, timeout: PATIENCE_MS });
+  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS, timeout: TIMEOUT_MS });
 }
 
 /**
@@ -110,7 +110,7 @@ export async function openPage(browser, address, { expected, socket, prepare, ..
  * @param {{expected?: RegExp, socket?: string, prepare?: (page: Page) => Promise<unknown>}} [options] as for `openPage`
  */
 export async function visit(page, address, { expected, socket = address, prepare } = {}) {
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   const origin = new URL(address).origin;
   /** @type {string[]} */
   const faults = [];

@@ -2,7 +2,7 @@
 // like in the middle of an answer can then be seen at leisure, however slow or fast the machine is.
 
 import { EventEmitter, once } from 'node:events';
-import { PATIENCE_MS } from './browser.mjs';
+import { TIMEOUT_MS } from './browser.mjs';
 
 /** @import { Page, WebSocketRoute } from 'playwright-core' */
 
@@ -86,7 +86,7 @@ export class FrameGate {
   }
 
   async #arrival() {
-    await once(this.#arrivals, 'frame', { signal: AbortSignal.timeout(PATIENCE_MS) });
+    await once(this.#arrivals, 'frame', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   }
 
   #flush() {

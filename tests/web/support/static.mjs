@@ -6,15 +6,13 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
-const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
-
-/** Serves a copy of web/ on a free port of this machine. */
-export async function serveStatically() {
-  const folder = await mkdtemp(join(tmpdir(), 'page-'));
-  await cp(WEB, folder, { recursive: true });
-  const program = spawn('python3', ['-u', '-m', 'http.server', '0', '--bind', '127.0.0.1', '--directory', folder], { stdio: ['ignore', 'pipe', 'ignore'] });
+/** Serves a copy of the page on a free port of this machine, below a path. @param {string} source its folder */
+export async function serveStatically(source) {
+  const root = await mkdtemp(join(tmpdir(), 'page-'));
+  const folder = join(root, 'chat');
+  await cp(source, folder, { recursive: true });
+  const program = spawn('python3', ['-u', '-m', 'http.server', '0', '--bind', '127.0.0.1', '--directory', root], { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = once(program, 'exit');
   /** @type {string} */
   const page = await new Promise((resolve, reject) => {
@@ -22,7 +20,7 @@ export async function serveStatically() {
     program.once('exit', (code) => reject(new Error(`python3 ended with ${code}`)));
     createInterface({ input: program.stdout }).on('line', (line) => {
       const address = /http:\/\/127\.0\.0\.1:\d+\//.exec(line);
-      if (address !== null) resolve(address[0]);
+      if (address !== null) resolve(`${address[0]}chat/`);
     });
   });
   return {
@@ -38,7 +36,7 @@ export async function serveStatically() {
     async stop() {
       program.kill();
       await exited;
-      await rm(folder, { recursive: true });
+      await rm(root, { recursive: true });
     },
   };
 }

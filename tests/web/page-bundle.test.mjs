@@ -1,0 +1,61 @@
+// The page as it is deployed: the bundle in dist/page, with the headers of the function.
+
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { bundle } from './support/bundle.mjs';
+import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
+import { BUNDLE, serveAsTheFunction } from './support/server.mjs';
+
+const STALE = 'dist/page is not what web/ makes: run `scripts/bundle-page` and commit both';
+
+test('what is checked in is what web/ makes, byte for byte', async () => {
+  const made = await bundle();
+  assert.deepEqual((await readdir(BUNDLE)).sort(), [...made.keys()].sort(), STALE);
+  for (const [name, content] of made) assert.ok((await readFile(BUNDLE + name)).equals(content), `${name}: ${STALE}`);
+});
+
+test('the licence of vendored code is there, and its place is named', async () => {
+  const [, name = ''] = /^\/\*! Contains marked; its licence: (\S+) \*\//.exec(await readFile(`${BUNDLE}main.js`, 'utf8')) ?? [];
+  assert.match(await readFile(BUNDLE + name, 'utf8'), /Copyright \(c\) .*MarkedJS/);
+});
+
+describe('in Chromium', () => {
+  const { load, endpoint } = useChat();
+  /** @type {Awaited<ReturnType<typeof serveAsTheFunction>>} */
+  let server;
+  before(async () => {
+    server = await serveAsTheFunction(BUNDLE, endpoint().replace(/^ws(.*)local$/, 'http$1'));
+  });
+  after(() => server.stop());
+
+  const open = async () => {
+    server.reset();
+    const page = await load({ address: server.page, socket: endpoint() });
+    await connected(page);
+    return page;
+  };
+
+  test('the page is loaded with six requests, each file once', async () => {
+    await open();
+    // A browser asks for the icon when it has time.
+    const [icons, files] = [true, false].map((icon) => server.requests().filter((path) => (path === 'icon.svg') === icon));
+    assert.deepEqual(files?.toSorted(), ['', 'config.json', 'load.js', 'main.js', 'style.css']);
+    assert.ok((icons?.length ?? 0) <= 1);
+  });
+
+  test('connects, answers, traces, and keeps the conversation over a reload', async () => {
+    const page = await open();
+    await traceSwitch(page).check();
+    await send(page, 'What are the limits?');
+    assert.ok((await answer(page)).length > 100);
+    await page.locator('.step.kind-rationale summary').first().click();
+    await page.locator('.step-detail').waitFor();
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.locator('article.agent').count(), 1);
+    await send(page, '/tool');
+    await answer(page, 2);
+    await page.getByRole('form', { name: 'What the agent asks for' }).waitFor();
+  });
+});

@@ -1,0 +1,29 @@
+// What the agent is doing, as far as its trace tells.
+
+import { oneLine } from '../lib/format.js';
+import { get, getString } from '../lib/json.js';
+
+/** Empty for an event that says nothing of the kind. @param {unknown} event */
+export function activityOf(event) {
+  const trace = get(event, 'trace', 'trace');
+  const step = get(trace, 'orchestrationTrace');
+  const input = get(step, 'invocationInput');
+  const action = get(input, 'actionGroupInvocationInput');
+  const who = getString(event, 'trace', 'collaboratorName');
+  /** @type {[unknown, string][]} */
+  const known = [
+    [get(trace, 'preProcessingTrace'), 'Looking at the prompt'],
+    [get(trace, 'postProcessingTrace'), 'Finishing the answer'],
+    [get(trace, 'guardrailTrace'), 'Checking the guardrails'],
+    [get(trace, 'routingClassifierTrace'), 'Choosing who answers'],
+    [get(step, 'rationale'), oneLine(getString(step, 'rationale', 'text') ?? '', 90)],
+    [action, `Calling ${getString(action, 'function') ?? getString(action, 'apiPath') ?? 'an action'}`],
+    [get(input, 'knowledgeBaseLookupInput'), 'Searching the knowledge base'],
+    [get(input, 'codeInterpreterInvocationInput'), 'Running code'],
+    [get(input, 'agentCollaboratorInvocationInput'), `Asking ${getString(input, 'agentCollaboratorInvocationInput', 'agentCollaboratorName') ?? 'another agent'}`],
+    [get(step, 'observation'), 'Reading the result'],
+    [get(step, 'modelInvocationInput'), 'Thinking'],
+  ];
+  const words = known.find(([found]) => found !== undefined)?.[1] ?? '';
+  return who && words ? `${who}: ${words}` : words;
+}

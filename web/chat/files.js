@@ -1,0 +1,68 @@
+// Files of the agent, and those that the page makes. A download never opens in the page.
+
+import { button, element } from '../lib/dom.js';
+import { size } from '../lib/format.js';
+
+/** @import { AgentFile } from '../types.d.ts' */
+
+/** What a browser decodes without running anything. */
+const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;
+const MAX_PREVIEW_BYTES = 6 * 1024 * 1024;
+/** A download reads its address some time after the click. */
+const REVOKE_MS = 60_000;
+
+/** @param {AgentFile} file */
+export function fileCard(file) {
+  const name = safeName(file.name);
+  const length = Math.floor((file.bytes.replace(/=+$/, '').length * 3) / 4);
+  const about = element('span', 'file-about', file.bytes === '' ? 'not kept over the reload' : `${file.type || 'unknown type'} · ${size(length)}`);
+  const save = button('quiet', 'Download', () => {
+    const bytes = decode(file.bytes);
+    if (bytes) download(name, bytes);
+    else about.textContent = 'This file arrived damaged: it is not base64.';
+  });
+  save.setAttribute('aria-label', `Download ${name}`);
+  save.disabled = file.bytes === '';
+  const item = element('li', 'file', element('span', 'file-name', name), about, save);
+  const picture = IMAGES.test(file.type) && length > 0 && length <= MAX_PREVIEW_BYTES ? decode(file.bytes) : undefined;
+  if (picture) {
+    const image = element('img', 'preview');
+    image.alt = name;
+    image.src = URL.createObjectURL(new Blob([picture], { type: file.type }));
+    for (const event of ['load', 'error']) image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
+    image.addEventListener('error', () => image.remove());
+    item.prepend(image);
+  }
+  return item;
+}
+
+/** @param {string} name @param {BlobPart} content */
+export function download(name, content) {
+  // No type that a browser would show: whatever it is, it is only saved.
+  const address = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
+  const link = element('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), REVOKE_MS);
+}
+
+/**
+ * A name that is only a name: no folders, nothing invisible, nothing that turns its letters around.
+ *
+ * @param {string} name
+ */
+export function safeName(name) {
+  const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? '';
+  const plain = last.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '');
+  return [...plain].slice(-100).join('') || 'file';
+}
+
+/** @param {string} base64 */
+function decode(base64) {
+  try {
+    return Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,234 @@
+// Shows the turns: follows their state, at the pace of a typewriter.
+
+import { copy, element } from '../lib/dom.js';
+import { duration } from '../lib/format.js';
+import { MarkdownStream } from '../markdown/stream.js';
+import { markersOf, sourcesOf } from '../relay/citations.js';
+import { isOpen, notesOf } from '../relay/turn.js';
+import { activityOf } from './activity.js';
+import { fileCard } from './files.js';
+import { toolForm } from './tool-form.js';
+import { actions, failureBox, sourceList, timing } from './turn-foot.js';
+import { reveal } from './typewriter.js';
+
+/** @import { CitationMarker, Message, Turn } from '../types.d.ts' */
+/** @import { TurnActions } from './turn-foot.js' */
+
+/**
+ * One message of an answer, as far as it is shown.
+ *
+ * @typedef {object} AnswerPart
+ * @property {MarkdownStream} stream
+ * @property {number} shown how much of its text, in UTF-16 units
+ * @property {number} due how much is to be shown once it is drawn
+ * @property {CitationMarker[]} markers
+ * @property {number} cited how many citations they stand for
+ * @property {number} next when it may be drawn
+ */
+
+/**
+ * The elements of one turn, and how much of its state they show already.
+ *
+ * @typedef {object} AnswerView
+ * @property {HTMLElement} answer
+ * @property {HTMLElement} body
+ * @property {HTMLElement} thinking
+ * @property {HTMLElement} doing
+ * @property {HTMLElement} notes
+ * @property {HTMLElement} extras
+ * @property {HTMLElement} files
+ * @property {HTMLElement} foot
+ * @property {Map<Message, AnswerPart>} messages
+ * @property {string} noted
+ * @property {number} extra how many citations, files and calls are shown
+ * @property {number} events how many events were looked at
+ * @property {number} drawn when it was
+ * @property {number} grown when text came last
+ * @property {boolean} ended
+ */
+
+/** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
+const SILENCE_MS = 2_500;
+/** A longer gap between two pictures does not count: the text that came meanwhile is no backlog. */
+const MAX_STEP_MS = 50;
+/** Drawing that takes longer than this is done less often, so that the page stays quick. */
+const SLOW_MS = 8;
+
+/** The list of turns. */
+export class Transcript {
+  #list;
+  #turnActions;
+  /** @type {Map<Turn, AnswerView>} */
+  #views = new Map();
+  #still = window.matchMedia('(prefers-reduced-motion: reduce)');
+
+  /**
+   * @param {HTMLElement} list
+   * @param {TurnActions} turnActions
+   */
+  constructor(list, turnActions) {
+    this.#list = list;
+    this.#turnActions = turnActions;
+    list.addEventListener('click', ({ target }) => {
+      if (!(target instanceof HTMLButtonElement)) return;
+      if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
+      if (target.matches('.mark')) showSource(target);
+    });
+  }
+
+  /**
+   * Brings the elements of a turn closer to its state.
+   *
+   * @param {Turn} turn
+   * @param {number} now
+   * @returns {boolean} whether they are there; else it is to be called again for the next picture
+   */
+  update(turn, now) {
+    const view = this.#views.get(turn) ?? this.#add(turn, now);
+    const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
+    const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
+    const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
+    view.drawn = now;
+    let complete = true;
+    for (const message of turn.messages) {
+      const done = showText(view, turn, message, flush ? Infinity : elapsed, now);
+      complete &&= done;
+    }
+    if (extra !== view.extra) this.#showExtras(view, turn, extra);
+    showNotes(view, turn);
+    if (!isOpen(turn) && !view.ended) this.#end(view, turn);
+    if (isOpen(turn) && view.ended) takeBackEnd(view);
+    showActivity(view, turn, now);
+    return complete;
+  }
+
+  clear() {
+    this.#views.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** @param {Turn} turn @param {number} now */
+  #add(turn, now) {
+    const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
+    prompt.setAttribute('aria-label', 'You');
+
+    const doing = element('span', 'doing');
+    const thinking = element('p', 'thinking', element('span', 'pulse'), element('span', '', 'Thinking'), doing);
+    const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
+    files.setAttribute('aria-label', 'Files');
+    notes.hidden = files.hidden = true;
+    const answer = element('article', 'turn agent', element('p', 'visually-hidden', 'Agent'), body, thinking, notes, files, extras, foot);
+    answer.setAttribute('aria-label', 'Agent');
+    answer.setAttribute('aria-busy', 'true');
+
+    this.#list.append(prompt, answer);
+    /** @type {AnswerView} */
+    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: false };
+    this.#views.set(turn, view);
+    return view;
+  }
+
+  /** @param {AnswerView} view @param {Turn} turn @param {number} extra */
+  #showExtras(view, turn, extra) {
+    view.extra = extra;
+    view.files.append(...turn.files.slice(view.files.children.length).map(fileCard));
+    view.files.hidden = turn.files.length === 0;
+  }
+
+  /** @param {AnswerView} view @param {Turn} turn */
+  #end(view, turn) {
+    view.ended = true;
+    view.answer.setAttribute('aria-busy', 'false');
+    // Not before: below text that grows, the list would move with every line.
+    const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
+    view.extras.replaceChildren(sources ?? '');
+    const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
+    if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
+    if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
+    if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
+    if (turn.calls.length > 0 && turn.status === 'done' && !turn.answered) {
+      view.foot.append(toolForm(turn.calls, (answers) => this.#turnActions.answer(turn, answers)));
+    }
+    view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
+  }
+}
+
+/**
+ * @param {AnswerView} view
+ * @param {Turn} turn
+ * @param {Message} message
+ * @param {number} elapsed since the last picture; without end to show everything
+ * @param {number} now
+ * @returns {boolean} whether all of it is shown
+ */
+function showText(view, turn, message, elapsed, now) {
+  let part = view.messages.get(message);
+  if (part === undefined) {
+    const text = element('div', 'prose');
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0 };
+    view.messages.set(message, part);
+    view.body.append(text);
+  }
+  const ended = !isOpen(turn) && !view.ended;
+  const cited = message.citations.length;
+  if (!ended && part.shown === message.text.length && part.cited === cited) return true;
+  part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
+  if (now < part.next && !ended) return false;
+  if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
+  part.cited = cited;
+  part.shown = part.due;
+  const before = performance.now();
+  if (ended) part.stream.finish(message.text, part.markers);
+  else part.stream.grow(message.text.slice(0, part.shown), part.markers);
+  const took = performance.now() - before;
+  part.next = took > SLOW_MS ? now + took * 8 : 0;
+  view.grown = now;
+  return part.shown === message.text.length;
+}
+
+/**
+ * Says that the agent is at work, on what, and for how long, while there is nothing else to see.
+ *
+ * @param {AnswerView} view
+ * @param {Turn} turn
+ * @param {number} now
+ */
+function showActivity(view, turn, now) {
+  const waits = turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
+  view.thinking.hidden = !isOpen(turn) || !waits;
+  if (view.thinking.hidden) return;
+  const known = turn.events.slice(view.events).map(({ event }) => activityOf(event)).filter(Boolean).at(-1);
+  view.events = turn.events.length;
+  if (known !== undefined) view.doing.dataset.activity = known;
+  const seconds = Math.floor((now - turn.sentAt) / 1000);
+  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000).replace('.0', '') : ''].filter((part) => part && part !== 'Thinking').join(' · ');
+  if (view.doing.textContent !== words) view.doing.textContent = words;
+}
+
+/**
+ * @param {AnswerView} view
+ * @param {Turn} turn
+ */
+function showNotes(view, turn) {
+  const notes = notesOf(turn);
+  const noted = notes.join('\n');
+  if (noted === view.noted) return;
+  view.noted = noted;
+  view.notes.hidden = notes.length === 0;
+  view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
+}
+
+/** @param {AnswerView} view */
+function takeBackEnd(view) {
+  view.ended = false;
+  view.answer.setAttribute('aria-busy', 'true');
+  view.foot.replaceChildren();
+}
+
+/** @param {HTMLElement} mark */
+function showSource(mark) {
+  const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
+  if (!(source instanceof HTMLElement)) return;
+  source.tabIndex = -1;
+  source.focus();
+}

@@ -1,0 +1,69 @@
+// What stands below an answer.
+
+import { button, copy, element } from '../lib/dom.js';
+import { counted, duration, oneLine } from '../lib/format.js';
+import { anchor } from '../markdown/renderer.js';
+
+/** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
+
+/**
+ * What a user can do with a turn.
+ *
+ * @typedef {object} TurnActions
+ * @property {(turn: Turn) => void} retry
+ * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer false when they could not be sent
+ */
+
+/** @param {Source[]} sources */
+export function sourceList(sources) {
+  if (sources.length === 0) return undefined;
+  const items = sources.map(({ label, where, href, excerpt }) => {
+    const name = href === undefined ? element('span', '', label) : anchor(href, label);
+    name.className = 'source-name';
+    if (where !== '') name.title = where;
+    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', oneLine(excerpt, 220)));
+  });
+  return element('section', 'sources', element('h3', '', counted(sources.length, 'source')), element('ol', '', ...items));
+}
+
+/** @param {Turn} turn @param {Failure} failure */
+export function failureBox(turn, { message, code, retryable, source }) {
+  const interrupted = turn.status === 'interrupted';
+  const title = interrupted ? 'Interrupted' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
+  const advice = retryable ? 'Sending the prompt again may help.' : '';
+  const box = element(
+    'div',
+    `failure${interrupted ? ' interrupted' : ''}`,
+    element('p', 'failure-title', title),
+    element('p', '', message),
+    element('p', 'failure-code', element('code', '', code), advice),
+  );
+  box.setAttribute('role', 'alert');
+  return box;
+}
+
+/** @param {Turn} turn */
+export function timing(turn) {
+  const parts = [];
+  if (turn.firstTextAt !== undefined) parts.push(`first token after ${duration(turn.firstTextAt - turn.sentAt)}`);
+  if (turn.endedAt !== undefined) {
+    const words = turn.status === 'done' ? 'complete' : turn.status === 'stopped' ? 'stopped' : 'ended';
+    parts.push(`${words} after ${duration(turn.endedAt - turn.sentAt)}`);
+  }
+  const { chunks, frames } = turn.stats ?? {};
+  if (chunks && frames) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
+  if (turn.usage) parts.push(`${counted(turn.usage.input, 'token')} in, ${turn.usage.output.toLocaleString('en')} out`);
+  const words = parts.join(' · ');
+  return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));
+}
+
+/** @param {Turn} turn @param {TurnActions} turnActions */
+export function actions(turn, turnActions) {
+  const row = element('div', 'turn-actions');
+  const text = turn.messages.map((message) => message.text).join('\n\n');
+  const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
+  if (text !== '') row.append(copyAnswer);
+  const again = turn.failure?.retryable === true || turn.status === 'stopped';
+  if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
+  return row;
+}

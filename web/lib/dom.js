@@ -1,0 +1,93 @@
+// Building elements without a line of HTML text.
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {string} [classes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
+export function element(name, classes = '', ...children) {
+  const made = document.createElement(name);
+  if (classes !== '') made.className = classes;
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} classes @param {string} words @param {() => void} act */
+export function button(classes, words, act) {
+  const made = element('button', classes, words);
+  made.type = 'button';
+  made.addEventListener('click', act);
+  return made;
+}
+
+/**
+ * The element of index.html.
+ *
+ * @template {HTMLElement} Kind
+ * @param {string} id
+ * @param {new () => Kind} kind
+ * @returns {Kind}
+ */
+export function byId(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
+  return found;
+}
+
+/** Puts a text on the clipboard, and says so on the button. @param {HTMLButtonElement} button @param {string} text */
+export async function copy(button, text) {
+  const words = button.textContent ?? '';
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = 'Copied';
+  } catch {
+    button.textContent = 'Not allowed';
+  }
+  setTimeout(() => (button.textContent = words), 1500);
+}
+
+/** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
+export class StickToBottom {
+  #scroller;
+  #following = false;
+  #last = 0;
+  #changed;
+
+  /**
+   * @param {HTMLElement} scroller
+   * @param {(following: boolean) => void} [changed]
+   */
+  constructor(scroller, changed = () => {}) {
+    this.#scroller = scroller;
+    this.#changed = changed;
+    scroller.addEventListener('scroll', () => {
+      const { scrollTop, scrollHeight, clientHeight } = scroller;
+      // Zoomed pages scroll by fractions, so the end is where less than two pixels are left.
+      if (scrollHeight - scrollTop - clientHeight < 2) this.#set(true);
+      else if (scrollTop < this.#last) this.#set(false);
+      this.#last = scrollTop;
+    });
+    // A keyboard that comes up, or a panel that opens, changes where the end is.
+    new ResizeObserver(() => this.follow()).observe(scroller);
+  }
+
+  /** For when something was added. */
+  follow() {
+    if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  /** Goes to the end and stays there. */
+  attach() {
+    this.#set(true);
+    this.follow();
+  }
+
+  /** @param {boolean} following */
+  #set(following) {
+    if (following === this.#following) return;
+    this.#following = following;
+    this.#changed(following);
+  }
+}

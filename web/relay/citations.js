@@ -1,0 +1,134 @@
+// Bedrock's citations as a list of sources.
+
+import { get, getList, getNumber, getString } from '../lib/json.js';
+
+/** @import { CitationMarker, Message, Source } from '../types.d.ts' */
+
+/** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
+const PLACES = [
+  ['s3Location', 'uri'],
+  ['webLocation', 'url'],
+  ['confluenceLocation', 'url'],
+  ['salesforceLocation', 'url'],
+  ['sharePointLocation', 'url'],
+  ['kendraDocumentLocation', 'uri'],
+  ['customDocumentLocation', 'id'],
+  ['sqlLocation', 'query'],
+];
+
+/**
+ * Each once, in the order of their first mention.
+ *
+ * @param {unknown[]} citations
+ * @returns {Source[]}
+ */
+export function sourcesOf(citations) {
+  return [...sourcesByKey(citations).values()];
+}
+
+/** @param {unknown[]} citations @returns {Map<string, Source>} */
+function sourcesByKey(citations) {
+  /** @type {Map<string, Source>} */
+  const sources = new Map();
+  for (const reference of citations.flatMap((citation) => getList(citation, 'retrievedReferences'))) {
+    const { key, ...source } = sourceOf(reference);
+    if (!sources.has(key)) sources.set(key, source);
+  }
+  return sources;
+}
+
+/** @param {unknown} reference */
+function sourceOf(reference) {
+  const where = placeOf(get(reference, 'location'));
+  const excerpt = getString(reference, 'content', 'text') ?? '';
+  return { key: where === '' ? excerpt : where, label: labelOf(where), where, href: linkOf(where), excerpt };
+}
+
+/**
+ * Where in a message its citations belong, with the numbers of their sources.
+ *
+ * @param {Message} message
+ * @param {unknown[]} all citations of the turn, which number the sources
+ * @returns {CitationMarker[]} in the order of their places
+ */
+export function markersOf({ text, citations }, all) {
+  const keys = [...sourcesByKey(all).keys()];
+  const markers = citations.map((citation) => {
+    const numbers = getList(citation, 'retrievedReferences').map((reference) => keys.indexOf(sourceOf(reference).key) + 1);
+    return { at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')), numbers: [...new Set(numbers)] };
+  });
+  return markers.sort((one, other) => one.at - other.at);
+}
+
+/**
+ * In UTF-16 units. Bedrock does not say in which units a span counts, nor whether its end is included, so
+ * the cited words decide.
+ *
+ * @param {string} text
+ * @param {unknown} part
+ */
+function spanEnd(text, part) {
+  const words = getString(part, 'text') ?? '';
+  const start = getNumber(part, 'span', 'start') ?? 0;
+  const end = getNumber(part, 'span', 'end') ?? text.length;
+  if (words !== '') {
+    for (const from of [start, unitsOf(text, start, () => 1), unitsOf(text, start, utf8Length)]) {
+      if (text.startsWith(words, from)) return from + words.length;
+    }
+    const found = text.lastIndexOf(words);
+    if (found !== -1) return found + words.length;
+  }
+  return Math.max(1, unitsOf(text, end, () => 1));
+}
+
+/**
+ * @param {string} text
+ * @param {number} place counted in other units
+ * @param {(codePoint: number) => number} length of a character in those
+ */
+function unitsOf(text, place, length) {
+  let [units, counted] = [0, 0];
+  while (counted < place && units < text.length) {
+    const code = text.codePointAt(units) ?? 0;
+    units += code > 0xffff ? 2 : 1;
+    counted += length(code);
+  }
+  return units;
+}
+
+/** @param {number} code */
+function utf8Length(code) {
+  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+}
+
+/** @param {unknown} location */
+function placeOf(location) {
+  for (const [kind, field] of PLACES) {
+    const found = getString(location, kind ?? '', field ?? '');
+    if (found !== undefined) return found;
+  }
+  return '';
+}
+
+/** @param {string} where */
+function labelOf(where) {
+  if (where === '') return 'Source without an address';
+  if (!URL.canParse(where)) return where;
+  const url = new URL(where);
+  const name = url.pathname.split('/').filter(Boolean).at(-1) ?? '';
+  return name === '' ? url.host || where : decoded(name);
+}
+
+/** @param {string} where */
+function linkOf(where) {
+  return URL.canParse(where) && /^https?:$/.test(new URL(where).protocol) ? where : undefined;
+}
+
+/** @param {string} name */
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,143 @@
+// The pure core: WebSocket messages in, the state of turns out. No DOM, no sockets, no clock; every
+// time is handed in, in milliseconds of one monotonic clock.
+
+import { getNumber, getString, parseJson } from '../lib/json.js';
+import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
+
+/** @import { Failure, Turn } from '../types.d.ts' */
+
+/**
+ * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
+ * duplicate, or a late frame of a run that is over).
+ *
+ * @typedef {{turn?: Turn, problem?: string}} Change
+ */
+
+/** The turns of one conversation. */
+export class Conversation {
+  /** @type {Turn[]} */
+  turns = [];
+  /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
+  #left = new Set();
+
+  get open() {
+    return this.turns.filter(isOpen);
+  }
+
+  /** @param {Parameters<typeof newTurn>[0]} run @param {number} now */
+  begin(run, now) {
+    const turn = newTurn(run, now);
+    this.turns.push(turn);
+    return turn;
+  }
+
+  /**
+   * @param {string} text of one WebSocket message
+   * @param {number} now
+   * @returns {Change}
+   */
+  receive(text, now) {
+    const frame = parseJson(text);
+    if (getString(frame, 'type') === undefined) return this.#gatewayFrame(frame, now);
+
+    const runId = getString(frame, 'metadata', 'relay', 'runId');
+    const seq = getNumber(frame, 'metadata', 'relay', 'seq');
+    if (runId === undefined || seq === undefined) {
+      return { problem: 'A frame without metadata.relay arrived. Is the endpoint an Agent Relay?' };
+    }
+    const turn = this.turns.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
+    if (turn === undefined) return {};
+    if (isOver(turn) || !countFrame(turn, seq)) return {};
+    reopen(turn);
+    applyFrame(turn, frame, now);
+    return { turn };
+  }
+
+  /**
+   * The connection closed: what was open stays as it is, marked.
+   *
+   * @param {number} code
+   * @param {number} now
+   * @returns {Turn[]} what this interrupted
+   */
+  disconnect(code, now) {
+    const interrupted = this.open;
+    for (const turn of interrupted) {
+      const message =
+        code === 1009
+          ? 'The gateway closed the connection because the message was too large for it.'
+          : 'The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
+      endTurn(turn, 'interrupted', now, { message, code: `connection_closed_${code}`, retryable: true, source: 'connection' });
+    }
+    return interrupted;
+  }
+
+  /**
+   * Ends what is open because the user asked for it. Frames that still come are dropped.
+   *
+   * @param {number} now
+   * @returns {Turn[]} what this stopped
+   */
+  stop(now) {
+    const stopped = this.open;
+    for (const turn of stopped) endTurn(turn, 'stopped', now);
+    return stopped;
+  }
+
+  /** Starts a new conversation: frames of the turns before are dropped from now on. */
+  reset() {
+    for (const turn of this.turns) this.#left.add(turn.runId);
+    this.turns = [];
+  }
+
+  /**
+   * The turn that an error under a foreign run id belongs to: a relay that could not read a message
+   * does not know the run id in it, so its refusal carries another one.
+   *
+   * @param {string} runId
+   * @param {unknown} frame
+   */
+  #unread(runId, frame) {
+    if (getString(frame, 'type') !== 'RUN_ERROR' || this.#left.has(runId)) return undefined;
+    return this.turns.find((turn) => turn.status === 'sent');
+  }
+
+  /**
+   * API Gateway's own frames have no type: `{"message", "connectionId", "requestId"}`.
+   *
+   * @param {unknown} frame
+   * @param {number} now
+   * @returns {Change}
+   */
+  #gatewayFrame(frame, now) {
+    const message = getString(frame, 'message');
+    if (message === undefined) {
+      return { problem: 'A message arrived that is no frame of the relay. Is the endpoint an Agent Relay?' };
+    }
+    const failure = gatewayFailure(message);
+    const turn = this.turns.find((candidate) => candidate.status === 'sent') ?? this.open.at(-1);
+    if (turn === undefined) return { problem: failure.message };
+    endTurn(turn, 'failed', now, failure);
+    return { turn };
+  }
+}
+
+/**
+ * @param {string} message what API Gateway said
+ * @returns {Failure}
+ */
+function gatewayFailure(message) {
+  /** @type {[RegExp, string, string][]} */
+  const known = [
+    [/timed? ?out/i, 'gateway_timeout', 'The function did not answer in time.'],
+    [/too many requests/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
+    [/internal server error/i, 'gateway_error', 'The function could not be run; its log says why.'],
+  ];
+  const [, code = 'gateway', hint = ''] = known.find(([pattern]) => pattern.test(message)) ?? [];
+  return {
+    message: `${message}. ${hint}`.replace('..', '.').trimEnd(),
+    code,
+    retryable: true,
+    source: 'gateway',
+  };
+}

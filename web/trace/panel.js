@@ -1,0 +1,46 @@
+// The trace panel: beside the chat on wide screens, a drawer over it on narrow ones.
+
+import { byId } from '../lib/dom.js';
+
+export class Panel {
+  #stage = byId('stage', HTMLElement);
+  #panel = byId('traces', HTMLElement);
+  #toggle = byId('traces-toggle', HTMLButtonElement);
+  #close = byId('traces-close', HTMLButtonElement);
+  /** Whether there is room for both: the same width as in style.css. */
+  #wide = window.matchMedia('(min-width: 60rem)');
+
+  constructor() {
+    this.#toggle.addEventListener('click', () => this.#set(Boolean(this.#panel.hidden)));
+    this.#close.addEventListener('click', () => this.#leave());
+    this.#panel.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      // The rest of the page does not see it: there it stops the answer. A search is left first.
+      event.stopPropagation();
+      if (event.target instanceof HTMLInputElement && event.target.value !== '') return;
+      this.#leave();
+    });
+  }
+
+  offer() {
+    this.#toggle.hidden = false;
+  }
+
+  /** Only where it hides nothing. */
+  openBeside() {
+    if (this.#wide.matches) this.#set(true);
+  }
+
+  #leave() {
+    this.#set(false);
+    this.#toggle.focus();
+  }
+
+  /** @param {boolean} open */
+  #set(open) {
+    this.#panel.hidden = !open;
+    this.#stage.classList.toggle('with-traces', open);
+    this.#toggle.setAttribute('aria-expanded', String(open));
+    if (open && !this.#wide.matches) this.#close.focus();
+  }
+}

@@ -1,0 +1,234 @@
+// The elements of one step: a row with its bar of time, and what it opens to.
+
+import { element } from '../lib/dom.js';
+import { duration } from '../lib/format.js';
+import { TextFlow } from '../lib/text-flow.js';
+import { sectionsOf } from './detail.js';
+import { inSlices } from './slices.js';
+
+/** @import { Section } from './detail.js' */
+/** @import { Kind } from './event.js' */
+/** @import { Step, StepStatus } from './tree.js' */
+
+/** What each kind is called. @type {Record<Kind, string>} */
+export const KINDS = {
+  'pre-processing': 'Pre-processing',
+  routing: 'Routing',
+  rationale: 'Rationale',
+  model: 'Model',
+  'knowledge-base': 'Knowledge base',
+  'action-group': 'Action group',
+  'return-control': 'Return of control',
+  code: 'Code interpreter',
+  collaborator: 'Collaborator',
+  guardrail: 'Guardrail',
+  reprompt: 'Reprompt',
+  'post-processing': 'Post-processing',
+  answer: 'Final response',
+  custom: 'Custom orchestration',
+  failure: 'Failure',
+  unknown: 'Unknown',
+};
+
+/** @type {Record<StepStatus, string>} */
+const STATUSES = { running: 'Running', done: 'Done', failed: 'Failed', intervened: 'Intervened', unfinished: 'Not finished' };
+
+/** More than this is not laid out before it is asked for, in UTF-16 units. */
+const PAGE_LENGTH = 2_000_000;
+/** What one slice of work appends, in UTF-16 units. */
+const SLICE_LENGTH = 64_000;
+
+/** One step in the list. */
+export class Row {
+  step;
+  item;
+  details;
+  /** The rows of a collaborator. @type {HTMLElement | undefined} */
+  children;
+  /** @type {HTMLButtonElement | undefined} */
+  #twisty;
+  #name = element('span', 'step-name');
+  #status = element('span', 'step-status');
+  #took = element('span', 'step-took');
+  #bar = element('span', 'step-bar');
+  #tokens = element('span', 'step-tokens');
+  /** @type {HTMLElement | undefined} */
+  #reason;
+  #raw = false;
+  #stop = () => {};
+
+  /** @param {Step} step */
+  constructor(step) {
+    this.step = step;
+    const line = element('span', 'step-line', element('span', 'step-title', KINDS[step.kind]), this.#name, this.#status, this.#tokens, this.#took);
+    this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
+    this.item = element('li', `step kind-${step.kind}`, this.details);
+    this.update(step.start);
+  }
+
+  /**
+   * Brings the row up to its step.
+   *
+   * @param {number} now for the bar of a step that runs
+   */
+  update(now) {
+    const { name, status, reason, estimated, tokens } = this.step;
+    this.item.dataset.status = status;
+    this.#name.textContent = name;
+    this.#status.textContent = STATUSES[status];
+    if (reason !== undefined) {
+      if (this.#reason === undefined) {
+        this.#reason = element('span', 'step-reason');
+        this.details.firstElementChild?.append(this.#reason);
+      }
+      this.#reason.textContent = reason;
+    }
+    const took = this.step.duration;
+    this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
+    this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+    this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
+    this.grow(now);
+    if (this.details.open) this.fill(this.#raw);
+  }
+
+  /** @param {number} now */
+  grow(now) {
+    const { start, end, duration: took } = this.step;
+    this.#bar.style.setProperty('--start', String(Math.max(start, 0)));
+    this.#bar.style.setProperty('--took', String(Math.max(end === undefined ? now - start : (took ?? 0), 0)));
+  }
+
+  /**
+   * The list for the steps of a collaborator.
+   *
+   * @param {boolean} collapsed at first
+   */
+  nest(collapsed) {
+    if (this.children !== undefined) return this.children;
+    this.children = element('ol', 'rows');
+    // Bars of all depths stand on one axis of time: see style.css.
+    let depth = 1;
+    for (let above = this.step.parent; above !== undefined; above = above.parent) depth += 1;
+    this.children.style.setProperty('--depth', String(depth));
+    this.#twisty = element('button', 'twisty');
+    this.#twisty.type = 'button';
+    this.#twisty.setAttribute('aria-label', `Steps of ${this.step.name}`);
+    this.#twisty.addEventListener('click', () => this.collapse(this.children?.hidden === false));
+    this.item.append(this.#twisty, this.children);
+    this.collapse(collapsed);
+    return this.children;
+  }
+
+  /** @param {boolean} collapsed */
+  collapse(collapsed) {
+    if (this.children === undefined) return;
+    this.children.hidden = collapsed;
+    this.#twisty?.setAttribute('aria-expanded', String(!collapsed));
+  }
+
+  /**
+   * Makes what the row opens to.
+   *
+   * @param {boolean} raw as JSON
+   */
+  fill(raw) {
+    this.empty();
+    this.#raw = raw;
+    const box = element('div', 'step-detail');
+    this.details.append(box);
+    const events = this.step.events.map(({ event }) => event);
+    const json = () => JSON.stringify(events.length === 1 ? events[0] : events, null, 2);
+    const copy = element('button', 'quiet small', 'Copy JSON');
+    copy.type = 'button';
+    copy.addEventListener('click', () => {
+      navigator.clipboard.writeText(json()).then(
+        () => (copy.textContent = 'Copied'),
+        () => (copy.textContent = 'The browser refused to copy'),
+      );
+    });
+    box.append(copy);
+    const sections = raw ? [{ title: 'JSON', text: json() }] : sectionsOf(this.step);
+    this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
+  }
+
+  /** A closed row keeps nothing: a trace may have megabytes. */
+  empty() {
+    this.#stop();
+    this.details.querySelector('.step-detail')?.remove();
+  }
+}
+
+/**
+ * Does in slices what a generator does.
+ *
+ * @param {Generator<void>} work
+ * @returns {() => void} stops it
+ */
+function sliced(work) {
+  return inSlices(() => !work.next().done);
+}
+
+/**
+ * Shows sections, of which there may be hundreds.
+ *
+ * @param {HTMLElement} box
+ * @param {Section[]} sections
+ * @param {string} where
+ */
+function* show(box, sections, where) {
+  for (const section of sections) {
+    box.append(element('h3', '', section.title));
+    if ('rows' in section) {
+      box.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
+      yield;
+    } else {
+      const pre = element('pre');
+      pre.tabIndex = 0;
+      pre.setAttribute('role', 'region');
+      pre.setAttribute('aria-label', `${section.title} ${where}`);
+      box.append(pre);
+      yield* appendInChunks(pre, section.text);
+    }
+  }
+}
+
+/**
+ * Writes a long text bit by bit.
+ *
+ * @param {HTMLElement} pre
+ * @param {string} text
+ */
+function* appendInChunks(pre, text) {
+  const flow = new TextFlow(pre);
+  const last = cut(text, PAGE_LENGTH);
+  if (last < text.length) pre.after(more(pre, text.slice(last)));
+  for (let from = 0, end; from < last; from = end) {
+    end = Math.min(cut(text, from + SLICE_LENGTH), last);
+    flow.append(text.slice(from, end));
+    yield;
+  }
+}
+
+/**
+ * Where a text can be cut without parting a character of two units.
+ *
+ * @param {string} text
+ * @param {number} at
+ */
+function cut(text, at) {
+  return Math.min((text.codePointAt(at - 1) ?? 0) > 0xffff ? at + 1 : at, text.length);
+}
+
+/**
+ * @param {HTMLElement} pre
+ * @param {string} rest
+ */
+function more(pre, rest) {
+  const button = element('button', 'quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`);
+  button.type = 'button';
+  button.addEventListener('click', () => {
+    button.remove();
+    sliced(appendInChunks(pre, rest));
+  });
+  return button;
+}

@@ -34,6 +34,7 @@ mod request_time;
 mod route;
 mod tls;
 mod wire;
+mod wire_fault;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,7 +56,8 @@ pub use journal::{Entry, Follower, Journal, Record};
 pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};
 pub use route::Route;
-pub use wire::{Wire, WireClose, WireFault, WireName};
+pub use wire::Wire;
+pub use wire_fault::{WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
 use gateway::Gateway;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::journal::{Entry, Record};
 use super::route::Route;
-use super::wire::WireName;
+use super::wire_fault::WireName;
 
 /// How often a long run shows that it goes on.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -465,7 +465,7 @@ mod tests {
     use super::*;
     use crate::faults::FaultKind;
     use crate::route::Route;
-    use crate::wire::{WireClose, WireFault};
+    use crate::wire_fault::{WireClose, WireFault};
 
     fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
         let mut log = JournalLog::new(Vec::new());

@@ -9,7 +9,6 @@ mod connection;
 mod server;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::journal::{Entry, Journal};
+use super::wire_fault::{WireClose, WireFault, WireName};
 use connection::{Connection, Order};
 
 pub(crate) use server::Server;
@@ -44,45 +44,6 @@ const ACCEPTING_AGAIN: Duration = Duration::from_millis(50);
 pub struct Wire {
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
-}
-
-/// Which of the wires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WireName {
-    /// The one to the scripted agent.
-    Agent,
-    /// The one to the callbacks of API Gateway.
-    Callbacks,
-}
-
-/// How a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WireClose {
-    /// With FIN and nothing before it, in the middle of whatever is on its way.
-    Fin,
-    /// With RST.
-    Reset,
-    /// In good order: what is being answered is answered to its end, then TLS is closed
-    /// (`close_notify`), then the connection (FIN). An HTTP/2 client gets GOAWAY before.
-    Graceful,
-}
-
-/// What a wire does to a connection on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WireFault {
-    /// It is closed.
-    Closed(WireClose),
-    /// From now on, everything on it is lost, in both directions, and nobody is told.
-    Swallowed,
-    /// The client's next bytes were answered with RST, and reached nobody.
-    WriteReset,
-    /// It was reset as soon as it was accepted.
-    Refused,
-    /// It was accepted, and everything that the client sends on it is lost.
-    SwallowedFromTheStart,
-    /// It was closed (FIN) when the client's first bytes had come, which begin the handshake of TLS.
-    ClosedInHandshake,
 }
 
 #[derive(Debug)]
@@ -339,28 +300,4 @@ async fn accept(
     }
     drop(listener);
     while tasks.join_next().await.is_some() {}
-}
-
-impl Display for WireName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Agent => "agent",
-            Self::Callbacks => "callbacks",
-        })
-    }
-}
-
-impl Display for WireFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed(WireClose::Fin) => "closed with FIN",
-            Self::Closed(WireClose::Reset) => "reset",
-            Self::Closed(WireClose::Graceful) => "closed in good order",
-            Self::Swallowed => "swallowed from now on",
-            Self::WriteReset => "reset at the client's next write",
-            Self::Refused => "refused",
-            Self::SwallowedFromTheStart => "swallowed from the start",
-            Self::ClosedInHandshake => "closed during the handshake",
-        })
-    }
 }

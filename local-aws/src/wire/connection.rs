@@ -12,9 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use super::Shared;
 use super::clock::sleep_until;
-use super::{Shared, WireClose, WireFault};
 use crate::journal::Entry;
+use crate::wire_fault::{WireClose, WireFault};
 
 /// How many bytes the end of the server takes or gives at once.
 pub(super) const BUFFER: usize = 64 * 1024;

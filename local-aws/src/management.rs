@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::faults::{FaultInjector, PostFault, Verdict};
+use super::faults::{FaultInjector, InjectedFault, PostFault};
 use super::gateway::{Gateway, PostError};
 use super::journal::{Entry, Journal};
 
@@ -120,13 +120,13 @@ impl ManagementApi {
     /// faults but that.
     fn fault(&self, connection_id: &str) -> Option<PostFault> {
         let connection = self.gateway.connection(connection_id)?;
-        let verdict = self.faults.judge(&connection.fate)?;
+        let fault = self.faults.next_fault(&connection.faults)?;
         let subject = connection_id.to_owned();
-        self.journal.record(Entry::FaultInjected { kind: verdict.kind(), subject });
-        match verdict {
-            Verdict::Fault(fault) => Some(fault),
-            Verdict::Vanish => {
-                connection.vanish();
+        self.journal.record(Entry::FaultInjected { kind: fault.kind(), subject });
+        match fault {
+            InjectedFault::Post(fault) => Some(fault),
+            InjectedFault::Vanish => {
+                connection.abort();
                 Some(PostFault::Status(410))
             }
         }

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::event::{self, Ending};
 use super::{Gateway, lock};
-use crate::faults::Fate;
+use crate::faults::ConnectionFaults;
 use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
@@ -57,18 +57,18 @@ pub(crate) struct Connection {
     /// The bytes of the posts that wait for the client.
     waiting_bytes: AtomicUsize,
     buffer_bytes: usize,
-    leave: mpsc::Sender<Leave>,
+    leave: mpsc::Sender<Close>,
     /// What the faults know of it.
-    pub(crate) fate: Fate,
+    pub(crate) faults: ConnectionFaults,
 }
 
 /// How the gateway takes leave of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leave {
+enum Close {
     /// With a close frame, after the posts that are waiting.
-    Goodbye,
+    Graceful,
     /// As if the client had vanished: at once, without a close frame.
-    Vanish,
+    Abort,
 }
 
 /// Why a post is not accepted.
@@ -83,7 +83,7 @@ pub(crate) enum PostError {
 /// The ends of a connection's queues that its task reads.
 pub(super) struct Queues {
     posts: mpsc::Receiver<Utf8Bytes>,
-    leave: mpsc::Receiver<Leave>,
+    leave: mpsc::Receiver<Close>,
 }
 
 impl Connection {
@@ -107,7 +107,7 @@ impl Connection {
             waiting_bytes: AtomicUsize::new(0),
             buffer_bytes,
             leave,
-            fate: Fate::default(),
+            faults: ConnectionFaults::default(),
         };
         (connection, Queues { posts: posts_out, leave: leave_out })
     }
@@ -137,12 +137,12 @@ impl Connection {
     /// Ends the connection, after the posts that are waiting.
     pub(crate) fn close(&self) {
         // A full queue already holds the same wish, a closed one has no connection behind it.
-        let _ = self.leave.try_send(Leave::Goodbye);
+        let _ = self.leave.try_send(Close::Graceful);
     }
 
     /// Ends the connection as if the client had vanished.
-    pub(crate) fn vanish(&self) {
-        let _ = self.leave.try_send(Leave::Vanish);
+    pub(crate) fn abort(&self) {
+        let _ = self.leave.try_send(Close::Abort);
     }
 
     /// When the last message went either way.
@@ -213,10 +213,10 @@ pub(super) async fn serve(
                 Some(()) = events.next(), if !events.is_empty() => {}
                 () = &mut writing => break Cause::Client(vanished()),
                 Some(leave) = leave.recv() => break match leave {
-                    Leave::Goodbye => {
+                    Close::Graceful => {
                         Cause::Gateway(CloseCode::Normal, "Connection Closed Normally")
                     }
-                    Leave::Vanish => Cause::Fault,
+                    Close::Abort => Cause::Fault,
                 },
                 () = sleep_until(idle) => {
                     // A post may have moved the moment while this slept.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::journal::{Entry, Journal};
-use super::lambda::{Call, InvokeError, Lambda};
+use super::lambda::{InvokeError, InvokeRequest, Lambda};
 use super::options::AwsLimits;
 use super::proxy_response::ProxyResponse;
 use super::route::Route;
@@ -95,7 +95,7 @@ impl Gateway {
         event: Vec<u8>,
     ) -> Result<Bytes, InvokeError> {
         let connection_id = connection.id.clone();
-        let call = Call {
+        let request = InvokeRequest {
             route,
             connection_id: connection_id.clone(),
             event: event.into(),
@@ -103,9 +103,9 @@ impl Gateway {
                 Route::Default => self.limits.message_grace,
                 _ => self.limits.lifecycle_grace,
             },
-            limit: self.limits.integration_timeout,
+            timeout: self.limits.integration_timeout,
         };
-        let outcome = self.lambda.invoke(call).await;
+        let outcome = self.lambda.invoke(request).await;
         match &outcome {
             Err(InvokeError::Throttled) => {
                 self.journal.record(Entry::Throttled { connection_id, route });

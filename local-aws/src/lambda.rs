@@ -57,15 +57,15 @@ pub(crate) enum InvokeError {
 
 /// What is to be invoked.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct InvokeRequest {
     pub(crate) route: Route,
     pub(crate) connection_id: String,
     /// The JSON of the event.
     pub(crate) event: Bytes,
     /// How long it may wait for a function that is between two events.
     pub(crate) grace: Duration,
-    /// How long the caller waits for the answer.
-    pub(crate) limit: Duration,
+    /// How long the caller waits for the response.
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ struct Queues {
 #[derive(Debug)]
 struct Invocation {
     request_id: String,
-    call: Call,
+    request: InvokeRequest,
     taken: oneshot::Sender<()>,
     answer: oneshot::Sender<Option<Bytes>>,
 }
@@ -110,13 +110,13 @@ impl Lambda {
     }
 
     /// Hands an event to a free function and waits for the answer, which is JSON of whatever shape.
-    pub(crate) async fn invoke(&self, call: Call) -> Result<Bytes, InvokeError> {
+    pub(crate) async fn invoke(&self, request: InvokeRequest) -> Result<Bytes, InvokeError> {
         let request_id = uuid();
-        let (grace, limit) = (call.grace, call.limit);
+        let (grace, limit) = (request.grace, request.timeout);
         let answered = async {
             let (taken, on_taken) = oneshot::channel();
             let (answer, on_answer) = oneshot::channel();
-            self.offer(Invocation { request_id: request_id.clone(), call, taken, answer });
+            self.offer(Invocation { request_id: request_id.clone(), request, taken, answer });
             if timeout(grace, on_taken).await.is_err() && self.withdraw(&request_id) {
                 return Err(InvokeError::Throttled);
             }
@@ -185,7 +185,7 @@ impl Lambda {
 
     /// Notes that an invocation's event goes out to the function.
     fn begin(&self, invocation: Invocation) -> Bytes {
-        let Invocation { request_id, call, taken, answer } = invocation;
+        let Invocation { request_id, request, taken, answer } = invocation;
         let now = SystemTime::now();
         {
             let running = &mut self.state().running;
@@ -194,12 +194,12 @@ impl Lambda {
         }
         self.journal.record(Entry::Invoked {
             request_id,
-            connection_id: call.connection_id,
-            route: call.route,
+            connection_id: request.connection_id,
+            route: request.route,
         });
         // It fails when the caller has gone, which is no concern of the function's.
         let _ = taken.send(());
-        call.event
+        request.event
     }
 
     /// Ends an invocation; false when there is none of this id.
@@ -268,7 +268,8 @@ impl http_body::Body for Delivery {
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        let length = self.invocation.as_ref().map_or(0, |invocation| invocation.call.event.len());
+        let length =
+            self.invocation.as_ref().map_or(0, |invocation| invocation.request.event.len());
         http_body::SizeHint::with_exact(length as u64)
     }
 }
@@ -401,14 +402,14 @@ mod tests {
     fn lambda() -> (Arc<Lambda>, watch::Sender<bool>, Invocation, Answer) {
         let (taken, _) = oneshot::channel();
         let (answer, on_answer) = oneshot::channel();
-        let call = Call {
+        let request = InvokeRequest {
             route: Route::Default,
             connection_id: "c=".to_owned(),
             event: Bytes::from_static(b"{}"),
             grace: Duration::ZERO,
-            limit: Duration::ZERO,
+            timeout: Duration::ZERO,
         };
-        let invocation = Invocation { request_id: uuid(), call, taken, answer };
+        let invocation = Invocation { request_id: uuid(), request, taken, answer };
         let (stop, stopping) = watch::channel(false);
         let lambda = Lambda::new(Journal::new(10), String::new(), Duration::ZERO, stopping);
         (lambda, stop, invocation, on_answer)

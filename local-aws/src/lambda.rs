@@ -36,13 +36,13 @@ pub(crate) struct Lambda {
     journal: Journal,
     arn: String,
     timeout: Duration,
-    /// How many want no poll to get an event yet.
+    /// How many [`PollHold`]s there are.
     holds: watch::Sender<usize>,
     stopping: watch::Receiver<bool>,
 }
 
 /// While it exists, polls get no event.
-pub(crate) struct Hold(Arc<Lambda>);
+pub(crate) struct PollHold(Arc<Lambda>);
 
 /// Why an invocation has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +104,9 @@ impl Lambda {
     }
 
     /// Lets polls wait for their event until what is returned is dropped.
-    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+    pub(crate) fn hold_polls(self: &Arc<Self>) -> PollHold {
         self.holds.send_modify(|holds| *holds += 1);
-        Hold(Arc::clone(self))
+        PollHold(Arc::clone(self))
     }
 
     /// Hands an event to a free function and waits for the answer, which is JSON of whatever shape.
@@ -222,7 +222,7 @@ impl Lambda {
     }
 }
 
-impl Drop for Hold {
+impl Drop for PollHold {
     fn drop(&mut self) {
         self.0.holds.send_modify(|holds| *holds -= 1);
     }

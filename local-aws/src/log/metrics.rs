@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// How many metrics a line names.
-const MOST: usize = 6;
+const MAX_NAMED: usize = 6;
 
 /// The metrics of a line, for people, such as `Runs 1, FirstChunk 350`; `None` if the line is of
 /// another kind.
@@ -19,8 +19,8 @@ pub(super) fn summary(line: &str) -> Option<String> {
     if metrics.is_empty() {
         return Some(format!("{} bytes", line.len()));
     }
-    let more = if metrics.len() > MOST { ", …" } else { "" };
-    Some(metrics[..metrics.len().min(MOST)].join(", ") + more)
+    let more = if metrics.len() > MAX_NAMED { ", …" } else { "" };
+    Some(metrics[..metrics.len().min(MAX_NAMED)].join(", ") + more)
 }
 
 /// The names and values of the metrics.

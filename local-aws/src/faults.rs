@@ -1,7 +1,7 @@
 //! Faults on purpose: what really goes wrong between a function, its clients and its agent.
 //!
 //! Some come by chance, at the rates of [`Faults`], drawn from one seed; others exactly when a test
-//! wants them, through the [`FaultInjector`] of the running local AWS. Each one is counted, and
+//! asks for them, through the [`FaultInjector`] of the running local AWS. Each one is counted, and
 //! stands in the journal before its effect.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,9 +15,9 @@ use fastrand::Rng;
 
 use super::agent::Exception;
 
-/// At which of its posts a vanishing client vanishes: after the first frame of an answer, and long
+/// The posts at which a vanishing client may vanish: after the first frame of an answer, and long
 /// before the last of any but the shortest.
-const VANISHING: RangeInclusive<u32> = 2..=50;
+const VANISH_AT_POSTS: RangeInclusive<u32> = 2..=50;
 
 /// What goes wrong by chance; by default nothing does.
 ///
@@ -261,7 +261,7 @@ impl State {
     fn next_fault(&mut self, connection: &ConnectionFaults, n: u32) -> Option<InjectedFault> {
         let vanishes_at = connection.vanishes_at.get_or_init(|| {
             let vanishes = self.chance.f64() < self.faults.vanishing_clients;
-            vanishes.then(|| self.chance.u32(VANISHING))
+            vanishes.then(|| self.chance.u32(VANISH_AT_POSTS))
         });
         let vanishes_at = [*vanishes_at, self.vanish_at].into_iter().flatten().min();
         if vanishes_at.is_some_and(|at| n >= at) {
@@ -275,7 +275,7 @@ impl State {
         take(&mut self.next).or_else(|| self.draw()).map(InjectedFault::Post)
     }
 
-    /// One throw for all rates: each has its part of the line from 0 to 1.
+    /// One draw for all rates: each has its part of the line from 0 to 1.
     fn draw(&mut self) -> Option<PostFault> {
         let mut rest = self.chance.f64();
         self.faults.posts().into_iter().find_map(|(_, rate, fault)| {

@@ -129,7 +129,7 @@ impl FunctionProcess {
         let journal = aws.journal().clone();
         let follower = journal.follow_from_now();
         let cpu_share = aws.options().cpu_share_mb.map(CpuShare::make).transpose()?;
-        // It must be held back before it has an event, and not before it wants one.
+        // The share holds from the first poll on, and before the first event.
         let hold = cpu_share.is_some().then(|| aws.hold_polls());
         let mut child = command
             .envs(aws.function_environment())

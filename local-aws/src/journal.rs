@@ -115,7 +115,7 @@ impl Journal {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        // A panic elsewhere cannot leave the list half written, so its content is still good.
+        // A panic elsewhere cannot leave the list half written.
         self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,7 +125,7 @@ impl Follower {
     /// are skipped, which shows in [`Record::index`].
     pub async fn next(&mut self) -> Record {
         loop {
-            // The mark comes before the look, so an entry recorded in between wakes the wait.
+            // Marked as seen before the look, so that an entry recorded in between ends the wait.
             self.newest.borrow_and_update();
             if let Some(record) = self.try_next() {
                 return record;

@@ -16,8 +16,8 @@
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
 //! the agent by other addresses, each with a [`Wire`] before it.
 //!
-//! From the ground up: `ids`, `request_time`, `route`, `proxy_response` and `wire_fault` are words that
-//! others share; `faults` and `journal` know them; `lambda` invokes the function; `gateway` and
+//! From the ground up: `ids`, `request_time`, `route`, `proxy_response` and `wire_fault` are
+//! shared by the others; `faults` and `journal` know them; `lambda` invokes the function; `gateway` and
 //! `http_api` have events for it; `management` and `agent` are what it calls, each behind a `wire` if
 //! there is one; `local_aws` puts all of it on a port; `function_process` runs the function beside
 //! it; and `log` tells people what the journal has.

@@ -136,7 +136,7 @@ impl LocalAws {
         let checked = |router: Router| {
             let authorizer = options.authorizer;
             let host_check =
-                axum::middleware::from_fn_with_state(authorizer, host_check::only_this_machine);
+                axum::middleware::from_fn_with_state(authorizer, host_check::require_local_host);
             router.layer(host_check)
         };
         let certificates = if options.tls { Some(certificates().await?) } else { None };
@@ -277,7 +277,7 @@ impl LocalAws {
 
     /// The variables that make a process the function of this local AWS.
     ///
-    /// For the scripted agent they include credentials, which are nobody's. For a real agent the
+    /// For the scripted agent they include credentials that belong to no account. For a real agent the
     /// function finds the machine's own, and its Region, as every AWS program does.
     #[must_use]
     pub fn function_environment(&self) -> Vec<(&str, String)> {
@@ -346,7 +346,7 @@ impl Drop for LocalAws {
     }
 }
 
-/// Certificates, made where a second of work holds nobody up.
+/// Certificates. Making them takes up to a second of CPU, so a blocking thread does it.
 async fn certificates() -> Result<Certificates, StartError> {
     let made = tokio::task::spawn_blocking(Certificates::make).await;
     made.unwrap_or_else(|panicked| Err(panicked.into())).map_err(StartError::Tls)

@@ -112,8 +112,8 @@ impl Wire {
         self.shared.command(Command::SwallowAfter(bytes))
     }
 
-    /// Answers the next bytes that a client writes on a connection that is open now with RST, as
-    /// somebody does who has forgotten the connection: they reach nobody. New connections are not affected.
+    /// Answers the next bytes that a client writes on a connection that is open now with RST, as a
+    /// server does that has forgotten the connection; they are not delivered. New connections are not affected.
     #[must_use = "a fault that met no connection is none"]
     pub fn reset_next_write_on_open(&self) -> usize {
         self.shared.command(Command::ResetNextWrite)
@@ -136,7 +136,7 @@ impl Wire {
         self.shared.close_next_in_handshake(count);
     }
 
-    /// Waits until all connections have ended after everything was told to stop.
+    /// Waits until all connections have ended after everything stops.
     pub(crate) async fn finish(&mut self) {
         let _ = (&mut self.accepting).await;
     }
@@ -185,7 +185,7 @@ fn serve(
         tasks.spawn(connection.broken(fault));
         return;
     }
-    let (near, far) = tokio::io::duplex(connection::SERVER_BUFFER);
+    let (near, far) = tokio::io::duplex(connection::SERVER_BUFFER_BYTES);
     tasks.spawn(server.clone().serve(far, async move {
         tokio::select! {
             // When the wire has forgotten the connection, the server goes on until it ends.
@@ -196,7 +196,7 @@ fn serve(
     tasks.spawn(connection.carry(near));
 }
 
-/// Waits until a value is true; false when nobody can set it any more.
+/// Waits until a value is true; false when its sender is gone.
 async fn is_true(value: &mut watch::Receiver<bool>) -> bool {
     value.wait_for(|value| *value).await.is_ok()
 }

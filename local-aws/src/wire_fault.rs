@@ -29,9 +29,9 @@ pub enum WireClose {
 pub enum WireFault {
     /// It is closed.
     Closed(WireClose),
-    /// From now on, everything on it is lost, in both directions, and nobody is told.
+    /// From now on, everything on it is lost, in both directions, without a sign to either end.
     Swallowed,
-    /// The client's next bytes were answered with RST, and reached nobody.
+    /// The client's next bytes were answered with RST and not delivered.
     WriteReset,
     /// It was reset as soon as it was accepted.
     Refused,

@@ -41,14 +41,14 @@ fn faults_come_at_their_rates_and_from_their_seed() {
 }
 
 #[test]
-fn a_rate_of_one_spares_nobody() {
+fn a_rate_of_one_is_every_post() {
     let injector = FaultInjector::new(Faults { cut_posts: 1.0, ..Faults::default() });
     let cut = Some(InjectedFault::Post(PostFault::Cut));
     assert_eq!(faults_of(&injector, 1000), vec![cut; 1000]);
 }
 
 #[test]
-fn wanted_faults_come_exactly_when_they_are_wanted() {
+fn faults_that_are_asked_for_come_at_their_posts() {
     let injector = FaultInjector::new(Faults::default());
     injector.fail_next(2, PostFault::Status(429));
     injector.fail_next(0, PostFault::Status(403));

@@ -25,12 +25,12 @@ enum Cause {
     Client(CloseStatus),
     /// The gateway closes it.
     Gateway(CloseCode, &'static str),
-    /// A fault wants the client to vanish.
+    /// A fault aborts it, as if the client had vanished.
     Fault,
 }
 
-/// Serves a connection until it ends. What is left of the socket then wants to be
-/// [drained](super::socket::drain).
+/// Serves a connection until it ends. What is left of the socket is for
+/// [`drain`](super::socket::drain).
 pub(super) async fn serve(
     gateway: &Gateway,
     connection: &Connection,
@@ -135,7 +135,7 @@ async fn dispatch(gateway: &Gateway, connection: &Connection, text: Utf8Bytes) {
     };
     let frame = ErrorFrame { message, connection_id: &connection.id, request_id: &request_id };
     if let Ok(json) = serde_json::to_string(&frame) {
-        // A client that is gone or reads nothing cannot be told.
+        // It fails when the client is gone or reads nothing.
         let _ = connection.post(json.into());
     }
 }

@@ -73,8 +73,8 @@ pub(super) async fn send_in_frames(
     sink.send(Message::Frame(Frame::message(rest, OpCode::Data(opcode), true))).await
 }
 
-/// Sends a close frame and closes the gateway's side of the socket. What is left then wants to be
-/// [drained](drain).
+/// Sends a close frame and closes the gateway's side of the socket. What is left is for
+/// [`drain`].
 pub(super) async fn send_close(
     mut socket: Socket,
     code: CloseCode,

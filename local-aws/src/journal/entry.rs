@@ -195,7 +195,7 @@ pub enum Entry {
         /// The number of calls.
         calls: usize,
     },
-    /// Agent: it broke an answer off, as its scenario wants it.
+    /// Agent: it broke an answer off, as its scenario says.
     AgentBroke {
         /// Bedrock's session.
         session_id: String,
@@ -265,9 +265,9 @@ pub enum Entry {
         /// The line, without its end.
         line: String,
     },
-    /// The function: its process has ended, though nobody stopped it.
+    /// The function: its process has ended, though it was not stopped.
     FunctionExited {
-        /// How, in words.
+        /// How, such as `exit code 1`.
         status: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Lambda's Runtime API: where the function fetches events and leaves its responses.
+//! Lambda's Runtime API: where the function fetches events and posts its responses.
 //!
 //! Shape: the page "Using the Lambda runtime API for custom runtimes" of the Lambda guide.
 

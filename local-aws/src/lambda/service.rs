@@ -57,7 +57,7 @@ pub(crate) struct InvokeRequest {
 
 #[derive(Debug, Default)]
 struct Queues {
-    /// The pending polls, oldest first. Some may be dead: then sending to them fails.
+    /// The pending polls, oldest first. Some may have been cancelled: then sending to them fails.
     polls: VecDeque<oneshot::Sender<Invocation>>,
     /// Invocations that no poll has taken yet, oldest first.
     waiting: VecDeque<Invocation>,
@@ -122,7 +122,7 @@ impl Lambda {
         outcome.unwrap_or_else(|_| Err(InvokeError::TimedOut { request_id: request_id.clone() }))
     }
 
-    /// Gives an invocation to the oldest poll that is still alive, or else puts it in the queue.
+    /// Gives an invocation to the oldest poll that still waits, or else puts it in the queue.
     fn offer(&self, mut invocation: Invocation) {
         let mut state = self.state();
         while let Some(poll) = state.polls.pop_front() {
@@ -155,7 +155,7 @@ impl Lambda {
         let mut poll = PendingPoll { lambda: Arc::clone(self), receiver };
         {
             let mut state = self.state();
-            // Nobody waits any more for the response to an invocation whose caller has gone.
+            // The response to an invocation whose caller has gone is not waited for.
             state.waiting.retain(|invocation| !invocation.response.is_closed());
             match state.waiting.pop_front() {
                 // The receiver is just above, so this cannot fail.
@@ -184,7 +184,7 @@ impl Lambda {
             connection_id: request.connection_id,
             route: request.route,
         });
-        // It fails when the caller has gone, which is no concern of the function's.
+        // It fails when the caller has gone; the function gets the event all the same.
         let _ = taken.send(());
         request.event
     }
@@ -229,7 +229,7 @@ impl Drop for PollHold {
     }
 }
 
-/// A poll that waits. When it dies with an invocation already in its hands, that goes to another.
+/// A poll that waits. When it is cancelled after it was given an invocation, another poll gets that.
 struct PendingPoll {
     lambda: Arc<Lambda>,
     receiver: oneshot::Receiver<Invocation>,
@@ -245,7 +245,7 @@ impl Drop for PendingPoll {
 }
 
 /// An invocation on its way out: the body of the response to a poll. Only when the connection asks
-/// for the bytes does the invocation begin; until then a dead poll gives it back.
+/// for the bytes does the invocation begin; until then a cancelled poll gives it back.
 pub(super) struct Delivery {
     lambda: Arc<Lambda>,
     invocation: Option<Invocation>,
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_that_dies_with_an_invocation_in_its_hands_gives_it_back() {
+    fn a_cancelled_poll_gives_its_invocation_back() {
         let (lambda, _stop, invocation, _response) = lambda();
         let mut poll = Box::pin(lambda.next());
         assert!(poll.as_mut().now_or_never().is_none());
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invocation_that_nobody_waits_for_is_not_handed_out() {
+    fn an_invocation_whose_caller_has_gone_is_not_handed_out() {
         let (lambda, _stop, invocation, response) = lambda();
         lambda.offer(invocation);
         drop(response);

@@ -14,7 +14,7 @@ pub(super) fn summary(line: &str) -> Option<String> {
     if !line.contains("\"_aws\":") {
         return None;
     }
-    // A line that is cut off, or surrounded by others' words, still is no reading for people.
+    // A line that is cut off, or has other text around it, is for machines, too.
     let metrics = serde_json::from_str(line).map(|line| named(&line)).unwrap_or_default();
     if metrics.is_empty() {
         return Some(format!("{} bytes", line.len()));

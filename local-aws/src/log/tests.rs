@@ -59,7 +59,7 @@ fn faults_are_shown_and_metrics_only_summed_up() {
 }
 
 #[test]
-fn what_becomes_of_the_wires_and_of_the_process_is_told_in_words() {
+fn wires_and_the_process_have_lines() {
     let (wire, connection) = (WireName::Agent, 3);
     let fault = WireFault::Closed(WireClose::Graceful);
     let entries = [

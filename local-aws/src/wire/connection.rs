@@ -18,16 +18,16 @@ use crate::journal::Entry;
 use crate::wire_fault::{WireClose, WireFault};
 
 /// How many bytes the end of the server takes or gives at once.
-pub(super) const SERVER_BUFFER: usize = 64 * 1024;
+pub(super) const SERVER_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How many bytes may be on their way in one direction, about what Linux lets a TCP connection have.
-const WINDOW: usize = 4 * 1024 * 1024;
+const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many bytes are read at once, at most.
-const MAX_READ: usize = 16 * 1024;
+const MAX_READ_BYTES: usize = 16 * 1024;
 
-/// With less room than this, a read would be a small one only because of it.
-const MIN_READ: usize = 2 * 1024;
+/// With less room than this in the buffer, it grows before the next read.
+const MIN_READ_BYTES: usize = 2 * 1024;
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +54,20 @@ struct InFlight {
 }
 
 impl Connection {
-    /// Carries bytes to and from the server at `near`'s other end.
-    pub(super) async fn carry(mut self, mut near: DuplexStream) {
+    /// Carries bytes to and from the server at the other end of `server`.
+    pub(super) async fn carry(mut self, mut server: DuplexStream) {
         // Small packets must not wait for the acknowledgement of the ones before them.
         let _ = self.stream.set_nodelay(true);
-        let end = carry(&mut self.stream, &mut near, &self.commands, &self.shared).await;
+        let end = carry(&mut self.stream, &mut server, &self.commands, &self.shared).await;
         self.shared.forget(self.id);
         let End::Fault(fault) = end else {
-            drop(near);
+            drop(server);
             return self.close().await;
         };
         self.shared.fault(self.id, fault);
         match fault {
             // The server notices nothing, so its end stays as it is.
-            WireFault::Swallowed => self.swallow(near).await,
+            WireFault::Swallowed => self.swallow(server).await,
             WireFault::Closed(WireClose::Fin) => self.close().await,
             _ => self.reset(),
         }
@@ -79,7 +79,7 @@ impl Connection {
         match fault {
             WireFault::SwallowedFromTheStart => self.swallow(()).await,
             WireFault::ClosedInHandshake => {
-                let mut hello = BytesMut::with_capacity(MAX_READ);
+                let mut hello = BytesMut::with_capacity(MAX_READ_BYTES);
                 tokio::select! {
                     _ = self.stream.read_buf(&mut hello) => {}
                     _ = self.stopping.wait_for(|stopping| *stopping) => {}
@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// Closes with FIN. Bytes of the client that nobody has read would make the kernel send RST.
+    /// Closes with FIN. Unread bytes of the client would make the kernel send RST.
     async fn close(mut self) {
         let _ = self.stream.shutdown().await;
         let mut unread = [0; 1024];
@@ -261,16 +261,16 @@ async fn take_in(
     mut delay: impl FnMut() -> Duration,
     may_pass: impl Fn() -> Result<(), End>,
 ) -> Result<(), End> {
-    let window = Arc::new(Semaphore::new(WINDOW));
+    let window = Arc::new(Semaphore::new(WINDOW_BYTES));
     let mut buffer = BytesMut::new();
     // A delay that has become shorter must not let bytes overtake others.
     let mut latest = Instant::now();
     loop {
         // Small reads share their memory: a fast agent sends thousands while the first is on its way.
-        if buffer.capacity() < MIN_READ {
-            buffer.reserve(MAX_READ);
+        if buffer.capacity() < MIN_READ_BYTES {
+            buffer.reserve(MAX_READ_BYTES);
         }
-        let read = (&mut from).take(MAX_READ as u64).read_buf(&mut buffer).await;
+        let read = (&mut from).take(MAX_READ_BYTES as u64).read_buf(&mut buffer).await;
         let length = read.map_err(|_| End::Peer)?;
         if length > 0 {
             may_pass()?;

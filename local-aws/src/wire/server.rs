@@ -48,7 +48,7 @@ impl Server {
                 shut_down.await;
             }
         };
-        // Where the client's first bytes had to tell, one that is idle could not be closed in good order.
+        // Detected by the first bytes, an idle connection could not be closed in good order.
         let builder = match encrypted.get_ref().1.alpn_protocol() {
             Some(b"h2") => builder.http2_only(),
             _ => builder.http1_only(),

@@ -18,7 +18,7 @@ const PERIOD_US: u64 = 100_000;
 const MB_OF_ONE_CPU: u64 = 1769;
 
 /// How long the kernel may take to let a process go that has been killed.
-const ENDING: Duration = Duration::from_secs(1);
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A control group whose processes have this share of the CPU. Dropping it ends the group.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Drop for CpuShare {
         let began = Instant::now();
         while fs::remove_dir(&self.directory)
             .is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
-            && began.elapsed() < ENDING
+            && began.elapsed() < REMOVE_TIMEOUT
         {
             thread::sleep(Duration::from_millis(2));
         }

@@ -1,7 +1,7 @@
 //! Faults on purpose: what really goes wrong between a function, its clients and its agent.
 //!
 //! Some come by chance, at the rates of [`Faults`], drawn from one seed; others exactly when a test
-//! wants them, through the [`FaultInjector`] of the running local AWS. Each one is counted, and
+//! asks for them, through the [`FaultInjector`] of the running local AWS. Each one is counted, and
 //! stands in the journal before its effect.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::Exception;
+use super::agent::Exception;
 
-/// At which of its posts a vanishing client vanishes: after the first frame of an answer, and long
+/// The posts at which a vanishing client may vanish: after the first frame of an answer, and long
 /// before the last of any but the shortest.
-const VANISHING: RangeInclusive<u32> = 2..=50;
+const VANISH_AT_POSTS: RangeInclusive<u32> = 2..=50;
 
 /// What goes wrong by chance; by default nothing does.
 ///
 /// Each rate is a share, from 0 for never to 1 for always. Those of posts add up to 1 at most,
-/// since one post has one fate.
+/// since one post has one connection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Posts that are refused with 429 `LimitExceededException`.
@@ -118,16 +118,16 @@ struct State {
 
 /// What the faults know of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Fate {
+pub(crate) struct ConnectionFaults {
     posts: AtomicU32,
     vanishes_at: OnceLock<Option<u32>>,
 }
 
 /// What happens to a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum InjectedFault {
     /// This goes wrong with it.
-    Fault(PostFault),
+    Post(PostFault),
     /// Its client vanishes before it is delivered.
     Vanish,
 }
@@ -235,12 +235,12 @@ impl FaultInjector {
     }
 
     /// Decides about one more post of a connection, and counts what goes wrong.
-    pub(crate) fn judge(&self, fate: &Fate) -> Option<Verdict> {
-        let n = fate.posts.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+    pub(crate) fn next_fault(&self, connection: &ConnectionFaults) -> Option<InjectedFault> {
+        let n = connection.posts.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let mut state = self.state();
-        let verdict = state.judge(fate, n)?;
-        *state.counts.entry(verdict.kind()).or_default() += 1;
-        Some(verdict)
+        let fault = state.next_fault(connection, n)?;
+        *state.counts.entry(fault.kind()).or_default() += 1;
+        Some(fault)
     }
 
     /// The exception with which the agent is to refuse, which is then counted.
@@ -258,24 +258,24 @@ impl FaultInjector {
 }
 
 impl State {
-    fn judge(&mut self, fate: &Fate, n: u32) -> Option<Verdict> {
-        let vanishes_at = fate.vanishes_at.get_or_init(|| {
+    fn next_fault(&mut self, connection: &ConnectionFaults, n: u32) -> Option<InjectedFault> {
+        let vanishes_at = connection.vanishes_at.get_or_init(|| {
             let vanishes = self.chance.f64() < self.faults.vanishing_clients;
-            vanishes.then(|| self.chance.u32(VANISHING))
+            vanishes.then(|| self.chance.u32(VANISH_AT_POSTS))
         });
         let vanishes_at = [*vanishes_at, self.vanish_at].into_iter().flatten().min();
         if vanishes_at.is_some_and(|at| n >= at) {
-            return Some(Verdict::Vanish);
+            return Some(InjectedFault::Vanish);
         }
         if let Some((nth, fault)) = self.from
             && n >= nth
         {
-            return Some(Verdict::Fault(fault));
+            return Some(InjectedFault::Post(fault));
         }
-        take(&mut self.next).or_else(|| self.draw()).map(Verdict::Fault)
+        take(&mut self.next).or_else(|| self.draw()).map(InjectedFault::Post)
     }
 
-    /// One throw for all rates: each has its part of the line from 0 to 1.
+    /// One draw for all rates: each has its part of the line from 0 to 1.
     fn draw(&mut self) -> Option<PostFault> {
         let mut rest = self.chance.f64();
         self.faults.posts().into_iter().find_map(|(_, rate, fault)| {
@@ -285,14 +285,14 @@ impl State {
     }
 }
 
-impl Verdict {
+impl InjectedFault {
     pub(crate) fn kind(self) -> FaultKind {
         match self {
-            Self::Fault(PostFault::Status(status)) => FaultKind::Status(status),
-            Self::Fault(PostFault::Hang) => FaultKind::Hang,
-            Self::Fault(PostFault::Cut) => FaultKind::Cut,
-            Self::Fault(PostFault::LoseAnswer) => FaultKind::LostAnswer,
-            Self::Fault(PostFault::Slow(_)) => FaultKind::Slow,
+            Self::Post(PostFault::Status(status)) => FaultKind::Status(status),
+            Self::Post(PostFault::Hang) => FaultKind::Hang,
+            Self::Post(PostFault::Cut) => FaultKind::Cut,
+            Self::Post(PostFault::LoseAnswer) => FaultKind::LostAnswer,
+            Self::Post(PostFault::Slow(_)) => FaultKind::Slow,
             Self::Vanish => FaultKind::Vanish,
         }
     }

@@ -11,19 +11,19 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::LocalAws;
 use super::cpu_share::{CpuShare, CpuShareError};
 use super::journal::{Entry, Follower, Journal};
+use super::local_aws::LocalAws;
 use super::options::Agent;
 
 /// How long the last lines of a function that has ended may take to arrive.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to stop all threads of the function.
-const FREEZING: Duration = Duration::from_secs(5);
+const FREEZE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often to look whether it has.
-const LOOKING_AGAIN: Duration = Duration::from_micros(500);
+const FREEZE_POLL_INTERVAL: Duration = Duration::from_micros(500);
 
 /// What runs as the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl FunctionProcess {
         } else {
             command.stdin(Stdio::null());
         }
-        if aws.options.agent == Agent::Scripted {
+        if aws.options().agent == Agent::Scripted {
             // With these the SDK would look for the machine's own account.
             for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"] {
                 command.env_remove(name);
@@ -126,11 +126,11 @@ impl FunctionProcess {
             // Its hundreds of files would be read besides, as nothing on Lambda is.
             command.env_remove("SSL_CERT_DIR");
         }
-        let journal = aws.journal.clone();
-        let news = journal.follow_from_now();
-        let cpu_share = aws.options.cpu_share_mb.map(CpuShare::make).transpose()?;
-        // It must be held back before it has an event, and not before it wants one.
-        let hold = cpu_share.is_some().then(|| aws.lambda.hold());
+        let journal = aws.journal().clone();
+        let follower = journal.follow_from_now();
+        let cpu_share = aws.options().cpu_share_mb.map(CpuShare::make).transpose()?;
+        // The share holds from the first poll on, and before the first event.
+        let hold = cpu_share.is_some().then(|| aws.hold_polls());
         let mut child = command
             .envs(aws.function_environment())
             .envs(changes.iter().copied())
@@ -143,14 +143,14 @@ impl FunctionProcess {
         journal.record(Entry::FunctionStarted { pid });
         let mut logs = JoinSet::new();
         if let Some(output) = child.stdout.take() {
-            logs.spawn(log(output, journal.clone()));
+            logs.spawn(copy_lines(output, journal.clone()));
         }
         if let Some(output) = child.stderr.take() {
-            logs.spawn(log(output, journal.clone()));
+            logs.spawn(copy_lines(output, journal.clone()));
         }
         let stdin = child.stdin.take();
         let mut function = Self { child, _stdin: stdin, logs, journal, pid, cpu_share };
-        function.ready(news).await?;
+        function.ready(follower).await?;
         if let Some(cpu_share) = &function.cpu_share {
             cpu_share.hold_back(pid)?;
             let (quota_us, period_us) = cpu_share.quota();
@@ -183,11 +183,11 @@ impl FunctionProcess {
         self.signal(Signal::STOP)?;
         let stopped = async {
             while !all_threads_are_stopped(self.pid)? {
-                sleep(LOOKING_AGAIN).await;
+                sleep(FREEZE_POLL_INTERVAL).await;
             }
             io::Result::Ok(())
         };
-        timeout(FREEZING, stopped).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        timeout(FREEZE_TIMEOUT, stopped).await.map_err(|_| io::ErrorKind::TimedOut)??;
         self.journal.record(Entry::FunctionFrozen { pid: self.pid });
         Ok(())
     }
@@ -212,10 +212,10 @@ impl FunctionProcess {
     /// Waits until the process ends by itself, which it should not.
     pub async fn exited(&mut self) -> FunctionError {
         let status = match self.child.wait().await {
-            Ok(status) => words(status),
+            Ok(status) => describe(status),
             Err(error) => error.to_string(),
         };
-        self.last_lines().await;
+        self.drain_output().await;
         self.journal.record(Entry::FunctionExited { status: status.clone() });
         FunctionError::Exited(status)
     }
@@ -224,20 +224,20 @@ impl FunctionProcess {
     pub async fn stop(mut self) {
         // It fails when the process has ended already.
         let _ = self.child.kill().await;
-        self.last_lines().await;
+        self.drain_output().await;
     }
 
     /// Waits until the output is in the journal to its end. A process that the function started
     /// and left behind may hold the output open for ever, so that has an end, too.
-    async fn last_lines(&mut self) {
+    async fn drain_output(&mut self) {
         let logs = async { while self.logs.join_next().await.is_some() {} };
-        let _ = timeout(LAST_LINES, logs).await;
+        let _ = timeout(OUTPUT_TIMEOUT, logs).await;
     }
 
-    async fn ready(&mut self, mut news: Follower) -> Result<(), FunctionError> {
+    async fn ready(&mut self, mut follower: Follower) -> Result<(), FunctionError> {
         let started = async {
             loop {
-                match news.next().await.entry {
+                match follower.next().await.entry {
                     Entry::NextPolled => return Ok(()),
                     Entry::InitError { message, .. } => {
                         return Err(FunctionError::Init { message });
@@ -254,7 +254,7 @@ impl FunctionProcess {
 }
 
 /// Copies the lines of an output to the journal until the process ends.
-async fn log(output: impl AsyncRead + Unpin, journal: Journal) {
+async fn copy_lines(output: impl AsyncRead + Unpin, journal: Journal) {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -277,7 +277,7 @@ fn all_threads_are_stopped(pid: u32) -> io::Result<bool> {
 }
 
 /// How a process ended, in words.
-fn words(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),

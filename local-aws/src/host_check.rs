@@ -1,4 +1,4 @@
-//! Keeps other web sites out.
+//! Refuses the pages of other web sites.
 //!
 //! Listening on 127.0.0.1 keeps other machines out, but not the pages of other sites in the browser
 //! of this machine: they could open a WebSocket here and spend the user's own Bedrock agent. A
@@ -15,7 +15,7 @@ use super::route::STAGE;
 
 /// Refuses requests that another site's page makes. Where the function has an authorizer, that one
 /// looks at the origin of those who want to connect.
-pub(crate) async fn only_this_machine(
+pub(crate) async fn require_local_host(
     State(has_authorizer): State<bool>,
     request: Request,
     next: Next,
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_pages_of_this_machine_are_welcome() {
+    fn programs_and_pages_of_this_machine_are_accepted() {
         let is_foreign =
             |headers: &HeaderMap| has_foreign_host(headers) || has_foreign_origin(headers);
         assert!(!is_foreign(&HeaderMap::new()));

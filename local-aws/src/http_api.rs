@@ -1,5 +1,5 @@
 //! API Gateway's HTTP API before the page: every request is an event for the function, payload format
-//! 2.0, and its answer is the response.
+//! 2.0, and what it returns is the response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::ids::uuid;
-use super::lambda::{Call, InvokeError, Lambda};
+use super::lambda::{InvokeError, InvokeRequest, Lambda};
 use super::proxy_response::ProxyResponse;
 use super::request_time::{epoch_millis, request_time};
 use super::route::Route;
 
-/// How long a request waits for a function that is between two events, and for its answer: 30 s at
+/// How long a request waits for a function that is between two events, and for its response: 30 s at
 /// most ("Amazon API Gateway quotas for HTTP APIs").
-const PATIENCE: Duration = Duration::from_secs(30);
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The API's id.
 const API_ID: &str = "pagelocal0";
@@ -32,24 +32,24 @@ pub(crate) fn router(lambda: Arc<Lambda>) -> Router {
 async fn forward(
     State(lambda): State<Arc<Lambda>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
-    request: Request,
+    http_request: Request,
 ) -> Response {
-    let call = Call {
+    let request = InvokeRequest {
         route: Route::Page,
         connection_id: String::new(),
-        event: event(&request, client).to_string().into(),
-        grace: PATIENCE,
-        limit: PATIENCE,
+        event: event(&http_request, client).to_string().into(),
+        grace: INTEGRATION_TIMEOUT,
+        timeout: INTEGRATION_TIMEOUT,
     };
-    let answer = lambda.invoke(call).await;
-    match answer.map(|answer| ProxyResponse::parse(&answer)) {
-        Ok(Some(response)) => answered(response),
+    let outcome = lambda.invoke(request).await;
+    match outcome.map(|response| ProxyResponse::parse(&response)) {
+        Ok(Some(response)) => http_response(response),
         // The texts of HTTP APIs.
         Ok(None) | Err(InvokeError::Failed) => {
-            refused(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            error_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
         Err(InvokeError::Throttled | InvokeError::TimedOut { .. }) => {
-            refused(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            error_response(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
     }
 }
@@ -95,18 +95,18 @@ fn event(request: &Request, client: SocketAddr) -> Value {
     })
 }
 
-fn answered(response: ProxyResponse) -> Response {
+fn http_response(response: ProxyResponse) -> Response {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut answer = (status, response.body).into_response();
-    answer.headers_mut().clear();
+    let mut http_response = (status, response.body).into_response();
+    http_response.headers_mut().clear();
     for (name, value) in response.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            answer.headers_mut().append(name, value);
+            http_response.headers_mut().append(name, value);
         }
     }
-    answer
+    http_response
 }
 
-fn refused(status: StatusCode, message: &str) -> Response {
+fn error_response(status: StatusCode, message: &str) -> Response {
     (status, axum::Json(json!({ "message": message }))).into_response()
 }

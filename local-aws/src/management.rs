@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::faults::{FaultInjector, PostFault, Verdict};
+use super::faults::{FaultInjector, InjectedFault, PostFault};
 use super::gateway::{Gateway, PostError};
 use super::journal::{Entry, Journal};
 
@@ -29,7 +29,7 @@ use super::journal::{Entry, Journal};
 pub(crate) struct ManagementApi {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) journal: Journal,
-    /// How long the answer to a post takes.
+    /// How long the response to a post takes.
     pub(crate) post_latency: Duration,
     /// The largest data of a post, in bytes.
     pub(crate) message_bytes: usize,
@@ -39,57 +39,63 @@ pub(crate) struct ManagementApi {
 
 /// The errors of the commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+enum ApiError {
     Gone,
     PayloadTooLarge,
     LimitExceeded,
     NotText,
-    /// A fault wants this status.
+    /// A fault asks for this status.
     Injected(u16),
 }
 
 /// The routes of the commands.
 pub(crate) fn router(api: ManagementApi) -> Router {
     Router::new()
-        .route("/local/@connections/{connection_id}", post(send).get(inspect).delete(end))
+        .route(
+            "/local/@connections/{connection_id}",
+            post(post_to_connection).get(get_connection).delete(delete_connection),
+        )
         .with_state(api)
 }
 
-async fn send(
+async fn post_to_connection(
     State(api): State<ManagementApi>,
     Path(connection_id): Path<String>,
     body: Body,
 ) -> Response {
     let Ok(data) = to_bytes(body, api.message_bytes).await else {
-        // The bytes past the limit are not read, so the connection ends with this answer.
-        let refused = Err(Refusal::PayloadTooLarge);
-        return api.answer(connection_id, Bytes::new(), refused, Duration::ZERO).await;
+        // The bytes past the limit are not read, so the connection ends with this response.
+        let refused = Err(ApiError::PayloadTooLarge);
+        return api.respond(connection_id, Bytes::new(), refused, Duration::ZERO).await;
     };
     let (outcome, more_latency) = match api.fault(&connection_id) {
         None => (api.deliver(&connection_id, &data), Duration::ZERO),
         Some(PostFault::Slow(time)) => (api.deliver(&connection_id, &data), time),
-        Some(PostFault::Status(status)) => (Err(Refusal::Injected(status)), Duration::ZERO),
+        Some(PostFault::Status(status)) => (Err(ApiError::Injected(status)), Duration::ZERO),
         Some(PostFault::Hang) => {
             let mut stopping = api.stopping.clone();
             // An error means that everything has stopped.
             let _ = stopping.wait_for(|stopping| *stopping).await;
-            return cut();
+            return close_without_response();
         }
-        Some(PostFault::Cut) => return cut(),
+        Some(PostFault::Cut) => return close_without_response(),
         Some(PostFault::LoseAnswer) => {
             let outcome = api.deliver(&connection_id, &data);
-            api.answer(connection_id, data, outcome, Duration::ZERO).await;
-            return cut();
+            api.respond(connection_id, data, outcome, Duration::ZERO).await;
+            return close_without_response();
         }
     };
-    api.answer(connection_id, data, outcome, more_latency).await
+    api.respond(connection_id, data, outcome, more_latency).await
 }
 
-async fn inspect(State(api): State<ManagementApi>, Path(connection_id): Path<String>) -> Response {
+async fn get_connection(
+    State(api): State<ManagementApi>,
+    Path(connection_id): Path<String>,
+) -> Response {
     let connection = api.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::OK } else { StatusCode::GONE };
     api.journal.record(Entry::Inspected { connection_id, status: status.as_u16() });
-    let Some(connection) = connection else { return Refusal::Gone.into_response() };
+    let Some(connection) = connection else { return ApiError::Gone.into_response() };
     let mut identity = json!({ "sourceIp": connection.source_ip });
     if let Some(user_agent) = &connection.user_agent {
         identity["userAgent"] = json!(user_agent);
@@ -102,7 +108,10 @@ async fn inspect(State(api): State<ManagementApi>, Path(connection_id): Path<Str
     .into_response()
 }
 
-async fn end(State(api): State<ManagementApi>, Path(connection_id): Path<String>) -> Response {
+async fn delete_connection(
+    State(api): State<ManagementApi>,
+    Path(connection_id): Path<String>,
+) -> Response {
     let connection = api.gateway.connection(&connection_id);
     let status = if connection.is_some() { StatusCode::NO_CONTENT } else { StatusCode::GONE };
     api.journal.record(Entry::Deleted { connection_id, status: status.as_u16() });
@@ -111,46 +120,46 @@ async fn end(State(api): State<ManagementApi>, Path(connection_id): Path<String>
             connection.close();
             StatusCode::NO_CONTENT.into_response()
         }
-        None => Refusal::Gone.into_response(),
+        None => ApiError::Gone.into_response(),
     }
 }
 
 impl ManagementApi {
-    /// What goes wrong with a post on purpose, if anything. A connection that has ended has no
-    /// faults but that.
+    /// What goes wrong with a post on purpose, if anything. Posts to a connection that has ended are
+    /// not counted.
     fn fault(&self, connection_id: &str) -> Option<PostFault> {
         let connection = self.gateway.connection(connection_id)?;
-        let verdict = self.faults.judge(&connection.fate)?;
+        let fault = self.faults.next_fault(&connection.faults)?;
         let subject = connection_id.to_owned();
-        self.journal.record(Entry::FaultInjected { kind: verdict.kind(), subject });
-        match verdict {
-            Verdict::Fault(fault) => Some(fault),
-            Verdict::Vanish => {
-                connection.vanish();
+        self.journal.record(Entry::FaultInjected { kind: fault.kind(), subject });
+        match fault {
+            InjectedFault::Post(fault) => Some(fault),
+            InjectedFault::Vanish => {
+                connection.abort();
                 Some(PostFault::Status(410))
             }
         }
     }
 
     /// Hands a post to its connection, if that takes it.
-    fn deliver(&self, connection_id: &str, data: &Bytes) -> Result<(), Refusal> {
-        let connection = self.gateway.connection(connection_id).ok_or(Refusal::Gone)?;
-        let text = Utf8Bytes::try_from(data.clone()).map_err(|_| Refusal::NotText)?;
+    fn deliver(&self, connection_id: &str, data: &Bytes) -> Result<(), ApiError> {
+        let connection = self.gateway.connection(connection_id).ok_or(ApiError::Gone)?;
+        let text = Utf8Bytes::try_from(data.clone()).map_err(|_| ApiError::NotText)?;
         connection.post(text).map_err(|error| match error {
-            PostError::Gone => Refusal::Gone,
-            PostError::BufferFull => Refusal::LimitExceeded,
+            PostError::Gone => ApiError::Gone,
+            PostError::BufferFull => ApiError::LimitExceeded,
         })
     }
 
-    /// The answer to a post, when it is due.
-    async fn answer(
+    /// The response to a post, when it is due.
+    async fn respond(
         &self,
         connection_id: String,
         data: Bytes,
-        outcome: Result<(), Refusal>,
+        outcome: Result<(), ApiError>,
         more_latency: Duration,
     ) -> Response {
-        let status = outcome.map_or_else(Refusal::status, |()| StatusCode::OK);
+        let status = outcome.map_or_else(ApiError::status, |()| StatusCode::OK);
         self.journal.record(Entry::Posted {
             connection_id,
             bytes: data.len(),
@@ -164,18 +173,18 @@ impl ManagementApi {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        outcome.map_or_else(Refusal::into_response, |()| StatusCode::OK.into_response())
+        outcome.map_or_else(ApiError::into_response, |()| StatusCode::OK.into_response())
     }
 }
 
-/// Closes the connection without an answer: hyper gives a connection up whose response has a body
-/// that fails, before it has sent anything of that response.
-fn cut() -> Response {
+/// Closes the connection without a response: hyper closes a connection if the body of a response fails
+/// before anything of that response was sent.
+fn close_without_response() -> Response {
     let error = io::Error::from(io::ErrorKind::ConnectionAborted);
     Body::from_stream(stream::iter([Err::<Bytes, _>(error)])).into_response()
 }
 
-impl Refusal {
+impl ApiError {
     fn status(self) -> StatusCode {
         match self {
             Self::Gone => StatusCode::GONE,
@@ -189,10 +198,10 @@ impl Refusal {
     }
 
     /// The exception's name and a message.
-    fn words(self) -> (&'static str, &'static str) {
+    fn name_and_message(self) -> (&'static str, &'static str) {
         match self {
-            Self::Injected(410) => Self::Gone.words(),
-            Self::Injected(413) => Self::PayloadTooLarge.words(),
+            Self::Injected(410) => Self::Gone.name_and_message(),
+            Self::Injected(413) => Self::PayloadTooLarge.name_and_message(),
             Self::Injected(429) => ("LimitExceededException", "Too Many Requests"),
             Self::Injected(403) => ("ForbiddenException", "Forbidden"),
             Self::Injected(400..500) => ("BadRequestException", "Bad Request"),
@@ -204,16 +213,16 @@ impl Refusal {
             Self::LimitExceeded => {
                 ("LimitExceededException", "The client reads too slowly and its buffer is full.")
             }
-            // What API Gateway does with bytes that are no text is not documented. Nobody sends
-            // them on purpose to a client that receives text, so this says it clearly.
+            // What API Gateway does with bytes that are no text is not documented. A function that
+            // sends them to a client that receives text has a mistake, which this names.
             Self::NotText => ("BadRequestException", "The data is not UTF-8 text."),
         }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (kind, message) = self.words();
+        let (kind, message) = self.name_and_message();
         let headers = [("x-amzn-ErrorType", kind)];
         (self.status(), headers, axum::Json(json!({ "message": message }))).into_response()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::faults::Faults;
 
-/// How the local AWS behaves. The default is what a newcomer wants.
+/// How the local AWS behaves. The default is a local AWS without faults, delays and TLS.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The TCP port on 127.0.0.1; 0 takes a free one, which suits tests.
@@ -12,7 +12,7 @@ pub struct Options {
     /// How long the answer to each post to a connection takes.
     pub post_latency: Duration,
     /// Whether the agent and the callbacks are reached over TLS, with an authority that only the function
-    /// trusts, by HTTP/2 or HTTP/1.1 as the client wishes (ALPN). They are on ports of their own then;
+    /// trusts, by HTTP/2 or HTTP/1.1 as the client chooses (ALPN). They are on ports of their own then;
     /// the port of everything else goes on serving them, too.
     pub tls: bool,
     /// How long bytes take to the agent and the callbacks and back. It puts a [`Wire`](super::Wire)

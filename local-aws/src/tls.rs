@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 
-/// Every reason why there are no certificates is one that nobody here can do anything about.
+/// Why there are no certificates. No caller can do anything about any of the reasons.
 pub(crate) type TlsError = Box<dyn Error + Send + Sync>;
 
 /// What TLS needs here. Dropping it removes the file of the authority.
@@ -34,7 +34,7 @@ impl Certificates {
     pub(crate) fn make() -> Result<Self, TlsError> {
         let (authority, issuer) = authority()?;
         let acceptor = acceptor(&issuer)?;
-        let authority_file = write_once(&(authority.pem() + &roots_of_the_machine()))?;
+        let authority_file = write_temporary(&(authority.pem() + &roots_of_the_machine()))?;
         Ok(Self { acceptor, authority_file })
     }
 
@@ -50,7 +50,7 @@ impl Certificates {
 
 impl Drop for Certificates {
     fn drop(&mut self) {
-        // Where it can't be removed, a file that nobody trusts stays behind.
+        // Where it can't be removed, a file stays behind whose authority nothing trusts.
         let _ = fs::remove_file(&self.authority_file);
     }
 }
@@ -66,7 +66,7 @@ fn authority() -> Result<(Certificate, Issuer<'static, KeyPair>), rcgen::Error> 
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    // Each has a name of its own, or else a client would take one for the other and doubt its key.
+    // Each has a name of its own, or else a client would take one for the other and refuse its key.
     let name = format!("Agent Relay's local AWS {:016x}", fastrand::u64(..));
     parameters.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -110,8 +110,8 @@ fn roots_of_the_machine() -> String {
     pem
 }
 
-/// Writes a temporary file that is there for nobody else.
-fn write_once(text: &str) -> io::Result<PathBuf> {
+/// Writes a temporary file of a name of its own.
+fn write_temporary(text: &str) -> io::Result<PathBuf> {
     let name =
         format!("agent-relay-authority-{}-{:016x}.pem", std::process::id(), fastrand::u64(..));
     let path = std::env::temp_dir().join(name);

@@ -2,15 +2,15 @@
 
 use super::*;
 
-fn verdicts(injector: &FaultInjector, count: usize) -> Vec<Option<Verdict>> {
-    let fate = Fate::default();
-    std::iter::repeat_with(|| injector.judge(&fate)).take(count).collect()
+fn faults_of(injector: &FaultInjector, count: usize) -> Vec<Option<InjectedFault>> {
+    let connection = ConnectionFaults::default();
+    std::iter::repeat_with(|| injector.next_fault(&connection)).take(count).collect()
 }
 
 #[test]
 fn by_default_nothing_goes_wrong() {
     let injector = FaultInjector::new(Faults::default());
-    assert!(verdicts(&injector, 1000).iter().all(Option::is_none));
+    assert!(faults_of(&injector, 1000).iter().all(Option::is_none));
     assert!(injector.counts().is_empty());
     assert_eq!(injector.refusal(), None);
 }
@@ -25,7 +25,7 @@ fn faults_come_at_their_rates_and_from_their_seed() {
         ..Faults::default()
     };
     let injector = FaultInjector::new(faults.clone());
-    let first = verdicts(&injector, 100_000);
+    let first = faults_of(&injector, 100_000);
     let counts = injector.counts();
     for (kind, expected) in
         [(FaultKind::Status(429), 5000), (FaultKind::Status(500), 1000), (FaultKind::Hang, 2000)]
@@ -33,35 +33,35 @@ fn faults_come_at_their_rates_and_from_their_seed() {
         assert!((expected * 9 / 10..expected * 11 / 10).contains(&counts[&kind]), "{counts:?}");
     }
     assert_eq!(counts.len(), 3);
-    assert_eq!(verdicts(&FaultInjector::new(faults.clone()), 100_000), first);
+    assert_eq!(faults_of(&FaultInjector::new(faults.clone()), 100_000), first);
     injector.set(faults.clone()).unwrap();
-    assert_eq!(verdicts(&injector, 100_000), first, "it begins again");
+    assert_eq!(faults_of(&injector, 100_000), first, "it begins again");
     let other = FaultInjector::new(Faults { seed: 8, ..faults });
-    assert_ne!(verdicts(&other, 100_000), first);
+    assert_ne!(faults_of(&other, 100_000), first);
 }
 
 #[test]
-fn a_rate_of_one_spares_nobody() {
+fn a_rate_of_one_is_every_post() {
     let injector = FaultInjector::new(Faults { cut_posts: 1.0, ..Faults::default() });
-    let cut = Some(Verdict::Fault(PostFault::Cut));
-    assert_eq!(verdicts(&injector, 1000), vec![cut; 1000]);
+    let cut = Some(InjectedFault::Post(PostFault::Cut));
+    assert_eq!(faults_of(&injector, 1000), vec![cut; 1000]);
 }
 
 #[test]
-fn wanted_faults_come_exactly_when_they_are_wanted() {
+fn faults_that_are_asked_for_come_at_their_posts() {
     let injector = FaultInjector::new(Faults::default());
     injector.fail_next(2, PostFault::Status(429));
     injector.fail_next(0, PostFault::Status(403));
     injector.fail_next(1, PostFault::LoseAnswer);
     injector.fail_from(5, PostFault::Status(410));
     injector.vanish_at(6);
-    let fault = |fault| Some(Verdict::Fault(fault));
+    let fault = |fault| Some(InjectedFault::Post(fault));
     let [throttled, lost] = [PostFault::Status(429), PostFault::LoseAnswer].map(fault);
     let gone = fault(PostFault::Status(410));
-    let vanish = Some(Verdict::Vanish);
-    assert_eq!(verdicts(&injector, 7), [throttled, throttled, lost, None, gone, vanish, vanish],);
+    let vanish = Some(InjectedFault::Vanish);
+    assert_eq!(faults_of(&injector, 7), [throttled, throttled, lost, None, gone, vanish, vanish],);
     injector.clear();
-    assert!(verdicts(&injector, 10).iter().all(Option::is_none));
+    assert!(faults_of(&injector, 10).iter().all(Option::is_none));
     assert_eq!(injector.counts()[&FaultKind::Status(429)], 2, "the counts stay");
 }
 
@@ -70,7 +70,7 @@ fn clients_vanish_at_their_rate_after_the_first_post() {
     let faults = Faults { vanishing_clients: 0.1, ..Faults::default() };
     let injector = FaultInjector::new(faults);
     let vanished = (0..1000).filter_map(|_| {
-        verdicts(&injector, 60).iter().position(|verdict| *verdict == Some(Verdict::Vanish))
+        faults_of(&injector, 60).iter().position(|fault| *fault == Some(InjectedFault::Vanish))
     });
     let at: Vec<usize> = vanished.collect();
     assert!((70..130).contains(&at.len()), "{} of 1000", at.len());

@@ -1,4 +1,4 @@
-//! The REQUEST authorizer of `$connect`: the function is asked, and answers with a policy.
+//! The REQUEST authorizer of `$connect`: the function is asked, and its response is a policy.
 //!
 //! Shapes: the pages "Input to an API Gateway Lambda authorizer" and "Output from an API Gateway Lambda
 //! authorizer".
@@ -7,22 +7,24 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::event::{self, Pairs};
-use super::{API_ID, Connection, Gateway};
+use super::connection::Connection;
+use super::event::{self, API_ID};
+use super::name_values::NameValues;
+use super::state::Gateway;
 use crate::lambda::InvokeError;
 use crate::route::{Route, STAGE};
 
-/// What an authorizer's result may have, in bytes.
-const LARGEST_CONTEXT: usize = 8 * 1024;
+/// The largest response of an authorizer, in bytes.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024;
 
-/// What the authorizer's answer decides about.
+/// The ARN of the method that the response decides about.
 fn method_arn() -> String {
     format!("arn:aws:execute-api:us-east-1:123456789012:{API_ID}/{STAGE}/$connect")
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Verdict {
+struct AuthorizerResponse {
     principal_id: String,
     policy_document: Policy,
     #[serde(default)]
@@ -59,13 +61,13 @@ impl Gateway {
     pub(super) async fn authorize(
         &self,
         connection: &Connection,
-        headers: &Pairs,
-        query: &Pairs,
+        headers: &NameValues,
+        query: &NameValues,
     ) -> Result<Map<String, Value>, (StatusCode, &'static str)> {
         let arn = method_arn();
         let event = event::authorizer(connection, &self.authority, headers, query, &arn);
-        match self.call(Route::Authorizer, connection, event).await {
-            Ok(answer) => Verdict::read(&answer, &arn),
+        match self.invoke_raw(Route::Authorizer, connection, event).await {
+            Ok(response) => AuthorizerResponse::parse(&response, &arn),
             Err(InvokeError::Throttled) => {
                 Err((StatusCode::TOO_MANY_REQUESTS, "no function is free for the authorizer"))
             }
@@ -77,16 +79,16 @@ impl Gateway {
 const BROKEN: (StatusCode, &str) =
     (StatusCode::INTERNAL_SERVER_ERROR, "the authorizer did not answer with a policy");
 
-impl Verdict {
-    fn read(answer: &[u8], arn: &str) -> Result<Map<String, Value>, (StatusCode, &'static str)> {
-        let verdict: Self = serde_json::from_slice(answer).map_err(|_| BROKEN)?;
-        let mut context = verdict.context.unwrap_or_default();
+impl AuthorizerResponse {
+    fn parse(response: &[u8], arn: &str) -> Result<Map<String, Value>, (StatusCode, &'static str)> {
+        let parsed: Self = serde_json::from_slice(response).map_err(|_| BROKEN)?;
+        let mut context = parsed.context.unwrap_or_default();
         let is_plain = |value: &Value| !value.is_object() && !value.is_array();
-        if !context.values().all(is_plain) || answer.len() > LARGEST_CONTEXT {
+        if !context.values().all(is_plain) || response.len() > MAX_RESPONSE_BYTES {
             return Err(BROKEN);
         }
         let about = |effect: &str| {
-            let statements = verdict.policy_document.statement.iter();
+            let statements = parsed.policy_document.statement.iter();
             statements
                 .filter(|one| one.effect == effect)
                 .any(|one| one.action.fits("execute-api:Invoke") && one.resource.fits(arn))
@@ -98,7 +100,7 @@ impl Verdict {
         if !about("Allow") {
             return Err((StatusCode::FORBIDDEN, "User is not authorized to access this resource"));
         }
-        context.insert("principalId".to_owned(), Value::String(verdict.principal_id));
+        context.insert("principalId".to_owned(), Value::String(parsed.principal_id));
         Ok(context)
     }
 }
@@ -125,33 +127,33 @@ mod tests {
 
     use super::*;
 
-    fn verdict(effect: &str, resource: &Value) -> Result<Map<String, Value>, u16> {
-        let answer = json!({
+    fn authorized(effect: &str, resource: &Value) -> Result<Map<String, Value>, u16> {
+        let response = json!({
             "principalId": "user-1", "context": {"access": "oidc"},
             "policyDocument": {"Version": "2012-10-17", "Statement": [
                 {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
             ]}
         });
-        Verdict::read(answer.to_string().as_bytes(), &method_arn())
+        AuthorizerResponse::parse(response.to_string().as_bytes(), &method_arn())
             .map_err(|(status, _)| status.as_u16())
     }
 
     #[test]
     fn a_policy_counts_for_what_it_names() {
-        let context = verdict("Allow", &json!([method_arn()])).unwrap();
+        let context = authorized("Allow", &json!([method_arn()])).unwrap();
         assert_eq!(
             (&context["principalId"], &context["access"]),
             (&json!("user-1"), &json!("oidc"))
         );
-        assert!(verdict("Allow", &json!("arn:aws:execute-api:*:*:*/local/*")).is_ok());
-        assert_eq!(verdict("Allow", &json!("arn:aws:execute-api:*:*:*/live/*")), Err(403));
-        assert_eq!(verdict("Deny", &json!("*")), Err(403));
+        assert!(authorized("Allow", &json!("arn:aws:execute-api:*:*:*/local/*")).is_ok());
+        assert_eq!(authorized("Allow", &json!("arn:aws:execute-api:*:*:*/live/*")), Err(403));
+        assert_eq!(authorized("Deny", &json!("*")), Err(403));
     }
 
     #[test]
     fn anything_but_a_policy_is_the_functions_fault() {
-        for answer in [&b"null"[..], b"{}", br#"{"statusCode":200}"#] {
-            let (status, _) = Verdict::read(answer, &method_arn()).unwrap_err();
+        for response in [&b"null"[..], b"{}", br#"{"statusCode":200}"#] {
+            let (status, _) = AuthorizerResponse::parse(response, &method_arn()).unwrap_err();
             assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         }
     }

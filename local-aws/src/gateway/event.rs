@@ -6,37 +6,25 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use axum::http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{API_ID, Connection};
-use crate::ids::{random_id, trace_id};
+use super::connection::Connection;
+use super::name_values::NameValues;
+use super::socket::CloseStatus;
+use crate::ids::random_id;
 use crate::request_time::{epoch_millis, request_time};
 use crate::route::{Route, STAGE};
 
-/// What a close frame, or the lack of one, says about the end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ending {
-    pub(super) code: u16,
-    pub(super) reason: String,
-}
-
-/// The names and values of headers or of a query string, in both forms of an event.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Pairs {
-    /// The last value of each name.
-    single: BTreeMap<String, String>,
-    /// All values of each name.
-    multi: BTreeMap<String, Vec<String>>,
-}
+/// The API's id: ten lower-case letters and digits, as real ones.
+pub(super) const API_ID: &str = "relaylocal";
 
 /// The event of a `$connect`.
 pub(super) fn connect(
     connection: &Connection,
     authority: &str,
-    headers: &Pairs,
-    query: &Pairs,
+    headers: &NameValues,
+    query: &NameValues,
 ) -> Vec<u8> {
     encode(&handshake(connection, authority, headers, query))
 }
@@ -45,8 +33,8 @@ pub(super) fn connect(
 pub(super) fn authorizer(
     connection: &Connection,
     authority: &str,
-    headers: &Pairs,
-    query: &Pairs,
+    headers: &NameValues,
+    query: &NameValues,
     method_arn: &str,
 ) -> Vec<u8> {
     encode(&AuthorizerEvent {
@@ -59,8 +47,8 @@ pub(super) fn authorizer(
 fn handshake<'a>(
     connection: &'a Connection,
     authority: &'a str,
-    headers: &'a Pairs,
-    query: &'a Pairs,
+    headers: &'a NameValues,
+    query: &'a NameValues,
 ) -> ProxyEvent<'a> {
     ProxyEvent {
         headers: Some(&headers.single),
@@ -96,11 +84,15 @@ pub(super) fn message(
 }
 
 /// The event of a `$disconnect`.
-pub(super) fn disconnect(connection: &Connection, authority: &str, ending: &Ending) -> Vec<u8> {
+pub(super) fn disconnect(
+    connection: &Connection,
+    authority: &str,
+    status: &CloseStatus,
+) -> Vec<u8> {
     let mut context = Context::new(connection, authority, Route::Disconnect);
-    context.disconnect_status_code = Some(ending.code);
-    context.disconnect_reason = Some(&ending.reason);
-    let mut headers = Pairs::default();
+    context.disconnect_status_code = Some(status.code);
+    context.disconnect_reason = Some(&status.reason);
+    let mut headers = NameValues::default();
     headers.add("Host".to_owned(), authority.to_owned());
     headers.add("x-api-key".to_owned(), String::new());
     headers.add("X-Forwarded-For".to_owned(), String::new());
@@ -114,39 +106,6 @@ pub(super) fn disconnect(connection: &Connection, authority: &str, ending: &Endi
         body: None,
         is_base64_encoded: false,
     })
-}
-
-impl Pairs {
-    /// The headers of a handshake as API Gateway passes them on: with their usual capitals, without
-    /// those of the upgrade itself, and with those that the gateway adds.
-    pub(super) fn of_headers(headers: &HeaderMap, source_ip: &str, port: &str) -> Self {
-        let mut pairs = Self::default();
-        for (name, value) in headers {
-            if !matches!(name.as_str(), "connection" | "upgrade") {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                pairs.add(capitalize(name), value);
-            }
-        }
-        pairs.add("X-Amzn-Trace-Id".to_owned(), trace_id());
-        pairs.add("X-Forwarded-For".to_owned(), source_ip.to_owned());
-        pairs.add("X-Forwarded-Port".to_owned(), port.to_owned());
-        pairs.add("X-Forwarded-Proto".to_owned(), "http".to_owned());
-        pairs
-    }
-
-    /// The parameters of a query string, decoded.
-    pub(super) fn of_query(query: &str) -> Self {
-        let mut pairs = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            pairs.add(name.into_owned(), value.into_owned());
-        }
-        pairs
-    }
-
-    fn add(&mut self, name: String, value: String) {
-        self.multi.entry(name.clone()).or_default().push(value.clone());
-        self.single.insert(name, value);
-    }
 }
 
 #[derive(Serialize)]
@@ -247,37 +206,4 @@ impl<'a> Context<'a> {
 fn encode(event: &impl Serialize) -> Vec<u8> {
     // Strings, numbers and maps with string keys always have a JSON form.
     serde_json::to_vec(event).unwrap_or_default()
-}
-
-/// `sec-websocket-key` ⇒ `Sec-WebSocket-Key`.
-fn capitalize(name: &HeaderName) -> String {
-    let words = name.as_str().split('-').map(|word| match word {
-        "websocket" => "WebSocket".to_owned(),
-        _ => word[..word.len().min(1)].to_uppercase() + word.get(1..).unwrap_or_default(),
-    });
-    words.collect::<Vec<_>>().join("-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_string_is_decoded_and_the_last_value_wins() {
-        let pairs = Pairs::of_query("name=a%20b&name=c+d&flag&odd=%zz%4");
-        assert_eq!(pairs.single["name"], "c d");
-        assert_eq!(pairs.multi["name"], ["a b", "c d"]);
-        assert_eq!((&*pairs.single["flag"], &*pairs.single["odd"]), ("", "%zz%4"));
-    }
-
-    #[test]
-    fn headers_get_their_capitals() {
-        let mut headers = HeaderMap::new();
-        headers.insert("sec-websocket-protocol", "a, b".parse().unwrap());
-        headers.insert("upgrade", "websocket".parse().unwrap());
-        let pairs = Pairs::of_headers(&headers, "127.0.0.1", "8080");
-        assert_eq!(pairs.single["Sec-WebSocket-Protocol"], "a, b");
-        assert_eq!(pairs.single["X-Forwarded-For"], "127.0.0.1");
-        assert!(!pairs.single.contains_key("Upgrade"));
-    }
 }

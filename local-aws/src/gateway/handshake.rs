@@ -3,27 +3,35 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::connection::{Connection, linger, serve};
-use super::event::{self, Ending, Pairs};
-use super::{Gateway, lock};
+use super::connection::Connection;
+use super::event;
+use super::name_values::NameValues;
+use super::session::serve;
+use super::socket::{self, CloseStatus, drain};
+use super::state::Gateway;
 use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
+use crate::proxy_response::ProxyResponse;
 use crate::route::Route;
 
+/// The routes of the WebSocket side.
+pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new().route("/local", get(accept)).route("/local/", get(accept)).with_state(gateway)
+}
+
 /// Answers a request for a WebSocket.
-pub(super) async fn accept(
+async fn accept(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     mut request: Request,
@@ -44,7 +52,7 @@ pub(super) async fn accept(
     let headers = request.headers();
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let source_ip = client.ip().to_string();
-    let (connection, posts) = Connection::new(
+    let (connection, queues) = Connection::new(
         random_id(),
         source_ip.clone(),
         user_agent.map(str::to_owned),
@@ -53,8 +61,8 @@ pub(super) async fn accept(
     let connection = Arc::new(connection);
 
     let port = gateway.authority.rsplit(':').next().unwrap_or_default();
-    let headers = Pairs::of_headers(headers, &source_ip, port);
-    let query = Pairs::of_query(request.uri().query().unwrap_or_default());
+    let headers = NameValues::of_headers(headers, &source_ip, port);
+    let query = NameValues::of_query(request.uri().query().unwrap_or_default());
     if gateway.has_authorizer {
         match gateway.authorize(&connection, &headers, &query).await {
             // A connection is authorized once.
@@ -63,76 +71,78 @@ pub(super) async fn accept(
         }
     }
     let event = event::connect(&connection, &gateway.authority, &headers, &query);
-    let answer = match gateway.invoke(Route::Connect, &connection, event).await {
-        Ok(answer) if (200..300).contains(&answer.status) => answer,
-        Ok(answer) => {
+    let accepted = match accepted(gateway.invoke(Route::Connect, &connection, event).await) {
+        Ok(accepted) => accepted,
+        Err((status, reason)) => return gateway.refuse(status, reason),
+    };
+
+    // A requested subprotocol is confirmed only when the function's response says so (the page
+    // "WebSocket APIs that require a subprotocol").
+    let subprotocol = accepted.header("sec-websocket-protocol").map(str::to_owned);
+    if let Some(value) = subprotocol.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+    }
+
+    let task = {
+        let (gateway, connection) = (Arc::clone(&gateway), Arc::clone(&connection));
+        async move {
+            let (status, raw) = match upgrade.await {
+                Ok(upgraded) => {
+                    let connection_id = connection.id.clone();
+                    gateway.journal.record(Entry::Connected { connection_id, subprotocol });
+                    let limits = &gateway.limits;
+                    let socket =
+                        socket::open(upgraded, limits.message_bytes, limits.frame_bytes).await;
+                    serve(&gateway, &connection, queues, socket).await
+                }
+                Err(_) => (CloseStatus::abnormal_closure("The handshake broke"), None),
+            };
+            let drained = async {
+                if let Some(raw) = raw {
+                    drain(raw, gateway.stopping.clone()).await;
+                }
+            };
+            tokio::join!(gateway.disconnect(&connection, status), drained);
+        }
+    };
+    gateway.insert(connection, task);
+    response
+}
+
+/// The function's response to `$connect` if it accepts the connection; otherwise the status of the
+/// handshake, and the text of its body.
+fn accepted(
+    outcome: Result<ProxyResponse, InvokeError>,
+) -> Result<ProxyResponse, (StatusCode, &'static str)> {
+    match outcome {
+        Ok(response) if (200..300).contains(&response.status) => Ok(response),
+        Ok(response) => {
             // The function's 401 shows as 403, which is how API Gateway refuses the unauthorized.
-            let status = match StatusCode::from_u16(answer.status) {
+            let status = match StatusCode::from_u16(response.status) {
                 Ok(status) if status != StatusCode::UNAUTHORIZED && status.as_u16() >= 400 => {
                     status
                 }
                 _ => StatusCode::FORBIDDEN,
             };
-            return gateway.refuse(status, "the function refused the connection");
+            Err((status, "the function refused the connection"))
         }
         Err(InvokeError::Failed) => {
-            return gateway.refuse(StatusCode::BAD_GATEWAY, "the function failed on $connect");
+            Err((StatusCode::BAD_GATEWAY, "the function failed on $connect"))
         }
         Err(InvokeError::TimedOut { .. }) => {
-            let reason = "the function did not answer $connect in time";
-            return gateway.refuse(StatusCode::GATEWAY_TIMEOUT, reason);
+            Err((StatusCode::GATEWAY_TIMEOUT, "the function did not answer $connect in time"))
         }
-        Err(InvokeError::Throttled) => {
-            return gateway.refuse(StatusCode::TOO_MANY_REQUESTS, "no function is free");
-        }
-    };
-
-    // A requested subprotocol is confirmed only when the function's answer says so (the page
-    // "WebSocket APIs that require a subprotocol").
-    let subprotocol = answer.header("sec-websocket-protocol").map(str::to_owned);
-    if let Some(value) = subprotocol.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+        Err(InvokeError::Throttled) => Err((StatusCode::TOO_MANY_REQUESTS, "no function is free")),
     }
-
-    gateway.connections().insert(connection.id.clone(), Arc::clone(&connection));
-    let mut tasks = lock(&gateway.tasks);
-    while tasks.try_join_next().is_some() {}
-    let gateway = Arc::clone(&gateway);
-    tasks.spawn({
-        let gateway = Arc::clone(&gateway);
-        async move {
-            let (ending, raw) = match upgrade.await {
-                Ok(upgraded) => {
-                    let connection_id = connection.id.clone();
-                    gateway.journal.record(Entry::Connected { connection_id, subprotocol });
-                    let config = WebSocketConfig::default()
-                        .max_message_size(Some(gateway.limits.message_bytes))
-                        .max_frame_size(Some(gateway.limits.frame_bytes));
-                    let io = TokioIo::new(upgraded);
-                    let socket =
-                        WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                    serve(&gateway, &connection, posts, socket).await
-                }
-                Err(_) => (Ending { code: 1006, reason: "The handshake broke".to_owned() }, None),
-            };
-            let rest = async {
-                if let Some(raw) = raw {
-                    linger(&gateway, raw).await;
-                }
-            };
-            tokio::join!(gateway.part(&connection, ending), rest);
-        }
-    });
-    response
 }
 
 impl Gateway {
-    /// Takes leave of a connection: callbacks find it gone, and the function hears of it.
-    async fn part(&self, connection: &Connection, ending: Ending) {
-        self.connections().remove(&connection.id);
-        let Ending { code, reason } = ending.clone();
+    /// Notes that a connection has ended: posts find it gone, and the function gets `$disconnect`.
+    async fn disconnect(&self, connection: &Connection, status: CloseStatus) {
+        self.remove(connection);
+        let CloseStatus { code, reason } = status.clone();
         self.journal.record(Entry::Closed { connection_id: connection.id.clone(), code, reason });
-        let event = event::disconnect(connection, &self.authority, &ending);
+        let event = event::disconnect(connection, &self.authority, &status);
         let mut stopping = self.stopping.clone();
         tokio::select! {
             biased;

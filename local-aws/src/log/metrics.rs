@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// How many metrics a line names.
-const MOST: usize = 6;
+const MAX_NAMED: usize = 6;
 
 /// The metrics of a line, for people, such as `Runs 1, FirstChunk 350`; `None` if the line is of
 /// another kind.
@@ -14,13 +14,13 @@ pub(super) fn summary(line: &str) -> Option<String> {
     if !line.contains("\"_aws\":") {
         return None;
     }
-    // A line that is cut off, or surrounded by others' words, still is no reading for people.
+    // A line that is cut off, or has other text around it, is for machines, too.
     let metrics = serde_json::from_str(line).map(|line| named(&line)).unwrap_or_default();
     if metrics.is_empty() {
         return Some(format!("{} bytes", line.len()));
     }
-    let more = if metrics.len() > MOST { ", …" } else { "" };
-    Some(metrics[..metrics.len().min(MOST)].join(", ") + more)
+    let more = if metrics.len() > MAX_NAMED { ", …" } else { "" };
+    Some(metrics[..metrics.len().min(MAX_NAMED)].join(", ") + more)
 }
 
 /// The names and values of the metrics.

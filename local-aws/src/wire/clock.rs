@@ -12,21 +12,21 @@ use tokio::sync::oneshot;
 
 /// The clock, whose thread starts with the first sleep and lives as long as the process.
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
-    // Without the thread, those who sleep see their sender gone, and go by tokio's clock.
+    // Without the thread, sleepers go by tokio's clock.
     let started = thread::Builder::new().name("wire".to_owned()).spawn(|| CLOCK.run()).is_ok();
     Clock { state: Mutex::new(State { started, ..State::default() }), earlier: Condvar::new() }
 });
 
 struct Clock {
     state: Mutex<State>,
-    /// Somebody sleeps who has to be woken before all others.
+    /// There is a sleeper with an earlier moment than all others.
     earlier: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     started: bool,
-    /// Whom to wake, by when; the number tells those of the same moment apart.
+    /// The sleepers by the moment at which they wake; the number orders those of the same moment.
     sleepers: BTreeMap<(Instant, u64), oneshot::Sender<()>>,
     count: u64,
 }
@@ -66,7 +66,7 @@ impl Clock {
             while let Some(first) =
                 state.sleepers.first_entry().filter(|first| first.key().0 <= now)
             {
-                // It fails when nobody waits any more.
+                // It fails when the sleeper was cancelled.
                 let _ = first.remove().send(());
             }
             state = match state.sleepers.first_key_value() {

@@ -1,5 +1,5 @@
 //! One connection of a wire: bytes in both directions, each direction with its delay, until one of the
-//! ends or an order ends it.
+//! ends or a command ends it.
 
 use std::future::pending;
 use std::io;
@@ -13,41 +13,27 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::sleep_until;
-use super::{Shared, WireClose, WireFault};
+use super::state::{Command, Shared};
 use crate::journal::Entry;
+use crate::wire_fault::{WireClose, WireFault};
 
 /// How many bytes the end of the server takes or gives at once.
-pub(super) const BUFFER: usize = 64 * 1024;
+pub(super) const SERVER_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How many bytes may be on their way in one direction, about what Linux lets a TCP connection have.
-const WINDOW: usize = 4 * 1024 * 1024;
+const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many bytes are read at once, at most.
-const PARCEL: usize = 16 * 1024;
+const MAX_READ_BYTES: usize = 16 * 1024;
 
-/// With less room than this, a read would be a small one only because of it.
-const ROOM: usize = 2 * 1024;
-
-/// What a connection is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Carry bytes.
-    Carry,
-    /// Lose everything.
-    Swallow,
-    /// Lose everything after so many more bytes for the client.
-    SwallowAfter(u64),
-    /// Answer the client's next bytes with RST.
-    ResetNextWrite,
-    /// Close, with FIN or RST.
-    Close(WireClose),
-}
+/// With less room than this in the buffer, it grows before the next read.
+const MIN_READ_BYTES: usize = 2 * 1024;
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// One of the ends closed it, or broke it off.
-    ByItself,
+    Peer,
     Fault(WireFault),
 }
 
@@ -56,32 +42,32 @@ pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) stream: TcpStream,
     pub(super) shared: Arc<Shared>,
-    pub(super) orders: watch::Receiver<Order>,
+    pub(super) commands: watch::Receiver<Command>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
-/// Bytes on their way; none when the sender has closed its direction.
-struct Parcel {
+/// Bytes on their way to one end; none when the sender has closed its direction.
+struct InFlight {
     due: Instant,
     bytes: Bytes,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    /// Carries bytes to and from the server at `near`'s other end.
-    pub(super) async fn carry(mut self, mut near: DuplexStream) {
-        // Small parcels must not wait for the acknowledgement of the ones before them.
+    /// Carries bytes to and from the server at the other end of `server`.
+    pub(super) async fn carry(mut self, mut server: DuplexStream) {
+        // Small packets must not wait for the acknowledgement of the ones before them.
         let _ = self.stream.set_nodelay(true);
-        let end = carry(&mut self.stream, &mut near, &self.orders, &self.shared).await;
+        let end = carry(&mut self.stream, &mut server, &self.commands, &self.shared).await;
         self.shared.forget(self.id);
         let End::Fault(fault) = end else {
-            drop(near);
+            drop(server);
             return self.close().await;
         };
         self.shared.fault(self.id, fault);
         match fault {
             // The server notices nothing, so its end stays as it is.
-            WireFault::Swallowed => self.swallow(near).await,
+            WireFault::Swallowed => self.swallow(server).await,
             WireFault::Closed(WireClose::Fin) => self.close().await,
             _ => self.reset(),
         }
@@ -93,7 +79,7 @@ impl Connection {
         match fault {
             WireFault::SwallowedFromTheStart => self.swallow(()).await,
             WireFault::ClosedInHandshake => {
-                let mut hello = BytesMut::with_capacity(PARCEL);
+                let mut hello = BytesMut::with_capacity(MAX_READ_BYTES);
                 tokio::select! {
                     _ = self.stream.read_buf(&mut hello) => {}
                     _ = self.stopping.wait_for(|stopping| *stopping) => {}
@@ -104,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// Closes with FIN. Bytes of the client that nobody has read would make the kernel send RST.
+    /// Closes with FIN. Unread bytes of the client would make the kernel send RST.
     async fn close(mut self) {
         let _ = self.stream.shutdown().await;
         let mut unread = [0; 1024];
@@ -117,9 +103,9 @@ impl Connection {
         self.ended();
     }
 
-    /// Keeps the connection without a sign of life until everything stops.
+    /// Keeps the connection open and silent until everything stops.
     async fn swallow<T>(mut self, server: T) {
-        let _ = deafen(&self.stream);
+        let _ = drop_incoming(&self.stream);
         // An error means that everything has stopped.
         let _ = self.stopping.wait_for(|stopping| *stopping).await;
         drop(server);
@@ -136,33 +122,33 @@ impl Connection {
 /// Lets the kernel drop every packet that comes in on this connection before it looks at it, so that
 /// none is acknowledged.
 #[cfg(target_os = "linux")]
-fn deafen(stream: &TcpStream) -> io::Result<()> {
+fn drop_incoming(stream: &TcpStream) -> io::Result<()> {
     // The one instruction of a filter that keeps zero bytes of each packet: BPF_RET | BPF_K.
     let drop_all = [socket2::SockFilter::new(0x06, 0, 0, 0)];
     socket2::SockRef::from(stream).attach_filter(&drop_all)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn deafen(_: &TcpStream) -> io::Result<()> {
+fn drop_incoming(_: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
 async fn carry(
     client: &mut TcpStream,
     server: &mut DuplexStream,
-    orders: &watch::Receiver<Order>,
+    commands: &watch::Receiver<Command>,
     shared: &Shared,
 ) -> End {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = tokio::io::split(server);
-    let mut obeying = pin!(obey(orders.clone()));
-    let mut up = pin!(up(from_client, to_server, orders, shared));
-    let mut down = pin!(down(from_server, to_client, orders, shared));
+    let mut ending_command = pin!(ending_command(commands.clone()));
+    let mut up = pin!(up(from_client, to_server, commands, shared));
+    let mut down = pin!(down(from_server, to_client, commands, shared));
     let mut client_goes_on = true;
     loop {
         tokio::select! {
             biased;
-            end = &mut obeying => return end,
+            end = &mut ending_command => return end,
             end = &mut up, if client_goes_on => match end {
                 Some(end) => return end,
                 // The client may still be listening to an answer.
@@ -173,15 +159,15 @@ async fn carry(
     }
 }
 
-/// Waits for an order that ends the connection.
-async fn obey(mut orders: watch::Receiver<Order>) -> End {
+/// Waits for a command that ends the connection.
+async fn ending_command(mut commands: watch::Receiver<Command>) -> End {
     loop {
-        match *orders.borrow_and_update() {
-            Order::Close(how) => return End::Fault(WireFault::Closed(how)),
-            Order::Swallow => return End::Fault(WireFault::Swallowed),
-            Order::Carry | Order::SwallowAfter(_) | Order::ResetNextWrite => {}
+        match *commands.borrow_and_update() {
+            Command::Close(how) => return End::Fault(WireFault::Closed(how)),
+            Command::Swallow => return End::Fault(WireFault::Swallowed),
+            Command::Carry | Command::SwallowAfter(_) | Command::ResetNextWrite => {}
         }
-        if orders.changed().await.is_err() {
+        if commands.changed().await.is_err() {
             return pending().await;
         }
     }
@@ -192,7 +178,7 @@ async fn obey(mut orders: watch::Receiver<Order>) -> End {
 async fn up(
     from_client: impl AsyncRead + Unpin,
     mut to_server: impl AsyncWrite + Unpin,
-    orders: &watch::Receiver<Order>,
+    commands: &watch::Receiver<Command>,
     shared: &Shared,
 ) -> Option<End> {
     let (sending, mut arriving) = mpsc::unbounded_channel();
@@ -200,16 +186,16 @@ async fn up(
     let mut handshake = Some(shared.rtt());
     let take_in = async {
         let delay = || handshake.take().unwrap_or_default() + shared.rtt() / 2;
-        let may_pass = || match *orders.borrow() {
-            Order::Carry | Order::SwallowAfter(_) => Ok(()),
-            Order::ResetNextWrite => Err(End::Fault(WireFault::WriteReset)),
-            Order::Swallow => Err(End::Fault(WireFault::Swallowed)),
-            Order::Close(how) => Err(End::Fault(WireFault::Closed(how))),
+        let may_pass = || match *commands.borrow() {
+            Command::Carry | Command::SwallowAfter(_) => Ok(()),
+            Command::ResetNextWrite => Err(End::Fault(WireFault::WriteReset)),
+            Command::Swallow => Err(End::Fault(WireFault::Swallowed)),
+            Command::Close(how) => Err(End::Fault(WireFault::Closed(how))),
         };
         take_in(from_client, sending, delay, may_pass).await
     };
     let deliver = async {
-        while let Some(Parcel { due, bytes, .. }) = arriving.recv().await {
+        while let Some(InFlight { due, bytes, .. }) = arriving.recv().await {
             sleep_until(due).await;
             if bytes.is_empty() {
                 break;
@@ -232,18 +218,18 @@ async fn up(
 async fn down(
     from_server: impl AsyncRead + Unpin,
     mut to_client: impl AsyncWrite + Unpin,
-    orders: &watch::Receiver<Order>,
+    commands: &watch::Receiver<Command>,
     shared: &Shared,
 ) -> End {
     let (sending, mut arriving) = mpsc::unbounded_channel();
     let take_in = take_in(from_server, sending, || shared.rtt() / 2, || Ok(()));
     let deliver = async {
-        let mut orders = orders.clone();
+        let mut commands = commands.clone();
         let mut left = None;
-        while let Some(Parcel { due, mut bytes, .. }) = arriving.recv().await {
+        while let Some(InFlight { due, mut bytes, .. }) = arriving.recv().await {
             sleep_until(due).await;
-            if orders.has_changed().unwrap_or_default()
-                && let Order::SwallowAfter(bytes) = *orders.borrow_and_update()
+            if commands.has_changed().unwrap_or_default()
+                && let Command::SwallowAfter(bytes) = *commands.borrow_and_update()
             {
                 left = Some(bytes);
             }
@@ -258,7 +244,7 @@ async fn down(
                 return End::Fault(WireFault::Swallowed);
             }
         }
-        End::ByItself
+        End::Peer
     };
     tokio::select! {
         biased;
@@ -268,24 +254,24 @@ async fn down(
 }
 
 /// Takes in what one end sends, with the moment at which it reaches the other one. The end of it is an
-/// empty parcel. An error ends the connection.
+/// empty one. An error ends the connection.
 async fn take_in(
     mut from: impl AsyncRead + Unpin,
-    sending: mpsc::UnboundedSender<Parcel>,
+    sending: mpsc::UnboundedSender<InFlight>,
     mut delay: impl FnMut() -> Duration,
     may_pass: impl Fn() -> Result<(), End>,
 ) -> Result<(), End> {
-    let window = Arc::new(Semaphore::new(WINDOW));
+    let window = Arc::new(Semaphore::new(WINDOW_BYTES));
     let mut buffer = BytesMut::new();
     // A delay that has become shorter must not let bytes overtake others.
     let mut latest = Instant::now();
     loop {
-        // Small parcels share their memory: a fast agent sends thousands while the first is on its way.
-        if buffer.capacity() < ROOM {
-            buffer.reserve(PARCEL);
+        // Small reads share their memory: a fast agent sends thousands while the first is on its way.
+        if buffer.capacity() < MIN_READ_BYTES {
+            buffer.reserve(MAX_READ_BYTES);
         }
-        let read = (&mut from).take(PARCEL as u64).read_buf(&mut buffer).await;
-        let length = read.map_err(|_| End::ByItself)?;
+        let read = (&mut from).take(MAX_READ_BYTES as u64).read_buf(&mut buffer).await;
+        let length = read.map_err(|_| End::Peer)?;
         if length > 0 {
             may_pass()?;
         }
@@ -293,7 +279,7 @@ async fn take_in(
         let bytes = buffer.split().freeze();
         let room = u32::try_from(length).unwrap_or(u32::MAX);
         let room = Arc::clone(&window).acquire_many_owned(room).await.ok();
-        let sent = sending.send(Parcel { due: latest, bytes, _room: room });
+        let sent = sending.send(InFlight { due: latest, bytes, _room: room });
         if length == 0 || sent.is_err() {
             return Ok(());
         }

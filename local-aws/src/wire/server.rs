@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// How long the handshake of TLS may still take when the connection is to end.
-const HANDSHAKE: Duration = Duration::from_millis(500);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What answers behind a wire.
 #[derive(Clone)]
@@ -23,52 +23,52 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers until the client closes the connection, or until `told_to_end`; then what is being
+    /// Answers until the client closes the connection, or until `shut_down`; then what is being
     /// answered is answered to its end, an HTTP/2 client is told with GOAWAY, and TLS is closed before
     /// the connection is.
-    pub(super) async fn serve(self, stream: DuplexStream, told_to_end: impl Future<Output = ()>) {
-        let mut told_to_end = pin!(told_to_end);
+    pub(super) async fn serve(self, stream: DuplexStream, shut_down: impl Future<Output = ()>) {
+        let mut shut_down = pin!(shut_down);
         let builder = auto::Builder::new(TokioExecutor::new());
         let Some(tls) = self.tls else {
-            return answer(stream, builder, self.router, told_to_end).await;
+            return serve_http(stream, builder, self.router, shut_down).await;
         };
         let mut accepting = pin!(tls.accept(stream));
-        let (encrypted, told) = tokio::select! {
+        let (encrypted, is_shutting_down) = tokio::select! {
             encrypted = accepting.as_mut() => (encrypted.ok(), false),
-            () = told_to_end.as_mut() => {
+            () = shut_down.as_mut() => {
                 // The client may have all it needs for the connection already.
-                let encrypted = timeout(HANDSHAKE, accepting).await;
+                let encrypted = timeout(HANDSHAKE_TIMEOUT, accepting).await;
                 (encrypted.ok().and_then(Result::ok), true)
             }
         };
-        // A client that trusts somebody else, or does not speak TLS at all, will say so itself.
+        // A client that trusts another authority, or does not speak TLS at all, will say so itself.
         let Some(encrypted) = encrypted else { return };
-        let told_to_end = async {
-            if !told {
-                told_to_end.await;
+        let shut_down = async {
+            if !is_shutting_down {
+                shut_down.await;
             }
         };
-        // Where the client's first bytes had to tell, one that is idle could not be closed in good order.
+        // Detected by the first bytes, an idle connection could not be closed in good order.
         let builder = match encrypted.get_ref().1.alpn_protocol() {
             Some(b"h2") => builder.http2_only(),
             _ => builder.http1_only(),
         };
-        answer(encrypted, builder, self.router, told_to_end).await;
+        serve_http(encrypted, builder, self.router, shut_down).await;
     }
 }
 
-async fn answer(
+async fn serve_http(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     builder: auto::Builder<TokioExecutor>,
     router: Router,
-    told_to_end: impl Future<Output = ()>,
+    shut_down: impl Future<Output = ()>,
 ) {
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // How a connection ends is the client's concern; what came before is in the journal.
         _ended = connection.as_mut() => return,
-        () = told_to_end => {}
+        () = shut_down => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ended = connection.await;

@@ -263,7 +263,7 @@ async fn a_slow_post_is_delivered_before_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_vanished_client_is_gone_without_a_close_frame_and_the_function_hears_of_it() {
+async fn a_vanished_client_is_gone_without_a_close_frame_and_the_function_gets_disconnect() {
     let mut line = Line::open(Faults::default()).await;
     line.aws.faults().vanish_at(3);
     for _ in 0..2 {
@@ -345,7 +345,7 @@ async fn rates_that_make_no_sense_stop_the_start() {
 }
 
 #[tokio::test]
-async fn the_agent_refuses_as_often_as_it_is_told() {
+async fn the_agent_refuses_as_often_as_asked() {
     let aws = start(Options::default()).await;
     aws.faults().refuse_next(2, Exception::Throttling);
     aws.faults().refuse_next(1, Exception::ModelNotReady);

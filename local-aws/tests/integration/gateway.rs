@@ -84,7 +84,7 @@ async fn the_three_events_have_the_shape_of_real_ones() {
 }
 
 #[tokio::test]
-async fn a_late_function_costs_the_client_the_timeout_frame_and_nothing_else() {
+async fn a_late_function_gets_the_client_only_a_timeout_frame() {
     let options = limits(|limits| limits.integration_timeout = Duration::from_millis(200));
     let aws = start(options).await;
     let runtime = Runtime::new(&aws);
@@ -138,7 +138,7 @@ async fn the_timeout_comes_after_29_seconds() {
 }
 
 #[tokio::test]
-async fn a_failing_function_costs_the_client_an_internal_server_error() {
+async fn a_failing_function_gets_the_client_an_internal_server_error() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -176,7 +176,7 @@ async fn a_failing_function_costs_the_client_an_internal_server_error() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_message_is_not_for_the_client() {
+async fn the_response_to_a_message_is_not_for_the_client() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;

@@ -30,7 +30,7 @@ async fn an_event_comes_with_the_headers_that_runtimes_read() {
 }
 
 #[tokio::test]
-async fn an_answer_needs_the_id_of_an_open_invocation() {
+async fn a_response_needs_the_id_of_an_open_invocation() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -45,7 +45,7 @@ async fn an_answer_needs_the_id_of_an_open_invocation() {
 }
 
 #[tokio::test]
-async fn an_event_is_not_lost_to_a_poll_whose_caller_has_died() {
+async fn an_event_is_not_lost_to_a_poll_whose_caller_has_gone() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -86,7 +86,7 @@ async fn as_many_events_run_at_once_as_polls_are_pending() {
 }
 
 #[tokio::test]
-async fn a_function_that_works_on_after_its_answer_is_not_asked_again() {
+async fn a_function_that_works_on_after_its_response_is_not_asked_again() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -105,7 +105,7 @@ async fn a_function_that_works_on_after_its_answer_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_streamed_answer_is_understood() {
+async fn a_streamed_response_is_understood() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -136,7 +136,7 @@ async fn a_streamed_answer_is_understood() {
 }
 
 #[tokio::test]
-async fn an_answer_above_6_mib_fails_the_invocation() {
+async fn a_response_above_6_mib_fails_the_invocation() {
     let aws = start(Options::default()).await;
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
@@ -150,7 +150,7 @@ async fn an_answer_above_6_mib_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_function_that_never_answers_is_given_up_at_its_own_limit() {
+async fn a_function_that_never_responds_times_out() {
     let mut options = Options::default();
     options.limits.function_timeout = Duration::from_millis(100);
     let aws = start(options).await;

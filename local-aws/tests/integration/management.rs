@@ -59,7 +59,7 @@ async fn a_post_reaches_the_client_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_connection_tells_about_itself_and_can_be_ended() {
+async fn a_connection_can_be_inspected_and_deleted() {
     let (aws, mut client, id, management) = connected(Options::default()).await;
     let about = management.get_connection().connection_id(&id).send().await.unwrap();
     let (connected_at, last_active_at) =
@@ -164,7 +164,7 @@ async fn posts_take_their_latency_and_arrive_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_fills_its_buffer_and_nobody_elses() {
+async fn a_client_that_does_not_read_fills_only_its_own_buffer() {
     let (aws, mut slow, id, management) = connected(Options::default()).await;
     let (mut quick, event) = Client::accepted(&aws, &Runtime::new(&aws)).await;
     let quick_id = event["requestContext"]["connectionId"].as_str().unwrap();

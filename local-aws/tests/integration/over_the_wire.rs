@@ -64,13 +64,13 @@ fn client(aws: &LocalAws, protocols: &[&[u8]]) -> TlsConnector {
 
 async fn connect(wire: &Wire, connector: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(wire.address()).await?;
-    give_up_early(&stream);
+    fail_fast_on_loss(&stream);
     let name = ServerName::try_from("127.0.0.1").unwrap();
     soon("the handshake of TLS", connector.connect(name, stream)).await
 }
 
 /// Lets the client's kernel report within seconds that nobody acknowledges anything any more.
-fn give_up_early(stream: &TcpStream) {
+fn fail_fast_on_loss(stream: &TcpStream) {
     let second = Duration::from_secs(1);
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_user_timeout(Some(second)).unwrap();
@@ -225,7 +225,7 @@ async fn sessions_are_resumed_with_tickets() {
 }
 
 #[tokio::test]
-async fn the_function_is_told_where_to_go_and_whom_to_trust() {
+async fn the_function_gets_the_addresses_and_the_authority() {
     for agent in [Agent::Scripted, Agent::Real] {
         let aws = start(Options { tls: true, agent, ..Options::default() }).await;
         let environment = aws.function_environment();
@@ -261,7 +261,7 @@ async fn the_plain_port_goes_on_serving_everything() {
 // Time.
 
 #[tokio::test]
-async fn bytes_take_their_time_and_a_connection_one_round_trip_more() {
+async fn bytes_take_half_a_round_trip_and_a_connection_one_more() {
     let rtt = Duration::from_millis(60);
     let aws = start(Options { rtt, ..Options::default() }).await;
     let began = Instant::now();
@@ -288,7 +288,7 @@ async fn bytes_take_their_time_and_a_connection_one_round_trip_more() {
 
 /// With a sleep for each of the 512 reads and more, it would take a minute.
 #[tokio::test]
-async fn what_is_on_its_way_does_not_hold_up_what_comes_after_it() {
+async fn bytes_on_their_way_do_not_delay_those_after_them() {
     let rtt = Duration::from_millis(200);
     let aws = start(Options { rtt, ..Options::default() }).await;
     let stream = TcpStream::connect(aws.agent_wire().unwrap().address()).await.unwrap();
@@ -356,7 +356,7 @@ async fn an_answer_is_finished_before_its_connection_is_closed_in_good_order() {
 }
 
 #[tokio::test]
-async fn open_connections_are_swallowed_and_new_ones_are_well() {
+async fn open_connections_are_swallowed_and_new_ones_are_not() {
     let aws = start_with_tls().await;
     let wire = callbacks(&aws);
     let connector = client(&aws, &[HTTP_1]);
@@ -380,7 +380,7 @@ async fn an_answer_is_swallowed_in_the_middle() {
     let aws = start(Options { wire: true, ..Options::default() }).await;
     let wire = callbacks(&aws);
     let mut stream = TcpStream::connect(wire.address()).await.unwrap();
-    give_up_early(&stream);
+    fail_fast_on_loss(&stream);
     let whole = inspect(&mut stream, "whole").await;
     assert_eq!(wire.swallow_open_after(100), 1);
     let request = "GET /local/@connections/half HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -1,0 +1,273 @@
+//! What a journal holds.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::faults::FaultKind;
+use crate::route::Route;
+use crate::wire_fault::{WireFault, WireName};
+
+/// An entry with its place in the journal and its time.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Counts all entries from 0, without gaps.
+    pub index: u64,
+    /// The wall clock, for people.
+    pub time: SystemTime,
+    /// The monotonic clock, for measuring.
+    pub at: Instant,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Entry {
+    /// Gateway: a client's handshake succeeded.
+    Connected {
+        /// The new connection.
+        connection_id: String,
+        /// The subprotocol that the function's answer to `$connect` chose.
+        subprotocol: Option<String>,
+    },
+    /// Gateway: a client's handshake was refused with this HTTP status.
+    Refused {
+        /// The status that the client received.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
+    /// Gateway: a whole message arrived from a client.
+    MessageReceived {
+        /// The connection that it came from.
+        connection_id: String,
+        /// Its length in bytes of UTF-8.
+        bytes: usize,
+    },
+    /// Gateway: no function was free for an event, which is lost.
+    Throttled {
+        /// The connection that the event is about.
+        connection_id: String,
+        /// The event's route.
+        route: Route,
+    },
+    /// Gateway: the function did not answer in time, and the client was told.
+    TimedOut {
+        /// The Lambda request id of the invocation.
+        request_id: String,
+        /// The connection that the event is about.
+        connection_id: String,
+        /// The event's route.
+        route: Route,
+    },
+    /// Gateway: a connection has ended, whoever ended it.
+    Closed {
+        /// The connection.
+        connection_id: String,
+        /// The WebSocket close code; 1005 when the client gave none, 1006 when it vanished.
+        code: u16,
+        /// The reason beside the code.
+        reason: String,
+    },
+
+    /// Runtime API: the function asks for its next event.
+    NextPolled,
+    /// Runtime API: an event was handed to the function.
+    Invoked {
+        /// The Lambda request id.
+        request_id: String,
+        /// The connection that the event is about.
+        connection_id: String,
+        /// The event's route.
+        route: Route,
+    },
+    /// Runtime API: the function answered an event.
+    Responded {
+        /// The Lambda request id.
+        request_id: String,
+        /// The `statusCode` of the answer; `None` when it is not an answer that API Gateway understands.
+        status: Option<u16>,
+        /// Whether the gateway had given up waiting.
+        late: bool,
+    },
+    /// Runtime API: the function failed on an event.
+    InvocationError {
+        /// The Lambda request id.
+        request_id: String,
+        /// The function's name for the kind of error.
+        error_type: String,
+        /// The function's description.
+        message: String,
+    },
+    /// Runtime API: the function could not start.
+    InitError {
+        /// The function's name for the kind of error.
+        error_type: String,
+        /// The function's description.
+        message: String,
+    },
+
+    /// Callbacks: the function posted to a connection.
+    Posted {
+        /// The connection.
+        connection_id: String,
+        /// The length of the data.
+        bytes: usize,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// The data, unless it was over the limit.
+        data: Bytes,
+    },
+    /// Callbacks: the function asked about a connection.
+    Inspected {
+        /// The connection.
+        connection_id: String,
+        /// The HTTP status of the answer.
+        status: u16,
+    },
+    /// Callbacks: the function ended a connection.
+    Deleted {
+        /// The connection.
+        connection_id: String,
+        /// The HTTP status of the answer.
+        status: u16,
+    },
+
+    /// Something goes wrong on purpose.
+    FaultInjected {
+        /// What.
+        kind: FaultKind,
+        /// The connection or, of a refusal of the agent, Bedrock's session.
+        subject: String,
+    },
+
+    /// Agent: it was invoked.
+    AgentInvoked {
+        /// Bedrock's session.
+        session_id: String,
+        /// The JSON body of the request.
+        request: Value,
+    },
+    /// Agent: it answered with an exception instead of a stream.
+    AgentRefused {
+        /// Bedrock's session.
+        session_id: String,
+        /// The HTTP status.
+        status: u16,
+        /// The exception, such as `validationException`.
+        exception: String,
+        /// Its message.
+        message: String,
+    },
+    /// Agent: a chunk of text went out.
+    AgentChunk {
+        /// Bedrock's session.
+        session_id: String,
+        /// Counts the chunks of this answer from 1.
+        n: usize,
+    },
+    /// Agent: a trace event went out.
+    AgentTrace {
+        /// Bedrock's session.
+        session_id: String,
+    },
+    /// Agent: an answer has ended, with an exception or without.
+    AgentFinished {
+        /// Bedrock's session.
+        session_id: String,
+        /// The number of chunks of text.
+        chunks: usize,
+        /// The number of all events.
+        events: usize,
+        /// The exception that ended it, such as `throttlingException`.
+        exception: Option<String>,
+    },
+    /// Agent: it asked its caller to act.
+    AgentReturnedControl {
+        /// Bedrock's session.
+        session_id: String,
+        /// The id that the caller's answer has to name.
+        invocation_id: String,
+        /// The number of calls.
+        calls: usize,
+    },
+    /// Agent: it broke an answer off, as its scenario says.
+    AgentBroke {
+        /// Bedrock's session.
+        session_id: String,
+        /// The number of chunks of text that had gone out.
+        chunks: usize,
+        /// What broke.
+        how: &'static str,
+    },
+    /// Agent: the caller closed the stream before its end.
+    AgentDropped {
+        /// Bedrock's session.
+        session_id: String,
+        /// The number of chunks of text that had gone out.
+        chunks: usize,
+    },
+
+    /// Wire: a connection was accepted.
+    WireOpened {
+        /// The wire.
+        wire: WireName,
+        /// Counts the connections of this wire from 1.
+        connection: u64,
+    },
+    /// Wire: something happens to a connection on purpose.
+    WireFault {
+        /// The wire.
+        wire: WireName,
+        /// The connection's number.
+        connection: u64,
+        /// What.
+        fault: WireFault,
+    },
+    /// Wire: a connection has ended, whoever ended it.
+    WireClosed {
+        /// The wire.
+        wire: WireName,
+        /// The connection's number.
+        connection: u64,
+    },
+
+    /// The function: its process has started.
+    FunctionStarted {
+        /// The id of the process.
+        pid: u32,
+    },
+    /// The function: from now on it has only a share of the CPU, before its first event.
+    FunctionHeldBack {
+        /// The id of the process.
+        pid: u32,
+        /// The CPU time that it has in each period, in microseconds.
+        quota_us: u64,
+        /// The period, in microseconds.
+        period_us: u64,
+    },
+    /// The function: its process has stopped, as between two events on Lambda.
+    FunctionFrozen {
+        /// The id of the process.
+        pid: u32,
+    },
+    /// The function: its process goes on.
+    FunctionThawed {
+        /// The id of the process.
+        pid: u32,
+    },
+    /// The function: a line of its output.
+    FunctionLog {
+        /// The line, without its end.
+        line: String,
+    },
+    /// The function: its process has ended, though it was not stopped.
+    FunctionExited {
+        /// How, such as `exit code 1`.
+        status: String,
+    },
+}

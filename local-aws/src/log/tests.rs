@@ -1,0 +1,104 @@
+//! Tests of what the lines say.
+
+use std::time::SystemTime;
+
+use super::*;
+use crate::faults::FaultKind;
+use crate::route::Route;
+use crate::wire_fault::{WireClose, WireFault, WireName};
+
+fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
+    let mut log = JournalLog::new(Vec::new());
+    let began = log.began;
+    for (index, entry) in (0_u32..).zip(entries) {
+        let at = began + index * Duration::from_millis(100);
+        let record = Record { index: index.into(), time: SystemTime::now(), at, entry };
+        log.write(&record).unwrap();
+    }
+    let text = anstream::adapter::strip_bytes(&log.out).into_vec();
+    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn posted(data: &'static str) -> Entry {
+    let connection_id = "c=".to_owned();
+    Entry::Posted { connection_id, bytes: data.len(), status: 200, data: data.into() }
+}
+
+#[test]
+fn of_many_posts_the_first_a_sum_and_the_last_are_shown() {
+    let chunk = r#"{"type":"TEXT_MESSAGE_CHUNK","delta":"hello"}"#;
+    let mut entries = vec![posted(r#"{"type":"RUN_STARTED"}"#)];
+    entries.extend((0..15).map(|_| posted(chunk)));
+    entries.push(posted(r#"{"type":"RUN_FINISHED"}"#));
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  posts     RUN_STARTED   22 bytes  c=",
+            "    1.000  posts     …             11 posts, 472 bytes  c=",
+            "    1.600  posts     RUN_FINISHED  17 posts, 720 bytes  c=",
+        ],
+    );
+}
+
+#[test]
+fn faults_are_shown_and_metrics_only_summed_up() {
+    let metrics = r#"{"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs"}]}]},"Runs":1}"#;
+    let entries = [
+        Entry::FaultInjected { kind: FaultKind::LostAnswer, subject: "c=".to_owned() },
+        Entry::FunctionLog { line: metrics.to_owned() },
+        Entry::FunctionLog { line: "a line for people".to_owned() },
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  fault     lost answer   on purpose  c=",
+            "    0.100  function  metrics       Runs 1",
+            "    0.200  function  a line for people",
+        ],
+    );
+}
+
+#[test]
+fn wires_and_the_process_have_lines() {
+    let (wire, connection) = (WireName::Agent, 3);
+    let fault = WireFault::Closed(WireClose::Graceful);
+    let entries = [
+        Entry::FunctionHeldBack { pid: 7, quota_us: 14_471, period_us: 100_000 },
+        Entry::FunctionFrozen { pid: 7 },
+        Entry::WireOpened { wire, connection },
+        Entry::WireFault { wire, connection, fault },
+        Entry::WireClosed { wire, connection },
+        Entry::FunctionThawed { pid: 7 },
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  function  held back     to 14.5 ms of CPU time in each 100.0 ms",
+            "    0.100  function  frozen        process 7",
+            "    0.200  wire      opened        connection 3 to the agent",
+            "    0.300  fault     wire          connection 3 to the agent closed in good order, on purpose",
+            "    0.400  wire      closed        connection 3 to the agent",
+            "    0.500  function  thawed        process 7",
+        ],
+    );
+}
+
+#[test]
+fn an_invocation_shows_how_long_its_answer_took() {
+    let (request_id, connection_id) = ("r".to_owned(), "c=".to_owned());
+    let route = Route::Default;
+    let entries = [
+        Entry::NextPolled,
+        Entry::Invoked { request_id: request_id.clone(), connection_id, route },
+        Entry::Responded { request_id, status: Some(200), late: false },
+        Entry::NextPolled,
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.100  lambda    $default      request r  c=",
+            "    0.200  lambda    200           request r, after 100.0 ms",
+            "    0.300  lambda    next          asks for the next event",
+        ],
+    );
+}

@@ -32,6 +32,7 @@ pub mod descriptors;
 pub mod error;
 pub mod handler;
 pub mod invocation;
+mod json;
 pub mod page;
 pub mod relay;
 pub mod request;

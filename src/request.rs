@@ -5,14 +5,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::agui::RunIds;
 use crate::config::{Config, is_bedrock_name};
 use crate::error::{ErrorCode, Failure};
 use crate::invocation::Message;
-use crate::request::messages::{last_user_text, messages};
+use crate::json::Object;
+use crate::request::messages::Messages;
 use crate::request::tool_results::Collected;
 
 pub use crate::request::fields::{Attributes, Fields};
@@ -114,8 +115,7 @@ impl<O: Options> Run<O> {
         config: &Config,
         run_id: &mut Option<String>,
     ) -> Result<Self, String> {
-        let fields = object(&message.body)?;
-        let fields = Fields::new(&fields);
+        let fields = Fields::new(object(&message.body)?);
         let wanted = if fields.has("messages") || fields.has("threadId") || fields.has("runId") {
             *run_id = Some(agui_run_id(&fields)?);
             Wanted::from_agui(&fields)?
@@ -162,7 +162,7 @@ impl<O: Options> Wanted<O> {
 
     fn from_short_form(fields: &Fields<'_>) -> Result<Self, String> {
         let input = match (fields.has("prompt"), fields.has("toolResults")) {
-            (true, false) => Input::Prompt(fields.required_text("prompt")?.to_owned()),
+            (true, false) => Input::Prompt(fields.required_text("prompt")?),
             (false, true) => Input::ToolResults(Collected::from_short_form(fields)?),
             (true, true) => {
                 return Err("The message has both `prompt` and `toolResults`.".to_owned());
@@ -175,7 +175,7 @@ impl<O: Options> Wanted<O> {
         };
         fields.only(&[&Self::SHORT_FORM, O::SHORT_FORM].concat())?;
         Ok(Self {
-            thread_id: fields.text("sessionId")?.map(str::to_owned),
+            thread_id: fields.text("sessionId")?,
             thread_field: "sessionId",
             input,
             trace: fields.flag("trace")?,
@@ -185,13 +185,13 @@ impl<O: Options> Wanted<O> {
 
     fn from_agui(fields: &Fields<'_>) -> Result<Self, String> {
         let forwarded = fields.object("forwardedProps")?;
-        let messages = messages(fields)?;
+        let messages = Messages::of(fields)?;
         Ok(Self {
-            thread_id: Some(fields.required_text("threadId")?.to_owned()),
+            thread_id: Some(fields.required_text("threadId")?),
             thread_field: "threadId",
             input: match Collected::from_agui(fields, &messages)? {
                 Some(results) => Input::ToolResults(results),
-                None => Input::Prompt(last_user_text(&messages)?),
+                None => Input::Prompt(messages.last_user_text()?),
             },
             trace: forwarded.flag("trace")?,
             options: O::from_forwarded_props(&forwarded)?,
@@ -236,19 +236,18 @@ impl<O: Options> Wanted<O> {
     }
 }
 
-fn object(body: &[u8]) -> Result<serde_json::Map<String, Value>, String> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err("The message is empty.".to_owned());
-    }
+fn object(body: &[u8]) -> Result<Object<'_>, String> {
     let text =
         std::str::from_utf8(body).map_err(|_| "The message is not UTF-8 text.".to_owned())?;
-    match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => {
-            Err(format!("The message must be a JSON object, not {}.", fields::kind(&other)))
-        }
-        Err(error) => Err(format!("The message is not JSON ({error}).")),
+    // Some editors and serialisers put a mark before UTF-8.
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_ascii().is_empty() {
+        return Err("The message is empty.".to_owned());
     }
+    let json: &RawValue = serde_json::from_str(text)
+        .map_err(|error| format!("The message is not JSON ({error})."))?;
+    Object::parse(json.get())
+        .ok_or_else(|| format!("The message must be a JSON object, not {}.", fields::kind(json)))
 }
 
 fn agui_run_id(fields: &Fields<'_>) -> Result<String, String> {
@@ -256,7 +255,7 @@ fn agui_run_id(fields: &Fields<'_>) -> Result<String, String> {
     if run_id.is_empty() || run_id.len() > InvalidRequest::MAX_RUN_ID {
         return Err(format!("`runId` must be 1 to {} bytes.", InvalidRequest::MAX_RUN_ID));
     }
-    Ok(run_id.to_owned())
+    Ok(run_id)
 }
 
 fn check_prompt(prompt: &str, most: usize) -> Result<(), String> {

@@ -18,7 +18,6 @@ pub use crate::source::event::{Event, Raw, ResultKind, ToolCall, Usage};
 pub mod bedrock_agent;
 pub mod event;
 pub mod event_stream;
-mod payload;
 
 /// Who is asked.
 pub trait Source {

@@ -1,42 +1,61 @@
-//! The messages of a `RunAgentInput`.
+//! The messages of a `RunAgentInput`. Those that nobody has to read may be anything.
 
-use serde_json::Value;
+use crate::request::fields::{Fields, Item, short};
 
-use crate::request::fields::{Fields, short};
-
-/// A message of a `RunAgentInput`, and who wrote it.
+/// A message, and who wrote it.
 pub(super) struct ChatMessage<'a> {
-    pub(super) role: &'a str,
+    pub(super) role: String,
     pub(super) fields: Fields<'a>,
 }
 
-pub(super) fn messages<'a>(fields: &Fields<'a>) -> Result<Vec<ChatMessage<'a>>, String> {
-    let messages =
-        fields.objects("messages")?.ok_or_else(|| fields.missing("messages", "a list"))?;
-    messages
-        .into_iter()
-        .map(|fields| Ok(ChatMessage { role: fields.required_text("role")?, fields }))
-        .collect()
-}
+/// The messages of a conversation, oldest first.
+pub(super) struct Messages<'a>(Vec<Item<'a>>);
 
-/// The text of the last user message. Earlier ones are not sent on: Bedrock keeps the history of a
-/// session itself.
-pub(super) fn last_user_text(messages: &[ChatMessage<'_>]) -> Result<String, String> {
-    match messages.iter().rev().find(|message| message.role == "user") {
-        Some(message) => content_text(&message.fields),
-        None => Err("`messages` has no message with the role `user`.".to_owned()),
+impl<'a> Messages<'a> {
+    /// Those in `messages`.
+    pub(super) fn of(input: &Fields<'a>) -> Result<Self, String> {
+        let messages = input.items("messages")?;
+        messages.map(Self).ok_or_else(|| input.missing("messages", "a list"))
+    }
+
+    /// From the newest to the oldest, each read when its turn comes.
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = Result<ChatMessage<'a>, String>> {
+        self.0.iter().rev().map(|message| {
+            let fields = message.fields()?;
+            Ok(ChatMessage { role: fields.required_text("role")?, fields })
+        })
+    }
+
+    /// The text of the last user message. Earlier ones are not sent on: Bedrock keeps the history of a
+    /// session itself.
+    pub(super) fn last_user_text(&self) -> Result<String, String> {
+        for message in self.newest_first() {
+            let message = message?;
+            if message.role == "user" {
+                return content_text(&message.fields);
+            }
+        }
+        Err("`messages` has no message with the role `user`.".to_owned())
+    }
+
+    /// Whether the last message is the user's and came after a tool call.
+    pub(super) fn user_spoke_after_tool_call(&self) -> bool {
+        let mut messages = self.newest_first();
+        let last_is_users =
+            messages.next().is_some_and(|last| last.is_ok_and(|last| last.role == "user"));
+        last_is_users && messages.flatten().any(|earlier| earlier.fields.has_items("toolCalls"))
     }
 }
 
 /// `content` is a string, or a list of parts of which only text can be sent to the agent.
-fn content_text(message: &Fields) -> Result<String, String> {
-    if !matches!(message.get("content"), Some(Value::Array(_))) {
-        return Ok(message.required_text("content")?.to_owned());
+fn content_text(message: &Fields<'_>) -> Result<String, String> {
+    if !message.is_list("content") {
+        return message.required_text("content");
     }
     let mut text = String::new();
-    for part in message.objects("content")?.into_iter().flatten() {
-        match part.required_text("type")? {
-            "text" => text.push_str(part.required_text("text")?),
+    for part in message.objects("content")? {
+        match &*part.required_text("type")? {
+            "text" => text.push_str(&part.required_text("text")?),
             other => {
                 return Err(format!(
                     "`{}` is of the type `{}`, but the agent takes only text.",

@@ -1,4 +1,5 @@
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::invocation::ConnectionRef;
@@ -211,5 +212,131 @@ fn the_examples_in_the_error_are_valid() {
         InvalidRequest::EXAMPLE.split_once(" or, as AG-UI's RunAgentInput, ").unwrap();
     for example in [short, long] {
         assert!(Run::parse(&message(example), &config()).is_ok(), "{example}");
+    }
+}
+
+/// JSON that is valid, and that few readers take.
+fn odd_json() -> Vec<String> {
+    [
+        r#""cut here: \ud83d""#,
+        r#"{"\udc00":"\ud83d\ud83d"}"#,
+        "1e400",
+        "-0.1e-999",
+        "123456789012345678901234567890.000000000000000000000000000001",
+        r#"{"a":1,"a":{"a":1e400}}"#,
+        "[[],{},null,true,\"\"]",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(
+        [("[", "]"), (r#"{"a":"#, "}")]
+            .map(|(open, close)| format!("{}1{}", open.repeat(5000), close.repeat(5000))),
+    )
+    .collect()
+}
+
+/// A message whose last one asks for `hello`, and that carries `odd` along in every place that nobody
+/// reads.
+fn carrying(odd: &str) -> String {
+    format!(
+        r#"{{"threadId":"thread-1","runId":"run-1","state":{odd},"tools":[{odd}],"context":{odd},"new":{odd},
+            "messages":[{odd},{{"id":"1","role":"user","content":{odd}}},{{"role":"assistant","toolCalls":{odd}}},
+                        {{"id":{odd},"role":"user","content":"hello","name":{odd}}}],
+            "forwardedProps":{{"other":{odd},"trace":true}}}}"#
+    )
+}
+
+#[test]
+fn what_is_only_carried_along_may_be_anything() {
+    for odd in odd_json() {
+        let run = Run::parse(&message(carrying(&odd)), &config()).expect(&odd);
+        assert_eq!(run.input, Input::Prompt("hello".to_owned()));
+        assert!(run.trace);
+    }
+}
+
+#[test]
+fn a_result_is_understood_whatever_the_conversation_before_it_is_like() {
+    for odd in odd_json() {
+        let body = format!(
+            r#"{{"threadId":"thread-1","runId":"run-1","messages":[{odd},{{"role":"assistant","content":{odd}}},
+                {{"role":"tool","toolCallId":"call-1","content":"12 degrees","metadata":{odd}}}],
+                "resume":[{{"interruptId":"call-2","status":"resolved","payload":{{"result":"done","extra":{odd}}}}}]}}"#
+        );
+        let run = Run::parse(&message(body), &config()).expect(&odd);
+        let Input::ToolResults(results) = run.input else { panic!("{:?}", run.input) };
+        let contents: Vec<Option<&str>> =
+            results.results.iter().map(|result| result.content.as_deref()).collect();
+        assert_eq!(contents, [Some("12 degrees"), Some("done")]);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_before_a_message_is_passed_over() {
+    for body in [r#"{"prompt":"hello"}"#, "\u{feff} {\"prompt\":\"hello\"}\n"] {
+        let run = Run::parse(&message(format!("\u{feff}{body}")), &config()).unwrap();
+        assert_eq!(run.input, Input::Prompt("hello".to_owned()));
+    }
+    let invalid = Run::parse(&message("\u{feff}"), &config()).unwrap_err();
+    assert!(invalid.reason.contains("is empty"), "{}", invalid.reason);
+}
+
+#[test]
+fn what_is_used_stays_strict() {
+    for (body, hint) in [
+        (r#"{"prompt":"cut \ud83d"}"#, "`prompt` has an escape that stands for no character"),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":"\udc00"}]}"#,
+            "`messages[0].content` has an escape",
+        ),
+        (r#"{"prompt":"x","sessionAttributes":{"a":"\ud800"}}"#, "`sessionAttributes.a` has an"),
+        (r#"{"prompt":"x","sessionAttributes":{"a":null}}"#, "must be a string, not null"),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":1e400}]}"#,
+            "`messages[0].content` must be a string, not a number",
+        ),
+        (
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":"x"},7]}"#,
+            "`messages[1]` must be an object, not a number",
+        ),
+        ("{\"prompt\":\"a\nb\"}", "is not JSON"),
+        (r#"{"prompt":"a"} {}"#, "is not JSON"),
+    ] {
+        let invalid = Run::parse(&message(body), &config()).unwrap_err();
+        assert!(invalid.reason.contains(hint), "{body}: {}", invalid.reason);
+    }
+}
+
+/// JSON text of any make: escapes, numbers and depths that a program would not write by itself.
+fn any_json_text() -> impl Strategy<Value = String> {
+    let digits = "(0|[1-9][0-9]{0,40})";
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        prop::string::string_regex(&format!(
+            "-?{digits}(\\.[0-9]{{1,30}})?([eE][+-]?[0-9]{{1,4}})?"
+        ))
+        .expect("a pattern"),
+        "\"(\\\\u[0-9a-fA-F]{4}|\\\\[\"\\\\/bfnrt]|[ a-zA-Zé😀{}\\[\\],:]){0,20}\"",
+    ];
+    leaf.prop_recursive(6, 60, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(("[a-z]{0,3}|\\\\ud8[0-9a-f]{2}", inner), 0..5).prop_map(
+                |members| {
+                    let members = members.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+                    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+                }
+            ),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_that_is_carried_along_changes_nothing(odd in any_json_text()) {
+        let run = Run::parse(&message(carrying(&odd)), &config());
+        let run = run.map_err(|invalid| TestCaseError::fail(invalid.reason))?;
+        prop_assert_eq!(run.input, Input::Prompt("hello".to_owned()));
     }
 }

@@ -1,7 +1,7 @@
 //! The client's results of tool calls, in both forms of a message.
 
 use crate::request::fields::{Fields, short};
-use crate::request::messages::ChatMessage;
+use crate::request::messages::Messages;
 
 /// What a client says to the tool calls of an earlier run. At least one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub(super) struct Collected {
 
 impl Collected {
     /// `toolResults` of the short form: `toolCallId` with `content`, `error` or `confirmed`.
-    pub(super) fn from_short_form(fields: &Fields) -> Result<ToolResults, String> {
+    pub(super) fn from_short_form(fields: &Fields<'_>) -> Result<ToolResults, String> {
         let mut collected = Self::default();
-        for object in fields.objects("toolResults")?.into_iter().flatten() {
+        for object in fields.objects("toolResults")? {
             object.only(&["toolCallId", "content", "error", "confirmed"])?;
             let result = collected.of(&object, "toolCallId")?;
             result.confirmed = object.optional_flag("confirmed")?;
@@ -63,20 +63,26 @@ impl Collected {
     /// The tool messages behind the last message of anybody else, and `resume`, which answers
     /// confirmations. `None` when there is neither: then the user has said something.
     pub(super) fn from_agui(
-        fields: &Fields,
-        messages: &[ChatMessage<'_>],
+        fields: &Fields<'_>,
+        messages: &Messages<'_>,
     ) -> Result<Option<ToolResults>, String> {
         let mut collected = Self::default();
-        let said = messages.iter().rposition(|message| message.role != "tool");
-        for message in &messages[said.map_or(0, |last| last + 1)..] {
-            let message = &message.fields;
+        let mut tool_messages = Vec::new();
+        for message in messages.newest_first() {
+            let message = message?;
+            if message.role != "tool" {
+                break;
+            }
+            tool_messages.push(message.fields);
+        }
+        for message in tool_messages.iter().rev() {
             let result = collected.of(message, "toolCallId")?;
             take_result(result, message)?;
             if result.content.is_none() {
                 return Err(message.missing("content", "a string"));
             }
         }
-        for resumption in fields.objects("resume")?.into_iter().flatten() {
+        for resumption in fields.objects("resume")? {
             let result = collected.of(&resumption, "interruptId")?;
             let confirmed = confirmed(&resumption)?;
             result.confirmed = Some(confirmed);
@@ -87,7 +93,7 @@ impl Collected {
         if collected.results.is_empty() {
             return Ok(None);
         }
-        if user_spoke_since(messages)? {
+        if messages.user_spoke_after_tool_call() {
             // The user has turned to something else: the agent's question is withdrawn.
             return if collected.results.iter().all(ToolResult::is_denial_only) {
                 Ok(None)
@@ -99,12 +105,12 @@ impl Collected {
     }
 
     /// The result of the call that `field` names.
-    fn of(&mut self, object: &Fields, field: &str) -> Result<&mut ToolResult, String> {
+    fn of(&mut self, object: &Fields<'_>, field: &str) -> Result<&mut ToolResult, String> {
         let id = object.required_text(field)?;
         let known = self.results.iter().position(|result| result.tool_call_id == id);
         let index = known.unwrap_or_else(|| {
             self.results.push(ToolResult {
-                tool_call_id: id.to_owned(),
+                tool_call_id: id,
                 id_field: object.path(field),
                 content: None,
                 failed: false,
@@ -124,45 +130,32 @@ impl Collected {
     }
 }
 
-/// Whether the last message is the user's and came after a tool call.
-fn user_spoke_since(messages: &[ChatMessage<'_>]) -> Result<bool, String> {
-    let Some((last, earlier)) = messages.split_last() else { return Ok(false) };
-    let mut called = false;
-    for message in earlier {
-        called |= message.fields.objects("toolCalls")?.is_some_and(|calls| !calls.is_empty());
-    }
-    Ok(called && last.role == "user")
-}
-
 /// Reads `content`, and `error`, which says that the action failed.
-fn take_result(result: &mut ToolResult, object: &Fields) -> Result<(), String> {
+fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), String> {
     let (content, error) = (object.text("content")?, object.text("error")?);
     if result.content.is_some() || result.failed {
         return Err(format!("`{}` answers a tool call a second time.", object.place()));
     }
     result.failed = error.is_some();
-    result.content = content
-        .filter(|content| error.is_none() || !content.is_empty())
-        .or(error)
-        .map(str::to_owned);
+    result.content = content.filter(|content| error.is_none() || !content.is_empty()).or(error);
     Ok(())
 }
 
 /// Reads the result in the payload of a confirmation, for clients that fill in the interrupt's
 /// `responseSchema`; others send a tool message.
-fn take_payload_result(result: &mut ToolResult, resumption: &Fields) -> Result<(), String> {
+fn take_payload_result(result: &mut ToolResult, resumption: &Fields<'_>) -> Result<(), String> {
     let payload = resumption.object("payload")?;
     let Some(content) = payload.text("result")? else { return Ok(()) };
     if result.content.is_some() {
         return Err(format!("`{}` answers a tool call a second time.", payload.path("result")));
     }
-    result.content = Some(content.to_owned());
+    result.content = Some(content);
     Ok(())
 }
 
 /// Resolved, unless the payload says otherwise, is a yes; cancelled is a no.
-fn confirmed(resumption: &Fields) -> Result<bool, String> {
-    match resumption.required_text("status")? {
+fn confirmed(resumption: &Fields<'_>) -> Result<bool, String> {
+    match &*resumption.required_text("status")? {
         "resolved" => Ok(resumption.object("payload")?.optional_flag("confirmed")?.unwrap_or(true)),
         "cancelled" => Ok(false),
         other => Err(format!(

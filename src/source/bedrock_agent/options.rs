@@ -20,7 +20,7 @@ impl Options for InvokeAgentOptions {
     fn from_short_form(message: &Fields<'_>) -> Result<Self, String> {
         let mut options = Self::from_forwarded_props(message)?;
         if let Some(email) = message.text("email")? {
-            options.session_attributes.insert("email".to_owned(), email.to_owned());
+            options.session_attributes.insert("email".to_owned(), email);
         }
         Ok(options)
     }

@@ -12,10 +12,10 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::error::{ErrorCode, Failure};
+use crate::json::{self, Object};
 use crate::source::bedrock_agent::failure::failure;
 use crate::source::bedrock_agent::{return_of_control, usage};
 use crate::source::event_stream::{Message, Messages, StreamError};
-use crate::source::payload::{self, Object, json};
 use crate::source::{Event, Raw};
 
 /// What Bedrock writes, with the padding that it has and without.
@@ -68,7 +68,7 @@ impl ResponseStream {
             Ok(None) => return Ok(None),
             Ok(Some(Message::Event { name, payload })) => (name, payload),
             Ok(Some(Message::Exception { name, payload })) => {
-                let message = payload::read(&payload, message_of).flatten().unwrap_or_default();
+                let message = json::read(&payload, message_of).flatten().unwrap_or_default();
                 return Err(ended(name, message));
             }
             Ok(Some(Message::Error { code, message })) => {
@@ -90,11 +90,11 @@ impl ResponseStream {
             "returnControl" => {
                 let calls =
                     |object: &Object<'_>| return_of_control::calls(object, &self.session_id);
-                let calls = payload::read(payload, calls).flatten();
+                let calls = json::read(payload, calls).flatten();
                 calls.and_then(|calls| self.first(calls.into_iter().map(Event::ToolCall)))
             }
             "files" => {
-                let files = payload::read(payload, files).flatten();
+                let files = json::read(payload, files).flatten();
                 files.and_then(|files| self.first(files.into_iter().map(file)))
             }
             _ => None,
@@ -123,8 +123,7 @@ impl ResponseStream {
     /// The text can't be read, and an answer without it would look whole.
     fn chunk(&mut self, payload: &[u8]) -> Result<Option<Event>, Failure> {
         let members = ["bytes", "attribution"];
-        let Some(chunk) = payload::read_members(payload, members, chunk).transpose()?.flatten()
-        else {
+        let Some(chunk) = json::read_members(payload, members, chunk).transpose()?.flatten() else {
             return Ok(None);
         };
         let Chunk { text, citations } = chunk;
@@ -137,7 +136,7 @@ impl ResponseStream {
     }
 
     fn trace(&mut self, payload: &[u8]) -> Event {
-        let usage = payload::read(payload, usage::usage).flatten();
+        let usage = json::read(payload, usage::usage).flatten();
         self.further.extend(usage.map(Event::Usage));
         Event::Trace(raw("trace", payload))
     }
@@ -171,7 +170,7 @@ fn chunk([bytes, attribution]: [Option<&RawValue>; 2]) -> Result<Option<Chunk>, 
         (list.trim_start() != "]").then(|| citations.to_owned())
     });
     let text = if let Some(bytes) = bytes {
-        let Some(base64) = payload::text(bytes) else { return Ok(None) };
+        let Some(base64) = json::text(bytes) else { return Ok(None) };
         BASE64
             .decode(base64.as_bytes())
             .map_err(|error| Failure::new(ErrorCode::BadGateway).with_source(NotBase64(error)))?
@@ -193,7 +192,7 @@ fn file(json: Box<RawValue>) -> Event {
 }
 
 fn raw(name: &str, payload: &[u8]) -> Raw {
-    Raw { source: SOURCE, name: name.to_owned(), json: json(payload) }
+    Raw { source: SOURCE, name: name.to_owned(), json: json::raw(payload) }
 }
 
 fn message_of(payload: &Object<'_>) -> Option<String> {

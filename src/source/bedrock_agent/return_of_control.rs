@@ -4,18 +4,18 @@
 //! and ends the turn. The client gets a tool call for each action; its results begin the next turn.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_bedrockagentruntime::error::BuildError;
 use aws_sdk_bedrockagentruntime::types::{
     ApiResult, ConfirmationState, ContentBody, FunctionResult, InvocationResultMember,
     ResponseState,
 };
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
+use crate::json::{self, Object};
 use crate::request::{ToolResult, ToolResults};
 use crate::source::bedrock_agent::tool_call_id::{Action, MAX_CALLS, ToolCallId};
-use crate::source::payload::Object;
 use crate::source::{ResultKind, ToolCall};
 
 /// The tool calls in a return of control. `None` if one of them is of a kind that is not known, since
@@ -48,33 +48,33 @@ struct CallRef {
 fn function_call(call_ref: CallRef, input: &Object<'_>) -> Option<ToolCall> {
     let function = input.text("function")?.into_owned();
     let id = call_ref.id(input, Action::Function { function })?;
-    Some(tool_call(&id, parameters(input, "parameters"), input))
+    Some(tool_call(&id, &parameters(input, "parameters"), input))
 }
 
 fn api_call(call_ref: CallRef, input: &Object<'_>) -> Option<ToolCall> {
     let mut arguments = parameters(input, "parameters");
     let content = input.object("requestBody").and_then(|body| body.object("content"));
     let types = content.iter().flat_map(Object::members);
-    let body: Map<String, Value> = types
-        .filter_map(|(_, content)| Object::parse(content.get()))
-        .flat_map(|content| parameters(&content, "properties"))
-        .collect();
+    let mut body = Arguments::new();
+    for content in types.filter_map(|(_, content)| Object::parse(content.get())) {
+        body.extend(parameters(&content, "properties"));
+    }
     if !body.is_empty() {
-        arguments.insert("requestBody".to_owned(), Value::Object(body));
+        arguments.insert("requestBody".to_owned(), object(&body));
     }
     let action = Action::Api {
         method: input.text("httpMethod")?.into_owned(),
         path: input.text("apiPath")?.into_owned(),
     };
     let id = call_ref.id(input, action)?;
-    Some(tool_call(&id, arguments, input))
+    Some(tool_call(&id, &arguments, input))
 }
 
-fn tool_call(id: &ToolCallId, arguments: Map<String, Value>, input: &Object<'_>) -> ToolCall {
+fn tool_call(id: &ToolCallId, arguments: &Arguments, input: &Object<'_>) -> ToolCall {
     ToolCall {
         id: id.encode(),
         name: id.name(),
-        arguments: Value::Object(arguments).to_string(),
+        arguments: object(arguments).get().to_owned(),
         result_kind: result_kind(input),
     }
 }
@@ -100,14 +100,24 @@ fn result_kind(input: &Object<'_>) -> ResultKind {
     }
 }
 
-/// The parameters in a member as a JSON object: name, type and value each, as the agent sends them.
-fn parameters(input: &Object<'_>, member: &str) -> Map<String, Value> {
+/// The arguments of an action, by their names. Their JSON is what the agent sent, so no number loses a
+/// digit.
+type Arguments = BTreeMap<String, Box<RawValue>>;
+
+/// Arguments as one JSON object.
+fn object(arguments: &Arguments) -> Box<RawValue> {
+    // A map of strings to JSON can always be written.
+    serde_json::value::to_raw_value(arguments).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The parameters in a member: name, type and value each, as the agent sends them.
+fn parameters(input: &Object<'_>, member: &str) -> Arguments {
     let parameters = input.objects(member).unwrap_or_default();
     let parameters = parameters.iter().filter_map(|parameter| {
         let value = match parameter.text("value") {
             Some(text) => typed(parameter.text("type").as_deref(), &text),
             // It should be text, and is passed on as what it is.
-            None => serde_json::from_str(parameter.get("value")?.get()).ok()?,
+            None => parameter.get("value")?.to_owned(),
         };
         Some((parameter.text("name")?.into_owned(), value))
     });
@@ -116,16 +126,16 @@ fn parameters(input: &Object<'_>, member: &str) -> Map<String, Value> {
 
 /// All values come as text, beside the type that the action's definition gives them. A text that
 /// is not of its type stays a text.
-fn typed(kind: Option<&str>, text: &str) -> Value {
-    let value = || serde_json::from_str::<Value>(text).ok();
-    let value = match kind {
-        Some("integer" | "number") => value().filter(Value::is_number),
-        Some("boolean") => value().filter(Value::is_boolean),
-        Some("array") => value().filter(Value::is_array),
-        Some("object") => value().filter(Value::is_object),
-        _ => None,
+fn typed(kind: Option<&str>, text: &str) -> Box<RawValue> {
+    let is_of_type = |json: &RawValue| match (kind, json.get().bytes().next()) {
+        (Some("integer" | "number"), Some(first)) => first == b'-' || first.is_ascii_digit(),
+        (Some("boolean"), Some(first)) => matches!(first, b't' | b'f'),
+        (Some("array"), Some(first)) => first == b'[',
+        (Some("object"), Some(first)) => first == b'{',
+        _ => false,
     };
-    value.unwrap_or_else(|| Value::String(text.to_owned()))
+    let json = serde_json::from_str::<&RawValue>(text).ok().filter(|json| is_of_type(json));
+    json.map_or_else(|| json::string(text), ToOwned::to_owned)
 }
 
 /// The results that a client has for the calls of one invocation, each with its call.
@@ -212,3 +222,6 @@ fn member(id: &ToolCallId, result: &ToolResult) -> Result<InvocationResultMember
         ),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The tokens that a model used, from the trace of its invocation.
 
+use crate::json::Object;
 use crate::source::Usage;
-use crate::source::payload::Object;
 
 /// The steps of a trace that may report an invocation of a model. Orchestration of a collaborator is
 /// reported in steps of its own, so a sum over all steps counts nothing twice.

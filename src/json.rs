@@ -1,9 +1,9 @@
-//! The JSON in an event's payload, read tolerantly: what is there and has the right type is read, and
-//! whatever else there is does no harm.
+//! JSON of others, read tolerantly: what is there and has the right type is read, and whatever else
+//! there is does no harm, whatever its depth, its numbers and its strings are like.
 //!
 //! Absent, null, of another type, and there under another name are the same. Of two members of one
 //! name, the last counts. A string that is no Unicode, and a payload that is no UTF-8 or has control
-//! characters in its strings, are mended for reading. What is passed on is never mended: see [`json`].
+//! characters in its strings, are mended for reading. What is passed on is never mended: see [`raw`].
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -12,10 +12,14 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A payload as JSON, to be passed on as it is. What is no JSON becomes a JSON string.
-pub(crate) fn json(payload: &[u8]) -> Box<RawValue> {
-    serde_json::from_slice(payload)
-        .or_else(|_| serde_json::value::to_raw_value(&String::from_utf8_lossy(payload)))
-        .unwrap_or_else(|_| RawValue::NULL.to_owned())
+pub(crate) fn raw(payload: &[u8]) -> Box<RawValue> {
+    serde_json::from_slice(payload).unwrap_or_else(|_| string(&String::from_utf8_lossy(payload)))
+}
+
+/// A text as a JSON string.
+pub(crate) fn string(text: &str) -> Box<RawValue> {
+    // A string can always be written.
+    serde_json::value::to_raw_value(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// Reads a payload whose JSON is an object. `None` if it is none, however it is mended.
@@ -120,7 +124,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(4);
-        while let Some(name) = map.next_key_seed(Name)? {
+        while let Some(name) = map.next_key_seed(AnyName)? {
             members.push((name, map.next_value()?));
         }
         Ok(Object(members))
@@ -173,6 +177,33 @@ impl<'de> Visitor<'de> for Name {
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// A member's name, which may be no Unicode.
+struct AnyName;
+
+impl<'de> DeserializeSeed<'de> for AnyName {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyName {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(String::from_utf8_lossy(name))
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(String::from_utf8_lossy(name).into_owned()))
     }
 }
 
@@ -307,6 +338,6 @@ mod tests {
         let deep =
             format!(r#"{{"deep":{}{},"text":"a"}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(text_of(deep.as_bytes()).as_deref(), Some("a"));
-        assert_eq!(json(deep.as_bytes()).get(), deep);
+        assert_eq!(raw(deep.as_bytes()).get(), deep);
     }
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 pub use crate::access::denied::AccessDenied;
 
-use crate::access::oidc::Verifier;
+use crate::access::oidc::{Verifier, Vouched};
 use crate::aws::Http;
 use crate::config::access::{Access, Origins};
 
@@ -46,6 +46,8 @@ pub struct Identity {
     pub principal: String,
     /// The mode, `open`, `code` or `oidc`: it travels along, so that only a subject counts as somebody.
     pub access: &'static str,
+    /// The e-mail address, if a provider has verified it.
+    pub email: Option<String>,
 }
 
 /// Decides who may connect.
@@ -82,8 +84,11 @@ impl Authorizer {
     /// Says why the client must not come in.
     pub async fn authorize(&self, handshake: &Handshake) -> Result<Identity, AccessDenied> {
         self.check_origin(&handshake.origins)?;
-        let identity =
-            |principal: &str, access| Identity { principal: principal.to_owned(), access };
+        let identity = |principal: &str, access| Identity {
+            principal: principal.to_owned(),
+            access,
+            email: None,
+        };
         match &self.mode {
             Mode::Open => Ok(identity("anybody", "open")),
             Mode::Code(expected) => {
@@ -99,7 +104,8 @@ impl Authorizer {
                     String::from_utf8(credential(&handshake.subprotocols)?).map_err(|_| {
                         AccessDenied::because("the credential is not a token but bytes")
                     })?;
-                Ok(identity(&verifier.subject(&token).await?, "oidc"))
+                let Vouched { subject, email } = verifier.verify(&token).await?;
+                Ok(Identity { principal: subject, access: "oidc", email })
             }
         }
     }

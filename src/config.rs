@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::config::access::{Access, Origins, Provider, is_safe_url};
+use crate::config::access::{Access, Origins, Provider, TokenUse, is_safe_url};
 
 pub mod access;
 
@@ -27,7 +27,7 @@ pub struct Config {
     /// is absent, the endpoint is derived from each event.
     pub callback_endpoint_is_set: bool,
     /// `ACCESS` (`open`, `code` or `oidc`, default `open`) with `ACCESS_CODE`, or `OIDC_ISSUER` and
-    /// `OIDC_AUDIENCE`: who may connect.
+    /// `OIDC_AUDIENCE`, and `OIDC_TOKEN_USE` (`any`, `access` or `id`, default `any`): who may connect.
     pub access: Access,
     /// `ALLOWED_ORIGINS` (separated by commas, default all): whose pages may connect.
     pub origins: Origins,
@@ -280,7 +280,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                     .to_owned(),
             );
         }
-        Provider { issuer, audience }
+        let token_use = match self.get("OIDC_TOKEN_USE").as_deref() {
+            None | Some("any") => TokenUse::Any,
+            Some("access") => TokenUse::Access,
+            Some("id") => TokenUse::Id,
+            Some(other) => {
+                self.problems.push(format!(
+                    "OIDC_TOKEN_USE is \"{other}\", but it must be any, access or id."
+                ));
+                TokenUse::Any
+            }
+        };
+        Provider { issuer, audience, token_use }
     }
 
     fn origins(&mut self, name: &str) -> Origins {
@@ -461,9 +472,18 @@ mod tests {
         let code = access(&[("ACCESS", "code"), ("ACCESS_CODE", "open sesame")]);
         assert_eq!(code, Ok(Access::Code("open sesame".to_owned())));
         let issuer = [("ACCESS", "oidc"), ("OIDC_ISSUER", "https://id.example/")];
-        let provider = Provider { issuer: issuer[1].1.to_owned(), audience: "chat".to_owned() };
-        let oidc = access(&[issuer[0], issuer[1], ("OIDC_AUDIENCE", "chat")]);
-        assert_eq!(oidc, Ok(Access::Oidc(provider)));
+        for (word, token_use) in [
+            ("", TokenUse::Any),
+            ("any", TokenUse::Any),
+            ("access", TokenUse::Access),
+            ("id", TokenUse::Id),
+        ] {
+            let (issuer_url, audience) = (issuer[1].1.to_owned(), "chat".to_owned());
+            let provider = Provider { issuer: issuer_url, audience, token_use };
+            let variables = [("OIDC_AUDIENCE", "chat"), ("OIDC_TOKEN_USE", word)];
+            let oidc = access(&[issuer[0], issuer[1], variables[0], variables[1]]);
+            assert_eq!(oidc, Ok(Access::Oidc(provider)));
+        }
         assert!(access(&issuer).unwrap_err().contains("OIDC_AUDIENCE is not set"));
     }
 

@@ -139,7 +139,7 @@ impl Handler {
 
     /// The response to API Gateway, at once; a run is relayed after it.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Response {
-        match Invocation::classify(event.payload) {
+        match Invocation::classify(&event.payload) {
             Invocation::Authorize(authorize) => self.authorize(&authorize).await,
             Invocation::Connect(connect) => self.connect(&connect).into(),
             Invocation::Disconnect { connection_id, reason } => {
@@ -173,7 +173,8 @@ impl Handler {
             Ok(identity) => (IamPolicyEffect::Allow, identity),
             Err(denied) => {
                 warn!(connection_id, reason = %denied, "a client is not let in");
-                let nobody = Identity { principal: "nobody".to_owned(), access: "refused" };
+                let nobody =
+                    Identity { principal: "nobody".to_owned(), access: "refused", email: None };
                 (IamPolicyEffect::Deny, nobody)
             }
         };
@@ -187,7 +188,11 @@ impl Handler {
         let mut response = ApiGatewayCustomAuthorizerResponse::default();
         response.principal_id = Some(identity.principal);
         response.policy_document = policy;
-        response.context = json!({"access": identity.access});
+        // An address that is not known is left out: values must be texts.
+        response.context = match &identity.email {
+            Some(email) => json!({"access": identity.access, "email": email}),
+            None => json!({"access": identity.access}),
+        };
         Response::Buffered(Buffered::Policy(Box::new(response)))
     }
 

@@ -4,16 +4,13 @@
 //! The three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`), its authorizer and
 //! the HTTP API of the page all invoke the one function. What a payload is follows from its own
 //! fields, as API Gateway documents them in "Set up Lambda proxy integration" of WebSocket APIs,
-//! "Input to an API Gateway Lambda authorizer" and "Payload format version 2.0" of HTTP APIs.
+//! "Input to an API Gateway Lambda authorizer" and "Payload format version 2.0" of HTTP APIs. Only what
+//! is used is read: gateways of other makes, test tools and proxies leave fields out or write them
+//! otherwise, and nothing of that may cost a client its answer.
 
-use aws_lambda_events::event::apigw::{
-    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayV2httpRequest,
-    ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext,
-};
-use aws_lambda_events::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::access::Handshake;
 use crate::page;
@@ -70,9 +67,18 @@ pub struct Message {
     /// API Gateway's id of this message.
     pub request_id: String,
     /// Who sent it, as the authorizer of `$connect` found out.
-    pub principal: Option<String>,
+    pub principal: Option<Principal>,
     /// The bytes the client sent.
     pub body: Vec<u8>,
+}
+
+/// Who a client is, as a provider vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The subject of the token.
+    pub subject: String,
+    /// The e-mail address in the token, if the provider has verified it.
+    pub email: Option<String>,
 }
 
 /// Where a message came from: what it takes to post back to its connection.
@@ -89,82 +95,80 @@ pub struct ConnectionRef {
 impl Invocation {
     /// Finds out what `payload` is.
     #[must_use]
-    pub fn classify(payload: Value) -> Self {
-        let looks = outline(&payload);
+    pub fn classify(payload: &Value) -> Self {
         let known = if payload.get("methodArn").is_some() {
             Self::of_authorizer(payload)
-        } else if payload.pointer("/requestContext/http").is_some() {
+        } else if payload.pointer("/requestContext/http").is_some_and(Value::is_object) {
             Self::of_http(payload)
         } else {
-            serde_json::from_value(payload).ok().and_then(Self::of_websocket)
+            Self::of_websocket(payload)
         };
-        known.unwrap_or(Self::Unknown(looks))
+        known.unwrap_or_else(|| Self::Unknown(outline(payload)))
     }
 
-    fn of_authorizer(payload: Value) -> Option<Self> {
-        let connection_id = payload.pointer("/requestContext/connectionId");
-        let connection_id = connection_id.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let request: ApiGatewayCustomAuthorizerRequestTypeRequest =
-            serde_json::from_value(payload).ok()?;
-        let headers = Headers { single: &request.headers, multi: &request.multi_value_headers };
+    fn of_authorizer(event: &Value) -> Option<Self> {
+        let headers = Headers::of(event);
         Some(Self::Authorize(Authorize {
-            connection_id,
+            connection_id: text(event, "/requestContext/connectionId").unwrap_or_default(),
             handshake: Handshake {
-                origins: headers.values("origin").map(str::to_owned).collect(),
+                origins: headers.values("origin"),
                 subprotocols: headers.list("sec-websocket-protocol"),
             },
-            method_arn: request.method_arn?,
+            method_arn: text(event, "/methodArn")?,
         }))
     }
 
-    fn of_http(payload: Value) -> Option<Self> {
-        let request: ApiGatewayV2httpRequest = serde_json::from_value(payload).ok()?;
-        let context = request.request_context;
-        let path = request.raw_path?;
+    fn of_http(event: &Value) -> Option<Self> {
+        let path = text(event, "/rawPath").or_else(|| text(event, "/requestContext/http/path"))?;
         // Every stage but the default one stands in the path.
-        let stage = context.stage.filter(|stage| stage != "$default");
+        let stage = text(event, "/requestContext/stage").filter(|stage| stage != "$default");
         let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(&*stage));
         let path = below.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(&path);
-        let header = |name| Some(request.headers.get(name)?.to_str().ok()?.to_owned());
+        let headers = Headers::of(event);
+        let header = |name| headers.values(name).into_iter().next();
         Some(Self::Page(page::Request {
-            method: context.http.method.to_string(),
+            method: text(event, "/requestContext/http/method")?,
             path: path.to_owned(),
             accept_encoding: header("accept-encoding"),
             if_none_match: header("if-none-match"),
         }))
     }
 
-    fn of_websocket(request: ApiGatewayWebsocketProxyRequest) -> Option<Self> {
-        let context = request.request_context;
-        let connection_id = context.connection_id.clone()?;
-        match context.event_type.as_deref()? {
-            "CONNECT" => {
-                let headers =
-                    Headers { single: &request.headers, multi: &request.multi_value_headers };
-                Some(Self::Connect(Connect {
-                    connection_id,
-                    authorized: context.authorizer.fields.contains_key("principalId"),
-                    subprotocols: headers.list("sec-websocket-protocol"),
-                }))
-            }
+    fn of_websocket(event: &Value) -> Option<Self> {
+        let context = |name: &str| text(event, &format!("/requestContext/{name}"));
+        let connection_id = context("connectionId")?;
+        let event_type = context("eventType").or_else(|| {
+            let of_route = match &*context("routeKey")? {
+                "$connect" => "CONNECT",
+                "$disconnect" => "DISCONNECT",
+                _ => "MESSAGE",
+            };
+            Some(of_route.to_owned())
+        });
+        match event_type.as_deref()? {
+            "CONNECT" => Some(Self::Connect(Connect {
+                connection_id,
+                authorized: text(event, "/requestContext/authorizer/principalId").is_some(),
+                subprotocols: Headers::of(event).list("sec-websocket-protocol"),
+            })),
             "DISCONNECT" => Some(Self::Disconnect {
                 connection_id,
-                reason: context.disconnect_reason.unwrap_or_default(),
+                reason: context("disconnectReason").unwrap_or_default(),
             }),
             "MESSAGE" => {
-                let text = request.body.unwrap_or_default();
-                let body = if request.is_base64_encoded {
-                    STANDARD.decode(text).ok()?
-                } else {
-                    text.into_bytes()
-                };
+                let body = text(event, "/body").unwrap_or_default();
+                let is_base64 = text(event, "/isBase64Encoded").as_deref() == Some("true");
+                let body = if is_base64 { STANDARD.decode(body).ok()? } else { body.into_bytes() };
                 Some(Self::Message(Message {
-                    request_id: context.request_id.clone()?,
-                    principal: principal(&context),
+                    // Any of these tells messages apart.
+                    request_id: context("requestId")
+                        .or_else(|| context("messageId"))
+                        .or_else(|| context("extendedRequestId"))?,
+                    principal: principal(event),
                     connection: ConnectionRef {
                         connection_id,
-                        api_id: context.apiid,
-                        stage: context.stage,
+                        api_id: context("apiId"),
+                        stage: context("stage"),
                     },
                     body,
                 }))
@@ -176,29 +180,54 @@ impl Invocation {
 
 /// The authorizer's principal. Its result travels with every later message of the connection. Where
 /// it let in everybody, or whoever has the one code, that is nobody in particular.
-fn principal(context: &ApiGatewayWebsocketProxyRequestContext) -> Option<String> {
-    let field = |name: &str| context.authorizer.fields.get(name)?.as_str();
-    let principal = field("principalId")?;
-    let is_somebody = !principal.is_empty() && !matches!(field("access"), Some("open" | "code"));
-    is_somebody.then(|| principal.to_owned())
+fn principal(event: &Value) -> Option<Principal> {
+    let field = |name: &str| text(event, &format!("/requestContext/authorizer/{name}"));
+    let subject = field("principalId").filter(|subject| !subject.is_empty())?;
+    let is_somebody = !matches!(field("access").as_deref(), Some("open" | "code"));
+    is_somebody.then(|| Principal { subject, email: field("email") })
 }
 
-/// The headers of a handshake: the last value of each name, and all of them.
+/// The text at a place. Whether a number or a flag is written as text is all the same.
+fn text(event: &Value, place: &str) -> Option<String> {
+    match event.pointer(place)? {
+        Value::String(text) => Some(text.clone()),
+        value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The headers of a request. Of those that came several times, one field has the last value, another all.
 struct Headers<'a> {
-    single: &'a HeaderMap,
-    multi: &'a HeaderMap,
+    single: Option<&'a Map<String, Value>>,
+    multi: Option<&'a Map<String, Value>>,
 }
 
-impl Headers<'_> {
-    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let all = if self.multi.is_empty() { self.single } else { self.multi };
-        // A value of other characters counts as one that fits nothing.
-        all.get_all(name).into_iter().map(|value| value.to_str().unwrap_or("\u{fffd}"))
+impl<'a> Headers<'a> {
+    fn of(event: &'a Value) -> Self {
+        let field = |name| event.get(name).and_then(Value::as_object).filter(|map| !map.is_empty());
+        Self { single: field("headers"), multi: field("multiValueHeaders") }
+    }
+
+    /// The values of a header, whatever its name's case.
+    fn values(&self, name: &str) -> Vec<String> {
+        let named = |(other, _): &(&String, &Value)| other.eq_ignore_ascii_case(name);
+        let found = [self.multi, self.single].into_iter().flatten();
+        let mut found = found.map(|headers| headers.iter().filter(named).collect::<Vec<_>>());
+        let found = found.find(|values| !values.is_empty()).unwrap_or_default();
+        let values = found.into_iter().flat_map(|(_, value)| match value {
+            Value::Array(values) => values.iter().collect::<Vec<_>>(),
+            value => vec![value],
+        });
+        values
+            .filter(|value| !value.is_null())
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            .collect()
     }
 
     /// The items of a header that is a list, whether in one line or in several.
     fn list(&self, name: &str) -> Vec<String> {
-        let items = self.values(name).flat_map(|value| value.split(','));
+        let values = self.values(name);
+        let items = values.iter().flat_map(|value| value.split(','));
         items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
     }
 }
@@ -253,7 +282,7 @@ mod tests {
     #[test]
     fn a_message_has_its_origin_and_body() {
         let invocation =
-            Invocation::classify(event("MESSAGE", json!({"body": "{\"prompt\":\"hi\"}"})));
+            Invocation::classify(&event("MESSAGE", json!({"body": "{\"prompt\":\"hi\"}"})));
         let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
         assert_eq!(message.connection.connection_id, "JKJZ8fTwSQhgCIhw=");
         assert_eq!(message.connection.api_id.as_deref(), Some("abc123"));
@@ -267,12 +296,13 @@ mod tests {
     fn who_was_let_in_without_a_name_is_nobody_in_particular() {
         for (access, principal) in [("open", None), ("code", None), ("oidc", Some("user-1"))] {
             let authorizer = json!({"principalId": "user-1", "access": access});
-            let invocation = Invocation::classify(event(
+            let invocation = Invocation::classify(&event(
                 "MESSAGE",
                 json!({"body": "{}", "requestContext": {"authorizer": authorizer}}),
             ));
             let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
-            assert_eq!(message.principal.as_deref(), principal, "{access}");
+            let subject = message.principal.map(|principal| principal.subject);
+            assert_eq!(subject.as_deref(), principal, "{access}");
         }
     }
 
@@ -284,7 +314,7 @@ mod tests {
             "Origin": ["https://a.example", "https://b.example"],
             "Sec-WebSocket-Protocol": ["agent-relay", "token.YQ"]
         });
-        let invocation = Invocation::classify(event(
+        let invocation = Invocation::classify(&event(
             "CONNECT",
             json!({"type": "REQUEST", "methodArn": arn, "headers": headers, "multiValueHeaders": multi}),
         ));
@@ -304,7 +334,7 @@ mod tests {
             ("prod", "/prod", ""),
             ("prod", "/production.js", "/production.js"),
         ] {
-            let invocation = Invocation::classify(json!({
+            let invocation = Invocation::classify(&json!({
                 "version": "2.0", "routeKey": "$default", "rawPath": raw, "rawQueryString": "",
                 "headers": {"accept-encoding": "br", "if-none-match": "\"a\""},
                 "requestContext": {
@@ -322,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_base64_body_is_decoded() {
-        let invocation = Invocation::classify(event(
+        let invocation = Invocation::classify(&event(
             "MESSAGE",
             json!({"body": "aGk=", "isBase64Encoded": true}),
         ));
@@ -332,13 +362,91 @@ mod tests {
 
     #[test]
     fn the_authorizers_principal_travels_with_a_message() {
-        let authorizer = json!({"principalId": "user-1", "integrationLatency": 12});
-        let invocation = Invocation::classify(event(
-            "MESSAGE",
-            json!({"body": "{}", "requestContext": {"authorizer": authorizer}}),
-        ));
+        for (email, expected) in
+            [(json!("ada@example.com"), Some("ada@example.com")), (json!(null), None)]
+        {
+            let authorizer = json!({"principalId": "user-1", "integrationLatency": 12, "access": "oidc", "email": email});
+            let invocation = Invocation::classify(&event(
+                "MESSAGE",
+                json!({"body": "{}", "requestContext": {"authorizer": authorizer}}),
+            ));
+            let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
+            let principal = message.principal.unwrap();
+            assert_eq!((&*principal.subject, principal.email.as_deref()), ("user-1", expected));
+        }
+    }
+
+    /// The message of an event, with `change` made to what API Gateway would send.
+    fn message_of(change: Value) -> Message {
+        let invocation = Invocation::classify(&event("MESSAGE", change));
         let Invocation::Message(message) = invocation else { panic!("{invocation:?}") };
-        assert_eq!(message.principal.as_deref(), Some("user-1"));
+        message
+    }
+
+    #[test]
+    fn fields_that_nobody_uses_may_be_missing_or_anything() {
+        for name in
+            ["connectedAt", "requestTimeEpoch", "identity", "domainName", "messageDirection"]
+        {
+            for odd in
+                [json!(null), json!("text"), json!("1795350000123"), json!(-1.5), json!([{}])]
+            {
+                let message = message_of(json!({"body": "hi", "requestContext": {name: odd}}));
+                assert_eq!(message.body, b"hi", "{name}");
+            }
+        }
+        for authorizer in [json!(null), json!(""), json!("allow"), json!({}), json!([])] {
+            let message = message_of(json!({"requestContext": {"authorizer": authorizer}}));
+            assert_eq!(message.principal, None);
+        }
+        for body in [json!({}), json!({"body": null})] {
+            assert_eq!(message_of(body).body, b"");
+        }
+        for encoded in [json!(null), json!("false"), json!(false)] {
+            assert_eq!(
+                message_of(json!({"body": "aGk=", "isBase64Encoded": encoded})).body,
+                b"aGk="
+            );
+        }
+        assert_eq!(message_of(json!({"body": "aGk=", "isBase64Encoded": "true"})).body, b"hi");
+        assert_eq!(message_of(json!({"headers": null, "multiValueHeaders": "none"})).body, b"");
+    }
+
+    #[test]
+    fn a_message_needs_its_connection_and_one_of_its_ids() {
+        let least = json!({
+            "requestContext": {"routeKey": "$default", "connectionId": "a=", "messageId": "m"},
+            "body": "hi"
+        });
+        let Invocation::Message(message) = Invocation::classify(&least) else { panic!("{least}") };
+        assert_eq!((&*message.request_id, &*message.body), ("m", &b"hi"[..]));
+        for missing in ["connectionId", "messageId", "routeKey"] {
+            let mut event = least.clone();
+            event["requestContext"][missing] = Value::Null;
+            let invocation = Invocation::classify(&event);
+            assert!(matches!(invocation, Invocation::Unknown(_)), "{missing}: {invocation:?}");
+        }
+        let other_route =
+            json!({"requestContext": {"routeKey": "ask", "connectionId": 7, "requestId": 8}});
+        let Invocation::Message(message) = Invocation::classify(&other_route) else { panic!() };
+        assert_eq!((&*message.connection.connection_id, &*message.request_id), ("7", "8"));
+    }
+
+    #[test]
+    fn headers_are_found_whatever_their_case_and_shape() {
+        for headers in [
+            json!({"headers": {"sec-websocket-protocol": "a, b"}}),
+            json!({"headers": {"SEC-WEBSOCKET-PROTOCOL": "a,b"}, "multiValueHeaders": null}),
+            json!({"headers": {}, "multiValueHeaders": {"Sec-WebSocket-Protocol": ["a", "b"]}}),
+            json!({"headers": {"Sec-WebSocket-Protocol": "a, b"}, "multiValueHeaders": {"Host": ["x"]}}),
+            json!({"multiValueHeaders": {"Sec-WebSocket-Protocol": "a, b", "Origin": [null]}}),
+        ] {
+            let mut event = event("CONNECT", headers.clone());
+            event["requestContext"]["routeKey"] = json!("$connect");
+            let invocation = Invocation::classify(&event);
+            let Invocation::Connect(connect) = invocation else { panic!("{invocation:?}") };
+            assert_eq!(connect.subprotocols, ["a", "b"], "{headers}");
+        }
     }
 
     #[test]
@@ -347,7 +455,7 @@ mod tests {
             json!({"Host": "abc123", "Sec-WebSocket-Protocol": "agent-relay, token.c2VjcmV0"});
         let multi =
             json!({"Host": ["abc123"], "Sec-WebSocket-Protocol": ["agent-relay, token.c2VjcmV0"]});
-        let invocation = Invocation::classify(event(
+        let invocation = Invocation::classify(&event(
             "CONNECT",
             json!({"headers": headers, "multiValueHeaders": multi, "requestContext": {"routeKey": "$connect"}}),
         ));
@@ -357,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_disconnect_has_its_reason() {
-        let invocation = Invocation::classify(event(
+        let invocation = Invocation::classify(&event(
             "DISCONNECT",
             json!({"requestContext": {"disconnectStatusCode": 1001, "disconnectReason": "Going away"}}),
         ));
@@ -372,7 +480,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_unknown_and_described_without_its_content() {
-        let invocation = Invocation::classify(json!({"Records": [{"secret": "value"}]}));
+        let invocation = Invocation::classify(&json!({"Records": [{"secret": "value"}]}));
         assert_eq!(invocation, Invocation::Unknown("an object with the fields Records".to_owned()));
         for (payload, expected) in [
             (json!({}), "an empty object"),
@@ -380,9 +488,9 @@ mod tests {
             (json!(null), "null"),
             (json!("text"), "a bare value"),
         ] {
-            assert_eq!(Invocation::classify(payload), Invocation::Unknown(expected.to_owned()));
+            assert_eq!(Invocation::classify(&payload), Invocation::Unknown(expected.to_owned()));
         }
         let odd = event("PING", json!({"body": "x"}));
-        assert!(matches!(Invocation::classify(odd), Invocation::Unknown(_)));
+        assert!(matches!(Invocation::classify(&odd), Invocation::Unknown(_)));
     }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::agui::RunIds;
 use crate::config::{Config, is_bedrock_name};
 use crate::error::{ErrorCode, Failure};
-use crate::invocation::Message;
+use crate::invocation::{Message, Principal};
 use crate::json::Object;
 use crate::request::messages::Messages;
 use crate::request::tool_results::Collected;
@@ -54,14 +54,25 @@ pub struct Run<O> {
     /// The conversation as a source knows it: the thread, behind the principal's hash when there is one,
     /// so that nobody can enter another's conversation by guessing its id.
     pub session_id: String,
-    /// A hash of who asks, if that is known.
-    pub principal: Option<String>,
+    /// Who asks, if a provider vouches for them.
+    pub user: Option<User>,
     /// What the run begins with.
     pub input: Input,
     /// Whether the client gets the source's trace.
     pub trace: bool,
     /// What only the source understands.
     pub options: O,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// What stands for them in ids: a hash of the subject.
+    pub hash: String,
+    /// The subject of their token.
+    pub subject: String,
+    /// Their e-mail address, if the provider has verified it.
+    pub email: Option<String>,
 }
 
 /// What a run begins with.
@@ -127,14 +138,15 @@ impl<O: Options> Run<O> {
 }
 
 impl<O> Run<O> {
-    /// The ids that its frames carry. The message is named after API Gateway's id of the client's
-    /// message, which stays unique if a client uses a run id twice.
+    /// The ids that its frames carry. The message's is made from API Gateway's id of the client's
+    /// message, which stays unique if a client uses a run id twice. It is a UUID, which typed clients
+    /// insist on.
     #[must_use]
     pub fn ids(&self) -> RunIds {
         RunIds {
             thread_id: self.thread_id.clone(),
             run_id: self.run_id.clone(),
-            message_id: format!("answer-{}", self.request_id),
+            message_id: uuid_of(&self.request_id),
         }
     }
 }
@@ -207,13 +219,19 @@ impl<O: Options> Wanted<O> {
         if let Input::Prompt(prompt) = &self.input {
             check_prompt(prompt, config.max_prompt_chars)?;
         }
-        let principal = message.principal.as_deref().map(short_hash);
+        let user = message.principal.clone().map(User::from);
         let thread_id = match self.thread_id {
             Some(id) => id,
             None => connection_thread(&message.connection.connection_id),
         };
-        let session_id = match &principal {
-            Some(hash) => format!("{hash}:{thread_id}"),
+        let session_id = match &user {
+            Some(user) => format!("{}:{thread_id}", user.hash),
+            None if is_session_of_a_user(&thread_id) => {
+                return Err(format!(
+                    "`{}` has the form of a signed-in user's conversation, which nobody can enter without signing in: choose an id that does not begin with 16 characters and a colon.",
+                    self.thread_field
+                ));
+            }
             None => thread_id.clone(),
         };
         if thread_id.len() < 2 || !is_bedrock_name(&session_id) {
@@ -228,7 +246,7 @@ impl<O: Options> Wanted<O> {
             run_id: run_id.unwrap_or(&message.request_id).to_owned(),
             request_id: message.request_id.clone(),
             session_id,
-            principal,
+            user,
             input: self.input,
             trace: self.trace && config.allow_trace,
             options: self.options,
@@ -278,10 +296,35 @@ fn connection_thread(connection_id: &str) -> String {
         .collect()
 }
 
+impl From<Principal> for User {
+    fn from(principal: Principal) -> Self {
+        let Principal { subject, email } = principal;
+        Self { hash: short_hash(&subject), subject, email }
+    }
+}
+
+/// A UUID made from a name, always the same one (version 8 of RFC 9562, from a SHA-256).
+fn uuid_of(name: &str) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// Whether an id has the form of a session that belongs to a user: a hash, a colon, and the thread. The
+/// same agent may serve a deployment with users beside one without.
+fn is_session_of_a_user(id: &str) -> bool {
+    let is_hash_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    id.split_once(':')
+        .is_some_and(|(hash, _)| hash.len() == HASH_CHARS && hash.bytes().all(is_hash_char))
+}
+
+/// The length of a user's hash.
+const HASH_CHARS: usize = 16;
+
 /// The first 96 bits of a SHA-256 as 16 characters of base64url, all of which a session id may have:
 /// enough to keep principals apart, short enough to leave room for the thread.
-fn short_hash(principal: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(principal)[..12])
+fn short_hash(subject: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(subject)[..HASH_CHARS / 4 * 3])
 }
 
 #[cfg(test)]

@@ -78,30 +78,32 @@ impl Keys {
         Self { issuer, known: Mutex::default(), fetching }
     }
 
-    /// The key for a token with this header.
+    /// The keys that a token with this header may be signed with: at least one, most of the time no more.
     pub(super) async fn find(
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<DecodingKey, AccessDenied> {
+    ) -> Result<Vec<DecodingKey>, AccessDenied> {
         let before = self.known();
         if let Some(known) = &before
             && known.at.elapsed() < CACHE_TTL
-            && let Some(key) = choose(&known.keys, id, algorithm)
+            && let Some(keys) = choose(&known.keys, id, algorithm)
         {
-            return Ok(key);
+            return Ok(keys);
         }
         let mut fetcher = self.fetching.lock().await;
         // Somebody else may have fetched them meanwhile.
         let now = self.known();
         let fetched_meanwhile = now.as_ref().map(|known| known.at) != before.map(|known| known.at);
+        let mut is_rationed = false;
         if !fetched_meanwhile {
             match fetcher.fetch(&self.issuer).await {
                 Ok(keys) => {
                     info!(keys = keys.len(), "the issuer's keys were fetched");
                     self.keep(Known { keys: keys.into(), at: Instant::now() });
                 }
-                Err(error) => warn!(
+                Err(FetchError::Rationed) => is_rationed = true,
+                Err(FetchError::Failed(error)) => warn!(
                     error = chain(&*error),
                     issuer = self.issuer,
                     "the issuer's keys could not be fetched"
@@ -110,14 +112,19 @@ impl Keys {
         }
         drop(fetcher);
         let known = self.known().filter(|known| known.at.elapsed() < STALE_TTL);
-        match known {
-            None => Err(AccessDenied::because("the issuer's keys can't be had")),
-            Some(known) => choose(&known.keys, id, algorithm).ok_or_else(|| {
-                AccessDenied::because(
-                    "the token is signed with a key that the issuer does not publish",
+        let Some(known) = known else {
+            return Err(AccessDenied::because("the issuer's keys can't be had"));
+        };
+        choose(&known.keys, id, algorithm).ok_or_else(|| {
+            AccessDenied::because(if is_rationed {
+                format!(
+                    "the token names a key that was not among the issuer's {} s ago; many tokens did, so the issuer is not asked again for some seconds",
+                    known.at.elapsed().as_secs()
                 )
-            }),
-        }
+            } else {
+                "the token is signed with a key that the issuer does not publish".to_owned()
+            })
+        })
     }
 
     fn known(&self) -> Option<Known> {
@@ -130,18 +137,21 @@ impl Keys {
     }
 }
 
-/// The key of this id for this algorithm; without an id, the only one that fits.
-fn choose(keys: &[Key], id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
+/// The most keys that are tried for one token: checking a signature costs time.
+const MAX_CANDIDATES: usize = 8;
+
+/// The keys of this id for this algorithm; without an id, all that fit. A provider may publish an id
+/// twice, and must not lock its users out by that. `None` if there is none.
+fn choose(keys: &[Key], id: Option<&str>, algorithm: Algorithm) -> Option<Vec<DecodingKey>> {
     let kind = Kind::of(algorithm)?;
-    let mut fitting = keys.iter().filter(|key| {
+    let fitting = keys.iter().filter(|key| {
         key.kind == kind
             && key.algorithm.is_none_or(|only| only == algorithm)
             && (id.is_none() || key.id.as_deref() == id)
     });
-    match (fitting.next(), fitting.next()) {
-        (Some(one), None) => Some(one.decoding.clone()),
-        _ => None,
-    }
+    let candidates: Vec<DecodingKey> =
+        fitting.map(|key| key.decoding.clone()).take(MAX_CANDIDATES).collect();
+    (!candidates.is_empty()).then_some(candidates)
 }
 
 impl Kind {
@@ -187,6 +197,14 @@ impl Key {
     }
 }
 
+/// Why there are no new keys.
+enum FetchError {
+    /// They were fetched often enough just now.
+    Rationed,
+    /// The provider could not be asked, or answered wrongly.
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
 /// Fetches keys, one fetch at a time and not too often.
 #[derive(Debug)]
 struct Fetcher {
@@ -201,8 +219,10 @@ impl Fetcher {
         Self { http, left: FETCH_BURST, counted: Instant::now() }
     }
 
-    async fn fetch(&mut self, issuer: &str) -> Result<Vec<Key>, Box<dyn Error + Send + Sync>> {
-        self.spend()?;
+    async fn fetch(&mut self, issuer: &str) -> Result<Vec<Key>, FetchError> {
+        if !self.spend() {
+            return Err(FetchError::Rationed);
+        }
         let http = &self.http;
         let fetching = async {
             let address =
@@ -231,19 +251,21 @@ impl Fetcher {
                 Ok(keys)
             }
         };
-        timeout(FETCH_TIMEOUT, fetching).await.unwrap_or_else(|_| Err("it took too long".into()))
+        let fetched = timeout(FETCH_TIMEOUT, fetching).await;
+        fetched.unwrap_or_else(|_| Err("it took too long".into())).map_err(FetchError::Failed)
     }
 
-    /// Takes one fetch of the ration.
-    fn spend(&mut self) -> Result<(), &'static str> {
+    /// Takes one fetch of the ration; whether there was one left.
+    fn spend(&mut self) -> bool {
         let gained = self.counted.elapsed().as_secs() / FETCH_INTERVAL.as_secs();
         if gained > 0 {
             let gained = u32::try_from(gained).unwrap_or(FETCH_BURST);
             self.left = self.left.saturating_add(gained).min(FETCH_BURST);
             self.counted = Instant::now();
         }
-        self.left = self.left.checked_sub(1).ok_or("it was asked often enough for now")?;
-        Ok(())
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
     }
 }
 

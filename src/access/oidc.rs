@@ -4,11 +4,12 @@
 
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::keys::Keys;
 use crate::access::denied::AccessDenied;
+use crate::access::keys::Keys;
 use crate::aws::Http;
-use crate::config::access::Provider;
+use crate::config::access::{Provider, TokenUse};
 
 /// The signatures that are taken: asymmetric ones, since a shared secret is not what providers
 /// publish, and `none` is no signature.
@@ -37,12 +38,36 @@ pub struct Verifier {
     keys: Keys,
 }
 
-/// What of a token counts here; the library checks `iss`, `exp` and `nbf`.
+/// Whom a valid token vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// The subject.
+    pub subject: String,
+    /// The e-mail address, if the provider has verified it.
+    pub email: Option<String>,
+}
+
+/// What of a token counts here; the library checks `iss`, `exp` and `nbf`. What is not of the type that
+/// it should be counts as absent, unless the token stands or falls with it.
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
     aud: Option<Audience>,
     client_id: Option<String>,
+    #[serde(default)]
+    email: Value,
+    #[serde(default)]
+    email_verified: Value,
+    /// Cognito's word for what a token was issued for: `access` or `id`.
+    #[serde(default)]
+    token_use: Value,
+    /// These stand in ID tokens only (OpenID Connect Core, sections 2 and 3.3.2.11).
+    #[serde(default)]
+    nonce: Value,
+    #[serde(default)]
+    at_hash: Value,
+    #[serde(default)]
+    c_hash: Value,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +85,11 @@ impl Verifier {
         Self { provider, keys }
     }
 
-    /// The subject of a valid token.
+    /// Whom a token vouches for.
     ///
     /// # Errors
     /// Says why the token does not count.
-    pub async fn subject(&self, token: &str) -> Result<String, AccessDenied> {
+    pub async fn verify(&self, token: &str) -> Result<Vouched, AccessDenied> {
         let header = decode_header(token).map_err(|error| unusable(&error))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(AccessDenied::because(format!(
@@ -76,7 +101,8 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(AccessDenied::because("the token has critical extensions"));
         }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
+        let is_access_token = check_type(header.typ.as_deref())?;
+        let keys = self.keys.find(header.kid.as_deref(), header.alg).await?;
 
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY_SECONDS;
@@ -85,13 +111,43 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         // Some providers put the audience elsewhere: see below.
         validation.validate_aud = false;
-        let claims =
-            decode::<Claims>(token, &key, &validation).map_err(|error| unusable(&error))?.claims;
+        // A provider may have several keys of one id.
+        let mut decoded = Err(AccessDenied::because("the issuer has no key for the token"));
+        for key in keys {
+            decoded = decode::<Claims>(token, &key, &validation).map_err(|error| unusable(&error));
+            if decoded.is_ok() {
+                break;
+            }
+        }
+        let claims = decoded?.claims;
         self.check_audience(&claims)?;
-        claims
-            .sub
-            .filter(|subject| (1..=MAX_SUBJECT).contains(&subject.len()))
-            .ok_or_else(|| AccessDenied::because("the token's subject is empty or too long"))
+        self.check_use(&claims, is_access_token)?;
+        let email = claims.verified_email();
+        let subject = claims.sub.filter(|subject| (1..=MAX_SUBJECT).contains(&subject.len()));
+        let subject = subject
+            .ok_or_else(|| AccessDenied::because("the token's subject is empty or too long"))?;
+        Ok(Vouched { subject, email })
+    }
+
+    /// Refuses tokens that were issued for another use than the configured one.
+    fn check_use(&self, claims: &Claims, is_access_token: bool) -> Result<(), AccessDenied> {
+        let marks = [&claims.nonce, &claims.at_hash, &claims.c_hash];
+        let actual = match claims.token_use.as_str() {
+            Some("access") => Some(TokenUse::Access),
+            Some("id") => Some(TokenUse::Id),
+            _ if is_access_token => Some(TokenUse::Access),
+            _ if marks.into_iter().any(|mark| !mark.is_null()) => Some(TokenUse::Id),
+            _ => None,
+        };
+        match (self.provider.token_use, actual) {
+            (TokenUse::Access, Some(TokenUse::Id)) => Err(AccessDenied::because(
+                "the token is an ID token, but OIDC_TOKEN_USE asks for access tokens",
+            )),
+            (TokenUse::Id, Some(TokenUse::Access)) => Err(AccessDenied::because(
+                "the token is an access token, but OIDC_TOKEN_USE asks for ID tokens",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), AccessDenied> {
@@ -107,6 +163,32 @@ impl Verifier {
             Err(AccessDenied::because(
                 "the token is made out for another audience than OIDC_AUDIENCE",
             ))
+        }
+    }
+}
+
+/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1).
+const MAX_EMAIL: usize = 254;
+
+impl Claims {
+    /// The address, if the provider says that it has verified it. Some say so by a text.
+    fn verified_email(&self) -> Option<String> {
+        let is_verified =
+            self.email_verified == true || self.email_verified.as_str() == Some("true");
+        let email = self.email.as_str().filter(|email| (1..=MAX_EMAIL).contains(&email.len()))?;
+        is_verified.then(|| email.to_owned())
+    }
+}
+
+/// Refuses tokens of types that are no proof of who asks, such as those that announce a logout (RFC
+/// 8725, section 3.11). Whether the type says that it is an access token (RFC 9068).
+fn check_type(typ: Option<&str>) -> Result<bool, AccessDenied> {
+    let typ = typ.map(str::to_ascii_lowercase);
+    match typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
+        None | Some("jwt") => Ok(false),
+        Some("at+jwt") => Ok(true),
+        Some(_) => {
+            Err(AccessDenied::because("the token is of a type that says nothing about who asks"))
         }
     }
 }

@@ -20,6 +20,20 @@ pub struct Provider {
     pub issuer: String,
     /// The token's `aud`, or its `client_id` when it has no `aud`, as in Cognito's access tokens.
     pub audience: String,
+    /// Which of the provider's tokens are taken.
+    pub token_use: TokenUse,
+}
+
+/// What a token was issued for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenUse {
+    /// Any that is made out for the audience.
+    #[default]
+    Any,
+    /// Access tokens: for a service that a user's program calls.
+    Access,
+    /// ID tokens: for the program in which a user signs in.
+    Id,
 }
 
 impl Access {

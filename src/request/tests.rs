@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::invocation::ConnectionRef;
+use crate::invocation::{ConnectionRef, Principal};
 use crate::source::bedrock_agent::InvokeAgentOptions;
 
 type Run = super::Run<InvokeAgentOptions>;
@@ -55,7 +55,7 @@ fn the_short_form_needs_only_a_prompt() {
     assert_eq!(run.run_id, "JKJaXdwwPyCgFMaA=");
     assert_eq!(run.thread_id, "JKJZ8fTwSQhgCIhw.");
     assert_eq!(run.session_id, run.thread_id);
-    assert_eq!(run.principal, None);
+    assert_eq!(run.user, None);
     assert!(!run.trace && !run.options.end_session);
     assert!(
         run.options.session_attributes.is_empty()
@@ -120,15 +120,16 @@ fn a_trace_is_given_only_where_it_is_allowed() {
 fn a_principal_has_sessions_of_their_own() {
     let of = |principal: &str, config: &Config| {
         let mut message = message(json!({"prompt": "hello", "sessionId": "shared"}).to_string());
-        message.principal = Some(principal.to_owned());
+        message.principal = Some(Principal { subject: principal.to_owned(), email: None });
         Run::parse(&message, config).unwrap()
     };
     let (ada, bob) = (of("ada", &config()), of("bob", &config()));
     assert_eq!(ada.thread_id, "shared");
     assert_ne!(ada.session_id, bob.session_id);
-    assert_ne!(ada.principal, bob.principal);
+    let hash = |run: &Run| run.user.as_ref().unwrap().hash.clone();
+    assert_ne!(hash(&ada), hash(&bob));
     assert_eq!(ada.session_id, of("ada", &config()).session_id);
-    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(ada.principal.as_ref().unwrap()));
+    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(&hash(&ada)));
 }
 
 #[test]
@@ -339,4 +340,46 @@ proptest! {
         let run = run.map_err(|invalid| TestCaseError::fail(invalid.reason))?;
         prop_assert_eq!(run.input, Input::Prompt("hello".to_owned()));
     }
+}
+
+#[test]
+fn nobody_without_a_name_can_spell_a_users_session() {
+    let of = |principal: Option<&str>, id: &str| {
+        let mut message = message(json!({"prompt": "hello", "sessionId": id}).to_string());
+        let principal =
+            principal.map(|subject| Principal { subject: subject.to_owned(), email: None });
+        message.principal = principal;
+        Run::parse(&message, &config())
+    };
+    let ada = of(Some("ada"), "shared").unwrap().session_id;
+    let invalid = of(None, &ada).unwrap_err();
+    assert!(invalid.reason.contains("form of a signed-in user's"), "{}", invalid.reason);
+    // A user has them behind a hash of their own.
+    assert!(of(Some("bob"), &ada).unwrap().session_id.ends_with(&ada));
+    for taken in ["AAAAAAAAAAAAAAAA:x", "----------------:", "aA0_-aA0_-aA0_-a:b:c"] {
+        assert!(of(None, taken).is_err(), "{taken}");
+    }
+    for free in [
+        "AAAAAAAAAAAAAAA:x",
+        "AAAAAAAAAAAAAAAAA:x",
+        "AAAAAAAAAAAAAAAA",
+        "AAAA.AAAAAAAAAAA:x",
+        "a:AAAAAAAAAAAAAAAA:x",
+        ":AAAAAAAAAAAAAAA",
+    ] {
+        assert_eq!(of(None, free).unwrap().session_id, free);
+    }
+}
+
+#[test]
+fn a_message_has_a_uuid_that_stays_the_same() {
+    let ids = |request_id: &str| {
+        let mut message = message(r#"{"prompt":"hello"}"#);
+        message.request_id = request_id.to_owned();
+        Run::parse(&message, &config()).unwrap().ids().message_id
+    };
+    let id: uuid::Uuid = ids("JKJaXdwwPyCgFMaA=").parse().unwrap();
+    assert_eq!(id.get_version_num(), 8);
+    assert_eq!(ids("JKJaXdwwPyCgFMaA="), id.to_string());
+    assert_ne!(ids("JKJaXdwwPyCgFMaB="), id.to_string());
 }

@@ -90,10 +90,17 @@ impl Source for BedrockAgent {
         let request = self
             .request()
             .session_id(&run.session_id)
-            .set_memory_id(self.config.memory_id.clone().or_else(|| run.principal.clone()))
+            .set_memory_id(
+                self.config
+                    .memory_id
+                    .clone()
+                    .or_else(|| run.user.as_ref().map(|user| user.hash.clone())),
+            )
             .enable_trace(run.trace)
             .set_end_session(run.options.end_session.then_some(true));
-        let mut state = session_state(&run.options);
+        let options = run.options.with_user(run.user.as_ref());
+        let options = options.map_err(|reason| InvalidRequest::failure(&reason))?;
+        let mut state = session_state(&options);
         let request = match &run.input {
             Input::Prompt(prompt) => request.input_text(prompt),
             Input::ToolResults(results) => {

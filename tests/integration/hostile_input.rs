@@ -3,7 +3,7 @@
 //! a million cases.
 
 use agent_relay::config::{BedrockAgentConfig, Config, is_bedrock_name};
-use agent_relay::invocation::{ConnectionRef, Invocation, Message};
+use agent_relay::invocation::{ConnectionRef, Invocation, Message, Principal};
 use agent_relay::request::{Input, InvalidRequest, Run};
 use agent_relay::source::Source as _;
 use agent_relay::source::bedrock_agent::{Action, BedrockAgent, MAX_CALLS, ToolCallId};
@@ -42,7 +42,7 @@ fn message(body: Vec<u8>, principal: Option<String>) -> Message {
             ..ConnectionRef::default()
         },
         request_id: "JKJaXdwwPyCgFMaA=".to_owned(),
-        principal,
+        principal: principal.map(|subject| Principal { subject, email: None }),
         body,
     }
 }
@@ -220,7 +220,7 @@ proptest! {
 
     #[test]
     fn hostile_events_are_classified(event in any_json()) {
-        let _ = Invocation::classify(event);
+        let _ = Invocation::classify(&event);
     }
 
     #[test]

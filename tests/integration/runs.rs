@@ -10,7 +10,7 @@ pub(crate) fn run(prompt: &str) -> Run<InvokeAgentOptions> {
         run_id: "run-1".to_owned(),
         request_id: "request-1".to_owned(),
         session_id: "thread-1".to_owned(),
-        principal: None,
+        user: None,
         input: Input::Prompt(prompt.to_owned()),
         trace: false,
         options: InvokeAgentOptions::default(),

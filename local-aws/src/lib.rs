@@ -43,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, SUGGESTED_PROMPTS, file_bytes};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SUGGESTED_PROMPTS, file_bytes, scenarios};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function::{Function, FunctionError, Program, child};
@@ -166,7 +166,12 @@ impl LocalAws {
             faults: faults.clone(),
             stopping: stopping.clone(),
         };
-        let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
+        let agent = ScriptedAgent::new(
+            journal.clone(),
+            faults.clone(),
+            options.timelines.clone(),
+            stopping.clone(),
+        );
         let guarded = |router: Router| {
             let authorizer = options.authorizer;
             let guard = axum::middleware::from_fn_with_state(authorizer, guard::only_this_machine);

@@ -14,7 +14,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
     AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, Function, FunctionError, Limits, LocalAws, Log,
-    Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+    Options, Program, SUGGESTED_PROMPTS, StartError, scenarios,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -115,6 +115,10 @@ struct Arguments {
     /// How long a connection may be idle, in seconds
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
+
+    /// The folder whose timelines the prompt `/play` may read, and those below it
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    timelines: PathBuf,
 
     /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
     #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
@@ -273,6 +277,7 @@ impl Arguments {
             wire: false,
             cpu_share_mb: self.cpu_share,
             concurrency: self.concurrency,
+            timelines: Some(self.timelines.clone()),
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
             authorizer: self.access() != "open" || self.allowed_origins.is_some(),
             environment: self.environment(),
@@ -363,7 +368,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn examples() -> String {
-    let scenarios = SCENARIOS.map(|(usage, what)| format!("  {usage:<18}{what}\n")).concat();
+    let line = |(usage, what): (String, String)| format!("  {usage:<33}{what}\n");
+    let scenarios: String = scenarios().into_iter().map(line).collect();
     format!(
         "\
 Examples:

@@ -231,8 +231,8 @@ async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for (usage, _) in local_aws::SCENARIOS {
-        assert!(help.contains(usage), "no {usage} in {help}");
+    for (usage, _) in local_aws::scenarios() {
+        assert!(help.contains(&usage), "no {usage} in {help}");
     }
     assert!(help.contains("cargo run -- --port 9000"), "{help}");
 }

@@ -526,3 +526,59 @@ async fn pause_is_silent_in_mid_answer() {
     assert!(next.at - last.at >= Duration::from_millis(500));
     aws.stop().await;
 }
+
+#[tokio::test]
+async fn play_plays_a_timeline_turn_by_turn_and_goes_on_after_results() {
+    let folder = std::env::temp_dir().join(format!("play-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("below")).unwrap();
+    let timeline = r#"{"turn":1}
+{"after_ms":400,"chunk":"first "}
+{"trace":{"orchestrationTrace":{"rationale":{"text":"why","traceId":"t"}}}}
+{"turn":2}
+{"returnControl":{"invocationId":"asked","invocationInputs":[{"functionInvocationInput":{"actionGroup":"weather","function":"get_weather"}}]}}
+{"turn":3}
+{"chunk":"third, turn ${turn}"}
+"#;
+    std::fs::write(folder.join("below/turns.jsonl"), timeline).unwrap();
+    std::fs::write(folder.join("bad.jsonl"), "{\"chunk\":\"fine\"}\n{\"chunk\":SECRET}\n").unwrap();
+    let aws = start(Options { timelines: Some(folder.clone()), ..Options::default() }).await;
+    let caller = Conversation::new(&aws, "session");
+
+    let first = caller.say("/play below/turns.jsonl").await;
+    assert_eq!((&*first.text, first.traces.len()), ("first ", 1));
+    assert_eq!(first.traces[0].session_id.as_deref(), Some("session"));
+    let second = caller.say("/play below/turns.jsonl").await;
+    assert_eq!(second.returned().0, "asked");
+    let wrong = caller.refused("asked", vec![calendar("find_free_slot")]).await;
+    assert!(wrong.contains("did not ask"), "{wrong}");
+    assert_eq!(caller.answer("asked", vec![weather("14")]).await.unwrap().text, "third, turn 2");
+    assert_eq!(caller.say("/play below/turns.jsonl").await.text, "first ", "it begins again");
+    caller.say("/play below/turns.jsonl 2").await;
+    assert_eq!(caller.answer("asked", vec![weather("14")]).await.unwrap().text, "third, turn 4");
+    // A turn that asks is forgotten with the next prompt, and so is the place in the timeline.
+    caller.say("/play below/turns.jsonl").await;
+    caller.say("/guardrail").await;
+    assert_eq!(caller.say("/play below/turns.jsonl").await.text, "first ");
+
+    let begun = std::time::Instant::now();
+    caller.say("/play below/turns.jsonl 1 --speed 0").await;
+    assert!(begun.elapsed() < Duration::from_millis(400));
+    for (prompt, reason) in [
+        ("/play below/turns.jsonl 4", "The timeline has no turn 4, but 3."),
+        ("/play ../turns.jsonl", "in the folder of the timelines"),
+        ("/play /etc/passwd", "in the folder of the timelines"),
+        ("/play bad.jsonl", "The file is no timeline: line 2: it is not JSON"),
+        ("/play missing.jsonl", "There is no such file"),
+    ] {
+        let text = caller.say(prompt).await.text;
+        assert!(text.contains(reason) && !text.contains("SECRET"), "{prompt}: {text}");
+        assert!(text.contains("| `/play FILE [TURN] [--speed X]` |"), "{prompt}: {text}");
+    }
+    aws.stop().await;
+
+    let aws = start(Options::default()).await;
+    let text = Conversation::new(&aws, "session").say("/play below/turns.jsonl").await.text;
+    assert!(text.contains("was given no folder of timelines"), "{text}");
+    aws.stop().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}

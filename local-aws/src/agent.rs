@@ -2,10 +2,12 @@
 
 mod address;
 mod event_stream;
-mod exception;
+pub(crate) mod exception;
 mod json;
 mod placeholders;
 mod prompt;
+pub(crate) mod recorder;
+mod recording;
 mod request;
 mod response_stream;
 mod results;

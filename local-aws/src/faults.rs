@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::Exception;
+use super::agent::exception::Exception;
 
 /// At which of its posts a vanishing client vanishes: after the first frame of an answer, and long
 /// before the last of any but the shortest.

@@ -33,6 +33,9 @@ pub struct Options {
     /// The folder whose timelines the scripted agent's `/play` may read, down to every depth; without one,
     /// none.
     pub timelines: Option<PathBuf>,
+    /// The new file that what the agent says is recorded in, as a timeline that `/play` plays. The function
+    /// then reaches the agent through a recorder, which has this machine's own AWS credentials.
+    pub record: Option<PathBuf>,
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
     /// authorizer is.
     pub authorizer: bool,
@@ -103,6 +106,7 @@ impl Default for Options {
             concurrency: 10,
             agent: Agent::Scripted,
             timelines: None,
+            record: None,
             authorizer: false,
             environment: Vec::new(),
             limits: Limits::default(),

@@ -1,17 +1,27 @@
 //! The scripted Bedrock agent: `InvokeAgent` as Bedrock answers it on the wire.
 
-mod answer;
-mod control;
-mod exception;
-mod files;
-mod player;
+mod address;
+mod event_stream;
+pub(crate) mod exception;
+mod json;
+mod placeholders;
+mod prompt;
+pub(crate) mod recorder;
+mod recording;
+mod request;
+mod response_stream;
+mod results;
+mod return_control;
 mod scenario;
+mod scenario_files;
 mod script;
 mod session;
-mod team;
-mod trace;
-mod wire;
+mod speech;
+mod timeline;
+mod timeline_folder;
+mod turn_context;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -20,7 +30,6 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -29,13 +38,17 @@ use super::ids::uuid;
 use super::journal::{Entry, Journal};
 
 pub use exception::Exception;
-pub use files::file_bytes;
-pub use scenario::SCENARIOS;
+pub use prompt::scenarios;
+pub use scenario::file_bytes;
 
-use control::Resumed;
-use scenario::Turn;
+use address::Address;
+use exception::Refusal;
+use placeholders::Placeholders;
+use prompt::Prompt;
+use request::Request;
 use script::Script;
-use session::Sessions;
+use session::{Playing, Session, Sessions};
+use turn_context::TurnContext;
 
 /// The id of the scripted agent: ten letters, as Bedrock's pattern wants it.
 pub const AGENT_ID: &str = "LOCALAGENT";
@@ -65,66 +78,36 @@ pub(crate) struct ScriptedAgent {
     sessions: Mutex<Sessions>,
     journal: Journal,
     faults: FaultInjector,
+    /// Where `/play` finds timelines.
+    timelines: Option<PathBuf>,
     stopping: watch::Receiver<bool>,
-}
-
-/// The agent, alias and session that a request names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "these are Bedrock's names")]
-struct Address {
-    agent_id: String,
-    agent_alias_id: String,
-    session_id: String,
-}
-
-/// What of a request decides the answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Request {
-    input_text: Option<String>,
-    enable_trace: bool,
-    end_session: bool,
-    streaming_configurations: Streaming,
-    session_state: SessionState,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Streaming {
-    stream_final_response: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct SessionState {
-    invocation_id: Option<String>,
-    return_control_invocation_results: Option<Vec<Value>>,
 }
 
 impl ScriptedAgent {
     pub(crate) fn new(
         journal: Journal,
         faults: FaultInjector,
+        timelines: Option<PathBuf>,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { sessions: Mutex::default(), journal, faults, stopping })
+        Arc::new(Self { sessions: Mutex::default(), journal, faults, timelines, stopping })
     }
 
-    /// Decides what to answer, or which exception.
-    fn decide(&self, address: &Address, body: &[u8]) -> Result<Script, (Exception, String)> {
-        check_address(address)?;
+    /// The script of the response, or the exception that it is.
+    fn respond(&self, address: &Address, body: &[u8]) -> Result<Script, Refusal> {
+        address.check()?;
         let value: Value = serde_json::from_slice(body)
-            .map_err(|error| invalid(format!("The request body is not JSON: {error}")))?;
+            .map_err(|error| Refusal::invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
         self.journal.record(Entry::AgentInvoked { session_id, request: value.clone() });
         if let Some(exception) = self.faults.refusal() {
             let subject = address.session_id.clone();
             self.journal.record(Entry::FaultInjected { kind: FaultKind::Refusal, subject });
-            return Err((exception, exception.message().to_owned()));
+            return Err(exception.into());
         }
-        let request: Request = serde_json::from_value(value)
-            .map_err(|error| invalid(format!("The request body has a wrong shape: {error}")))?;
+        let request: Request = serde_json::from_value(value).map_err(|error| {
+            Refusal::invalid(format!("The request body has a wrong shape: {error}"))
+        })?;
         let script = if request.end_session {
             self.sessions().forget(address);
             // The words of the real service.
@@ -136,26 +119,80 @@ impl ScriptedAgent {
         };
         let script = if request.enable_trace { script } else { script.without_traces() };
         let streamed = request.streaming_configurations.stream_final_response;
-        Ok(if streamed { script } else { script.in_one_chunk() })
+        let script = if streamed { script } else { script.in_one_chunk() };
+        match script.refusal() {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(script),
+        }
     }
 
     /// Begins a turn.
-    fn begin(&self, address: &Address, request: &Request) -> Result<Script, (Exception, String)> {
+    fn begin(&self, address: &Address, request: &Request) -> Result<Script, Refusal> {
         if request.session_state.invocation_id.is_some() {
-            return Err(invalid(
+            return Err(Refusal::invalid(
                 "sessionState.invocationId is there, but no returnControlInvocationResults.",
             ));
         }
-        let prompt = request.input_text.as_deref().filter(|prompt| !prompt.is_empty());
-        let prompt =
-            prompt.ok_or_else(|| invalid("Input text is required when endSession is false."))?;
+        let text = request.input_text.as_deref().filter(|prompt| !prompt.is_empty());
+        let text = text
+            .ok_or_else(|| Refusal::invalid("Input text is required when endSession is false."))?;
         let id = uuid();
         let mut sessions = self.sessions();
         let session = sessions.begin(address);
-        let traced = request.enable_trace;
-        let turn = Turn { prompt, id: &id, number: session.turns, traced, now: SystemTime::now() };
-        let script = scenario::play(&turn);
-        session.pending = script.invocation().cloned();
+        let turn = TurnContext {
+            address,
+            prompt: text,
+            id: &id,
+            number: session.turns,
+            traced: request.enable_trace,
+            now: SystemTime::now(),
+        };
+        let script = match Prompt::parse(text) {
+            Ok(Some(Prompt::Play { file, turn: number, speed })) => {
+                let before = session.playing.take();
+                let next =
+                    before.filter(|before| before.file == file).map_or(0, |last| last.played);
+                let playing =
+                    Playing { file, speed, played: number.map_or(next, |number| number - 1) };
+                self.play(&turn, session, playing, number.is_none())
+            }
+            Ok(prompt) => {
+                session.playing = None;
+                Ok(scenario::script(&turn, prompt.as_ref()))
+            }
+            Err(reason) => Err(reason),
+        };
+        let script = script.unwrap_or_else(|reason| scenario::explanation(&reason));
+        session.pending = script.return_control().cloned();
+        Ok(script)
+    }
+
+    /// Plays the next turn of a timeline, and after the last one the first again, if it may.
+    fn play(
+        &self,
+        turn: &TurnContext<'_>,
+        session: &mut Session,
+        mut playing: Playing,
+        again: bool,
+    ) -> Result<Script, String> {
+        let about = |problem| format!("`/play` cannot play this. {problem}");
+        let text =
+            timeline_folder::read(self.timelines.as_deref(), &playing.file).map_err(about)?;
+        let mut turns = timeline::parse(&text, &Placeholders::new(turn))
+            .map_err(|error| about(format!("The file is no timeline: {error}.")))?;
+        if again {
+            playing.played %= turns.len();
+        }
+        if playing.played >= turns.len() {
+            return Err(format!(
+                "The timeline has no turn {}, but {}.",
+                playing.played + 1,
+                turns.len()
+            ));
+        }
+        let script = turns.swap_remove(playing.played).at_speed(playing.speed);
+        playing.played += 1;
+        session.playing = Some(playing);
         Ok(script)
     }
 
@@ -165,29 +202,37 @@ impl ScriptedAgent {
         address: &Address,
         request: &Request,
         results: &[Value],
-    ) -> Result<Script, (Exception, String)> {
-        let id = uuid();
+    ) -> Result<Script, Refusal> {
+        let invocation_id = request.session_state.invocation_id.as_deref();
         let mut sessions = self.sessions();
         let session = sessions.get_mut(address);
-        let turn = Turn {
+        let pending = session.as_ref().and_then(|session| session.pending.as_ref());
+        let results = results::read(pending, invocation_id, results, &address.agent_id)
+            .map_err(Refusal::invalid)?;
+        // Without a session nothing is pending, which is refused above.
+        let session = session.ok_or_else(|| Refusal::invalid("There is no such session."))?;
+        // What was refused may come again and better; what was understood may not.
+        session.pending = None;
+        if let Some(message) = results.failure() {
+            return Err(Refusal { exception: Exception::DependencyFailed, message });
+        }
+        let id = uuid();
+        let turn = TurnContext {
+            address,
             prompt: "The results of the calls are here.",
             id: &id,
-            number: session.as_ref().map_or(0, |session| session.turns),
+            number: session.turns,
             traced: request.enable_trace,
             now: SystemTime::now(),
         };
-        let pending = session.as_ref().and_then(|session| session.pending.as_ref());
-        let invocation_id = request.session_state.invocation_id.as_deref();
-        let resumed = control::resume(&turn, pending, invocation_id, results, &address.agent_id)
-            .map_err(invalid)?;
-        // What was refused may come again and better; what was understood may not.
-        if let Some(session) = session {
-            session.pending = None;
-        }
-        match resumed {
-            Resumed::GoesOn(script) => Ok(script),
-            Resumed::Failed(message) => Err((Exception::DependencyFailed, message)),
-        }
+        let script = match session.playing.take() {
+            None => results.script(&turn),
+            Some(playing) => self
+                .play(&turn, session, playing, false)
+                .unwrap_or_else(|reason| scenario::explanation(&reason)),
+        };
+        session.pending = script.return_control().cloned();
+        Ok(script)
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -211,80 +256,31 @@ async fn invoke(
     Path(address): Path<Address>,
     body: Body,
 ) -> Response {
-    let decision = match to_bytes(body, REQUEST_LIMIT).await {
-        Ok(body) => agent.decide(&address, &body),
-        Err(_) => Err(invalid(format!("The request is larger than {REQUEST_LIMIT} bytes."))),
+    let response = match to_bytes(body, REQUEST_LIMIT).await {
+        Ok(body) => agent.respond(&address, &body),
+        Err(_) => {
+            Err(Refusal::invalid(format!("The request is larger than {REQUEST_LIMIT} bytes.")))
+        }
     };
-    let (exception, message) = match decision {
-        Err(refusal) => refusal,
+    match response {
         Ok(script) => {
-            let Some(refusal) = script.refusal() else {
-                let headers = [
-                    ("content-type", "application/vnd.amazon.eventstream".to_owned()),
-                    ("x-amzn-bedrock-agent-content-type", "application/json".to_owned()),
-                    ("x-amz-bedrock-agent-session-id", address.session_id.clone()),
-                ];
-                let body = player::body(script, address, &agent.journal, agent.stopping.clone());
-                return (headers, body).into_response();
-            };
-            refusal
+            let headers = [
+                ("content-type", "application/vnd.amazon.eventstream".to_owned()),
+                ("x-amzn-bedrock-agent-content-type", "application/json".to_owned()),
+                ("x-amz-bedrock-agent-session-id", address.session_id.clone()),
+            ];
+            let stopping = agent.stopping.clone();
+            let body = response_stream::body(script, address, &agent.journal, stopping);
+            (headers, body).into_response()
         }
-    };
-    agent.journal.record(Entry::AgentRefused {
-        session_id: address.session_id,
-        status: exception.status(),
-        exception: exception.member().to_owned(),
-        message: message.clone(),
-    });
-    wire::refusal(exception, &message)
-}
-
-/// Checks the ids as Bedrock does, with the patterns of its API model.
-fn check_address(address: &Address) -> Result<(), (Exception, String)> {
-    let checks = [
-        ("agentId", &address.agent_id, 1..=10, "[0-9a-zA-Z]+", ""),
-        ("agentAliasId", &address.agent_alias_id, 1..=10, "[0-9a-zA-Z]+", ""),
-        ("sessionId", &address.session_id, 2..=100, "[0-9a-zA-Z._:-]+", "._:-"),
-    ];
-    for (name, value, length, pattern, marks) in checks {
-        let fits = |c: char| c.is_ascii_alphanumeric() || marks.contains(c);
-        if !length.contains(&value.len()) || !value.chars().all(fits) {
-            let (least, most) = length.into_inner();
-            return Err(invalid(format!(
-                "1 validation error detected: Value '{value}' at '{name}' failed to satisfy \
-                 constraint: Member must have a length from {least} to {most} and satisfy regular \
-                 expression pattern: {pattern}"
-            )));
+        Err(refusal) => {
+            agent.journal.record(Entry::AgentRefused {
+                session_id: address.session_id,
+                status: refusal.exception.status(),
+                exception: refusal.exception.member().to_owned(),
+                message: refusal.message.clone(),
+            });
+            event_stream::refusal(&refusal)
         }
-    }
-    Ok(())
-}
-
-fn invalid(message: impl Into<String>) -> (Exception, String) {
-    (Exception::Validation, message.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A session of the scripted agent.
-    pub(super) fn address(session_id: &str) -> Address {
-        Address {
-            agent_id: AGENT_ID.to_owned(),
-            agent_alias_id: AGENT_ALIAS_ID.to_owned(),
-            session_id: session_id.to_owned(),
-        }
-    }
-
-    #[test]
-    fn ids_are_checked_with_bedrocks_patterns() {
-        assert!(check_address(&address("a1._:-")).is_ok());
-        let long = "a".repeat(101);
-        for session_id in ["a", "", "white space", "umlaut-ä", &long] {
-            assert!(check_address(&address(session_id)).is_err(), "{session_id}");
-        }
-        let agent = Address { agent_id: "ELEVENCHARS".to_owned(), ..address("ab") };
-        assert!(check_address(&agent).is_err());
     }
 }

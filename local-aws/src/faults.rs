@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::agent::Exception;
+use super::agent::exception::Exception;
 
 /// The posts at which a vanishing client may vanish: after the first frame of an answer, and long
 /// before the last of any but the shortest.

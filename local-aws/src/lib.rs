@@ -12,6 +12,7 @@
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
 //! | `/bedrock/agents/…` | the scripted agent |
+//! | `/recorder/agents/…` | the recorder of an agent, with [`Options::record`] |
 //!
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
 //! the agent by other addresses, each with a [`Wire`] before it.
@@ -43,7 +44,7 @@ mod tls;
 mod wire;
 mod wire_fault;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, SUGGESTED_PROMPTS, file_bytes};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SUGGESTED_PROMPTS, file_bytes, scenarios};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function_process::{FunctionError, FunctionProcess, Program, child};

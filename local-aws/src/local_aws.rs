@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::agent::{self, ScriptedAgent};
+use crate::agent::{self, ScriptedAgent, recorder};
 use crate::cpu_share::{CpuShareError, cpu_share_is_possible};
 use crate::faults::{FaultInjector, FaultsError};
 use crate::gateway::{self, Gateway};
@@ -79,6 +79,14 @@ pub enum StartError {
     /// There are no certificates for TLS.
     #[error("cannot make the certificates for TLS: {0}")]
     Tls(#[source] TlsError),
+    /// The file of the recording cannot be made.
+    #[error("cannot record in {}: {source}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The function could not have its share of the CPU.
     #[error("--cpu-share cannot be had here: {0}")]
     CpuShare(#[from] CpuShareError),
@@ -132,7 +140,7 @@ impl LocalAws {
             faults: faults.clone(),
             stopping: stopping.clone(),
         };
-        let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
+        let agents = agents(&options, address, &journal, &faults, &stopping).await?;
         let checked = |router: Router| {
             let authorizer = options.authorizer;
             let host_check =
@@ -149,7 +157,7 @@ impl LocalAws {
                 wire.await.map_err(|source| StartError::Listen { port: 0, source })
             };
             Some(Wires {
-                agent: start(WireName::Agent, agent::router(agent.clone())).await?,
+                agent: start(WireName::Agent, agents.clone()).await?,
                 callbacks: start(WireName::Callbacks, management::router(management.clone()))
                     .await?,
             })
@@ -161,7 +169,7 @@ impl LocalAws {
                 .merge(lambda::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))
                 .merge(management::router(management))
-                .merge(agent::router(agent))
+                .merge(agents)
                 .merge(http_api::router(lambda.clone())),
         );
 
@@ -225,6 +233,12 @@ impl LocalAws {
     #[must_use]
     pub fn agent_url(&self) -> String {
         format!("{}/bedrock", self.origin(self.agent_wire()))
+    }
+
+    /// The endpoint URL of the recorder, with [`Options::record`].
+    #[must_use]
+    pub fn recorder_url(&self) -> String {
+        format!("{}/recorder", self.origin(self.agent_wire()))
     }
 
     /// The wire to the scripted agent, if there is one: see [`Options::wire`].
@@ -304,9 +318,13 @@ impl LocalAws {
                 environment.push((name, file.display().to_string()));
             }
         }
+        if self.options.record.is_some() {
+            environment.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.recorder_url()));
+        } else if self.options.agent == Agent::Scripted {
+            environment.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()));
+        }
         if self.options.agent == Agent::Scripted {
             environment.extend([
-                ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()),
                 ("AWS_REGION", REGION.to_owned()),
                 ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()),
                 ("AWS_SECRET_ACCESS_KEY", "local-and-nobodys-secret".to_owned()),
@@ -344,6 +362,25 @@ impl Drop for LocalAws {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// The routes of the scripted agent, and of the recorder before an agent, if there is one.
+async fn agents(
+    options: &Options,
+    address: SocketAddr,
+    journal: &Journal,
+    faults: &FaultInjector,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Router, StartError> {
+    let (timelines, faults) = (options.timelines.clone(), faults.clone());
+    let agent = ScriptedAgent::new(journal.clone(), faults, timelines, stopping.clone());
+    let router = agent::router(agent);
+    let Some(path) = &options.record else { return Ok(router) };
+    let agent_url = format!("http://{address}/bedrock");
+    let (journal, stopping) = (journal.clone(), stopping.clone());
+    let recorder = recorder::router(path, options.agent, agent_url, journal, stopping).await;
+    let recorder = recorder.map_err(|source| StartError::Record { path: path.clone(), source })?;
+    Ok(router.merge(recorder))
 }
 
 /// Certificates. Making them takes up to a second of CPU, so a blocking thread does it.

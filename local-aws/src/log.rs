@@ -187,6 +187,11 @@ impl<W: Write> JournalLog<W> {
                 let sum = format!("the caller left after {}, {took}", count(*chunks, "chunk"));
                 line("dropped", session_id).more(sum)
             }
+            Entry::AgentRecorded { session_id, turn, events } => line("recorded", session_id)
+                .more(format!("turn {turn}, {}", count(*events, "event"))),
+            Entry::RecordingFailed { session_id, reason } => {
+                line("unrecorded", session_id).more(reason.clone()).bad_if(true)
+            }
             _ => return None,
         })
     }

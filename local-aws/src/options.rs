@@ -1,5 +1,6 @@
 //! What can be chosen about the local AWS.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::faults::Faults;
@@ -29,6 +30,12 @@ pub struct Options {
     pub concurrency: u16,
     /// Which agent answers.
     pub agent: Agent,
+    /// The folder whose timelines the scripted agent's `/play` may read, down to every depth; without one,
+    /// none.
+    pub timelines: Option<PathBuf>,
+    /// The new file that what the agent says is recorded in, as a timeline that `/play` plays. The function
+    /// then reaches the agent through a recorder, which has this machine's own AWS credentials.
+    pub record: Option<PathBuf>,
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
     /// authorizer is.
     pub authorizer: bool,
@@ -98,6 +105,8 @@ impl Default for Options {
             cpu_share_mb: None,
             concurrency: 10,
             agent: Agent::Scripted,
+            timelines: None,
+            record: None,
             authorizer: false,
             environment: Vec::new(),
             limits: AwsLimits::default(),

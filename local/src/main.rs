@@ -14,7 +14,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
     AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, JournalLog,
-    LocalAws, Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+    LocalAws, Options, Program, SUGGESTED_PROMPTS, StartError, scenarios,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -116,6 +116,10 @@ struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
 
+    /// The folder whose timelines the prompt `/play` may read, and those below it
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    timelines: PathBuf,
+
     /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
     #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
     agent_id: Option<String>,
@@ -123,6 +127,10 @@ struct Arguments {
     /// The id of that agent's alias
     #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id)]
     agent_alias_id: Option<String>,
+
+    /// Record what the agent says in this new file, as a timeline that the prompt `/play` plays
+    #[arg(long, value_name = "FILE", value_parser = timeline)]
+    record: Option<PathBuf>,
 
     /// An executable to run as the function, such as the bootstrap of cargo-lambda [default: this
     /// program's own copy of the function]
@@ -231,6 +239,10 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
     } else {
         String::new()
     };
+    let record = arguments
+        .record
+        .as_ref()
+        .map_or_else(String::new, |file| format!("  Recording  {}\n", file.display()));
     let likeness = likeness(aws);
     let text = format!(
         "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
@@ -238,7 +250,7 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
            WebSocket  {socket}\n  \
            Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
            Agent      {agent}\n\
-           {likeness}  \
+           {record}{likeness}  \
            Stop       Ctrl-C\n\n"
     );
     let mut out = anstream::stdout();
@@ -273,6 +285,8 @@ impl Arguments {
             wire: false,
             cpu_share_mb: self.cpu_share,
             concurrency: self.concurrency,
+            timelines: Some(self.timelines.clone()),
+            record: self.record.clone(),
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
             authorizer: self.access() != "open" || self.allowed_origins.is_some(),
             environment: self.environment(),
@@ -340,6 +354,16 @@ fn agent_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Checks what `/play` would refuse.
+fn timeline(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|extension| extension == "jsonl") {
+        Ok(path)
+    } else {
+        Err("the name of a timeline ends with .jsonl, such as recorded.jsonl".to_owned())
+    }
+}
+
 /// Checks what the function would refuse.
 fn issuer(text: &str) -> Result<String, String> {
     if is_safe_url(text) {
@@ -363,7 +387,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn examples() -> String {
-    let scenarios = SCENARIOS.map(|(usage, what)| format!("  {usage:<18}{what}\n")).concat();
+    let line = |(usage, what): (String, String)| format!("  {usage:<33}{what}\n");
+    let scenarios: String = scenarios().into_iter().map(line).collect();
     format!(
         "\
 Examples:
@@ -373,6 +398,9 @@ Examples:
   cargo run -- --tls --rtt-ms 20 --cpu-share 256
                                                 as a function of 256 MB, 20 ms away from AWS
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST
+  cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST --record said.jsonl
+                                                what it says becomes a file; later, without an
+                                                account, the prompt /play said.jsonl says it again
   cargo run -- --function target/lambda/agent-relay/bootstrap
 
 What the scripted agent does with these prompts:

@@ -211,7 +211,8 @@ async fn a_port_in_use_gives_one_clear_sentence() {
 
 #[tokio::test]
 async fn slips_in_the_arguments_are_explained() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
+        (&["--record", "said.txt"], "ends with .jsonl"),
         (&["--agent-id", "ABCDEFGHIJ"], "--agent-alias-id"),
         (&["--agent-alias-id", "ABCDEFGHIJ"], "--agent-id"),
         (&["--agent-id", "arn:aws:bedrock:x", "--agent-alias-id", "A"], "ten letters and digits"),
@@ -226,13 +227,87 @@ async fn slips_in_the_arguments_are_explained() {
     }
 }
 
+/// The frames of a run without what differs from run to run.
+fn contents(frames: Vec<Value>) -> Vec<Value> {
+    let without_session = |frame: &mut Value| {
+        let payload = frame.pointer_mut("/event/trace")?.as_object_mut()?;
+        payload.remove("sessionId")
+    };
+    let deltas = |frames: &[Value]| -> String {
+        frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
+    };
+    let mut contents = vec![json!(deltas(&frames))];
+    for mut frame in frames {
+        // How the text is cut depends on how fast it is.
+        if frame["type"] == "RAW" {
+            without_session(&mut frame);
+            contents.push(frame["event"].take());
+        }
+    }
+    contents
+}
+
+#[tokio::test]
+async fn what_a_real_agent_says_is_recorded_and_played_without_it() {
+    let folder = std::env::temp_dir().join(format!("local-record-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("said.jsonl");
+    // The real agent is one on this machine. It stands where the machine's settings say.
+    let real = test_support::start(local_aws::Options::default()).await;
+    let endpoint = real.agent_url();
+    let environment = [
+        ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &*endpoint),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEOFTHEMACHINE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let arguments = ["--agent-id", "REALAGENT1", "--agent-alias-id", "REALALIAS1", "--record"];
+    let arguments = [&arguments[..], &[file.to_str().unwrap()]].concat();
+    let prompts = [json!({ "prompt": "/team", "trace": true }), json!({ "prompt": "/emoji" })];
+    let mut said = Vec::new();
+    let mut local = Local::start_in(&environment, &arguments).await;
+    for prompt in &prompts {
+        said.push(contents(turn(&local.websocket_url, prompt).await));
+        local.line("recorded").await;
+    }
+    assert!(local.output.contains("Recording"), "{}", local.output);
+    let requests = real.journal().events();
+    let asked = |event: &local_aws::Event| match event {
+        local_aws::Event::AgentInvoked { request, .. } => {
+            request["inputText"].as_str().map(str::to_owned)
+        }
+        _ => None,
+    };
+    assert_eq!(requests.iter().filter_map(asked).collect::<Vec<_>>(), ["/team", "/emoji"]);
+    drop(local);
+    real.stop().await;
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    for secret in ["AKIA", "secret-of", "/emoji", "REALAGENT1"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let local = Local::start(&["--timelines", folder.to_str().unwrap()]).await;
+    for (number, said) in said.into_iter().enumerate() {
+        let prompt = format!("/play said.jsonl {}", number + 1);
+        let played = turn(&local.websocket_url, &json!({ "prompt": prompt, "trace": true })).await;
+        let played = contents(played);
+        let ours = |text: String| {
+            text.replace("LOCALAGENT", "REALAGENT1").replace("LOCALALIAS", "REALALIAS1")
+        };
+        let played: Value = serde_json::from_str(&ours(json!(played).to_string())).unwrap();
+        assert_eq!(played, json!(said));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[tokio::test]
 async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for (usage, _) in local_aws::SCENARIOS {
-        assert!(help.contains(usage), "no {usage} in {help}");
+    for (usage, _) in local_aws::scenarios() {
+        assert!(help.contains(&usage), "no {usage} in {help}");
     }
     assert!(help.contains("cargo run -- --port 9000"), "{help}");
 }
@@ -250,7 +325,7 @@ async fn the_command_checks_and_explains_what_makes_it_like_aws() {
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
     }
     let help = String::from_utf8(run(&["--help"]).await.stdout).unwrap();
-    for option in ["--tls", "--rtt-ms", "--cpu-share"] {
+    for option in ["--tls", "--rtt-ms", "--cpu-share", "--record", "--timelines"] {
         assert!(help.contains(option), "no {option} in {help}");
     }
 }

@@ -136,6 +136,31 @@ impl Exception {
     }
 }
 
+/// An exception with its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) exception: Exception,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    /// The validation exception with this message.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self { exception: Exception::Validation, message: message.into() }
+    }
+
+    /// The JSON of it.
+    pub(super) fn payload(&self) -> Value {
+        self.exception.payload(&self.message)
+    }
+}
+
+impl From<Exception> for Refusal {
+    fn from(exception: Exception) -> Self {
+        Self { exception, message: exception.message().to_owned() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

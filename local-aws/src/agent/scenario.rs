@@ -1,143 +1,149 @@
-//! Which script a prompt asks for.
+//! The script of each scenario.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::json;
 
-use super::answer::spoken;
+use super::placeholders::Placeholders;
+use super::prompt::{self, Confirmation, Prompt, Tools};
+use super::scenario_files as files;
+use super::scenario_files::play;
 use super::script::{Script, Step};
-use super::trace::Traces;
-use super::{Exception, answer, control, files, team};
-
-/// The scenarios: how to type them, and what the agent does then.
-pub const SCENARIOS: [(&str, &str); 16] = [
-    ("/tokens N R [KB]", "N chunks at R a second (0: at once), KB of trace before every tenth"),
-    ("/slow S", "S seconds of silence, then the answer"),
-    ("/pause N S", "N chunks, S seconds of silence, then the rest"),
-    ("/emoji", "multi-byte text, every byte a chunk of its own"),
-    ("/single", "the whole answer in one chunk, as without streaming"),
-    ("/trace KB", "a trace event of that many KiB"),
-    ("/error NAME [N]", "that Bedrock exception, at once or after N chunks"),
-    ("/cut N", "the connection breaks after N chunks"),
-    ("/corrupt N", "an event with a wrong checksum after N chunks"),
-    ("/tool", "asks for a function's result; `/tool api`, `/tool team`, or `/tool 3` for 3 calls"),
-    ("/confirm", "asks the user to confirm; `/confirm api`, or `/confirm result` for a result too"),
-    ("/file [MB]", "a CSV and a PNG file, or one file of that many megabytes"),
-    ("/guardrail", "a guardrail blocks the prompt"),
-    ("/team", "collaborators at work, with their traces"),
-    ("/unknown", "an event of a type that does not exist yet"),
-    ("/help", "this list; any other prompt gets an answer with traces and citations"),
-];
+use super::speech::{STEADY, pieces};
+use super::turn_context::TurnContext;
 
 /// Text of two, three and four bytes a character, and of characters that others join onto.
 const MULTI_BYTE: &str = "Grüße aus Zürich! Ελληνικά, русский, 日本語, 한국어, العربية. \
     Café as e\u{301}; family 👨‍👩‍👧‍👦, flags 🇨🇭🇯🇵, thumbs 👍🏽. ½ €uro ≠ 1 ₹ — fin 🎬";
 
-/// One turn of a session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turn<'a> {
-    /// What the user wrote.
-    pub(super) prompt: &'a str,
-    /// Tells all turns apart; the id of a return of control.
-    pub(super) id: &'a str,
-    /// Counts the turns of the session from 1.
-    pub(super) number: u32,
-    /// Whether the caller receives traces.
-    pub(super) traced: bool,
-    /// The time at which the script begins.
-    pub(super) now: SystemTime,
-}
-
-/// The script for a turn. The same turn always gives the same script.
-pub(super) fn play(turn: &Turn<'_>) -> Script {
-    let mut words = turn.prompt.split_whitespace();
-    let command = words.next().unwrap_or_default().to_ascii_lowercase();
-    let arguments: Vec<&str> = words.collect();
-    let script = match command.as_str() {
-        "/tokens" => tokens(turn, &arguments),
-        "/slow" => slow(turn, &arguments),
-        "/emoji" => none(&arguments).map(|()| emoji()),
-        "/single" => none(&arguments).map(|()| answer::whole(turn)),
-        "/trace" => trace(turn, &arguments),
-        "/error" => error(&arguments),
-        "/pause" => pause(&arguments),
-        "/cut" => broken(&arguments, "/cut", Step::Cut),
-        "/corrupt" => broken(&arguments, "/corrupt", Step::Corrupt),
-        "/tool" => control::tool(turn, &arguments),
-        "/confirm" => control::confirm(turn, &arguments),
-        "/file" => files::file(turn, &arguments),
-        "/guardrail" => none(&arguments).map(|()| guardrail(turn)),
-        "/team" => none(&arguments).map(|()| team::team(turn)),
-        "/unknown" => none(&arguments).map(|()| unknown()),
-        "/help" => Ok(speak(&help())),
-        other if other.starts_with('/') => {
-            Err(format!("There is no scenario `{}`.", shorten(other)))
+/// The script for a turn whose prompt is not `/play`. The same turn always gives the same script.
+pub(super) fn script(turn: &TurnContext<'_>, prompt: Option<&Prompt>) -> Script {
+    let placeholders = Placeholders::new(turn);
+    let file = |timeline| play(timeline, &placeholders);
+    let Some(prompt) = prompt else { return answer(turn, placeholders) };
+    match *prompt {
+        Prompt::Tokens { chunks, rate, trace_kib } => {
+            tokens(&placeholders, chunks, rate, trace_kib)
+                .unwrap_or_else(|reason| explanation(&Prompt::misuse(turn.prompt, &reason)))
         }
-        _ => Ok(answer::streamed(turn)),
-    };
-    script.unwrap_or_else(|problem| speak(&format!("{problem}\n\n{}", help())))
+        Prompt::Slow { seconds } => slow(turn, seconds),
+        Prompt::Pause { chunks, seconds } => pause(chunks, seconds),
+        Prompt::Emoji => emoji(),
+        Prompt::Single => answer(turn, placeholders).in_one_chunk(),
+        Prompt::Trace { kib } => trace(turn, placeholders, kib),
+        Prompt::Error { exception, after } => {
+            let script = after.map_or_else(Script::new, counted);
+            script.step(Step::Exception(exception.into()))
+        }
+        Prompt::Cut { after } => counted(after).step(Step::Cut),
+        Prompt::Corrupt { after } => counted(after).step(Step::Corrupt),
+        Prompt::Tool { tools } => match tools {
+            Tools::Calls(calls) => tool(file(files::TOOL), calls),
+            Tools::Api => file(files::TOOL_API),
+            Tools::Team => file(files::TOOL_TEAM),
+        },
+        Prompt::Confirm { confirmation } => file(match confirmation {
+            Confirmation::Function => files::CONFIRM,
+            Confirmation::Api => files::CONFIRM_API,
+            Confirmation::Result => files::CONFIRM_RESULT,
+        }),
+        Prompt::File { megabytes: None } => file(files::FILE),
+        Prompt::File { megabytes: Some(megabytes) } => {
+            let placeholders = placeholders
+                .with("megabytes", &megabytes.to_string())
+                .with("content", &STANDARD.encode(file_bytes(megabytes)));
+            play(files::FILE_OF_SIZE, &placeholders)
+        }
+        Prompt::Guardrail => file(files::GUARDRAIL),
+        Prompt::Team => file(files::TEAM),
+        Prompt::Unknown => file(files::UNKNOWN),
+        // What to play is decided by the session.
+        Prompt::Help { .. } | Prompt::Play { .. } => speak(&prompt::help()),
+    }
 }
 
-fn tokens(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
-    const USAGE: &str = "`/tokens N R` wants a number of chunks and a rate";
-    let (count, rate, kib) = match arguments {
-        [count, rate] => (count, rate, None),
-        [count, rate, kib] => (count, rate, Some(number(kib, 1, 100, "KB")?)),
-        _ => return Err(format!("{USAGE}, such as `/tokens 200 50`.")),
+/// Says what is wrong with a prompt, and what there is.
+pub(super) fn explanation(reason: &str) -> Script {
+    speak(&format!("{reason}\n\n{}", prompt::help()))
+}
+
+/// The content of the file that `/file MB` sends: so many times 1,048,576 bytes, the same ones each
+/// time, in which no fragment looks like another.
+///
+/// Each byte is the highest one of a 32-bit linear congruential generator (factor 1664525,
+/// increment 1013904223) after its next step, beginning with the number of megabytes; so a test in
+/// any language can make them, too.
+#[must_use]
+pub fn file_bytes(megabytes: u32) -> Vec<u8> {
+    let mut state = megabytes;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
     };
-    let count: u32 = number(count, 1, 100_000, "N")?;
-    let pace = match *rate {
-        "0" => Duration::ZERO,
-        rate => Duration::from_secs_f64(1.0 / number(rate, 0.1, 10_000.0, "R")?),
-    };
-    if pace * count > Duration::from_mins(14) {
-        return Err(format!("{USAGE}, which together last 840 seconds at most."));
+    std::iter::repeat_with(next).take(megabytes as usize * 1024 * 1024).collect()
+}
+
+fn answer(turn: &TurnContext<'_>, placeholders: Placeholders) -> Script {
+    let timeline = files::ANSWERS[turn.number as usize % files::ANSWERS.len()];
+    play(timeline, &placeholders.with("scenarios", prompt::help().trim_end()))
+}
+
+fn tokens(
+    placeholders: &Placeholders,
+    chunks: u32,
+    rate: f64,
+    trace_kib: Option<u32>,
+) -> Result<Script, String> {
+    let pace = if rate == 0.0 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / rate) };
+    if pace * chunks > Duration::from_mins(14) {
+        return Err("N at R a second must last 840 seconds at most.".to_owned());
     }
-    let trace = kib.map(|kib| Traces::new(turn).rationale(&thought(kib)));
-    let steps = (1..=count).flat_map(|n| {
-        let end = if n % 20 == 0 || n == count { '\n' } else { ' ' };
-        let trace = trace.as_ref().filter(|_| n % 10 == 0).cloned().map(Step::Trace);
+    let trace = trace_kib.and_then(|kib| {
+        let placeholders = placeholders.clone().with("thought", &thought(kib)).with("sentence", "");
+        let is_trace = |step: &Step| matches!(step, Step::Trace { .. });
+        play(files::TRACE, &placeholders).steps.into_iter().find(is_trace)
+    });
+    let steps = (1..=chunks).flat_map(|n| {
+        let end = if n % 20 == 0 || n == chunks { '\n' } else { ' ' };
+        let trace = trace.as_ref().filter(|_| n % 10 == 0).cloned();
         let wait = (!pace.is_zero()).then_some(Step::Wait(pace));
-        wait.into_iter().chain(trace).chain([chunk(format!("{n}{end}"))])
+        wait.into_iter().chain(trace).chain([Step::text(format!("{n}{end}"))])
     });
     Ok(Script::new().steps(steps))
 }
 
-fn slow(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
-    let [seconds] = arguments else {
-        return Err("`/slow S` wants a number of seconds, such as `/slow 40`.".to_owned());
-    };
-    let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
-    let unit = unit(seconds);
+fn slow(turn: &TurnContext<'_>, seconds: f64) -> Script {
     let text = format!(
-        "After {seconds} {unit} of silence the answer still arrived **in full**. \
+        "After {seconds} {} of silence the answer still arrived **in full**. \
          This is turn {} of this conversation.",
+        unit(seconds),
         turn.number,
     );
-    Ok(Script::new().wait(Duration::from_secs_f64(seconds)).steps(spoken(&text)))
+    Script::new().wait(Duration::from_secs_f64(seconds)).steps(spoken(&text))
+}
+
+fn pause(chunks: u32, seconds: f64) -> Script {
+    let rest = format!("And after {seconds} {} of silence the answer goes on.", unit(seconds));
+    let silence = Duration::from_secs_f64(seconds);
+    Script::new().steps(chunk_numbers(chunks)).wait(silence).steps(spoken(&rest))
 }
 
 fn emoji() -> Script {
     let chunks = MULTI_BYTE.bytes().flat_map(|byte| {
-        let bytes = Bytes::from(vec![byte]);
-        [Step::Wait(Duration::from_millis(5)), Step::Chunk { bytes, citations: Vec::new() }]
+        [Step::Wait(Duration::from_millis(5)), Step::text(Bytes::from(vec![byte]))]
     });
     Script::new().steps(chunks)
 }
 
-fn trace(turn: &Turn<'_>, arguments: &[&str]) -> Result<Script, String> {
-    let [kib] = arguments else {
-        return Err("`/trace KB` wants a size in KiB, such as `/trace 100`.".to_owned());
-    };
-    let kib: u32 = number(kib, 1, 8192, "KB")?;
-    let text = if turn.traced {
+fn trace(turn: &TurnContext<'_>, placeholders: Placeholders, kib: u32) -> Script {
+    let sentence = if turn.traced {
         format!("Before this sentence came a trace event of {kib} KiB.")
     } else {
         format!("A trace event of {kib} KiB would have come before this sentence: ask for traces.")
     };
-    let traces = Traces::new(turn);
-    Ok(Script::new().wait_ms(100).trace(traces.rationale(&thought(kib))).steps(spoken(&text)))
+    play(files::TRACE, &placeholders.with("thought", &thought(kib)).with("sentence", &sentence))
 }
 
 /// A thought of that size. The frame around it adds half a KiB, its escapes stay below one byte in
@@ -150,76 +156,40 @@ fn thought(kib: u32) -> String {
     thought
 }
 
-fn error(arguments: &[&str]) -> Result<Script, String> {
-    let (name, after) = match arguments {
-        [name] => (name, None),
-        [name, after] => (name, Some(number::<u32>(after, 0, 10_000, "N")?)),
-        _ => {
-            let usage = "`/error NAME [N]` wants the name of an exception, such as \
-                         `/error throttling` or `/error throttlingException 3`";
-            return Err(format!("{usage}. {}", exceptions()));
+/// Asks for the first of all calls, and traces only these.
+fn tool(script: Script, calls: usize) -> Script {
+    let Some(asked) = script.return_control().and_then(|all| all.with_calls(calls)) else {
+        return script;
+    };
+    let mut traced = 0;
+    let mut is_surplus = |step: &Step| match step {
+        Step::Trace { trace, .. } if trace.text().contains("RETURN_CONTROL") => {
+            traced += 1;
+            traced > calls
         }
+        _ => false,
     };
-    let exception = Exception::by_name(name)
-        .ok_or_else(|| format!("Bedrock has no exception `{}`. {}", shorten(name), exceptions()))?;
-    let script = match after {
-        None => Script::new(),
-        // The wait makes the exception an event of the stream even when no chunk comes before it.
-        Some(after) => Script::new().wait_ms(20).steps(counted(after)),
-    };
-    Ok(script.step(Step::Exception(exception)))
-}
-
-/// Breaks off after some chunks.
-fn broken(arguments: &[&str], command: &str, end: Step) -> Result<Script, String> {
-    let [after] = arguments else {
-        return Err(format!("`{command} N` wants a number of chunks, such as `{command} 3`."));
-    };
-    let after: u32 = number(after, 0, 10_000, "N")?;
-    // The waits let the beginning of the response, and each chunk, go out before the end comes.
-    Ok(Script::new().wait_ms(20).steps(counted(after)).step(end))
-}
-
-fn pause(arguments: &[&str]) -> Result<Script, String> {
-    let [count, seconds] = arguments else {
-        let usage = "`/pause N S` wants a number of chunks and of seconds, such as `/pause 5 40`.";
-        return Err(usage.to_owned());
-    };
-    let count: u32 = number(count, 0, 10_000, "N")?;
-    let seconds: f64 = number(seconds, 0.0, 840.0, "S")?;
-    let rest = format!("And after {seconds} {} of silence the answer goes on.", unit(seconds));
-    let silence = Duration::from_secs_f64(seconds);
-    Ok(Script::new().steps(counted(count)).wait(silence).steps(spoken(&rest)))
+    let mut steps = script.steps;
+    steps.retain(|step| !is_surplus(step));
+    // It is the last event of the turn.
+    steps.pop();
+    Script { steps }.step(Step::ReturnControl(asked))
 }
 
 fn unit(seconds: f64) -> &'static str {
     if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" }
 }
 
+/// So many chunks. The waits let the beginning of the response, and each chunk, go out before what comes
+/// next, and make an exception an event of the stream even when no chunk comes before it.
+fn counted(chunks: u32) -> Script {
+    Script::new().wait_ms(20).steps(chunk_numbers(chunks))
+}
+
 /// So many chunks, which say their numbers from 1.
-fn counted(count: u32) -> impl Iterator<Item = Step> {
-    (1..=count).flat_map(|n| [chunk(format!("chunk {n} ")), Step::Wait(Duration::from_millis(20))])
-}
-
-fn guardrail(turn: &Turn<'_>) -> Script {
-    let took = Duration::from_millis(180);
-    // The message that Bedrock's console offers when a guardrail is made.
-    let message = "Sorry, the model cannot answer this question.";
-    Script::new()
-        .wait(took)
-        .trace(Traces::new(turn).blocked("Secrets of the handbook", took))
-        .text(message)
-}
-
-fn unknown() -> Script {
-    let payload = json!({
-        "hologram": { "mood": "curious", "vertices": 12, "note": "Nobody knows this event yet." },
-    });
-    Script::new()
-        .wait_ms(100)
-        .steps(spoken("Between these two sentences comes an event of a type unknown today. "))
-        .step(Step::Event { event_type: "hologram", payload })
-        .steps(spoken("The relay passed it on and did not stumble."))
+fn chunk_numbers(chunks: u32) -> impl Iterator<Item = Step> {
+    let wait = Step::Wait(Duration::from_millis(20));
+    (1..=chunks).flat_map(move |n| [Step::text(format!("chunk {n} ")), wait.clone()])
 }
 
 /// A short answer, at a pace that is pleasant to read.
@@ -227,44 +197,10 @@ fn speak(text: &str) -> Script {
     Script::new().wait_ms(150).steps(spoken(text))
 }
 
-fn chunk(text: impl Into<Bytes>) -> Step {
-    Step::Chunk { bytes: text.into(), citations: Vec::new() }
-}
-
-/// The list of scenarios, as Markdown.
-pub(super) fn help() -> String {
-    let rows = SCENARIOS.map(|(usage, what)| format!("| `{usage}` | {what} |\n"));
-    format!("| Prompt | What the agent does |\n|---|---|\n{}", rows.concat())
-}
-
-fn exceptions() -> String {
-    let names = Exception::ALL.map(|exception| format!("`{}`", exception.member()));
-    format!("It knows {}.", names.join(", "))
-}
-
-fn none(arguments: &[&str]) -> Result<(), String> {
-    match arguments {
-        [] => Ok(()),
-        [first, ..] => {
-            Err(format!("This scenario takes nothing after it, not `{}`.", shorten(first)))
-        }
-    }
-}
-
-/// Reads a number within bounds.
-pub(super) fn number<N>(text: &str, least: N, most: N, name: &str) -> Result<N, String>
-where
-    N: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
-{
-    let fits = |number: &N| *number >= least && *number <= most;
-    text.parse().ok().filter(fits).ok_or_else(|| {
-        format!("{name} must be a number from {least} to {most}, not `{}`.", shorten(text))
-    })
-}
-
-/// A word of the user's, short enough to be quoted.
-fn shorten(word: &str) -> String {
-    word.chars().filter(|&c| c != '`').take(40).collect()
+/// The steps that say a short text.
+fn spoken(text: &str) -> impl Iterator<Item = Step> {
+    let pieces = pieces(text, Some(STEADY)).into_iter();
+    pieces.flat_map(|(pause, piece)| [Step::Wait(pause), Step::text(piece.to_owned())])
 }
 
 #[cfg(test)]

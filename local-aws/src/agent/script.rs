@@ -1,13 +1,13 @@
 //! What the agent does in one turn, step by step.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
-use super::Exception;
-use super::control::Invocation;
-use super::team::Member;
+use super::exception::Refusal;
+use super::json::Json;
+use super::return_control::ReturnControl;
 
 /// The steps of one turn, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,28 +26,26 @@ pub(super) enum Step {
         /// The bytes.
         bytes: Bytes,
         /// The citations that come with it, in Bedrock's shape; empty for none.
-        citations: Vec<Value>,
+        citations: Vec<Json>,
     },
-    /// A trace event; the value is what stands in `trace`, such as `{"orchestrationTrace": …}`.
-    Trace(Value),
-    /// A trace event of a collaborator.
-    TeamTrace {
-        /// The collaborators that called one another, the one whose trace it is last.
-        chain: Vec<&'static Member>,
-        /// As in [`Step::Trace`].
-        trace: Value,
+    /// A trace event.
+    Trace {
+        /// What stands in its member `trace`, such as `{"orchestrationTrace": …}`.
+        trace: Json,
+        /// Its other members, where they are not those of the agent itself.
+        part: BTreeMap<String, Json>,
     },
     /// The agent asks its caller to act; the last event of its turn.
-    ReturnControl(Invocation),
-    /// An event of any other type.
-    Event {
-        /// The name of the type.
-        event_type: &'static str,
-        /// Its JSON.
-        payload: Value,
+    ReturnControl(ReturnControl),
+    /// A frame of any other kind.
+    Frame {
+        /// The headers, such as `:event-type`.
+        headers: Vec<(String, String)>,
+        /// The payload.
+        payload: Bytes,
     },
     /// An exception; the last step.
-    Exception(Exception),
+    Exception(Refusal),
     /// The connection breaks; the last step.
     Cut,
     /// An event with a wrong checksum; the last step.
@@ -84,17 +82,12 @@ impl Script {
 
     /// Adds a chunk of text.
     pub(super) fn text(self, text: impl Into<Bytes>) -> Self {
-        self.step(Step::Chunk { bytes: text.into(), citations: Vec::new() })
-    }
-
-    /// Adds a trace event.
-    pub(super) fn trace(self, trace: Value) -> Self {
-        self.step(Step::Trace(trace))
+        self.step(Step::text(text))
     }
 
     /// The script of an agent whose caller did not enable traces.
     pub(super) fn without_traces(mut self) -> Self {
-        self.steps.retain(|step| !matches!(step, Step::Trace(_) | Step::TeamTrace { .. }));
+        self.steps.retain(|step| !matches!(step, Step::Trace { .. }));
         self
     }
 
@@ -124,45 +117,63 @@ impl Script {
         Self { steps }
     }
 
+    /// The script so many times as fast; 0 leaves no silence at all.
+    pub(super) fn at_speed(mut self, speed: f64) -> Self {
+        for step in &mut self.steps {
+            if let Step::Wait(duration) = step {
+                let faster = Duration::try_from_secs_f64(duration.as_secs_f64() / speed);
+                *duration = faster.unwrap_or_default();
+            }
+        }
+        self
+    }
+
     /// What the agent asks of its caller, if it does.
-    pub(super) fn invocation(&self) -> Option<&Invocation> {
+    pub(super) fn return_control(&self) -> Option<&ReturnControl> {
         self.steps.iter().find_map(|step| match step {
-            Step::ReturnControl(invocation) => Some(invocation),
+            Step::ReturnControl(asked) => Some(asked),
             _ => None,
         })
     }
 
-    /// The exception that is the whole answer, with its message, when the script begins with one:
-    /// Bedrock then answers with an HTTP status instead of a stream.
-    pub(super) fn refusal(&self) -> Option<(Exception, String)> {
+    /// The exception that is the whole response, when the script begins with one: Bedrock then
+    /// answers with an HTTP status instead of a stream.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
         match self.steps.first() {
-            Some(Step::Exception(exception)) => Some((*exception, exception.message().to_owned())),
+            Some(Step::Exception(refusal)) => Some(refusal),
             _ => None,
         }
     }
 }
 
+impl Step {
+    /// A chunk of text without citations.
+    pub(super) fn text(text: impl Into<Bytes>) -> Self {
+        Self::Chunk { bytes: text.into(), citations: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::exception::Exception;
     use super::*;
 
     #[test]
     fn without_streaming_the_text_comes_whole_at_its_end() {
+        let trace = || Step::Trace { trace: Json::string("trace"), part: BTreeMap::new() };
         let script = Script::new()
             .text("a")
             .wait_ms(1)
-            .trace(json!({}))
-            .step(Step::Chunk { bytes: "b".into(), citations: vec![json!(1)] })
+            .step(trace())
+            .step(Step::Chunk { bytes: "b".into(), citations: vec![Json::string("c")] })
             .wait_ms(2)
             .in_one_chunk();
-        let chunk = Step::Chunk { bytes: "ab".into(), citations: vec![json!(1)] };
+        let chunk = Step::Chunk { bytes: "ab".into(), citations: vec![Json::string("c")] };
         assert_eq!(
             script.steps,
             [
                 Step::Wait(Duration::from_millis(1)),
-                Step::Trace(json!({})),
+                trace(),
                 chunk,
                 Step::Wait(Duration::from_millis(2)),
             ],
@@ -171,8 +182,17 @@ mod tests {
 
     #[test]
     fn without_streaming_an_exception_leaves_no_text() {
-        let exception = Step::Exception(Exception::Throttling);
+        let exception = Step::Exception(Exception::Throttling.into());
         let script = Script::new().text("a").text("b").step(exception.clone()).in_one_chunk();
         assert_eq!(script.steps, [exception]);
+    }
+
+    #[test]
+    fn a_script_can_be_faster_or_slower_or_come_at_once() {
+        let script = Script::new().wait_ms(100).text("a");
+        for (speed, wait) in [(10.0, 10), (0.5, 200), (0.0, 0)] {
+            let wait = Step::Wait(Duration::from_millis(wait));
+            assert_eq!(script.clone().at_speed(speed).steps, [wait, Step::text("a")], "{speed}");
+        }
     }
 }

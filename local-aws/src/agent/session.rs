@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Address;
-use super::control::Invocation;
+use super::address::Address;
+use super::return_control::ReturnControl;
 
 /// How many sessions are remembered.
 const SESSIONS: usize = 10_000;
@@ -21,10 +21,23 @@ pub(super) struct Sessions {
 pub(super) struct Session {
     /// The number of turns so far.
     pub(super) turns: u32,
-    /// What the agent has asked of its caller and has no answer to yet.
-    pub(super) pending: Option<Invocation>,
+    /// What the agent has asked of its caller and has no results of yet.
+    pub(super) pending: Option<ReturnControl>,
+    /// The timeline that the last turn came from.
+    pub(super) playing: Option<Playing>,
     /// When it was last used, on the clock of all sessions.
     used: u64,
+}
+
+/// A timeline that is played turn by turn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Playing {
+    /// The file, as the prompt named it.
+    pub(super) file: String,
+    /// How many times as fast.
+    pub(super) speed: f64,
+    /// How many turns are over, up to that which was played last.
+    pub(super) played: usize,
 }
 
 impl Sessions {
@@ -61,27 +74,35 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::tests::address;
+
+    fn example() -> ReturnControl {
+        let payload = r#"{"invocationId":"id","invocationInputs":[]}"#;
+        ReturnControl::from_payload(serde_json::from_str(payload).unwrap()).unwrap()
+    }
 
     #[test]
     fn turns_are_counted_for_each_session_and_the_least_recently_used_one_is_forgotten() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.begin(&address("first")).turns, 1);
-        assert_eq!(sessions.begin(&address("first")).turns, 2);
-        assert_eq!(sessions.begin(&address("second")).turns, 1);
+        assert_eq!(sessions.begin(&Address::example("first")).turns, 1);
+        assert_eq!(sessions.begin(&Address::example("first")).turns, 2);
+        assert_eq!(sessions.begin(&Address::example("second")).turns, 1);
         for n in 0..SESSIONS - 1 {
-            sessions.begin(&address(&format!("other-{n}")));
+            sessions.begin(&Address::example(&format!("other-{n}")));
         }
         assert_eq!(sessions.sessions.len(), SESSIONS);
-        assert_eq!(sessions.begin(&address("second")).turns, 2, "it was used later than `first`");
-        assert_eq!(sessions.begin(&address("first")).turns, 1);
+        assert_eq!(
+            sessions.begin(&Address::example("second")).turns,
+            2,
+            "it was used later than `first`"
+        );
+        assert_eq!(sessions.begin(&Address::example("first")).turns, 1);
     }
 
     #[test]
     fn a_new_turn_forgets_what_was_pending() {
         let mut sessions = Sessions::default();
-        let session = sessions.begin(&address("first"));
-        session.pending = Some(Invocation::example());
-        assert_eq!(sessions.begin(&address("first")).pending, None);
+        let session = sessions.begin(&Address::example("first"));
+        session.pending = Some(example());
+        assert_eq!(sessions.begin(&Address::example("first")).pending, None);
     }
 }

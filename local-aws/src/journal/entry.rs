@@ -212,6 +212,23 @@ pub enum Entry {
         chunks: usize,
     },
 
+    /// Recorder: a turn of the agent was written to the file.
+    AgentRecorded {
+        /// Bedrock's session.
+        session_id: String,
+        /// The turn's number in the file.
+        turn: usize,
+        /// The number of its events.
+        events: usize,
+    },
+    /// Recorder: a turn of the agent could not be written to the file.
+    RecordingFailed {
+        /// Bedrock's session.
+        session_id: String,
+        /// Why.
+        reason: String,
+    },
+
     /// Wire: a connection was accepted.
     WireOpened {
         /// The wire.

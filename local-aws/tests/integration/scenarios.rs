@@ -11,10 +11,10 @@ use aws_sdk_bedrockagentruntime::error::{DisplayErrorContext, SdkError};
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::InvokeAgentError;
 use aws_sdk_bedrockagentruntime::types::error::ResponseStreamError;
 use aws_sdk_bedrockagentruntime::types::{
-    ActionInvocationType, ApiResult, Caller, ConfirmationState, ContentBody, FunctionResult,
-    GuardrailAction, InvocationInputMember, InvocationResultMember, OrchestrationTrace, OutputFile,
-    ResponseState, ResponseStream, ReturnControlPayload, SessionState, StreamingConfigurations,
-    Trace, TracePart,
+    ActionInvocationType, ApiResult, Caller, Citation, ConfirmationState, ContentBody,
+    FunctionResult, GuardrailAction, InvocationInputMember, InvocationResultMember,
+    OrchestrationTrace, OutputFile, ResponseState, ResponseStream, ReturnControlPayload,
+    SessionState, StreamingConfigurations, Trace, TracePart,
 };
 use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, LocalAws, Options, file_bytes};
 use test_support::{happened, soon, start};
@@ -32,6 +32,7 @@ struct Answer {
     text: String,
     chunks: usize,
     traces: Vec<TracePart>,
+    citations: Vec<Citation>,
     returned: Option<ReturnControlPayload>,
     files: Vec<Vec<OutputFile>>,
     /// The error that ended the stream, in words, and its exception, if it is one.
@@ -40,10 +41,15 @@ struct Answer {
 
 impl<'a> Conversation<'a> {
     fn new(aws: &'a LocalAws, session_id: &'static str) -> Self {
+        Self::at(aws, aws.agent_url(), session_id)
+    }
+
+    /// The same at another endpoint of it.
+    fn at(aws: &'a LocalAws, endpoint_url: String, session_id: &'static str) -> Self {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
-            .endpoint_url(aws.agent_url())
+            .endpoint_url(endpoint_url)
             .allow_no_auth()
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -95,6 +101,8 @@ impl<'a> Conversation<'a> {
         loop {
             match soon("an event", stream.recv()).await {
                 Ok(Some(ResponseStream::Chunk(chunk))) => {
+                    let attribution = chunk.attribution.and_then(|known| known.citations);
+                    answer.citations.extend(attribution.unwrap_or_default());
                     let bytes = chunk.bytes.unwrap().into_inner();
                     answer.text += std::str::from_utf8(&bytes).unwrap();
                     answer.chunks += 1;
@@ -524,5 +532,176 @@ async fn pause_is_silent_in_mid_answer() {
     };
     let (last, next) = (chunk(3).await, chunk(4).await);
     assert!(next.at - last.at >= Duration::from_millis(500));
+    aws.stop().await;
+}
+
+#[tokio::test]
+async fn play_plays_a_timeline_turn_by_turn_and_goes_on_after_results() {
+    let folder = std::env::temp_dir().join(format!("play-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("below")).unwrap();
+    let timeline = r#"{"turn":1}
+{"after_ms":400,"chunk":"first "}
+{"trace":{"orchestrationTrace":{"rationale":{"text":"why","traceId":"t"}}}}
+{"turn":2}
+{"returnControl":{"invocationId":"asked","invocationInputs":[{"functionInvocationInput":{"actionGroup":"weather","function":"get_weather"}}]}}
+{"turn":3}
+{"chunk":"third, turn ${turn}"}
+"#;
+    std::fs::write(folder.join("below/turns.jsonl"), timeline).unwrap();
+    std::fs::write(folder.join("bad.jsonl"), "{\"chunk\":\"fine\"}\n{\"chunk\":SECRET}\n").unwrap();
+    let aws = start(Options { timelines: Some(folder.clone()), ..Options::default() }).await;
+    let caller = Conversation::new(&aws, "session");
+
+    let first = caller.say("/play below/turns.jsonl").await;
+    assert_eq!((&*first.text, first.traces.len()), ("first ", 1));
+    assert_eq!(first.traces[0].session_id.as_deref(), Some("session"));
+    let second = caller.say("/play below/turns.jsonl").await;
+    assert_eq!(second.returned().0, "asked");
+    let wrong = caller.refused("asked", vec![calendar("find_free_slot")]).await;
+    assert!(wrong.contains("did not ask"), "{wrong}");
+    assert_eq!(caller.answer("asked", vec![weather("14")]).await.unwrap().text, "third, turn 2");
+    assert_eq!(caller.say("/play below/turns.jsonl").await.text, "first ", "it begins again");
+    caller.say("/play below/turns.jsonl 2").await;
+    assert_eq!(caller.answer("asked", vec![weather("14")]).await.unwrap().text, "third, turn 4");
+    // A turn that asks is forgotten with the next prompt, and so is the place in the timeline.
+    caller.say("/play below/turns.jsonl").await;
+    caller.say("/guardrail").await;
+    assert_eq!(caller.say("/play below/turns.jsonl").await.text, "first ");
+
+    let begun = std::time::Instant::now();
+    caller.say("/play below/turns.jsonl 1 --speed 0").await;
+    assert!(begun.elapsed() < Duration::from_millis(400));
+    for (prompt, reason) in [
+        ("/play below/turns.jsonl 4", "The timeline has no turn 4, but 3."),
+        ("/play ../turns.jsonl", "in the folder of the timelines"),
+        ("/play /etc/passwd", "in the folder of the timelines"),
+        ("/play bad.jsonl", "The file is no timeline: line 2: it is not JSON"),
+        ("/play missing.jsonl", "There is no such file"),
+    ] {
+        let text = caller.say(prompt).await.text;
+        assert!(text.contains(reason) && !text.contains("SECRET"), "{prompt}: {text}");
+        assert!(text.contains("| `/play FILE [TURN] [--speed X]` |"), "{prompt}: {text}");
+    }
+    aws.stop().await;
+
+    let aws = start(Options::default()).await;
+    let text = Conversation::new(&aws, "session").say("/play below/turns.jsonl").await.text;
+    assert!(text.contains("was given no folder of timelines"), "{text}");
+    aws.stop().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A folder for one test.
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_played_as_it_was_said() {
+    let folder = folder("record");
+    let file = folder.join("said.jsonl");
+    let options = Options { record: Some(file.clone()), ..Options::default() };
+    let recording = start(options).await;
+    let caller = Conversation::at(&recording, recording.recorder_url(), "a-session-to-record");
+    let prompts = [
+        "hello",
+        "/team",
+        "/file",
+        "/trace 100",
+        "/guardrail",
+        "/tool 2",
+        "/error throttling 3",
+        "/cut 2",
+    ];
+    let mut said = Vec::new();
+    for prompt in prompts {
+        said.push(caller.say(prompt).await);
+    }
+    let refused = caller.invoke(Some("/error validationException"), None).await.unwrap_err();
+    assert!(refused.is_validation_exception(), "{refused:?}");
+    for turn in 1..=prompts.len() {
+        let recorded = |entry: &Entry| matches!(entry, Entry::AgentRecorded { turn: seen, .. } if *seen == turn);
+        happened(&recording, "the recording", recorded).await;
+    }
+    recording.stop().await;
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("a-session-to-record"), "{text}");
+    assert!(!text.contains(AGENT_ID), "{text}");
+    assert_eq!(text.matches("{\"turn\":").count(), prompts.len(), "a refusal is no turn");
+
+    let aws = start(Options { timelines: Some(folder.clone()), ..Options::default() }).await;
+    let caller = Conversation::new(&aws, "another-session");
+    for (prompt, said) in prompts.iter().zip(said) {
+        let played = caller.say("/play said.jsonl --speed 0").await;
+        assert_eq!(played.text, said.text, "{prompt}");
+        assert_eq!(played.chunks, said.chunks, "{prompt}");
+        assert_eq!(played.citations, said.citations, "{prompt}");
+        assert_eq!(played.files, said.files, "{prompt}");
+        assert_eq!(played.returned, said.returned, "{prompt}");
+        assert_eq!(played.broke.is_some(), said.broke.is_some(), "{prompt}");
+        let exception =
+            |answer: &Answer| answer.broke.as_ref().map(|(_, exception)| format!("{exception:?}"));
+        if said.broke.as_ref().is_some_and(|(_, exception)| exception.is_some()) {
+            assert!(exception(&played).unwrap().starts_with("Some(ThrottlingException"));
+        }
+        assert_eq!(played.traces.len(), said.traces.len(), "{prompt}");
+        for (mut played, said) in played.traces.into_iter().zip(said.traces) {
+            assert_eq!(played.session_id.as_deref(), Some("another-session"));
+            played.session_id.clone_from(&said.session_id);
+            assert_eq!(played, said, "{prompt}");
+        }
+    }
+    aws.stop().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn recording_does_not_hold_the_stream_up_and_keeps_what_was_said_to_one_who_left() {
+    let folder = folder("record-left");
+    let file = folder.join("said.jsonl");
+    let aws = start(Options { record: Some(file.clone()), ..Options::default() }).await;
+    let caller = Conversation::at(&aws, aws.recorder_url(), "session");
+    let request = caller
+        .client
+        .invoke_agent()
+        .agent_id(AGENT_ID)
+        .agent_alias_id(AGENT_ALIAS_ID)
+        .session_id("session")
+        .input_text("/pause 3 600")
+        .streaming_configurations(
+            StreamingConfigurations::builder().stream_final_response(true).build(),
+        );
+    let mut stream = soon("the response", request.send()).await.unwrap().completion;
+    for _ in 0..3 {
+        assert!(soon("a chunk", stream.recv()).await.unwrap().unwrap().is_chunk());
+    }
+    drop(stream);
+    let recorded = |entry: &Entry| matches!(entry, Entry::AgentRecorded { turn: 1, events: 3, .. });
+    happened(&aws, "the recording", recorded).await;
+    let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { chunks: 3, .. });
+    happened(&aws, "the end of the scripted agent's stream", dropped).await;
+    aws.stop().await;
+    assert!(std::fs::read_to_string(&file).unwrap().contains("chunk 3"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_written_breaks_no_answer() {
+    let folder = folder("record-lost");
+    let file = folder.join("said.jsonl");
+    let aws = start(Options { record: Some(file.clone()), ..Options::default() }).await;
+    let again = LocalAws::start(Options { record: Some(file), ..Options::default() }).await;
+    let problem = again.unwrap_err().to_string();
+    assert!(problem.starts_with("cannot record in ") && problem.contains("exists"), "{problem}");
+
+    std::fs::remove_dir_all(folder).unwrap();
+    let caller = Conversation::at(&aws, aws.recorder_url(), "session");
+    let answer = caller.say("/slow 0").await;
+    assert!(answer.text.ends_with("This is turn 1 of this conversation."), "{answer:?}");
+    let failed = |entry: &Entry| matches!(entry, Entry::RecordingFailed { .. });
+    happened(&aws, "the failure", failed).await;
     aws.stop().await;
 }

@@ -1,48 +1,44 @@
-//! What the caller answers to a return of control, and what the agent makes of it.
+//! The results that the caller sends for a return of control, and what the agent makes of them.
 //!
-//! The rules are those of the API reference: `sessionState.invocationId` is the id of the agent's
-//! question, `returnControlInvocationResults` has one to five members, `responseState` `FAILURE`
+//! The rules are those of the API reference: `sessionState.invocationId` is the id of the return of
+//! control, `returnControlInvocationResults` has one to five members, `responseState` `FAILURE`
 //! lets the request fail with a dependency failure, and `inputText` is ignored. Bedrock's own words
 //! for what it refuses are not documented; these say what was wrong.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Call, Invocation, Operation, Wants};
-use crate::agent::answer;
-use crate::agent::scenario::Turn;
-use crate::agent::script::Script;
-use crate::agent::trace::{ModelCall, Traces};
+use super::placeholders::Placeholders;
+use super::return_control::{Operation, ResultKind, ReturnControl, ToolCall};
+use super::scenario_files::{RESULT, RESULTS, play};
+use super::script::Script;
+use super::turn_context::TurnContext;
 
-/// The most results of one answer, and so the most calls of one question.
-const MOST_RESULTS: usize = 5;
+/// The most results of one request, and so the most calls of one return of control.
+const MAX_RESULTS: usize = 5;
 
 /// The most of a result that the agent quotes, in characters.
-const MOST_QUOTED: usize = 2000;
+const MAX_QUOTED: usize = 2000;
 
-/// What becomes of a turn whose question is answered.
-pub(in crate::agent) enum Resumed {
-    /// It goes on.
-    GoesOn(Script),
-    /// The caller said that a call failed: why the turn fails.
-    Failed(String),
+/// Results that fit the calls.
+#[derive(Debug, PartialEq)]
+pub(super) struct ToolResults {
+    results: Vec<ToolResult>,
 }
 
-/// Goes on with the turn that asked, if the results fit the question; else says what is wrong.
-pub(in crate::agent) fn resume(
-    turn: &Turn<'_>,
-    pending: Option<&Invocation>,
+/// Reads the results, if they fit the pending return of control; else says what is wrong.
+pub(super) fn read(
+    pending: Option<&ReturnControl>,
     invocation_id: Option<&str>,
     results: &[Value],
     agent_id: &str,
-) -> Result<Resumed, String> {
-    if !(1..=MOST_RESULTS).contains(&results.len()) {
+) -> Result<ToolResults, String> {
+    if !(1..=MAX_RESULTS).contains(&results.len()) {
         return Err(format!(
             "Value at 'sessionState.returnControlInvocationResults' failed to satisfy constraint: \
-             Member must have from 1 to {MOST_RESULTS} members, not {}.",
+             Member must have from 1 to {MAX_RESULTS} members, not {}.",
             results.len(),
         ));
     }
@@ -54,48 +50,65 @@ pub(in crate::agent) fn resume(
         "No return of control is pending in this session, so it expects no results. A new prompt \
          withdraws one.",
     )?;
-    if pending.id != invocation_id {
+    if pending.invocation_id != invocation_id {
         return Err(format!(
             "The invocationId '{}' is not the one that is pending in this session.",
             shorten(invocation_id),
         ));
     }
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut read: Vec<(usize, ToolResult)> = Vec::new();
     for (index, result) in results.iter().enumerate() {
         let at = format!("sessionState.returnControlInvocationResults[{index}]");
-        let outcome = Outcome::read(result, pending, agent_id)
+        let taken = |call: usize| read.iter().any(|(earlier, _)| *earlier == call);
+        let result = ToolResult::read(result, pending, agent_id, taken)
             .map_err(|problem| format!("{at}: {problem}"))?;
-        if outcomes.iter().any(|earlier| earlier.call == outcome.call) {
-            return Err(format!("{at}: '{}' has a result already.", outcome.call.name()));
-        }
-        outcomes.push(outcome);
+        read.push(result);
     }
-    let answered = |call: &Call| outcomes.iter().any(|outcome| outcome.call == call);
-    if let Some(missing) = pending.calls.iter().find(|call| !answered(call)) {
+    let mut calls = pending.calls.iter().enumerate();
+    if let Some((_, missing)) = calls.find(|(index, _)| read.iter().all(|(call, _)| call != index))
+    {
         return Err(format!(
             "sessionState.returnControlInvocationResults has no result of '{}'.",
             missing.name(),
         ));
     }
-    Ok(match outcomes.iter().find(|outcome| outcome.response == Response::Failure) {
-        Some(failure) => Resumed::Failed(failure.failure()),
-        None => Resumed::GoesOn(go_on(turn, &outcomes)),
-    })
+    Ok(ToolResults { results: read.into_iter().map(|(_, result)| result).collect() })
 }
 
-/// The answer to one call, checked.
+impl ToolResults {
+    /// Why the turn fails, if the caller said that a call failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        let failed = self.results.iter().find(|result| result.state == ResponseState::Failure);
+        failed.map(ToolResult::failure)
+    }
+
+    /// The rest of the turn: the agent tells what it was told.
+    pub(super) fn script(&self, turn: &TurnContext<'_>) -> Script {
+        let placeholders = Placeholders::new(turn);
+        let mut script = Script::new();
+        for body in self.results.iter().filter_map(|result| result.body.as_deref()) {
+            let result = play(RESULT, &placeholders.clone().with("result", body));
+            script = script.steps(result.steps);
+        }
+        let sentences = self.results.iter().map(|result| format!("- {}\n", result.sentence()));
+        let sentences = sentences.collect::<String>();
+        script.steps(play(RESULTS, &placeholders.with("results", &sentences)).steps)
+    }
+}
+
+/// The result of one call, checked.
 #[derive(Debug, PartialEq)]
-struct Outcome {
-    call: &'static Call,
+struct ToolResult {
+    call: ToolCall,
     confirmed: Option<bool>,
-    response: Response,
+    state: ResponseState,
     body: Option<String>,
 }
 
 /// `responseState`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-enum Response {
+enum ResponseState {
     /// Absent: the call went well.
     #[default]
     #[serde(skip)]
@@ -124,7 +137,7 @@ struct WireResult {
     api_path: Option<String>,
     agent_id: Option<String>,
     confirmation_state: Option<Confirmation>,
-    response_state: Option<Response>,
+    response_state: Option<ResponseState>,
     response_body: Option<BTreeMap<String, ContentBody>>,
     #[serde(rename = "httpStatusCode")]
     _http_status_code: Option<i32>,
@@ -142,8 +155,14 @@ struct ContentBody {
     body: Option<String>,
 }
 
-impl Outcome {
-    fn read(result: &Value, pending: &Invocation, agent_id: &str) -> Result<Self, String> {
+impl ToolResult {
+    /// Reads a result and finds its call, among those that have none yet; returns the index, too.
+    fn read(
+        result: &Value,
+        pending: &ReturnControl,
+        agent_id: &str,
+        taken: impl Fn(usize) -> bool,
+    ) -> Result<(usize, Self), String> {
         let member: Member = serde_json::from_value(result.clone())
             .map_err(|error| format!("it has a wrong shape: {error}"))?;
         let (Member::FunctionResult(wire) | Member::ApiResult(wire)) = &member;
@@ -151,44 +170,49 @@ impl Outcome {
             Member::FunctionResult(_) => format!("function {}", words(&[&wire.function])),
             Member::ApiResult(_) => format!("API {}", words(&[&wire.http_method, &wire.api_path])),
         };
-        let call =
-            pending.calls.iter().copied().find(|call| call.is(&member)).ok_or_else(|| {
-                format!(
-                    "the agent did not ask for the {named} of the action group '{}'.",
-                    shorten(&wire.action_group),
-                )
-            })?;
+        let calls: Vec<(usize, &ToolCall)> =
+            pending.calls.iter().enumerate().filter(|(_, call)| call.is(&member)).collect();
+        let Some((_, first)) = calls.first() else {
+            return Err(format!(
+                "the agent did not ask for the {named} of the action group '{}'.",
+                shorten(&wire.action_group),
+            ));
+        };
+        // The same call may be asked for twice.
+        let Some(&(index, call)) = calls.iter().find(|(index, _)| !taken(*index)) else {
+            return Err(format!("'{}' has a result already.", first.name()));
+        };
         if let Some(given) = &wire.agent_id
-            && given != call.agent_id(agent_id)
+            && given != call.agent_id.as_deref().unwrap_or(agent_id)
         {
             return Err(format!("the agent '{}' did not ask for it.", shorten(given)));
         }
         let confirmed = wire.confirmation_state.map(|state| state == Confirmation::Confirm);
-        match (pending.wants, confirmed) {
-            (Wants::Result, Some(_)) => {
+        match (call.result_kind, confirmed) {
+            (ResultKind::Result, Some(_)) => {
                 return Err("no confirmationState is expected, but a result.".to_owned());
             }
-            (Wants::Confirmation | Wants::ConfirmationAndResult, None) => {
+            (ResultKind::Confirmation | ResultKind::ConfirmationAndResult, None) => {
                 return Err("confirmationState CONFIRM or DENY is required.".to_owned());
             }
             _ => {}
         }
         let body = wire.body(&call.operation)?;
-        let response = wire.response_state.unwrap_or_default();
-        let result_due = pending.wants == Wants::Result
-            || (pending.wants == Wants::ConfirmationAndResult && confirmed == Some(true));
-        if result_due && body.is_none() && response == Response::Good {
+        let state = wire.response_state.unwrap_or_default();
+        let result_due = call.result_kind == ResultKind::Result
+            || (call.result_kind == ResultKind::ConfirmationAndResult && confirmed == Some(true));
+        if result_due && body.is_none() && state == ResponseState::Good {
             return Err("responseBody is required.".to_owned());
         }
-        Ok(Self { call, confirmed, response, body })
+        Ok((index, Self { call: call.clone(), confirmed, state, body }))
     }
 
     /// What the agent tells the user.
     fn sentence(&self) -> String {
         let name = self.call.name();
-        let verb = match (self.confirmed, self.response, &self.body) {
+        let verb = match (self.confirmed, self.state, &self.body) {
             (Some(false), ..) => return format!("You **declined** `{name}`, so nothing was done."),
-            (_, Response::Reprompt, _) => "wants to be asked again",
+            (_, ResponseState::Reprompt, _) => "wants to be asked again",
             (Some(true), _, Some(_)) => "was **confirmed** and returned",
             (Some(true), _, None) => {
                 return format!("You **confirmed** `{name}`, and it is done.");
@@ -209,17 +233,17 @@ impl Outcome {
     }
 }
 
-impl Call {
+impl ToolCall {
     /// Whether a result is one of this call.
     fn is(&self, member: &Member) -> bool {
         match (&self.operation, member) {
             (Operation::Function { name }, Member::FunctionResult(wire)) => {
-                wire.action_group == self.action_group && wire.function.as_deref() == Some(name)
+                wire.action_group == self.action_group && wire.function.as_ref() == Some(name)
             }
-            (Operation::Api { method, path, .. }, Member::ApiResult(wire)) => {
+            (Operation::Api { method, path }, Member::ApiResult(wire)) => {
                 wire.action_group == self.action_group
-                    && wire.http_method.as_deref() == Some(method)
-                    && wire.api_path.as_deref() == Some(path)
+                    && wire.http_method.as_ref() == Some(method)
+                    && wire.api_path.as_ref() == Some(path)
             }
             _ => false,
         }
@@ -241,34 +265,10 @@ impl WireResult {
     }
 }
 
-/// The rest of the turn: the agent tells what it was told.
-fn go_on(turn: &Turn<'_>, outcomes: &[Outcome]) -> Script {
-    let sentences: Vec<_> =
-        outcomes.iter().map(|outcome| format!("- {}\n", outcome.sentence())).collect();
-    let text = format!(
-        "Thank you, that is what I was waiting for:\n\n{}\nThis is still turn {} of this conversation.",
-        sentences.concat(),
-        turn.number,
-    );
-    let traces = Traces::new(turn);
-    let mut script = Script::new();
-    for body in outcomes.iter().filter_map(|outcome| outcome.body.as_deref()) {
-        script = script.trace(traces.acted(body, Duration::ZERO, Duration::ZERO));
-    }
-    let call = ModelCall::first(turn.prompt, &text, 150);
-    let took = call.took;
-    script
-        .trace(traces.orchestration_input(&call))
-        .wait(took)
-        .steps(answer::spoken(&text))
-        .trace(traces.orchestration_output(&call))
-        .trace(traces.finish(&text, Duration::ZERO, took))
-}
-
 /// A result as it stands in a list item of Markdown: in the line if it fits there, else as a block.
 fn quote(body: &str) -> String {
     let mut body = body.to_owned();
-    if let Some((cut, _)) = body.char_indices().nth(MOST_QUOTED) {
+    if let Some((cut, _)) = body.char_indices().nth(MAX_QUOTED) {
         body.truncate(cut);
         body.push('…');
     }

@@ -4,26 +4,38 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use super::super::{CONFIRMATIONS, TEAM_TOOL, TOOLS};
 use super::*;
+use crate::agent::address::Address;
+use crate::agent::scenario_files::{CONFIRM, CONFIRM_RESULT, TOOL, TOOL_TEAM};
 use crate::agent::script::Step;
 
 const AGENT: &str = "LOCALAGENT";
 
-fn turn() -> Turn<'static> {
-    Turn { prompt: "results", id: "id", number: 2, traced: true, now: SystemTime::UNIX_EPOCH }
+fn with_turn<T>(act: impl FnOnce(&TurnContext<'_>) -> T) -> T {
+    let address = Address::example("session");
+    let now = SystemTime::UNIX_EPOCH;
+    act(&TurnContext {
+        address: &address,
+        prompt: "results",
+        id: "asked",
+        number: 2,
+        traced: true,
+        now,
+    })
 }
 
-fn pending(calls: &[&'static Call], wants: Wants) -> Invocation {
-    Invocation { id: "asked".to_owned(), calls: calls.to_vec(), wants }
+/// What a scenario asks for, its first calls.
+fn pending(timeline: &str, calls: usize) -> ReturnControl {
+    let script = with_turn(|turn| play(timeline, &Placeholders::new(turn)));
+    script.return_control().unwrap().with_calls(calls).unwrap()
 }
 
 /// What the agent says, or why it refuses or fails.
-fn answer(pending: &Invocation, results: &Value) -> Result<String, String> {
-    let results = results.as_array().unwrap();
-    match resume(&turn(), Some(pending), Some("asked"), results, AGENT)? {
-        Resumed::GoesOn(script) => Ok(text(&script)),
-        Resumed::Failed(message) => Err(message),
+fn answer(pending: &ReturnControl, results: &Value) -> Result<String, String> {
+    let results = read(Some(pending), Some("asked"), results.as_array().unwrap(), AGENT)?;
+    match results.failure() {
+        None => Ok(text(&with_turn(|turn| results.script(turn)))),
+        Some(message) => Err(message),
     }
 }
 
@@ -61,7 +73,7 @@ fn with(mut result: Value, key: &str, value: Value) -> Value {
 
 #[test]
 fn results_of_both_kinds_are_quoted_in_any_order() {
-    let pending = pending(&[&TOOLS[0], &TOOLS[1]], Wants::Result);
+    let pending = pending(TOOL, 2);
     for results in [json!([weather("14 °C"), refund()]), json!([refund(), weather("14 °C")])] {
         let text = answer(&pending, &results).unwrap();
         assert!(text.contains("`weather get_weather` returned `14 °C`."), "{text}");
@@ -72,7 +84,7 @@ fn results_of_both_kinds_are_quoted_in_any_order() {
 
 #[test]
 fn a_long_result_or_one_with_code_becomes_a_block_that_nothing_in_it_ends() {
-    let pending = pending(&[&TOOLS[0]], Wants::Result);
+    let pending = pending(TOOL, 1);
     let text = answer(&pending, &json!([weather("one\n````\ntwo")])).unwrap();
     assert!(text.contains("  `````\n  one\n  ````\n  two\n  `````\n"), "{text}");
     let long = "ü".repeat(5000);
@@ -90,13 +102,13 @@ fn a_confirmation_needs_no_body_and_a_confirmed_result_does() {
             "confirmationState": state,
         } })
     };
-    let ask = pending(&[&CONFIRMATIONS[0]], Wants::Confirmation);
+    let ask = pending(CONFIRM, 1);
     let text = answer(&ask, &json!([result("CONFIRM")])).unwrap();
     assert!(text.contains("You **confirmed** `bookings cancel_booking`"), "{text}");
     let text = answer(&ask, &json!([result("DENY")])).unwrap();
     assert!(text.contains("You **declined** `bookings cancel_booking`"), "{text}");
 
-    let both = pending(&[&CONFIRMATIONS[0]], Wants::ConfirmationAndResult);
+    let both = pending(CONFIRM_RESULT, 1);
     assert!(answer(&both, &json!([result("DENY")])).unwrap().contains("**declined**"));
     let bare = answer(&both, &json!([result("CONFIRM")])).unwrap_err();
     assert!(bare.contains("responseBody is required"), "{bare}");
@@ -107,7 +119,7 @@ fn a_confirmation_needs_no_body_and_a_confirmed_result_does() {
 
 #[test]
 fn a_failure_fails_the_turn_and_a_reprompt_does_not() {
-    let pending = pending(&[&TOOLS[0]], Wants::Result);
+    let pending = pending(TOOL, 1);
     let failure = with(weather("no such city"), "responseState", json!("FAILURE"));
     let message = answer(&pending, &json!([failure])).unwrap_err();
     assert_eq!(message, "The caller reported that 'weather get_weather' failed: no such city",);
@@ -118,7 +130,7 @@ fn a_failure_fails_the_turn_and_a_reprompt_does_not() {
 
 #[test]
 fn a_collaborators_question_is_answered_with_its_id_or_without() {
-    let pending = pending(&[&TEAM_TOOL], Wants::Result);
+    let pending = pending(TOOL_TEAM, 1);
     let result = json!({ "functionResult": {
         "actionGroup": "station",
         "function": "read_thermometer",
@@ -134,7 +146,7 @@ fn a_collaborators_question_is_answered_with_its_id_or_without() {
 
 #[test]
 fn what_does_not_fit_the_question_is_refused_with_the_reason() {
-    let ask = pending(&[&TOOLS[0], &TOOLS[1]], Wants::Result);
+    let ask = pending(TOOL, 2);
     let good = weather("14");
     let cases = [
         (json!([]), "from 1 to 5 members, not 0"),
@@ -179,7 +191,7 @@ fn what_does_not_fit_the_question_is_refused_with_the_reason() {
         let message = answer(&ask, &results).unwrap_err();
         assert!(message.contains(reason), "{results}: {message}");
     }
-    let confirm = pending(&[&CONFIRMATIONS[0]], Wants::Confirmation);
+    let confirm = pending(CONFIRM, 1);
     let bare = json!([{ "functionResult": {
         "actionGroup": "bookings", "function": "cancel_booking",
     } }]);
@@ -189,15 +201,28 @@ fn what_does_not_fit_the_question_is_refused_with_the_reason() {
 
 #[test]
 fn results_need_the_id_of_the_question_that_is_pending() {
-    let ask = pending(&[&TOOLS[0]], Wants::Result);
+    let ask = pending(TOOL, 1);
     let cases = [
         (Some(&ask), None, "sessionState.invocationId is required"),
         (Some(&ask), Some("other"), "The invocationId 'other' is not the one"),
         (None, Some("asked"), "No return of control is pending in this session"),
     ];
     for (pending, id, reason) in cases {
-        let refused = resume(&turn(), pending, id, &[weather("14")], AGENT);
+        let refused = read(pending, id, &[weather("14")], AGENT);
         let Err(message) = refused else { panic!("{id:?} is accepted") };
         assert!(message.contains(reason), "{message}");
     }
+}
+
+#[test]
+fn the_same_call_may_be_asked_for_twice() {
+    let payload = r#"{"invocationId":"asked","invocationInputs":[
+        {"functionInvocationInput":{"actionGroup":"weather","function":"get_weather"}},
+        {"functionInvocationInput":{"actionGroup":"weather","function":"get_weather"}}
+    ]}"#;
+    let twice = ReturnControl::from_payload(serde_json::from_str(payload).unwrap()).unwrap();
+    let missing = answer(&twice, &json!([weather("14")])).unwrap_err();
+    assert!(missing.contains("no result of 'weather get_weather'"), "{missing}");
+    let text = answer(&twice, &json!([weather("14"), weather("15")])).unwrap();
+    assert!(text.contains("returned `14`.") && text.contains("returned `15`."), "{text}");
 }

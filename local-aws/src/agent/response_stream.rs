@@ -1,7 +1,8 @@
-//! Plays a script into the body of a response, each event the moment it is due.
+//! The body of a response: the events of a script, each the moment it is due.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -10,23 +11,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::address::Address;
+use super::event_stream;
+use super::json::Json;
 use super::script::{Script, Step};
-use super::team::Member;
-use super::{Address, wire};
 use crate::journal::{Entry, Journal};
 
-/// The body that plays the script. Dropping it before its end is noticed.
+/// How long before a cut nothing is said.
+const BEFORE_CUT: Duration = Duration::from_millis(20);
+
+/// The body that sends the events of the script. Dropping it before its end is noticed.
 pub(super) fn body(
     script: Script,
     address: Address,
     journal: &Journal,
     stopping: watch::Receiver<bool>,
 ) -> Body {
-    let player = Player {
+    let response = ResponseStream {
         steps: script.steps.into_iter(),
         address,
         journal: journal.clone(),
@@ -37,13 +42,13 @@ pub(super) fn body(
         finished: false,
         stopping,
     };
-    Body::from_stream(stream::unfold(player, async |mut player| {
-        let bytes = player.next().await?;
-        Some((bytes, player))
+    Body::from_stream(stream::unfold(response, async |mut response| {
+        let bytes = response.next().await?;
+        Some((bytes, response))
     }))
 }
 
-struct Player {
+struct ResponseStream {
     steps: std::vec::IntoIter<Step>,
     address: Address,
     journal: Journal,
@@ -57,12 +62,16 @@ struct Player {
     stopping: watch::Receiver<bool>,
 }
 
-impl Player {
+impl ResponseStream {
     /// The bytes of the next event, when it is due; `None` at the end. An error ends the connection
     /// without the end of the body.
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
+            if matches!(step, Step::Cut) {
+                // What was said before must be on its way, or the cut takes it along.
+                self.due = self.due.max(Instant::now() + BEFORE_CUT);
+            }
             if !matches!(step, Step::Wait(_)) {
                 // Each event happens when it is due, its place in the journal included.
                 reach(self.due, &mut self.stopping).await?;
@@ -77,28 +86,24 @@ impl Player {
                     self.chunks += 1;
                     self.journal
                         .record(Entry::AgentChunk { session_id: session_id(), n: self.chunks });
-                    wire::event("chunk", &chunk(&bytes, &citations))
+                    event_stream::event("chunk", chunk(&bytes, &citations))
                 }
-                Step::Trace(trace) => {
+                Step::Trace { trace, part } => {
                     self.journal.record(Entry::AgentTrace { session_id: session_id() });
-                    wire::event("trace", &trace_part(&self.address, &trace))
+                    event_stream::event("trace", trace_part(&self.address, trace, part))
                 }
-                Step::TeamTrace { chain, trace } => {
-                    self.journal.record(Entry::AgentTrace { session_id: session_id() });
-                    wire::event("trace", &collaborator_part(&self.address, &chain, &trace))
-                }
-                Step::ReturnControl(invocation) => {
+                Step::ReturnControl(asked) => {
                     self.journal.record(Entry::AgentReturnedControl {
                         session_id: session_id(),
-                        invocation_id: invocation.id.clone(),
-                        calls: invocation.calls.len(),
+                        invocation_id: asked.invocation_id,
+                        calls: asked.calls.len(),
                     });
-                    wire::event("returnControl", &invocation.payload(&self.address.agent_id))
+                    event_stream::event("returnControl", asked.payload.text().to_owned())
                 }
-                Step::Event { event_type, payload } => wire::event(event_type, &payload),
-                Step::Exception(exception) => {
-                    self.exception = Some(exception.member().to_owned());
-                    wire::exception(exception)
+                Step::Frame { headers, payload } => event_stream::frame(headers, payload),
+                Step::Exception(refusal) => {
+                    self.exception = Some(refusal.exception.member().to_owned());
+                    event_stream::exception(&refusal)
                 }
                 Step::Cut => {
                     self.broke("the connection was cut");
@@ -106,7 +111,7 @@ impl Player {
                 }
                 Step::Corrupt => {
                     self.broke("a frame with a wrong checksum");
-                    wire::corrupt_event("chunk", &chunk(b"This is corrupt.", &[]))
+                    event_stream::corrupt_event("chunk", chunk(b"This is corrupt.", &[]))
                 }
             }));
         }
@@ -133,7 +138,7 @@ impl Player {
     }
 }
 
-impl Drop for Player {
+impl Drop for ResponseStream {
     fn drop(&mut self) {
         if !self.finished {
             let session_id = self.address.session_id.clone();
@@ -150,40 +155,29 @@ async fn reach(due: Instant, stopping: &mut watch::Receiver<bool>) -> Option<()>
     }
 }
 
-fn chunk(bytes: &[u8], citations: &[Value]) -> Value {
-    let mut chunk = json!({ "bytes": STANDARD.encode(bytes) });
-    if !citations.is_empty() {
-        chunk["attribution"] = json!({ "citations": citations });
+fn chunk(bytes: &[u8], citations: &[Json]) -> String {
+    let bytes = STANDARD.encode(bytes);
+    if citations.is_empty() {
+        return format!("{{\"bytes\":\"{bytes}\"}}");
     }
-    chunk
+    let citations = citations.iter().map(Json::text).collect::<Vec<_>>().join(",");
+    format!("{{\"attribution\":{{\"citations\":[{citations}]}},\"bytes\":\"{bytes}\"}}")
 }
 
 /// Wraps a trace as Bedrock does: note the nesting, the part holds the trace in a member `trace`.
-fn trace_part(address: &Address, trace: &Value) -> Value {
-    let Address { agent_id, agent_alias_id, session_id } = address;
+fn trace_part(address: &Address, trace: Json, part: BTreeMap<String, Json>) -> String {
     let now = DateTime::from(SystemTime::now()).fmt(Format::DateTimeWithOffset);
-    json!({
-        "agentAliasId": agent_alias_id,
-        "agentId": agent_id,
+    let of_agent = json!({
+        "agentAliasId": address.agent_alias_id,
+        "agentId": address.agent_id,
         "agentVersion": "1",
-        "callerChain": [{ "agentAliasArn": wire::alias_arn(agent_id, agent_alias_id) }],
+        "callerChain": [{ "agentAliasArn": address.alias_arn() }],
         "eventTime": now.unwrap_or_default(),
-        "sessionId": session_id,
-        "trace": trace,
-    })
-}
-
-/// The same for the last of a chain of collaborators: the chain begins with the scripted agent.
-fn collaborator_part(address: &Address, chain: &[&Member], trace: &Value) -> Value {
-    let mut part = trace_part(address, trace);
-    for member in chain {
-        part["agentAliasId"] = json!(member.agent_alias_id);
-        part["agentId"] = json!(member.agent_id);
-        part["collaboratorName"] = json!(member.name);
-        let arn = wire::alias_arn(member.agent_id, member.agent_alias_id);
-        if let Some(callers) = part["callerChain"].as_array_mut() {
-            callers.push(json!({ "agentAliasArn": arn }));
-        }
-    }
-    part
+        "sessionId": address.session_id,
+    });
+    let mut members: BTreeMap<String, Json> = serde_json::from_value(of_agent).unwrap_or_default();
+    members.extend(part);
+    members.insert("trace".to_owned(), trace);
+    // JSON under keys of text is JSON, so the fallback is never used.
+    serde_json::to_string(&members).unwrap_or_default()
 }

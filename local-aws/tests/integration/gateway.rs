@@ -332,7 +332,7 @@ async fn a_subprotocol_is_confirmed_when_the_function_says_so() {
 
     // Without that header the handshake has none either, and a strict client gives up.
     let (client, _) = tokio::join!(Client::connect(&aws, &offer), runtime.accept("$connect"));
-    let error = client.err().expect("the client wants a subprotocol");
+    let error = client.expect_err("the client wants a subprotocol");
     assert!(error.to_string().contains("ubprotocol"), "{error}");
     aws.stop().await;
 }
@@ -418,7 +418,7 @@ async fn messages_keep_a_connection_from_being_idle() {
     client.send("still here").await;
     runtime.accept("$default").await;
     tokio::time::pause();
-    assert_eq!(client.closed_without_patience().await.0, CloseCode::Away);
+    assert_eq!(client.closed_without_limit().await.0, CloseCode::Away);
     let elapsed = began.elapsed().as_secs();
     tokio::time::resume();
     assert!((1190..1200).contains(&elapsed), "{elapsed} s");

@@ -13,8 +13,8 @@ use super::events::{
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use test_support::happened;
+use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};
 use test_support::stage::Stage;
-use test_support::turn::{Turn, ask_as, calls_again, hear, log, summary, turn};
 
 /// What must never be logged.
 const PROMPT: &str = "my secret prompt";
@@ -38,9 +38,9 @@ async fn stage_with(url: &str) -> Stage {
 }
 
 /// A turn whose agent answers this to every call.
-async fn ask(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> Turn {
+async fn ask(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> ReceivedRun {
     server.follow(move |_| steps.clone());
-    turn(stage, case, PROMPT).await
+    receive_run(stage, case, PROMPT).await
 }
 
 async fn the_next_turn_works(stage: &Stage, server: &Server) {
@@ -195,7 +195,7 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
         let refusal = vec![write(cut), end];
         let twice = refusal.clone();
         server.follow(move |call| if call.number < 3 { twice.clone() } else { answer(&TEXTS) });
-        let turned = turn(&stage, "twice", PROMPT).await;
+        let turned = receive_run(&stage, "twice", PROMPT).await;
         assert_eq!((turned.text().as_str(), turned.end()), (TEXT, "RUN_FINISHED"));
         assert_eq!(calls(&server), 3);
         let turned = ask(&stage, &server, "always", refusal).await;
@@ -238,7 +238,7 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
         let (stage, server) = stage(|_| Vec::new()).await;
         server.follow(move |call| if call.number == 1 { steps.clone() } else { answer(&TEXTS) });
         let began = Instant::now();
-        let turn = turn(&stage, case, PROMPT).await;
+        let turn = receive_run(&stage, case, PROMPT).await;
         assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
         assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"), "{case}");
         assert_eq!(calls(&server), 2, "{case}");
@@ -250,7 +250,7 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
 
 /// The function calls an agent that it can't get a connection to, five times and no more.
 async fn is_called_five_times(stage: &Stage, case: &str) {
-    let turn = turn(stage, case, PROMPT).await;
+    let turn = receive_run(stage, case, PROMPT).await;
     assert_eq!((turn.code(), turn.text().as_str()), ("connection_lost", ""), "{case}");
     assert_eq!(calls_again(&log(stage, case).await), 4, "{case}");
 }
@@ -309,8 +309,8 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
     // From now on there is room.
     drop(first);
     let server = Server::on(listener, |_| answer(&TEXTS));
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"));
     assert_eq!(calls(&server), 1);
 }
@@ -366,7 +366,7 @@ async fn an_agent_that_ends_the_connection_at_the_first_bytes_is_not_called_agai
         let steps = vec![Step::ReadSome, end];
         server.greet(move |_| steps.clone());
         let stage = stage_with(&server.url()).await;
-        let turn = turn(&stage, "first-bytes", PROMPT).await;
+        let turn = receive_run(&stage, "first-bytes", PROMPT).await;
         assert_eq!(turn.code(), "connection_lost");
         assert_eq!(calls_again(&log(&stage, "first-bytes").await), 0);
         assert_eq!(server.record(|record| (record.greetings, record.begun)), (1, 0));
@@ -398,13 +398,13 @@ async fn an_answer_reset_on_the_edge_of_a_frame_is_not_taken_for_a_whole_one() {
     let (stage, server) = stage(move |_| steps.clone()).await;
     let mut client = stage.client().await;
     client.send(ask_as("reset", PROMPT).to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     // A reset may overtake what was not read yet, so all of it is read first.
     while turn.text() != TEXT {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     gate.open();
-    while !hear(&mut client, &mut turn).await {}
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text().as_str(), turn.code()), (TEXT, "connection_lost"));
     assert!(summary(&log(&stage, "reset").await).contains("connection_lost"));
     assert_eq!(calls(&server), 1);

@@ -8,8 +8,8 @@ use local_aws::{Close, Event, Options, Wire};
 use tokio::time::Instant;
 
 use super::frozen::Fault;
+use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
 use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, calls_again, hear, log, turn};
 use test_support::{Client, happened, soon};
 
 /// How long the client may wait for its next frame when a post was lost: 2.5 s, half a second for the
@@ -46,25 +46,25 @@ async fn mid_answer(fault: Fault) {
     let mut client = stage.client().await;
     for name in ["one", "two", "three"] {
         client.send(ask_as(name, "/tokens 60 100").to_string()).await;
-        let mut turn = Turn::default();
+        let mut turn = ReceivedRun::default();
         while turn.frames.len() < 10 {
-            assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+            assert!(!turn.next_frame(&mut client).await, "{turn:?}");
         }
         // None may be open in the moment in which the function has given up one and has no other.
         let met = fault.put_on(callbacks(&stage));
         let longest = longest_stall(&mut client, &mut turn).await;
         assert!(longest < LONGEST_STALL, "{name}: a stall of {longest:?}");
         assert_eq!((turn.text(), turn.end()), (numbers(60), "RUN_FINISHED"), "{name}");
-        assert!(turn.repeated <= met, "{name}: {} frames came again", turn.repeated);
+        assert!(turn.repeated() <= met, "{name}: {} frames came again", turn.repeated());
     }
 }
 
 /// Hears a turn to its end, and returns the longest time between two frames.
-async fn longest_stall(client: &mut Client, turn: &mut Turn) -> Duration {
+async fn longest_stall(client: &mut Client, turn: &mut ReceivedRun) -> Duration {
     let mut longest = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let ended = hear(client, turn).await;
+        let ended = turn.next_frame(client).await;
         longest = longest.max(began.elapsed());
         if ended {
             return longest;
@@ -103,15 +103,15 @@ async fn an_answer_goes_on_when_the_next_post_is_reset() {
 async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_use() {
     let stage = stage().await;
     let names: Vec<String> = (1..=4).map(|number| format!("before-{number}")).collect();
-    let before = names.iter().map(|name| turn(&stage, name, "/tokens 20 50"));
+    let before = names.iter().map(|name| receive_run(&stage, name, "/tokens 20 50"));
     for turn in join_all(before).await {
         assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
     }
     let mut client = stage.client().await;
     client.send(ask_as("all", "/tokens 60 100").to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     while turn.frames.len() < 10 {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     let _ = Fault::Swallowed.put_on(callbacks(&stage));
     let longest = longest_stall(&mut client, &mut turn).await;
@@ -125,12 +125,12 @@ async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_ag
         let stage = stage().await;
         let mut client = stage.client().await;
         client.send(ask_as("cut", "/pause 3 600").to_string()).await;
-        let mut turn = Turn::default();
+        let mut turn = ReceivedRun::default();
         while turn.text() != CUT_TEXT {
-            assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+            assert!(!turn.next_frame(&mut client).await, "{turn:?}");
         }
         assert_eq!(agent(&stage).close_open(how), 1);
-        while !hear(&mut client, &mut turn).await {}
+        turn.read_to_end(&mut client).await;
         assert_eq!((turn.text().as_str(), turn.code()), (CUT_TEXT, "connection_lost"), "{how:?}");
         is_called(&stage, "cut", 1).await;
         the_next_turn_works(&stage).await;
@@ -148,7 +148,7 @@ async fn is_called(stage: &Stage, name: &str, times: usize) {
 }
 
 async fn the_next_turn_works(stage: &Stage) {
-    let turn = turn(stage, "afterwards", "/tokens 20 200").await;
+    let turn = receive_run(stage, "afterwards", "/tokens 20 200").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
@@ -166,8 +166,8 @@ async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_ag
     for how in [Close::Fin, Close::Reset] {
         let (stage, mut client) = asked("unanswered").await;
         assert_eq!(agent(&stage).close_open(how), 1);
-        let mut turn = Turn::default();
-        while !hear(&mut client, &mut turn).await {}
+        let mut turn = ReceivedRun::default();
+        turn.read_to_end(&mut client).await;
         assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"), "{how:?}");
         is_called(&stage, "unanswered", 1).await;
         the_next_turn_works(&stage).await;
@@ -178,8 +178,8 @@ async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_ag
 async fn an_agent_that_closes_in_good_order_says_everything_first() {
     let (stage, mut client) = asked("last-words").await;
     assert_eq!(agent(&stage).close_open(Close::Graceful), 1);
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
     is_called(&stage, "last-words", 1).await;
 }
@@ -192,7 +192,7 @@ async fn an_agent_whose_connection_is_reset_at_the_request_is_not_called_again()
     while agent(&stage).reset_next_write_on_open() == 0 {
         the_next_turn_works(&stage).await;
     }
-    let turn = turn(&stage, "unheard", "/tokens 20 200").await;
+    let turn = receive_run(&stage, "unheard", "/tokens 20 200").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
     is_called(&stage, "unheard", 0).await;
     the_next_turn_works(&stage).await;
@@ -215,10 +215,10 @@ async fn new_connections(wire: fn(&Stage) -> &Wire, fault: fn(&Wire)) -> Vec<Str
     fault(wire(&stage));
     let began = Instant::now();
     client.send(ask_as("again", "/tokens 20 200").to_string()).await;
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert!(began.elapsed() < LONGEST_WAIT, "{:?}", began.elapsed());
-    assert_eq!((turn.text(), turn.end(), turn.repeated), (numbers(20), "RUN_FINISHED", 0));
+    assert_eq!((turn.text(), turn.end(), turn.repeated()), (numbers(20), "RUN_FINISHED", 0));
     assert_eq!(stage.agent_requests().len(), 1);
     log(&stage, "again").await
 }

@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use super::clock::ClockShim;
 use super::frozen::{FAULTS, Fault, Place, event_is_there, goes_on, last_entry, options};
+use test_support::received_run::ask_as;
 use test_support::soon;
 use test_support::stage::Stage;
-use test_support::turn::ask_as;
 
 /// Where control groups of version 1 freeze processes.
 const ALL: &str = "/sys/fs/cgroup/freezer";

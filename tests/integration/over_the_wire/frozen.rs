@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
 use super::server::{Gate, Request, Server, Step, write};
+use test_support::received_run::{ReceivedRun, ask_as, log};
 use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, hear, log};
 use test_support::{Client, soon};
 
 /// How often each fault is put on each wire. `cargo bench` does it more often.
@@ -90,10 +90,10 @@ pub(crate) fn last_entry(stage: &Stage) -> u64 {
 /// The turn of this name, which has been asked for, goes on as if nothing had happened: the answer is
 /// whole, the agent was called once, and no post failed.
 pub(crate) async fn goes_on(stage: &Stage, client: &mut Client, name: &str) {
-    let mut turn = Turn::default();
-    while !hear(client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(client).await;
     assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(stage, name).await);
-    assert_eq!((turn.text(), turn.repeated), (numbers(CHUNKS), 0), "{name}");
+    assert_eq!((turn.text(), turn.repeated()), (numbers(CHUNKS), 0), "{name}");
     let events = stage.aws.journal().events();
     let call = |event: &&Event| matches!(event, Event::AgentInvoked { session_id, .. } if session_id == name);
     assert_eq!(events.iter().filter(call).count(), 1, "{name}: calls of the agent");

@@ -9,9 +9,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::server::{Server, Step};
+use test_support::received_run::receive_run;
 use test_support::soon;
 use test_support::stage::{Stage, numbers, prompt};
-use test_support::turn::turn;
 
 #[tokio::test]
 async fn a_shutdown_ends_a_refusal_whose_post_hangs() {
@@ -42,8 +42,9 @@ async fn too_many_turns_for_the_open_files_are_told_so() {
     let limits = Limits { message_grace: Duration::from_secs(5), ..Limits::default() };
     let options = Options { concurrency: TURNS, limits, ..Options::default() };
     let stage = Stage::with_program(options, &program, &changes).await;
-    let turns = (0..TURNS)
-        .map(async |number| turn(&stage, &format!("at-once-{number}"), "/tokens 40 20").await);
+    let turns = (0..TURNS).map(async |number| {
+        receive_run(&stage, &format!("at-once-{number}"), "/tokens 40 20").await
+    });
     let mut answered = 0;
     for turn in join_all(turns).await {
         if turn.end() == "RUN_FINISHED" {

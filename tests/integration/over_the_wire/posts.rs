@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::events::head_of_many_headers;
 use super::server::{Request, Server, Step, trust_in_servers, write};
 use test_support::happened;
+use test_support::received_run::{ReceivedRun, ask_as, log, receive_run, summary};
 use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, log, summary, turn};
 
 /// A healthy answer to a post.
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -32,16 +32,16 @@ async fn stage() -> (Stage, Server) {
 }
 
 /// A turn whose third post meets these steps.
-async fn third_post(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> Turn {
+async fn third_post(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> ReceivedRun {
     server.follow(move |post| if post.number == 3 { steps.clone() } else { vec![Step::Relay] });
-    turn(stage, case, PROMPT).await
+    receive_run(stage, case, PROMPT).await
 }
 
 /// The whole answer has arrived, and the log knows how many posts were repeated.
-async fn complete(stage: &Stage, case: &str, turn: &Turn, repeated: usize) {
+async fn complete(stage: &Stage, case: &str, turn: &ReceivedRun, repeated: usize) {
     assert_eq!(turn.text(), numbers(20), "{case}");
     assert_eq!(turn.end(), "RUN_FINISHED", "{case}");
-    assert_eq!(turn.repeated, repeated, "{case}: frames that came again");
+    assert_eq!(turn.repeated(), repeated, "{case}: frames that came again");
     let log = log(stage, case).await;
     // The run is well, so nothing in the log may say otherwise.
     assert!(!log.iter().any(|line| line.contains("ERROR")), "{case}: {log:#?}");
@@ -63,7 +63,7 @@ async fn is_tried_again(cases: Vec<(&str, Vec<Step>)>) {
         complete(&stage, case, &turn, 1).await;
     }
     server.follow(|_| vec![Step::Relay]);
-    complete(&stage, "afterwards", &turn(&stage, "afterwards", PROMPT).await, 0).await;
+    complete(&stage, "afterwards", &receive_run(&stage, "afterwards", PROMPT).await, 0).await;
 }
 
 /// Each of these answers to the third post of a turn says that the frame was delivered, whatever else
@@ -250,7 +250,7 @@ async fn shares_a_connection(cases: Vec<(&str, Vec<Step>)>) {
     for (case, answer) in cases {
         let before = server.record(|record| record.connections);
         server.follow(move |_| [vec![Step::Deliver], answer.clone()].concat());
-        let turn = turn(&stage, case, PROMPT).await;
+        let turn = receive_run(&stage, case, PROMPT).await;
         complete(&stage, case, &turn, 0).await;
         let connections = server.record(|record| record.connections) - before;
         // On a busy machine one may be given up now and then, because it may have died meanwhile.
@@ -319,7 +319,7 @@ async fn an_answer_that_will_not_change_is_final() {
         assert!(line.contains("undelivered"), "{case}: {line}");
     }
     server.follow(|_| vec![Step::Relay]);
-    complete(&stage, "afterwards", &turn(&stage, "afterwards", PROMPT).await, 0).await;
+    complete(&stage, "afterwards", &receive_run(&stage, "afterwards", PROMPT).await, 0).await;
 }
 
 #[tokio::test]
@@ -345,7 +345,7 @@ async fn posts_that_are_forbidden_at_first_are_tried_again_for_some_seconds() {
         1..=3 => named("403 Forbidden", "ForbiddenException"),
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "first", PROMPT).await;
+    let turn = receive_run(&stage, "first", PROMPT).await;
     complete(&stage, "first", &turn, 0).await;
     assert!(summary(&log(&stage, "first").await).contains("retried_posts=3"));
     // Now something was delivered.
@@ -391,7 +391,7 @@ async fn a_post_that_hung_has_more_time_when_it_is_repeated() {
         4 => vec![Step::Take(Duration::from_secs(4)), Step::Relay],
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "slow", PROMPT).await;
+    let turn = receive_run(&stage, "slow", PROMPT).await;
     complete(&stage, "slow", &turn, 0).await;
     assert!(summary(&log(&stage, "slow").await).contains("retried_posts=1"));
 }
@@ -402,7 +402,7 @@ async fn the_first_repetition_after_a_broken_connection_does_not_wait() {
     // Every second post is reset.
     let broken = |post: &Request| post.number.is_multiple_of(2);
     server.follow(move |post| vec![if broken(post) { Step::Reset } else { Step::Relay }]);
-    let turn = turn(&stage, "resets", PROMPT).await;
+    let turn = receive_run(&stage, "resets", PROMPT).await;
     complete(&stage, "resets", &turn, 0).await;
     let posts = server.record(|record| record.requests.clone());
     let gaps = posts.windows(2).filter(|pair| broken(&pair[0])).map(|pair| pair[1].at - pair[0].at);
@@ -418,7 +418,7 @@ async fn later_repetitions_after_broken_connections_wait() {
         3..=5 => vec![Step::Reset],
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "resets", PROMPT).await;
+    let turn = receive_run(&stage, "resets", PROMPT).await;
     complete(&stage, "resets", &turn, 0).await;
     let posts = server.record(|record| record.requests.clone());
     let waited = posts[5].at - posts[3].at;
@@ -433,6 +433,6 @@ async fn posts_that_find_their_connection_reset_unread_arrive() {
         0 => Vec::new(),
         _ => vec![Step::ReadSome, Step::Reset],
     });
-    let turn = turn(&stage, "unread", PROMPT).await;
+    let turn = receive_run(&stage, "unread", PROMPT).await;
     complete(&stage, "unread", &turn, 0).await;
 }

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::server::header;
+use test_support::received_run::{calls_again, log, receive_run};
 use test_support::stage::{Stage, function_program, numbers, relay_options};
-use test_support::turn::{calls_again, log, turn};
 use test_support::{soon, start};
 
 /// Who may use the proxy.
@@ -119,7 +119,7 @@ fn environment<'a>(proxy: &'a str, but: &'a str) -> Vec<(&'static str, &'a str)>
 
 /// A turn with many posts.
 async fn a_turn_works(stage: &Stage) {
-    let turn = turn(stage, "turn", "/tokens 20 100").await;
+    let turn = receive_run(stage, "turn", "/tokens 20 100").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
@@ -183,7 +183,7 @@ async fn an_agent_whose_tunnel_is_refused_is_called_again() {
 async fn a_proxy_that_wants_another_password_loses_the_connection_and_the_log_says_why() {
     let proxy = Proxy::start(0).await;
     let stage = stage_with_proxy_to_the_agent(&proxy.url("relay:wrong@")).await;
-    let turn = turn(&stage, "turn", "hello").await;
+    let turn = receive_run(&stage, "turn", "hello").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
     let log = log(&stage, "turn").await;
     assert!(log.iter().any(|line| line.contains("proxy authorization required")), "{log:#?}");
@@ -197,7 +197,7 @@ async fn a_proxy_of_another_kind_is_not_spoken_to_and_the_log_says_why() {
     for scheme in ["https", "socks5"] {
         let url = proxy.url("relay:secret@").replacen("http", scheme, 1);
         let stage = stage_with_proxy_to_the_agent(&url).await;
-        let turn = turn(&stage, "turn", "hello").await;
+        let turn = receive_run(&stage, "turn", "hello").await;
         assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
         let log = log(&stage, "turn").await;
         assert!(log.iter().any(|line| line.contains("only those with http://")), "{log:#?}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use local_aws::{Event, Options};
 use tokio::time::Instant;
 
+use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
 use test_support::stage::Stage;
-use test_support::turn::{Turn, ask_as, calls_again, hear, log, turn};
 use test_support::{Client, happened};
 
 /// How long the kernel may take to find out: 22 s of silence, in which it asks four times, and as long
@@ -30,9 +30,15 @@ async fn stage(rtt: Duration) -> (Stage, Client) {
 const BEFORE: &str = "chunk 1 chunk 2 chunk 3 ";
 
 /// The run ends with `connection_lost` long before its deadline, and the agent is not called again.
-async fn is_lost(stage: &Stage, client: &mut Client, mut turn: Turn, name: &str, text: &str) {
+async fn is_lost(
+    stage: &Stage,
+    client: &mut Client,
+    mut turn: ReceivedRun,
+    name: &str,
+    text: &str,
+) {
     let began = Instant::now();
-    while !hear(client, &mut turn).await {}
+    turn.read_to_end(client).await;
     assert!(began.elapsed() < NOTICED, "{name}: {:?}", began.elapsed());
     assert_eq!((turn.text().as_str(), turn.code()), (text, "connection_lost"), "{name}");
     assert_eq!(calls_again(&log(stage, name).await), 0, "{name}");
@@ -41,9 +47,9 @@ async fn is_lost(stage: &Stage, client: &mut Client, mut turn: Turn, name: &str,
 async fn forgotten_while_the_agent_is_silent() {
     let (stage, mut client) = stage(Duration::ZERO).await;
     client.send(ask_as("silent", "/pause 3 600").to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     while turn.text() != BEFORE {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     assert_eq!(stage.aws.agent_wire().unwrap().swallow_open(), 1);
     is_lost(&stage, &mut client, turn, "silent", BEFORE).await;
@@ -55,7 +61,7 @@ async fn forgotten_before_the_first_byte_of_the_answer() {
     client.send(ask_as("unanswered", "/tokens 20 200").to_string()).await;
     happened(&stage.aws, "the call", |event| matches!(event, Event::AgentInvoked { .. })).await;
     assert_eq!(stage.aws.agent_wire().unwrap().swallow_open(), 1);
-    is_lost(&stage, &mut client, Turn::default(), "unanswered", "").await;
+    is_lost(&stage, &mut client, ReceivedRun::default(), "unanswered", "").await;
     assert_eq!(stage.agent_requests().len(), 1);
 }
 
@@ -66,10 +72,10 @@ async fn forgotten_before_the_request() {
     // On a busy machine the function has kept none now and then.
     while stage.aws.agent_wire().unwrap().swallow_open() == 0 {
         turns += 1;
-        assert_eq!(turn(&stage, "before", "/tokens 20 200").await.end(), "RUN_FINISHED");
+        assert_eq!(receive_run(&stage, "before", "/tokens 20 200").await.end(), "RUN_FINISHED");
     }
     client.send(ask_as("unheard", "/tokens 20 200").to_string()).await;
-    is_lost(&stage, &mut client, Turn::default(), "unheard", "").await;
+    is_lost(&stage, &mut client, ReceivedRun::default(), "unheard", "").await;
     assert_eq!(stage.agent_requests().len(), turns);
 }
 

@@ -15,8 +15,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
 use super::events::answer;
 use super::server::{Request, Server, Step};
+use test_support::received_run::{ask_as, calls_again, log, receive_run};
 use test_support::stage::{Stage, function_program, numbers, relay_options};
-use test_support::turn::{ask_as, calls_again, log, turn};
 use test_support::{happened, soon, start};
 
 /// Who a server is: a certificate that it has given itself, with HTTP/2 and HTTP/1.1 to choose from.
@@ -73,7 +73,7 @@ async fn function(aws: &LocalAws, changes: &[(&str, &str)]) -> Result<Function, 
 }
 
 async fn a_turn_works(stage: &Stage) {
-    let turn = turn(stage, "turn", "/tokens 20 200").await;
+    let turn = receive_run(stage, "turn", "/tokens 20 200").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
@@ -107,7 +107,7 @@ async fn http_2_that_is_offered_is_not_taken() {
     ];
     let stage = Stage::with_environment(Options::default(), &changes).await;
     server.passes_on_to(&stage.aws);
-    let turn = turn(&stage, "turn", "hello").await;
+    let turn = receive_run(&stage, "turn", "hello").await;
     assert_eq!((turn.text().as_str(), turn.end()), ("one two", "RUN_FINISHED"));
     let chosen = chosen.lock().unwrap();
     assert!(!chosen.is_empty());
@@ -177,7 +177,7 @@ async fn an_agent_of_an_unknown_authority_is_not_asked_and_the_log_says_why() {
     let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", agent.as_str())];
     let function = function(&aws, &changes).await.unwrap();
     let stage = Stage { aws, function };
-    let turn = turn(&stage, "foreign", "hello").await;
+    let turn = receive_run(&stage, "foreign", "hello").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
     let log = log(&stage, "foreign").await;
     // Nothing was sent, and a proxy that breaks TLS open may be gone in a moment.

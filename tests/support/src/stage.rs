@@ -7,6 +7,7 @@ use local_aws::{
 };
 use serde_json::{Value, json};
 
+use crate::received_run::ReceivedRun;
 use crate::{Client, soon, start};
 
 /// The local AWS with the function that is deployed.
@@ -129,22 +130,16 @@ pub async fn ask(client: &mut Client, message: &Value) -> Vec<Value> {
     frames_of_one_run(client).await
 }
 
-/// Collects the frames up to the end of a run.
+/// Collects the frames up to the end of a run on a wire where none may come twice.
 pub async fn frames_of_one_run(client: &mut Client) -> Vec<Value> {
-    let mut frames: Vec<Value> = Vec::new();
-    loop {
-        let text = client.text().await;
-        assert!(text.len() <= 32 * 1024, "a frame of {} bytes", text.len());
-        let frame: Value = serde_json::from_str(&text).unwrap();
-        let relay = &frame["metadata"]["relay"];
-        assert_eq!(relay["seq"], frames.len(), "{frame}");
-        assert_eq!(relay["runId"], frames.first().unwrap_or(&frame)["metadata"]["relay"]["runId"]);
-        let ended = matches!(frame["type"].as_str().unwrap(), "RUN_FINISHED" | "RUN_ERROR");
-        frames.push(frame);
-        if ended {
-            return frames;
-        }
+    let mut received = ReceivedRun::default();
+    received.read_to_end(client).await;
+    assert_eq!(received.repeated(), 0, "{:?}", received.frames);
+    let run_id = &received.frames[0]["metadata"]["relay"]["runId"];
+    for frame in &received.frames {
+        assert_eq!(frame["metadata"]["relay"]["runId"], *run_id);
     }
+    received.frames
 }
 
 pub fn prompt(text: &str) -> Value {

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use test_support::stage::relay_options;
 
-use super::Setup;
+use super::setup::Setup;
 use crate::client::TimedClient;
 
 /// A local AWS and its client.

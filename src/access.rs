@@ -5,17 +5,18 @@
 //! credential travels as a subprotocol, `token.` and its base64url form without padding: a browser's
 //! WebSocket can't set other headers, and a URL ends up in logs.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::access::oidc::Verifier;
-use crate::config::access::{Access, Origins};
-use crate::http::Http;
+pub use crate::access::denied::AccessDenied;
 
+use crate::access::oidc::Verifier;
+use crate::aws::Http;
+use crate::config::access::{Access, Origins};
+
+mod denied;
 mod keys;
 pub mod oidc;
 
@@ -27,7 +28,7 @@ pub const CREDENTIAL_PREFIX: &str = "token.";
 
 /// The longest credential, in bytes of its base64url form. API Gateway takes 10,240 bytes of headers
 /// ("Amazon API Gateway quotas").
-const LONGEST_CREDENTIAL: usize = 10_240;
+const MAX_CREDENTIAL: usize = 10_240;
 
 /// What a client brings to its handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,27 +41,11 @@ pub struct Handshake {
 
 /// Who has been let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub struct Identity {
     /// The principal: the subject of a token. Of the other modes only the mode is known.
     pub principal: String,
     /// The mode, `open`, `code` or `oidc`: it travels along, so that only a subject counts as somebody.
     pub access: &'static str,
-}
-
-/// Why a client is not let in. For the log: the client is told nothing, and no credential is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(String);
-
-impl Refusal {
-    fn because(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Decides who may connect.
@@ -95,63 +80,67 @@ impl Authorizer {
     ///
     /// # Errors
     /// Says why the client must not come in.
-    pub async fn decide(&self, handshake: &Handshake) -> Result<Admitted, Refusal> {
+    pub async fn authorize(&self, handshake: &Handshake) -> Result<Identity, AccessDenied> {
         self.check_origin(&handshake.origins)?;
-        let admitted =
-            |principal: &str, access| Admitted { principal: principal.to_owned(), access };
+        let identity =
+            |principal: &str, access| Identity { principal: principal.to_owned(), access };
         match &self.mode {
-            Mode::Open => Ok(admitted("anybody", "open")),
+            Mode::Open => Ok(identity("anybody", "open")),
             Mode::Code(expected) => {
                 let given = credential(&handshake.subprotocols)?;
                 if bool::from(Sha256::digest(&given).ct_eq(expected)) {
-                    Ok(admitted("whoever-has-the-code", "code"))
+                    Ok(identity("whoever-has-the-code", "code"))
                 } else {
-                    Err(Refusal::because("the access code is wrong"))
+                    Err(AccessDenied::because("the access code is wrong"))
                 }
             }
             Mode::Oidc(verifier) => {
-                let token = String::from_utf8(credential(&handshake.subprotocols)?)
-                    .map_err(|_| Refusal::because("the credential is not a token but bytes"))?;
-                Ok(admitted(&verifier.subject(&token).await?, "oidc"))
+                let token =
+                    String::from_utf8(credential(&handshake.subprotocols)?).map_err(|_| {
+                        AccessDenied::because("the credential is not a token but bytes")
+                    })?;
+                Ok(identity(&verifier.subject(&token).await?, "oidc"))
             }
         }
     }
 
-    fn check_origin(&self, origins: &[String]) -> Result<(), Refusal> {
+    fn check_origin(&self, origins: &[String]) -> Result<(), AccessDenied> {
         match origins {
             // Programs send none, and a page can't leave it out.
             [] => Ok(()),
             [origin] if self.origins.allow(origin) => Ok(()),
             [origin] => {
                 let origin: String = origin.chars().take(100).collect();
-                Err(Refusal::because(format!(
+                Err(AccessDenied::because(format!(
                     "ALLOWED_ORIGINS does not name the page's origin {origin:?}"
                 )))
             }
-            _ => Err(Refusal::because("there is more than one Origin header")),
+            _ => Err(AccessDenied::because("there is more than one Origin header")),
         }
     }
 }
 
 /// The credential among the subprotocols.
-fn credential(subprotocols: &[String]) -> Result<Vec<u8>, Refusal> {
+fn credential(subprotocols: &[String]) -> Result<Vec<u8>, AccessDenied> {
     let mut found = subprotocols.iter().filter_map(|name| name.strip_prefix(CREDENTIAL_PREFIX));
     let encoded = match (found.next(), found.next()) {
         (None, _) => {
-            return Err(Refusal::because(
+            return Err(AccessDenied::because(
                 "there is no credential: no subprotocol begins with token.",
             ));
         }
-        (Some(_), Some(_)) => return Err(Refusal::because("there is more than one credential")),
-        (Some(""), None) => return Err(Refusal::because("the credential is empty")),
+        (Some(_), Some(_)) => {
+            return Err(AccessDenied::because("there is more than one credential"));
+        }
+        (Some(""), None) => return Err(AccessDenied::because("the credential is empty")),
         (Some(one), None) => one,
     };
-    if encoded.len() > LONGEST_CREDENTIAL {
-        return Err(Refusal::because(format!("the credential has {} bytes", encoded.len())));
+    if encoded.len() > MAX_CREDENTIAL {
+        return Err(AccessDenied::because(format!("the credential has {} bytes", encoded.len())));
     }
     URL_SAFE_NO_PAD
         .decode(encoded)
-        .map_err(|_| Refusal::because("the credential is not base64url without padding"))
+        .map_err(|_| AccessDenied::because("the credential is not base64url without padding"))
 }
 
 #[cfg(test)]
@@ -166,21 +155,21 @@ mod tests {
         format!("{CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(credential))
     }
 
-    async fn decide(
+    async fn authorize(
         access: Access,
         origins: &str,
         handshake: Handshake,
-    ) -> Result<Admitted, String> {
+    ) -> Result<Identity, String> {
         let authorizer =
             Authorizer::new(&access, &Origins::parse(origins).unwrap(), &Http::new().unwrap());
-        authorizer.decide(&handshake).await.map_err(|refusal| refusal.to_string())
+        authorizer.authorize(&handshake).await.map_err(|denied| denied.to_string())
     }
 
     #[tokio::test]
-    async fn only_the_code_opens_the_door() {
+    async fn only_the_right_code_is_let_in() {
         let with = |names: Vec<String>| {
             let handshake = Handshake { origins: vec![], subprotocols: names };
-            decide(Access::Code("open sesame".to_owned()), "", handshake)
+            authorize(Access::Code("open sesame".to_owned()), "", handshake)
         };
         let right = with(offered(&[SUBPROTOCOL, &token("open sesame")])).await.unwrap();
         assert_eq!(right.access, "code");
@@ -197,9 +186,9 @@ mod tests {
             (offered(&["token.b3BlbiBzZXNhbWU="]), "base64url"),
             (offered(&[&token(&"x".repeat(1 << 20))]), "bytes"),
         ] {
-            let refusal = with(names.clone()).await.unwrap_err();
-            assert!(refusal.contains(reason), "{names:?}: {refusal}");
-            assert!(!refusal.contains("sesame"), "the log has the code: {refusal}");
+            let denied = with(names.clone()).await.unwrap_err();
+            assert!(denied.contains(reason), "{names:?}: {denied}");
+            assert!(!denied.contains("sesame"), "the log has the code: {denied}");
         }
     }
 
@@ -207,7 +196,7 @@ mod tests {
     async fn origins_are_compared_whole() {
         let from = |origins: &[&str]| {
             let handshake = Handshake { origins: offered(origins), subprotocols: vec![] };
-            decide(Access::Open, "https://a.example, http://localhost:5173", handshake)
+            authorize(Access::Open, "https://a.example, http://localhost:5173", handshake)
         };
         for good in
             [&[][..], &["https://a.example"], &["http://localhost:5173"], &["HTTPS://A.example"]]

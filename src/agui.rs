@@ -6,31 +6,45 @@
 //! `metadata.relay` and nowhere else.
 
 use serde::Serialize;
+use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, Failure};
-use crate::request::Run;
+use crate::source::event::Usage;
 
-/// An event on its way to the client. It becomes a frame when its turn comes: only then are the
-/// text that it carries and its number certain.
+/// A frame that waits for its turn. Only then are the text that it carries and its number certain, and
+/// [`RunIds::json`] writes it.
 #[derive(Debug)]
-pub enum Event {
+pub enum Frame {
     /// The run was accepted; the agent is still thinking.
-    RunStarted {
-        /// The conversation, as the client knows it.
-        thread_id: String,
-    },
+    RunStarted,
     /// More of the answer's text. Never empty.
     Text(String),
-    /// One event of the agent in its own JSON: a trace, or an event without a frame of its own.
-    Agent {
-        /// The event's type as Bedrock names it, for example `trace`.
+    /// One event of a source in its own JSON.
+    Raw {
+        /// Which source.
+        source: &'static str,
+        /// The event's type, in the source's word.
         name: String,
         /// The JSON as it came on the wire.
         json: Box<RawValue>,
     },
-    /// The citations of the text before, in Bedrock's own JSON (a list).
-    Citations(Box<RawValue>),
+    /// Something about the text before, in a source's own JSON.
+    Annotation {
+        /// The name of the custom event.
+        name: &'static str,
+        /// The member of its value in which the JSON stands, beside `messageId`.
+        member: &'static str,
+        /// The JSON.
+        json: Box<RawValue>,
+    },
+    /// Something with a name of its own, in a source's own JSON.
+    Custom {
+        /// The name of the custom event.
+        name: &'static str,
+        /// Its value.
+        json: Box<RawValue>,
+    },
     /// An action that the agent hands to the client.
     ToolCall {
         /// What the client's answer refers to.
@@ -40,14 +54,10 @@ pub enum Event {
         /// The arguments, a JSON object.
         arguments: String,
     },
-    /// A file that the agent made, in Bedrock's own JSON: `name`, `type`, `bytes` (base64).
-    File(Box<RawValue>),
     /// Nothing has happened for a while; the connection is still wanted.
     Keepalive,
     /// The run ended well.
     RunFinished {
-        /// The conversation, as the client knows it.
-        thread_id: String,
         /// What the run amounted to.
         stats: Stats,
         /// The actions that wait for the user's confirmation.
@@ -64,27 +74,26 @@ pub enum Event {
     },
 }
 
-impl Event {
+impl Frame {
     /// The memory that the event holds, in bytes, apart from a small constant.
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
-            Self::RunStarted { thread_id } => thread_id.len(),
-            Self::RunFinished { thread_id, confirmations, .. } => {
+            Self::RunStarted | Self::Keepalive => 0,
+            Self::RunFinished { confirmations, .. } => {
                 let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
-                thread_id.len() + confirmations.iter().map(weight).sum::<usize>()
+                confirmations.iter().map(weight).sum::<usize>()
             }
             Self::Text(text) => text.len(),
-            Self::Agent { name, json } => name.len() + json.get().len(),
-            Self::Citations(json) | Self::File(json) => json.get().len(),
+            Self::Raw { name, json, .. } => name.len() + json.get().len(),
+            Self::Annotation { json, .. } | Self::Custom { json, .. } => json.get().len(),
             Self::ToolCall { id, name, arguments } => id.len() + name.len() + arguments.len(),
-            Self::Keepalive => 0,
             Self::RunError { message, .. } => message.len(),
         }
     }
 }
 
-impl From<&Failure> for Event {
+impl From<&Failure> for Frame {
     fn from(failure: &Failure) -> Self {
         Self::RunError { code: failure.code, message: failure.message.clone() }
     }
@@ -101,15 +110,6 @@ pub struct Confirmation {
     pub with_result: bool,
 }
 
-/// Tokens that models used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Tokens of the prompts.
-    pub input_tokens: u64,
-    /// Tokens of the responses.
-    pub output_tokens: u64,
-}
-
 /// What a run amounted to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -121,9 +121,9 @@ pub struct Stats {
     pub total_ms: u64,
 }
 
-/// The frame of one event, ready to be serialised.
+/// A frame, ready to be serialised.
 #[derive(Debug, Serialize)]
-pub struct Frame<'a> {
+pub struct FrameJson<'a> {
     #[serde(flatten)]
     body: Body<'a>,
     metadata: Metadata<'a>,
@@ -190,9 +190,26 @@ impl Serialize for Named<'_> {
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum Value<'a> {
-    Citations { message_id: &'a str, citations: &'a RawValue },
+    Annotation(Annotation<'a>),
     Raw(&'a RawValue),
     Fragment { id: &'a str, index: usize, count: usize, data: &'a str },
+}
+
+/// An object with the id of a message and one more field.
+#[derive(Debug)]
+struct Annotation<'a> {
+    message_id: &'a str,
+    member: &'a str,
+    json: &'a RawValue,
+}
+
+impl Serialize for Annotation<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(2))?;
+        object.serialize_entry("messageId", self.message_id)?;
+        object.serialize_entry(self.member, self.json)?;
+        object.end()
+    }
 }
 
 /// How a run ended, where that is more than well.
@@ -274,6 +291,8 @@ struct FrameStats {
 /// What all frames of one run have in common.
 #[derive(Clone, Debug)]
 pub struct RunIds {
+    /// The conversation, as the client knows it.
+    pub thread_id: String,
     /// The client's id of the run.
     pub run_id: String,
     /// The id of the answer's message.
@@ -281,39 +300,32 @@ pub struct RunIds {
 }
 
 impl RunIds {
-    /// The ids of a run. The message is named after API Gateway's id of the client's message, which
-    /// stays unique if a client uses a run id twice.
+    /// The JSON of `frame`, the one with the number `seq` of its run.
     #[must_use]
-    pub fn of(run: &Run) -> Self {
-        Self { run_id: run.run_id.clone(), message_id: format!("answer-{}", run.request_id) }
-    }
-
-    /// The frame of `event`, the one with the number `seq` of its run.
-    #[must_use]
-    pub fn frame<'a>(&'a self, seq: u64, event: &'a Event) -> Frame<'a> {
-        let run_id = self.run_id.as_str();
+    pub fn json<'a>(&'a self, seq: u64, frame: &'a Frame) -> FrameJson<'a> {
+        let Self { thread_id, run_id, message_id } = self;
         let mut relay = Relay { run_id, seq, retryable: None, stats: None };
-        let body = match event {
-            Event::RunStarted { thread_id } => Body::RunStarted { thread_id, run_id },
-            Event::Text(text) => return self.text(seq, text),
-            Event::Agent { name, json } => {
-                Body::Raw { event: Named { name, value: Some(json) }, source: "bedrock-agent" }
+        let body = match frame {
+            Frame::RunStarted => Body::RunStarted { thread_id, run_id },
+            Frame::Text(text) => return self.text(seq, text),
+            Frame::Raw { source, name, json } => {
+                Body::Raw { event: Named { name, value: Some(json) }, source }
             }
-            Event::Citations(citations) => Body::Custom {
-                name: "bedrock.citations",
-                value: Value::Citations { message_id: &self.message_id, citations },
-            },
-            Event::Keepalive => {
+            Frame::Annotation { name, member, json } => {
+                let value = Value::Annotation(Annotation { message_id, member, json });
+                Body::Custom { name, value }
+            }
+            Frame::Custom { name, json } => Body::Custom { name, value: Value::Raw(json) },
+            Frame::Keepalive => {
                 Body::Raw { event: Named { name: "keepalive", value: None }, source: "relay" }
             }
-            Event::ToolCall { id, name, arguments } => Body::ToolCallChunk {
+            Frame::ToolCall { id, name, arguments } => Body::ToolCallChunk {
                 tool_call_id: id,
                 tool_call_name: name,
-                parent_message_id: &self.message_id,
+                parent_message_id: message_id,
                 delta: arguments,
             },
-            Event::File(file) => Body::Custom { name: "bedrock.file", value: Value::Raw(file) },
-            Event::RunFinished { thread_id, stats, confirmations, usage } => {
+            Frame::RunFinished { stats, confirmations, usage } => {
                 relay.stats = Some(FrameStats {
                     chunks: stats.chunks,
                     frames: seq + 1,
@@ -332,17 +344,17 @@ impl RunIds {
                 });
                 Body::RunFinished { thread_id, run_id, outcome, usage }
             }
-            Event::RunError { code, message } => {
+            Frame::RunError { code, message } => {
                 relay.retryable = Some(code.is_retryable());
                 Body::RunError { message, code: code.as_str() }
             }
         };
-        Frame { body, metadata: Metadata { relay } }
+        FrameJson { body, metadata: Metadata { relay } }
     }
 
     /// The frame of a piece of the answer's text.
     #[must_use]
-    pub fn text<'a>(&'a self, seq: u64, delta: &'a str) -> Frame<'a> {
+    pub fn text<'a>(&'a self, seq: u64, delta: &'a str) -> FrameJson<'a> {
         self.plain(
             seq,
             Body::TextMessageChunk { message_id: &self.message_id, role: "assistant", delta },
@@ -351,15 +363,15 @@ impl RunIds {
 
     /// The frame of one piece of a larger frame's text.
     #[must_use]
-    pub fn fragment<'a>(&'a self, seq: u64, fragment: &Fragment<'a>) -> Frame<'a> {
+    pub fn fragment<'a>(&'a self, seq: u64, fragment: &Fragment<'a>) -> FrameJson<'a> {
         let Fragment { id, index, count, data } = *fragment;
         let value = Value::Fragment { id, index, count, data };
         self.plain(seq, Body::Custom { name: "relay.fragment", value })
     }
 
-    fn plain<'a>(&'a self, seq: u64, body: Body<'a>) -> Frame<'a> {
+    fn plain<'a>(&'a self, seq: u64, body: Body<'a>) -> FrameJson<'a> {
         let relay = Relay { run_id: &self.run_id, seq, retryable: None, stats: None };
-        Frame { body, metadata: Metadata { relay } }
+        FrameJson { body, metadata: Metadata { relay } }
     }
 }
 

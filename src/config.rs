@@ -12,13 +12,8 @@ pub mod access;
 /// What the function is configured with. Every value has been validated: nothing inside checks again.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `AGENT_ID`: the Bedrock agent to call.
-    pub agent_id: String,
-    /// `AGENT_ALIAS_ID`: the alias of that agent.
-    pub agent_alias_id: String,
-    /// `MEMORY_ID`: the memory every session uses. Without it, an authenticated caller gets a
-    /// memory of their own, and others none.
-    pub memory_id: Option<String>,
+    /// Who is asked.
+    pub source: SourceConfig,
     /// `ALLOW_TRACE` (`true` or `false`, default `false`): whether a client may ask for traces.
     /// They show prompts, parameters and retrieved passages, hence the default.
     pub allow_trace: bool,
@@ -37,14 +32,33 @@ pub struct Config {
     /// `ALLOWED_ORIGINS` (separated by commas, default all): whose pages may connect.
     pub origins: Origins,
     /// What the page is told.
-    pub page: Page,
+    pub page: PageConfig,
     /// How to log.
-    pub log: Log,
+    pub log: LogConfig,
+}
+
+/// Who is asked: one of these.
+#[derive(Clone, Debug)]
+pub enum SourceConfig {
+    /// A Bedrock agent, by `InvokeAgent`.
+    BedrockAgent(BedrockAgentConfig),
+}
+
+/// Which Bedrock agent is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BedrockAgentConfig {
+    /// `AGENT_ID`: the Bedrock agent to call.
+    pub agent_id: String,
+    /// `AGENT_ALIAS_ID`: the alias of that agent.
+    pub agent_alias_id: String,
+    /// `MEMORY_ID`: the memory every session uses. Without it, an authenticated caller gets a
+    /// memory of their own, and others none.
+    pub memory_id: Option<String>,
 }
 
 /// What the page is told, beside how users are let in and whether there are traces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageConfig {
     /// `WEBSOCKET_URL`, or else the callback endpoint with `wss` for `https`: where the page connects.
     pub endpoint: Option<String>,
     /// `SUGGESTED_PROMPTS` (separated by `|`): what the page offers for a first try.
@@ -53,7 +67,7 @@ pub struct Page {
 
 /// How to log, from Lambda's own variables, so that the advanced logging controls of the console work.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct LogConfig {
     /// `RUST_LOG` (directives as in `agent_relay=debug,info`) or else `AWS_LAMBDA_LOG_LEVEL`
     /// (`trace`, `debug`, `info`, `warn`, `error`, `fatal`); default `info`.
     pub filter: Targets,
@@ -99,9 +113,7 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Environment { lookup, problems: Vec::new() };
         let config = Self {
-            agent_id: env.resource_id("AGENT_ID", "the id of the Bedrock agent to call"),
-            agent_alias_id: env.resource_id("AGENT_ALIAS_ID", "the id of the agent's alias"),
-            memory_id: env.memory_id("MEMORY_ID"),
+            source: env.source(),
             allow_trace: env.boolean("ALLOW_TRACE", false),
             keepalive: Duration::from_secs(env.number("KEEPALIVE_SECONDS", 30, 1, 540)),
             max_prompt_chars: usize::try_from(env.number(
@@ -153,6 +165,14 @@ struct Environment<F> {
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn source(&mut self) -> SourceConfig {
+        SourceConfig::BedrockAgent(BedrockAgentConfig {
+            agent_id: self.resource_id("AGENT_ID", "the id of the Bedrock agent to call"),
+            agent_alias_id: self.resource_id("AGENT_ALIAS_ID", "the id of the agent's alias"),
+            memory_id: self.memory_id("MEMORY_ID"),
+        })
     }
 
     /// `agentId` and `agentAliasId` are at most ten ASCII letters and digits (API reference of
@@ -229,7 +249,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                 String::new()
             })),
             Some("oidc") => Access::Oidc(self.provider(issuer)),
-            // Half of a setting must not end in an open door.
+            // Half of a setting must not let everybody in.
             None if code.is_some() || issuer.is_some() => {
                 self.problems.push(
                     "ACCESS_CODE or OIDC_ISSUER is set, but ACCESS is not: set it to code or oidc."
@@ -270,7 +290,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         })
     }
 
-    fn page(&mut self) -> Page {
+    fn page(&mut self) -> PageConfig {
         let callback = || {
             let url = self.get(CALLBACK_ENDPOINT)?;
             url.strip_prefix("http").map(|rest| format!("ws{rest}"))
@@ -285,10 +305,10 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
         let suggestions = self.get("SUGGESTED_PROMPTS").unwrap_or_default();
         let suggestions = suggestions.split('|').map(str::trim).filter(|prompt| !prompt.is_empty());
-        Page { endpoint, suggestions: suggestions.map(str::to_owned).collect() }
+        PageConfig { endpoint, suggestions: suggestions.map(str::to_owned).collect() }
     }
 
-    fn log(&mut self) -> Log {
+    fn log(&mut self) -> LogConfig {
         let json = match self
             .get("AWS_LAMBDA_LOG_FORMAT")
             .map(|value| value.to_ascii_lowercase())
@@ -308,7 +328,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             (None, Some(level)) => everything(self.level(&level)),
             (None, None) => everything(LevelFilter::INFO),
         };
-        Log { filter, json }
+        LogConfig { filter, json }
     }
 
     fn directives(&mut self, directives: &str) -> Targets {
@@ -364,9 +384,10 @@ mod tests {
     #[test]
     fn the_required_variables_are_enough() {
         let config = config(&REQUIRED).unwrap();
-        assert_eq!(config.agent_id, "ABCDE12345");
-        assert_eq!(config.agent_alias_id, "TSTALIASID");
-        assert_eq!(config.memory_id, None);
+        let SourceConfig::BedrockAgent(agent) = &config.source;
+        assert_eq!(agent.agent_id, "ABCDE12345");
+        assert_eq!(agent.agent_alias_id, "TSTALIASID");
+        assert_eq!(agent.memory_id, None);
         assert!(!config.allow_trace);
         assert_eq!(config.keepalive, Duration::from_secs(30));
         assert_eq!(config.max_prompt_chars, 100_000);
@@ -386,7 +407,10 @@ mod tests {
         assert!(
             config(&[("AGENT_ID", " "), REQUIRED[1]]).unwrap_err().contains("AGENT_ID is not set")
         );
-        assert_eq!(with("MEMORY_ID", "").unwrap().memory_id, None);
+        for (value, memory_id) in [("", None), ("team", Some("team"))] {
+            let SourceConfig::BedrockAgent(agent) = with("MEMORY_ID", value).unwrap().source;
+            assert_eq!(agent.memory_id.as_deref(), memory_id);
+        }
     }
 
     #[test]
@@ -446,7 +470,7 @@ mod tests {
     #[test]
     fn the_page_connects_where_the_callbacks_go_unless_told_otherwise() {
         let page = |more: &[(&str, &str)]| config(&[&REQUIRED[..], more].concat()).unwrap().page;
-        assert_eq!(page(&[]), Page { endpoint: None, suggestions: vec![] });
+        assert_eq!(page(&[]), PageConfig { endpoint: None, suggestions: vec![] });
         let callback = (CALLBACK_ENDPOINT, "https://abc.execute-api.eu-west-1.amazonaws.com/live");
         let page_ = page(&[callback, ("SUGGESTED_PROMPTS", "What can you do? | Refund A-1017 |")]);
         let endpoint = "wss://abc.execute-api.eu-west-1.amazonaws.com/live";

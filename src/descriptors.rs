@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::error::causes;
 
 /// What a run takes: the agent's connection, and the one that its frames are posted on.
-const OF_A_RUN: u64 = 2;
+const PER_RUN: u64 = 2;
 
 /// What the process needs besides: its own files, names to be resolved, and connections on which those
 /// who are turned away are told so.
@@ -34,10 +34,10 @@ pub fn are_exhausted(error: &(dyn Error + 'static)) -> bool {
 /// The most runs at once for a process that waits for so many invocations at once. At least one, however
 /// low the limit.
 #[must_use]
-pub fn most_runs(invocations: usize) -> usize {
+pub fn max_runs(invocations: usize) -> usize {
     let invocations = u64::try_from(invocations).unwrap_or(u64::MAX);
     let free = limit().saturating_sub(RESERVE).saturating_sub(invocations);
-    usize::try_from(free / OF_A_RUN).unwrap_or(usize::MAX).max(1)
+    usize::try_from(free / PER_RUN).unwrap_or(usize::MAX).max(1)
 }
 
 /// As many descriptors as the system lets this process have.
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_a_run_whatever_the_limit() {
-        assert_eq!(most_runs(usize::MAX), 1);
-        assert!(most_runs(1) > 1);
+        assert_eq!(max_runs(usize::MAX), 1);
+        assert!(max_runs(1) > 1);
     }
 }

@@ -1,40 +1,43 @@
-//! Agent Relay: an AWS Lambda function that relays the event stream of an Amazon Bedrock agent to a
-//! WebSocket client, each chunk the moment it arrives.
+//! Agent Relay: an AWS Lambda function that relays what an agent says to its client, each piece the
+//! moment it arrives.
 //!
 //! A message's way, and the modules in the order in which it meets them:
 //!
-//! 1. [`function`] is called by the Lambda runtime, with a [`config`] read once at start.
-//! 2. [`event`]: what is this invocation? A client connects, disconnects, or sends a message.
-//! 3. [`request`]: what does the message ask for? A run.
-//! 4. [`after`]: the response goes back at once, and the rest happens after it.
-//! 5. [`agent`]: the agent is asked, and says one event after the other.
-//! 6. [`relay`]: agent events become frames, in order, as fast as the client takes them.
-//! 7. [`agui`]: what the frames look like.
-//! 8. [`connection`]: frames are posted to the client's connection.
+//! 1. [`bootstrap`] starts the process: a [`config`] read once, and the [`services`] of AWS.
+//! 2. [`handler`] gets one invocation, and gives one response.
+//! 3. [`invocation`]: what is it? A client connects, disconnects, or sends a message.
+//! 4. [`request`]: what does the message ask for? A run.
+//! 5. [`background`]: the response goes back at once, and the rest happens after it.
+//! 6. [`source`]: an agent is asked, and says one event after the other.
+//! 7. [`relay`]: events become frames, in order, as fast as the client takes them.
+//! 8. [`agui`]: what the frames look like.
+//! 9. [`transport`]: frames go to the client.
+//! 10. [`telemetry`]: what an operator sees of it.
 //!
-//! [`clients`] makes what calls AWS, [`sdk`] configures it, and [`http`] has the connections. [`retry`]
-//! says what is tried again, and [`descriptors`] how many runs there is room for. [`access`] decides who
-//! may connect, and [`page`] has the files of the page. [`error`] has the codes of everything that can go
-//! wrong. What stands around the function on your own machine is the package
-//! `local-aws`, of which it knows nothing.
+//! [`aws`] has the connections to AWS, [`retry`] says what is tried again, [`descriptors`] how many runs
+//! there is room for, and [`shutdown`] ends them in good order. [`access`] decides who may connect, and
+//! [`page`] has the files of the page. [`error`] has the codes of everything that can go wrong.
+//!
+//! `docs/architecture.md` draws the same way, and says where a further source, transport or scenario
+//! belongs. What stands around the function on your own machine is the package `local-aws`, of which it
+//! knows nothing.
 
 pub mod access;
-pub mod after;
-pub mod agent;
 pub mod agui;
-pub mod clients;
+pub mod aws;
+pub mod background;
+pub mod bootstrap;
 pub mod config;
-pub mod connection;
 pub mod descriptors;
 pub mod error;
-pub mod event;
-pub mod function;
-pub mod http;
+pub mod handler;
+pub mod invocation;
 pub mod page;
 pub mod relay;
-pub mod report;
 pub mod request;
 pub mod retry;
-pub mod sdk;
+pub mod services;
 pub mod shutdown;
-pub mod tool;
+pub mod source;
+pub mod telemetry;
+pub mod transport;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    agent_relay::function::main()
+    agent_relay::bootstrap::main()
 }

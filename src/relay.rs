@@ -1,4 +1,4 @@
-//! Agent events ⇒ frames, in order: the heart.
+//! A source's events ⇒ frames, in order.
 //!
 //! One task, one `select!` over four things: the post in flight, the agent, the keepalive and the
 //! deadline. With no post in flight an event is posted at once, together with what came with it.
@@ -19,28 +19,26 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
 
-use crate::agent::AgentEvent;
-use crate::agui::{Confirmation, Event, RunIds, Stats, Usage};
-use crate::connection::{Connection, PostError};
+use crate::agui::{Confirmation, Frame, RunIds, Stats};
 use crate::error::{ErrorCode, Failure};
-use crate::relay::outbox::{LARGEST_FRAME, Outbox};
+use crate::relay::outbox::Outbox;
 use crate::relay::utf8::Utf8;
-use crate::request::Run;
-use crate::tool::{ToolCall, Wants};
+use crate::source::{Event, Raw, ResultKind, ToolCall, Usage};
+use crate::transport::{FrameSink, SendError};
 
 pub mod outbox;
 mod utf8;
 
 /// How many events that are there already are taken before the posts are looked after: so many take
 /// a millisecond and a half, in which other turns have theirs.
-const AT_A_TIME: usize = 512;
+const MAX_BATCH: usize = 512;
 
 /// The limits of a relay.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest silence towards the client.
     pub keepalive: Duration,
-    /// When the agent is told off and the client told so.
+    /// When the source is cancelled, and the client told so.
     pub deadline: Instant,
     /// When posting ends, too: shortly before the function's own end.
     pub hard_deadline: Instant,
@@ -65,7 +63,7 @@ pub enum Outcome {
     /// The client closed its connection. The agent was freed at once.
     ClientGone,
     /// A frame could not be delivered.
-    Undelivered(PostError),
+    Undelivered(SendError),
     /// Posts hung or failed until the function's time was up.
     OutOfTime,
 }
@@ -89,54 +87,73 @@ pub struct Summary {
     pub retried_posts: u64,
 }
 
-/// Relays a run's events to its connection until both are done, or until `shutdown` says that the
-/// process is about to end.
+/// Relays a run's events to where its frames go until both are done, or until `shutdown` says that the
+/// process is about to end. Without `trace`, the client gets no step of the source's work.
 ///
 /// A panic on the way ends this run and no other: the client gets what was waiting, and is told.
 /// One in the agent's stream does not even disturb the post in flight.
 pub async fn relay<S>(
-    run: &Run,
+    ids: RunIds,
+    trace: bool,
     events: S,
-    connection: &impl Connection,
+    sink: &impl FrameSink,
     limits: &Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Summary
 where
-    S: Stream<Item = Result<AgentEvent, Failure>>,
+    S: Stream<Item = Result<Event, Failure>>,
 {
-    let mut turn = Turn::new(run);
-    let relayed = turn.pump(Some(events), connection, limits, shutdown);
+    let mut run = ActiveRun::new(ids, trace, sink.max_frame());
+    let relayed = run.drive(Some(events), sink, limits, shutdown);
     let outcome = match AssertUnwindSafe(relayed).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
             // The frame in flight may be lost, so the run did not end well, even if the agent has.
-            turn.outbox.withdraw_end();
-            turn.fail(panicked(&*panic));
+            run.outbox.take_back_terminal();
+            run.fail(panicked(&*panic));
             // Seldom needed, so it takes no room in the future of every run.
-            let rest = Box::pin(turn.pump(None::<S>, connection, limits, pending()));
+            let rest = Box::pin(run.drive(None::<S>, sink, limits, pending()));
             let rest = AssertUnwindSafe(rest).catch_unwind().await;
             rest.unwrap_or_else(|_| Outcome::Failed(Failure::new(ErrorCode::Internal)))
         }
     };
-    turn.end(outcome)
+    run.end(outcome)
+}
+
+/// Tells the client why a run could not begin, in the only frame of the run.
+///
+/// # Errors
+/// The client is gone, or can't be told.
+pub async fn refuse(
+    run_id: String,
+    failure: &Failure,
+    sink: &impl FrameSink,
+) -> Result<(), SendError> {
+    let ids = RunIds { thread_id: String::new(), run_id, message_id: String::new() };
+    let mut outbox = Outbox::new(ids, sink.max_frame());
+    outbox.push(Frame::from(failure));
+    while let Some(frame) = outbox.next_frame() {
+        sink.send(frame).await?;
+    }
+    Ok(())
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let cause = format!("a panic: {}", words.unwrap_or("without words"));
-    Failure::new(ErrorCode::Internal).caused_by(cause)
+    Failure::new(ErrorCode::Internal).with_source(cause)
 }
 
-/// Gives the tasks that are ready their turn. Tokio's `yield_now` would look for news of all sockets
+/// Gives the tasks that are ready their run. Tokio's `yield_now` would look for news of all sockets
 /// first, each time.
-async fn give_way() {
-    let mut gave_way = false;
+async fn yield_once() {
+    let mut yielded = false;
     poll_fn(|context| {
-        if gave_way {
+        if yielded {
             return Poll::Ready(());
         }
-        gave_way = true;
+        yielded = true;
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -144,9 +161,9 @@ async fn give_way() {
 }
 
 /// The next event; never, when there is nothing more to expect.
-async fn next<S>(events: Option<Pin<&mut S>>) -> Option<Result<AgentEvent, Failure>>
+async fn next<S>(events: Option<Pin<&mut S>>) -> Option<Result<Event, Failure>>
 where
-    S: Stream<Item = Result<AgentEvent, Failure>>,
+    S: Stream<Item = Result<Event, Failure>>,
 {
     let Some(mut events) = events else { return pending().await };
     let event = AssertUnwindSafe(events.next()).catch_unwind().await;
@@ -154,8 +171,9 @@ where
 }
 
 /// One run under way: what the agent has said, and what the client has not got yet.
-struct Turn<'a> {
-    run: &'a Run,
+struct ActiveRun {
+    /// Whether the client gets the source's trace.
+    trace: bool,
     started: Instant,
     outbox: Outbox,
     text: Utf8,
@@ -169,13 +187,13 @@ struct Turn<'a> {
     failure: Option<Failure>,
 }
 
-impl<'a> Turn<'a> {
+impl ActiveRun {
     /// A run that was just accepted: the client is told so while the agent is still thinking.
-    fn new(run: &'a Run) -> Self {
-        let mut outbox = Outbox::new(RunIds::of(run), LARGEST_FRAME);
-        outbox.push(Event::RunStarted { thread_id: run.thread_id.clone() });
+    fn new(ids: RunIds, trace: bool, max_frame: Option<usize>) -> Self {
+        let mut outbox = Outbox::new(ids, max_frame);
+        outbox.push(Frame::RunStarted);
         Self {
-            run,
+            trace,
             started: Instant::now(),
             outbox,
             text: Utf8::default(),
@@ -191,15 +209,15 @@ impl<'a> Turn<'a> {
     }
 
     /// Posts what the agent says and what waits already, until there is nothing more of either.
-    async fn pump<S>(
+    async fn drive<S>(
         &mut self,
         events: Option<S>,
-        connection: &impl Connection,
+        sink: &impl FrameSink,
         limits: &Limits,
         shutdown: impl Future<Output = ()>,
     ) -> Outcome
     where
-        S: Stream<Item = Result<AgentEvent, Failure>>,
+        S: Stream<Item = Result<Event, Failure>>,
     {
         // `None` when there is nothing more to expect. Dropping the stream frees the agent.
         let mut events = pin!(events);
@@ -216,7 +234,7 @@ impl<'a> Turn<'a> {
                 match self.outbox.next_frame() {
                     Some(frame) => {
                         self.bytes += frame.len() as u64;
-                        post.push(connection.post(frame));
+                        post.push(sink.send(frame));
                     }
                     None if events.is_none() => break,
                     None => {}
@@ -231,7 +249,7 @@ impl<'a> Turn<'a> {
                         self.retried_posts += u64::from(attempts) - 1;
                         keepalive.as_mut().reset(Instant::now() + limits.keepalive);
                     }
-                    Err(PostError::Gone) => return Outcome::ClientGone,
+                    Err(SendError::Gone) => return Outcome::ClientGone,
                     Err(error) => return Outcome::Undelivered(error),
                 },
                 () = &mut hard_deadline => return Outcome::OutOfTime,
@@ -245,14 +263,14 @@ impl<'a> Turn<'a> {
                     if events.is_some() {
                         events.set(None);
                         let message = "The function is being shut down. The text so far is valid; try again.";
-                        self.fail(Failure::new(ErrorCode::Internal).saying(message));
+                        self.fail(Failure::new(ErrorCode::Internal).with_message(message));
                     }
                 }
                 event = next(events.as_mut().as_pin_mut()), if self.has_room(limits) => {
-                    self.hear(event, events.as_mut());
-                    self.hear_what_is_there(events.as_mut(), limits).await;
+                    self.on_event(event, events.as_mut());
+                    self.drain_ready(events.as_mut(), limits).await;
                 }
-                () = &mut keepalive, if silent => self.outbox.push(Event::Keepalive),
+                () = &mut keepalive, if silent => self.outbox.push(Frame::Keepalive),
             }
         }
         self.failure.take().map_or(Outcome::Finished, Outcome::Failed)
@@ -260,22 +278,22 @@ impl<'a> Turn<'a> {
 
     /// What the agent has said already: it goes into the next post together, whether one is in flight
     /// or not.
-    async fn hear_what_is_there<S>(&mut self, mut events: Pin<&mut Option<S>>, limits: &Limits)
+    async fn drain_ready<S>(&mut self, mut events: Pin<&mut Option<S>>, limits: &Limits)
     where
-        S: Stream<Item = Result<AgentEvent, Failure>>,
+        S: Stream<Item = Result<Event, Failure>>,
     {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..MAX_BATCH {
             if events.is_none() || !self.has_room(limits) {
                 return;
             }
             let mut event = next(events.as_mut().as_pin_mut()).now_or_never();
             if event.is_none() {
-                // The agent's connection is a task of its own, which reads on when it is its turn.
-                give_way().await;
+                // The agent's connection is a task of its own, which reads on when it is its run.
+                yield_once().await;
                 event = next(events.as_mut().as_pin_mut()).now_or_never();
             }
             let Some(event) = event else { return };
-            self.hear(event, events.as_mut());
+            self.on_event(event, events.as_mut());
         }
     }
 
@@ -285,9 +303,9 @@ impl<'a> Turn<'a> {
     }
 
     /// What the agent says next, or that this is all, for good or bad.
-    fn hear<S>(
+    fn on_event<S>(
         &mut self,
-        event: Option<Result<AgentEvent, Failure>>,
+        event: Option<Result<Event, Failure>>,
         mut events: Pin<&mut Option<S>>,
     ) {
         match event {
@@ -303,43 +321,34 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn take(&mut self, event: AgentEvent) {
+    fn take(&mut self, event: Event) {
         self.events += 1;
         match event {
-            AgentEvent::Chunk { bytes, citations } => {
+            Event::Text(bytes) => {
                 self.stats.chunks += 1;
                 if self.stats.first_chunk_ms.is_none() {
                     self.stats.first_chunk_ms = Some(self.elapsed_ms());
                 }
                 let text = self.text.decode(&bytes);
                 self.push_text(text);
-                if let Some(citations) = citations {
-                    self.outbox.push(Event::Citations(citations));
-                }
             }
-            AgentEvent::Trace { json, usage } => {
-                if let Some(usage) = usage {
-                    let sum = self.usage.get_or_insert_default();
-                    sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
-                    sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
-                }
-                // The agent is not asked for what the client may not see; should it come all the
-                // same, it stays here.
-                if self.run.trace {
-                    self.outbox.push(Event::Agent { name: "trace".to_owned(), json });
-                }
+            Event::Annotation { name, member, json } => {
+                self.outbox.push(Frame::Annotation { name, member, json });
             }
-            AgentEvent::ReturnControl(calls) => {
-                for call in calls {
-                    self.hand_over(call);
-                }
+            Event::Custom { name, json } => self.outbox.push(Frame::Custom { name, json }),
+            // The source is not asked for what the client may not see; should it come all the same,
+            // it stays here.
+            Event::Trace(_) if !self.trace => {}
+            Event::Trace(raw) | Event::Other(raw) => {
+                let Raw { source, name, json } = raw;
+                self.outbox.push(Frame::Raw { source, name, json });
             }
-            AgentEvent::Files(files) => {
-                for file in files {
-                    self.outbox.push(Event::File(file));
-                }
+            Event::Usage(usage) => {
+                let sum = self.usage.get_or_insert_default();
+                sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
+                sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
             }
-            AgentEvent::Other { name, json } => self.outbox.push(Event::Agent { name, json }),
+            Event::ToolCall(call) => self.push_tool_call(call),
         }
     }
 
@@ -347,30 +356,29 @@ impl<'a> Turn<'a> {
     fn finish(&mut self) {
         self.flush_text();
         self.stats.total_ms = self.elapsed_ms();
-        let thread_id = self.run.thread_id.clone();
         let confirmations = std::mem::take(&mut self.confirmations);
         let (stats, usage) = (self.stats, self.usage);
-        self.outbox.push(Event::RunFinished { thread_id, stats, confirmations, usage });
+        self.outbox.push(Frame::RunFinished { stats, confirmations, usage });
     }
 
-    /// The agent wants the client to do something.
-    fn hand_over(&mut self, call: ToolCall) {
-        let (id, name) = (call.id.encode(), call.id.name());
-        if call.wants != Wants::Result {
+    /// An action is handed to the client.
+    fn push_tool_call(&mut self, call: ToolCall) {
+        let ToolCall { id, name, arguments, result_kind } = call;
+        if result_kind != ResultKind::Result {
             self.confirmations.push(Confirmation {
                 tool_call_id: id.clone(),
                 name: name.clone(),
-                with_result: call.wants == Wants::ConfirmationAndResult,
+                with_result: result_kind == ResultKind::ConfirmationAndResult,
             });
         }
-        self.outbox.push(Event::ToolCall { id, name, arguments: call.arguments });
+        self.outbox.push(Frame::ToolCall { id, name, arguments });
     }
 
     /// There is nothing more to come, for a bad reason. The text so far stays valid.
     fn fail(&mut self, failure: Failure) {
         self.flush_text();
         self.stats.total_ms = self.elapsed_ms();
-        self.outbox.push(Event::from(&failure));
+        self.outbox.push(Frame::from(&failure));
         self.failure = Some(failure);
     }
 
@@ -378,7 +386,7 @@ impl<'a> Turn<'a> {
         // AG-UI's clients refuse a piece of text that is empty.
         if !text.is_empty() {
             self.text_bytes += text.len() as u64;
-            self.outbox.push(Event::Text(text));
+            self.outbox.push(Frame::Text(text));
         }
     }
 

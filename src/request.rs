@@ -3,28 +3,46 @@
 //! Two forms are understood, both JSON objects: AG-UI's `RunAgentInput`, and a short form for
 //! `wscat` and scripts. `docs/protocol.md` shows both.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::agui::RunIds;
 use crate::config::{Config, is_bedrock_name};
-use crate::event::Message;
-use crate::request::answers::Answers;
-use crate::request::fields::Fields;
-use crate::tool::ToolAnswer;
+use crate::error::{ErrorCode, Failure};
+use crate::invocation::Message;
+use crate::request::messages::{last_user_text, messages};
+use crate::request::tool_results::Collected;
 
-mod answers;
+pub use crate::request::fields::{Attributes, Fields};
+pub use crate::request::tool_results::{ToolResult, ToolResults};
+
 mod fields;
+mod messages;
+mod tool_results;
 
-/// Session attributes and prompt session attributes: names and values are strings.
-pub type Attributes = BTreeMap<String, String>;
+/// What a source reads of a message by itself: what only its own service understands.
+pub trait Options: Sized {
+    /// Its fields in the short form.
+    const SHORT_FORM: &'static [&'static str];
 
-/// One turn that the client asks for, ready for the agent.
+    /// Reads them from a message in the short form.
+    ///
+    /// # Errors
+    /// Says which field is wrong, and what it must be.
+    fn from_short_form(message: &Fields<'_>) -> Result<Self, String>;
+
+    /// Reads them from the `forwardedProps` of a `RunAgentInput`, which may have any others.
+    ///
+    /// # Errors
+    /// Says which field is wrong, and what it must be.
+    fn from_forwarded_props(props: &Fields<'_>) -> Result<Self, String>;
+}
+
+/// One run that the client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct Run<O> {
     /// The conversation as the client knows it: `threadId`, `sessionId`, or one made from the
     /// connection.
     pub thread_id: String,
@@ -32,30 +50,26 @@ pub struct Run {
     pub run_id: String,
     /// API Gateway's id of the message, unique even if a client uses a run id twice.
     pub request_id: String,
-    /// The conversation as Bedrock knows it: the thread, behind a hash of the principal when there
-    /// is one, so that nobody can enter another's conversation by guessing its id.
+    /// The conversation as a source knows it: the thread, behind the principal's hash when there is one,
+    /// so that nobody can enter another's conversation by guessing its id.
     pub session_id: String,
-    /// The agent's memory to use.
-    pub memory_id: Option<String>,
-    /// What to tell the agent.
+    /// A hash of who asks, if that is known.
+    pub principal: Option<String>,
+    /// What the run begins with.
     pub input: Input,
-    /// Whether the client gets the agent's trace.
+    /// Whether the client gets the source's trace.
     pub trace: bool,
-    /// Attributes that live as long as the session.
-    pub session_attributes: Attributes,
-    /// Attributes for this turn only.
-    pub prompt_session_attributes: Attributes,
-    /// Whether the session ends with this turn.
-    pub end_session: bool,
+    /// What only the source understands.
+    pub options: O,
 }
 
-/// What a turn begins with.
+/// What a run begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The user says something. Never empty.
     Prompt(String),
-    /// The client answers a return of control. One to five answers, all of one invocation.
-    Answers(Vec<ToolAnswer>),
+    /// The client has results for tool calls.
+    ToolResults(ToolResults),
 }
 
 /// Why a message is not a run.
@@ -68,19 +82,22 @@ pub struct InvalidRequest {
 }
 
 impl InvalidRequest {
-    /// The sentence for the client: what is wrong, and a message that would have worked.
-    #[must_use]
-    pub fn message(&self) -> String {
-        format!("{} A valid message: {}", self.reason, Self::EXAMPLE)
-    }
-
+    /// A message as it should be, in both forms.
     const EXAMPLE: &str = r#"{"prompt":"What can you do?"} or, as AG-UI's RunAgentInput, {"threadId":"conversation-1","runId":"run-1","messages":[{"id":"message-1","role":"user","content":"What can you do?"}]}"#;
 
     /// The longest run id, in bytes. It travels on every frame, so it has to be short.
-    const LONGEST_RUN_ID: usize = 128;
+    const MAX_RUN_ID: usize = 128;
+
+    /// The failure for a message with this fault: the client is told what is wrong, and shown a message
+    /// that would have worked.
+    #[must_use]
+    pub fn failure(reason: &str) -> Failure {
+        let message = format!("{reason} A valid message: {}", Self::EXAMPLE);
+        Failure::new(ErrorCode::InvalidRequest).with_message(message)
+    }
 }
 
-impl Run {
+impl<O: Options> Run<O> {
     /// Understands a client's message.
     ///
     /// # Errors
@@ -99,46 +116,54 @@ impl Run {
     ) -> Result<Self, String> {
         let fields = object(&message.body)?;
         let fields = Fields::new(&fields);
-        let wants = if fields.has("messages") || fields.has("threadId") || fields.has("runId") {
+        let wanted = if fields.has("messages") || fields.has("threadId") || fields.has("runId") {
             *run_id = Some(agui_run_id(&fields)?);
-            Wants::from_agui(&fields)?
+            Wanted::from_agui(&fields)?
         } else {
-            Wants::from_short_form(&fields)?
+            Wanted::from_short_form(&fields)?
         };
-        wants.into_run(message, config, run_id.as_deref())
+        wanted.into_run(message, config, run_id.as_deref())
+    }
+}
+
+impl<O> Run<O> {
+    /// The ids that its frames carry. The message is named after API Gateway's id of the client's
+    /// message, which stays unique if a client uses a run id twice.
+    #[must_use]
+    pub fn ids(&self) -> RunIds {
+        RunIds {
+            thread_id: self.thread_id.clone(),
+            run_id: self.run_id.clone(),
+            message_id: format!("answer-{}", self.request_id),
+        }
     }
 }
 
 /// What either form asks for.
-struct Wants {
+struct Wanted<O> {
     thread_id: Option<String>,
     /// What the client calls `thread_id`.
     thread_field: &'static str,
     input: Input,
     trace: bool,
-    session_attributes: Attributes,
-    prompt_session_attributes: Attributes,
-    end_session: bool,
+    options: O,
 }
 
-impl Wants {
-    const SHORT_FORM: [&str; 9] = [
+impl<O: Options> Wanted<O> {
+    /// The fields of the short form that every source has.
+    const SHORT_FORM: [&str; 5] = [
         "prompt",
         "toolResults",
-        "email",
         "sessionId",
         "trace",
-        "sessionAttributes",
-        "promptSessionAttributes",
-        "endSession",
         // Clients of APIs that select routes by `$request.body.action` send it along.
         "action",
     ];
 
-    fn from_short_form(fields: &Fields) -> Result<Self, String> {
+    fn from_short_form(fields: &Fields<'_>) -> Result<Self, String> {
         let input = match (fields.has("prompt"), fields.has("toolResults")) {
             (true, false) => Input::Prompt(fields.required_text("prompt")?.to_owned()),
-            (false, true) => Input::Answers(Answers::from_short_form(fields)?),
+            (false, true) => Input::ToolResults(Collected::from_short_form(fields)?),
             (true, true) => {
                 return Err("The message has both `prompt` and `toolResults`.".to_owned());
             }
@@ -148,36 +173,28 @@ impl Wants {
                 );
             }
         };
-        fields.only(&Self::SHORT_FORM)?;
-        let mut session_attributes = fields.attributes("sessionAttributes")?;
-        if let Some(email) = fields.text("email")? {
-            session_attributes.insert("email".to_owned(), email.to_owned());
-        }
+        fields.only(&[&Self::SHORT_FORM, O::SHORT_FORM].concat())?;
         Ok(Self {
             thread_id: fields.text("sessionId")?.map(str::to_owned),
             thread_field: "sessionId",
             input,
             trace: fields.flag("trace")?,
-            session_attributes,
-            prompt_session_attributes: fields.attributes("promptSessionAttributes")?,
-            end_session: fields.flag("endSession")?,
+            options: O::from_short_form(fields)?,
         })
     }
 
-    fn from_agui(fields: &Fields) -> Result<Self, String> {
+    fn from_agui(fields: &Fields<'_>) -> Result<Self, String> {
         let forwarded = fields.object("forwardedProps")?;
         let messages = messages(fields)?;
         Ok(Self {
             thread_id: Some(fields.required_text("threadId")?.to_owned()),
             thread_field: "threadId",
-            input: match Answers::from_agui(fields, &messages)? {
-                Some(answers) => Input::Answers(answers),
+            input: match Collected::from_agui(fields, &messages)? {
+                Some(results) => Input::ToolResults(results),
                 None => Input::Prompt(last_user_text(&messages)?),
             },
             trace: forwarded.flag("trace")?,
-            session_attributes: forwarded.attributes("sessionAttributes")?,
-            prompt_session_attributes: forwarded.attributes("promptSessionAttributes")?,
-            end_session: forwarded.flag("endSession")?,
+            options: O::from_forwarded_props(&forwarded)?,
         })
     }
 
@@ -186,14 +203,14 @@ impl Wants {
         message: &Message,
         config: &Config,
         run_id: Option<&str>,
-    ) -> Result<Run, String> {
+    ) -> Result<Run<O>, String> {
         if let Input::Prompt(prompt) = &self.input {
             check_prompt(prompt, config.max_prompt_chars)?;
         }
         let principal = message.principal.as_deref().map(short_hash);
         let thread_id = match self.thread_id {
             Some(id) => id,
-            None => connection_thread(&message.origin.connection_id),
+            None => connection_thread(&message.connection.connection_id),
         };
         let session_id = match &principal {
             Some(hash) => format!("{hash}:{thread_id}"),
@@ -206,20 +223,15 @@ impl Wants {
                 self.thread_field
             ));
         }
-        if let Input::Answers(answers) = &self.input {
-            answers::check_session(answers, &session_id)?;
-        }
         Ok(Run {
             thread_id,
             run_id: run_id.unwrap_or(&message.request_id).to_owned(),
             request_id: message.request_id.clone(),
             session_id,
-            memory_id: config.memory_id.clone().or(principal),
+            principal,
             input: self.input,
             trace: self.trace && config.allow_trace,
-            session_attributes: self.session_attributes,
-            prompt_session_attributes: self.prompt_session_attributes,
-            end_session: self.end_session,
+            options: self.options,
         })
     }
 }
@@ -239,10 +251,10 @@ fn object(body: &[u8]) -> Result<serde_json::Map<String, Value>, String> {
     }
 }
 
-fn agui_run_id(fields: &Fields) -> Result<String, String> {
+fn agui_run_id(fields: &Fields<'_>) -> Result<String, String> {
     let run_id = fields.required_text("runId")?;
-    if run_id.is_empty() || run_id.len() > InvalidRequest::LONGEST_RUN_ID {
-        return Err(format!("`runId` must be 1 to {} bytes.", InvalidRequest::LONGEST_RUN_ID));
+    if run_id.is_empty() || run_id.len() > InvalidRequest::MAX_RUN_ID {
+        return Err(format!("`runId` must be 1 to {} bytes.", InvalidRequest::MAX_RUN_ID));
     }
     Ok(run_id.to_owned())
 }
@@ -256,51 +268,6 @@ fn check_prompt(prompt: &str, most: usize) -> Result<(), String> {
         return Err(format!("The prompt has {length} characters, and at most {most} are allowed."));
     }
     Ok(())
-}
-
-/// A message of a `RunAgentInput`, and who wrote it.
-struct ChatMessage<'a> {
-    role: &'a str,
-    fields: Fields<'a>,
-}
-
-fn messages<'a>(fields: &Fields<'a>) -> Result<Vec<ChatMessage<'a>>, String> {
-    let messages =
-        fields.objects("messages")?.ok_or_else(|| fields.missing("messages", "a list"))?;
-    messages
-        .into_iter()
-        .map(|fields| Ok(ChatMessage { role: fields.required_text("role")?, fields }))
-        .collect()
-}
-
-/// The text of the last user message. Earlier ones are not sent on: Bedrock keeps the history of a
-/// session itself.
-fn last_user_text(messages: &[ChatMessage<'_>]) -> Result<String, String> {
-    match messages.iter().rev().find(|message| message.role == "user") {
-        Some(message) => content_text(&message.fields),
-        None => Err("`messages` has no message with the role `user`.".to_owned()),
-    }
-}
-
-/// `content` is a string, or a list of parts of which only text can be sent to the agent.
-fn content_text(message: &Fields) -> Result<String, String> {
-    if !matches!(message.get("content"), Some(Value::Array(_))) {
-        return Ok(message.required_text("content")?.to_owned());
-    }
-    let mut text = String::new();
-    for part in message.objects("content")?.into_iter().flatten() {
-        match part.required_text("type")? {
-            "text" => text.push_str(part.required_text("text")?),
-            other => {
-                return Err(format!(
-                    "`{}` is of the type `{}`, but the agent takes only text.",
-                    part.place(),
-                    fields::short(other)
-                ));
-            }
-        }
-    }
-    Ok(text)
 }
 
 /// A conversation for a client that names none: the connection's own. Connection ids are base64url

@@ -6,51 +6,32 @@
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Tells runs when the process is about to end, and waits for those under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    ending: watch::Sender<bool>,
-    runs: watch::Sender<usize>,
-}
-
-/// A run under way, until it is dropped.
-#[derive(Debug)]
-pub struct Running {
-    runs: watch::Sender<usize>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.runs.send_modify(|runs| *runs -= 1);
-    }
-}
-
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self { ending: watch::Sender::new(false), runs: watch::Sender::new(0) }
-    }
+    begun: CancellationToken,
+    runs: TaskTracker,
 }
 
 impl Shutdown {
-    /// Counts a run as under way.
-    #[must_use]
-    pub fn running(&self) -> Running {
-        self.runs.send_modify(|runs| *runs += 1);
-        Running { runs: self.runs.clone() }
+    /// Counts a run as under way, until what is returned is dropped.
+    pub fn track_run(&self) -> TaskTrackerToken {
+        self.runs.token()
     }
 
     /// How many runs are under way.
     #[must_use]
     pub fn runs(&self) -> usize {
-        *self.runs.borrow()
+        self.runs.len()
     }
 
     /// Ends when the process is about to end.
     pub async fn begun(&self) {
-        // It fails when the sender is gone, which it can't be: `self` is one.
-        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
+        self.begun.cancelled().await;
     }
 
     /// Waits for SIGTERM or SIGINT, tells the runs, and waits until they have ended.
@@ -64,8 +45,9 @@ impl Shutdown {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        self.ending.send_replace(true);
-        let _ = self.runs.subscribe().wait_for(|runs| *runs == 0).await;
+        self.begun.cancel();
+        self.runs.close();
+        self.runs.wait().await;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use clap::Parser;
 use fastrand::Rng;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use local_aws::{Event, FaultKind, Faults, Limits, LocalAws, Options};
+use local_aws::{AwsLimits, Entry, FaultKind, Faults, LocalAws, Options};
 use test_support::Client;
 use test_support::received_run::{RunEnd, RunReader};
 use test_support::stage::{Stage, numbers, prompt};
@@ -187,7 +187,7 @@ fn options(arguments: &Arguments) -> Options {
             ..Faults::default()
         },
         // All turns begin at once, and take their time to connect, over TLS above all.
-        limits: Limits { message_grace: GRACE, lifecycle_grace: GRACE, ..Limits::default() },
+        limits: AwsLimits { message_grace: GRACE, lifecycle_grace: GRACE, ..AwsLimits::default() },
         journal_capacity: 500_000,
         ..Options::default()
     }
@@ -255,14 +255,14 @@ fn count(aws: &LocalAws, turns: u64) -> JoinHandle<Counted> {
         let mut next = 0;
         while counted.summaries < turns || counted.agents_finished + counted.agents_dropped < turns
         {
-            let entry = journal.next().await;
-            assert_eq!(entry.index, next, "the journal forgot what was not counted yet");
+            let record = journal.next().await;
+            assert_eq!(record.index, next, "the journal forgot what was not counted yet");
             next += 1;
-            match entry.event {
-                Event::Posted { .. } => counted.posts += 1,
-                Event::AgentFinished { .. } => counted.agents_finished += 1,
-                Event::AgentDropped { .. } => counted.agents_dropped += 1,
-                Event::FunctionLog { line } if line.contains("run ended") => counted.summaries += 1,
+            match record.entry {
+                Entry::Posted { .. } => counted.posts += 1,
+                Entry::AgentFinished { .. } => counted.agents_finished += 1,
+                Entry::AgentDropped { .. } => counted.agents_dropped += 1,
+                Entry::FunctionLog { line } if line.contains("run ended") => counted.summaries += 1,
                 _ => {}
             }
         }

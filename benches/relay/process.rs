@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use local_aws::{Event, LocalAws, Options};
+use local_aws::{Entry, LocalAws, Options};
 use test_support::stage::relay_options;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -77,7 +77,7 @@ impl Process {
 
     /// How long it took from its start until it asked for its first event.
     pub(crate) async fn ready(&self) -> Duration {
-        let polled = self.aws.journal().wait_for(|event| matches!(event, Event::NextPolled));
+        let polled = self.aws.journal().wait_for(|entry| matches!(entry, Entry::NextPolled));
         let polled = timeout(PATIENCE, polled).await.expect("the function starts");
         polled.at.into_std() - self.spawned
     }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
-use local_aws::Event;
+use local_aws::Entry;
 
 use crate::client::{Received, TimedClient};
 use crate::process::Process;
@@ -69,12 +69,12 @@ pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
 
     let mut sent = Vec::with_capacity(answer.chunks);
     let mut posts = 0;
-    while let Some(entry) = journal.try_next() {
-        match entry.event {
-            Event::AgentChunk { session_id, .. } if session_id == session => {
-                sent.push(entry.at.into_std());
+    while let Some(record) = journal.try_next() {
+        match record.entry {
+            Entry::AgentChunk { session_id, .. } if session_id == session => {
+                sent.push(record.at.into_std());
             }
-            Event::Posted { .. } => posts += 1,
+            Entry::Posted { .. } => posts += 1,
             _ => {}
         }
     }
@@ -109,8 +109,8 @@ pub(crate) async fn crowd(process: &Process, answer: Answer, turns: usize) -> (D
     tokio::time::sleep(SETTLING).await;
     let cpu = process.cpu().saturating_sub(before);
     let mut posts = 0;
-    while let Some(entry) = journal.try_next() {
-        posts += u64::from(matches!(entry.event, Event::Posted { .. }));
+    while let Some(record) = journal.try_next() {
+        posts += u64::from(matches!(record.entry, Entry::Posted { .. }));
     }
     (cpu, posts)
 }

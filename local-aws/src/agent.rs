@@ -25,8 +25,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::faults::{FaultInjector, FaultKind};
-use super::journal::{Event, Journal};
-use super::runtime_api::uuid;
+use super::ids::uuid;
+use super::journal::{Entry, Journal};
 
 pub use exception::Exception;
 pub use files::file_bytes;
@@ -117,10 +117,10 @@ impl ScriptedAgent {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
-        self.journal.record(Event::AgentInvoked { session_id, request: value.clone() });
+        self.journal.record(Entry::AgentInvoked { session_id, request: value.clone() });
         if let Some(exception) = self.faults.refusal() {
             let subject = address.session_id.clone();
-            self.journal.record(Event::FaultInjected { kind: FaultKind::Refusal, subject });
+            self.journal.record(Entry::FaultInjected { kind: FaultKind::Refusal, subject });
             return Err((exception, exception.message().to_owned()));
         }
         let request: Request = serde_json::from_value(value)
@@ -230,7 +230,7 @@ async fn invoke(
             refusal
         }
     };
-    agent.journal.record(Event::AgentRefused {
+    agent.journal.record(Entry::AgentRefused {
         session_id: address.session_id,
         status: exception.status(),
         exception: exception.member().to_owned(),

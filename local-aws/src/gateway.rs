@@ -4,7 +4,6 @@ mod authorizer;
 mod connection;
 mod event;
 mod handshake;
-mod response;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,48 +15,16 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::journal::{Event, Journal};
-use super::options::Limits;
-use super::runtime_api::{Call, InvokeError, Lambda};
+use super::journal::{Entry, Journal};
+use super::lambda::{Call, InvokeError, Lambda};
+use super::options::AwsLimits;
+use super::proxy_response::ProxyResponse;
+use super::route::Route;
 
 pub(crate) use connection::{Connection, PostError};
-pub(crate) use event::request_time;
-pub(crate) use response::{ProxyResponse, status_of};
-
-/// The name of the stage, and so the path of the WebSocket URL.
-pub(crate) const STAGE: &str = "local";
 
 /// The API's id: ten lower-case letters and digits, as real ones.
 const API_ID: &str = "relaylocal";
-
-/// What an event is for: one of the three routes, the authorizer before the first, or the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Route {
-    /// May a client connect?
-    Authorizer,
-    /// A client wants to connect.
-    Connect,
-    /// A client sent a message.
-    Default,
-    /// A connection has ended.
-    Disconnect,
-    /// A browser asks the HTTP API for a file of the page.
-    Page,
-}
-
-impl Route {
-    /// The route's key, such as `$connect`, or what else it is.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Authorizer => "authorizer",
-            Self::Connect => "$connect",
-            Self::Default => "$default",
-            Self::Disconnect => "$disconnect",
-            Self::Page => "page",
-        }
-    }
-}
 
 /// The gateway: all open connections, and the way to the function.
 #[derive(Debug)]
@@ -67,7 +34,7 @@ pub(crate) struct Gateway {
     tasks: Mutex<JoinSet<()>>,
     lambda: Arc<Lambda>,
     journal: Journal,
-    limits: Limits,
+    limits: AwsLimits,
     /// `host:port` of this server.
     authority: String,
     /// Whether the function decides who may connect.
@@ -79,7 +46,7 @@ impl Gateway {
     pub(crate) fn new(
         lambda: Arc<Lambda>,
         journal: Journal,
-        limits: Limits,
+        limits: AwsLimits,
         authority: String,
         has_authorizer: bool,
         stopping: watch::Receiver<bool>,
@@ -141,11 +108,11 @@ impl Gateway {
         let outcome = self.lambda.invoke(call).await;
         match &outcome {
             Err(InvokeError::Throttled) => {
-                self.journal.record(Event::Throttled { connection_id, route });
+                self.journal.record(Entry::Throttled { connection_id, route });
             }
             Err(InvokeError::TimedOut { request_id }) => {
                 let request_id = request_id.clone();
-                self.journal.record(Event::TimedOut { request_id, connection_id, route });
+                self.journal.record(Entry::TimedOut { request_id, connection_id, route });
             }
             Ok(_) | Err(InvokeError::Failed) => {}
         }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -11,8 +11,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::gateway::{ProxyResponse, Route, request_time};
-use super::runtime_api::{Call, InvokeError, Lambda, uuid};
+use super::ids::uuid;
+use super::lambda::{Call, InvokeError, Lambda};
+use super::proxy_response::ProxyResponse;
+use super::request_time::{epoch_millis, request_time};
+use super::route::Route;
 
 /// How long a request waits for a function that is between two events, and for its answer: 30 s at
 /// most ("Amazon API Gateway quotas for HTTP APIs").
@@ -63,7 +66,6 @@ fn event(request: &Request, client: SocketAddr) -> Value {
         headers.insert(name.to_string(), value.into());
     }
     let now = SystemTime::now();
-    let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let path = request.uri().path();
     json!({
         "version": "2.0",
@@ -86,7 +88,7 @@ fn event(request: &Request, client: SocketAddr) -> Value {
             "routeKey": "$default",
             "stage": "$default",
             "time": request_time(now),
-            "timeEpoch": u64::try_from(millis).unwrap_or(u64::MAX),
+            "timeEpoch": epoch_millis(now),
         },
         "headers": headers,
         "isBase64Encoded": false,

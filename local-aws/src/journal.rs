@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::faults::FaultKind;
-use super::gateway::Route;
+use super::route::Route;
 use super::wire::{WireFault, WireName};
 
 /// The record of everything that happened, shared by all parts of the local AWS.
@@ -24,9 +24,9 @@ pub struct Journal {
     shared: Arc<Shared>,
 }
 
-/// One thing that happened.
+/// An entry with its place in the journal and its time.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Record {
     /// Counts all entries from 0, without gaps.
     pub index: u64,
     /// The wall clock, for people.
@@ -34,13 +34,13 @@ pub struct Entry {
     /// The monotonic clock, for measuring.
     pub at: Instant,
     /// What happened.
-    pub event: Event,
+    pub entry: Entry,
 }
 
 /// What can happen.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum Entry {
     /// Gateway: a client's handshake succeeded.
     Connected {
         /// The new connection.
@@ -303,7 +303,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Kept {
-    entries: VecDeque<Entry>,
+    records: VecDeque<Record>,
     capacity: usize,
     next: u64,
 }
@@ -312,29 +312,29 @@ impl Journal {
     /// An empty journal that keeps the newest `capacity` entries.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let kept = Kept { entries: VecDeque::new(), capacity: capacity.max(1), next: 0 };
+        let kept = Kept { records: VecDeque::new(), capacity: capacity.max(1), next: 0 };
         Self { shared: Arc::new(Shared { kept: Mutex::new(kept), newest: watch::Sender::new(0) }) }
     }
 
     /// All entries that are still kept, oldest first.
     #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
-        self.kept().entries.iter().cloned().collect()
+    pub fn records(&self) -> Vec<Record> {
+        self.kept().records.iter().cloned().collect()
     }
 
     /// What happened in all entries that are still kept, oldest first.
     #[must_use]
-    pub fn events(&self) -> Vec<Event> {
-        self.kept().entries.iter().map(|entry| entry.event.clone()).collect()
+    pub fn entries(&self) -> Vec<Entry> {
+        self.kept().records.iter().map(|record| record.entry.clone()).collect()
     }
 
     /// The first entry that fits, from the oldest one kept; waits until there is one.
-    pub async fn wait_for(&self, fits: impl FnMut(&Event) -> bool) -> Entry {
+    pub async fn wait_for(&self, fits: impl FnMut(&Entry) -> bool) -> Record {
         self.follow_from(0).find(fits).await
     }
 
     /// The first entry after `index` that fits; waits until there is one.
-    pub async fn wait_for_after(&self, index: u64, fits: impl FnMut(&Event) -> bool) -> Entry {
+    pub async fn wait_for_after(&self, index: u64, fits: impl FnMut(&Entry) -> bool) -> Record {
         self.follow_from(index.saturating_add(1)).find(fits).await
     }
 
@@ -351,16 +351,16 @@ impl Journal {
         self.follow_from(next)
     }
 
-    pub(crate) fn record(&self, event: Event) {
+    pub(crate) fn record(&self, entry: Entry) {
         let newest = {
             let mut kept = self.kept();
-            if kept.entries.len() == kept.capacity {
-                kept.entries.pop_front();
+            if kept.records.len() == kept.capacity {
+                kept.records.pop_front();
             }
             let index = kept.next;
             kept.next += 1;
-            let entry = Entry { index, time: SystemTime::now(), at: Instant::now(), event };
-            kept.entries.push_back(entry);
+            let record = Record { index, time: SystemTime::now(), at: Instant::now(), entry };
+            kept.records.push_back(record);
             kept.next
         };
         // Two writers may come here in the other order: the count must not go back.
@@ -384,13 +384,13 @@ impl Journal {
 
 impl Follower {
     /// The next entry; waits until there is one. Entries that were forgotten before they were read
-    /// are skipped, which shows in [`Entry::index`].
-    pub async fn next(&mut self) -> Entry {
+    /// are skipped, which shows in [`Record::index`].
+    pub async fn next(&mut self) -> Record {
         loop {
             // The mark comes before the look, so an entry recorded in between wakes the wait.
             self.newest.borrow_and_update();
-            if let Some(entry) = self.try_next() {
-                return entry;
+            if let Some(record) = self.try_next() {
+                return record;
             }
             // The sender lives in the journal that this reader holds, so this cannot fail.
             let _ = self.newest.changed().await;
@@ -398,20 +398,20 @@ impl Follower {
     }
 
     /// The next entry, if there is one already.
-    pub fn try_next(&mut self) -> Option<Entry> {
+    pub fn try_next(&mut self) -> Option<Record> {
         let kept = self.journal.kept();
-        let oldest = kept.next - kept.entries.len() as u64;
+        let oldest = kept.next - kept.records.len() as u64;
         let position = usize::try_from(self.next.max(oldest) - oldest).ok()?;
-        let entry = kept.entries.get(position).cloned()?;
-        self.next = entry.index + 1;
-        Some(entry)
+        let record = kept.records.get(position).cloned()?;
+        self.next = record.index + 1;
+        Some(record)
     }
 
-    async fn find(&mut self, mut fits: impl FnMut(&Event) -> bool) -> Entry {
+    async fn find(&mut self, mut fits: impl FnMut(&Entry) -> bool) -> Record {
         loop {
-            let entry = self.next().await;
-            if fits(&entry.event) {
-                return entry;
+            let record = self.next().await;
+            if fits(&record.entry) {
+                return record;
             }
         }
     }
@@ -421,19 +421,19 @@ impl Follower {
 mod tests {
     use super::*;
 
-    fn line(n: usize) -> Event {
-        Event::FunctionLog { line: n.to_string() }
+    fn line(n: usize) -> Entry {
+        Entry::FunctionLog { line: n.to_string() }
     }
 
     #[tokio::test]
     async fn a_waiter_finds_what_happened_before_it_came_and_what_happens_after() {
         let journal = Journal::new(10);
         journal.record(line(0));
-        assert_eq!(journal.wait_for(|event| *event == line(0)).await.index, 0);
+        assert_eq!(journal.wait_for(|entry| *entry == line(0)).await.index, 0);
 
-        let waiting = journal.wait_for(|event| *event == line(1));
-        let (entry, ()) = tokio::join!(waiting, async { journal.record(line(1)) });
-        assert_eq!(entry.index, 1);
+        let waiting = journal.wait_for(|entry| *entry == line(1));
+        let (record, ()) = tokio::join!(waiting, async { journal.record(line(1)) });
+        assert_eq!(record.index, 1);
     }
 
     #[tokio::test]
@@ -443,7 +443,7 @@ mod tests {
         let mut follower = journal.follow_from_now();
         assert!(follower.try_next().is_none());
         journal.record(line(1));
-        assert_eq!(follower.next().await.event, line(1));
+        assert_eq!(follower.next().await.entry, line(1));
     }
 
     #[tokio::test]
@@ -453,8 +453,8 @@ mod tests {
         for n in 0..10 {
             journal.record(line(n));
         }
-        assert_eq!(journal.entries().len(), 3);
-        assert_eq!(follower.next().await.event, line(7));
+        assert_eq!(journal.records().len(), 3);
+        assert_eq!(follower.next().await.entry, line(7));
         assert_eq!(follower.next().await.index, 8);
     }
 }

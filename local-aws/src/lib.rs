@@ -17,17 +17,21 @@
 //! the agent by other addresses, each with a [`Wire`] before it.
 
 mod agent;
-mod callbacks;
 mod cpu_share;
 mod faults;
-mod function;
+mod function_process;
 mod gateway;
-mod guard;
+mod host_check;
 mod http_api;
+mod ids;
 mod journal;
+mod lambda;
 mod log;
+mod management;
 mod options;
-mod runtime_api;
+mod proxy_response;
+mod request_time;
+mod route;
 mod tls;
 mod wire;
 
@@ -46,17 +50,18 @@ use tokio::task::JoinHandle;
 pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SCENARIOS, SUGGESTED_PROMPTS, file_bytes};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
-pub use function::{Function, FunctionError, Program, child};
-pub use gateway::Route;
-pub use journal::{Entry, Event, Follower, Journal};
-pub use log::Log;
-pub use options::{Agent, Limits, Options};
-pub use wire::{Close, Wire, WireFault, WireName};
+pub use function_process::{FunctionError, FunctionProcess, Program, child};
+pub use journal::{Entry, Follower, Journal, Record};
+pub use log::JournalLog;
+pub use options::{Agent, AwsLimits, Options};
+pub use route::Route;
+pub use wire::{Wire, WireClose, WireFault, WireName};
 
 use agent::ScriptedAgent;
-use callbacks::Callbacks;
-use gateway::{Gateway, STAGE};
-use runtime_api::Lambda;
+use gateway::Gateway;
+use lambda::Lambda;
+use management::ManagementApi;
+use route::STAGE;
 use tls::{Certificates, TlsError};
 use wire::Server;
 
@@ -122,7 +127,7 @@ pub enum StartError {
 }
 
 impl LocalAws {
-    /// Starts everything but the function, which [`Function::start`] starts.
+    /// Starts everything but the function, which [`FunctionProcess::start`] starts.
     ///
     /// # Errors
     /// When the port is taken or may not be used, or when the concurrency or a rate of the faults
@@ -158,7 +163,7 @@ impl LocalAws {
             options.authorizer,
             stopping.clone(),
         );
-        let callbacks = Callbacks {
+        let management = ManagementApi {
             gateway: gateway.clone(),
             journal: journal.clone(),
             post_latency: options.post_latency,
@@ -167,32 +172,34 @@ impl LocalAws {
             stopping: stopping.clone(),
         };
         let agent = ScriptedAgent::new(journal.clone(), faults.clone(), stopping.clone());
-        let guarded = |router: Router| {
+        let checked = |router: Router| {
             let authorizer = options.authorizer;
-            let guard = axum::middleware::from_fn_with_state(authorizer, guard::only_this_machine);
-            router.layer(guard)
+            let host_check =
+                axum::middleware::from_fn_with_state(authorizer, host_check::only_this_machine);
+            router.layer(host_check)
         };
         let certificates = if options.tls { Some(certificates().await?) } else { None };
         let wires = if options.has_wires() {
             let start = async |name, router| {
                 let tls = certificates.as_ref().map(|certificates| certificates.acceptor().clone());
-                let server = Server { router: guarded(router), tls };
+                let server = Server { router: checked(router), tls };
                 let wire =
                     Wire::start(name, server, options.rtt, journal.clone(), stopping.clone());
                 wire.await.map_err(|source| StartError::Listen { port: 0, source })
             };
             Some(Wires {
                 agent: start(WireName::Agent, agent::router(agent.clone())).await?,
-                callbacks: start(WireName::Callbacks, callbacks::router(callbacks.clone())).await?,
+                callbacks: start(WireName::Callbacks, management::router(management.clone()))
+                    .await?,
             })
         } else {
             None
         };
-        let router = guarded(
+        let router = checked(
             Router::new()
-                .merge(runtime_api::router(lambda.clone()))
+                .merge(lambda::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))
-                .merge(callbacks::router(callbacks))
+                .merge(management::router(management))
                 .merge(agent::router(agent))
                 .merge(http_api::router(lambda.clone())),
         );

@@ -15,8 +15,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::gateway::Route;
-use super::journal::{Entry, Event};
+use super::journal::{Entry, Record};
+use super::route::Route;
 use super::wire::WireName;
 
 /// How often a long run shows that it goes on.
@@ -33,7 +33,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 /// Colours are always written; give it a writer such as `anstream`'s, which leaves them out where
 /// they are not wanted.
 #[derive(Debug)]
-pub struct Log<W> {
+pub struct JournalLog<W> {
     out: W,
     began: Instant,
     /// When each open invocation began.
@@ -89,7 +89,7 @@ struct Frame<'a> {
     kind: Option<&'a str>,
 }
 
-impl<W: Write> Log<W> {
+impl<W: Write> JournalLog<W> {
     /// A log that counts time from now.
     pub fn new(out: W) -> Self {
         Self {
@@ -106,48 +106,48 @@ impl<W: Write> Log<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        let now = entry.at;
-        if let Event::Closed { connection_id, .. } = &entry.event
+    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+        let now = record.at;
+        if let Entry::Closed { connection_id, .. } = &record.entry
             && let Some(tally) = self.tallies.remove(connection_id)
         {
             self.print(now, &tally.sum("cut off").about(connection_id))?;
         }
-        let line = match &entry.event {
-            Event::Posted { connection_id, bytes, status: 200, data } => {
+        let line = match &record.entry {
+            Entry::Posted { connection_id, bytes, status: 200, data } => {
                 self.post(now, connection_id, *bytes, data)
             }
-            event => gateway(event)
-                .or_else(|| self.lambda(now, event))
-                .or_else(|| self.agent(now, event))
-                .or_else(|| callbacks(event))
-                .or_else(|| function(event))
-                .or_else(|| wire(event))
-                .or_else(|| fault(event)),
+            entry => gateway(entry)
+                .or_else(|| self.lambda(now, entry))
+                .or_else(|| self.agent(now, entry))
+                .or_else(|| callbacks(entry))
+                .or_else(|| function(entry))
+                .or_else(|| wire(entry))
+                .or_else(|| fault(entry)),
         };
         line.map_or(Ok(()), |line| self.print(now, &line))
     }
 
-    fn lambda<'a>(&mut self, now: Instant, event: &'a Event) -> Option<Line<'a>> {
+    fn lambda<'a>(&mut self, now: Instant, entry: &'a Entry) -> Option<Line<'a>> {
         let line = |what: &'a str| Line::new(Part::Lambda, what);
-        Some(match event {
+        Some(match entry {
             // Only the first of many polls in a row tells something.
-            Event::NextPolled if !std::mem::take(&mut self.busy) => return None,
-            Event::NextPolled => line("next").more("asks for the next event"),
+            Entry::NextPolled if !std::mem::take(&mut self.busy) => return None,
+            Entry::NextPolled => line("next").more("asks for the next event"),
             // A page is some forty files: one line for each would hide the turns.
-            Event::Invoked { route: Route::Page, .. } => return None,
-            Event::Invoked { request_id, connection_id, route } => {
+            Entry::Invoked { route: Route::Page, .. } => return None,
+            Entry::Invoked { request_id, connection_id, route } => {
                 self.busy = true;
                 remember(&mut self.invocations, request_id, now);
                 let request = format!("request {}", short(request_id));
                 line(route.key()).more(request).about(connection_id)
             }
-            Event::Responded { request_id, status: Some(0..400), .. }
+            Entry::Responded { request_id, status: Some(0..400), .. }
                 if !self.invocations.contains_key(request_id) =>
             {
                 return None;
             }
-            Event::Responded { request_id, status, late } => {
+            Entry::Responded { request_id, status, late } => {
                 let late = if *late { ", too late" } else { "" };
                 let more = format!("{}{late}", self.request(request_id, now));
                 let what = status
@@ -155,39 +155,39 @@ impl<W: Write> Log<W> {
                 let bad = status.is_some_and(|status| status != 200);
                 Line::new(Part::Lambda, what).more(more).bad_if(bad)
             }
-            Event::InvocationError { request_id, error_type, message } => {
+            Entry::InvocationError { request_id, error_type, message } => {
                 let request = self.request(request_id, now);
                 line("failed").more(format!("{request}: {error_type}: {message}")).bad_if(true)
             }
-            Event::InitError { error_type, message } => {
+            Entry::InitError { error_type, message } => {
                 line("no start").more(format!("{error_type}: {message}")).bad_if(true)
             }
             _ => return None,
         })
     }
 
-    fn agent<'a>(&mut self, now: Instant, event: &'a Event) -> Option<Line<'a>> {
+    fn agent<'a>(&mut self, now: Instant, entry: &'a Entry) -> Option<Line<'a>> {
         let line =
             |what: &'a str, session_id: &'a str| Line::new(Part::Agent, what).about(session_id);
-        Some(match event {
-            Event::AgentInvoked { session_id, request } => {
+        Some(match entry {
+            Entry::AgentInvoked { session_id, request } => {
                 remember(&mut self.answers, session_id, Answer { since: now, traces: 0 });
                 let said = request["inputText"].as_str().map_or(0, |text| text.chars().count());
                 let trace = if request["enableTrace"] == true { ", with trace" } else { "" };
                 line("invoked", session_id).more(format!("{}{trace}", count(said, "character")))
             }
-            Event::AgentRefused { session_id, status, exception, message } => {
+            Entry::AgentRefused { session_id, status, exception, message } => {
                 let refused = Line::new(Part::Agent, format!("refused {status}")).about(session_id);
                 refused.more(format!("{exception}: {message}")).bad_if(true)
             }
-            Event::AgentChunk { session_id, n: 1 } => {
+            Entry::AgentChunk { session_id, n: 1 } => {
                 line("first chunk", session_id).more(self.answered(session_id, now))
             }
-            Event::AgentTrace { session_id } => {
+            Entry::AgentTrace { session_id } => {
                 self.answers.get_mut(session_id)?.traces += 1;
                 return None;
             }
-            Event::AgentFinished { session_id, chunks, exception, .. } => {
+            Entry::AgentFinished { session_id, chunks, exception, .. } => {
                 let took = self.answered(session_id, now);
                 let traces = self.answers.remove(session_id).map_or(0, |answer| answer.traces);
                 let sum =
@@ -199,16 +199,16 @@ impl<W: Write> Log<W> {
                         .bad_if(true),
                 }
             }
-            Event::AgentReturnedControl { session_id, calls, .. } => {
+            Entry::AgentReturnedControl { session_id, calls, .. } => {
                 line("asks back", session_id).more(count(*calls, "call"))
             }
-            Event::AgentBroke { session_id, chunks, how } => {
+            Entry::AgentBroke { session_id, chunks, how } => {
                 let took = self.answered(session_id, now);
                 self.answers.remove(session_id);
                 let sum = format!("{how}; {}, {took}", count(*chunks, "chunk"));
                 line("broke", session_id).more(sum).bad_if(true)
             }
-            Event::AgentDropped { session_id, chunks } => {
+            Entry::AgentDropped { session_id, chunks } => {
                 let took = self.answered(session_id, now);
                 self.answers.remove(session_id);
                 let sum = format!("the caller left after {}, {took}", count(*chunks, "chunk"));
@@ -327,28 +327,28 @@ impl Tally {
     }
 }
 
-fn gateway(event: &Event) -> Option<Line<'_>> {
+fn gateway(entry: &Entry) -> Option<Line<'_>> {
     let line = |what| Line::new(Part::Gateway, what);
-    Some(match event {
-        Event::Connected { connection_id, subprotocol } => {
+    Some(match entry {
+        Entry::Connected { connection_id, subprotocol } => {
             let chosen = subprotocol.as_deref().map(|name| format!("subprotocol {name}"));
             line("connected").more(chosen.unwrap_or_default()).about(connection_id)
         }
-        Event::Refused { status, reason } => {
+        Entry::Refused { status, reason } => {
             Line::new(Part::Gateway, format!("refused {status}")).more(reason).bad_if(true)
         }
-        Event::MessageReceived { connection_id, bytes } => {
+        Entry::MessageReceived { connection_id, bytes } => {
             line("message").more(Bytes(*bytes)).about(connection_id)
         }
-        Event::Throttled { connection_id, route } => line("throttled")
+        Entry::Throttled { connection_id, route } => line("throttled")
             .more(format!("no function is free for {}", route.key()))
             .about(connection_id)
             .bad_if(true),
-        Event::TimedOut { connection_id, route, .. } => line("timed out")
+        Entry::TimedOut { connection_id, route, .. } => line("timed out")
             .more(format!("no answer to {} in time", route.key()))
             .about(connection_id)
             .bad_if(true),
-        Event::Closed { connection_id, code, reason } => {
+        Entry::Closed { connection_id, code, reason } => {
             line("closed").more(format!("{code} {reason}")).about(connection_id)
         }
         _ => return None,
@@ -356,56 +356,56 @@ fn gateway(event: &Event) -> Option<Line<'_>> {
 }
 
 /// The commands of callbacks but for the posts that arrive.
-fn callbacks(event: &Event) -> Option<Line<'_>> {
+fn callbacks(entry: &Entry) -> Option<Line<'_>> {
     let line = |verb: &str, status: &u16, connection_id| {
         let what = format!("{verb} {status}");
         Line::new(Part::Posts, what).about(connection_id).bad_if(!(200..300).contains(status))
     };
-    Some(match event {
-        Event::Posted { connection_id, bytes, status, .. } => {
+    Some(match entry {
+        Entry::Posted { connection_id, bytes, status, .. } => {
             line("post", status, connection_id).more(Bytes(*bytes))
         }
-        Event::Inspected { connection_id, status } => line("get", status, connection_id),
-        Event::Deleted { connection_id, status } => line("delete", status, connection_id),
+        Entry::Inspected { connection_id, status } => line("get", status, connection_id),
+        Entry::Deleted { connection_id, status } => line("delete", status, connection_id),
         _ => return None,
     })
 }
 
-fn function(event: &Event) -> Option<Line<'_>> {
+fn function(entry: &Entry) -> Option<Line<'_>> {
     let line = |what: &'static str| Line::new(Part::Function, what);
-    Some(match event {
-        Event::FunctionStarted { pid } => line("started").more(format!("process {pid}")),
-        Event::FunctionHeldBack { quota_us, period_us, .. } => line("held back").more(format!(
+    Some(match entry {
+        Entry::FunctionStarted { pid } => line("started").more(format!("process {pid}")),
+        Entry::FunctionHeldBack { quota_us, period_us, .. } => line("held back").more(format!(
             "to {} of CPU time in each {}",
             micros(*quota_us),
             micros(*period_us)
         )),
-        Event::FunctionFrozen { pid } => line("frozen").more(format!("process {pid}")),
-        Event::FunctionThawed { pid } => line("thawed").more(format!("process {pid}")),
-        Event::FunctionLog { line: text } => match metrics::summary(text) {
+        Entry::FunctionFrozen { pid } => line("frozen").more(format!("process {pid}")),
+        Entry::FunctionThawed { pid } => line("thawed").more(format!("process {pid}")),
+        Entry::FunctionLog { line: text } => match metrics::summary(text) {
             Some(metrics) => line("metrics").more(metrics),
             None => Line::new(Part::Function, text),
         },
-        Event::FunctionExited { status } => line("ended").more(status).bad_if(true),
+        Entry::FunctionExited { status } => line("ended").more(status).bad_if(true),
         _ => return None,
     })
 }
 
-fn wire(event: &Event) -> Option<Line<'_>> {
+fn wire(entry: &Entry) -> Option<Line<'_>> {
     let line = |part, what: &'static str, wire: &WireName, connection: &u64| {
         Line::new(part, what).more(format!("connection {connection} to the {wire}"))
     };
-    Some(match event {
-        Event::WireOpened { wire, connection } => line(Part::Wire, "opened", wire, connection),
-        Event::WireClosed { wire, connection } => line(Part::Wire, "closed", wire, connection),
-        Event::WireFault { wire, connection, fault } => Line::new(Part::Fault, "wire")
+    Some(match entry {
+        Entry::WireOpened { wire, connection } => line(Part::Wire, "opened", wire, connection),
+        Entry::WireClosed { wire, connection } => line(Part::Wire, "closed", wire, connection),
+        Entry::WireFault { wire, connection, fault } => Line::new(Part::Fault, "wire")
             .more(format!("connection {connection} to the {wire} {fault}, on purpose")),
         _ => return None,
     })
 }
 
-fn fault(event: &Event) -> Option<Line<'_>> {
-    let Event::FaultInjected { kind, subject } = event else { return None };
+fn fault(entry: &Entry) -> Option<Line<'_>> {
+    let Entry::FaultInjected { kind, subject } = entry else { return None };
     Some(Line::new(Part::Fault, kind.to_string()).more("on purpose").about(subject))
 }
 
@@ -464,34 +464,34 @@ mod tests {
 
     use super::*;
     use crate::faults::FaultKind;
-    use crate::gateway::Route;
-    use crate::wire::{Close, WireFault};
+    use crate::route::Route;
+    use crate::wire::{WireClose, WireFault};
 
-    fn lines(events: impl IntoIterator<Item = Event>) -> Vec<String> {
-        let mut log = Log::new(Vec::new());
+    fn lines(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
+        let mut log = JournalLog::new(Vec::new());
         let began = log.began;
-        for (index, event) in (0_u32..).zip(events) {
+        for (index, entry) in (0_u32..).zip(entries) {
             let at = began + index * Duration::from_millis(100);
-            let entry = Entry { index: index.into(), time: SystemTime::now(), at, event };
-            log.write(&entry).unwrap();
+            let record = Record { index: index.into(), time: SystemTime::now(), at, entry };
+            log.write(&record).unwrap();
         }
         let text = anstream::adapter::strip_bytes(&log.out).into_vec();
         String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
     }
 
-    fn posted(data: &'static str) -> Event {
+    fn posted(data: &'static str) -> Entry {
         let connection_id = "c=".to_owned();
-        Event::Posted { connection_id, bytes: data.len(), status: 200, data: data.into() }
+        Entry::Posted { connection_id, bytes: data.len(), status: 200, data: data.into() }
     }
 
     #[test]
     fn of_many_posts_the_first_a_sum_and_the_last_are_shown() {
         let chunk = r#"{"type":"TEXT_MESSAGE_CHUNK","delta":"hello"}"#;
-        let mut events = vec![posted(r#"{"type":"RUN_STARTED"}"#)];
-        events.extend((0..15).map(|_| posted(chunk)));
-        events.push(posted(r#"{"type":"RUN_FINISHED"}"#));
+        let mut entries = vec![posted(r#"{"type":"RUN_STARTED"}"#)];
+        entries.extend((0..15).map(|_| posted(chunk)));
+        entries.push(posted(r#"{"type":"RUN_FINISHED"}"#));
         assert_eq!(
-            lines(events),
+            lines(entries),
             [
                 "    0.000  posts     RUN_STARTED   22 bytes  c=",
                 "    1.000  posts     …             11 posts, 472 bytes  c=",
@@ -503,13 +503,13 @@ mod tests {
     #[test]
     fn faults_are_shown_and_metrics_only_summed_up() {
         let metrics = r#"{"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Runs"}]}]},"Runs":1}"#;
-        let events = [
-            Event::FaultInjected { kind: FaultKind::LostAnswer, subject: "c=".to_owned() },
-            Event::FunctionLog { line: metrics.to_owned() },
-            Event::FunctionLog { line: "a line for people".to_owned() },
+        let entries = [
+            Entry::FaultInjected { kind: FaultKind::LostAnswer, subject: "c=".to_owned() },
+            Entry::FunctionLog { line: metrics.to_owned() },
+            Entry::FunctionLog { line: "a line for people".to_owned() },
         ];
         assert_eq!(
-            lines(events),
+            lines(entries),
             [
                 "    0.000  fault     lost answer   on purpose  c=",
                 "    0.100  function  metrics       Runs 1",
@@ -521,17 +521,17 @@ mod tests {
     #[test]
     fn what_becomes_of_the_wires_and_of_the_process_is_told_in_words() {
         let (wire, connection) = (WireName::Agent, 3);
-        let fault = WireFault::Closed(Close::Graceful);
-        let events = [
-            Event::FunctionHeldBack { pid: 7, quota_us: 14_471, period_us: 100_000 },
-            Event::FunctionFrozen { pid: 7 },
-            Event::WireOpened { wire, connection },
-            Event::WireFault { wire, connection, fault },
-            Event::WireClosed { wire, connection },
-            Event::FunctionThawed { pid: 7 },
+        let fault = WireFault::Closed(WireClose::Graceful);
+        let entries = [
+            Entry::FunctionHeldBack { pid: 7, quota_us: 14_471, period_us: 100_000 },
+            Entry::FunctionFrozen { pid: 7 },
+            Entry::WireOpened { wire, connection },
+            Entry::WireFault { wire, connection, fault },
+            Entry::WireClosed { wire, connection },
+            Entry::FunctionThawed { pid: 7 },
         ];
         assert_eq!(
-            lines(events),
+            lines(entries),
             [
                 "    0.000  function  held back     to 14.5 ms of CPU time in each 100.0 ms",
                 "    0.100  function  frozen        process 7",
@@ -547,14 +547,14 @@ mod tests {
     fn an_invocation_shows_how_long_its_answer_took() {
         let (request_id, connection_id) = ("r".to_owned(), "c=".to_owned());
         let route = Route::Default;
-        let events = [
-            Event::NextPolled,
-            Event::Invoked { request_id: request_id.clone(), connection_id, route },
-            Event::Responded { request_id, status: Some(200), late: false },
-            Event::NextPolled,
+        let entries = [
+            Entry::NextPolled,
+            Entry::Invoked { request_id: request_id.clone(), connection_id, route },
+            Entry::Responded { request_id, status: Some(200), late: false },
+            Entry::NextPolled,
         ];
         assert_eq!(
-            lines(events),
+            lines(entries),
             [
                 "    0.100  lambda    $default      request r  c=",
                 "    0.200  lambda    200           request r, after 100.0 ms",

@@ -35,7 +35,7 @@ pub struct Options {
     /// The function's own variables.
     pub environment: Vec<(String, String)>,
     /// The limits that AWS sets. Tests shorten them.
-    pub limits: Limits,
+    pub limits: AwsLimits,
     /// What goes wrong by chance.
     pub faults: Faults,
     /// How many entries the journal keeps.
@@ -64,7 +64,7 @@ impl Options {
 /// Sources: the pages "Amazon API Gateway quotas for WebSocket APIs" and "Lambda quotas". Where a
 /// value is not documented, its field says so.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct AwsLimits {
     /// How long an integration may take to answer: 29 s, and no request raises it.
     pub integration_timeout: Duration,
     /// How long the function may take for one event: 900 s at most.
@@ -100,14 +100,14 @@ impl Default for Options {
             agent: Agent::Scripted,
             authorizer: false,
             environment: Vec::new(),
-            limits: Limits::default(),
+            limits: AwsLimits::default(),
             faults: Faults::default(),
             journal_capacity: 100_000,
         }
     }
 }
 
-impl Default for Limits {
+impl Default for AwsLimits {
     fn default() -> Self {
         Self {
             integration_timeout: Duration::from_secs(29),

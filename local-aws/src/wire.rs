@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::journal::{Event, Journal};
+use super::journal::{Entry, Journal};
 use connection::{Connection, Order};
 
 pub(crate) use server::Server;
@@ -30,8 +30,8 @@ const ACCEPTING_AGAIN: Duration = Duration::from_millis(50);
 
 /// A wire, and the way to change how it behaves while it is in use.
 ///
-/// Each fault stands in the journal as [`Event::WireFault`] before its effect, and each connection as
-/// [`Event::WireOpened`] and [`Event::WireClosed`]. A method that returns a number says how many
+/// Each fault stands in the journal as [`Entry::WireFault`] before its effect, and each connection as
+/// [`Entry::WireOpened`] and [`Entry::WireClosed`]. A method that returns a number says how many
 /// connections it is about. What a client writes after a method has returned meets the fault.
 ///
 /// Three things differ from a network. A connection is accepted at once, since that is the kernel's
@@ -57,7 +57,7 @@ pub enum WireName {
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Close {
+pub enum WireClose {
     /// With FIN and nothing before it, in the middle of whatever is on its way.
     Fin,
     /// With RST.
@@ -72,7 +72,7 @@ pub enum Close {
 #[non_exhaustive]
 pub enum WireFault {
     /// It is closed.
-    Closed(Close),
+    Closed(WireClose),
     /// From now on, everything on it is lost, in both directions, and nobody is told.
     Swallowed,
     /// The client's next bytes were answered with RST, and reached nobody.
@@ -159,8 +159,8 @@ impl Wire {
 
     /// Closes all connections that are open now.
     #[must_use = "a fault that met no connection is none"]
-    pub fn close_open(&self, how: Close) -> usize {
-        if how != Close::Graceful {
+    pub fn close_open(&self, how: WireClose) -> usize {
+        if how != WireClose::Graceful {
             return self.shared.end(Order::Close(how));
         }
         let state = self.shared.state();
@@ -248,7 +248,7 @@ impl Shared {
     }
 
     fn fault(&self, connection: u64, fault: WireFault) {
-        self.journal.record(Event::WireFault { wire: self.name, connection, fault });
+        self.journal.record(Entry::WireFault { wire: self.name, connection, fault });
     }
 
     /// Takes a new connection, well or with the fault that is its turn.
@@ -266,7 +266,7 @@ impl Shared {
             state.accepted += 1;
             let fault = state.next_fault();
             let id = state.accepted;
-            self.journal.record(Event::WireOpened { wire: self.name, connection: id });
+            self.journal.record(Entry::WireOpened { wire: self.name, connection: id });
             if fault.is_none() {
                 state.open.insert(id, Link { order, told_to_end });
             }
@@ -353,9 +353,9 @@ impl Display for WireName {
 impl Display for WireFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed(Close::Fin) => "closed with FIN",
-            Self::Closed(Close::Reset) => "reset",
-            Self::Closed(Close::Graceful) => "closed in good order",
+            Self::Closed(WireClose::Fin) => "closed with FIN",
+            Self::Closed(WireClose::Reset) => "reset",
+            Self::Closed(WireClose::Graceful) => "closed in good order",
             Self::Swallowed => "swallowed from now on",
             Self::WriteReset => "reset at the client's next write",
             Self::Refused => "refused",

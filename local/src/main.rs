@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Faults, Function, FunctionError, Limits, LocalAws, Log,
-    Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, JournalLog,
+    LocalAws, Options, Program, SCENARIOS, SUGGESTED_PROMPTS, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -133,7 +133,7 @@ struct Arguments {
 fn main() -> ExitCode {
     // The child process comes in here: see `Program::Own`.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
-        return local_aws::child(agent_relay::function::main);
+        return local_aws::child(agent_relay::bootstrap::main);
     }
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -161,14 +161,14 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let aws = LocalAws::start(arguments.options()).await?;
     let journal = aws.journal().clone();
     let mut follower = journal.follow();
-    let mut log = Log::new(anstream::stdout());
+    let mut log = JournalLog::new(anstream::stdout());
 
     let ended = {
         let printing = async {
             loop {
-                let entry = follower.next().await;
+                let record = follower.next().await;
                 // A closed output, as of a pipe to `head`, is no reason to stop serving.
-                let _ = log.write(&entry);
+                let _ = log.write(&record);
             }
         };
         tokio::select! {
@@ -177,8 +177,8 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         }
     };
     aws.stop().await;
-    while let Some(entry) = follower.try_next() {
-        let _ = log.write(&entry);
+    while let Some(record) = follower.try_next() {
+        let _ = log.write(&record);
     }
     ended
 }
@@ -196,7 +196,7 @@ async fn serve(aws: &LocalAws, arguments: &Arguments) -> Result<(), Error> {
     // The terminal was closed.
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut function = tokio::select! {
-        function = Function::start_with(aws, &program, &own_page) => function?,
+        function = FunctionProcess::start_with(aws, &program, &own_page) => function?,
         // Dropping the start ends the process, too.
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
@@ -276,11 +276,11 @@ impl Arguments {
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
             authorizer: self.access() != "open" || self.allowed_origins.is_some(),
             environment: self.environment(),
-            limits: Limits {
+            limits: AwsLimits {
                 integration_timeout: Duration::from_millis(self.integration_timeout_ms),
                 function_timeout: Duration::from_secs(self.function_timeout_s),
                 idle: Duration::from_secs(self.idle_s),
-                ..Limits::default()
+                ..AwsLimits::default()
             },
             faults: Faults {
                 throttled_posts: self.fail_429,

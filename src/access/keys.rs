@@ -2,7 +2,7 @@
 //!
 //! Found by OpenID Connect Discovery, fetched when the first token comes, kept for an hour, and
 //! fetched anew when a token names a key that is not there, since that is how providers rotate keys.
-//! Whoever makes up key ids must not make us pester the provider, so fetches are rationed; and while
+//! Made-up key ids must not flood the provider with requests, so fetches are rationed; and while
 //! one is under way, tokens with known keys don't wait for it.
 
 use std::error::Error;
@@ -20,26 +20,26 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::Refusal;
+use crate::access::denied::AccessDenied;
+use crate::aws::Http;
 use crate::config::access::is_safe_url;
 use crate::error::chain;
-use crate::http::Http;
 
 /// How long fetched keys are good for without being asked about again.
-const FRESH: Duration = Duration::from_hours(1);
+const CACHE_TTL: Duration = Duration::from_hours(1);
 
 /// How long they stay in use while the provider can't be reached.
-const USABLE: Duration = Duration::from_hours(24);
+const STALE_TTL: Duration = Duration::from_hours(24);
 
 /// How long a fetch may take, both requests together. API Gateway waits longer for an authorizer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest document that is read, in bytes. Real ones have a few kilobytes.
-const LARGEST_DOCUMENT: usize = 256 * 1024;
+const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// How many fetches may follow each other at once, and how long it takes until there is another.
-const FETCHES: u32 = 5;
-const NEXT_FETCH: Duration = Duration::from_secs(10);
+const FETCH_BURST: u32 = 5;
+const FETCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The keys of one provider.
 #[derive(Debug)]
@@ -83,10 +83,10 @@ impl Keys {
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<DecodingKey, Refusal> {
+    ) -> Result<DecodingKey, AccessDenied> {
         let before = self.known();
         if let Some(known) = &before
-            && known.at.elapsed() < FRESH
+            && known.at.elapsed() < CACHE_TTL
             && let Some(key) = choose(&known.keys, id, algorithm)
         {
             return Ok(key);
@@ -109,11 +109,13 @@ impl Keys {
             }
         }
         drop(fetcher);
-        let known = self.known().filter(|known| known.at.elapsed() < USABLE);
+        let known = self.known().filter(|known| known.at.elapsed() < STALE_TTL);
         match known {
-            None => Err(Refusal::because("the issuer's keys can't be had")),
+            None => Err(AccessDenied::because("the issuer's keys can't be had")),
             Some(known) => choose(&known.keys, id, algorithm).ok_or_else(|| {
-                Refusal::because("the token is signed with a key that the issuer does not publish")
+                AccessDenied::because(
+                    "the token is signed with a key that the issuer does not publish",
+                )
             }),
         }
     }
@@ -196,7 +198,7 @@ struct Fetcher {
 
 impl Fetcher {
     fn new(http: Http) -> Self {
-        Self { http, left: FETCHES, counted: Instant::now() }
+        Self { http, left: FETCH_BURST, counted: Instant::now() }
     }
 
     async fn fetch(&mut self, issuer: &str) -> Result<Vec<Key>, Box<dyn Error + Send + Sync>> {
@@ -229,15 +231,15 @@ impl Fetcher {
                 Ok(keys)
             }
         };
-        timeout(PATIENCE, fetching).await.unwrap_or_else(|_| Err("it took too long".into()))
+        timeout(FETCH_TIMEOUT, fetching).await.unwrap_or_else(|_| Err("it took too long".into()))
     }
 
     /// Takes one fetch of the ration.
     fn spend(&mut self) -> Result<(), &'static str> {
-        let gained = self.counted.elapsed().as_secs() / NEXT_FETCH.as_secs();
+        let gained = self.counted.elapsed().as_secs() / FETCH_INTERVAL.as_secs();
         if gained > 0 {
-            let gained = u32::try_from(gained).unwrap_or(FETCHES);
-            self.left = self.left.saturating_add(gained).min(FETCHES);
+            let gained = u32::try_from(gained).unwrap_or(FETCH_BURST);
+            self.left = self.left.saturating_add(gained).min(FETCH_BURST);
             self.counted = Instant::now();
         }
         self.left = self.left.checked_sub(1).ok_or("it was asked often enough for now")?;
@@ -270,7 +272,7 @@ async fn get<T: DeserializeOwned>(
     if status != 200 {
         return Err(format!("{address} answered {status}").into());
     }
-    let body = Limited::new(response.into_body(), LARGEST_DOCUMENT).collect().await;
+    let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
     let body = body.map_err(|error| format!("{address} could not be read: {error}"))?;
     serde_json::from_slice(&body.to_bytes())
         .map_err(|error| format!("{address} is not the JSON that it should be: {error}").into())

@@ -5,10 +5,10 @@
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::Refusal;
 use super::keys::Keys;
+use crate::access::denied::AccessDenied;
+use crate::aws::Http;
 use crate::config::access::Provider;
-use crate::http::Http;
 
 /// The signatures that are taken: asymmetric ones, since a shared secret is not what providers
 /// publish, and `none` is no signature.
@@ -28,7 +28,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 const LEEWAY_SECONDS: u64 = 60;
 
 /// The longest subject, in ASCII characters (OpenID Connect Core, "ID Token").
-const LONGEST_SUBJECT: usize = 255;
+const MAX_SUBJECT: usize = 255;
 
 /// Verifies the tokens of one provider.
 #[derive(Debug)]
@@ -64,17 +64,17 @@ impl Verifier {
     ///
     /// # Errors
     /// Says why the token does not count.
-    pub async fn subject(&self, token: &str) -> Result<String, Refusal> {
+    pub async fn subject(&self, token: &str) -> Result<String, AccessDenied> {
         let header = decode_header(token).map_err(|error| unusable(&error))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Refusal::because(format!(
+            return Err(AccessDenied::because(format!(
                 "tokens signed with {:?} are not taken",
                 header.alg
             )));
         }
         // Extensions that must be understood are not (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
-            return Err(Refusal::because("the token has critical extensions"));
+            return Err(AccessDenied::because("the token has critical extensions"));
         }
         let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
 
@@ -90,11 +90,11 @@ impl Verifier {
         self.check_audience(&claims)?;
         claims
             .sub
-            .filter(|subject| (1..=LONGEST_SUBJECT).contains(&subject.len()))
-            .ok_or_else(|| Refusal::because("the token's subject is empty or too long"))
+            .filter(|subject| (1..=MAX_SUBJECT).contains(&subject.len()))
+            .ok_or_else(|| AccessDenied::because("the token's subject is empty or too long"))
     }
 
-    fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+    fn check_audience(&self, claims: &Claims) -> Result<(), AccessDenied> {
         let wanted = &self.provider.audience;
         let is_ours = match &claims.aud {
             Some(Audience::One(one)) => one == wanted,
@@ -104,14 +104,16 @@ impl Verifier {
         if is_ours {
             Ok(())
         } else {
-            Err(Refusal::because("the token is made out for another audience than OIDC_AUDIENCE"))
+            Err(AccessDenied::because(
+                "the token is made out for another audience than OIDC_AUDIENCE",
+            ))
         }
     }
 }
 
-fn unusable(error: &jsonwebtoken::errors::Error) -> Refusal {
+fn unusable(error: &jsonwebtoken::errors::Error) -> AccessDenied {
     use jsonwebtoken::errors::ErrorKind;
-    Refusal::because(match error.kind() {
+    AccessDenied::because(match error.kind() {
         ErrorKind::ExpiredSignature => "the token has expired".to_owned(),
         ErrorKind::ImmatureSignature => "the token is not valid yet".to_owned(),
         ErrorKind::InvalidIssuer => "the token is of another issuer than OIDC_ISSUER".to_owned(),

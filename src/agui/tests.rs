@@ -3,20 +3,19 @@ use serde_json::json;
 use super::*;
 
 fn ids() -> RunIds {
-    RunIds { run_id: "run-1".to_owned(), message_id: "message-1".to_owned() }
-}
-
-fn frame(seq: u64, event: &Event) -> serde_json::Value {
-    serde_json::to_value(ids().frame(seq, event)).unwrap()
-}
-
-fn finished(stats: Stats) -> Event {
-    Event::RunFinished {
+    RunIds {
         thread_id: "thread-1".to_owned(),
-        stats,
-        confirmations: Vec::new(),
-        usage: None,
+        run_id: "run-1".to_owned(),
+        message_id: "message-1".to_owned(),
     }
+}
+
+fn json_of(seq: u64, frame: &Frame) -> serde_json::Value {
+    serde_json::to_value(ids().json(seq, frame)).unwrap()
+}
+
+fn finished(stats: Stats) -> Frame {
+    Frame::RunFinished { stats, confirmations: Vec::new(), usage: None }
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -26,13 +25,13 @@ fn raw(json: &str) -> Box<RawValue> {
 #[test]
 fn the_start_and_the_end_name_thread_and_run() {
     assert_eq!(
-        frame(0, &Event::RunStarted { thread_id: "thread-1".to_owned() }),
+        json_of(0, &Frame::RunStarted),
         json!({"type": "RUN_STARTED", "threadId": "thread-1", "runId": "run-1",
                "metadata": {"relay": {"runId": "run-1", "seq": 0}}})
     );
     let stats = Stats { chunks: 3, first_chunk_ms: Some(5), total_ms: 9 };
     assert_eq!(
-        frame(7, &finished(stats)),
+        json_of(7, &finished(stats)),
         json!({"type": "RUN_FINISHED", "threadId": "thread-1", "runId": "run-1",
                "metadata": {"relay": {"runId": "run-1", "seq": 7,
                    "stats": {"chunks": 3, "frames": 8, "firstChunkMs": 5, "totalMs": 9}}}})
@@ -42,14 +41,14 @@ fn the_start_and_the_end_name_thread_and_run() {
 #[test]
 fn an_absent_field_is_left_out() {
     let stats = Stats { chunks: 0, first_chunk_ms: None, total_ms: 9 };
-    let frame = frame(1, &finished(stats));
+    let frame = json_of(1, &finished(stats));
     assert!(!frame.to_string().contains("null"), "{frame}");
 }
 
 #[test]
 fn text_names_its_message() {
     assert_eq!(
-        frame(1, &Event::Text("Grüße".to_owned())),
+        json_of(1, &Frame::Text("Grüße".to_owned())),
         json!({"type": "TEXT_MESSAGE_CHUNK", "messageId": "message-1", "role": "assistant",
                "delta": "Grüße", "metadata": {"relay": {"runId": "run-1", "seq": 1}}})
     );
@@ -59,8 +58,8 @@ fn text_names_its_message() {
 fn the_agents_json_is_untouched() {
     // The order of the fields, the white space and the number's spelling are the wire's.
     let trace = r#"{"z":1.50, "a":"\u00e9", "n":null}"#;
-    let event = Event::Agent { name: "trace".to_owned(), json: raw(trace) };
-    let frame = serde_json::to_string(&ids().frame(2, &event)).unwrap();
+    let frame = Frame::Raw { source: "bedrock-agent", name: "trace".to_owned(), json: raw(trace) };
+    let frame = serde_json::to_string(&ids().json(2, &frame)).unwrap();
     assert_eq!(
         frame,
         r#"{"type":"RAW","event":{"trace":{"z":1.50, "a":"\u00e9", "n":null}},"source":"bedrock-agent","metadata":{"relay":{"runId":"run-1","seq":2}}}"#
@@ -70,18 +69,25 @@ fn the_agents_json_is_untouched() {
 #[test]
 fn citations_keepalive_error_and_fragment() {
     assert_eq!(
-        frame(3, &Event::Citations(raw("[{}]"))),
+        json_of(
+            3,
+            &Frame::Annotation {
+                name: "bedrock.citations",
+                member: "citations",
+                json: raw("[{}]"),
+            }
+        ),
         json!({"type": "CUSTOM", "name": "bedrock.citations",
                "value": {"messageId": "message-1", "citations": [{}]},
                "metadata": {"relay": {"runId": "run-1", "seq": 3}}})
     );
     assert_eq!(
-        frame(4, &Event::Keepalive),
+        json_of(4, &Frame::Keepalive),
         json!({"type": "RAW", "event": {"keepalive": {}}, "source": "relay",
                "metadata": {"relay": {"runId": "run-1", "seq": 4}}})
     );
     assert_eq!(
-        frame(5, &Event::RunError { code: ErrorCode::Throttling, message: "Wait.".to_owned() }),
+        json_of(5, &Frame::RunError { code: ErrorCode::Throttling, message: "Wait.".to_owned() }),
         json!({"type": "RUN_ERROR", "message": "Wait.", "code": "throttling",
                "metadata": {"relay": {"runId": "run-1", "seq": 5, "retryable": true}}})
     );
@@ -97,13 +103,13 @@ fn citations_keepalive_error_and_fragment() {
 
 #[test]
 fn a_tool_call_belongs_to_the_answers_message() {
-    let event = Event::ToolCall {
+    let frame = Frame::ToolCall {
         id: "call-1".to_owned(),
         name: "getWeather".to_owned(),
         arguments: r#"{"city":"Zürich"}"#.to_owned(),
     };
     assert_eq!(
-        frame(2, &event),
+        json_of(2, &frame),
         json!({"type": "TOOL_CALL_CHUNK", "toolCallId": "call-1", "toolCallName": "getWeather",
                "parentMessageId": "message-1", "delta": "{\"city\":\"Zürich\"}",
                "metadata": {"relay": {"runId": "run-1", "seq": 2}}})
@@ -113,7 +119,10 @@ fn a_tool_call_belongs_to_the_answers_message() {
 #[test]
 fn a_file_is_untouched() {
     let file = r#"{"name":"a.csv","type":"text/csv","bytes":"YSxi"}"#;
-    let frame = serde_json::to_string(&ids().frame(2, &Event::File(raw(file)))).unwrap();
+    let frame = serde_json::to_string(
+        &ids().json(2, &Frame::Custom { name: "bedrock.file", json: raw(file) }),
+    )
+    .unwrap();
     assert!(
         frame.starts_with(&format!(r#"{{"type":"CUSTOM","name":"bedrock.file","value":{file},"#))
     );
@@ -121,8 +130,7 @@ fn a_file_is_untouched() {
 
 #[test]
 fn a_confirmation_interrupts_and_tokens_are_counted() {
-    let event = Event::RunFinished {
-        thread_id: "thread-1".to_owned(),
+    let frame = Frame::RunFinished {
         stats: Stats::default(),
         confirmations: vec![Confirmation {
             tool_call_id: "call-1".to_owned(),
@@ -131,7 +139,7 @@ fn a_confirmation_interrupts_and_tokens_are_counted() {
         }],
         usage: Some(Usage { input_tokens: 7, output_tokens: 5 }),
     };
-    let frame = frame(2, &event);
+    let frame = json_of(2, &frame);
     assert_eq!(frame["outcome"]["type"], "interrupt");
     let interrupt = &frame["outcome"]["interrupts"][0];
     assert_eq!(interrupt["id"], "call-1");

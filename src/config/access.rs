@@ -38,7 +38,7 @@ impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("Open"),
-            // The code is nobody's business, a log's least of all.
+            // A secret: it must not stand in a log.
             Self::Code(_) => f.write_str("Code(…)"),
             Self::Oidc(provider) => f.debug_tuple("Oidc").field(provider).finish(),
         }

@@ -1,23 +1,18 @@
-//! What waits for the connection: events in order, adjacent text as one, cut to size when its turn
+//! What waits for the connection: frames in order, adjacent text as one, cut to size when its turn
 //! comes.
 
 use std::collections::VecDeque;
 
-use crate::agui::{Event, Fragment, Frame, RunIds};
+use crate::agui::{Fragment, Frame, FrameJson, RunIds};
 
-/// The largest post, in bytes of UTF-8. API Gateway takes 128 KiB a message but delivers it in
-/// WebSocket frames of at most 32 KiB, and bills in units of that size (quotas page of WebSocket
-/// APIs).
-pub const LARGEST_FRAME: usize = 32 * 1024;
-
-/// The events of one run that have not been posted yet.
+/// The frames of one run that have not been posted yet.
 #[derive(Debug)]
 pub struct Outbox {
     ids: RunIds,
-    largest: usize,
+    max_frame: usize,
     next_seq: u64,
-    events: VecDeque<Event>,
-    /// The sum of the events' weights.
+    waiting: VecDeque<Frame>,
+    /// The sum of their weights.
     weight: usize,
     /// A frame that was too large for one post and is not wholly sent yet.
     fragments: Option<Fragments>,
@@ -34,32 +29,33 @@ struct Fragments {
 }
 
 impl Outbox {
-    /// An empty outbox whose frames are at most `largest` bytes.
+    /// An empty outbox whose frames are at most so many bytes; of any size with `None`.
     #[must_use]
-    pub fn new(ids: RunIds, largest: usize) -> Self {
-        Self { ids, largest, next_seq: 0, events: VecDeque::new(), weight: 0, fragments: None }
+    pub fn new(ids: RunIds, max_frame: Option<usize>) -> Self {
+        let max_frame = max_frame.unwrap_or(usize::MAX);
+        Self { ids, max_frame, next_seq: 0, waiting: VecDeque::new(), weight: 0, fragments: None }
     }
 
-    /// Adds an event behind the others.
-    pub fn push(&mut self, event: Event) {
-        self.weight += event.weight();
-        if let (Some(Event::Text(waiting)), Event::Text(text)) = (self.events.back_mut(), &event) {
-            waiting.push_str(text);
+    /// Adds a frame behind the others.
+    pub fn push(&mut self, frame: Frame) {
+        self.weight += frame.weight();
+        if let (Some(Frame::Text(last)), Frame::Text(text)) = (self.waiting.back_mut(), &frame) {
+            last.push_str(text);
         } else {
-            self.events.push_back(event);
+            self.waiting.push_back(frame);
         }
     }
 
-    /// Takes back a terminal event that is still waiting, so that another can take its place.
-    pub fn withdraw_end(&mut self) {
-        if let Some(Event::RunFinished { .. } | Event::RunError { .. }) = self.events.back()
-            && let Some(end) = self.events.pop_back()
+    /// Takes back a terminal frame that is still waiting, so that another can take its place.
+    pub fn take_back_terminal(&mut self) {
+        if let Some(Frame::RunFinished { .. } | Frame::RunError { .. }) = self.waiting.back()
+            && let Some(end) = self.waiting.pop_back()
         {
             self.weight -= end.weight();
         }
     }
 
-    /// The memory that the waiting events hold, in bytes.
+    /// The memory that the waiting frames hold, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight + self.fragments.as_ref().map_or(0, |fragments| fragments.text.len())
@@ -75,9 +71,9 @@ impl Outbox {
     pub fn next_frame(&mut self) -> Option<Vec<u8>> {
         let frame = match self.fragments.take() {
             Some(fragments) => self.fragment_frame(fragments),
-            None => match self.events.pop_front()? {
-                Event::Text(text) => self.text_frame(text),
-                event => self.event_frame(&event),
+            None => match self.waiting.pop_front()? {
+                Frame::Text(text) => self.text_frame(text),
+                frame => self.other_frame(&frame),
             },
         };
         self.next_seq += 1;
@@ -92,19 +88,19 @@ impl Outbox {
         self.weight -= end;
         if end < text.len() {
             text.drain(..end);
-            self.events.push_front(Event::Text(text));
+            self.waiting.push_front(Frame::Text(text));
         }
         frame
     }
 
-    /// The frame of any other event, or its first fragment.
-    fn event_frame(&mut self, event: &Event) -> Vec<u8> {
-        self.weight -= event.weight();
-        let frame = serialise(&self.ids.frame(self.next_seq, event));
-        if frame.len() <= self.largest {
-            return frame;
+    /// Any other frame, or its first fragment.
+    fn other_frame(&mut self, frame: &Frame) -> Vec<u8> {
+        self.weight -= frame.weight();
+        let json = serialise(&self.ids.json(self.next_seq, frame));
+        if json.len() <= self.max_frame {
+            return json;
         }
-        let fragments = self.cut(frame);
+        let fragments = self.cut(json);
         self.fragment_frame(fragments)
     }
 
@@ -136,8 +132,8 @@ impl Outbox {
     }
 
     /// How many bytes of a JSON string fit into a frame, of which `empty` is one with none.
-    fn room(&self, empty: &Frame<'_>) -> usize {
-        self.largest.saturating_sub(serialise(empty).len())
+    fn room(&self, empty: &FrameJson<'_>) -> usize {
+        self.max_frame.saturating_sub(serialise(empty).len())
     }
 }
 
@@ -183,7 +179,7 @@ fn json_len(char: char) -> usize {
     clippy::expect_used,
     reason = "writing to memory does not fail, and every map in a frame has strings as keys"
 )]
-fn serialise(frame: &Frame<'_>) -> Vec<u8> {
+fn serialise(frame: &FrameJson<'_>) -> Vec<u8> {
     serde_json::to_vec(frame).expect("a frame can be serialised")
 }
 

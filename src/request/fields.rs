@@ -1,42 +1,46 @@
 //! The fields of a JSON object, read with errors that name the field and what it should be.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use crate::request::Attributes;
+/// Names and values, both strings.
+pub type Attributes = BTreeMap<String, String>;
 
 /// A JSON object and where it stands in the message. A field that is null counts as absent.
-pub(super) struct Fields<'a> {
+#[derive(Debug)]
+pub struct Fields<'a> {
     object: Option<&'a Map<String, Value>>,
     place: String,
 }
 
 impl<'a> Fields<'a> {
     /// The message itself.
-    pub(super) fn new(object: &'a Map<String, Value>) -> Self {
+    pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
         Self { object: Some(object), place: String::new() }
     }
 
     /// Where this object stands, as in `messages[0]`.
-    pub(super) fn place(&self) -> &str {
+    pub(crate) fn place(&self) -> &str {
         &self.place
     }
 
     /// The full name of a field, as in `forwardedProps.trace`.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.object?.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     /// Refuses a field that is not among `known`: most likely a misspelt one, which would
-    /// otherwise be lost without a word.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), String> {
+    /// otherwise be lost unnoticed.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), String> {
         let unknown = self
             .object
             .and_then(|object| object.keys().find(|name| !known.contains(&name.as_str())));
@@ -50,7 +54,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -58,11 +62,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn required_text(&self, name: &str) -> Result<&'a str, String> {
+    pub(crate) fn required_text(&self, name: &str) -> Result<&'a str, String> {
         self.text(name)?.ok_or_else(|| self.missing(name, "a string"))
     }
 
-    pub(super) fn flag(&self, name: &str) -> Result<bool, String> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, String> {
         match self.get(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -70,12 +74,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, String> {
+    pub(crate) fn optional_flag(&self, name: &str) -> Result<Option<bool>, String> {
         if self.has(name) { self.flag(name).map(Some) } else { Ok(None) }
     }
 
     /// A list of objects; `None` when it is absent.
-    pub(super) fn objects(&self, name: &str) -> Result<Option<Vec<Fields<'a>>>, String> {
+    pub(crate) fn objects(&self, name: &str) -> Result<Option<Vec<Fields<'a>>>, String> {
         let list = match self.get(name) {
             None => return Ok(None),
             Some(Value::Array(list)) => list,
@@ -93,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An object; without any fields when it is absent.
-    pub(super) fn object(&self, name: &str) -> Result<Fields<'a>, String> {
+    pub(crate) fn object(&self, name: &str) -> Result<Fields<'a>, String> {
         let object = match self.get(name) {
             None => None,
             Some(Value::Object(object)) => Some(object),
@@ -103,7 +107,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An object of strings; empty when it is absent.
-    pub(super) fn attributes(&self, name: &str) -> Result<Attributes, String> {
+    pub(crate) fn attributes(&self, name: &str) -> Result<Attributes, String> {
         let fields = self.object(name)?;
         fields
             .object
@@ -120,22 +124,22 @@ impl<'a> Fields<'a> {
         format!("`{}` must be {right}, not {}.", self.path(name), kind(value))
     }
 
-    pub(super) fn missing(&self, name: &str, right: &str) -> String {
+    pub(crate) fn missing(&self, name: &str, right: &str) -> String {
         format!("`{}` is missing; it must be {right}.", self.path(name))
     }
 }
 
 /// A client's own words, short enough for an error.
-pub(super) fn short(words: &str) -> String {
-    const MOST: usize = 40;
-    match words.char_indices().nth(MOST) {
+pub(crate) fn short(words: &str) -> String {
+    const MAX_CHARS: usize = 40;
+    match words.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words.to_owned(),
     }
 }
 
 /// What a JSON value is, in words.
-pub(super) fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

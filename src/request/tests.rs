@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::event::Origin;
+use crate::invocation::ConnectionRef;
+use crate::source::bedrock_agent::InvokeAgentOptions;
+
+type Run = super::Run<InvokeAgentOptions>;
 
 fn config() -> Config {
     Config::from_lookup(|name| {
@@ -19,7 +22,10 @@ fn config() -> Config {
 
 fn message(body: impl Into<Vec<u8>>) -> Message {
     Message {
-        origin: Origin { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..Origin::default() },
+        connection: ConnectionRef {
+            connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(),
+            ..ConnectionRef::default()
+        },
         request_id: "JKJaXdwwPyCgFMaA=".to_owned(),
         principal: None,
         body: body.into(),
@@ -48,9 +54,12 @@ fn the_short_form_needs_only_a_prompt() {
     assert_eq!(run.run_id, "JKJaXdwwPyCgFMaA=");
     assert_eq!(run.thread_id, "JKJZ8fTwSQhgCIhw.");
     assert_eq!(run.session_id, run.thread_id);
-    assert_eq!(run.memory_id, None);
-    assert!(!run.trace && !run.end_session);
-    assert!(run.session_attributes.is_empty() && run.prompt_session_attributes.is_empty());
+    assert_eq!(run.principal, None);
+    assert!(!run.trace && !run.options.end_session);
+    assert!(
+        run.options.session_attributes.is_empty()
+            && run.options.prompt_session_attributes.is_empty()
+    );
 }
 
 #[test]
@@ -62,10 +71,10 @@ fn the_short_form_takes_everything_else_too() {
     }))
     .unwrap();
     assert_eq!(run.session_id, "conversation-1");
-    assert!(run.trace && run.end_session);
-    assert_eq!(run.session_attributes["email"], "ada@example.com");
-    assert_eq!(run.session_attributes["plan"], "gold");
-    assert_eq!(run.prompt_session_attributes["day"], "Monday");
+    assert!(run.trace && run.options.end_session);
+    assert_eq!(run.options.session_attributes["email"], "ada@example.com");
+    assert_eq!(run.options.session_attributes["plan"], "gold");
+    assert_eq!(run.options.prompt_session_attributes["day"], "Monday");
 }
 
 #[test]
@@ -86,9 +95,9 @@ fn agui_takes_the_last_user_message() {
     .unwrap();
     assert_eq!(run.input, Input::Prompt("second".to_owned()));
     assert_eq!((run.thread_id.as_str(), run.run_id.as_str()), ("thread-1", "run-1"));
-    assert!(run.trace && run.end_session);
-    assert_eq!(run.session_attributes["a"], "b");
-    assert_eq!(run.prompt_session_attributes["c"], "d");
+    assert!(run.trace && run.options.end_session);
+    assert_eq!(run.options.session_attributes["a"], "b");
+    assert_eq!(run.options.prompt_session_attributes["c"], "d");
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn a_trace_is_given_only_where_it_is_allowed() {
 }
 
 #[test]
-fn a_principal_has_sessions_and_a_memory_of_their_own() {
+fn a_principal_has_sessions_of_their_own() {
     let of = |principal: &str, config: &Config| {
         let mut message = message(json!({"prompt": "hello", "sessionId": "shared"}).to_string());
         message.principal = Some(principal.to_owned());
@@ -116,12 +125,9 @@ fn a_principal_has_sessions_and_a_memory_of_their_own() {
     let (ada, bob) = (of("ada", &config()), of("bob", &config()));
     assert_eq!(ada.thread_id, "shared");
     assert_ne!(ada.session_id, bob.session_id);
-    assert_ne!(ada.memory_id, bob.memory_id);
+    assert_ne!(ada.principal, bob.principal);
     assert_eq!(ada.session_id, of("ada", &config()).session_id);
-    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(ada.memory_id.as_ref().unwrap()));
-
-    let configured = Config { memory_id: Some("team".to_owned()), ..config() };
-    assert_eq!(of("ada", &configured).memory_id.as_deref(), Some("team"));
+    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(ada.principal.as_ref().unwrap()));
 }
 
 #[test]
@@ -170,7 +176,11 @@ fn what_is_wrong_is_said() {
     ] {
         let invalid = Run::parse(&message(body), &config()).unwrap_err();
         assert!(invalid.reason.contains(hint), "{body}: {}", invalid.reason);
-        assert!(invalid.message().contains("A valid message: {\"prompt\""));
+        assert!(
+            InvalidRequest::failure(&invalid.reason)
+                .message
+                .contains("A valid message: {\"prompt\"")
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use local_aws::{Event, Options};
+use local_aws::{Entry, Options};
 use serde_json::{Value, json};
 use test_support::issuer::{AUDIENCE, Issuer, Key, Mood, now};
 use test_support::stage::{Stage, ask, function_program, prompt, relay_options, text};
@@ -83,9 +83,9 @@ impl Handshakes for Stage {
     }
 
     fn log(&self) -> String {
-        let events = self.aws.journal().events();
-        let lines = events.iter().filter_map(|event| match event {
-            Event::FunctionLog { line } => Some(format!("{line}\n")),
+        let entries = self.aws.journal().entries();
+        let lines = entries.iter().filter_map(|entry| match entry {
+            Entry::FunctionLog { line } => Some(format!("{line}\n")),
             _ => None,
         });
         lines.collect()
@@ -96,7 +96,7 @@ impl Handshakes for Stage {
         happened(
             &self.aws,
             reason,
-            |event| matches!(event, Event::FunctionLog { line } if line.contains(reason)),
+            |entry| matches!(entry, Entry::FunctionLog { line } if line.contains(reason)),
         )
         .await;
     }
@@ -163,7 +163,7 @@ async fn tricks_with_subprotocols_are_refused() {
     // A credential alone is enough for a program; there is nothing to echo then.
     let outcome = stage.try_with(Some(&right), None).await;
     assert!(matches!(outcome, Err(Error::Protocol(_))), "the client misses its subprotocol");
-    happened(&stage.aws, "a connection", |event| matches!(event, Event::Connected { .. })).await;
+    happened(&stage.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. })).await;
     // In a URL it does not count.
     let url = format!("{}?token={CODE}&access_token={right}", stage.aws.websocket_url());
     let url = url.replace(' ', "%20");
@@ -241,8 +241,8 @@ async fn a_message_that_nobody_vouches_for_gets_no_answer() {
     let (response, frame) = soon("response and frame", runtime.heard()).await;
     assert_eq!(response["statusCode"], 403, "{response}");
     assert_eq!((&frame["type"], &frame["code"]), (&json!("RUN_ERROR"), &json!("internal")));
-    let asked = |event: &Event| matches!(event, Event::AgentInvoked { .. });
-    assert!(!aws.journal().events().iter().any(asked), "the agent was asked");
+    let asked = |entry: &Entry| matches!(entry, Entry::AgentInvoked { .. });
+    assert!(!aws.journal().entries().iter().any(asked), "the agent was asked");
     function.kill().await.unwrap();
 }
 
@@ -507,14 +507,14 @@ async fn nobody_enters_the_conversation_of_another() {
     assert_eq!(turn(&ask(&mut bob, &hello).await), 1, "bob is in a conversation of his own");
     assert_eq!(turn(&ask(&mut alice, &hello).await), 3);
 
-    let events = stage.aws.journal().events();
-    let session = |event: &Event| match event {
-        Event::AgentInvoked { session_id, request } => {
+    let entries = stage.aws.journal().entries();
+    let session = |entry: &Entry| match entry {
+        Entry::AgentInvoked { session_id, request } => {
             Some((session_id.clone(), request["memoryId"].as_str().map(str::to_owned)))
         }
         _ => None,
     };
-    let sessions: Vec<_> = events.iter().filter_map(session).collect();
+    let sessions: Vec<_> = entries.iter().filter_map(session).collect();
     assert_eq!(sessions[0], sessions[1]);
     assert_ne!(sessions[0].0, sessions[2].0);
     assert_ne!(sessions[0].1, sessions[2].1, "they share a memory");

@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use agent_relay::agent::{Agent, AgentEvent};
-use agent_relay::config::Config;
+use agent_relay::config::BedrockAgentConfig;
+use agent_relay::source::bedrock_agent::BedrockAgent;
+use agent_relay::source::{Event, Source as _};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use futures::StreamExt as _;
-use local_aws::{LocalAws, Options};
+use local_aws::{AGENT_ALIAS_ID, AGENT_ID, LocalAws, Options};
 use test_support::{soon, start};
 
 use crate::runs::run;
@@ -48,17 +49,17 @@ async fn the_sdk_leaves_event_streams_unprotected() {
 #[tokio::test]
 async fn an_agent_may_be_silent() {
     let aws = start(Options::default()).await;
-    let config = Config::from_lookup(|name| match name {
-        "AGENT_ID" => Some("LOCALAGENT".to_owned()),
-        "AGENT_ALIAS_ID" => Some("LOCALALIAS".to_owned()),
-        _ => None,
-    });
-    let agent = Agent::new(&impatient(&aws).await, &config.unwrap());
-    let run = run("/slow 6");
-    let mut events = pin!(agent.invoke(&run));
+    let agent = BedrockAgentConfig {
+        agent_id: AGENT_ID.to_owned(),
+        agent_alias_id: AGENT_ALIAS_ID.to_owned(),
+        memory_id: None,
+    };
+    let agent = BedrockAgent::new(&impatient(&aws).await, agent);
+    let call = agent.prepare(&run("/slow 6")).unwrap();
+    let mut events = pin!(agent.invoke(call));
     let mut text = Vec::new();
     while let Some(event) = soon("an event", events.next()).await {
-        let AgentEvent::Chunk { bytes, .. } = event.unwrap() else { continue };
+        let Event::Text(bytes) = event.unwrap() else { continue };
         text.extend(bytes);
     }
     let text = String::from_utf8(text).unwrap();

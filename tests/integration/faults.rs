@@ -5,15 +5,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use agent_relay::agent::AgentEvent;
-use agent_relay::connection::Connections;
-use agent_relay::event::Origin;
+use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
+use agent_relay::source::Event as SourceEvent;
+use agent_relay::transport::websocket::Connections;
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::config::{Credentials, Region};
 use futures::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
-use local_aws::{Event, Limits, Options, PostFault};
+use local_aws::{AwsLimits, Entry, Options, PostFault};
 use serde_json::{Value, json};
 use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
 use test_support::{Client, happened, soon};
@@ -44,9 +44,9 @@ async fn summary(stage: &Stage) -> String {
     let ended = happened(
         &stage.aws,
         "the summary",
-        |event| matches!(event, Event::FunctionLog { line } if line.contains("run ended")),
+        |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
     );
-    let Event::FunctionLog { line } = ended.await.event else { unreachable!() };
+    let Entry::FunctionLog { line } = ended.await.entry else { unreachable!() };
     line
 }
 
@@ -188,7 +188,7 @@ async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
         let frame: Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!(frame["metadata"]["relay"]["seq"], seq);
     }
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let line = summary(&stage).await;
     assert!(line.contains(outcome) && line.contains(advice), "{line}");
     assert_eq!(stage.posts(), 5, "posts after the one that failed for good");
@@ -276,7 +276,7 @@ async fn posts_arrive_but_their_answers_are_lost() {
 async fn posts_find_nobody_listening() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}/local");
-    let limits = Limits { function_timeout: Duration::from_secs(8), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
     let stage = Stage::with_environment(
         Options { limits, ..Options::default() },
         &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())],
@@ -287,20 +287,20 @@ async fn posts_find_nobody_listening() {
     // Tried until the function's time is up, since nothing says that it is for good.
     let line = summary(&stage).await;
     assert!(line.contains("out_of_time"), "{line}");
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
 }
 
 // The function.
 
 #[tokio::test]
 async fn function_nears_its_deadline() {
-    let limits = Limits { function_timeout: Duration::from_secs(8), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("/tokens 600 20")).await;
     assert_eq!(code(&frames), "deadline");
     assert_eq!(frames.last().unwrap()["metadata"]["relay"]["retryable"], true);
     assert!(numbers(600).starts_with(&text(&frames)) && text(&frames).len() > 20);
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     the_next_turn_works(&stage).await;
 }
 
@@ -311,8 +311,8 @@ async fn function_panics_inside_one_turn() {
     let stage = Stage::sequential().await;
     let mut client = stage.client().await;
     let connected =
-        happened(&stage.aws, "a connection", |event| matches!(event, Event::Connected { .. }));
-    let Event::Connected { connection_id, .. } = connected.await.event else { unreachable!() };
+        happened(&stage.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
+    let Entry::Connected { connection_id, .. } = connected.await.entry else { unreachable!() };
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::for_tests())
@@ -321,12 +321,12 @@ async fn function_panics_inside_one_turn() {
         .load()
         .await;
     let connections = Connections::new(&sdk, true).await.unwrap();
-    let connection = connections.to(&Origin { connection_id, ..Origin::default() }).unwrap();
+    let connection =
+        connections.to(&ConnectionRef { connection_id, ..ConnectionRef::default() }).unwrap();
     let run = run("hello");
     let events = stream::iter(1..=4).map(|n| {
         assert!(n < 4, "nobody expected this");
-        let bytes = format!("chunk {n} ").into_bytes();
-        Ok(AgentEvent::Chunk { bytes, citations: None })
+        Ok(SourceEvent::Text(format!("chunk {n} ").into_bytes()))
     });
     let now = Instant::now();
     let limits = RelayLimits {
@@ -336,7 +336,7 @@ async fn function_panics_inside_one_turn() {
         shutdown_grace: Duration::from_secs(1),
         outbox_bytes: RelayLimits::OUTBOX_BYTES,
     };
-    let relayed = relay(&run, events, &connection, &limits, std::future::pending());
+    let relayed = relay(run.ids(), run.trace, events, &connection, &limits, std::future::pending());
     let (summary, frames) = tokio::join!(relayed, frames_of_one_run(&mut client));
     assert!(matches!(summary.outcome, Outcome::Failed(_)), "{summary:?}");
     assert_eq!(text(&frames), chunks(3));
@@ -362,7 +362,7 @@ async fn function_is_told_to_shut_down() {
     assert_eq!(code(&frames), "internal");
     assert!(frames.last().unwrap()["message"].as_str().unwrap().contains("shut down"));
     assert!(numbers(5000).starts_with(&text(&frames)));
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let Stage { mut function, .. } = stage;
     let exited = soon("the end of the process", function.exited()).await;
     assert!(exited.to_string().contains("exit code 0"), "{exited}");
@@ -471,19 +471,19 @@ async fn client_disconnects_while_the_agent_thinks() {
     client.text().await;
     drop(client);
     // The keepalive finds out.
-    happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
+    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     assert!(summary(&stage).await.contains("client_gone"));
     the_next_turn_works(&stage).await;
 }
 
 #[tokio::test]
 async fn client_never_reads() {
-    let limits = Limits { client_buffer_bytes: 64 * 1024, ..Limits::default() };
+    let limits = AwsLimits { client_buffer_bytes: 64 * 1024, ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let mut lazy: Client = stage.client().await;
     lazy.send(traced("/trace 8192").to_string()).await;
-    happened(&stage.aws, "a full buffer", |event| {
-        matches!(event, Event::Posted { status: 429, .. })
+    happened(&stage.aws, "a full buffer", |entry| {
+        matches!(entry, Entry::Posted { status: 429, .. })
     })
     .await;
     // Others are served meanwhile.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use local_aws::{Event, Exception, Limits, Options};
+use local_aws::{AwsLimits, Entry, Exception, Options};
 use serde_json::{Value, json};
 use test_support::stage::{
     Stage, ask, function_program, numbers, position, prompt, relay_options, text, traced,
@@ -42,36 +42,37 @@ async fn the_response_goes_back_before_the_agent_speaks_and_next_is_polled_after
     stage.ask(&prompt("/tokens 20 100")).await;
     let journal = stage.aws.journal();
     let chunk =
-        soon("a chunk", journal.wait_for(|event| matches!(event, Event::AgentChunk { .. })));
+        soon("a chunk", journal.wait_for(|entry| matches!(entry, Entry::AgentChunk { .. })));
     let invoked = chunk.await.index;
     let polled =
-        soon("/next", journal.wait_for_after(invoked, |event| matches!(event, Event::NextPolled)));
+        soon("/next", journal.wait_for_after(invoked, |entry| matches!(entry, Entry::NextPolled)));
     polled.await;
 
-    let entries = journal.entries();
-    let message = position(&entries, |event| matches!(event, Event::MessageReceived { .. }));
-    let entries = &entries[message..];
-    let responded = position(entries, |event| matches!(event, Event::Responded { .. }));
-    let first_chunk = position(entries, |event| matches!(event, Event::AgentChunk { .. }));
+    let records = journal.records();
+    let message = position(&records, |entry| matches!(entry, Entry::MessageReceived { .. }));
+    let records = &records[message..];
+    let responded = position(records, |entry| matches!(entry, Entry::Responded { .. }));
+    let first_chunk = position(records, |entry| matches!(entry, Entry::AgentChunk { .. }));
     // The `/next` before it, after `$connect`, may come later than the message.
     let next =
-        responded + position(&entries[responded..], |event| matches!(event, Event::NextPolled));
-    let last_post = entries.iter().rposition(|entry| matches!(entry.event, Event::Posted { .. }));
+        responded + position(&records[responded..], |entry| matches!(entry, Entry::NextPolled));
+    let last_post = records.iter().rposition(|record| matches!(record.entry, Entry::Posted { .. }));
     assert!(responded < first_chunk, "the response came after the agent's first chunk");
     assert!(next > last_post.unwrap(), "/next was polled while the answer was being relayed");
-    let Event::Responded { status, late, .. } = &entries[responded].event else { unreachable!() };
+    let Entry::Responded { status, late, .. } = &records[responded].entry else { unreachable!() };
     assert_eq!((*status, *late), (Some(200), false));
 }
 
 #[tokio::test]
 async fn an_answer_that_takes_longer_than_api_gateway_waits_arrives_in_full() {
-    let limits = Limits { integration_timeout: Duration::from_millis(400), ..Limits::default() };
+    let limits =
+        AwsLimits { integration_timeout: Duration::from_millis(400), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("/slow 1.2")).await;
     assert!(text(&frames).contains("of silence"), "{}", text(&frames));
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
-    let events = stage.aws.journal().events();
-    assert!(!events.iter().any(|event| matches!(event, Event::TimedOut { .. })));
+    let entries = stage.aws.journal().entries();
+    assert!(!entries.iter().any(|entry| matches!(entry, Entry::TimedOut { .. })));
 }
 
 #[tokio::test]
@@ -278,9 +279,9 @@ async fn what_is_not_understood_is_refused_with_a_reason_and_never_reaches_the_a
     let long = ask(&mut client, &too_long).await;
     assert_eq!(long.last().unwrap()["type"], "RUN_FINISHED", "20,000 characters are allowed");
     assert_eq!(stage.agent_requests().len(), 1);
-    let refused = stage.aws.journal().events();
+    let refused = stage.aws.journal().entries();
     let refused =
-        refused.iter().filter(|event| matches!(event, Event::Responded { status: Some(400), .. }));
+        refused.iter().filter(|entry| matches!(entry, Entry::Responded { status: Some(400), .. }));
     assert_eq!(refused.count(), messages.len());
 }
 
@@ -292,8 +293,8 @@ async fn a_client_that_leaves_frees_the_agent_and_the_function_takes_the_next_tu
     while !client.text().await.contains("TEXT_MESSAGE_CHUNK") {}
     drop(client);
     let dropped =
-        happened(&stage.aws, "the drop", |event| matches!(event, Event::AgentDropped { .. })).await;
-    let Event::AgentDropped { chunks, .. } = dropped.event else { unreachable!() };
+        happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    let Entry::AgentDropped { chunks, .. } = dropped.entry else { unreachable!() };
     assert!(chunks < 5000, "the agent went on for {chunks} chunks");
     assert_eq!(text(&stage.ask(&prompt("/tokens 3 100")).await), numbers(3));
 }
@@ -308,10 +309,10 @@ async fn turns_run_side_by_side_in_one_process() {
     let ids: HashSet<_> =
         runs.iter().map(|frames| frames[0]["runId"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 8);
-    let entries = stage.aws.journal().entries();
+    let records = stage.aws.journal().records();
     let last_begin =
-        entries.iter().rposition(|entry| matches!(entry.event, Event::AgentInvoked { .. }));
-    let first_end = position(&entries, |event| matches!(event, Event::AgentFinished { .. }));
+        records.iter().rposition(|record| matches!(record.entry, Entry::AgentInvoked { .. }));
+    let first_end = position(&records, |entry| matches!(entry, Entry::AgentFinished { .. }));
     assert!(last_begin.unwrap() < first_end, "the turns ran one after the other");
 }
 
@@ -332,14 +333,14 @@ async fn an_offered_subprotocol_is_echoed_and_a_credential_never() {
 
 #[tokio::test]
 async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off() {
-    let limits = Limits { function_timeout: Duration::from_secs(3), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_secs(3), ..AwsLimits::default() };
     let stage = Stage::set(Options { limits, ..Options::default() }).await;
     let frames = stage.ask(&prompt("hello")).await;
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0]["code"], "internal");
     assert!(stage.agent_requests().is_empty());
-    happened(&stage.aws, "the 500", |event| {
-        matches!(event, Event::Responded { status: Some(500), .. })
+    happened(&stage.aws, "the 500", |entry| {
+        matches!(entry, Entry::Responded { status: Some(500), .. })
     })
     .await;
 }
@@ -394,11 +395,11 @@ async fn prompts_and_answers_are_not_logged() {
     happened(
         &stage.aws,
         "the summary",
-        |event| matches!(event, Event::FunctionLog { line } if line.contains("run ended")),
+        |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
     )
     .await;
-    for event in stage.aws.journal().events() {
-        if let Event::FunctionLog { line } = event {
+    for entry in stage.aws.journal().entries() {
+        if let Entry::FunctionLog { line } = entry {
             assert!(!line.contains("secret prompt"), "{line}");
         }
     }
@@ -409,14 +410,14 @@ async fn output(stage: &Stage) -> Vec<String> {
     happened(
         &stage.aws,
         "the metrics",
-        |event| matches!(event, Event::FunctionLog { line } if line.contains("CloudWatchMetrics")),
+        |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("CloudWatchMetrics")),
     )
     .await;
-    let line = |event| match event {
-        Event::FunctionLog { line } => Some(line),
+    let line = |entry| match entry {
+        Entry::FunctionLog { line } => Some(line),
         _ => None,
     };
-    stage.aws.journal().events().into_iter().filter_map(line).collect()
+    stage.aws.journal().entries().into_iter().filter_map(line).collect()
 }
 
 #[tokio::test]

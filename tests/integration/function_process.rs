@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use local_aws::{Event, Limits, Options, Route, cpu_share_is_possible};
+use local_aws::{AwsLimits, Entry, Options, Route, cpu_share_is_possible};
 use rustix::process::{Pid, Signal, kill_process};
 use test_support::soon;
 use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text};
@@ -25,7 +25,7 @@ async fn a_turn_goes_over_tls_and_a_delay() {
 #[tokio::test]
 async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws() {
     // Nobody waits for a function that is busy, so the event is handed out at once or never.
-    let limits = Limits { message_grace: Duration::from_millis(20), ..Limits::default() };
+    let limits = AwsLimits { message_grace: Duration::from_millis(20), ..AwsLimits::default() };
     let options = Options { concurrency: 1, limits, ..Options::default() };
     let stage = Stage::set(options).await;
     let mut client = stage.client().await;
@@ -34,21 +34,21 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
         stage.asks_for_an_event().await;
         stage.function.freeze().await.unwrap();
         assert_eq!(states(&stage), ['T']);
-        let from = stage.aws.journal().entries().last().unwrap().index;
+        let from = stage.aws.journal().records().last().unwrap().index;
         client.send(prompt("/tokens 20 200").to_string()).await;
-        let after = async |what, fits: fn(&Event) -> bool| {
+        let after = async |what, fits: fn(&Entry) -> bool| {
             soon(what, stage.aws.journal().wait_for_after(from, fits)).await.index
         };
-        let invoked = after("the event", |event| {
-            matches!(event, Event::Invoked { route: Route::Default, .. })
+        let invoked = after("the event", |entry| {
+            matches!(entry, Entry::Invoked { route: Route::Default, .. })
         });
         let invoked = invoked.await;
         assert_eq!(states(&stage), ['T']);
         stage.function.thaw().unwrap();
         let frames = frames_of_one_run(&mut client).await;
         assert_eq!(text(&frames), numbers(20));
-        let thawed = after("the thaw", |event| matches!(event, Event::FunctionThawed { .. })).await;
-        let responded = after("the response", |event| matches!(event, Event::Responded { .. }));
+        let thawed = after("the thaw", |entry| matches!(entry, Entry::FunctionThawed { .. })).await;
+        let responded = after("the response", |entry| matches!(entry, Entry::Responded { .. }));
         assert!(invoked < thawed && thawed < responded.await);
     }
 }
@@ -98,13 +98,13 @@ async fn a_function_is_held_back_before_its_first_event() {
     assert_eq!(held.trim(), stage.function.pid().to_string());
 
     assert_eq!(text(&stage.ask(&prompt("/tokens 20 200")).await), numbers(20));
-    let events = stage.aws.journal().events();
-    let position = |fits: fn(&Event) -> bool| events.iter().position(fits).unwrap();
-    let asked = position(|event| matches!(event, Event::NextPolled));
-    let held = position(|event| {
-        matches!(event, Event::FunctionHeldBack { quota_us: 14_471, period_us: 100_000, .. })
+    let entries = stage.aws.journal().entries();
+    let position = |fits: fn(&Entry) -> bool| entries.iter().position(fits).unwrap();
+    let asked = position(|entry| matches!(entry, Entry::NextPolled));
+    let held = position(|entry| {
+        matches!(entry, Entry::FunctionHeldBack { quota_us: 14_471, period_us: 100_000, .. })
     });
-    let invoked = position(|event| matches!(event, Event::Invoked { .. }));
+    let invoked = position(|entry| matches!(entry, Entry::Invoked { .. }));
     assert!(asked < held && held < invoked);
 
     stage.function.stop().await;

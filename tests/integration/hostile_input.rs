@@ -2,10 +2,12 @@
 //! what it must be. `docs/operations.md` says how to run
 //! a million cases.
 
-use agent_relay::config::{Config, is_bedrock_name};
-use agent_relay::event::{Invocation, Message, Origin};
-use agent_relay::request::{Input, Run};
-use agent_relay::tool::{Action, MOST_CALLS, ToolCallId};
+use agent_relay::config::{BedrockAgentConfig, Config, is_bedrock_name};
+use agent_relay::invocation::{ConnectionRef, Invocation, Message};
+use agent_relay::request::{Input, InvalidRequest, Run};
+use agent_relay::source::Source as _;
+use agent_relay::source::bedrock_agent::{Action, BedrockAgent, MAX_CALLS, ToolCallId};
+use aws_config::{BehaviorVersion, SdkConfig};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -22,9 +24,23 @@ fn config() -> Config {
     .unwrap()
 }
 
+/// An agent that is never called.
+fn agent() -> BedrockAgent {
+    let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+    let agent = BedrockAgentConfig {
+        agent_id: "ABCDE12345".to_owned(),
+        agent_alias_id: "TSTALIASID".to_owned(),
+        memory_id: None,
+    };
+    BedrockAgent::new(&sdk, agent)
+}
+
 fn message(body: Vec<u8>, principal: Option<String>) -> Message {
     Message {
-        origin: Origin { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..Origin::default() },
+        connection: ConnectionRef {
+            connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(),
+            ..ConnectionRef::default()
+        },
         request_id: "JKJaXdwwPyCgFMaA=".to_owned(),
         principal,
         body,
@@ -40,27 +56,34 @@ fn check(message: &Message) -> Result<(), TestCaseError> {
             prop_assert_eq!(run.session_id == run.thread_id, message.principal.is_none());
             prop_assert!((1..=128).contains(&run.run_id.len()));
             prop_assert!(!run.trace, "no trace is allowed");
+            let accepted = agent().prepare(&run).is_ok();
             match run.input {
                 Input::Prompt(prompt) => {
                     prop_assert!(!prompt.trim().is_empty() && prompt.chars().count() <= 50);
                 }
-                Input::Answers(answers) => {
-                    prop_assert!((1..=MOST_CALLS).contains(&answers.len()));
-                    let first = &answers[0].id;
-                    for answer in &answers {
-                        prop_assert_eq!(&answer.id.invocation_id, &first.invocation_id);
-                        prop_assert_eq!(
-                            &answer.id.session,
-                            &ToolCallId::session_mark(&run.session_id)
-                        );
-                        prop_assert!(answer.content.is_some() || answer.confirmed.is_some());
+                Input::ToolResults(tool_results) => {
+                    let results = &tool_results.results;
+                    for result in results {
+                        prop_assert!(result.content.is_some() || result.confirmed.is_some());
+                    }
+                    if accepted {
+                        prop_assert!((1..=MAX_CALLS).contains(&results.len()));
+                        let ids =
+                            results.iter().map(|result| ToolCallId::decode(&result.tool_call_id));
+                        let ids: Vec<ToolCallId> = ids.map(Option::unwrap).collect();
+                        let session = ToolCallId::session_fingerprint(&run.session_id);
+                        for id in &ids {
+                            prop_assert_eq!(&id.invocation_id, &ids[0].invocation_id);
+                            prop_assert_eq!(&id.session, &session);
+                        }
                     }
                 }
             }
         }
         Err(invalid) => {
             prop_assert!(!invalid.reason.is_empty());
-            prop_assert!(invalid.message().len() < 4000, "{}", invalid.message().len());
+            let message = InvalidRequest::failure(&invalid.reason).message;
+            prop_assert!(message.len() < 4000, "{}", message.len());
         }
     }
     Ok(())
@@ -72,7 +95,7 @@ fn tool_call_id() -> impl Strategy<Value = ToolCallId> {
         (".{0,10}", ".{0,20}").prop_map(|(method, path)| Action::Api { method, path }),
     ];
     let session = prop_oneof![
-        3 => Just(ToolCallId::session_mark("thread-1")),
+        3 => Just(ToolCallId::session_fingerprint("thread-1")),
         1 => ".{0,10}".prop_map(|session| session),
     ];
     let invocation_id = prop_oneof![3 => Just("invocation-1".to_owned()), 1 => ".{0,20}"];

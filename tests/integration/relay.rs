@@ -2,20 +2,19 @@
 //! clock: no test here takes longer for a slow connection.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use agent_relay::agent::AgentEvent;
-use agent_relay::agui::{Event, RunIds};
-use agent_relay::connection::{Connection, PostError};
+use agent_relay::agui::{Frame, RunIds};
 use agent_relay::error::{ErrorCode, Failure};
-use agent_relay::relay::outbox::{LARGEST_FRAME, Outbox};
+use agent_relay::relay::outbox::Outbox;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
-use agent_relay::request::{Input, Run};
+use agent_relay::source::{Event, Raw};
+use agent_relay::transport::websocket::MAX_FRAME;
+use agent_relay::transport::{FrameSink, SendError};
 use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -60,13 +59,17 @@ impl Recorder {
     }
 }
 
-impl Connection for Recorder {
-    async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+impl FrameSink for Recorder {
+    fn max_frame(&self) -> Option<usize> {
+        Some(MAX_FRAME)
+    }
+
+    async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
         let number = {
             let mut posts = self.posts.lock().unwrap();
             assert!(posts.last().is_none_or(|last| last.ended.is_some()), "two posts at once");
             if self.gone_after == Some(posts.len()) {
-                return Err(PostError::Gone);
+                return Err(SendError::Gone);
             }
             posts.push(Post {
                 begun: self.started.elapsed(),
@@ -82,18 +85,11 @@ impl Connection for Recorder {
     }
 }
 
-fn run(trace: bool) -> Run {
-    Run {
+fn ids() -> RunIds {
+    RunIds {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
-        request_id: "request-1".to_owned(),
-        session_id: "thread-1".to_owned(),
-        memory_id: None,
-        input: Input::Prompt("hello".to_owned()),
-        trace,
-        session_attributes: BTreeMap::new(),
-        prompt_session_attributes: BTreeMap::new(),
-        end_session: false,
+        message_id: "answer-request-1".to_owned(),
     }
 }
 
@@ -108,19 +104,23 @@ fn limits() -> Limits {
     }
 }
 
-fn chunk(bytes: impl Into<Vec<u8>>) -> AgentEvent {
-    AgentEvent::Chunk { bytes: bytes.into(), citations: None }
+fn chunk(bytes: impl Into<Vec<u8>>) -> Event {
+    Event::Text(bytes.into())
 }
 
 fn json(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
 }
 
+fn raw(name: &str, text: &str) -> Raw {
+    Raw { source: "bedrock-agent", name: name.to_owned(), json: json(text) }
+}
+
 /// What an agent says, each after a pause.
-type Script = Vec<(Duration, Result<AgentEvent, Failure>)>;
+type Script = Vec<(Duration, Result<Event, Failure>)>;
 
 /// An agent that follows a script.
-fn agent(script: Script) -> impl Stream<Item = Result<AgentEvent, Failure>> {
+fn agent(script: Script) -> impl Stream<Item = Result<Event, Failure>> {
     stream::iter(script).then(|(pause, event)| async move {
         // A pause of no length would still let time pass to the next tick of the clock.
         if !pause.is_zero() {
@@ -130,7 +130,7 @@ fn agent(script: Script) -> impl Stream<Item = Result<AgentEvent, Failure>> {
     })
 }
 
-fn every(pause_ms: u64, events: Vec<AgentEvent>) -> Script {
+fn every(pause_ms: u64, events: Vec<Event>) -> Script {
     events.into_iter().map(|event| (Duration::from_millis(pause_ms), Ok(event))).collect()
 }
 
@@ -227,26 +227,31 @@ fn play(steps: &[(u64, Step)], text: &str) -> (Script, Vec<String>) {
         head.to_vec()
     };
     for (number, (pause, step)) in steps.iter().enumerate() {
+        let mut further = None;
         let event = match step {
             Step::Text(length) => chunk(take(*length)),
             Step::Trace(size) => {
                 let body =
                     format!("{{\"number\":{number},\"x\":\"{}\"}}", "\\\"é".repeat(size / 4));
                 expected.push(format!("{{\"trace\":{body}}}"));
-                AgentEvent::Trace { json: json(&body), usage: None }
+                Event::Trace(raw("trace", &body))
             }
             Step::Cited(length) => {
                 expected.push(format!("[{number}]"));
-                let citations = Some(json(&format!("[{number}]")));
-                AgentEvent::Chunk { bytes: take(*length), citations }
+                further = Some(Event::Annotation {
+                    name: "bedrock.citations",
+                    member: "citations",
+                    json: json(&format!("[{number}]")),
+                });
+                chunk(take(*length))
             }
             Step::Unknown => {
                 expected.push(format!("{{\"novelty\":{number}}}"));
-                let json = json(&number.to_string());
-                AgentEvent::Other { name: "novelty".to_owned(), json }
+                Event::Other(raw("novelty", &number.to_string()))
             }
         };
         script.push((Duration::from_millis(*pause), Ok(event)));
+        script.extend(further.map(|event| (Duration::ZERO, Ok(event))));
     }
     script.push((Duration::ZERO, Ok(chunk(take(usize::MAX)))));
     (script, expected)
@@ -287,11 +292,11 @@ proptest! {
         let (script, expected) = play(&steps, &text);
         let (summary, posts) = paused(async {
             let recorder = Recorder::taking(&latencies);
-            let summary = relay(&run(true), agent(script), &recorder, &limits(), pending()).await;
+            let summary = relay(ids(), true, agent(script), &recorder, &limits(), pending()).await;
             (summary, recorder.posts())
         });
         prop_assert!(matches!(summary.outcome, Outcome::Finished));
-        prop_assert!(posts.iter().all(|post| post.bytes <= LARGEST_FRAME));
+        prop_assert!(posts.iter().all(|post| post.bytes <= MAX_FRAME));
         let frames: Vec<Value> = posts.into_iter().map(|post| post.frame).collect();
         check_frames(&frames);
         let frames = joined(&frames);
@@ -307,11 +312,15 @@ proptest! {
         largest in 260_usize..700,
         trace in 0_usize..2000,
     ) {
-        let ids = RunIds { run_id: "run-1".to_owned(), message_id: "message-1".to_owned() };
-        let mut outbox = Outbox::new(ids, largest);
+        let ids = ids();
+        let mut outbox = Outbox::new(ids, Some(largest));
         let body = format!("{{\"x\":\"{}\"}}", "\\\\é\\n".repeat(trace));
-        outbox.push(Event::Agent { name: "trace".to_owned(), json: json(&body) });
-        outbox.push(Event::Text(text.clone()));
+        outbox.push(Frame::Raw {
+            source: "bedrock-agent",
+            name: "trace".to_owned(),
+            json: json(&body),
+        });
+        outbox.push(Frame::Text(text.clone()));
         let mut frames: Vec<Value> = Vec::new();
         while let Some(frame) = outbox.next_frame() {
             prop_assert!(frame.len() <= largest, "{} bytes", frame.len());
@@ -325,7 +334,7 @@ proptest! {
 }
 
 async fn relayed(script: Script, recorder: &Recorder) -> Summary {
-    relay(&run(true), agent(script), recorder, &limits(), pending()).await
+    relay(ids(), true, agent(script), recorder, &limits(), pending()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,7 +362,7 @@ async fn chunks_that_come_together_are_posted_together() {
         }
     });
     let events = stream::poll_fn(move |context| events.poll_recv(context));
-    relay(&run(true), events, &recorder, &limits(), pending()).await;
+    relay(ids(), true, events, &recorder, &limits(), pending()).await;
     assert_eq!(deltas(&recorder), ["abc", "def"]);
     let begun: Vec<u128> = recorder.posts().iter().map(|post| post.begun.as_millis()).collect();
     assert_eq!(begun, [0, 100, 200, 220]);
@@ -364,15 +373,19 @@ async fn a_flood_does_not_hold_up_the_posts() {
     /// Keeps the lengths of posts, which take no time.
     #[derive(Default)]
     struct Immediate(Mutex<Vec<usize>>);
-    impl Connection for Immediate {
-        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+    impl FrameSink for Immediate {
+        fn max_frame(&self) -> Option<usize> {
+            Some(MAX_FRAME)
+        }
+
+        async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
             self.0.lock().unwrap().push(frame.len());
             Ok(1)
         }
     }
     let connection = Immediate::default();
     let flood = every(0, (0..3000).map(|_| chunk([b'x'; 20])).collect());
-    relay(&run(true), agent(flood), &connection, &limits(), pending()).await;
+    relay(ids(), true, agent(flood), &connection, &limits(), pending()).await;
     // 60 KB, none of which ever had to be waited for.
     let lengths = connection.0.into_inner().unwrap();
     assert!(lengths.iter().all(|length| *length < 15_000), "{lengths:?}");
@@ -381,7 +394,7 @@ async fn a_flood_does_not_hold_up_the_posts() {
 #[tokio::test(start_paused = true)]
 async fn text_that_arrives_during_a_post_becomes_one_frame() {
     let recorder = Recorder::taking(&[22]);
-    let letters: Vec<AgentEvent> = (b'a'..=b'j').map(|letter| chunk([letter])).collect();
+    let letters: Vec<Event> = (b'a'..=b'j').map(|letter| chunk([letter])).collect();
     relayed(every(5, letters), &recorder).await;
     assert_eq!(deltas(&recorder), ["abcd", "efgh", "ij"]);
 }
@@ -390,7 +403,7 @@ async fn text_that_arrives_during_a_post_becomes_one_frame() {
 async fn a_chunk_is_at_most_two_posts_behind_at_any_rate() {
     for pause in [1, 3, 7, 20] {
         let recorder = Recorder::taking(&[20]);
-        let chunks: Vec<AgentEvent> = (0..500).map(|n| chunk(format!("{n},"))).collect();
+        let chunks: Vec<Event> = (0..500).map(|n| chunk(format!("{n},"))).collect();
         relayed(every(pause, chunks), &recorder).await;
         let mut arrived = String::new();
         for post in recorder.posts() {
@@ -418,11 +431,11 @@ async fn a_full_outbox_stops_the_reading_until_there_is_room() {
         Ok(chunk("x".repeat(1000)))
     });
     let limits = Limits { outbox_bytes: 10_000, ..limits() };
-    let summary = relay(&run(false), events, &recorder, &limits, pending()).await;
+    let summary = relay(ids(), false, events, &recorder, &limits, pending()).await;
     assert!(matches!(summary.outcome, Outcome::Finished));
     assert_eq!(text(&recorder.frames()).len(), 200_000);
     // What is ahead of the posts is the limit, one event over it, and what is in flight.
-    assert!(*most_ahead.borrow() <= 11_000 + LARGEST_FRAME, "{most_ahead:?}");
+    assert!(*most_ahead.borrow() <= 11_000 + MAX_FRAME, "{most_ahead:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -440,7 +453,7 @@ async fn a_gone_client_frees_the_agent_at_once() {
         Some((Ok(chunk("more ")), guard))
     });
     let recorder = Recorder { gone_after: Some(3), ..Recorder::taking(&[5]) };
-    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    let summary = relay(ids(), false, events, &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::ClientGone));
     assert!(*dropped.borrow());
     assert_eq!(recorder.posts().len(), 3);
@@ -450,7 +463,7 @@ async fn a_gone_client_frees_the_agent_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_gone_at_the_first_frame_ends_the_run() {
     let recorder = Recorder { gone_after: Some(0), ..Recorder::taking(&[5]) };
-    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), pending()).await;
+    let summary = relay(ids(), false, stream::pending(), &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::ClientGone));
 }
 
@@ -489,7 +502,7 @@ async fn after_a_failure_the_text_so_far_is_delivered_before_the_error() {
 async fn the_deadline_ends_the_run_in_good_order() {
     let recorder = Recorder::taking(&[5]);
     let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
-    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    let summary = relay(ids(), false, events, &recorder, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::Failed(_)));
     let frames = recorder.frames();
     check_frames(&frames);
@@ -501,13 +514,17 @@ async fn the_deadline_ends_the_run_in_good_order() {
 #[tokio::test(start_paused = true)]
 async fn posts_that_hang_do_not_outlast_the_function() {
     struct Hanging;
-    impl Connection for Hanging {
-        async fn post(&self, _: Vec<u8>) -> Result<u32, PostError> {
+    impl FrameSink for Hanging {
+        fn max_frame(&self) -> Option<usize> {
+            Some(MAX_FRAME)
+        }
+
+        async fn send(&self, _: Vec<u8>) -> Result<u32, SendError> {
             pending().await
         }
     }
     let started = Instant::now();
-    let summary = relay(&run(false), stream::pending(), &Hanging, &limits(), pending()).await;
+    let summary = relay(ids(), false, stream::pending(), &Hanging, &limits(), pending()).await;
     assert!(matches!(summary.outcome, Outcome::OutOfTime));
     assert_eq!(started.elapsed(), Duration::from_secs(805));
 }
@@ -515,8 +532,8 @@ async fn posts_that_hang_do_not_outlast_the_function() {
 #[tokio::test(start_paused = true)]
 async fn a_trace_that_was_not_asked_for_stays_here() {
     let recorder = Recorder::taking(&[5]);
-    let script = every(1, vec![AgentEvent::Trace { json: json("{}"), usage: None }, chunk("text")]);
-    relay(&run(false), agent(script), &recorder, &limits(), pending()).await;
+    let script = every(1, vec![Event::Trace(raw("trace", "{}")), chunk("text")]);
+    relay(ids(), false, agent(script), &recorder, &limits(), pending()).await;
     assert!(recorder.frames().iter().all(|frame| frame["type"] != "RAW"));
 }
 
@@ -550,7 +567,7 @@ async fn a_panic_ends_one_run_in_good_order() {
         assert!(n < 3, "nobody expected this");
         Ok(chunk(format!("{n} ")))
     });
-    let summary = relay(&run(false), events, &recorder, &limits(), pending()).await;
+    let summary = relay(ids(), false, events, &recorder, &limits(), pending()).await;
     let Outcome::Failed(failure) = summary.outcome else { panic!("{summary:?}") };
     assert_eq!(failure.source.unwrap().to_string(), "a panic: nobody expected this");
     let frames = recorder.frames();
@@ -562,16 +579,20 @@ async fn a_panic_ends_one_run_in_good_order() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_while_the_end_waits_leaves_one_terminal_frame() {
     struct Panicking(Recorder, AtomicU32);
-    impl Connection for Panicking {
-        async fn post(&self, frame: Vec<u8>) -> Result<u32, PostError> {
+    impl FrameSink for Panicking {
+        fn max_frame(&self) -> Option<usize> {
+            Some(MAX_FRAME)
+        }
+
+        async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
             let number = self.1.fetch_add(1, Ordering::Relaxed);
             assert!(number != 1, "the second post");
-            self.0.post(frame).await
+            self.0.send(frame).await
         }
     }
     let connection = Panicking(Recorder::taking(&[50]), AtomicU32::new(0));
     let events = stream::iter([Ok(chunk("lost"))]);
-    relay(&run(false), events, &connection, &limits(), pending()).await;
+    relay(ids(), false, events, &connection, &limits(), pending()).await;
     let frames = connection.0.frames();
     let terminal: Vec<&Value> = frames.iter().filter(|frame| is_terminal(frame)).collect();
     assert_eq!(terminal.len(), 1, "{frames:?}");
@@ -583,7 +604,7 @@ async fn a_shutdown_ends_the_run_in_good_order() {
     let recorder = Recorder::taking(&[50]);
     let events = stream::iter([Ok(chunk("so far"))]).chain(stream::pending());
     let shutdown = sleep(Duration::from_secs(5));
-    relay(&run(false), events, &recorder, &limits(), shutdown).await;
+    relay(ids(), false, events, &recorder, &limits(), shutdown).await;
     let frames = recorder.frames();
     check_frames(&frames);
     assert_eq!(text(&frames), "so far");
@@ -597,7 +618,7 @@ async fn a_shutdown_ends_the_run_in_good_order() {
 async fn a_shutdown_does_not_wait_for_posts_that_hang() {
     let recorder = Recorder::taking(&[60_000]);
     let shutdown = sleep(Duration::from_secs(5));
-    let summary = relay(&run(false), stream::pending(), &recorder, &limits(), shutdown).await;
+    let summary = relay(ids(), false, stream::pending(), &recorder, &limits(), shutdown).await;
     assert!(matches!(summary.outcome, Outcome::OutOfTime));
     assert_eq!(recorder.started.elapsed(), Duration::from_millis(6500));
 }

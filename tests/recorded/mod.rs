@@ -3,18 +3,18 @@
 //! allocation and almost to the instruction.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_relay::agent::Agent;
-use agent_relay::config::Config;
-use agent_relay::connection::Connections;
-use agent_relay::event::Origin;
+use agent_relay::config::BedrockAgentConfig;
+use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
 use agent_relay::request::{Input, Run};
+use agent_relay::source::Source as _;
+use agent_relay::source::bedrock_agent::{BedrockAgent, InvokeAgentOptions};
+use agent_relay::transport::websocket::Connections;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use aws_smithy_eventstream::frame::write_message_to;
@@ -66,14 +66,15 @@ impl Recorded {
 
 async fn turn(events: Arc<[Bytes]>, chunks: usize, together: usize) -> Summary {
     let sdk = sdk(Aws { events, chunks, together, due: Semaphore::new(0).into() }).await;
-    let config = Config::from_lookup(|name| match name {
-        "AGENT_ID" => Some("LOCALAGENT".to_owned()),
-        "AGENT_ALIAS_ID" => Some("LOCALALIAS".to_owned()),
-        _ => None,
-    });
-    let agent = Agent::new(&sdk, &config.unwrap());
-    let origin = Origin { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..Origin::default() };
-    let connection = Connections::new(&sdk, true).await.unwrap().to(&origin).unwrap();
+    let agent = BedrockAgentConfig {
+        agent_id: "LOCALAGENT".to_owned(),
+        agent_alias_id: "LOCALALIAS".to_owned(),
+        memory_id: None,
+    };
+    let agent = BedrockAgent::new(&sdk, agent);
+    let connection =
+        ConnectionRef { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..ConnectionRef::default() };
+    let connection = Connections::new(&sdk, true).await.unwrap().to(&connection).unwrap();
     let run = run();
     let now = Instant::now();
     let limits = Limits {
@@ -84,21 +85,20 @@ async fn turn(events: Arc<[Bytes]>, chunks: usize, together: usize) -> Summary {
         outbox_bytes: Limits::OUTBOX_BYTES,
     };
     // In a box, as the function has it.
-    Box::pin(relay(&run, agent.invoke(&run), &connection, &limits, pending())).await
+    let events = agent.invoke(agent.prepare(&run).unwrap());
+    Box::pin(relay(run.ids(), run.trace, events, &connection, &limits, pending())).await
 }
 
-fn run() -> Run {
+fn run() -> Run<InvokeAgentOptions> {
     Run {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
         request_id: "request-1".to_owned(),
         session_id: "thread-1".to_owned(),
-        memory_id: None,
+        principal: None,
         input: Input::Prompt("hello".to_owned()),
         trace: false,
-        session_attributes: BTreeMap::new(),
-        prompt_session_attributes: BTreeMap::new(),
-        end_session: false,
+        options: InvokeAgentOptions::default(),
     }
 }
 

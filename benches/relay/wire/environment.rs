@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local_aws::{Entry, Event, Follower, LocalAws, Program, Route};
+use local_aws::{Entry, Follower, LocalAws, Program, Record, Route};
 use tokio::time::{sleep, timeout};
 
 use super::site::Site;
@@ -34,7 +34,7 @@ pub(super) enum Cause {
 /// A function that runs.
 #[derive(Debug)]
 pub(super) struct Environment {
-    function: local_aws::Function,
+    function: local_aws::FunctionProcess,
     /// From the start of the process until it asked for its first event.
     pub(super) init: Duration,
     /// The CPU time that it had taken then.
@@ -80,14 +80,14 @@ impl Environment {
         let mut variables = vec![("AWS_LAMBDA_INITIALIZATION_TYPE", cause)];
         variables.extend(function.environment());
         let program = Program::Executable(built.executable(function));
-        let started = local_aws::Function::start_with(&site.aws, &program, &variables);
+        let started = local_aws::FunctionProcess::start_with(&site.aws, &program, &variables);
         let started = timeout(PATIENCE, started).await.expect("the function starts in time");
         let function = started.expect("the function starts");
         let init_cpu = process::cpu(function.pid());
         let started =
-            wait_for(&mut journal, |event| matches!(event, Event::FunctionStarted { .. }));
+            wait_for(&mut journal, |entry| matches!(entry, Entry::FunctionStarted { .. }));
         let started = started.await.at;
-        let polled = wait_for(&mut journal, |event| matches!(event, Event::NextPolled)).await.at;
+        let polled = wait_for(&mut journal, |entry| matches!(entry, Entry::NextPolled)).await.at;
         Self { function, init: polled - started, init_cpu }
     }
 
@@ -142,12 +142,12 @@ impl Environment {
         let ended = Instant::now();
         let handed_out = wait_for(&mut journal, is_message).await.at;
         let mut agent_calls = 0;
-        wait_for(&mut journal, |event| {
+        wait_for(&mut journal, |entry| {
             let session = &session;
             let is_call =
-                matches!(event, Event::AgentInvoked { session_id, .. } if session_id == session);
+                matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == session);
             agent_calls += usize::from(is_call);
-            matches!(event, Event::NextPolled)
+            matches!(entry, Entry::NextPolled)
         })
         .await;
         sleep(PAUSE).await;
@@ -190,20 +190,20 @@ impl Turn {
     }
 }
 
-fn is_message(event: &Event) -> bool {
-    matches!(event, Event::Invoked { route: Route::Default, .. })
+fn is_message(entry: &Entry) -> bool {
+    matches!(entry, Entry::Invoked { route: Route::Default, .. })
 }
 
 /// The next entry that fits.
-async fn wait_for(journal: &mut Follower, mut fits: impl FnMut(&Event) -> bool) -> Entry {
+async fn wait_for(journal: &mut Follower, mut fits: impl FnMut(&Entry) -> bool) -> Record {
     let mut others = Vec::new();
     let find = async {
         loop {
-            let entry = journal.next().await;
-            if fits(&entry.event) {
-                return entry;
+            let record = journal.next().await;
+            if fits(&record.entry) {
+                return record;
             }
-            others.push(entry.event);
+            others.push(record.entry);
         }
     };
     let found = timeout(PATIENCE, find).await;

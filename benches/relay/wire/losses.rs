@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Close, LocalAws, WireName};
+use local_aws::{LocalAws, WireClose, WireName};
 use tokio::time::sleep;
 
 use super::environment::{Cause, Environment, Turn, When};
@@ -31,7 +31,7 @@ const MIDDLE: Duration = Duration::from_millis(400);
 #[derive(Clone, Copy)]
 enum Harm {
     /// Those that wait are closed while the environment is frozen.
-    Closed(Close),
+    Closed(WireClose),
     /// Those that wait answer the next write after the thaw with RST.
     ResetAtFirstWrite,
     /// Those that wait swallow everything from before the thaw on.
@@ -62,9 +62,9 @@ pub(super) async fn measure(runner: &Runner<'_>, figures: &mut Figures) {
         }
     };
     for wire in [WireName::Agent, WireName::Callbacks] {
-        add(THAWS, wire, Harm::Closed(Close::Fin), "FIN", COUNT);
-        add(THAWS, wire, Harm::Closed(Close::Reset), "RST", COUNT);
-        add(THAWS, wire, Harm::Closed(Close::Graceful), "close_notify", COUNT);
+        add(THAWS, wire, Harm::Closed(WireClose::Fin), "FIN", COUNT);
+        add(THAWS, wire, Harm::Closed(WireClose::Reset), "RST", COUNT);
+        add(THAWS, wire, Harm::Closed(WireClose::Graceful), "close_notify", COUNT);
         add(THAWS, wire, Harm::ResetAtFirstWrite, "reset at the first write", COUNT);
         add(THAWS, wire, Harm::Swallowed, "swallowed", COUNT);
     }

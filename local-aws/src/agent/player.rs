@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::script::{Script, Step};
 use super::team::Member;
 use super::{Address, wire};
-use crate::journal::{Event, Journal};
+use crate::journal::{Entry, Journal};
 
 /// The body that plays the script. Dropping it before its end is noticed.
 pub(super) fn body(
@@ -76,19 +76,19 @@ impl Player {
                 Step::Chunk { bytes, citations } => {
                     self.chunks += 1;
                     self.journal
-                        .record(Event::AgentChunk { session_id: session_id(), n: self.chunks });
+                        .record(Entry::AgentChunk { session_id: session_id(), n: self.chunks });
                     wire::event("chunk", &chunk(&bytes, &citations))
                 }
                 Step::Trace(trace) => {
-                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    self.journal.record(Entry::AgentTrace { session_id: session_id() });
                     wire::event("trace", &trace_part(&self.address, &trace))
                 }
                 Step::TeamTrace { chain, trace } => {
-                    self.journal.record(Event::AgentTrace { session_id: session_id() });
+                    self.journal.record(Entry::AgentTrace { session_id: session_id() });
                     wire::event("trace", &collaborator_part(&self.address, &chain, &trace))
                 }
                 Step::ReturnControl(invocation) => {
-                    self.journal.record(Event::AgentReturnedControl {
+                    self.journal.record(Entry::AgentReturnedControl {
                         session_id: session_id(),
                         invocation_id: invocation.id.clone(),
                         calls: invocation.calls.len(),
@@ -116,7 +116,7 @@ impl Player {
         // A script may end with silence.
         reach(self.due, &mut self.stopping).await?;
         self.finished = true;
-        self.journal.record(Event::AgentFinished {
+        self.journal.record(Entry::AgentFinished {
             session_id: session_id(),
             chunks: self.chunks,
             events: self.events,
@@ -129,7 +129,7 @@ impl Player {
     fn broke(&mut self, how: &'static str) {
         self.finished = true;
         let (session_id, chunks) = (self.address.session_id.clone(), self.chunks);
-        self.journal.record(Event::AgentBroke { session_id, chunks, how });
+        self.journal.record(Entry::AgentBroke { session_id, chunks, how });
     }
 }
 
@@ -137,7 +137,7 @@ impl Drop for Player {
     fn drop(&mut self) {
         if !self.finished {
             let session_id = self.address.session_id.clone();
-            self.journal.record(Event::AgentDropped { session_id, chunks: self.chunks });
+            self.journal.record(Entry::AgentDropped { session_id, chunks: self.chunks });
         }
     }
 }

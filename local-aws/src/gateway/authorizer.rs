@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::event::{self, Pairs};
-use super::{API_ID, Connection, Gateway, Route, STAGE};
-use crate::runtime_api::InvokeError;
+use super::{API_ID, Connection, Gateway};
+use crate::lambda::InvokeError;
+use crate::route::{Route, STAGE};
 
 /// What an authorizer's result may have, in bytes.
 const LARGEST_CONTEXT: usize = 8 * 1024;

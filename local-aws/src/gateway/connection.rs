@@ -21,11 +21,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::event::{self, Ending, random_id};
-use super::{Gateway, Route, lock};
+use super::event::{self, Ending};
+use super::{Gateway, lock};
 use crate::faults::Fate;
-use crate::journal::Event;
-use crate::runtime_api::InvokeError;
+use crate::ids::random_id;
+use crate::journal::Entry;
+use crate::lambda::InvokeError;
+use crate::route::Route;
 
 /// How many posts may wait for a slow client, however small they are.
 const POSTS_WAITING: usize = 4096;
@@ -195,7 +197,7 @@ pub(super) async fn serve(
                         connection.touch();
                         let connection_id = connection.id.clone();
                         let bytes = text.len();
-                        gateway.journal.record(Event::MessageReceived { connection_id, bytes });
+                        gateway.journal.record(Entry::MessageReceived { connection_id, bytes });
                         events.push(dispatch(gateway, connection, text));
                     }
                     // "WebSocket APIs don't currently support binary frames in incoming message

@@ -4,17 +4,16 @@
 //! `example-apigw-websocket-request*.json`).
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use axum::http::{HeaderMap, HeaderName};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{API_ID, Connection, Route, STAGE};
+use super::{API_ID, Connection};
+use crate::ids::{random_id, trace_id};
+use crate::request_time::{epoch_millis, request_time};
+use crate::route::{Route, STAGE};
 
 /// What a close frame, or the lack of one, says about the end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,13 +116,6 @@ pub(super) fn disconnect(connection: &Connection, authority: &str, ending: &Endi
     })
 }
 
-/// A random id in the form of API Gateway's connection and request ids, such as `L0SM9cOFvHcCIhw=`.
-pub(super) fn random_id() -> String {
-    let mut bytes = [0; 11];
-    fastrand::fill(&mut bytes);
-    URL_SAFE.encode(bytes)
-}
-
 impl Pairs {
     /// The headers of a handshake as API Gateway passes them on: with their usual capitals, without
     /// those of the upgrade itself, and with those that the gateway adds.
@@ -135,9 +127,7 @@ impl Pairs {
                 pairs.add(capitalize(name), value);
             }
         }
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let trace = format!("Root=1-{seconds:08x}-{:024x}", fastrand::u128(..) >> 32);
-        pairs.add("X-Amzn-Trace-Id".to_owned(), trace);
+        pairs.add("X-Amzn-Trace-Id".to_owned(), trace_id());
         pairs.add("X-Forwarded-For".to_owned(), source_ip.to_owned());
         pairs.add("X-Forwarded-Port".to_owned(), port.to_owned());
         pairs.add("X-Forwarded-Proto".to_owned(), "http".to_owned());
@@ -147,9 +137,8 @@ impl Pairs {
     /// The parameters of a query string, decoded.
     pub(super) fn of_query(query: &str) -> Self {
         let mut pairs = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.add(percent_decode(name), percent_decode(value));
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            pairs.add(name.into_owned(), value.into_owned());
         }
         pairs
     }
@@ -260,21 +249,6 @@ fn encode(event: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(event).unwrap_or_default()
 }
 
-fn epoch_millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The time in the form of web server logs: `23/Nov/2026:02:11:37 +0000`.
-pub(crate) fn request_time(time: SystemTime) -> String {
-    let whole_seconds = DateTime::from_secs(DateTime::from(time).secs());
-    // "Mon, 23 Nov 2026 02:11:37 GMT"
-    let http = whole_seconds.fmt(Format::HttpDate).unwrap_or_default();
-    let mut words = http.split(' ').skip(1);
-    let mut word = || words.next().unwrap_or_default();
-    format!("{}/{}/{}:{} +0000", word(), word(), word(), word())
-}
-
 /// `sec-websocket-key` ⇒ `Sec-WebSocket-Key`.
 fn capitalize(name: &HeaderName) -> String {
     let words = name.as_str().split('-').map(|word| match word {
@@ -284,46 +258,9 @@ fn capitalize(name: &HeaderName) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-fn percent_decode(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                rest = &tail[2..];
-            }
-            (b'+', _) => {
-                decoded.push(b' ');
-                rest = tail;
-            }
-            _ => {
-                decoded.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn ids_look_like_api_gateways() {
-        let id = random_id();
-        assert_eq!((id.len(), id.ends_with('=')), (16, true), "{id}");
-    }
-
-    #[test]
-    fn the_request_time_is_in_log_form() {
-        let time = UNIX_EPOCH + Duration::from_millis(1_707_502_303_456);
-        assert_eq!(request_time(time), "09/Feb/2024:18:11:43 +0000");
-    }
 
     #[test]
     fn a_query_string_is_decoded_and_the_last_value_wins() {

@@ -15,10 +15,12 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::connection::{Connection, linger, serve};
-use super::event::{self, Ending, Pairs, random_id};
-use super::{Gateway, Route, lock};
-use crate::journal::Event;
-use crate::runtime_api::InvokeError;
+use super::event::{self, Ending, Pairs};
+use super::{Gateway, lock};
+use crate::ids::random_id;
+use crate::journal::Entry;
+use crate::lambda::InvokeError;
+use crate::route::Route;
 
 /// Answers a request for a WebSocket.
 pub(super) async fn accept(
@@ -102,7 +104,7 @@ pub(super) async fn accept(
             let (ending, raw) = match upgrade.await {
                 Ok(upgraded) => {
                     let connection_id = connection.id.clone();
-                    gateway.journal.record(Event::Connected { connection_id, subprotocol });
+                    gateway.journal.record(Entry::Connected { connection_id, subprotocol });
                     let config = WebSocketConfig::default()
                         .max_message_size(Some(gateway.limits.message_bytes))
                         .max_frame_size(Some(gateway.limits.frame_bytes));
@@ -129,7 +131,7 @@ impl Gateway {
     async fn part(&self, connection: &Connection, ending: Ending) {
         self.connections().remove(&connection.id);
         let Ending { code, reason } = ending.clone();
-        self.journal.record(Event::Closed { connection_id: connection.id.clone(), code, reason });
+        self.journal.record(Entry::Closed { connection_id: connection.id.clone(), code, reason });
         let event = event::disconnect(connection, &self.authority, &ending);
         let mut stopping = self.stopping.clone();
         tokio::select! {
@@ -142,7 +144,7 @@ impl Gateway {
     }
 
     fn refuse(&self, status: StatusCode, reason: &str) -> Response {
-        self.journal.record(Event::Refused { status: status.as_u16(), reason: reason.to_owned() });
+        self.journal.record(Entry::Refused { status: status.as_u16(), reason: reason.to_owned() });
         (status, axum::Json(json!({ "message": reason }))).into_response()
     }
 }

@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::sleep_until;
-use super::{Close, Shared, WireFault};
-use crate::journal::Event;
+use super::{Shared, WireClose, WireFault};
+use crate::journal::Entry;
 
 /// How many bytes the end of the server takes or gives at once.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -40,7 +40,7 @@ pub(super) enum Order {
     /// Answer the client's next bytes with RST.
     ResetNextWrite,
     /// Close, with FIN or RST.
-    Close(Close),
+    Close(WireClose),
 }
 
 /// How a connection ends.
@@ -82,7 +82,7 @@ impl Connection {
         match fault {
             // The server notices nothing, so its end stays as it is.
             WireFault::Swallowed => self.swallow(near).await,
-            WireFault::Closed(Close::Fin) => self.close().await,
+            WireFault::Closed(WireClose::Fin) => self.close().await,
             _ => self.reset(),
         }
     }
@@ -129,7 +129,7 @@ impl Connection {
     fn ended(self) {
         let Self { id, stream, shared, .. } = self;
         drop(stream);
-        shared.journal.record(Event::WireClosed { wire: shared.name, connection: id });
+        shared.journal.record(Entry::WireClosed { wire: shared.name, connection: id });
     }
 }
 

@@ -16,7 +16,7 @@ use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use aws_smithy_types::event_stream::Message;
 use bytes::BytesMut;
 use futures::StreamExt;
-use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Event, Exception, LocalAws, Options};
+use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, Exception, LocalAws, Options};
 use serde_json::{Value, json};
 use test_support::{happened, soon, start};
 
@@ -343,8 +343,8 @@ async fn each_event_leaves_the_moment_it_is_made() {
         let bytes = soon("a chunk", stream.next()).await.unwrap().unwrap();
         assert_eq!(frames(&bytes).len(), 1, "chunk {n}");
     }
-    let finished = |event: &Event| matches!(event, Event::AgentFinished { .. });
-    assert!(!aws.journal().events().iter().any(finished));
+    let finished = |entry: &Entry| matches!(entry, Entry::AgentFinished { .. });
+    assert!(!aws.journal().entries().iter().any(finished));
     aws.stop().await;
 }
 
@@ -364,7 +364,7 @@ async fn each_exception_can_be_the_first_response() {
         happened(
             &aws,
             "the refusal",
-            |event| matches!(event, Event::AgentRefused { status: seen, .. } if *seen == status),
+            |entry| matches!(entry, Entry::AgentRefused { status: seen, .. } if *seen == status),
         )
         .await;
     }
@@ -387,8 +387,8 @@ async fn each_exception_can_end_the_stream() {
             assert!(typed.starts_with(&exception.shape()), "{typed}");
             assert_eq!(error.message(), Some(exception.message()));
             let ended = Some(exception.member().to_owned());
-            happened(&aws, "the end", |event| {
-                matches!(event, Event::AgentFinished { exception, .. } if *exception == ended)
+            happened(&aws, "the end", |entry| {
+                matches!(entry, Entry::AgentFinished { exception, .. } if *exception == ended)
             })
             .await;
         }
@@ -462,9 +462,9 @@ async fn a_caller_that_leaves_is_noticed_in_silence_and_in_speech() {
 
     let silent = soon("the stream", turn(&bedrock, "silent", "/slow 60").send()).await.unwrap();
     drop(silent);
-    let dropped = |session_id: &'static str| move |event: &Event| matches!(event, Event::AgentDropped { session_id: s, .. } if s == session_id);
-    let entry = happened(&aws, "the drop", dropped("silent")).await;
-    let Event::AgentDropped { chunks, .. } = entry.event else { unreachable!() };
+    let dropped = |session_id: &'static str| move |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id: s, .. } if s == session_id);
+    let record = happened(&aws, "the drop", dropped("silent")).await;
+    let Entry::AgentDropped { chunks, .. } = record.entry else { unreachable!() };
     assert_eq!(chunks, 0);
 
     let request = turn(&bedrock, "speaking", "/tokens 10000 100");
@@ -473,8 +473,8 @@ async fn a_caller_that_leaves_is_noticed_in_silence_and_in_speech() {
         soon("a chunk", speaking.recv()).await.unwrap().unwrap();
     }
     drop(speaking);
-    let entry = happened(&aws, "the drop", dropped("speaking")).await;
-    let Event::AgentDropped { chunks, .. } = entry.event else { unreachable!() };
+    let record = happened(&aws, "the drop", dropped("speaking")).await;
+    let Entry::AgentDropped { chunks, .. } = record.entry else { unreachable!() };
     assert!((5..1000).contains(&chunks), "{chunks} chunks had gone out");
     aws.stop().await;
 }
@@ -485,9 +485,9 @@ async fn the_journal_has_the_request_as_it_came() {
     let bedrock = bedrock(&aws);
     let (_, error) = events(turn(&bedrock, "s1", "/slow 0").memory_id("memory-1")).await;
     assert!(error.is_none());
-    let invoked = |event: &Event| matches!(event, Event::AgentInvoked { .. });
-    let Event::AgentInvoked { session_id, request } =
-        happened(&aws, "the invocation", invoked).await.event
+    let invoked = |entry: &Entry| matches!(entry, Entry::AgentInvoked { .. });
+    let Entry::AgentInvoked { session_id, request } =
+        happened(&aws, "the invocation", invoked).await.entry
     else {
         unreachable!()
     };
@@ -508,7 +508,7 @@ async fn the_journal_has_the_request_as_it_came() {
 async fn everything_stops_even_while_the_agent_is_silent() {
     let aws = start(Options::default()).await;
     let mut stream = raw(&aws, "s1", body("/slow 600")).await.bytes_stream();
-    happened(&aws, "the invocation", |event| matches!(event, Event::AgentInvoked { .. })).await;
+    happened(&aws, "the invocation", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     let stop = tokio::time::timeout(Duration::from_secs(2), aws.stop());
     let (stopped, rest) = tokio::join!(stop, stream.next());
     assert!(stopped.is_ok(), "the open stream held the stop up");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_apigatewaymanagement as management;
 use futures::StreamExt;
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Event, Exception, FaultKind, Faults, FaultsError, LocalAws, Options,
+    AGENT_ALIAS_ID, AGENT_ID, Entry, Exception, FaultKind, Faults, FaultsError, LocalAws, Options,
     PostFault, StartError,
 };
 use management::config::retry::RetryConfig;
@@ -77,8 +77,8 @@ impl Line {
 
     /// A fault of this kind stands in the journal, about this connection.
     async fn injected(&self, kind: FaultKind) {
-        let wanted = Event::FaultInjected { kind, subject: self.connection_id.clone() };
-        happened(&self.aws, "the fault", |event| *event == wanted).await;
+        let wanted = Entry::FaultInjected { kind, subject: self.connection_id.clone() };
+        happened(&self.aws, "the fault", |entry| *entry == wanted).await;
     }
 
     fn count(&self, kind: FaultKind) -> u64 {
@@ -124,7 +124,7 @@ async fn posts_fail_with_each_status_and_are_not_delivered() {
         happened(
             &line.aws,
             "the post",
-            |event| matches!(event, Event::Posted { status: given, .. } if *given == status),
+            |entry| matches!(entry, Entry::Posted { status: given, .. } if *given == status),
         )
         .await;
         assert_eq!(line.count(FaultKind::Status(status)), 1);
@@ -223,8 +223,8 @@ async fn a_cut_post_gets_not_one_byte_and_is_not_delivered() {
     soon("the end of the connection", raw.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), "");
     line.still_open().await;
-    let posted = |event: &&Event| matches!(event, Event::Posted { .. });
-    assert_eq!(line.aws.journal().events().iter().filter(posted).count(), 1);
+    let posted = |entry: &&Entry| matches!(entry, Entry::Posted { .. });
+    assert_eq!(line.aws.journal().entries().iter().filter(posted).count(), 1);
     line.close().await;
 }
 
@@ -361,14 +361,14 @@ async fn the_agent_refuses_as_often_as_it_is_told() {
     }
     assert_eq!(statuses, [429, 429, 424, 200]);
     assert_eq!(aws.faults().counts()[&FaultKind::Refusal], 3);
-    let refused = Event::FaultInjected { kind: FaultKind::Refusal, subject: "session".to_owned() };
-    let events = aws.journal().events();
-    assert_eq!(events.iter().filter(|event| **event == refused).count(), 3);
+    let refused = Entry::FaultInjected { kind: FaultKind::Refusal, subject: "session".to_owned() };
+    let entries = aws.journal().entries();
+    assert_eq!(entries.iter().filter(|entry| **entry == refused).count(), 3);
     // Every attempt is in the journal with what it asked for.
-    let invoked = |event: &&Event| {
-        matches!(event, Event::AgentInvoked { request, .. }
+    let invoked = |entry: &&Entry| {
+        matches!(entry, Entry::AgentInvoked { request, .. }
             if request.get("inputText") == Some(&Value::from("/single")))
     };
-    assert_eq!(events.iter().filter(invoked).count(), 4);
+    assert_eq!(entries.iter().filter(invoked).count(), 4);
     aws.stop().await;
 }

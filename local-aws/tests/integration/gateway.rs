@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::{SinkExt, StreamExt};
-use local_aws::{Event, Limits, Options, Route};
+use local_aws::{AwsLimits, Entry, Options, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use test_support::{Client, Runtime, happened, ok, soon, start};
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-fn limits(change: impl FnOnce(&mut Limits)) -> Options {
+fn limits(change: impl FnOnce(&mut AwsLimits)) -> Options {
     let mut options = Options::default();
     change(&mut options.limits);
     options
@@ -105,7 +105,7 @@ async fn a_late_function_costs_the_client_the_timeout_frame_and_nothing_else() {
 
     // The function answers all the same: that is accepted, and changes nothing for the client.
     assert_eq!(runtime.respond(&late.request_id, &ok()).await, 202);
-    happened(&aws, "the late answer", |event| matches!(event, Event::Responded { late: true, .. }))
+    happened(&aws, "the late answer", |entry| matches!(entry, Entry::Responded { late: true, .. }))
         .await;
     client.send("again").await;
     assert_eq!(runtime.accept("$default").await["body"], "again");
@@ -159,12 +159,12 @@ async fn a_failing_function_costs_the_client_an_internal_server_error() {
     let error = json!({ "errorType": "Boom", "errorMessage": "it broke", "stackTrace": [] });
     assert_eq!(runtime.post(&path, &error).await, 202);
     expect(&mut client, &failing.event).await;
-    let expected = Event::InvocationError {
+    let expected = Entry::InvocationError {
         request_id: failing.request_id,
         error_type: "Boom".to_owned(),
         message: "it broke".to_owned(),
     };
-    happened(&aws, "the error", |event| *event == expected).await;
+    happened(&aws, "the error", |entry| *entry == expected).await;
 
     for nonsense in [json!("ok"), json!(null), json!({}), json!({ "statusCode": "many" })] {
         client.send("nonsense").await;
@@ -188,7 +188,7 @@ async fn the_answer_to_a_message_is_not_for_the_client() {
         happened(
             &aws,
             "the answer",
-            |event| matches!(event, Event::Responded { status: Some(seen), .. } if *seen == status),
+            |entry| matches!(entry, Entry::Responded { status: Some(seen), .. } if *seen == status),
         )
         .await;
     }
@@ -210,8 +210,8 @@ async fn without_a_free_function_a_message_is_throttled() {
     assert_eq!(frame["message"], "Too Many Requests");
     assert_eq!(frame["connectionId"], busy.event["requestContext"]["connectionId"]);
     assert!(frame["requestId"].is_string());
-    happened(&aws, "the throttling", |event| {
-        matches!(event, Event::Throttled { route: Route::Default, .. })
+    happened(&aws, "the throttling", |entry| {
+        matches!(entry, Entry::Throttled { route: Route::Default, .. })
     })
     .await;
 
@@ -222,9 +222,9 @@ async fn without_a_free_function_a_message_is_throttled() {
     assert_eq!(frame["message"], "Too Many Requests");
 
     let poll = runtime.clone();
-    let polled = aws.journal().entries().last().unwrap().index;
+    let polled = aws.journal().records().last().unwrap().index;
     let poll = tokio::spawn(async move { poll.accept("$default").await });
-    soon("the poll", aws.journal().wait_for_after(polled, |event| *event == Event::NextPolled))
+    soon("the poll", aws.journal().wait_for_after(polled, |entry| *entry == Entry::NextPolled))
         .await;
     client.send("fourth").await;
     assert_eq!(soon("the fourth", poll).await.unwrap()["body"], "fourth");
@@ -237,7 +237,7 @@ async fn a_message_waits_for_a_function_that_is_between_two_events() {
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
     client.send("early").await;
-    happened(&aws, "the message", |event| matches!(event, Event::MessageReceived { .. })).await;
+    happened(&aws, "the message", |entry| matches!(entry, Entry::MessageReceived { .. })).await;
     assert_eq!(runtime.accept("$default").await["body"], "early");
     aws.stop().await;
 }
@@ -257,7 +257,7 @@ async fn a_refused_connection_gets_the_status_that_says_why() {
         happened(
             &aws,
             "the refusal",
-            |event| matches!(event, Event::Refused { status: seen, .. } if *seen == status),
+            |entry| matches!(entry, Entry::Refused { status: seen, .. } if *seen == status),
         )
         .await;
         aws.stop().await;
@@ -297,7 +297,7 @@ async fn pages_of_other_sites_are_refused_without_asking_the_function() {
     let aws = start(Options::default()).await;
     let origin = [("origin", "https://evil.example")];
     assert_eq!(refusal(Client::connect(&aws, &origin).await), 403);
-    assert_eq!(aws.journal().events(), []);
+    assert_eq!(aws.journal().entries(), []);
 
     let runtime = Runtime::new(&aws);
     let origin = [("origin", "http://localhost:5173")];
@@ -326,7 +326,7 @@ async fn a_subprotocol_is_confirmed_when_the_function_says_so() {
     happened(
         &aws,
         "the connection",
-        |event| matches!(event, Event::Connected { subprotocol, .. } if *subprotocol == chosen),
+        |entry| matches!(entry, Entry::Connected { subprotocol, .. } if *subprotocol == chosen),
     )
     .await;
 
@@ -433,7 +433,7 @@ async fn a_client_that_vanishes_is_noticed() {
     drop(client);
     let event = runtime.accept("$disconnect").await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1006);
-    happened(&aws, "the end", |event| matches!(event, Event::Closed { code: 1006, .. })).await;
+    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1006, .. })).await;
     aws.stop().await;
 }
 

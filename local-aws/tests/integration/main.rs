@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agent;
-mod callbacks;
 mod fault_injection;
 mod gateway;
+mod management;
 // What the kernel does to a connection is asked of Linux, where Lambda runs, too.
+mod lambda;
 #[cfg(target_os = "linux")]
 mod over_the_wire;
-mod runtime_api;
 mod scenarios;

@@ -16,7 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, Close, Entry, Event, LocalAws, Options, Wire, WireFault,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, Entry, LocalAws, Options, Record, Wire, WireClose, WireFault,
     WireName,
 };
 use serde_json::json;
@@ -94,11 +94,11 @@ async fn inspect(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), id: &str) -
 
 /// The identifiers that clients have asked for.
 fn inspected(aws: &LocalAws) -> Vec<String> {
-    let id = |event| match event {
-        Event::Inspected { connection_id, .. } => Some(connection_id),
+    let id = |entry| match entry {
+        Entry::Inspected { connection_id, .. } => Some(connection_id),
         _ => None,
     };
-    aws.journal().events().into_iter().filter_map(id).collect()
+    aws.journal().entries().into_iter().filter_map(id).collect()
 }
 
 /// How reading on goes: the number of bytes, 0 at the end, or the kind of error.
@@ -107,9 +107,9 @@ async fn next_read(stream: &mut (impl AsyncRead + Unpin)) -> Result<usize, Error
     soon("the end", stream.read(&mut buffer)).await.map_err(|error| error.kind())
 }
 
-async fn fault_happened(aws: &LocalAws, connection: u64, fault: WireFault) -> Entry {
-    let wanted = Event::WireFault { wire: WireName::Callbacks, connection, fault };
-    happened(aws, "the fault", move |event| *event == wanted).await
+async fn fault_happened(aws: &LocalAws, connection: u64, fault: WireFault) -> Record {
+    let wanted = Entry::WireFault { wire: WireName::Callbacks, connection, fault };
+    happened(aws, "the fault", move |entry| *entry == wanted).await
 }
 
 /// A client of HTTP/2 on a connection of its own, and how that ends.
@@ -310,8 +310,8 @@ async fn open_connections_are_closed_with_fin_or_reset() {
     let connector = client(&aws, &[HTTP_1]);
     for (number, how, seen) in [
         // The end of TCP without the end of TLS.
-        (1, Close::Fin, ErrorKind::UnexpectedEof),
-        (2, Close::Reset, ErrorKind::ConnectionReset),
+        (1, WireClose::Fin, ErrorKind::UnexpectedEof),
+        (2, WireClose::Reset, ErrorKind::ConnectionReset),
     ] {
         let mut stream = connect(wire, &connector).await.unwrap();
         inspect(&mut stream, "nobody").await;
@@ -319,8 +319,8 @@ async fn open_connections_are_closed_with_fin_or_reset() {
         assert_eq!(wire.close_open(how), 1);
         assert_eq!(next_read(&mut stream).await, Err(seen), "{how:?}");
         let fault = fault_happened(&aws, number, WireFault::Closed(how)).await;
-        let closed = Event::WireClosed { wire: WireName::Callbacks, connection: number };
-        let closed = happened(&aws, "the end", move |event| *event == closed).await;
+        let closed = Entry::WireClosed { wire: WireName::Callbacks, connection: number };
+        let closed = happened(&aws, "the end", move |entry| *entry == closed).await;
         assert!(fault.index < closed.index);
         assert_eq!(wire.connections_open(), 0);
     }
@@ -332,13 +332,13 @@ async fn an_idle_connection_is_closed_in_good_order() {
     let wire = callbacks(&aws);
     let mut stream = connect(wire, &client(&aws, &[HTTP_1])).await.unwrap();
     inspect(&mut stream, "nobody").await;
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     // Without `close_notify` this would be an error.
     assert_eq!(next_read(&mut stream).await, Ok(0));
-    fault_happened(&aws, 1, WireFault::Closed(Close::Graceful)).await;
+    fault_happened(&aws, 1, WireFault::Closed(WireClose::Graceful)).await;
 
     let (sender, connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     soon("the end", connection).await.unwrap().unwrap();
     assert!(sender.is_closed());
 }
@@ -349,7 +349,7 @@ async fn an_answer_is_finished_before_its_connection_is_closed_in_good_order() {
     let wire = aws.agent_wire().unwrap();
     let (mut sender, connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
     let answer = sender.send_request(to_the_agent(&aws, "/tokens 40 200")).await.unwrap();
-    assert_eq!(wire.close_open(Close::Graceful), 1);
+    assert_eq!(wire.close_open(WireClose::Graceful), 1);
     let bytes = whole(answer).await;
     assert_eq!(bytes.windows(8).filter(|part| *part == b"\"bytes\":").count(), 40);
     soon("the end", connection).await.unwrap().unwrap();
@@ -456,13 +456,13 @@ async fn new_connections_are_closed_during_the_handshake() {
 async fn an_agent_notices_that_its_caller_has_left() {
     let aws = start_with_tls().await;
     let wire = aws.agent_wire().unwrap();
-    for how in [Close::Fin, Close::Reset] {
-        let from = aws.journal().entries().last().map_or(0, |entry| entry.index);
+    for how in [WireClose::Fin, WireClose::Reset] {
+        let from = aws.journal().records().last().map_or(0, |record| record.index);
         let (mut sender, _connection) = http_2(wire, &client(&aws, &[HTTP_2])).await;
         let answer = sender.send_request(to_the_agent(&aws, "/slow 300")).await.unwrap();
         assert_eq!(wire.close_open(how), 1);
         assert!(soon("the end", answer.into_body().collect()).await.is_err());
-        let dropped = |event: &Event| matches!(event, Event::AgentDropped { .. });
+        let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { .. });
         soon("the drop", aws.journal().wait_for_after(from, dropped)).await;
     }
 }
@@ -478,8 +478,8 @@ async fn everything_stops_whatever_state_its_connections_are_in() {
     let mut idle = connect(wire, &connector).await.unwrap();
     // In the middle of the handshake.
     let mut silent = TcpStream::connect(wire.address()).await.unwrap();
-    let opened = Event::WireOpened { wire: WireName::Callbacks, connection: 3 };
-    happened(&aws, "the connection", move |event| *event == opened).await;
+    let opened = Entry::WireOpened { wire: WireName::Callbacks, connection: 3 };
+    happened(&aws, "the connection", move |entry| *entry == opened).await;
     soon("the end", aws.stop()).await;
     assert_eq!(next_read(&mut idle).await, Ok(0));
     assert_eq!(next_read(&mut silent).await, Ok(0));

@@ -16,7 +16,7 @@ use aws_sdk_bedrockagentruntime::types::{
     ResponseState, ResponseStream, ReturnControlPayload, SessionState, StreamingConfigurations,
     Trace, TracePart,
 };
-use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Event, LocalAws, Options, file_bytes};
+use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, LocalAws, Options, file_bytes};
 use test_support::{happened, soon, start};
 
 /// A caller of the scripted agent, in one session.
@@ -238,10 +238,10 @@ async fn tool_5_asks_for_five_calls_of_both_kinds_and_wants_every_result() {
     let asked = caller.say("/tool 5").await;
     let (id, inputs) = asked.returned();
     assert_eq!(inputs.len(), 5);
-    let entry = happened(&aws, "the return", |event| {
-        matches!(event, Event::AgentReturnedControl { calls: 5, .. })
+    let record = happened(&aws, "the return", |entry| {
+        matches!(entry, Entry::AgentReturnedControl { calls: 5, .. })
     });
-    let Event::AgentReturnedControl { invocation_id, .. } = entry.await.event else {
+    let Entry::AgentReturnedControl { invocation_id, .. } = record.await.entry else {
         unreachable!()
     };
     assert_eq!(invocation_id, id);
@@ -489,11 +489,11 @@ async fn cut_breaks_the_connection_after_the_chunks_before_it() {
         happened(
             caller.aws,
             "the break",
-            |event| matches!(event, Event::AgentBroke { chunks: sent, .. } if *sent == chunks),
+            |entry| matches!(entry, Entry::AgentBroke { chunks: sent, .. } if *sent == chunks),
         )
         .await;
-        let dropped = |event: &Event| matches!(event, Event::AgentDropped { .. });
-        assert!(!aws.journal().events().iter().any(dropped));
+        let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { .. });
+        assert!(!aws.journal().entries().iter().any(dropped));
     }
     aws.stop().await;
 }
@@ -519,7 +519,7 @@ async fn pause_is_silent_in_mid_answer() {
         happened(
             &aws,
             "a chunk",
-            move |event| matches!(event, Event::AgentChunk { n: sent, .. } if *sent == n),
+            move |entry| matches!(entry, Entry::AgentChunk { n: sent, .. } if *sent == n),
         )
     };
     let (last, next) = (chunk(3).await, chunk(4).await);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Event, Options};
+use local_aws::{Entry, Options};
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
@@ -123,10 +123,10 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
         assert!(log.iter().any(told), "{case}: the log does not say what came: {log:#?}");
     }
     the_next_turn_works(&stage, &server).await;
-    let entries = stage.aws.journal().events();
+    let records = stage.aws.journal().entries();
     let leaks =
-        |event: &&Event| matches!(event, Event::FunctionLog { line } if line.contains(PROMPT));
-    assert_eq!(entries.iter().find(leaks), None);
+        |entry: &&Entry| matches!(entry, Entry::FunctionLog { line } if line.contains(PROMPT));
+    assert_eq!(records.iter().find(leaks), None);
 }
 
 #[tokio::test]
@@ -304,7 +304,7 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
     let stage = stage_with(&format!("http://{address}")).await;
     let mut client = stage.client().await;
     client.send(ask_as("time-out", PROMPT).to_string()).await;
-    let again = |event: &Event| matches!(event, Event::FunctionLog { line } if line.contains("called again"));
+    let again = |entry: &Entry| matches!(entry, Entry::FunctionLog { line } if line.contains("called again"));
     happened(&stage.aws, "another call", again).await;
     // From now on there is room.
     drop(first);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Close, Event, Options, Wire};
+use local_aws::{Entry, Options, Wire, WireClose};
 use tokio::time::Instant;
 
 use super::frozen::Fault;
@@ -79,17 +79,17 @@ async fn an_answer_goes_on_when_the_callbacks_connection_is_swallowed() {
 
 #[tokio::test]
 async fn an_answer_goes_on_when_the_callbacks_connection_is_reset() {
-    mid_answer(Fault::Closed(Close::Reset)).await;
+    mid_answer(Fault::Closed(WireClose::Reset)).await;
 }
 
 #[tokio::test]
 async fn an_answer_goes_on_when_the_callbacks_connection_is_closed() {
-    mid_answer(Fault::Closed(Close::Fin)).await;
+    mid_answer(Fault::Closed(WireClose::Fin)).await;
 }
 
 #[tokio::test]
 async fn an_answer_goes_on_when_the_callbacks_connection_is_closed_in_good_order() {
-    mid_answer(Fault::Closed(Close::Graceful)).await;
+    mid_answer(Fault::Closed(WireClose::Graceful)).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_u
 
 #[tokio::test]
 async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_again() {
-    for how in [Close::Fin, Close::Reset] {
+    for how in [WireClose::Fin, WireClose::Reset] {
         let stage = stage().await;
         let mut client = stage.client().await;
         client.send(ask_as("cut", "/pause 3 600").to_string()).await;
@@ -142,9 +142,9 @@ async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_ag
 /// The agent has got so many calls of this run, and was not called again.
 async fn is_called(stage: &Stage, name: &str, times: usize) {
     assert_eq!(calls_again(&log(stage, name).await), 0, "the agent was called again");
-    let events = stage.aws.journal().events();
-    let call = |event: &&Event| matches!(event, Event::AgentInvoked { session_id, .. } if session_id == name);
-    assert_eq!(events.iter().filter(call).count(), times, "calls of the agent");
+    let entries = stage.aws.journal().entries();
+    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    assert_eq!(entries.iter().filter(call).count(), times, "calls of the agent");
 }
 
 async fn the_next_turn_works(stage: &Stage) {
@@ -157,13 +157,13 @@ async fn asked(name: &str) -> (Stage, Client) {
     let stage = Stage::set(Options { tls: true, rtt: RTT, ..Options::default() }).await;
     let mut client = stage.client().await;
     client.send(ask_as(name, "/tokens 20 200").to_string()).await;
-    happened(&stage.aws, "the call", |event| matches!(event, Event::AgentInvoked { .. })).await;
+    happened(&stage.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     (stage, client)
 }
 
 #[tokio::test]
 async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_again() {
-    for how in [Close::Fin, Close::Reset] {
+    for how in [WireClose::Fin, WireClose::Reset] {
         let (stage, mut client) = asked("unanswered").await;
         assert_eq!(agent(&stage).close_open(how), 1);
         let mut turn = ReceivedRun::default();
@@ -177,7 +177,7 @@ async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_ag
 #[tokio::test]
 async fn an_agent_that_closes_in_good_order_says_everything_first() {
     let (stage, mut client) = asked("last-words").await;
-    assert_eq!(agent(&stage).close_open(Close::Graceful), 1);
+    assert_eq!(agent(&stage).close_open(WireClose::Graceful), 1);
     let mut turn = ReceivedRun::default();
     turn.read_to_end(&mut client).await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
@@ -205,11 +205,11 @@ async fn an_agent_whose_connection_is_reset_at_the_request_is_not_called_again()
 async fn new_connections(wire: fn(&Stage) -> &Wire, fault: fn(&Wire)) -> Vec<String> {
     let stage = stage().await;
     let mut client = stage.client().await;
-    let kept = wire(&stage).close_open(Close::Fin);
+    let kept = wire(&stage).close_open(WireClose::Fin);
     let mut journal = stage.aws.journal().follow();
     for _ in 0..kept {
         let closing =
-            async { while !matches!(journal.next().await.event, Event::WireClosed { .. }) {} };
+            async { while !matches!(journal.next().await.entry, Entry::WireClosed { .. }) {} };
         soon("the end of the connection", closing).await;
     }
     fault(wire(&stage));

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Close, Event, Limits, Options, Route, Wire};
+use local_aws::{AwsLimits, Entry, Options, Route, Wire, WireClose};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
@@ -23,9 +23,9 @@ const PROMPT: &str = "/tokens 20 200";
 const CHUNKS: usize = 20;
 
 pub(crate) const FAULTS: [Fault; 5] = [
-    Fault::Closed(Close::Fin),
-    Fault::Closed(Close::Reset),
-    Fault::Closed(Close::Graceful),
+    Fault::Closed(WireClose::Fin),
+    Fault::Closed(WireClose::Reset),
+    Fault::Closed(WireClose::Graceful),
     Fault::WriteReset,
     Fault::Swallowed,
 ];
@@ -33,7 +33,7 @@ pub(crate) const FAULTS: [Fault; 5] = [
 /// What becomes of a connection while nobody looks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    Closed(Close),
+    Closed(WireClose),
     /// The next bytes are answered with RST.
     WriteReset,
     Swallowed,
@@ -72,19 +72,19 @@ impl Place {
 /// One turn at a time over TLS, as on classic Lambda, with events that may have a deadline far away:
 /// clocks jump here.
 pub(crate) fn options() -> Options {
-    let limits = Limits { function_timeout: Duration::from_hours(24), ..Limits::default() };
+    let limits = AwsLimits { function_timeout: Duration::from_hours(24), ..AwsLimits::default() };
     Options { tls: true, concurrency: 1, limits, ..Options::default() }
 }
 
 /// Waits until the event of a message is with the function, given the last entry of the journal before
 /// the message was sent.
 pub(crate) async fn event_is_there(stage: &Stage, before: u64) {
-    let event = |event: &Event| matches!(event, Event::Invoked { route: Route::Default, .. });
-    soon("the event", stage.aws.journal().wait_for_after(before, event)).await;
+    let is_invoked = |entry: &Entry| matches!(entry, Entry::Invoked { route: Route::Default, .. });
+    soon("the event", stage.aws.journal().wait_for_after(before, is_invoked)).await;
 }
 
 pub(crate) fn last_entry(stage: &Stage) -> u64 {
-    stage.aws.journal().entries().last().unwrap().index
+    stage.aws.journal().records().last().unwrap().index
 }
 
 /// The turn of this name, which has been asked for, goes on as if nothing had happened: the answer is
@@ -94,9 +94,9 @@ pub(crate) async fn goes_on(stage: &Stage, client: &mut Client, name: &str) {
     turn.read_to_end(client).await;
     assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(stage, name).await);
     assert_eq!((turn.text(), turn.repeated()), (numbers(CHUNKS), 0), "{name}");
-    let events = stage.aws.journal().events();
-    let call = |event: &&Event| matches!(event, Event::AgentInvoked { session_id, .. } if session_id == name);
-    assert_eq!(events.iter().filter(call).count(), 1, "{name}: calls of the agent");
+    let entries = stage.aws.journal().entries();
+    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    assert_eq!(entries.iter().filter(call).count(), 1, "{name}: calls of the agent");
     let log = log(stage, name).await;
     assert!(!log.iter().any(|line| line.contains("WARN")), "{name}: {log:#?}");
 }
@@ -139,17 +139,17 @@ async fn nobody_notices(fault: Fault) {
 
 #[tokio::test]
 async fn connections_closed_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Fin)).await;
+    nobody_notices(Fault::Closed(WireClose::Fin)).await;
 }
 
 #[tokio::test]
 async fn connections_reset_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Reset)).await;
+    nobody_notices(Fault::Closed(WireClose::Reset)).await;
 }
 
 #[tokio::test]
 async fn connections_closed_in_good_order_in_a_freeze_are_not_used() {
-    nobody_notices(Fault::Closed(Close::Graceful)).await;
+    nobody_notices(Fault::Closed(WireClose::Graceful)).await;
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn connections_opened_before_the_first_event_may_die_in_a_freeze() {
 
 #[tokio::test]
 async fn connections_opened_before_the_first_event_may_be_closed_before_it_comes() {
-    for how in [Close::Fin, Close::Reset, Close::Graceful] {
+    for how in [WireClose::Fin, WireClose::Reset, WireClose::Graceful] {
         let stage = Stage::set(options()).await;
         let mut client = stage.client().await;
         let _ = Place::Both.put(Fault::Closed(how), &stage);
@@ -265,7 +265,7 @@ async fn are_closed(stage: &Stage) {
     let mut closed = 0;
     let closing = async {
         while closed < 2 {
-            closed += usize::from(matches!(journal.next().await.event, Event::WireClosed { .. }));
+            closed += usize::from(matches!(journal.next().await.entry, Entry::WireClosed { .. }));
         }
     };
     soon("the ends of the connections", closing).await;

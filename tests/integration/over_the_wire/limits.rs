@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Limits, Options, Program};
+use local_aws::{AwsLimits, Options, Program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::time::Instant;
@@ -39,7 +39,7 @@ async fn too_many_turns_for_the_open_files_are_told_so() {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/few-files");
     let program = Program::Executable(program.into());
     let changes = [("FUNCTION_UNDER_TEST", env!("CARGO_BIN_EXE_agent-relay"))];
-    let limits = Limits { message_grace: Duration::from_secs(5), ..Limits::default() };
+    let limits = AwsLimits { message_grace: Duration::from_secs(5), ..AwsLimits::default() };
     let options = Options { concurrency: TURNS, limits, ..Options::default() };
     let stage = Stage::with_program(options, &program, &changes).await;
     let turns = (0..TURNS).map(async |number| {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Event, Options};
+use local_aws::{Entry, Options};
 use tokio::time::Instant;
 
 use super::events::head_of_many_headers;
@@ -93,7 +93,7 @@ async fn ends_the_run(stage: &Stage, server: &Server, case: &str, answer: Vec<St
 }
 
 async fn agent_is_freed(stage: &Stage, case: &str) {
-    let dropped = |event: &Event| matches!(event, Event::AgentDropped { session_id, .. } if session_id == case);
+    let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id, .. } if session_id == case);
     happened(&stage.aws, "the drop", dropped).await;
 }
 

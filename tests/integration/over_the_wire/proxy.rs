@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, BytesMut};
-use local_aws::{Function, Options, Program};
+use local_aws::{FunctionProcess, Options, Program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -162,7 +162,7 @@ async fn stage_with_proxy_to_the_agent(proxy: &str) -> Stage {
     let mut changes = environment(proxy, "127.0.0.1");
     changes.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &agent));
     let program = Program::Executable(function_program());
-    let function = Function::start_with(&aws, &program, &changes);
+    let function = FunctionProcess::start_with(&aws, &program, &changes);
     let function = soon("the function", function).await.unwrap();
     Stage { aws, function }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use local_aws::{Event, Options};
+use local_aws::{Entry, Options};
 use tokio::time::Instant;
 
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
@@ -59,7 +59,7 @@ async fn forgotten_while_the_agent_is_silent() {
 async fn forgotten_before_the_first_byte_of_the_answer() {
     let (stage, mut client) = stage(RTT).await;
     client.send(ask_as("unanswered", "/tokens 20 200").to_string()).await;
-    happened(&stage.aws, "the call", |event| matches!(event, Event::AgentInvoked { .. })).await;
+    happened(&stage.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     assert_eq!(stage.aws.agent_wire().unwrap().swallow_open(), 1);
     is_lost(&stage, &mut client, ReceivedRun::default(), "unanswered", "").await;
     assert_eq!(stage.agent_requests().len(), 1);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use local_aws::{Event, Function, FunctionError, LocalAws, Options, Program};
+use local_aws::{Entry, FunctionError, FunctionProcess, LocalAws, Options, Program};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -67,9 +67,12 @@ async fn start_with_tls() -> LocalAws {
     start(relay_options(Options { tls: true, ..Options::default() })).await
 }
 
-async fn function(aws: &LocalAws, changes: &[(&str, &str)]) -> Result<Function, FunctionError> {
+async fn function(
+    aws: &LocalAws,
+    changes: &[(&str, &str)],
+) -> Result<FunctionProcess, FunctionError> {
     let program = Program::Executable(function_program());
-    soon("the function", Function::start_with(aws, &program, changes)).await
+    soon("the function", FunctionProcess::start_with(aws, &program, changes)).await
 }
 
 async fn a_turn_works(stage: &Stage) {
@@ -163,11 +166,11 @@ async fn a_bundle_without_certificates_ends_the_start_with_a_sentence() {
 
 /// What the function has written so far.
 fn lines(aws: &LocalAws) -> Vec<String> {
-    let line = |event| match event {
-        Event::FunctionLog { line } => Some(line),
+    let line = |entry| match entry {
+        Entry::FunctionLog { line } => Some(line),
         _ => None,
     };
-    aws.journal().events().into_iter().filter_map(line).collect()
+    aws.journal().entries().into_iter().filter_map(line).collect()
 }
 
 #[tokio::test]
@@ -184,8 +187,8 @@ async fn an_agent_of_an_unknown_authority_is_not_asked_and_the_log_says_why() {
     assert_eq!(calls_again(&log), 4);
     let reason = |line: &&String| line.contains("invalid peer certificate: UnknownIssuer");
     assert_eq!(log.iter().filter(reason).count(), 5, "{log:#?}");
-    let asked = |event: &Event| matches!(event, Event::AgentInvoked { .. });
-    assert!(!foreign.journal().events().iter().any(asked));
+    let asked = |entry: &Entry| matches!(entry, Entry::AgentInvoked { .. });
+    assert!(!foreign.journal().entries().iter().any(asked));
 }
 
 #[tokio::test]
@@ -197,13 +200,13 @@ async fn posts_to_an_unknown_authority_are_never_made_and_the_log_says_why() {
     let stage = Stage { aws, function };
     let mut client = stage.client().await;
     client.send(ask_as("foreign", "hello").to_string()).await;
-    let reason = |event: &Event| match event {
-        Event::FunctionLog { line } => {
+    let reason = |entry: &Entry| match entry {
+        Entry::FunctionLog { line } => {
             line.contains("a post failed") && line.contains("UnknownIssuer")
         }
         _ => false,
     };
     happened(&stage.aws, "the reason", reason).await;
-    let posted = |event: &Event| matches!(event, Event::Posted { .. });
-    assert!(!foreign.journal().events().iter().any(posted));
+    let posted = |entry: &Entry| matches!(entry, Entry::Posted { .. });
+    assert!(!foreign.journal().entries().iter().any(posted));
 }

@@ -10,7 +10,7 @@ pub mod stage;
 
 use std::time::Duration;
 
-use local_aws::{Entry, Event, LocalAws, Options};
+use local_aws::{Entry, LocalAws, Options, Record};
 use serde_json::{Value, json};
 
 pub use client::Client;
@@ -30,7 +30,7 @@ pub async fn start(options: Options) -> LocalAws {
 }
 
 /// Waits for an entry of the journal.
-pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Event) -> bool) -> Entry {
+pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Entry) -> bool) -> Record {
     soon(what, aws.journal().wait_for(fits)).await
 }
 

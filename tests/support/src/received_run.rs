@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use local_aws::Event;
+use local_aws::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -154,8 +154,8 @@ pub async fn receive_run(stage: &Stage, run_id: &str, prompt: &str) -> ReceivedR
     let mut client = stage.client().await;
     client.send(ask_as(run_id, prompt).to_string()).await;
     let run = run_field(run_id);
-    let silent_end = stage.aws.journal().wait_for(|event| match event {
-        Event::FunctionLog { line } => {
+    let silent_end = stage.aws.journal().wait_for(|entry| match entry {
+        Entry::FunctionLog { line } => {
             let outcomes = ["client_gone", "undelivered", "out_of_time"];
             line.contains(&run) && outcomes.iter().any(|outcome| line.contains(outcome))
         }
@@ -164,7 +164,7 @@ pub async fn receive_run(stage: &Stage, run_id: &str, prompt: &str) -> ReceivedR
     let mut received = ReceivedRun::default();
     tokio::select! {
         () = received.read_to_end(&mut client) => {}
-        entry = silent_end => panic!("{run_id}: the run ended without a last frame: {:?}", entry.event),
+        record = silent_end => panic!("{run_id}: the run ended without a last frame: {:?}", record.entry),
     }
     received
 }
@@ -180,7 +180,7 @@ pub async fn log(stage: &Stage, run_id: &str) -> Vec<String> {
     let collected = async {
         let (mut lines, mut ended) = (Vec::new(), false);
         loop {
-            let Event::FunctionLog { line } = journal.next().await.event else { continue };
+            let Entry::FunctionLog { line } = journal.next().await.entry else { continue };
             if ended && line.contains("CloudWatchMetrics") {
                 return lines;
             }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Entry, Event, Function, LocalAws, Options, Program, SUGGESTED_PROMPTS,
+    AGENT_ALIAS_ID, AGENT_ID, Entry, FunctionProcess, LocalAws, Options, Program, Record,
+    SUGGESTED_PROMPTS,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::{Client, soon, start};
 /// The local AWS with the function that is deployed.
 pub struct Stage {
     pub aws: LocalAws,
-    pub function: Function,
+    pub function: FunctionProcess,
 }
 
 impl Stage {
@@ -41,7 +42,7 @@ impl Stage {
             environment.push(("ALLOWED_ORIGINS", &*origins));
         }
         environment.extend(changes);
-        let function = Function::start_with(&aws, program, &environment);
+        let function = FunctionProcess::start_with(&aws, program, &environment);
         let function = soon("the function", function).await.expect("the function starts");
         Self { aws, function }
     }
@@ -66,15 +67,15 @@ impl Stage {
         let (mut open, mut asks) = (0, false);
         let waiting = async {
             loop {
-                let entry = match follower.try_next() {
-                    Some(entry) => entry,
+                let record = match follower.try_next() {
+                    Some(record) => record,
                     None if open == 0 && asks => break,
                     None => follower.next().await,
                 };
-                match entry.event {
-                    Event::Invoked { .. } => (open, asks) = (open + 1, false),
-                    Event::Responded { .. } => open -= 1,
-                    Event::NextPolled => asks = true,
+                match record.entry {
+                    Entry::Invoked { .. } => (open, asks) = (open + 1, false),
+                    Entry::Responded { .. } => open -= 1,
+                    Entry::NextPolled => asks = true,
                     _ => {}
                 }
             }
@@ -83,12 +84,12 @@ impl Stage {
     }
 
     pub fn agent_requests(&self) -> Vec<Value> {
-        let events = self.aws.journal().events();
-        let request = |event| match event {
-            Event::AgentInvoked { request, .. } => Some(request),
+        let entries = self.aws.journal().entries();
+        let request = |entry| match entry {
+            Entry::AgentInvoked { request, .. } => Some(request),
             _ => None,
         };
-        events.into_iter().filter_map(request).collect()
+        entries.into_iter().filter_map(request).collect()
     }
 
     /// The most memory that the function's process has had, in KiB.
@@ -101,8 +102,8 @@ impl Stage {
     }
 
     pub fn posts(&self) -> usize {
-        let events = self.aws.journal().events();
-        events.iter().filter(|event| matches!(event, Event::Posted { .. })).count()
+        let entries = self.aws.journal().entries();
+        entries.iter().filter(|entry| matches!(entry, Entry::Posted { .. })).count()
     }
 }
 
@@ -161,6 +162,6 @@ pub fn numbers(count: usize) -> String {
     (1..=count).map(word).collect()
 }
 
-pub fn position(entries: &[Entry], fits: impl Fn(&Event) -> bool) -> usize {
-    entries.iter().position(|entry| fits(&entry.event)).expect("it happened")
+pub fn position(records: &[Record], fits: impl Fn(&Entry) -> bool) -> usize {
+    records.iter().position(|record| fits(&record.entry)).expect("it happened")
 }

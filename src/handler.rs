@@ -1,0 +1,361 @@
+//! One invocation ⇒ one response. What takes longer than API Gateway waits goes on in the background.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::event::apigw::{
+    ApiGatewayCustomAuthorizerPolicy, ApiGatewayCustomAuthorizerResponse, ApiGatewayProxyResponse,
+    ApiGatewayV2httpResponse,
+};
+use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
+use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use lambda_runtime::{
+    Context, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
+
+use crate::access::{Authorizer, CREDENTIAL_PREFIX, Identity, SUBPROTOCOL};
+use crate::agui::RunIds;
+use crate::background::Background;
+use crate::config::Config;
+use crate::config::access::Access;
+use crate::descriptors::TOO_MANY_TURNS;
+use crate::error::{ErrorCode, Failure, chain};
+use crate::invocation::{Authorize, Connect, Invocation, Message};
+use crate::page::{self, Page};
+use crate::relay::{Limits, refuse, relay};
+use crate::request::{InvalidRequest, Run};
+use crate::services::Services;
+use crate::shutdown::Shutdown;
+use crate::source::Source;
+use crate::telemetry;
+use crate::transport::SendError;
+use crate::transport::websocket::Connection;
+
+/// How long before the function's own time is up the source's answer is cancelled, so that the client
+/// still gets what is waiting and a terminal frame.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
+
+/// How long before the function's own time is up posting ends, too.
+const HARD_DEADLINE_MARGIN: Duration = Duration::from_secs(1);
+
+/// How long posting goes on when the process is about to be killed. Lambda gives a runtime at most
+/// two seconds ("Lambda execution environment lifecycle").
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
+
+/// What answers invocations. Cheap to clone, since every one gets its own.
+#[derive(Clone)]
+pub struct Handler {
+    config: Arc<Config>,
+    services: Arc<Services>,
+    background: Background,
+    shutdown: Shutdown,
+    authorizer: Arc<Authorizer>,
+    page: Arc<Page>,
+    /// How many runs there are file descriptors for.
+    max_runs: usize,
+}
+
+/// What the function responds.
+pub enum Response {
+    /// The whole of it, at once.
+    Buffered(Buffered),
+    /// One piece after the other. It never fails: the runtime would write the error into it.
+    Streaming(StreamResponse<BoxStream<'static, Result<Bytes, Infallible>>>),
+}
+
+/// A whole response, in the form that the one who asks understands.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Buffered {
+    /// To the authorizer of `$connect`.
+    Policy(Box<ApiGatewayCustomAuthorizerResponse>),
+    /// To a route of the WebSocket API.
+    Proxy(Box<ApiGatewayProxyResponse>),
+    /// To the HTTP API of the page.
+    Page(Box<ApiGatewayV2httpResponse>),
+}
+
+impl From<ApiGatewayProxyResponse> for Response {
+    fn from(response: ApiGatewayProxyResponse) -> Self {
+        Self::Buffered(Buffered::Proxy(Box::new(response)))
+    }
+}
+
+impl IntoFunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> for Response {
+    fn into_response(
+        self,
+    ) -> FunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> {
+        match self {
+            Self::Buffered(response) => FunctionResponse::BufferedResponse(response),
+            Self::Streaming(response) => FunctionResponse::StreamingResponse(response),
+        }
+    }
+}
+
+/// A run that can be relayed.
+struct Accepted<C> {
+    ids: RunIds,
+    /// Whether the client gets the source's trace.
+    trace: bool,
+    call: C,
+}
+
+/// Why a message is no run.
+struct Refused {
+    run_id: String,
+    failure: Failure,
+    /// The HTTP status that API Gateway gets.
+    status: i64,
+}
+
+impl Handler {
+    /// A handler for this configuration that calls AWS through `services`, and goes on in `background`.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        services: Services,
+        background: Background,
+        shutdown: Shutdown,
+        max_runs: usize,
+    ) -> Self {
+        Self {
+            authorizer: Authorizer::new(&config.access, &config.origins, &services.http).into(),
+            page: Page::new(&config).into(),
+            services: services.into(),
+            config: config.into(),
+            background,
+            shutdown,
+            max_runs,
+        }
+    }
+
+    /// The response to API Gateway, at once; a run is relayed after it.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Response {
+        match Invocation::classify(event.payload) {
+            Invocation::Authorize(authorize) => self.authorize(&authorize).await,
+            Invocation::Connect(connect) => self.connect(&connect).into(),
+            Invocation::Disconnect { connection_id, reason } => {
+                info!(connection_id, reason, "a client has disconnected");
+                status(200).into()
+            }
+            Invocation::Message(message) => {
+                let span = info_span!(
+                    "run",
+                    request_id = event.context.request_id,
+                    connection_id = message.connection.connection_id,
+                    run_id = field::Empty,
+                );
+                let _entered = span.enter();
+                self.run(&self.services.source, &message, &event.context).into()
+            }
+            Invocation::Page(request) => page_response(self.page.answer(&request)),
+            Invocation::Unknown(looks) => {
+                warn!(
+                    "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default, their authorizer, and the HTTP API of the page"
+                );
+                status(400).into()
+            }
+        }
+    }
+
+    /// Lets a client in, or not.
+    async fn authorize(&self, authorize: &Authorize) -> Response {
+        let connection_id = &authorize.connection_id;
+        let (effect, identity) = match self.authorizer.authorize(&authorize.handshake).await {
+            Ok(identity) => (IamPolicyEffect::Allow, identity),
+            Err(denied) => {
+                warn!(connection_id, reason = %denied, "a client is not let in");
+                let nobody = Identity { principal: "nobody".to_owned(), access: "refused" };
+                (IamPolicyEffect::Deny, nobody)
+            }
+        };
+        let mut statement = IamPolicyStatement::default();
+        statement.action = vec!["execute-api:Invoke".to_owned()];
+        statement.effect = effect;
+        statement.resource = vec![authorize.method_arn.clone()];
+        let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
+        policy.version = Some("2012-10-17".to_owned());
+        policy.statement = vec![statement];
+        let mut response = ApiGatewayCustomAuthorizerResponse::default();
+        response.principal_id = Some(identity.principal);
+        response.policy_document = policy;
+        response.context = json!({"access": identity.access});
+        Response::Buffered(Buffered::Policy(Box::new(response)))
+    }
+
+    /// The response to `$connect`. A subprotocol that was asked for must be named in it, or the
+    /// browser closes the connection. One that carries a credential is never repeated.
+    fn connect(&self, connect: &Connect) -> ApiGatewayProxyResponse {
+        let connection_id = &connect.connection_id;
+        // A route without its authorizer would let everybody in.
+        if self.config.access != Access::Open && !connect.authorized {
+            error!(
+                connection_id,
+                "nobody checked this client: the route $connect has no authorizer, although ACCESS asks for one"
+            );
+            return status(403);
+        }
+        info!(connection_id, "a client connects");
+        let mut response = status(200);
+        let offered =
+            || connect.subprotocols.iter().filter(|name| !name.starts_with(CREDENTIAL_PREFIX));
+        let chosen = offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next());
+        if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
+            response.headers.insert("Sec-WebSocket-Protocol", value);
+        }
+        response
+    }
+
+    /// Runs what a message asks for.
+    fn run<S: Source>(
+        &self,
+        source: &S,
+        message: &Message,
+        context: &Context,
+    ) -> ApiGatewayProxyResponse {
+        let connection = match self.services.connections.to(&message.connection) {
+            Ok(connection) => connection,
+            Err(error) => {
+                error!(error = chain(&error), "there is no way to answer the client");
+                return status(500);
+            }
+        };
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let accepted = match self.accept(source, message, remaining) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                let response = status(refused.status);
+                self.spawn(context, self.refuse(connection, refused, remaining));
+                return response;
+            }
+        };
+        let now = Instant::now();
+        let limits = Limits {
+            keepalive: self.config.keepalive,
+            deadline: now + remaining - DEADLINE_MARGIN,
+            hard_deadline: now + remaining - HARD_DEADLINE_MARGIN,
+            shutdown_grace: SHUTDOWN_GRACE,
+            outbox_bytes: Limits::OUTBOX_BYTES,
+        };
+        let Accepted { ids, trace, call } = accepted;
+        let events = source.invoke(call);
+        let shutdown = self.shutdown.clone();
+        let function_name = context.env_config.function_name.clone();
+        self.spawn(context, async move {
+            let summary = relay(ids, trace, events, &connection, &limits, shutdown.begun()).await;
+            telemetry::run(&function_name, &summary);
+        });
+        status(200)
+    }
+
+    /// Understands a message, and makes sure that its run can be relayed. Nothing is called.
+    fn accept<S: Source>(
+        &self,
+        source: &S,
+        message: &Message,
+        remaining: Duration,
+    ) -> Result<Accepted<S::Call>, Refused> {
+        let run = Run::<S::Options>::parse(message, &self.config).map_err(|invalid| {
+            info!(reason = invalid.reason, "the message was not understood");
+            Refused {
+                failure: InvalidRequest::failure(&invalid.reason),
+                run_id: invalid.run_id.unwrap_or_else(|| message.request_id.clone()),
+                status: 400,
+            }
+        })?;
+        Span::current().record("run_id", &run.run_id);
+        let refused = |failure, status| Refused { run_id: run.run_id.clone(), failure, status };
+        let call = source.prepare(&run).map_err(|failure| {
+            info!(reason = failure.cause(), "the source can't take this run");
+            refused(failure, 400)
+        })?;
+        if remaining <= DEADLINE_MARGIN {
+            error!(
+                ?remaining,
+                "the function's timeout is too short for an answer: set it to 900 s"
+            );
+            return Err(refused(Failure::new(ErrorCode::Internal), 500));
+        }
+        if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
+            error!("API Gateway does not say who the client is: is its authorizer this function?");
+            return Err(refused(Failure::new(ErrorCode::Internal), 403));
+        }
+        if self.shutdown.runs() >= self.max_runs {
+            warn!(
+                max_runs = self.max_runs,
+                "there are no file descriptors for another turn: lower PerExecutionEnvironmentMaxConcurrency"
+            );
+            let failure = Failure::new(ErrorCode::Internal).with_message(TOO_MANY_TURNS);
+            return Err(refused(failure, 503));
+        }
+        Ok(Accepted { ids: run.ids(), trace: run.trace, call })
+    }
+
+    /// Tells the client why a run could not begin, for as long as the function may run: until shortly
+    /// before its own time is up, or until shortly after it is told to end.
+    fn refuse(
+        &self,
+        connection: Connection,
+        refused: Refused,
+        remaining: Duration,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let shutdown = self.shutdown.clone();
+        async move {
+            let out_of_time = async {
+                let until_shutdown = async {
+                    shutdown.begun().await;
+                    sleep(SHUTDOWN_GRACE).await;
+                };
+                let _ =
+                    timeout(remaining.saturating_sub(HARD_DEADLINE_MARGIN), until_shutdown).await;
+            };
+            tokio::select! {
+                sent = refuse(refused.run_id, &refused.failure, &connection) => match sent {
+                    Ok(()) => {}
+                    Err(SendError::Gone) => info!("the client is gone"),
+                    Err(error) => error!(error = chain(&error), "the client could not be told"),
+                },
+                () = out_of_time => error!("the client could not be told in time"),
+            }
+        }
+    }
+
+    /// Goes on in the background once the response has been posted, in the current span.
+    fn spawn(&self, context: &Context, work: impl Future<Output = ()> + Send + 'static) {
+        let run = self.shutdown.track_run();
+        let work = async move {
+            work.await;
+            drop(run);
+        };
+        self.background.spawn(&context.request_id, work.in_current_span());
+    }
+}
+
+/// The page's response in the form of HTTP APIs, payload version 2.0. Its bytes travel as base64,
+/// since they are compressed.
+fn page_response(response: page::Response) -> Response {
+    let headers = response.headers.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+    });
+    let mut page = ApiGatewayV2httpResponse::default();
+    page.status_code = response.status.into();
+    page.headers = headers.collect::<HeaderMap>();
+    page.is_base64_encoded = true;
+    page.body = Some(Body::Binary(response.body));
+    Response::Buffered(Buffered::Page(Box::new(page)))
+}
+
+fn status(code: i64) -> ApiGatewayProxyResponse {
+    let mut response = ApiGatewayProxyResponse::default();
+    response.status_code = code;
+    response
+}

@@ -1,0 +1,80 @@
+//! What sources say.
+
+use serde_json::value::RawValue;
+
+/// What a source says, in the words of AG-UI.
+#[derive(Debug)]
+pub enum Event {
+    /// A piece of the answer's text: bytes of UTF-8, which may begin and end inside a character. May be
+    /// empty.
+    Text(Vec<u8>),
+    /// Something about the text before it, which names its message.
+    Annotation {
+        /// Under which name it travels, such as `bedrock.citations`.
+        name: &'static str,
+        /// Under which name the JSON stands beside the id of the message.
+        member: &'static str,
+        /// What it says.
+        json: Box<RawValue>,
+    },
+    /// Something with a name and JSON of its own.
+    Custom {
+        /// Under which name it travels, such as `bedrock.file`.
+        name: &'static str,
+        /// What it says.
+        json: Box<RawValue>,
+    },
+    /// A step of the source's work, for clients that may see it and want to.
+    Trace(Raw),
+    /// Something without a meaning of its own to the relay.
+    Other(Raw),
+    /// Tokens that a model used, to be added to those before.
+    Usage(Usage),
+    /// An action that is handed to the client, whose result begins the next run.
+    ToolCall(ToolCall),
+}
+
+/// What a source says, as its service sent it.
+#[derive(Debug)]
+pub struct Raw {
+    /// Which source, such as `bedrock-agent`.
+    pub source: &'static str,
+    /// The type of the event, in the service's word.
+    pub name: String,
+    /// Its JSON, untouched.
+    pub json: Box<RawValue>,
+}
+
+/// Tokens that models used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompts.
+    pub input_tokens: u64,
+    /// Tokens of the responses.
+    pub output_tokens: u64,
+}
+
+/// An action that is handed to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// What the client's result refers to. It holds all that the source needs to go on, so nothing is
+    /// kept between the two runs.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments, a JSON object.
+    pub arguments: String,
+    /// What the client is asked for.
+    pub result_kind: ResultKind,
+}
+
+/// What the client is asked for by a tool call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultKind {
+    /// The action's result.
+    Result,
+    /// Whether the user confirms the action.
+    Confirmation,
+    /// Whether the user confirms the action, and then its result.
+    ConfirmationAndResult,
+}

@@ -17,7 +17,7 @@ use futures::stream::FuturesUnordered;
 use local_aws::{AwsLimits, Entry, FaultKind, Faults, LocalAws, Options};
 use test_support::Client;
 use test_support::received_run::{RunEnd, RunReader};
-use test_support::stage::{Stage, numbers, prompt};
+use test_support::test_bed::{TestBed, numbers, prompt};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -95,16 +95,15 @@ struct Counted {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let chunks = (arguments.seconds * arguments.rate).round().max(1.0);
-    let stage = Stage::set(options(&arguments)).await;
+    let bed = TestBed::start(options(&arguments)).await;
     let turns = u64::from(arguments.turns);
-    let counting = count(&stage.aws, turns);
+    let counting = count(&bed.aws, turns);
     eprintln!("{turns} turns of {chunks} chunks at {} a second …", arguments.rate);
 
     let began = Instant::now();
     let message = prompt(&format!("/tokens {chunks} {}", arguments.rate)).to_string();
-    let mut clients: FuturesUnordered<_> = (0..turns)
-        .map(|_| tokio::spawn(turn(stage.aws.websocket_url(), message.clone())))
-        .collect();
+    let mut clients: FuturesUnordered<_> =
+        (0..turns).map(|_| tokio::spawn(turn(bed.aws.websocket_url(), message.clone()))).collect();
     let mut results = Vec::new();
     let collecting = async {
         while let Some(result) = clients.next().await {
@@ -114,15 +113,15 @@ async fn main() -> ExitCode {
     let disturbed = Disturbed::default();
     tokio::select! {
         () = collecting => {}
-        () = freeze(&stage, &arguments, &disturbed) => {}
-        () = swallow(&stage, &arguments, &disturbed) => {}
+        () = freeze(&bed, &arguments, &disturbed) => {}
+        () = swallow(&bed, &arguments, &disturbed) => {}
     }
     // The last client may have had its last frame in the middle of a freeze.
-    stage.function.thaw().expect("the function runs");
+    bed.function.thaw().expect("the function runs");
     let took = began.elapsed();
     let counted = timeout(Duration::from_secs(30), counting).await;
     let counted = counted.map_or_else(|_| Counted::default(), |counted| counted.unwrap());
-    let memory = stage.peak_memory_kib();
+    let memory = bed.peak_memory_kib();
 
     let whole = numbers(chunks as usize);
     let finished = |client: &&RunReader| client.end == Some(RunEnd::Finished);
@@ -130,7 +129,7 @@ async fn main() -> ExitCode {
     let vanished = turns - survivors.len() as u64;
     let lost = survivors.iter().filter(|client| client.text != whole).count() as u64;
     let out_of_order: usize = results.iter().map(|client| client.out_of_order).sum();
-    let faults = stage.aws.faults().counts();
+    let faults = bed.aws.faults().counts();
     let wanted_to_vanish = faults.get(&FaultKind::Vanish).copied().unwrap_or_default();
     let sum = |of: fn(&RunReader) -> u64| results.iter().map(of).sum::<u64>();
 
@@ -206,23 +205,23 @@ fn around(interval: Duration, random: &mut Rng) -> Duration {
 }
 
 /// Freezes the function now and then, with all its turns under way, for as long as it is asked to.
-async fn freeze(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
+async fn freeze(bed: &TestBed, arguments: &Arguments, disturbed: &Disturbed) {
     let Some(interval) = arguments.freeze else { return pending().await };
     let mut random = Rng::with_seed(arguments.seed);
     loop {
         sleep(around(interval, &mut random)).await;
         let time = Duration::from_millis(random.u64(100..=2000));
-        stage.function.freeze().await.expect("the function can be frozen");
+        bed.function.freeze().await.expect("the function can be frozen");
         sleep(time).await;
-        stage.function.thaw().expect("the function can be thawed");
+        bed.function.thaw().expect("the function can be thawed");
         disturbed.freezes.set(disturbed.freezes.get() + 1);
         disturbed.frozen.set(disturbed.frozen.get() + time);
     }
 }
 
 /// Swallows the connections to API Gateway now and then.
-async fn swallow(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
-    let (Some(interval), Some(wire)) = (arguments.swallow, stage.aws.callback_wire()) else {
+async fn swallow(bed: &TestBed, arguments: &Arguments, disturbed: &Disturbed) {
+    let (Some(interval), Some(wire)) = (arguments.swallow, bed.aws.callback_wire()) else {
         return pending().await;
     };
     let mut random = Rng::with_seed(arguments.seed.wrapping_add(1));

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use local_aws::{Entry, LocalAws, Options};
-use test_support::stage::relay_options;
+use test_support::test_bed::relay_options;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 

@@ -3,7 +3,7 @@
 use local_aws::{LocalAws, Options};
 use reqwest::StatusCode;
 use serde_json::json;
-use test_support::stage::relay_options;
+use test_support::test_bed::relay_options;
 
 use super::setup::Setup;
 use crate::client::TimedClient;

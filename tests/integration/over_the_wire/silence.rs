@@ -8,7 +8,7 @@ use local_aws::{Entry, Options};
 use tokio::time::Instant;
 
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
-use test_support::stage::Stage;
+use test_support::test_bed::TestBed;
 use test_support::{Client, happened};
 
 /// How long the kernel may take to find out: 22 s of silence, in which it asks four times, and as long
@@ -19,11 +19,11 @@ const NOTICED: Duration = Duration::from_secs(45);
 const RTT: Duration = Duration::from_millis(400);
 
 /// The function, whose clients get a sign of life more often than the tests lose their patience.
-async fn stage(rtt: Duration) -> (Stage, Client) {
+async fn test_bed(rtt: Duration) -> (TestBed, Client) {
     let options = Options { tls: true, rtt, ..Options::default() };
-    let stage = Stage::with_environment(options, &[("KEEPALIVE_SECONDS", "10")]).await;
-    let client = stage.client().await;
-    (stage, client)
+    let bed = TestBed::with_environment(options, &[("KEEPALIVE_SECONDS", "10")]).await;
+    let client = bed.client().await;
+    (bed, client)
 }
 
 /// What the agent says before it is silent.
@@ -31,7 +31,7 @@ const BEFORE: &str = "chunk 1 chunk 2 chunk 3 ";
 
 /// The run ends with `connection_lost` long before its deadline, and the agent is not called again.
 async fn is_lost(
-    stage: &Stage,
+    bed: &TestBed,
     client: &mut Client,
     mut turn: ReceivedRun,
     name: &str,
@@ -41,42 +41,42 @@ async fn is_lost(
     turn.read_to_end(client).await;
     assert!(began.elapsed() < NOTICED, "{name}: {:?}", began.elapsed());
     assert_eq!((turn.text().as_str(), turn.code()), (text, "connection_lost"), "{name}");
-    assert_eq!(calls_again(&log(stage, name).await), 0, "{name}");
+    assert_eq!(calls_again(&log(bed, name).await), 0, "{name}");
 }
 
 async fn forgotten_while_the_agent_is_silent() {
-    let (stage, mut client) = stage(Duration::ZERO).await;
+    let (bed, mut client) = test_bed(Duration::ZERO).await;
     client.send(ask_as("silent", "/pause 3 600").to_string()).await;
     let mut turn = ReceivedRun::default();
     while turn.text() != BEFORE {
         assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
-    assert_eq!(stage.aws.agent_wire().unwrap().swallow_open(), 1);
-    is_lost(&stage, &mut client, turn, "silent", BEFORE).await;
-    assert_eq!(stage.agent_requests().len(), 1);
+    assert_eq!(bed.aws.agent_wire().unwrap().swallow_open(), 1);
+    is_lost(&bed, &mut client, turn, "silent", BEFORE).await;
+    assert_eq!(bed.agent_requests().len(), 1);
 }
 
 async fn forgotten_before_the_first_byte_of_the_answer() {
-    let (stage, mut client) = stage(RTT).await;
+    let (bed, mut client) = test_bed(RTT).await;
     client.send(ask_as("unanswered", "/tokens 20 200").to_string()).await;
-    happened(&stage.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
-    assert_eq!(stage.aws.agent_wire().unwrap().swallow_open(), 1);
-    is_lost(&stage, &mut client, ReceivedRun::default(), "unanswered", "").await;
-    assert_eq!(stage.agent_requests().len(), 1);
+    happened(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    assert_eq!(bed.aws.agent_wire().unwrap().swallow_open(), 1);
+    is_lost(&bed, &mut client, ReceivedRun::default(), "unanswered", "").await;
+    assert_eq!(bed.agent_requests().len(), 1);
 }
 
 /// A connection that is kept dies while the function runs, which nobody can tell.
 async fn forgotten_before_the_request() {
-    let (stage, mut client) = stage(Duration::ZERO).await;
+    let (bed, mut client) = test_bed(Duration::ZERO).await;
     let mut turns = 0;
     // On a busy machine the function has kept none now and then.
-    while stage.aws.agent_wire().unwrap().swallow_open() == 0 {
+    while bed.aws.agent_wire().unwrap().swallow_open() == 0 {
         turns += 1;
-        assert_eq!(receive_run(&stage, "before", "/tokens 20 200").await.end(), "RUN_FINISHED");
+        assert_eq!(receive_run(&bed, "before", "/tokens 20 200").await.end(), "RUN_FINISHED");
     }
     client.send(ask_as("unheard", "/tokens 20 200").to_string()).await;
-    is_lost(&stage, &mut client, ReceivedRun::default(), "unheard", "").await;
-    assert_eq!(stage.agent_requests().len(), turns);
+    is_lost(&bed, &mut client, ReceivedRun::default(), "unheard", "").await;
+    assert_eq!(bed.agent_requests().len(), turns);
 }
 
 /// It takes most of a minute, so the cases wait together.

@@ -7,7 +7,7 @@ use local_aws::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::test_bed::TestBed;
 use crate::{Client, soon};
 
 /// Reads the frames of one run one after the other and keeps what a user would see of them, which is
@@ -150,11 +150,11 @@ pub fn ask_as(run_id: &str, prompt: &str) -> Value {
 
 /// Asks on a connection of its own, and collects the frames of the run. A run that ends without a last
 /// frame fails the test at once, with the line of log that says why.
-pub async fn receive_run(stage: &Stage, run_id: &str, prompt: &str) -> ReceivedRun {
-    let mut client = stage.client().await;
+pub async fn receive_run(bed: &TestBed, run_id: &str, prompt: &str) -> ReceivedRun {
+    let mut client = bed.client().await;
     client.send(ask_as(run_id, prompt).to_string()).await;
     let run = run_field(run_id);
-    let silent_end = stage.aws.journal().wait_for(|entry| match entry {
+    let silent_end = bed.aws.journal().wait_for(|entry| match entry {
         Entry::FunctionLog { line } => {
             let outcomes = ["client_gone", "undelivered", "out_of_time"];
             line.contains(&run) && outcomes.iter().any(|outcome| line.contains(outcome))
@@ -174,9 +174,9 @@ fn run_field(run_id: &str) -> String {
 }
 
 /// The lines of log about a run, up to the metrics that come after the line that it ends with.
-pub async fn log(stage: &Stage, run_id: &str) -> Vec<String> {
+pub async fn log(bed: &TestBed, run_id: &str) -> Vec<String> {
     let run = run_field(run_id);
-    let mut journal = stage.aws.journal().follow();
+    let mut journal = bed.aws.journal().follow();
     let collected = async {
         let (mut lines, mut ended) = (Vec::new(), false);
         loop {

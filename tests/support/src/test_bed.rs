@@ -12,13 +12,13 @@ use crate::received_run::ReceivedRun;
 use crate::{Client, soon, start};
 
 /// The local AWS with the function that is deployed.
-pub struct Stage {
+pub struct TestBed {
     pub aws: LocalAws,
     pub function: FunctionProcess,
 }
 
-impl Stage {
-    pub async fn set(options: Options) -> Self {
+impl TestBed {
+    pub async fn start(options: Options) -> Self {
         Self::with_environment(options, &[]).await
     }
 
@@ -34,7 +34,7 @@ impl Stage {
         changes: &[(&str, &str)],
     ) -> Self {
         // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
-        let tls = options.tls || std::env::var_os("STAGE_OVER_TLS").is_some();
+        let tls = options.tls || std::env::var_os("TEST_BED_OVER_TLS").is_some();
         let aws = start(relay_options(Options { tls, ..options })).await;
         let origins = aws.page_origins();
         let mut environment = Vec::new();
@@ -49,7 +49,7 @@ impl Stage {
 
     /// One turn at a time, as on classic Lambda.
     pub async fn sequential() -> Self {
-        Self::set(Options { concurrency: 1, ..Options::default() }).await
+        Self::start(Options { concurrency: 1, ..Options::default() }).await
     }
 
     pub async fn client(&self) -> Client {

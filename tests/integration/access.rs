@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local_aws::{Entry, Options};
 use serde_json::{Value, json};
-use test_support::issuer::{AUDIENCE, Issuer, Key, Mood, now};
+use test_support::issuer::{AUDIENCE, Issuer, IssuerBehaviour, Key, now};
 use test_support::test_bed::{TestBed, ask, function_program, prompt, relay_options, text};
 use test_support::{Client, happened, soon, start};
 use tokio_tungstenite::tungstenite::Error;
@@ -316,7 +316,7 @@ async fn a_good_token_of_any_usual_kind_opens() {
     for key in &keys {
         bed.enters(&key.sign(&issuer.claims("alice"))).await;
     }
-    assert_eq!(issuer.asked(), 1, "the keys are kept");
+    assert_eq!(issuer.key_requests(), 1, "the keys are kept");
 
     let mut several = issuer.claims("alice");
     several["aud"] = json!(["somebody-else", AUDIENCE]);
@@ -433,7 +433,7 @@ async fn keys_are_exchanged_without_a_restart_and_unknown_ids_are_rationed() {
     bed.enters(&old.sign(&issuer.claims("alice"))).await;
     issuer.publish(vec![new.public()]);
     bed.enters(&new.sign(&issuer.claims("alice"))).await;
-    assert_eq!(issuer.asked(), 2);
+    assert_eq!(issuer.key_requests(), 2);
     // What is not published any more is worth nothing.
     bed.refuses(&old.sign(&issuer.claims("alice"))).await;
     bed.says("a key that the issuer does not publish").await;
@@ -442,7 +442,7 @@ async fn keys_are_exchanged_without_a_restart_and_unknown_ids_are_rationed() {
     for _ in 0..30 {
         bed.refuses(&stranger.sign(&issuer.claims("mallory"))).await;
     }
-    assert!(issuer.asked() <= 7, "made-up key ids made {} requests", issuer.asked());
+    assert!(issuer.key_requests() <= 7, "made-up key ids made {} requests", issuer.key_requests());
     // Who has a known key does not notice.
     bed.enters(&new.sign(&issuer.claims("alice"))).await;
 }
@@ -470,23 +470,23 @@ async fn an_issuer_that_is_down_slow_huge_or_another_lets_nobody_in_and_may_reco
     let issuer = Issuer::start(&[&key]).await;
     let bed = with_issuer(&issuer).await;
     let token = key.sign(&issuer.claims("alice"));
-    for (mood, reason) in [
-        (Mood::Down, "answered 503"),
-        (Mood::Huge, "could not be read"),
-        (Mood::Slow, "took too long"),
+    for (behaviour, reason) in [
+        (IssuerBehaviour::Unavailable, "answered 503"),
+        (IssuerBehaviour::HugeResponse, "could not be read"),
+        (IssuerBehaviour::Silent, "took too long"),
     ] {
-        issuer.is(mood);
+        issuer.set_behaviour(behaviour);
         bed.refuses(&token).await;
         bed.says(reason).await;
     }
-    issuer.is(Mood::Fine);
-    issuer.calls_itself("https://evil.example");
+    issuer.set_behaviour(IssuerBehaviour::Normal);
+    issuer.set_name("https://evil.example");
     bed.refuses(&token).await;
     bed.says("set OIDC_ISSUER to that").await;
-    issuer.calls_itself(&issuer.url);
+    issuer.set_name(&issuer.url);
     bed.enters(&token).await;
     // Its keys are known now, so it may rest.
-    issuer.is(Mood::Down);
+    issuer.set_behaviour(IssuerBehaviour::Unavailable);
     bed.enters(&token).await;
 }
 

@@ -10,7 +10,7 @@ use local_aws::{Entry, Options};
 use serde_json::{Value, json};
 use test_support::issuer::{AUDIENCE, Issuer, IssuerBehaviour, Key, now};
 use test_support::test_bed::{TestBed, ask, function_program, prompt, relay_options, text};
-use test_support::{Client, happened, soon, start};
+use test_support::{Client, soon, start, wait_for_entry};
 use tokio_tungstenite::tungstenite::Error;
 
 const CODE: &str = "correct horse battery staple";
@@ -93,7 +93,7 @@ impl Handshakes for TestBed {
 
     /// Waits until the function has logged why it refused a client.
     async fn says(&self, reason: &str) {
-        happened(
+        wait_for_entry(
             &self.aws,
             reason,
             |entry| matches!(entry, Entry::FunctionLog { line } if line.contains(reason)),
@@ -163,7 +163,8 @@ async fn tricks_with_subprotocols_are_refused() {
     // A credential alone is enough for a program; there is nothing to echo then.
     let outcome = bed.try_with(Some(&right), None).await;
     assert!(matches!(outcome, Err(Error::Protocol(_))), "the client misses its subprotocol");
-    happened(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. })).await;
+    wait_for_entry(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }))
+        .await;
     // In a URL it does not count.
     let url = format!("{}?token={CODE}&access_token={right}", bed.aws.websocket_url());
     let url = url.replace(' ', "%20");

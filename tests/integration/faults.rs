@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt as _};
 use local_aws::{AwsLimits, Entry, Options, PostFault};
 use serde_json::{Value, json};
 use test_support::test_bed::{TestBed, ask, frames_of_one_run, numbers, prompt, text, traced};
-use test_support::{Client, happened, soon};
+use test_support::{Client, soon, wait_for_entry};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -41,7 +41,7 @@ fn code(frames: &[Value]) -> &str {
 
 /// The line of log about the end of the run, which comes after its last frame.
 async fn summary(bed: &TestBed) -> String {
-    let ended = happened(
+    let ended = wait_for_entry(
         &bed.aws,
         "the summary",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
@@ -188,7 +188,7 @@ async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
         let frame: Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!(frame["metadata"]["relay"]["seq"], seq);
     }
-    happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let line = summary(&bed).await;
     assert!(line.contains(outcome) && line.contains(advice), "{line}");
     assert_eq!(bed.posts(), 5, "posts after the one that failed for good");
@@ -287,7 +287,7 @@ async fn posts_find_nobody_listening() {
     // Tried until the function's time is up, since nothing says that it is for good.
     let line = summary(&bed).await;
     assert!(line.contains("out_of_time"), "{line}");
-    happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
 }
 
 // The function.
@@ -300,7 +300,7 @@ async fn function_nears_its_deadline() {
     assert_eq!(code(&frames), "deadline");
     assert_eq!(frames.last().unwrap()["metadata"]["relay"]["retryable"], true);
     assert!(numbers(600).starts_with(&text(&frames)) && text(&frames).len() > 20);
-    happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     the_next_turn_works(&bed).await;
 }
 
@@ -311,7 +311,7 @@ async fn function_panics_inside_one_turn() {
     let bed = TestBed::sequential().await;
     let mut client = bed.client().await;
     let connected =
-        happened(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
+        wait_for_entry(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
     let Entry::Connected { connection_id, .. } = connected.await.entry else { unreachable!() };
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -362,7 +362,7 @@ async fn function_is_told_to_shut_down() {
     assert_eq!(code(&frames), "internal");
     assert!(frames.last().unwrap()["message"].as_str().unwrap().contains("shut down"));
     assert!(numbers(5000).starts_with(&text(&frames)));
-    happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     let TestBed { mut function, .. } = bed;
     let exited = soon("the end of the process", function.exited()).await;
     assert!(exited.to_string().contains("exit code 0"), "{exited}");
@@ -471,7 +471,7 @@ async fn client_disconnects_while_the_agent_thinks() {
     client.text().await;
     drop(client);
     // The keepalive finds out.
-    happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
     assert!(summary(&bed).await.contains("client_gone"));
     the_next_turn_works(&bed).await;
 }
@@ -482,8 +482,10 @@ async fn client_never_reads() {
     let bed = TestBed::start(Options { limits, ..Options::default() }).await;
     let mut lazy: Client = bed.client().await;
     lazy.send(traced("/trace 8192").to_string()).await;
-    happened(&bed.aws, "a full buffer", |entry| matches!(entry, Entry::Posted { status: 429, .. }))
-        .await;
+    wait_for_entry(&bed.aws, "a full buffer", |entry| {
+        matches!(entry, Entry::Posted { status: 429, .. })
+    })
+    .await;
     // Others are served meanwhile.
     the_next_turn_works(&bed).await;
     drop(lazy);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use test_support::test_bed::{
     TestBed, ask, function_program, numbers, position, prompt, relay_options, text, traced,
 };
-use test_support::{Client, happened, soon, start};
+use test_support::{Client, soon, start, wait_for_entry};
 
 fn traces(frames: &[Value]) -> Vec<&Value> {
     let traces = frames.iter().map(|frame| &frame["event"]["trace"]);
@@ -292,7 +292,8 @@ async fn a_client_that_leaves_frees_the_agent_and_the_function_takes_the_next_tu
     while !client.text().await.contains("TEXT_MESSAGE_CHUNK") {}
     drop(client);
     let dropped =
-        happened(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+        wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. }))
+            .await;
     let Entry::AgentDropped { chunks, .. } = dropped.entry else { unreachable!() };
     assert!(chunks < 5000, "the agent went on for {chunks} chunks");
     assert_eq!(text(&bed.ask(&prompt("/tokens 3 100")).await), numbers(3));
@@ -338,7 +339,7 @@ async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off(
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0]["code"], "internal");
     assert!(bed.agent_requests().is_empty());
-    happened(&bed.aws, "the 500", |entry| {
+    wait_for_entry(&bed.aws, "the 500", |entry| {
         matches!(entry, Entry::Responded { status: Some(500), .. })
     })
     .await;
@@ -391,7 +392,7 @@ async fn the_region_and_the_credentials_may_stand_in_files() {
 async fn prompts_and_answers_are_not_logged() {
     let bed = TestBed::start(Options::default()).await;
     bed.ask(&traced("a secret prompt that nobody else should read")).await;
-    happened(
+    wait_for_entry(
         &bed.aws,
         "the summary",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
@@ -406,7 +407,7 @@ async fn prompts_and_answers_are_not_logged() {
 
 /// The lines of the function's output up to the metrics of its first run.
 async fn output(bed: &TestBed) -> Vec<String> {
-    happened(
+    wait_for_entry(
         &bed.aws,
         "the metrics",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("CloudWatchMetrics")),

@@ -31,7 +31,7 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
     let mut client = bed.client().await;
     ask(&mut client, &prompt("/tokens 3 200")).await;
     for _ in 0..3 {
-        bed.asks_for_an_event().await;
+        bed.wait_until_polling().await;
         bed.function.freeze().await.unwrap();
         assert_eq!(states(&bed), ['T']);
         let from = bed.aws.journal().records().last().unwrap().index;

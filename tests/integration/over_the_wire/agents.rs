@@ -12,9 +12,9 @@ use super::events::{
     head_of_many_headers, head_without_length, text_event,
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
-use test_support::happened;
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};
 use test_support::test_bed::TestBed;
+use test_support::wait_for_entry;
 
 /// What must never be logged.
 const PROMPT: &str = "my secret prompt";
@@ -307,7 +307,7 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
     let mut client = bed.client().await;
     client.send(ask_as("time-out", PROMPT).to_string()).await;
     let again = |entry: &Entry| matches!(entry, Entry::FunctionLog { line } if line.contains("called again"));
-    happened(&bed.aws, "another call", again).await;
+    wait_for_entry(&bed.aws, "another call", again).await;
     // From now on there is room.
     drop(first);
     let server = Server::on(listener, |_| answer(&TEXTS));

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::frozen::Fault;
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
 use test_support::test_bed::{TestBed, numbers};
-use test_support::{Client, happened, soon};
+use test_support::{Client, soon, wait_for_entry};
 
 /// How long the client may wait for its next frame when a post was lost: 2.5 s, half a second for the
 /// rest, and a second for a busy machine.
@@ -157,7 +157,7 @@ async fn asked(name: &str) -> (TestBed, Client) {
     let bed = TestBed::start(Options { tls: true, rtt: RTT, ..Options::default() }).await;
     let mut client = bed.client().await;
     client.send(ask_as(name, "/tokens 20 200").to_string()).await;
-    happened(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    wait_for_entry(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     (bed, client)
 }
 

@@ -82,7 +82,7 @@ async fn connections_that_die_while_a_control_group_is_frozen_are_not_used() {
     for fault in FAULTS {
         for place in [Place::Agent, Place::Callbacks, Place::Both] {
             let name = format!("{fault:?}-{place:?}").replace(['(', ')'], "-");
-            bed.asks_for_an_event().await;
+            bed.wait_until_polling().await;
             freezer.freeze().await;
             let before = last_entry(&bed);
             all_met += place.put(fault, &bed);
@@ -108,7 +108,7 @@ async fn connections_that_die_while_only_the_wall_clock_goes_on_are_not_used() {
     let mut client = bed.client().await;
     for fault in [Fault::WriteReset, Fault::Swallowed] {
         let name = format!("{fault:?}");
-        bed.asks_for_an_event().await;
+        bed.wait_until_polling().await;
         freezer.freeze().await;
         let before = last_entry(&bed);
         let _ = Place::Both.put(fault, &bed);

@@ -110,7 +110,7 @@ async fn round(
     (fault, place): (Fault, Place),
     meanwhile: impl FnOnce(),
 ) -> usize {
-    bed.asks_for_an_event().await;
+    bed.wait_until_polling().await;
     bed.function.freeze().await.unwrap();
     let before = last_entry(bed);
     let met = place.put(fault, bed);
@@ -184,7 +184,7 @@ async fn a_connection_whose_answer_ends_in_a_freeze_is_not_used() {
     let mut client = bed.client().await;
     client.send(ask_as("before", PROMPT).to_string()).await;
     goes_on(&bed, &mut client, "before").await;
-    bed.asks_for_an_event().await;
+    bed.wait_until_polling().await;
     bed.function.freeze().await.unwrap();
     let old = server.record(|record| record.connections);
     server.follow(move |post| vec![if post.connection <= old { Step::Reset } else { Step::Relay }]);
@@ -209,7 +209,7 @@ async fn short_freezes(event_first: bool) {
         for fault in FAULTS {
             let name = format!("{fault:?}-{number}").replace(['(', ')'], "-");
             let message = ask_as(&name, PROMPT).to_string();
-            bed.asks_for_an_event().await;
+            bed.wait_until_polling().await;
             let before = last_entry(&bed);
             kill_process(pid, Signal::STOP).unwrap();
             met += Place::Both.put(fault, &bed);

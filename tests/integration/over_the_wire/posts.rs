@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::events::head_of_many_headers;
 use super::server::{Request, Server, Step, trust_in_servers, write};
-use test_support::happened;
 use test_support::received_run::{ReceivedRun, ask_as, log, receive_run, summary};
 use test_support::test_bed::{TestBed, numbers};
+use test_support::wait_for_entry;
 
 /// A healthy answer to a post.
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -94,7 +94,7 @@ async fn ends_the_run(bed: &TestBed, server: &Server, case: &str, answer: Vec<St
 
 async fn agent_is_freed(bed: &TestBed, case: &str) {
     let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id, .. } if session_id == case);
-    happened(&bed.aws, "the drop", dropped).await;
+    wait_for_entry(&bed.aws, "the drop", dropped).await;
 }
 
 /// How many posts came since the server was given its script.

@@ -156,7 +156,7 @@ async fn calls_and_posts_without_tls_are_handed_to_a_proxy() {
 }
 
 /// The function, which reaches only its agent by a proxy.
-async fn stage_with_proxy_to_the_agent(proxy: &str) -> TestBed {
+async fn test_bed_with_agent_proxy(proxy: &str) -> TestBed {
     let aws = start(relay_options(Options { tls: true, ..Options::default() })).await;
     let agent = aws.agent_url().replace("127.0.0.1", "localhost");
     let mut changes = environment(proxy, "127.0.0.1");
@@ -171,7 +171,7 @@ async fn stage_with_proxy_to_the_agent(proxy: &str) -> TestBed {
 async fn an_agent_whose_tunnel_is_refused_is_called_again() {
     // One before the first event, when the function wants to open its connections.
     let proxy = Proxy::start(3).await;
-    let bed = stage_with_proxy_to_the_agent(&proxy.url(USER_IN_URL)).await;
+    let bed = test_bed_with_agent_proxy(&proxy.url(USER_IN_URL)).await;
     a_turn_works(&bed).await;
     assert_eq!(calls_again(&log(&bed, "turn").await), 2);
     assert_eq!(bed.agent_requests().len(), 1);
@@ -182,7 +182,7 @@ async fn an_agent_whose_tunnel_is_refused_is_called_again() {
 #[tokio::test]
 async fn a_proxy_that_wants_another_password_loses_the_connection_and_the_log_says_why() {
     let proxy = Proxy::start(0).await;
-    let bed = stage_with_proxy_to_the_agent(&proxy.url("relay:wrong@")).await;
+    let bed = test_bed_with_agent_proxy(&proxy.url("relay:wrong@")).await;
     let turn = receive_run(&bed, "turn", "hello").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
     let log = log(&bed, "turn").await;
@@ -196,7 +196,7 @@ async fn a_proxy_of_another_kind_is_not_spoken_to_and_the_log_says_why() {
     let proxy = Proxy::start(0).await;
     for scheme in ["https", "socks5"] {
         let url = proxy.url("relay:secret@").replacen("http", scheme, 1);
-        let bed = stage_with_proxy_to_the_agent(&url).await;
+        let bed = test_bed_with_agent_proxy(&url).await;
         let turn = receive_run(&bed, "turn", "hello").await;
         assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
         let log = log(&bed, "turn").await;

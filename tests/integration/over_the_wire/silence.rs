@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
 use test_support::test_bed::TestBed;
-use test_support::{Client, happened};
+use test_support::{Client, wait_for_entry};
 
 /// How long the kernel may take to find out: 22 s of silence, in which it asks four times, and as long
 /// again for a busy machine.
@@ -18,7 +18,7 @@ const NOTICED: Duration = Duration::from_secs(45);
 /// So long that the test has time for what it does before the first byte of an answer.
 const RTT: Duration = Duration::from_millis(400);
 
-/// The function, whose clients get a sign of life more often than the tests lose their patience.
+/// The function, whose clients get a sign of life more often than the tests wait.
 async fn test_bed(rtt: Duration) -> (TestBed, Client) {
     let options = Options { tls: true, rtt, ..Options::default() };
     let bed = TestBed::with_environment(options, &[("KEEPALIVE_SECONDS", "10")]).await;
@@ -59,7 +59,7 @@ async fn forgotten_while_the_agent_is_silent() {
 async fn forgotten_before_the_first_byte_of_the_answer() {
     let (bed, mut client) = test_bed(RTT).await;
     client.send(ask_as("unanswered", "/tokens 20 200").to_string()).await;
-    happened(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    wait_for_entry(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
     assert_eq!(bed.aws.agent_wire().unwrap().swallow_open(), 1);
     is_lost(&bed, &mut client, ReceivedRun::default(), "unanswered", "").await;
     assert_eq!(bed.agent_requests().len(), 1);

@@ -17,7 +17,7 @@ use super::events::answer;
 use super::server::{Request, Server, Step};
 use test_support::received_run::{ask_as, calls_again, log, receive_run};
 use test_support::test_bed::{TestBed, function_program, numbers, relay_options};
-use test_support::{happened, soon, start};
+use test_support::{soon, start, wait_for_entry};
 
 /// Who a server is: a certificate that it has given itself, with HTTP/2 and HTTP/1.1 to choose from.
 pub(crate) struct Identity {
@@ -206,7 +206,7 @@ async fn posts_to_an_unknown_authority_are_never_made_and_the_log_says_why() {
         }
         _ => false,
     };
-    happened(&bed.aws, "the reason", reason).await;
+    wait_for_entry(&bed.aws, "the reason", reason).await;
     let posted = |entry: &Entry| matches!(entry, Entry::Posted { .. });
     assert!(!foreign.journal().entries().iter().any(posted));
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::{PATIENCE, Runtime, soon};
+use crate::{Runtime, WAIT_LIMIT, soon};
 
 /// A connection of a client.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Client {
 
     /// The next text, which must come.
     pub async fn text(&mut self) -> Utf8Bytes {
-        match self.next_text(PATIENCE).await {
+        match self.next_text(WAIT_LIMIT).await {
             Ok(text) => text,
             Err(NoText::TimedOut) => panic!("waited in vain for a message"),
             Err(NoText::Closed(how)) => panic!("instead of a message came {how}"),

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 pub use client::Client;
 
 /// How long anything may take before a test fails: a guard against hanging, never a measure.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A future that must end soon.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let ended = tokio::time::timeout(PATIENCE, future).await;
+    let ended = tokio::time::timeout(WAIT_LIMIT, future).await;
     ended.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
@@ -30,7 +30,11 @@ pub async fn start(options: Options) -> LocalAws {
 }
 
 /// Waits for an entry of the journal.
-pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Entry) -> bool) -> Record {
+pub async fn wait_for_entry(
+    aws: &LocalAws,
+    what: &str,
+    fits: impl FnMut(&Entry) -> bool,
+) -> Record {
     soon(what, aws.journal().wait_for(fits)).await
 }
 

@@ -62,7 +62,7 @@ impl TestBed {
     }
 
     /// Waits until the last thing that the function did at the Runtime API was to ask for an event.
-    pub async fn asks_for_an_event(&self) {
+    pub async fn wait_until_polling(&self) {
         let mut follower = self.aws.journal().follow();
         let (mut open, mut asks) = (0, false);
         let waiting = async {

@@ -273,8 +273,8 @@ impl OwnRuntime {
                 (headers, axum::Json(event))
             }
         };
-        let (respond, response) = told();
-        let (frame_comes, frame) = told();
+        let (respond, response) = first_request_recorder();
+        let (frame_comes, frame) = first_request_recorder();
         let router = axum::Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
@@ -288,20 +288,20 @@ impl OwnRuntime {
     }
 }
 
-/// A handler that tells what was posted to it first.
-fn told() -> (
+/// A handler, and what is posted to it first.
+fn first_request_recorder() -> (
     impl Fn(String) -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static,
     tokio::sync::oneshot::Receiver<Value>,
 ) {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = Arc::new(Mutex::new(Some(tell)));
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = Arc::new(Mutex::new(Some(sender)));
     let handler = move |body: String| {
-        if let Some(tell) = tell.lock().unwrap().take() {
-            let _ = tell.send(serde_json::from_str(&body).unwrap());
+        if let Some(sender) = sender.lock().unwrap().take() {
+            let _ = sender.send(serde_json::from_str(&body).unwrap());
         }
         std::future::ready("{}")
     };
-    (handler, told)
+    (handler, receiver)
 }
 
 #[tokio::test]
@@ -492,7 +492,7 @@ async fn an_issuer_that_is_down_slow_huge_or_another_lets_nobody_in_and_may_reco
 }
 
 #[tokio::test]
-async fn nobody_enters_the_conversation_of_another() {
+async fn each_principal_has_conversations_of_its_own() {
     let key = Key::elliptic("one");
     let issuer = Issuer::start(&[&key]).await;
     let bed = with_issuer(&issuer).await;

@@ -475,7 +475,7 @@ async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
 }
 
 #[tokio::test]
-async fn an_answer_in_one_chunk_is_hinted_at() {
+async fn an_answer_in_one_chunk_leaves_a_hint_in_the_log() {
     let bed = TestBed::start(Options::default()).await;
     bed.ask(&prompt("/single")).await;
     let hint = "bedrock:InvokeModelWithResponseStream";

@@ -216,7 +216,7 @@ async fn a_result_that_is_given_twice_or_is_no_text_is_refused() {
 }
 
 #[tokio::test]
-async fn a_user_who_turns_to_something_else_is_heard() {
+async fn a_prompt_instead_of_a_tool_result_is_answered() {
     let bed = test_bed().await;
     let asked = json!({"id": "1", "role": "user", "content": "/confirm"});
     let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [asked]});
@@ -369,7 +369,7 @@ fn collect_usage(value: &Value, input: &mut u64, output: &mut u64) {
 }
 
 #[tokio::test]
-async fn a_guardrails_words_and_trace_arrive() {
+async fn the_text_and_the_trace_of_a_guardrail_arrive() {
     let bed = test_bed().await;
     let frames = bed.ask(&traced("/guardrail")).await;
     assert!(!text(&frames).is_empty());

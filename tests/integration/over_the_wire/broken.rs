@@ -175,7 +175,7 @@ async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_ag
 }
 
 #[tokio::test]
-async fn an_agent_that_closes_in_good_order_says_everything_first() {
+async fn an_agent_that_closes_with_close_notify_loses_nothing() {
     let (bed, mut client) = asked("last-words").await;
     assert_eq!(agent(&bed).close_open(WireClose::Graceful), 1);
     let mut turn = ReceivedRun::default();

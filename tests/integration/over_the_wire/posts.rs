@@ -286,7 +286,7 @@ async fn posts_whose_answers_end_a_packet_later_share_a_connection() {
 // Answers that are final.
 
 #[tokio::test]
-async fn a_client_that_is_gone_ends_the_run_in_any_words() {
+async fn each_response_that_says_the_client_is_gone_ends_the_run() {
     let (bed, server) = test_bed().await;
     let page = "<html>gone</html>";
     for (case, answer) in [

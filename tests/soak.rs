@@ -12,18 +12,20 @@ use std::time::Duration;
 
 use clap::Parser;
 use fastrand::Rng;
+use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use futures::{SinkExt as _, StreamExt as _};
 use local_aws::{AwsLimits, Entry, FaultKind, Faults, LocalAws, Options};
-use serde::Deserialize;
-use test_support::stage::{Stage, numbers, prompt};
+use test_support::Client;
+use test_support::received_run::{RunEnd, RunReader};
+use test_support::test_bed::{TestBed, numbers, prompt};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
 
 /// How long an event may wait for the function, which may be frozen.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a client may hear nothing: longer than any keepalive, freeze and hanging post together.
+const SILENCE_LIMIT: Duration = Duration::from_mins(2);
 
 /// Sends many turns at once through one process of the function, with faults, and compares every
 /// surviving client's text byte by byte with what the agent sent.
@@ -80,44 +82,6 @@ struct Disturbed {
     swallowed: Cell<usize>,
 }
 
-/// What became of one client.
-#[derive(Debug, Default)]
-struct Received {
-    text: String,
-    chunks: u64,
-    frames: u64,
-    duplicated: u64,
-    /// Frames that came before their turn: frames are missing, or came too late.
-    out_of_order: u64,
-    finished: bool,
-}
-
-/// What is read of a frame.
-#[derive(Deserialize)]
-struct Frame {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    delta: String,
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    relay: Relay,
-}
-
-#[derive(Deserialize)]
-struct Relay {
-    seq: u64,
-    stats: Option<Stats>,
-}
-
-#[derive(Deserialize)]
-struct Stats {
-    chunks: u64,
-}
-
 /// What the journal counted.
 #[derive(Debug, Default)]
 struct Counted {
@@ -131,16 +95,15 @@ struct Counted {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let chunks = (arguments.seconds * arguments.rate).round().max(1.0);
-    let stage = Stage::set(options(&arguments)).await;
+    let bed = TestBed::start(options(&arguments)).await;
     let turns = u64::from(arguments.turns);
-    let counting = count(&stage.aws, turns);
+    let counting = count(&bed.aws, turns);
     eprintln!("{turns} turns of {chunks} chunks at {} a second …", arguments.rate);
 
     let began = Instant::now();
     let message = prompt(&format!("/tokens {chunks} {}", arguments.rate)).to_string();
-    let mut clients: FuturesUnordered<_> = (0..turns)
-        .map(|_| tokio::spawn(turn(stage.aws.websocket_url(), message.clone())))
-        .collect();
+    let mut clients: FuturesUnordered<_> =
+        (0..turns).map(|_| tokio::spawn(turn(bed.aws.websocket_url(), message.clone()))).collect();
     let mut results = Vec::new();
     let collecting = async {
         while let Some(result) = clients.next().await {
@@ -150,30 +113,31 @@ async fn main() -> ExitCode {
     let disturbed = Disturbed::default();
     tokio::select! {
         () = collecting => {}
-        () = freeze(&stage, &arguments, &disturbed) => {}
-        () = swallow(&stage, &arguments, &disturbed) => {}
+        () = freeze(&bed, &arguments, &disturbed) => {}
+        () = swallow(&bed, &arguments, &disturbed) => {}
     }
     // The last client may have had its last frame in the middle of a freeze.
-    stage.function.thaw().expect("the function runs");
+    bed.function.thaw().expect("the function runs");
     let took = began.elapsed();
     let counted = timeout(Duration::from_secs(30), counting).await;
     let counted = counted.map_or_else(|_| Counted::default(), |counted| counted.unwrap());
-    let memory = stage.peak_memory_kib();
+    let memory = bed.peak_memory_kib();
 
     let whole = numbers(chunks as usize);
-    let survivors: Vec<&Received> = results.iter().filter(|client| client.finished).collect();
+    let finished = |client: &&RunReader| client.end == Some(RunEnd::Finished);
+    let survivors: Vec<&RunReader> = results.iter().filter(finished).collect();
     let vanished = turns - survivors.len() as u64;
     let lost = survivors.iter().filter(|client| client.text != whole).count() as u64;
-    let out_of_order: u64 = results.iter().map(|client| client.out_of_order).sum();
-    let faults = stage.aws.faults().counts();
+    let out_of_order: usize = results.iter().map(|client| client.out_of_order).sum();
+    let faults = bed.aws.faults().counts();
     let wanted_to_vanish = faults.get(&FaultKind::Vanish).copied().unwrap_or_default();
-    let sum = |of: fn(&Received) -> u64| results.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&RunReader) -> u64| results.iter().map(of).sum::<u64>();
 
     println!("| what | figure |\n|---|---:|");
     let row = |what: &str, figure: String| println!("| {what} | {figure} |");
     row("turns", format!("{turns} at once, {:.0} s", took.as_secs_f64()));
     row("chunks that the agents sent to survivors", sum(|client| client.chunks).to_string());
-    row("frames that clients received", sum(|client| client.frames).to_string());
+    row("frames that clients received", sum(|client| client.frames as u64).to_string());
     row("posts", counted.posts.to_string());
     for (kind, count) in &faults {
         row(&format!("fault: {kind}"), count.to_string());
@@ -188,7 +152,7 @@ async fn main() -> ExitCode {
     row("clients that vanished", vanished.to_string());
     row("agent streams dropped", counted.agents_dropped.to_string());
     row("texts lost or changed", lost.to_string());
-    row("frames duplicated (dropped by `seq`)", sum(|client| client.duplicated).to_string());
+    row("frames duplicated (dropped by `seq`)", sum(|client| client.repeated as u64).to_string());
     row("frames out of order", out_of_order.to_string());
     row("peak memory of the function", format!("{:.1} MiB", memory as f64 / 1024.0));
 
@@ -241,23 +205,23 @@ fn around(interval: Duration, random: &mut Rng) -> Duration {
 }
 
 /// Freezes the function now and then, with all its turns under way, for as long as it is asked to.
-async fn freeze(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
+async fn freeze(bed: &TestBed, arguments: &Arguments, disturbed: &Disturbed) {
     let Some(interval) = arguments.freeze else { return pending().await };
     let mut random = Rng::with_seed(arguments.seed);
     loop {
         sleep(around(interval, &mut random)).await;
         let time = Duration::from_millis(random.u64(100..=2000));
-        stage.function.freeze().await.expect("the function can be frozen");
+        bed.function.freeze().await.expect("the function can be frozen");
         sleep(time).await;
-        stage.function.thaw().expect("the function can be thawed");
+        bed.function.thaw().expect("the function can be thawed");
         disturbed.freezes.set(disturbed.freezes.get() + 1);
         disturbed.frozen.set(disturbed.frozen.get() + time);
     }
 }
 
 /// Swallows the connections to API Gateway now and then.
-async fn swallow(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
-    let (Some(interval), Some(wire)) = (arguments.swallow, stage.aws.callback_wire()) else {
+async fn swallow(bed: &TestBed, arguments: &Arguments, disturbed: &Disturbed) {
+    let (Some(interval), Some(wire)) = (arguments.swallow, bed.aws.callback_wire()) else {
         return pending().await;
     };
     let mut random = Rng::with_seed(arguments.seed.wrapping_add(1));
@@ -268,25 +232,15 @@ async fn swallow(stage: &Stage, arguments: &Arguments, disturbed: &Disturbed) {
 }
 
 /// One client: sends its prompt, and reads until its run ends or its connection does.
-async fn turn(url: String, message: String) -> Received {
-    let (mut socket, _) = connect_async(url).await.expect("the handshake succeeds");
-    socket.send(Message::text(message)).await.expect("the prompt is sent");
-    let mut received = Received::default();
-    while let Some(Ok(message)) = socket.next().await {
-        let Message::Text(text) = message else { continue };
-        let frame: Frame = serde_json::from_str(&text).expect("a frame");
-        let seq = frame.metadata.relay.seq;
-        if seq < received.frames {
-            received.duplicated += 1;
-            continue;
-        }
-        received.out_of_order += u64::from(seq > received.frames);
-        received.frames = seq + 1;
-        received.text.push_str(&frame.delta);
-        if frame.kind == "RUN_FINISHED" {
-            received.chunks = frame.metadata.relay.stats.map_or(0, |stats| stats.chunks);
-            received.finished = true;
-            let _ = socket.close(None).await;
+async fn turn(url: String, message: String) -> RunReader {
+    let client = Client::connect_without_limit(&url, &[]).await;
+    let mut client = client.expect("the handshake succeeds");
+    client.send(message).await;
+    let mut received = RunReader::default();
+    while let Ok(text) = client.next_text(SILENCE_LIMIT).await {
+        let is_new = received.read(&text).is_none();
+        if is_new && received.end == Some(RunEnd::Finished) {
+            client.close().await;
         }
     }
     received

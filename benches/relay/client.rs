@@ -3,24 +3,19 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use futures::{SinkExt as _, StreamExt as _};
 use local_aws::LocalAws;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use test_support::Client;
+use test_support::client::NoText;
 
 /// How long a turn may be silent before the benchmark gives up. Longer than any answer that arrives
 /// as a whole.
-const PATIENCE: Duration = Duration::from_mins(1);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-}
+pub(crate) struct TimedClient(Client);
 
 /// What arrived in one turn.
 #[derive(Debug, Default)]
@@ -42,7 +37,8 @@ pub(crate) struct Lost {
     pub(crate) why: String,
 }
 
-/// What is read of a frame.
+/// What is read of a frame: little, since every function's frames have it, and since a client that
+/// takes longer would be measured instead.
 #[derive(Deserialize)]
 struct Frame<'a> {
     #[serde(rename = "type", default)]
@@ -51,14 +47,11 @@ struct Frame<'a> {
     delta: Cow<'a, str>,
 }
 
-impl Client {
+impl TimedClient {
     /// Connects; waits until the function has let the client in.
     pub(crate) async fn connect(aws: &LocalAws) -> Self {
-        let (mut socket, _) = connect_async(aws.websocket_url()).await.expect("the handshake");
-        if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
-            stream.set_nodelay(true).expect("a TCP stream");
-        }
-        Self { socket }
+        let client = Client::connect_without_limit(&aws.websocket_url(), &[]).await;
+        Self(client.expect("the handshake"))
     }
 
     /// Sends a prompt in a session, and receives the answer.
@@ -74,17 +67,16 @@ impl Client {
         trace: bool,
     ) -> Result<Received, Lost> {
         let message = json!({ "prompt": prompt, "sessionId": session, "trace": trace });
-        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        self.0.send(message.to_string()).await;
         let mut received = Received::default();
         let mut chunks = 0;
         loop {
-            let Ok(message) = timeout(PATIENCE, self.socket.next()).await else {
-                return Err(Lost { received, why: "silence".to_owned() });
+            let text = match self.0.next_text(SILENCE_LIMIT).await {
+                Ok(text) => text,
+                Err(NoText::TimedOut) => return Err(Lost { received, why: "silence".to_owned() }),
+                Err(NoText::Closed(how)) => panic!("the connection ended: {how}"),
             };
             let now = Instant::now();
-            let Message::Text(text) = message.expect("no end").expect("a message") else {
-                continue;
-            };
             let frame: Frame<'_> = serde_json::from_str(&text).expect("a frame");
             received.frames.push(now);
             if !frame.delta.is_empty() {
@@ -102,8 +94,7 @@ impl Client {
     }
 
     pub(crate) async fn close(mut self) {
-        // The other side may have gone first.
-        let _ = self.socket.close(None).await;
+        self.0.close().await;
     }
 }
 

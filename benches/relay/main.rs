@@ -2,12 +2,14 @@
 //! text is, and what it costs. `cargo bench` runs it, `cargo bench -- --help` lists the options, and
 //! docs/benchmarks.md says how to read it.
 //!
+//! - [`arguments`]: what the command can be told.
 //! - [`functions`]: what is compared, and how each is built.
 //! - [`process`]: a function as a process, with its CPU and memory.
 //! - [`client`]: a WebSocket client that notes when text arrives.
 //! - [`turn`]: one turn, measured.
 //! - [`wire`]: what a user waits for over TLS, with a share of a CPU, and when connections die.
 //! - [`workloads`]: what else is measured of whom, how often.
+//! - [`runner`]: which of it was asked for.
 //! - [`runs`]: how that is done.
 //! - [`figures`]: figures of several runs, and what they are compared with.
 //! - [`report`]: the table, the goals and the JSON.
@@ -22,54 +24,27 @@
 #![allow(clippy::cast_precision_loss, reason = "figures for people; none of them needs 53 bits")]
 
 mod agreement;
+mod arguments;
 mod client;
 mod figures;
 mod functions;
 mod plot;
 mod process;
 mod report;
+mod runner;
 mod runs;
 mod turn;
 mod wire;
 mod workloads;
 
 use std::fs;
-use std::path::PathBuf;
 
-use clap::Parser;
+use clap::Parser as _;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use arguments::Arguments;
 use figures::Figures;
 use functions::Built;
-
-/// Measures this function beside others on the local AWS.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "cargo bench --")]
-struct Arguments {
-    /// Runs everything once and short: whether it works, not how fast it is
-    #[arg(long)]
-    quick: bool,
-    /// Measures each workload so often, instead of as often as its figures need; how many cold
-    /// starts there are stays the same
-    #[arg(long, value_name = "N", conflicts_with = "quick")]
-    runs: Option<std::num::NonZeroUsize>,
-    /// Runs only the workloads and functions whose names hold one of these words, such as `flat`,
-    /// `cold` or `python`
-    #[arg(long, value_name = "WORD", num_args = 1..)]
-    only: Vec<String>,
-    /// Writes the figures there, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Tells where this run does not agree with an earlier one, whose figures are in this file
-    #[arg(long, value_name = "FILE")]
-    compare: Option<PathBuf>,
-    /// Draws the plots into this directory
-    #[arg(long, value_name = "DIR")]
-    plots: Option<PathBuf>,
-    /// What cargo calls every benchmark with
-    #[arg(long, hide = true)]
-    bench: bool,
-}
 
 fn main() {
     let arguments = Arguments::parse();

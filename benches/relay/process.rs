@@ -5,14 +5,14 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use local_aws::{Entry, LocalAws, Options};
-use test_support::stage::relay_options;
+use test_support::test_bed::relay_options;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::functions::{Built, Function};
 
 /// How long anything may take before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A function that runs.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Process {
     /// How long it took from its start until it asked for its first event.
     pub(crate) async fn ready(&self) -> Duration {
         let polled = self.aws.journal().wait_for(|entry| matches!(entry, Entry::NextPolled));
-        let polled = timeout(PATIENCE, polled).await.expect("the function starts");
+        let polled = timeout(WAIT_LIMIT, polled).await.expect("the function starts");
         polled.at.into_std() - self.spawned
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figures, Spread};
 use crate::functions::{Built, Function};
-use crate::wire;
+use crate::wire::setup;
 use crate::workloads::{
     COLD, CROWDS, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000, FLAT_1000_20,
     SIZE,
@@ -181,9 +181,9 @@ fn goals(figures: &Figures) -> Vec<Goal> {
 
 /// What a user waits for over a real network, and what is lost there.
 fn goals_over_tls(figures: &Figures) -> Vec<Goal> {
-    let in_advance = format!("{}: {}", wire::GOALS, wire::IN_ADVANCE);
+    let in_advance = format!("{}: {}", setup::GOALS, setup::IN_ADVANCE);
     let of = |workload: &str, figure: &str| figures.median(workload, Relay, figure);
-    let on_demand = |figure| of(wire::GOALS, figure);
+    let on_demand = |figure| of(setup::GOALS, figure);
     // Over all ways in which connections die: their sum, or the worst of them.
     let all = |tables: &[&str], which: &str, figure: &str, fold: fn(f64, f64) -> f64| {
         let rows = figures.rows().iter().filter(|row| {
@@ -192,8 +192,8 @@ fn goals_over_tls(figures: &Figures) -> Vec<Goal> {
         });
         rows.filter_map(|row| of(&row.workload, figure)).reduce(fold)
     };
-    let lost = |which, figure| all(&[wire::THAWS], which, figure, |sum, value| sum + value);
-    let longest = |which| all(&[wire::THAWS, wire::DEAD], which, wire::LONGEST, f64::max);
+    let lost = |which, figure| all(&[setup::THAWS], which, figure, |sum, value| sum + value);
+    let longest = |which| all(&[setup::THAWS, setup::DEAD], which, setup::LONGEST, f64::max);
     let goal = |what, at_most, reached| Goal { what, at_most, reached };
     vec![
         goal("first frame, cold, ms", 11.0, on_demand("cold: first frame ms")),
@@ -216,8 +216,8 @@ fn goals_over_tls(figures: &Figures) -> Vec<Goal> {
             6.0,
             of(&in_advance, "CPU of first turn ms"),
         ),
-        goal("turns lost in thaws", 0.0, lost("", wire::LOST)),
-        goal("turns in thaws whose agent was asked twice", 0.0, lost("", wire::ASKED_AGAIN)),
+        goal("turns lost in thaws", 0.0, lost("", setup::LOST)),
+        goal("turns in thaws whose agent was asked twice", 0.0, lost("", setup::ASKED_AGAIN)),
         goal("longest stall by a dead connection, posts, ms", 3000.0, longest("callbacks")),
         goal("longest stall by a dead connection, agent, ms", 5000.0, longest("agent")),
     ]

@@ -1,13 +1,13 @@
 //! How workloads are run: whose turn it is, and what is noted of it.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::figures::{Figures, quantile};
 use crate::functions::Built;
 use crate::functions::Function::{self, AwaitEach, Nothing, Relay};
 use crate::process::Process;
+use crate::runner::Runner;
 use crate::turn::{Answer, cold, crowd, measure};
 use crate::wire;
 use crate::workloads::{
@@ -35,34 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, figures: &mut Figu
     series
 }
 
-/// What was asked for, and of what.
-pub(crate) struct Runner<'a> {
-    arguments: &'a Arguments,
-    pub(crate) built: &'a Built,
-}
-
 impl Runner<'_> {
-    /// Whether a workload of a function was asked for. Says so.
-    pub(crate) fn wants(&self, workload: &str, function: Function) -> bool {
-        let only = &self.arguments.only;
-        let wanted = |word: &String| workload.contains(word) || function.name().contains(word);
-        let wanted = only.is_empty() || only.iter().any(wanted);
-        if wanted {
-            eprintln!("{workload}: {}", function.name());
-        }
-        wanted
-    }
-
-    /// How often something is repeated within a run.
-    pub(crate) fn repetitions(&self, count: usize) -> usize {
-        if self.arguments.quick { 1 } else { count }
-    }
-
-    /// How often a workload is measured.
-    pub(crate) fn runs(&self, count: usize) -> usize {
-        self.arguments.runs.map_or_else(|| self.repetitions(count), NonZeroUsize::get)
-    }
-
     fn sizes(&self, figures: &mut Figures) {
         for function in Function::ALL {
             if self.wants(SIZE, function)

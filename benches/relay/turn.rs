@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use local_aws::Entry;
 
-use crate::client::{Client, Received};
+use crate::client::{Received, TimedClient};
 use crate::process::Process;
 
 /// How long the function may go on after the last frame: its log, and what it asks Lambda next.
@@ -58,7 +58,7 @@ pub(crate) struct Turn {
 /// Lets a client ask for an answer.
 pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
     let session = format!("session-{:016x}", fastrand::u64(..));
-    let mut client = Client::connect(&process.aws).await;
+    let mut client = TimedClient::connect(&process.aws).await;
     tokio::time::sleep(SETTLING).await;
     let mut journal = process.aws.journal().follow_from_now();
     let before = process.cpu();
@@ -86,7 +86,7 @@ pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
 pub(crate) async fn crowd(process: &Process, answer: Answer, turns: usize) -> (Duration, u64) {
     let mut clients = Vec::new();
     for _ in 0..turns {
-        clients.push(Client::connect(&process.aws).await);
+        clients.push(TimedClient::connect(&process.aws).await);
     }
     tokio::time::sleep(SETTLING).await;
     let mut journal = process.aws.journal().follow_from_now();
@@ -119,7 +119,7 @@ pub(crate) async fn crowd(process: &Process, answer: Answer, turns: usize) -> (D
 /// process to the first request for an event, to the client's first frame, and to its first text.
 pub(crate) async fn cold(process: &Process) -> [Duration; 3] {
     let first_turn = async {
-        let mut client = Client::connect(&process.aws).await;
+        let mut client = TimedClient::connect(&process.aws).await;
         let received = client.ask("/tokens 1 0", "session-cold", false).await;
         (received.frames[0], received.text.first().expect("text").0)
     };

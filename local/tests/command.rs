@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use test_support::stage::{ask, numbers, prompt, text};
+use test_support::test_bed::{ask, numbers, prompt, text};
 use test_support::{Client, soon};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpListener;

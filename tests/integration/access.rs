@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local_aws::{Entry, Options};
 use serde_json::{Value, json};
-use test_support::issuer::{AUDIENCE, Issuer, Key, Mood, now};
-use test_support::stage::{Stage, ask, function_program, prompt, relay_options, text};
-use test_support::{Client, happened, soon, start};
+use test_support::issuer::{AUDIENCE, Issuer, IssuerBehaviour, Key, now};
+use test_support::test_bed::{TestBed, ask, function_program, prompt, relay_options, text};
+use test_support::{Client, soon, start, wait_for_entry};
 use tokio_tungstenite::tungstenite::Error;
 
 const CODE: &str = "correct horse battery staple";
@@ -24,20 +24,20 @@ fn offer(secret: &str) -> String {
     format!("agent-relay, {}", credential(secret))
 }
 
-async fn with_code() -> Stage {
+async fn with_code() -> TestBed {
     guarded(&[("ACCESS", "code"), ("ACCESS_CODE", CODE)]).await
 }
 
-async fn with_issuer(issuer: &Issuer) -> Stage {
+async fn with_issuer(issuer: &Issuer) -> TestBed {
     let variables =
         [("ACCESS", "oidc"), ("OIDC_ISSUER", &*issuer.url), ("OIDC_AUDIENCE", AUDIENCE)];
     guarded(&variables).await
 }
 
 /// The function as the authorizer of `$connect`, too, with these variables.
-async fn guarded(variables: &[(&str, &str)]) -> Stage {
+async fn guarded(variables: &[(&str, &str)]) -> TestBed {
     let options = Options { authorizer: true, ..Options::default() };
-    Stage::with_environment(options, variables).await
+    TestBed::with_environment(options, variables).await
 }
 
 /// Handshakes with a credential.
@@ -53,7 +53,7 @@ trait Handshakes {
     async fn says(&self, part: &str);
 }
 
-impl Handshakes for Stage {
+impl Handshakes for TestBed {
     /// Tries to connect with these subprotocols and this origin.
     async fn try_with(
         &self,
@@ -93,7 +93,7 @@ impl Handshakes for Stage {
 
     /// Waits until the function has logged why it refused a client.
     async fn says(&self, reason: &str) {
-        happened(
+        wait_for_entry(
             &self.aws,
             reason,
             |entry| matches!(entry, Entry::FunctionLog { line } if line.contains(reason)),
@@ -113,39 +113,39 @@ fn status(outcome: Result<Client, Error>) -> u16 {
 
 #[tokio::test]
 async fn the_code_opens_and_its_subprotocol_is_not_repeated() {
-    let stage = with_code().await;
-    let mut client = stage.enters(CODE).await;
+    let bed = with_code().await;
+    let mut client = bed.enters(CODE).await;
     assert_eq!(client.protocol.as_deref(), Some("agent-relay"));
     assert!(!text(&ask(&mut client, &prompt("/single")).await).is_empty());
-    let log = stage.log();
+    let log = bed.log();
     assert!(!log.contains(CODE) && !log.contains(&credential(CODE)), "{log}");
 }
 
 #[tokio::test]
 async fn no_credential_a_wrong_one_and_an_empty_one_are_refused() {
-    let stage = with_code().await;
-    assert_eq!(status(stage.try_with(None, None).await), 403);
-    assert_eq!(status(stage.try_with(Some("agent-relay"), None).await), 403);
+    let bed = with_code().await;
+    assert_eq!(status(bed.try_with(None, None).await), 403);
+    assert_eq!(status(bed.try_with(Some("agent-relay"), None).await), 403);
     for wrong in ["correct horse battery stapl", "Correct horse battery staple", " ", ""] {
-        stage.refuses(wrong).await;
+        bed.refuses(wrong).await;
     }
-    stage.says("the access code is wrong").await;
-    stage.says("the credential is empty").await;
+    bed.says("the access code is wrong").await;
+    bed.says("the credential is empty").await;
 }
 
 #[tokio::test]
 async fn a_credential_of_a_megabyte_is_refused_and_the_function_lives_on() {
-    let stage = with_code().await;
+    let bed = with_code().await;
     let huge = offer(&"x".repeat(1 << 20));
     // The gateway does not even read it to the end.
-    assert!(stage.try_with(Some(&huge), None).await.is_err());
-    stage.refuses(&"x".repeat(9_000)).await;
-    stage.enters(CODE).await;
+    assert!(bed.try_with(Some(&huge), None).await.is_err());
+    bed.refuses(&"x".repeat(9_000)).await;
+    bed.enters(CODE).await;
 }
 
 #[tokio::test]
 async fn tricks_with_subprotocols_are_refused() {
-    let stage = with_code().await;
+    let bed = with_code().await;
     let right = credential(CODE);
     for trick in [
         format!("agent-relay, {right}, {right}"),
@@ -158,27 +158,28 @@ async fn tricks_with_subprotocols_are_refused() {
         format!("agent-relay, token.{CODE}").replace(' ', ""),
         format!("{right}="),
     ] {
-        assert_eq!(status(stage.try_with(Some(&trick), None).await), 403, "{trick}");
+        assert_eq!(status(bed.try_with(Some(&trick), None).await), 403, "{trick}");
     }
     // A credential alone is enough for a program; there is nothing to echo then.
-    let outcome = stage.try_with(Some(&right), None).await;
+    let outcome = bed.try_with(Some(&right), None).await;
     assert!(matches!(outcome, Err(Error::Protocol(_))), "the client misses its subprotocol");
-    happened(&stage.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. })).await;
+    wait_for_entry(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }))
+        .await;
     // In a URL it does not count.
-    let url = format!("{}?token={CODE}&access_token={right}", stage.aws.websocket_url());
+    let url = format!("{}?token={CODE}&access_token={right}", bed.aws.websocket_url());
     let url = url.replace(' ', "%20");
     assert_eq!(status(Client::connect_to(&url, &[]).await), 403);
 }
 
 #[tokio::test]
 async fn only_the_pages_own_origin_and_programs_may_connect() {
-    let stage = with_code().await;
-    let port = stage.aws.address().port();
+    let bed = with_code().await;
+    let port = bed.aws.address().port();
     let offer = offer(CODE);
     for own in [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")] {
-        assert!(stage.try_with(Some(&offer), Some(&own)).await.is_ok(), "{own}");
+        assert!(bed.try_with(Some(&offer), Some(&own)).await.is_ok(), "{own}");
     }
-    assert!(stage.try_with(Some(&offer), None).await.is_ok(), "a program sends no origin");
+    assert!(bed.try_with(Some(&offer), None).await.is_ok(), "a program sends no origin");
     for foreign in [
         "https://evil.example".to_owned(),
         "null".to_owned(),
@@ -188,27 +189,27 @@ async fn only_the_pages_own_origin_and_programs_may_connect() {
         "http://127.0.0.1".to_owned(),
         "http://localhost:1".to_owned(),
     ] {
-        let outcome = stage.try_with(Some(&offer), Some(&foreign)).await;
+        let outcome = bed.try_with(Some(&offer), Some(&foreign)).await;
         assert_eq!(status(outcome), 403, "{foreign}");
     }
-    stage.says("ALLOWED_ORIGINS does not name").await;
+    bed.says("ALLOWED_ORIGINS does not name").await;
 }
 
 #[tokio::test]
 async fn origins_can_be_named_also_where_everybody_may_come_in() {
-    let stage = guarded(&[("ALLOWED_ORIGINS", "https://chat.example.com")]).await;
-    assert!(stage.try_with(None, Some("https://chat.example.com")).await.is_ok());
-    assert!(stage.try_with(None, None).await.is_ok());
-    assert_eq!(status(stage.try_with(None, Some("https://evil.example")).await), 403);
+    let bed = guarded(&[("ALLOWED_ORIGINS", "https://chat.example.com")]).await;
+    assert!(bed.try_with(None, Some("https://chat.example.com")).await.is_ok());
+    assert!(bed.try_with(None, None).await.is_ok());
+    assert_eq!(status(bed.try_with(None, Some("https://evil.example")).await), 403);
 }
 
 #[tokio::test]
 async fn a_route_that_lost_its_authorizer_lets_nobody_in() {
     let changes = [("ACCESS", "code"), ("ACCESS_CODE", CODE)];
     // The gateway of these options asks no authorizer.
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    assert_eq!(status(stage.try_with(Some(&offer(CODE)), None).await), 403);
-    stage.says("the route $connect has no authorizer").await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    assert_eq!(status(bed.try_with(Some(&offer(CODE)), None).await), 403);
+    bed.says("the route $connect has no authorizer").await;
 }
 
 /// Without the authorizer's word, a message of a user would fall into the sessions of nobody.
@@ -272,8 +273,8 @@ impl OwnRuntime {
                 (headers, axum::Json(event))
             }
         };
-        let (respond, response) = told();
-        let (frame_comes, frame) = told();
+        let (respond, response) = first_request_recorder();
+        let (frame_comes, frame) = first_request_recorder();
         let router = axum::Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
@@ -287,20 +288,20 @@ impl OwnRuntime {
     }
 }
 
-/// A handler that tells what was posted to it first.
-fn told() -> (
+/// A handler, and what is posted to it first.
+fn first_request_recorder() -> (
     impl Fn(String) -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static,
     tokio::sync::oneshot::Receiver<Value>,
 ) {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = Arc::new(Mutex::new(Some(tell)));
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = Arc::new(Mutex::new(Some(sender)));
     let handler = move |body: String| {
-        if let Some(tell) = tell.lock().unwrap().take() {
-            let _ = tell.send(serde_json::from_str(&body).unwrap());
+        if let Some(sender) = sender.lock().unwrap().take() {
+            let _ = sender.send(serde_json::from_str(&body).unwrap());
         }
         std::future::ready("{}")
     };
-    (handler, told)
+    (handler, receiver)
 }
 
 #[tokio::test]
@@ -312,31 +313,31 @@ async fn a_good_token_of_any_usual_kind_opens() {
         Key::rsa("pss", Algorithm::PS384),
     ];
     let issuer = Issuer::start(&keys.iter().collect::<Vec<_>>()).await;
-    let stage = with_issuer(&issuer).await;
+    let bed = with_issuer(&issuer).await;
     for key in &keys {
-        stage.enters(&key.sign(&issuer.claims("alice"))).await;
+        bed.enters(&key.sign(&issuer.claims("alice"))).await;
     }
-    assert_eq!(issuer.asked(), 1, "the keys are kept");
+    assert_eq!(issuer.key_requests(), 1, "the keys are kept");
 
     let mut several = issuer.claims("alice");
     several["aud"] = json!(["somebody-else", AUDIENCE]);
-    stage.enters(&keys[0].sign(&several)).await;
+    bed.enters(&keys[0].sign(&several)).await;
     // Cognito's access tokens have no `aud`.
     let mut cognito = issuer.claims("alice");
     cognito.as_object_mut().unwrap().remove("aud");
     cognito["client_id"] = AUDIENCE.into();
-    stage.enters(&keys[0].sign(&cognito)).await;
+    bed.enters(&keys[0].sign(&cognito)).await;
     // A clock may be a little off.
     let mut just_expired = issuer.claims("alice");
     just_expired["exp"] = json!(now() - 20);
-    stage.enters(&keys[0].sign(&just_expired)).await;
+    bed.enters(&keys[0].sign(&just_expired)).await;
 }
 
 #[tokio::test]
 async fn tokens_that_say_the_wrong_things_are_refused() {
     let key = Key::elliptic("one");
     let issuer = Issuer::start(&[&key]).await;
-    let stage = with_issuer(&issuer).await;
+    let bed = with_issuer(&issuer).await;
     let with = |name: &str, value: Value| {
         let mut claims = issuer.claims("alice");
         match value {
@@ -359,14 +360,14 @@ async fn tokens_that_say_the_wrong_things_are_refused() {
         (with("sub", json!("")), "subject"),
         (with("sub", json!("x".repeat(300))), "subject"),
     ] {
-        stage.refuses(&token).await;
-        stage.says(reason).await;
+        bed.refuses(&token).await;
+        bed.says(reason).await;
     }
     // An audience elsewhere does not make up for a wrong one.
     let mut claims = issuer.claims("alice");
     claims["aud"] = json!("somebody-else");
     claims["client_id"] = json!(AUDIENCE);
-    stage.refuses(&key.sign(&claims)).await;
+    bed.refuses(&key.sign(&claims)).await;
 }
 
 #[tokio::test]
@@ -374,13 +375,13 @@ async fn tokens_that_nobody_signed_are_refused() {
     let (key, other) = (Key::elliptic("one"), Key::elliptic("one"));
     let rsa = Key::rsa("rsa", Algorithm::RS256);
     let issuer = Issuer::start(&[&key, &rsa]).await;
-    let stage = with_issuer(&issuer).await;
+    let bed = with_issuer(&issuer).await;
     let claims = issuer.claims("alice");
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
 
     for algorithm in ["none", "None", "NONE", ""] {
         let header = part(&json!({"alg": algorithm, "typ": "JWT", "kid": "one"}));
-        stage.refuses(&format!("{header}.{}.", part(&claims))).await;
+        bed.refuses(&format!("{header}.{}.", part(&claims))).await;
     }
     // HMAC with what is public as the secret.
     for secret in [rsa.public()["n"].as_str().unwrap().to_owned(), rsa.public().to_string()] {
@@ -388,25 +389,25 @@ async fn tokens_that_nobody_signed_are_refused() {
             let mut header = Header::new(Algorithm::HS256);
             header.kid = Some(id.to_owned());
             let secret = EncodingKey::from_secret(secret.as_bytes());
-            stage.refuses(&encode(&header, &claims, &secret).unwrap()).await;
+            bed.refuses(&encode(&header, &claims, &secret).unwrap()).await;
         }
     }
-    stage.says("tokens signed with HS256 are not taken").await;
+    bed.says("tokens signed with HS256 are not taken").await;
     // Another's key under the right id, and one that the token brings along.
-    stage.refuses(&other.sign(&claims)).await;
-    stage.says("signature is wrong").await;
+    bed.refuses(&other.sign(&claims)).await;
+    bed.says("signature is wrong").await;
     let mut header = Header::new(Algorithm::ES256);
     header.jwk = serde_json::from_value(other.public()).unwrap();
     header.jku = Some("https://evil.example/keys".to_owned());
-    stage.refuses(&other.sign_with(&header, &claims)).await;
+    bed.refuses(&other.sign_with(&header, &claims)).await;
     // An algorithm that the key is not for.
     let mut header = Header::new(Algorithm::RS512);
     header.kid = Some("rsa".to_owned());
-    stage.refuses(&rsa.sign_with(&header, &claims)).await;
+    bed.refuses(&rsa.sign_with(&header, &claims)).await;
     // Extensions that would have to be understood.
     let mut header = Header::new(Algorithm::ES256);
     (header.kid, header.crit) = (Some("one".to_owned()), Some(vec!["b64".to_owned()]));
-    stage.refuses(&key.sign_with(&header, &claims)).await;
+    bed.refuses(&key.sign_with(&header, &claims)).await;
 
     let good = key.sign(&claims);
     let (head, signature) = good.rsplit_once('.').unwrap();
@@ -420,31 +421,31 @@ async fn tokens_that_nobody_signed_are_refused() {
         "not a token".to_owned(),
         "\u{fffd}\0".to_owned(),
     ] {
-        stage.refuses(&broken).await;
+        bed.refuses(&broken).await;
     }
-    stage.enters(&good).await;
+    bed.enters(&good).await;
 }
 
 #[tokio::test]
 async fn keys_are_exchanged_without_a_restart_and_unknown_ids_are_rationed() {
     let (old, new) = (Key::elliptic("old"), Key::elliptic("new"));
     let issuer = Issuer::start(&[&old]).await;
-    let stage = with_issuer(&issuer).await;
-    stage.enters(&old.sign(&issuer.claims("alice"))).await;
+    let bed = with_issuer(&issuer).await;
+    bed.enters(&old.sign(&issuer.claims("alice"))).await;
     issuer.publish(vec![new.public()]);
-    stage.enters(&new.sign(&issuer.claims("alice"))).await;
-    assert_eq!(issuer.asked(), 2);
+    bed.enters(&new.sign(&issuer.claims("alice"))).await;
+    assert_eq!(issuer.key_requests(), 2);
     // What is not published any more is worth nothing.
-    stage.refuses(&old.sign(&issuer.claims("alice"))).await;
-    stage.says("a key that the issuer does not publish").await;
+    bed.refuses(&old.sign(&issuer.claims("alice"))).await;
+    bed.says("a key that the issuer does not publish").await;
 
     let stranger = Key::elliptic("made-up");
     for _ in 0..30 {
-        stage.refuses(&stranger.sign(&issuer.claims("mallory"))).await;
+        bed.refuses(&stranger.sign(&issuer.claims("mallory"))).await;
     }
-    assert!(issuer.asked() <= 7, "made-up key ids made {} requests", issuer.asked());
+    assert!(issuer.key_requests() <= 7, "made-up key ids made {} requests", issuer.key_requests());
     // Who has a known key does not notice.
-    stage.enters(&new.sign(&issuer.claims("alice"))).await;
+    bed.enters(&new.sign(&issuer.claims("alice"))).await;
 }
 
 #[tokio::test]
@@ -456,47 +457,47 @@ async fn keys_that_mean_something_else_are_passed_over() {
     let unknown = json!({"kty": "AKP", "kid": "four", "alg": "ML-DSA-65", "pub": "AAAA"});
     let issuer = Issuer::start(&[]).await;
     issuer.publish(vec![secret, json!(7), unknown, for_encryption, key.public()]);
-    let stage = with_issuer(&issuer).await;
-    stage.enters(&key.sign(&issuer.claims("alice"))).await;
-    stage.refuses(&encryption.sign(&issuer.claims("alice"))).await;
+    let bed = with_issuer(&issuer).await;
+    bed.enters(&key.sign(&issuer.claims("alice"))).await;
+    bed.refuses(&encryption.sign(&issuer.claims("alice"))).await;
     // Without an id, the only key that fits is meant.
     let header = Header::new(Algorithm::ES256);
-    stage.enters(&key.sign_with(&header, &issuer.claims("alice"))).await;
+    bed.enters(&key.sign_with(&header, &issuer.claims("alice"))).await;
 }
 
 #[tokio::test]
 async fn an_issuer_that_is_down_slow_huge_or_another_lets_nobody_in_and_may_recover() {
     let key = Key::elliptic("one");
     let issuer = Issuer::start(&[&key]).await;
-    let stage = with_issuer(&issuer).await;
+    let bed = with_issuer(&issuer).await;
     let token = key.sign(&issuer.claims("alice"));
-    for (mood, reason) in [
-        (Mood::Down, "answered 503"),
-        (Mood::Huge, "could not be read"),
-        (Mood::Slow, "took too long"),
+    for (behaviour, reason) in [
+        (IssuerBehaviour::Unavailable, "answered 503"),
+        (IssuerBehaviour::HugeResponse, "could not be read"),
+        (IssuerBehaviour::Silent, "took too long"),
     ] {
-        issuer.is(mood);
-        stage.refuses(&token).await;
-        stage.says(reason).await;
+        issuer.set_behaviour(behaviour);
+        bed.refuses(&token).await;
+        bed.says(reason).await;
     }
-    issuer.is(Mood::Fine);
-    issuer.calls_itself("https://evil.example");
-    stage.refuses(&token).await;
-    stage.says("set OIDC_ISSUER to that").await;
-    issuer.calls_itself(&issuer.url);
-    stage.enters(&token).await;
+    issuer.set_behaviour(IssuerBehaviour::Normal);
+    issuer.set_name("https://evil.example");
+    bed.refuses(&token).await;
+    bed.says("set OIDC_ISSUER to that").await;
+    issuer.set_name(&issuer.url);
+    bed.enters(&token).await;
     // Its keys are known now, so it may rest.
-    issuer.is(Mood::Down);
-    stage.enters(&token).await;
+    issuer.set_behaviour(IssuerBehaviour::Unavailable);
+    bed.enters(&token).await;
 }
 
 #[tokio::test]
-async fn nobody_enters_the_conversation_of_another() {
+async fn each_principal_has_conversations_of_its_own() {
     let key = Key::elliptic("one");
     let issuer = Issuer::start(&[&key]).await;
-    let stage = with_issuer(&issuer).await;
-    let mut alice = stage.enters(&key.sign(&issuer.claims("alice"))).await;
-    let mut bob = stage.enters(&key.sign(&issuer.claims("bob"))).await;
+    let bed = with_issuer(&issuer).await;
+    let mut alice = bed.enters(&key.sign(&issuer.claims("alice"))).await;
+    let mut bob = bed.enters(&key.sign(&issuer.claims("bob"))).await;
     let hello = json!({"prompt": "hello", "sessionId": "conversation-1"});
     let turn = |frames: &[Value]| {
         assert_eq!(frames[0]["threadId"], "conversation-1");
@@ -507,7 +508,7 @@ async fn nobody_enters_the_conversation_of_another() {
     assert_eq!(turn(&ask(&mut bob, &hello).await), 1, "bob is in a conversation of his own");
     assert_eq!(turn(&ask(&mut alice, &hello).await), 3);
 
-    let entries = stage.aws.journal().entries();
+    let entries = bed.aws.journal().entries();
     let session = |entry: &Entry| match entry {
         Entry::AgentInvoked { session_id, request } => {
             Some((session_id.clone(), request["memoryId"].as_str().map(str::to_owned)))
@@ -528,9 +529,9 @@ async fn nobody_enters_the_conversation_of_another() {
 async fn a_tool_call_of_another_session_can_not_be_answered() {
     let key = Key::elliptic("one");
     let issuer = Issuer::start(&[&key]).await;
-    let stage = with_issuer(&issuer).await;
-    let mut alice = stage.enters(&key.sign(&issuer.claims("alice"))).await;
-    let mut bob = stage.enters(&key.sign(&issuer.claims("bob"))).await;
+    let bed = with_issuer(&issuer).await;
+    let mut alice = bed.enters(&key.sign(&issuer.claims("alice"))).await;
+    let mut bob = bed.enters(&key.sign(&issuer.claims("bob"))).await;
     let tool = json!({"prompt": "/tool", "sessionId": "conversation-1"});
     let frames = ask(&mut alice, &tool).await;
     let call = frames.iter().find_map(|frame| frame["toolCallId"].as_str()).expect("a tool call");

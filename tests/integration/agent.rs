@@ -16,7 +16,7 @@ use test_support::{soon, start};
 use crate::runs::run;
 
 /// An SDK configuration that ends a stream after one second without data, where the default is 20.
-async fn impatient(aws: &LocalAws) -> SdkConfig {
+async fn short_stall_limit(aws: &LocalAws) -> SdkConfig {
     let protection =
         StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(1)).build();
     aws_config::defaults(BehaviorVersion::latest())
@@ -34,7 +34,7 @@ async fn impatient(aws: &LocalAws) -> SdkConfig {
 #[tokio::test]
 async fn the_sdk_leaves_event_streams_unprotected() {
     let aws = start(Options::default()).await;
-    let client = aws_sdk_bedrockagentruntime::Client::new(&impatient(&aws).await);
+    let client = aws_sdk_bedrockagentruntime::Client::new(&short_stall_limit(&aws).await);
     let sent = client
         .invoke_agent()
         .agent_id("LOCALAGENT")
@@ -54,7 +54,7 @@ async fn an_agent_may_be_silent() {
         agent_alias_id: AGENT_ALIAS_ID.to_owned(),
         memory_id: None,
     };
-    let agent = BedrockAgent::new(&impatient(&aws).await, agent);
+    let agent = BedrockAgent::new(&short_stall_limit(&aws).await, agent);
     let call = agent.prepare(&run("/slow 6")).unwrap();
     let mut events = pin!(agent.invoke(call));
     let mut text = Vec::new();

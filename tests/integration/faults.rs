@@ -15,8 +15,8 @@ use futures::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
 use local_aws::{AwsLimits, Entry, Options, PostFault};
 use serde_json::{Value, json};
-use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text, traced};
-use test_support::{Client, happened, soon};
+use test_support::test_bed::{TestBed, ask, frames_of_one_run, numbers, prompt, text, traced};
+use test_support::{Client, soon, wait_for_entry};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -29,8 +29,8 @@ fn chunks(count: usize) -> String {
 }
 
 /// The next turn works, on a new connection and in the same process.
-async fn the_next_turn_works(stage: &Stage) {
-    let frames = stage.ask(&prompt("/tokens 3 200")).await;
+async fn the_next_turn_works(bed: &TestBed) {
+    let frames = bed.ask(&prompt("/tokens 3 200")).await;
     assert_eq!(text(&frames), numbers(3));
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
 }
@@ -40,9 +40,9 @@ fn code(frames: &[Value]) -> &str {
 }
 
 /// The line of log about the end of the run, which comes after its last frame.
-async fn summary(stage: &Stage) -> String {
-    let ended = happened(
-        &stage.aws,
+async fn summary(bed: &TestBed) -> String {
+    let ended = wait_for_entry(
+        &bed.aws,
         "the summary",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
     );
@@ -54,54 +54,54 @@ async fn summary(stage: &Stage) -> String {
 
 #[tokio::test]
 async fn agent_cuts_the_connection() {
-    let stage = Stage::sequential().await;
-    let frames = stage.ask(&prompt("/cut 4")).await;
+    let bed = TestBed::sequential().await;
+    let frames = bed.ask(&prompt("/cut 4")).await;
     assert_eq!(text(&frames), chunks(4));
     assert_eq!(code(&frames), "connection_lost");
-    assert_eq!(stage.agent_requests().len(), 1, "it was asked again after its first event");
-    the_next_turn_works(&stage).await;
+    assert_eq!(bed.agent_requests().len(), 1, "it was asked again after its first event");
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn agent_sends_a_corrupt_frame() {
-    let stage = Stage::sequential().await;
-    let frames = stage.ask(&prompt("/corrupt 4")).await;
+    let bed = TestBed::sequential().await;
+    let frames = bed.ask(&prompt("/corrupt 4")).await;
     assert_eq!(text(&frames), chunks(4));
     assert_eq!(code(&frames), "connection_lost");
-    assert_eq!(stage.agent_requests().len(), 1);
-    the_next_turn_works(&stage).await;
+    assert_eq!(bed.agent_requests().len(), 1);
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn agent_fails_in_mid_stream() {
-    let stage = Stage::sequential().await;
-    let frames = stage.ask(&prompt("/error internalServerException 4")).await;
+    let bed = TestBed::sequential().await;
+    let frames = bed.ask(&prompt("/error internalServerException 4")).await;
     assert_eq!(text(&frames), chunks(4));
     assert_eq!(code(&frames), "internal_server");
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn agent_refuses_throttles_and_is_not_ready() {
-    let stage = Stage::sequential().await;
+    let bed = TestBed::sequential().await;
     for (name, expected, asked) in [
         ("accessDenied", "access_denied", 1),
         ("throttling", "throttling", 5),
         ("modelNotReady", "model_not_ready", 5),
     ] {
-        let before = stage.agent_requests().len();
-        let frames = stage.ask(&prompt(&format!("/error {name}"))).await;
+        let before = bed.agent_requests().len();
+        let frames = bed.ask(&prompt(&format!("/error {name}"))).await;
         assert_eq!(frames.len(), 2, "{frames:?}");
         assert_eq!(code(&frames), expected);
-        assert_eq!(stage.agent_requests().len() - before, asked, "{name}");
+        assert_eq!(bed.agent_requests().len() - before, asked, "{name}");
     }
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn agent_sends_megabytes_in_one_event() {
-    let stage = Stage::sequential().await;
-    let frames = stage.ask(&traced("/trace 4096")).await;
+    let bed = TestBed::sequential().await;
+    let frames = bed.ask(&traced("/trace 4096")).await;
     let joined: String = frames
         .iter()
         .filter(|frame| frame["name"] == "relay.fragment")
@@ -111,17 +111,17 @@ async fn agent_sends_megabytes_in_one_event() {
     let thought = &frame["event"]["trace"]["trace"]["orchestrationTrace"]["rationale"]["text"];
     assert!(thought.as_str().unwrap().len() > 4_000_000);
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn agent_sends_faster_than_posts_can_follow_for_long() {
     let post_latency = Duration::from_millis(20);
-    let stage = Stage::set(Options { post_latency, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("/tokens 20000 10000")).await;
+    let bed = TestBed::start(Options { post_latency, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("/tokens 20000 10000")).await;
     assert_eq!(text(&frames), numbers(20_000));
-    assert!(stage.posts() < 2000, "{} posts", stage.posts());
-    the_next_turn_works(&stage).await;
+    assert!(bed.posts() < 2000, "{} posts", bed.posts());
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
@@ -130,11 +130,11 @@ async fn agent_cannot_be_reached() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");
     let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url.as_str())];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    let frames = stage.ask(&prompt("hello")).await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    let frames = bed.ask(&prompt("hello")).await;
     assert_eq!(frames.len(), 2);
     assert_eq!(code(&frames), "connection_lost");
-    assert!(summary(&stage).await.contains("connection_lost"));
+    assert!(summary(&bed).await.contains("connection_lost"));
 }
 
 #[tokio::test]
@@ -147,29 +147,29 @@ async fn agent_says_that_the_credentials_are_expired() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, refusing).await });
     let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url.as_str())];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    let frames = stage.ask(&prompt("hello")).await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    let frames = bed.ask(&prompt("hello")).await;
     assert_eq!(code(&frames), "access_denied");
     assert!(!frames[1]["message"].as_str().unwrap().contains("token"), "{}", frames[1]);
-    assert!(summary(&stage).await.contains("ExpiredTokenException"));
+    assert!(summary(&bed).await.contains("ExpiredTokenException"));
 }
 
 // Posts.
 
 /// Fifty chunks while posts fail, all of which arrive; then the next turn works.
 async fn nothing_is_lost(fault: PostFault, times: u32, least_posts: usize) {
-    let stage = Stage::sequential().await;
-    stage.aws.faults().fail_next(times, fault);
-    let frames = stage.ask(&prompt("/tokens 50 100")).await;
+    let bed = TestBed::sequential().await;
+    bed.aws.faults().fail_next(times, fault);
+    let frames = bed.ask(&prompt("/tokens 50 100")).await;
     assert_eq!(text(&frames), numbers(50));
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
-    let injected: u64 = stage.aws.faults().counts().values().sum();
+    let injected: u64 = bed.aws.faults().counts().values().sum();
     assert_eq!(injected, u64::from(times));
-    assert!(stage.posts() >= least_posts, "{} posts", stage.posts());
+    assert!(bed.posts() >= least_posts, "{} posts", bed.posts());
     assert!(
-        summary(&stage).await.contains(&format!("retried_posts={}", times_retried(fault, times)))
+        summary(&bed).await.contains(&format!("retried_posts={}", times_retried(fault, times)))
     );
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 /// A slow post is not tried again; every other one that fails is.
@@ -180,20 +180,20 @@ fn times_retried(fault: PostFault, times: u32) -> u32 {
 /// Posts fail for good from the fifth on: the agent is freed, nothing more is tried, the log says
 /// what to do; and when posts work again, so does the next turn.
 async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
-    let stage = Stage::sequential().await;
-    stage.aws.faults().fail_from(5, fault);
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    bed.aws.faults().fail_from(5, fault);
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 5000 100").to_string()).await;
     for seq in 0..4 {
         let frame: Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!(frame["metadata"]["relay"]["seq"], seq);
     }
-    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
-    let line = summary(&stage).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    let line = summary(&bed).await;
     assert!(line.contains(outcome) && line.contains(advice), "{line}");
-    assert_eq!(stage.posts(), 5, "posts after the one that failed for good");
-    stage.aws.faults().clear();
-    the_next_turn_works(&stage).await;
+    assert_eq!(bed.posts(), 5, "posts after the one that failed for good");
+    bed.aws.faults().clear();
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
@@ -228,15 +228,15 @@ async fn posts_find_the_client_gone_in_mid_run() {
 
 #[tokio::test]
 async fn posts_find_the_client_gone_at_the_first_frame() {
-    let stage = Stage::sequential().await;
-    stage.aws.faults().fail_from(1, PostFault::Status(410));
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    bed.aws.faults().fail_from(1, PostFault::Status(410));
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 5000 100").to_string()).await;
-    let line = summary(&stage).await;
+    let line = summary(&bed).await;
     assert!(line.contains("client_gone") && line.contains("retried_posts=0"), "{line}");
-    assert_eq!(stage.posts(), 1);
-    stage.aws.faults().clear();
-    the_next_turn_works(&stage).await;
+    assert_eq!(bed.posts(), 1);
+    bed.aws.faults().clear();
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
@@ -251,9 +251,9 @@ async fn posts_are_too_large_for_the_gateway() {
 
 #[tokio::test]
 async fn posts_arrive_but_their_answers_are_lost() {
-    let stage = Stage::sequential().await;
-    stage.aws.faults().fail_next(3, PostFault::LoseAnswer);
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    bed.aws.faults().fail_next(3, PostFault::LoseAnswer);
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 20 100").to_string()).await;
     let (mut frames, mut twice): (Vec<Value>, usize) = (Vec::new(), 0);
     while frames.last().is_none_or(|frame| frame["type"] != "RUN_FINISHED") {
@@ -269,7 +269,7 @@ async fn posts_arrive_but_their_answers_are_lost() {
     }
     assert_eq!(twice, 3);
     assert_eq!(text(&frames), numbers(20));
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
@@ -277,17 +277,17 @@ async fn posts_find_nobody_listening() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}/local");
     let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
-    let stage = Stage::with_environment(
+    let bed = TestBed::with_environment(
         Options { limits, ..Options::default() },
         &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())],
     )
     .await;
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.send(prompt("/slow 300").to_string()).await;
     // Tried until the function's time is up, since nothing says that it is for good.
-    let line = summary(&stage).await;
+    let line = summary(&bed).await;
     assert!(line.contains("out_of_time"), "{line}");
-    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
 }
 
 // The function.
@@ -295,29 +295,29 @@ async fn posts_find_nobody_listening() {
 #[tokio::test]
 async fn function_nears_its_deadline() {
     let limits = AwsLimits { function_timeout: Duration::from_secs(8), ..AwsLimits::default() };
-    let stage = Stage::set(Options { limits, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("/tokens 600 20")).await;
+    let bed = TestBed::start(Options { limits, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("/tokens 600 20")).await;
     assert_eq!(code(&frames), "deadline");
     assert_eq!(frames.last().unwrap()["metadata"]["relay"]["retryable"], true);
     assert!(numbers(600).starts_with(&text(&frames)) && text(&frames).len() > 20);
-    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
-    the_next_turn_works(&stage).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    the_next_turn_works(&bed).await;
 }
 
 /// No input is known that makes the function panic, so the panic is in an agent's stream of this
 /// test, which relays it to a real connection as the function does.
 #[tokio::test]
 async fn function_panics_inside_one_turn() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     let connected =
-        happened(&stage.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
+        wait_for_entry(&bed.aws, "a connection", |entry| matches!(entry, Entry::Connected { .. }));
     let Entry::Connected { connection_id, .. } = connected.await.entry else { unreachable!() };
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::for_tests())
         // Without TLS in any case: this process does not trust the authority.
-        .endpoint_url(format!("http://{}/local", stage.aws.address()))
+        .endpoint_url(format!("http://{}/local", bed.aws.address()))
         .load()
         .await;
     let connections = Connections::new(&sdk, true).await.unwrap();
@@ -346,14 +346,14 @@ async fn function_panics_inside_one_turn() {
 
 #[tokio::test]
 async fn function_is_told_to_shut_down() {
-    let stage = Stage::set(Options::default()).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(Options::default()).await;
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 5000 50").to_string()).await;
     let mut frames: Vec<Value> = Vec::new();
     while text(&frames).is_empty() {
         frames.push(serde_json::from_str(&client.text().await).unwrap());
     }
-    let pid = i32::try_from(stage.function.pid()).unwrap();
+    let pid = i32::try_from(bed.function.pid()).unwrap();
     let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
     assert!(killed.unwrap().success());
     while !matches!(frames.last().unwrap()["type"].as_str(), Some("RUN_ERROR" | "RUN_FINISHED")) {
@@ -362,8 +362,8 @@ async fn function_is_told_to_shut_down() {
     assert_eq!(code(&frames), "internal");
     assert!(frames.last().unwrap()["message"].as_str().unwrap().contains("shut down"));
     assert!(numbers(5000).starts_with(&text(&frames)));
-    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
-    let Stage { mut function, .. } = stage;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    let TestBed { mut function, .. } = bed;
     let exited = soon("the end of the process", function.exited()).await;
     assert!(exited.to_string().contains("exit code 0"), "{exited}");
 }
@@ -371,21 +371,21 @@ async fn function_is_told_to_shut_down() {
 #[tokio::test]
 async fn function_has_no_credentials() {
     let changes = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    let mut client = bed.client().await;
     client.send(prompt("hello").to_string()).await;
     // Without credentials nothing can be posted either, so only the log can tell.
-    let line = summary(&stage).await;
+    let line = summary(&bed).await;
     assert!(line.contains("undelivered") && line.contains("credentials"), "{line}");
-    assert!(stage.agent_requests().is_empty());
+    assert!(bed.agent_requests().is_empty());
 }
 
 // The client.
 
 #[tokio::test]
 async fn client_sends_garbage() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     for garbage in
         ["\u{0}\u{1}\u{2}", "{\"prompt\":\"\\ud800\"}", "]]]]", "<xml/>", "{\"prompt\":{}}"]
     {
@@ -393,39 +393,39 @@ async fn client_sends_garbage() {
         let frame: Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!(frame["code"], "invalid_request", "{garbage:?}");
     }
-    assert!(stage.agent_requests().is_empty());
-    the_next_turn_works(&stage).await;
+    assert!(bed.agent_requests().is_empty());
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn client_sends_a_field_of_enormous_length() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     let message = format!("{{\"prompt\":\"x\",\"{}\":1}}", "k".repeat(30_000));
     client.send(message).await;
     let frame: Value = serde_json::from_str(&client.text().await).unwrap();
     assert_eq!(frame["code"], "invalid_request");
     assert!(frame["message"].as_str().unwrap().len() < 2000);
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn client_sends_huge_and_binary_messages() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     client.send(prompt(&"x".repeat(40_000)).to_string()).await;
     assert_eq!(u16::from(client.closed().await.0), 1009);
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(u16::from(client.closed().await.0), 1003);
-    assert!(stage.agent_requests().is_empty());
-    the_next_turn_works(&stage).await;
+    assert!(bed.agent_requests().is_empty());
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn client_sends_two_prompts_at_once() {
-    let stage = Stage::set(Options::default()).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(Options::default()).await;
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 30 100").to_string()).await;
     client.send(prompt("/tokens 40 100").to_string()).await;
     let mut runs: HashMap<String, Vec<Value>> = HashMap::new();
@@ -440,13 +440,13 @@ async fn client_sends_two_prompts_at_once() {
     }
     let texts: HashSet<String> = runs.values().map(|frames| text(frames)).collect();
     assert_eq!(texts, HashSet::from([numbers(30), numbers(40)]));
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn client_uses_a_run_id_twice() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     let input = json!({
         "threadId": "thread-1", "runId": "run-1",
         "messages": [{"id": "1", "role": "user", "content": "/tokens 3 200"}]
@@ -461,33 +461,33 @@ async fn client_uses_a_run_id_twice() {
 
 #[tokio::test]
 async fn client_disconnects_while_the_agent_thinks() {
-    let stage = Stage::with_environment(
+    let bed = TestBed::with_environment(
         Options { concurrency: 1, ..Options::default() },
         &[("KEEPALIVE_SECONDS", "1")],
     )
     .await;
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.send(prompt("/slow 300").to_string()).await;
     client.text().await;
     drop(client);
     // The keepalive finds out.
-    happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
-    assert!(summary(&stage).await.contains("client_gone"));
-    the_next_turn_works(&stage).await;
+    wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+    assert!(summary(&bed).await.contains("client_gone"));
+    the_next_turn_works(&bed).await;
 }
 
 #[tokio::test]
 async fn client_never_reads() {
     let limits = AwsLimits { client_buffer_bytes: 64 * 1024, ..AwsLimits::default() };
-    let stage = Stage::set(Options { limits, ..Options::default() }).await;
-    let mut lazy: Client = stage.client().await;
+    let bed = TestBed::start(Options { limits, ..Options::default() }).await;
+    let mut lazy: Client = bed.client().await;
     lazy.send(traced("/trace 8192").to_string()).await;
-    happened(&stage.aws, "a full buffer", |entry| {
+    wait_for_entry(&bed.aws, "a full buffer", |entry| {
         matches!(entry, Entry::Posted { status: 429, .. })
     })
     .await;
     // Others are served meanwhile.
-    the_next_turn_works(&stage).await;
+    the_next_turn_works(&bed).await;
     drop(lazy);
-    assert!(summary(&stage).await.contains("run ended"));
+    assert!(summary(&bed).await.contains("run ended"));
 }

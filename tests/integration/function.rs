@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use local_aws::{AwsLimits, Entry, Exception, Options};
 use serde_json::{Value, json};
-use test_support::stage::{
-    Stage, ask, function_program, numbers, position, prompt, relay_options, text, traced,
+use test_support::test_bed::{
+    TestBed, ask, function_program, numbers, position, prompt, relay_options, text, traced,
 };
-use test_support::{Client, happened, soon, start};
+use test_support::{Client, soon, start, wait_for_entry};
 
 fn traces(frames: &[Value]) -> Vec<&Value> {
     let traces = frames.iter().map(|frame| &frame["event"]["trace"]);
@@ -19,8 +19,8 @@ fn traces(frames: &[Value]) -> Vec<&Value> {
 
 #[tokio::test]
 async fn both_request_forms_are_answered() {
-    let stage = Stage::set(Options::default()).await;
-    let frames = stage.ask(&prompt("/tokens 25 500")).await;
+    let bed = TestBed::start(Options::default()).await;
+    let frames = bed.ask(&prompt("/tokens 25 500")).await;
     assert_eq!(frames[0]["type"], "RUN_STARTED");
     assert_eq!(text(&frames), numbers(25));
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
@@ -29,7 +29,7 @@ async fn both_request_forms_are_answered() {
         "threadId": "thread-1", "runId": "run-1", "state": {}, "tools": [], "context": [],
         "messages": [{"id": "1", "role": "user", "content": "/tokens 5 500"}], "forwardedProps": {}
     });
-    let frames = stage.ask(&input).await;
+    let frames = bed.ask(&input).await;
     assert_eq!(frames[0]["threadId"], "thread-1");
     assert_eq!(frames[0]["runId"], "run-1");
     assert_eq!(frames[0]["metadata"]["relay"]["runId"], "run-1");
@@ -38,9 +38,9 @@ async fn both_request_forms_are_answered() {
 
 #[tokio::test]
 async fn the_response_goes_back_before_the_agent_speaks_and_next_is_polled_after_the_last_frame() {
-    let stage = Stage::sequential().await;
-    stage.ask(&prompt("/tokens 20 100")).await;
-    let journal = stage.aws.journal();
+    let bed = TestBed::sequential().await;
+    bed.ask(&prompt("/tokens 20 100")).await;
+    let journal = bed.aws.journal();
     let chunk =
         soon("a chunk", journal.wait_for(|entry| matches!(entry, Entry::AgentChunk { .. })));
     let invoked = chunk.await.index;
@@ -67,18 +67,18 @@ async fn the_response_goes_back_before_the_agent_speaks_and_next_is_polled_after
 async fn an_answer_that_takes_longer_than_api_gateway_waits_arrives_in_full() {
     let limits =
         AwsLimits { integration_timeout: Duration::from_millis(400), ..AwsLimits::default() };
-    let stage = Stage::set(Options { limits, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("/slow 1.2")).await;
+    let bed = TestBed::start(Options { limits, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("/slow 1.2")).await;
     assert!(text(&frames).contains("of silence"), "{}", text(&frames));
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
-    let entries = stage.aws.journal().entries();
+    let entries = bed.aws.journal().entries();
     assert!(!entries.iter().any(|entry| matches!(entry, Entry::TimedOut { .. })));
 }
 
 #[tokio::test]
 async fn text_cut_inside_characters_arrives_whole() {
-    let stage = Stage::set(Options::default()).await;
-    let whole = text(&stage.ask(&prompt("/emoji")).await);
+    let bed = TestBed::start(Options::default()).await;
+    let whole = text(&bed.ask(&prompt("/emoji")).await);
     assert!(whole.contains("👨‍👩‍👧‍👦") && whole.contains("日本語"), "{whole}");
     assert!(!whole.contains('\u{fffd}'), "{whole}");
 }
@@ -86,18 +86,18 @@ async fn text_cut_inside_characters_arrives_whole() {
 #[tokio::test]
 async fn slow_posts_cost_fewer_posts_and_not_more_delay() {
     let post_latency = Duration::from_millis(20);
-    let stage = Stage::set(Options { post_latency, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("/tokens 300 300")).await;
+    let bed = TestBed::start(Options { post_latency, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("/tokens 300 300")).await;
     assert_eq!(text(&frames), numbers(300));
-    assert!(stage.posts() < 150, "{} posts for 300 chunks", stage.posts());
+    assert!(bed.posts() < 150, "{} posts for 300 chunks", bed.posts());
     assert_eq!(frames.last().unwrap()["metadata"]["relay"]["stats"]["chunks"], 300);
-    assert_eq!(frames.last().unwrap()["metadata"]["relay"]["stats"]["frames"], stage.posts());
+    assert_eq!(frames.last().unwrap()["metadata"]["relay"]["stats"]["frames"], bed.posts());
 }
 
 #[tokio::test]
 async fn traces_arrive_before_and_between_the_text_when_they_are_asked_for() {
-    let stage = Stage::set(Options::default()).await;
-    let frames = stage.ask(&traced("What can you do?")).await;
+    let bed = TestBed::start(Options::default()).await;
+    let frames = bed.ask(&traced("What can you do?")).await;
     let is_trace = |frame: &Value| frame["event"]["trace"].is_object();
     let is_text = |frame: &Value| frame["delta"].is_string();
     let first_text = frames.iter().position(is_text).unwrap();
@@ -105,25 +105,25 @@ async fn traces_arrive_before_and_between_the_text_when_they_are_asked_for() {
     assert!(frames[..first_text].iter().any(is_trace), "no trace before the text");
     assert!(frames[first_text..last_text].iter().any(is_trace), "no trace between the text");
     assert!(traces(&frames).iter().all(|trace| trace["trace"].is_object()));
-    assert_eq!(stage.agent_requests()[0]["enableTrace"], true);
+    assert_eq!(bed.agent_requests()[0]["enableTrace"], true);
     let cited = frames.iter().find(|frame| frame["name"] == "bedrock.citations").unwrap();
     assert!(cited["value"]["citations"][0]["retrievedReferences"].is_array(), "{cited}");
 
-    assert!(traces(&stage.ask(&prompt("What can you do?")).await).is_empty());
+    assert!(traces(&bed.ask(&prompt("What can you do?")).await).is_empty());
 }
 
 #[tokio::test]
 async fn a_trace_is_neither_asked_for_nor_sent_where_it_is_not_allowed() {
-    let stage = Stage::with_environment(Options::default(), &[("ALLOW_TRACE", "false")]).await;
-    let frames = stage.ask(&traced("/trace 1")).await;
+    let bed = TestBed::with_environment(Options::default(), &[("ALLOW_TRACE", "false")]).await;
+    let frames = bed.ask(&traced("/trace 1")).await;
     assert!(traces(&frames).is_empty());
-    assert_eq!(stage.agent_requests()[0]["enableTrace"], false);
+    assert_eq!(bed.agent_requests()[0]["enableTrace"], false);
 }
 
 #[tokio::test]
 async fn a_trace_larger_than_a_frame_arrives_in_fragments() {
-    let stage = Stage::set(Options::default()).await;
-    let frames = stage.ask(&traced("/trace 300")).await;
+    let bed = TestBed::start(Options::default()).await;
+    let frames = bed.ask(&traced("/trace 300")).await;
     let fragments: Vec<&Value> =
         frames.iter().filter(|frame| frame["name"] == "relay.fragment").collect();
     assert!(fragments.len() >= 10, "{} fragments", fragments.len());
@@ -136,8 +136,8 @@ async fn a_trace_larger_than_a_frame_arrives_in_fragments() {
 
 #[tokio::test]
 async fn an_event_of_a_type_that_does_not_exist_yet_is_passed_on() {
-    let stage = Stage::set(Options::default()).await;
-    let frames = stage.ask(&prompt("/unknown")).await;
+    let bed = TestBed::start(Options::default()).await;
+    let frames = bed.ask(&prompt("/unknown")).await;
     let raw = frames.iter().find(|frame| frame["type"] == "RAW").expect("the event arrives");
     assert_eq!(raw["source"], "bedrock-agent");
     assert!(raw["event"].as_object().unwrap().values().all(Value::is_object), "{raw}");
@@ -146,37 +146,36 @@ async fn an_event_of_a_type_that_does_not_exist_yet_is_passed_on() {
 
 #[tokio::test]
 async fn a_conversation_goes_on_over_connections_by_its_session_id_only() {
-    let stage = Stage::set(Options::default()).await;
+    let bed = TestBed::start(Options::default()).await;
     let named = json!({"prompt": "/slow 0", "sessionId": "conversation-1"});
-    assert!(text(&stage.ask(&named).await).contains("turn 1"));
-    assert!(text(&stage.ask(&named).await).contains("turn 2"));
+    assert!(text(&bed.ask(&named).await).contains("turn 1"));
+    assert!(text(&bed.ask(&named).await).contains("turn 2"));
 
     let nameless = prompt("/slow 0");
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     assert!(text(&ask(&mut client, &nameless).await).contains("turn 1"));
     let second = ask(&mut client, &nameless).await;
     assert!(text(&second).contains("turn 2"));
-    assert!(text(&stage.ask(&nameless).await).contains("turn 1"));
+    assert!(text(&bed.ask(&nameless).await).contains("turn 1"));
 
     // The thread that the frames name can be continued from another connection.
     let thread = second[0]["threadId"].as_str().unwrap();
     let resumed = json!({"prompt": "/slow 0", "sessionId": thread});
-    assert!(text(&stage.ask(&resumed).await).contains("turn 3"));
+    assert!(text(&bed.ask(&resumed).await).contains("turn 3"));
 }
 
 #[tokio::test]
 async fn the_agent_is_asked_for_what_the_client_said() {
-    let stage = Stage::set(Options::default()).await;
-    stage.ask(&prompt("/tokens 1 100")).await;
-    stage
-        .ask(&json!({
-            "prompt": "/tokens 1 100", "email": "ada@example.com", "trace": true, "endSession": true,
-            "sessionAttributes": {"plan": "gold"}, "promptSessionAttributes": {"day": "Monday"}
-        }))
-        .await;
+    let bed = TestBed::start(Options::default()).await;
+    bed.ask(&prompt("/tokens 1 100")).await;
+    bed.ask(&json!({
+        "prompt": "/tokens 1 100", "email": "ada@example.com", "trace": true, "endSession": true,
+        "sessionAttributes": {"plan": "gold"}, "promptSessionAttributes": {"day": "Monday"}
+    }))
+    .await;
     let streaming = json!({"streamFinalResponse": true});
     assert_eq!(
-        stage.agent_requests(),
+        bed.agent_requests(),
         [
             json!({"inputText": "/tokens 1 100", "enableTrace": false,
                    "streamingConfigurations": streaming}),
@@ -206,11 +205,11 @@ const EXCEPTIONS: [(&str, &str); 10] = [
 #[tokio::test]
 async fn each_exception_as_the_first_response_has_its_code() {
     assert_eq!(Exception::ALL.len(), EXCEPTIONS.len());
-    let stage = Stage::set(Options::default()).await;
+    let bed = TestBed::start(Options::default()).await;
     let asked = EXCEPTIONS.map(|(name, code)| {
-        let stage = &stage;
+        let bed = &bed;
         async move {
-            let frames = stage.ask(&prompt(&format!("/error {name}"))).await;
+            let frames = bed.ask(&prompt(&format!("/error {name}"))).await;
             assert_eq!(frames.len(), 2, "{frames:?}");
             assert_eq!(frames[1]["code"], code);
             assert!(frames[1]["message"].as_str().unwrap().len() > 20);
@@ -220,7 +219,7 @@ async fn each_exception_as_the_first_response_has_its_code() {
     // Only where nothing can have happened yet, the agent was asked again.
     let asked = |name: &str| {
         let prompt = format!("/error {name}");
-        stage.agent_requests().iter().filter(|request| request["inputText"] == *prompt).count()
+        bed.agent_requests().iter().filter(|request| request["inputText"] == *prompt).count()
     };
     for (name, code) in EXCEPTIONS {
         let attempts = if matches!(code, "throttling" | "model_not_ready") { 5 } else { 1 };
@@ -230,8 +229,8 @@ async fn each_exception_as_the_first_response_has_its_code() {
 
 #[tokio::test]
 async fn each_exception_in_mid_stream_has_its_code_after_the_text_so_far() {
-    let stage = Stage::set(Options::default()).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(Options::default()).await;
+    let mut client = bed.client().await;
     for (name, code) in EXCEPTIONS {
         let frames = ask(&mut client, &prompt(&format!("/error {name} 3"))).await;
         assert!(!text(&frames).is_empty(), "{name}");
@@ -239,13 +238,13 @@ async fn each_exception_in_mid_stream_has_its_code_after_the_text_so_far() {
         let retryable = &frames.last().unwrap()["metadata"]["relay"]["retryable"];
         assert!(retryable.is_boolean(), "{name}");
     }
-    assert_eq!(stage.agent_requests().len(), 10, "an agent was asked again after its first event");
+    assert_eq!(bed.agent_requests().len(), 10, "an agent was asked again after its first event");
 }
 
 #[tokio::test]
 async fn what_is_not_understood_is_refused_with_a_reason_and_never_reaches_the_agent() {
-    let stage = Stage::set(Options::default()).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(Options::default()).await;
+    let mut client = bed.client().await;
     let messages = [
         "",
         " ",
@@ -278,8 +277,8 @@ async fn what_is_not_understood_is_refused_with_a_reason_and_never_reaches_the_a
     let too_long = prompt(&"x".repeat(20_000));
     let long = ask(&mut client, &too_long).await;
     assert_eq!(long.last().unwrap()["type"], "RUN_FINISHED", "20,000 characters are allowed");
-    assert_eq!(stage.agent_requests().len(), 1);
-    let refused = stage.aws.journal().entries();
+    assert_eq!(bed.agent_requests().len(), 1);
+    let refused = bed.aws.journal().entries();
     let refused =
         refused.iter().filter(|entry| matches!(entry, Entry::Responded { status: Some(400), .. }));
     assert_eq!(refused.count(), messages.len());
@@ -287,29 +286,30 @@ async fn what_is_not_understood_is_refused_with_a_reason_and_never_reaches_the_a
 
 #[tokio::test]
 async fn a_client_that_leaves_frees_the_agent_and_the_function_takes_the_next_turn() {
-    let stage = Stage::sequential().await;
-    let mut client = stage.client().await;
+    let bed = TestBed::sequential().await;
+    let mut client = bed.client().await;
     client.send(prompt("/tokens 10000 100").to_string()).await;
     while !client.text().await.contains("TEXT_MESSAGE_CHUNK") {}
     drop(client);
     let dropped =
-        happened(&stage.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. })).await;
+        wait_for_entry(&bed.aws, "the drop", |entry| matches!(entry, Entry::AgentDropped { .. }))
+            .await;
     let Entry::AgentDropped { chunks, .. } = dropped.entry else { unreachable!() };
     assert!(chunks < 5000, "the agent went on for {chunks} chunks");
-    assert_eq!(text(&stage.ask(&prompt("/tokens 3 100")).await), numbers(3));
+    assert_eq!(text(&bed.ask(&prompt("/tokens 3 100")).await), numbers(3));
 }
 
 #[tokio::test]
 async fn turns_run_side_by_side_in_one_process() {
-    let stage = Stage::set(Options::default()).await;
+    let bed = TestBed::start(Options::default()).await;
     let message = prompt("/tokens 60 60");
-    let turns = (0..8).map(|_| stage.ask(&message));
+    let turns = (0..8).map(|_| bed.ask(&message));
     let runs = futures::future::join_all(turns).await;
     assert!(runs.iter().all(|frames| text(frames) == numbers(60)));
     let ids: HashSet<_> =
         runs.iter().map(|frames| frames[0]["runId"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 8);
-    let records = stage.aws.journal().records();
+    let records = bed.aws.journal().records();
     let last_begin =
         records.iter().rposition(|record| matches!(record.entry, Entry::AgentInvoked { .. }));
     let first_end = position(&records, |entry| matches!(entry, Entry::AgentFinished { .. }));
@@ -318,28 +318,28 @@ async fn turns_run_side_by_side_in_one_process() {
 
 #[tokio::test]
 async fn an_offered_subprotocol_is_echoed_and_a_credential_never() {
-    let stage = Stage::set(Options::default()).await;
+    let bed = TestBed::start(Options::default()).await;
     for (offered, chosen) in [
         ("chat", Some("chat")),
         ("other, agent-relay", Some("agent-relay")),
         ("agent-relay, token.c2VjcmV0", Some("agent-relay")),
         ("token.c2VjcmV0, chat", Some("chat")),
     ] {
-        let client = Client::connect(&stage.aws, &[("sec-websocket-protocol", offered)]).await;
+        let client = Client::connect(&bed.aws, &[("sec-websocket-protocol", offered)]).await;
         assert_eq!(client.unwrap().protocol.as_deref(), chosen, "{offered}");
     }
-    assert_eq!(stage.client().await.protocol, None);
+    assert_eq!(bed.client().await.protocol, None);
 }
 
 #[tokio::test]
 async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off() {
     let limits = AwsLimits { function_timeout: Duration::from_secs(3), ..AwsLimits::default() };
-    let stage = Stage::set(Options { limits, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("hello")).await;
+    let bed = TestBed::start(Options { limits, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("hello")).await;
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0]["code"], "internal");
-    assert!(stage.agent_requests().is_empty());
-    happened(&stage.aws, "the 500", |entry| {
+    assert!(bed.agent_requests().is_empty());
+    wait_for_entry(&bed.aws, "the 500", |entry| {
         matches!(entry, Entry::Responded { status: Some(500), .. })
     })
     .await;
@@ -390,15 +390,15 @@ async fn the_region_and_the_credentials_may_stand_in_files() {
 
 #[tokio::test]
 async fn prompts_and_answers_are_not_logged() {
-    let stage = Stage::set(Options::default()).await;
-    stage.ask(&traced("a secret prompt that nobody else should read")).await;
-    happened(
-        &stage.aws,
+    let bed = TestBed::start(Options::default()).await;
+    bed.ask(&traced("a secret prompt that nobody else should read")).await;
+    wait_for_entry(
+        &bed.aws,
         "the summary",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
     )
     .await;
-    for entry in stage.aws.journal().entries() {
+    for entry in bed.aws.journal().entries() {
         if let Entry::FunctionLog { line } = entry {
             assert!(!line.contains("secret prompt"), "{line}");
         }
@@ -406,9 +406,9 @@ async fn prompts_and_answers_are_not_logged() {
 }
 
 /// The lines of the function's output up to the metrics of its first run.
-async fn output(stage: &Stage) -> Vec<String> {
-    happened(
-        &stage.aws,
+async fn output(bed: &TestBed) -> Vec<String> {
+    wait_for_entry(
+        &bed.aws,
         "the metrics",
         |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("CloudWatchMetrics")),
     )
@@ -417,7 +417,7 @@ async fn output(stage: &Stage) -> Vec<String> {
         Entry::FunctionLog { line } => Some(line),
         _ => None,
     };
-    stage.aws.journal().entries().into_iter().filter_map(line).collect()
+    bed.aws.journal().entries().into_iter().filter_map(line).collect()
 }
 
 #[tokio::test]
@@ -426,9 +426,9 @@ async fn lambdas_log_level_decides_what_is_said() {
         [("INFO", "INFO", "DEBUG"), ("ERROR", "ERROR", "INFO"), ("DEBUG", "DEBUG", "TRACE")]
     {
         let changes = [("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", level)];
-        let stage = Stage::with_environment(Options::default(), &changes).await;
-        stage.ask(&prompt("/error validationException 3")).await;
-        let lines = output(&stage).await;
+        let bed = TestBed::with_environment(Options::default(), &changes).await;
+        bed.ask(&prompt("/error validationException 3")).await;
+        let lines = output(&bed).await;
         let at =
             |level: &str| lines.iter().any(|line| line.contains(&format!("\"level\":\"{level}\"")));
         assert!(at(says) && !at(is_silent_about), "{level}: {lines:#?}");
@@ -438,10 +438,10 @@ async fn lambdas_log_level_decides_what_is_said() {
 #[tokio::test]
 async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
     let changes = [("AWS_LAMBDA_LOG_FORMAT", "JSON")];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    let frames = stage.ask(&prompt("/error validationException 3")).await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    let frames = bed.ask(&prompt("/error validationException 3")).await;
     let lines: Vec<Value> =
-        output(&stage).await.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        output(&bed).await.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
 
     let ended: Vec<&Value> = lines.iter().filter(|line| line["message"] == "run ended").collect();
     let [line] = ended[..] else { panic!("{ended:?}") };
@@ -475,12 +475,12 @@ async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
 }
 
 #[tokio::test]
-async fn an_answer_in_one_chunk_is_hinted_at() {
-    let stage = Stage::set(Options::default()).await;
-    stage.ask(&prompt("/single")).await;
+async fn an_answer_in_one_chunk_leaves_a_hint_in_the_log() {
+    let bed = TestBed::start(Options::default()).await;
+    bed.ask(&prompt("/single")).await;
     let hint = "bedrock:InvokeModelWithResponseStream";
-    assert!(output(&stage).await.iter().any(|line| line.contains(hint)));
-    let stage = Stage::set(Options::default()).await;
-    stage.ask(&prompt("/tokens 300 1000")).await;
-    assert!(!output(&stage).await.iter().any(|line| line.contains(hint)));
+    assert!(output(&bed).await.iter().any(|line| line.contains(hint)));
+    let bed = TestBed::start(Options::default()).await;
+    bed.ask(&prompt("/tokens 300 1000")).await;
+    assert!(!output(&bed).await.iter().any(|line| line.contains(hint)));
 }

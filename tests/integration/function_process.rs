@@ -7,17 +7,17 @@ use std::time::Duration;
 use local_aws::{AwsLimits, Entry, Options, Route, cpu_share_is_possible};
 use rustix::process::{Pid, Signal, kill_process};
 use test_support::soon;
-use test_support::stage::{Stage, ask, frames_of_one_run, numbers, prompt, text};
+use test_support::test_bed::{TestBed, ask, frames_of_one_run, numbers, prompt, text};
 
 #[tokio::test]
 async fn a_turn_goes_over_tls_and_a_delay() {
     let rtt = Duration::from_millis(5);
-    let stage = Stage::set(Options { tls: true, rtt, ..Options::default() }).await;
-    let frames = stage.ask(&prompt("/tokens 50 100")).await;
+    let bed = TestBed::start(Options { tls: true, rtt, ..Options::default() }).await;
+    let frames = bed.ask(&prompt("/tokens 50 100")).await;
     assert_eq!(text(&frames), numbers(50));
-    assert!(stage.aws.callback_wire().unwrap().connections_accepted() >= 1);
-    assert_eq!(stage.aws.agent_wire().unwrap().connections_accepted(), 1);
-    let Stage { aws, function } = stage;
+    assert!(bed.aws.callback_wire().unwrap().connections_accepted() >= 1);
+    assert_eq!(bed.aws.agent_wire().unwrap().connections_accepted(), 1);
+    let TestBed { aws, function } = bed;
     function.stop().await;
     aws.stop().await;
 }
@@ -27,24 +27,24 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
     // Nobody waits for a function that is busy, so the event is handed out at once or never.
     let limits = AwsLimits { message_grace: Duration::from_millis(20), ..AwsLimits::default() };
     let options = Options { concurrency: 1, limits, ..Options::default() };
-    let stage = Stage::set(options).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(options).await;
+    let mut client = bed.client().await;
     ask(&mut client, &prompt("/tokens 3 200")).await;
     for _ in 0..3 {
-        stage.asks_for_an_event().await;
-        stage.function.freeze().await.unwrap();
-        assert_eq!(states(&stage), ['T']);
-        let from = stage.aws.journal().records().last().unwrap().index;
+        bed.wait_until_polling().await;
+        bed.function.freeze().await.unwrap();
+        assert_eq!(states(&bed), ['T']);
+        let from = bed.aws.journal().records().last().unwrap().index;
         client.send(prompt("/tokens 20 200").to_string()).await;
         let after = async |what, fits: fn(&Entry) -> bool| {
-            soon(what, stage.aws.journal().wait_for_after(from, fits)).await.index
+            soon(what, bed.aws.journal().wait_for_after(from, fits)).await.index
         };
         let invoked = after("the event", |entry| {
             matches!(entry, Entry::Invoked { route: Route::Default, .. })
         });
         let invoked = invoked.await;
-        assert_eq!(states(&stage), ['T']);
-        stage.function.thaw().unwrap();
+        assert_eq!(states(&bed), ['T']);
+        bed.function.thaw().unwrap();
         let frames = frames_of_one_run(&mut client).await;
         assert_eq!(text(&frames), numbers(20));
         let thawed = after("the thaw", |entry| matches!(entry, Entry::FunctionThawed { .. })).await;
@@ -54,8 +54,8 @@ async fn an_event_comes_while_the_function_is_frozen_and_is_there_when_it_thaws(
 }
 
 /// The states in which the function's threads are, each once.
-fn states(stage: &Stage) -> Vec<char> {
-    let threads = fs::read_dir(format!("/proc/{}/task", stage.function.pid())).unwrap();
+fn states(bed: &TestBed) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{}/task", bed.function.pid())).unwrap();
     let of_one = |thread: std::io::Result<fs::DirEntry>| {
         let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
@@ -68,12 +68,12 @@ fn states(stage: &Stage) -> Vec<char> {
 
 #[tokio::test]
 async fn a_function_that_has_ended_cannot_be_frozen() {
-    let mut stage = Stage::sequential().await;
-    let pid = i32::try_from(stage.function.pid()).unwrap();
+    let mut bed = TestBed::sequential().await;
+    let pid = i32::try_from(bed.function.pid()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    soon("the end", stage.function.exited()).await;
-    assert_eq!(stage.function.freeze().await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(stage.function.thaw().unwrap_err().kind(), ErrorKind::NotFound);
+    soon("the end", bed.function.exited()).await;
+    assert_eq!(bed.function.freeze().await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(bed.function.thaw().unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
@@ -83,8 +83,8 @@ async fn a_function_is_held_back_before_its_first_event() {
         return;
     }
     let options = Options { concurrency: 1, cpu_share_mb: Some(256), ..Options::default() };
-    let stage = Stage::set(options).await;
-    let directory = stage.function.cpu_share_directory().unwrap().to_path_buf();
+    let bed = TestBed::start(options).await;
+    let directory = bed.function.cpu_share_directory().unwrap().to_path_buf();
     let read = |name: &str| fs::read_to_string(directory.join(name));
     // 256 / 1769 of 100 ms.
     match read("cpu.cfs_quota_us") {
@@ -95,10 +95,10 @@ async fn a_function_is_held_back_before_its_first_event() {
         Err(_) => assert_eq!(read("cpu.max").unwrap().trim(), "14471 100000"),
     }
     let held = read("cgroup.procs").unwrap();
-    assert_eq!(held.trim(), stage.function.pid().to_string());
+    assert_eq!(held.trim(), bed.function.pid().to_string());
 
-    assert_eq!(text(&stage.ask(&prompt("/tokens 20 200")).await), numbers(20));
-    let entries = stage.aws.journal().entries();
+    assert_eq!(text(&bed.ask(&prompt("/tokens 20 200")).await), numbers(20));
+    let entries = bed.aws.journal().entries();
     let position = |fits: fn(&Entry) -> bool| entries.iter().position(fits).unwrap();
     let asked = position(|entry| matches!(entry, Entry::NextPolled));
     let held = position(|entry| {
@@ -107,7 +107,7 @@ async fn a_function_is_held_back_before_its_first_event() {
     let invoked = position(|entry| matches!(entry, Entry::Invoked { .. }));
     assert!(asked < held && held < invoked);
 
-    stage.function.stop().await;
+    bed.function.stop().await;
     assert!(!directory.exists());
 }
 
@@ -118,7 +118,7 @@ async fn a_function_that_is_dropped_leaves_no_control_group() {
         return;
     }
     let options = Options { cpu_share_mb: Some(128), ..Options::default() };
-    let Stage { function, .. } = Stage::set(options).await;
+    let TestBed { function, .. } = TestBed::start(options).await;
     function.freeze().await.unwrap();
     let directory = function.cpu_share_directory().unwrap().to_path_buf();
     assert!(directory.exists());

@@ -8,6 +8,7 @@
 
 mod access;
 mod agent;
+mod architecture;
 mod cost;
 mod faults;
 mod function;

@@ -3,7 +3,7 @@
 use local_aws::{LocalAws, Options};
 use reqwest::Method;
 use serde_json::Value;
-use test_support::stage::Stage;
+use test_support::test_bed::TestBed;
 use test_support::{Runtime, ok, soon, start};
 
 async fn request(
@@ -24,21 +24,21 @@ async fn get(aws: &LocalAws, path: &str, headers: &[(&str, &str)]) -> reqwest::R
     request(aws, Method::GET, path, headers).await
 }
 
-async fn settings(stage: &Stage) -> Value {
-    get(&stage.aws, "/config.json", &[]).await.json().await.unwrap()
+async fn settings(bed: &TestBed) -> Value {
+    get(&bed.aws, "/config.json", &[]).await.json().await.unwrap()
 }
 
 #[tokio::test]
 async fn the_page_comes_with_its_policy() {
-    let stage = Stage::set(Options::default()).await;
-    let page = get(&stage.aws, "/", &[]).await;
+    let bed = TestBed::start(Options::default()).await;
+    let page = get(&bed.aws, "/", &[]).await;
     assert_eq!(page.status(), 200);
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
     assert_eq!(page.headers()["referrer-policy"], "no-referrer");
     assert_eq!(page.headers()["cache-control"], "no-cache");
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
-    let connect = format!("connect-src 'self' ws://{};", stage.aws.address());
+    let connect = format!("connect-src 'self' ws://{};", bed.aws.address());
     assert!(policy.starts_with("default-src 'none';") && policy.contains(&connect), "{policy}");
     assert!(page.text().await.unwrap().contains("<title>"));
 }
@@ -46,35 +46,35 @@ async fn the_page_comes_with_its_policy() {
 #[tokio::test]
 async fn the_settings_are_those_of_the_deployment() {
     for (value, allow_trace) in [("true", true), ("false", false)] {
-        let stage = Stage::with_environment(Options::default(), &[("ALLOW_TRACE", value)]).await;
-        let settings = settings(&stage).await;
-        assert_eq!(settings["endpoint"], stage.aws.websocket_url());
+        let bed = TestBed::with_environment(Options::default(), &[("ALLOW_TRACE", value)]).await;
+        let settings = settings(&bed).await;
+        assert_eq!(settings["endpoint"], bed.aws.websocket_url());
         assert_eq!(settings["access"], "open");
         assert_eq!(settings["allowTrace"], allow_trace);
         assert!(!settings["suggestions"].as_array().unwrap().is_empty());
     }
     let code = [("ACCESS", "code"), ("ACCESS_CODE", "open sesame")];
     let options = Options { authorizer: true, ..Options::default() };
-    let stage = Stage::with_environment(options, &code).await;
-    assert_eq!(settings(&stage).await["access"], "code");
+    let bed = TestBed::with_environment(options, &code).await;
+    assert_eq!(settings(&bed).await["access"], "code");
 }
 
 #[tokio::test]
 async fn a_file_that_the_browser_has_is_not_sent_again() {
-    let stage = Stage::set(Options::default()).await;
-    let first = get(&stage.aws, "/main.js", &[]).await;
+    let bed = TestBed::start(Options::default()).await;
+    let first = get(&bed.aws, "/main.js", &[]).await;
     assert_eq!(first.headers()["content-type"], "text/javascript; charset=utf-8");
     assert_eq!(first.headers()["cache-control"], "no-cache");
     let tag = first.headers()["etag"].to_str().unwrap().to_owned();
-    let again = get(&stage.aws, "/main.js", &[("if-none-match", &tag)]).await;
+    let again = get(&bed.aws, "/main.js", &[("if-none-match", &tag)]).await;
     assert_eq!(again.status(), 304);
     assert!(again.bytes().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn other_methods_other_paths_and_other_sites_get_nothing() {
-    let stage = Stage::set(Options::default()).await;
-    let aws = &stage.aws;
+    let bed = TestBed::start(Options::default()).await;
+    let aws = &bed.aws;
     for path in ["/nothing.js", "/..%2fCargo.toml", "/bedrock/agents"] {
         assert_eq!(get(aws, path, &[]).await.status(), 404, "{path}");
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use local_aws::{Options, file_bytes};
 use serde_json::{Value, json};
-use test_support::stage::{Stage, ask, prompt, text, traced};
+use test_support::test_bed::{TestBed, ask, prompt, text, traced};
 
 fn calls(frames: &[Value]) -> Vec<Value> {
     frames.iter().filter(|frame| frame["type"] == "TOOL_CALL_CHUNK").cloned().collect()
@@ -19,18 +19,18 @@ fn last(frames: &[Value]) -> &Value {
 }
 
 /// The `sessionState` of the agent's last request.
-fn session_state(stage: &Stage) -> Value {
-    stage.agent_requests().pop().unwrap()["sessionState"].clone()
+fn session_state(bed: &TestBed) -> Value {
+    bed.agent_requests().pop().unwrap()["sessionState"].clone()
 }
 
-async fn stage() -> Stage {
-    Stage::set(Options::default()).await
+async fn test_bed() -> TestBed {
+    TestBed::start(Options::default()).await
 }
 
 #[tokio::test]
 async fn a_function_is_called_and_its_result_goes_back() {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     let frames = ask(&mut client, &prompt("/tool")).await;
     let [call] = calls(&frames).try_into().unwrap();
     assert_eq!(call["toolCallName"], "get_weather");
@@ -41,7 +41,7 @@ async fn a_function_is_called_and_its_result_goes_back() {
     let answer = json!({"toolResults": [{"toolCallId": call["toolCallId"], "content": "21 °C"}]});
     let frames = ask(&mut client, &answer).await;
     assert!(text(&frames).contains("21 °C"), "{}", text(&frames));
-    let sent = session_state(&stage);
+    let sent = session_state(&bed);
     assert_eq!(
         sent["returnControlInvocationResults"],
         json!([{"functionResult": {
@@ -49,14 +49,14 @@ async fn a_function_is_called_and_its_result_goes_back() {
             "responseBody": {"TEXT": {"body": "21 °C"}}}}])
     );
     assert!(sent["invocationId"].is_string());
-    let request = stage.agent_requests().pop().unwrap();
+    let request = bed.agent_requests().pop().unwrap();
     assert!(request.get("inputText").is_none(), "{request}");
 }
 
 #[tokio::test]
 async fn an_api_operation_is_called_and_its_result_goes_back() {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     let [call] = calls(&ask(&mut client, &prompt("/tool api")).await).try_into().unwrap();
     assert_eq!(call["toolCallName"], "POST /orders/{orderId}/refunds");
     let expected = json!({
@@ -71,7 +71,7 @@ async fn an_api_operation_is_called_and_its_result_goes_back() {
         json!({"toolResults": [{"toolCallId": call["toolCallId"], "content": "{\"ok\":1}"}]});
     assert_eq!(last(&ask(&mut client, &answer).await)["type"], "RUN_FINISHED");
     assert_eq!(
-        session_state(&stage)["returnControlInvocationResults"],
+        session_state(&bed)["returnControlInvocationResults"],
         json!([{"apiResult": {
             "actionGroup": "orders", "agentId": "LOCALAGENT", "httpMethod": "POST",
             "apiPath": "/orders/{orderId}/refunds", "httpStatusCode": 200,
@@ -81,10 +81,10 @@ async fn an_api_operation_is_called_and_its_result_goes_back() {
 
 #[tokio::test]
 async fn several_calls_of_one_invocation_are_answered_together() {
-    let stage = stage().await;
+    let bed = test_bed().await;
     let question = json!({"id": "0", "role": "user", "content": "/tool 5"});
     let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [question]});
-    let calls = calls(&stage.ask(&input).await);
+    let calls = calls(&bed.ask(&input).await);
     assert_eq!(calls.len(), 5);
     for call in calls {
         let id = &call["toolCallId"];
@@ -92,21 +92,21 @@ async fn several_calls_of_one_invocation_are_answered_together() {
         input["messages"].as_array_mut().unwrap().push(answer);
     }
     input["runId"] = json!("run-2");
-    let frames = stage.ask(&input).await;
+    let frames = bed.ask(&input).await;
     assert_eq!(last(&frames)["type"], "RUN_FINISHED", "{}", last(&frames));
-    let results = &session_state(&stage)["returnControlInvocationResults"];
+    let results = &session_state(&bed)["returnControlInvocationResults"];
     assert_eq!(results.as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
 async fn an_error_of_a_tool_makes_the_action_fail() {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     let [call] = calls(&ask(&mut client, &prompt("/tool")).await).try_into().unwrap();
     let answer = json!({"toolResults": [{"toolCallId": call["toolCallId"], "error": "no sensor"}]});
     let frames = ask(&mut client, &answer).await;
     assert_eq!(last(&frames)["code"], "dependency_failed");
-    let result = &session_state(&stage)["returnControlInvocationResults"][0]["functionResult"];
+    let result = &session_state(&bed)["returnControlInvocationResults"][0]["functionResult"];
     assert_eq!(result["responseState"], "FAILURE");
     assert_eq!(result["responseBody"], json!({"TEXT": {"body": "no sensor"}}));
 }
@@ -119,12 +119,12 @@ async fn a_confirmation_interrupts_and_either_answer_resumes() {
         (json!({"status": "resolved", "payload": {"confirmed": false}}), "DENY"),
         (json!({"status": "cancelled"}), "DENY"),
     ] {
-        let stage = stage().await;
+        let bed = test_bed().await;
         let input = |text: &str| {
             let message = json!({"id": "1", "role": "user", "content": text});
             json!({"threadId": "thread-1", "runId": "run-1", "messages": [message]})
         };
-        let frames = stage.ask(&input("/confirm")).await;
+        let frames = bed.ask(&input("/confirm")).await;
         let [call] = calls(&frames).try_into().unwrap();
         let outcome = &last(&frames)["outcome"];
         assert_eq!(outcome["type"], "interrupt");
@@ -138,9 +138,9 @@ async fn a_confirmation_interrupts_and_either_answer_resumes() {
         let mut answer = input("/confirm");
         answer["runId"] = json!("run-2");
         answer["resume"] = json!([resumption]);
-        let frames = stage.ask(&answer).await;
+        let frames = bed.ask(&answer).await;
         assert_eq!(last(&frames)["type"], "RUN_FINISHED", "{resume}: {}", last(&frames));
-        let result = &session_state(&stage)["returnControlInvocationResults"][0]["functionResult"];
+        let result = &session_state(&bed)["returnControlInvocationResults"][0]["functionResult"];
         assert_eq!(result["confirmationState"], state, "{resume}");
         assert!(result.get("responseBody").is_none());
     }
@@ -148,7 +148,7 @@ async fn a_confirmation_interrupts_and_either_answer_resumes() {
 
 #[tokio::test]
 async fn a_confirmation_that_wants_a_result_says_so_and_takes_it_either_way() {
-    let stage = stage().await;
+    let bed = test_bed().await;
     let question = json!({"id": "1", "role": "user", "content": "/confirm result"});
     let mut number = 0;
     // The result in the payload of the confirmation, in a message of its own, and none with a denial.
@@ -159,7 +159,7 @@ async fn a_confirmation_that_wants_a_result_says_so_and_takes_it_either_way() {
     ] {
         number += 1;
         let mut input = json!({"threadId": "thread-1", "runId": "run", "messages": [question]});
-        let frames = stage.ask(&input).await;
+        let frames = bed.ask(&input).await;
         let [call] = calls(&frames).try_into().unwrap();
         let interrupt = &last(&frames)["outcome"]["interrupts"][0];
         assert_eq!(
@@ -180,9 +180,9 @@ async fn a_confirmation_that_wants_a_result_says_so_and_takes_it_either_way() {
         input["runId"] = json!(format!("run-{number}"));
         input["resume"] =
             json!([{"interruptId": interrupt["id"], "status": "resolved", "payload": answer}]);
-        let frames = stage.ask(&input).await;
+        let frames = bed.ask(&input).await;
         assert_eq!(last(&frames)["type"], "RUN_FINISHED", "{}", last(&frames));
-        let result = &session_state(&stage)["returnControlInvocationResults"][0]["functionResult"];
+        let result = &session_state(&bed)["returnControlInvocationResults"][0]["functionResult"];
         if confirmed {
             assert!(text(&frames).contains("B-42 is gone"), "{}", text(&frames));
             assert_eq!(result["confirmationState"], "CONFIRM");
@@ -196,31 +196,31 @@ async fn a_confirmation_that_wants_a_result_says_so_and_takes_it_either_way() {
 
 #[tokio::test]
 async fn a_result_that_is_given_twice_or_is_no_text_is_refused() {
-    let stage = stage().await;
+    let bed = test_bed().await;
     let question = json!({"id": "1", "role": "user", "content": "/confirm result"});
     let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [question]});
-    let [call] = calls(&stage.ask(&input).await).try_into().unwrap();
+    let [call] = calls(&bed.ask(&input).await).try_into().unwrap();
     let id = &call["toolCallId"];
     let resume = |result: Value| json!([{"interruptId": id, "status": "resolved", "payload": {"result": result}}]);
     input["resume"] = resume(json!(21));
-    let frames = stage.ask(&input).await;
+    let frames = bed.ask(&input).await;
     let message = last(&frames)["message"].as_str().unwrap();
     assert!(message.contains("`resume[0].payload.result` must be a string"), "{message}");
 
     let answer = json!({"id": "2", "role": "tool", "toolCallId": id, "content": "one"});
     input["messages"].as_array_mut().unwrap().push(answer);
     input["resume"] = resume(json!("another"));
-    let frames = stage.ask(&input).await;
+    let frames = bed.ask(&input).await;
     let message = last(&frames)["message"].as_str().unwrap();
     assert!(message.contains("a second time"), "{message}");
 }
 
 #[tokio::test]
-async fn a_user_who_turns_to_something_else_is_heard() {
-    let stage = stage().await;
+async fn a_prompt_instead_of_a_tool_result_is_answered() {
+    let bed = test_bed().await;
     let asked = json!({"id": "1", "role": "user", "content": "/confirm"});
     let mut input = json!({"threadId": "thread-1", "runId": "run-1", "messages": [asked]});
-    let [call] = calls(&stage.ask(&input).await).try_into().unwrap();
+    let [call] = calls(&bed.ask(&input).await).try_into().unwrap();
     let id = &call["toolCallId"];
     let function = json!({"name": call["toolCallName"], "arguments": call["delta"]});
     let messages = json!([
@@ -230,25 +230,25 @@ async fn a_user_who_turns_to_something_else_is_heard() {
     ]);
     input["messages"] = messages;
     input["resume"] = json!([{"interruptId": id, "status": "resolved"}]);
-    let frames = stage.ask(&input).await;
+    let frames = bed.ask(&input).await;
     assert_eq!(last(&frames)["code"], "invalid_request");
     assert!(last(&frames)["message"].as_str().unwrap().contains("one after the other"));
     // Front ends cancel the open question when the user types something new instead.
     input["resume"] = json!([{"interruptId": id, "status": "cancelled"}]);
-    assert_eq!(text(&stage.ask(&input).await), test_support::stage::numbers(3));
+    assert_eq!(text(&bed.ask(&input).await), test_support::test_bed::numbers(3));
 }
 
 #[tokio::test]
 async fn a_confirmation_is_answered_in_the_short_form_too() {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     for (name, confirmed, state) in [("/confirm", true, "CONFIRM"), ("/confirm api", false, "DENY")]
     {
         let [call] = calls(&ask(&mut client, &prompt(name)).await).try_into().unwrap();
         let answer =
             json!({"toolResults": [{"toolCallId": call["toolCallId"], "confirmed": confirmed}]});
         assert_eq!(last(&ask(&mut client, &answer).await)["type"], "RUN_FINISHED");
-        let result = &session_state(&stage)["returnControlInvocationResults"][0];
+        let result = &session_state(&bed)["returnControlInvocationResults"][0];
         let result = result.as_object().unwrap().values().next().unwrap();
         assert_eq!(result["confirmationState"], state);
     }
@@ -256,12 +256,12 @@ async fn a_confirmation_is_answered_in_the_short_form_too() {
 
 #[tokio::test]
 async fn answers_that_do_not_fit_are_refused_and_never_reach_the_agent() {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     let [first] = calls(&ask(&mut client, &prompt("/tool")).await).try_into().unwrap();
     let [second] = calls(&ask(&mut client, &prompt("/tool")).await).try_into().unwrap();
-    let [foreign] = calls(&stage.ask(&prompt("/tool")).await).try_into().unwrap();
-    let asked = stage.agent_requests().len();
+    let [foreign] = calls(&bed.ask(&prompt("/tool")).await).try_into().unwrap();
+    let asked = bed.agent_requests().len();
     let result = |call: &Value| json!({"toolCallId": call["toolCallId"], "content": "x"});
     for (results, hint) in [
         (json!([result(&first), result(&second)]), "more than one invocation"),
@@ -279,7 +279,7 @@ async fn answers_that_do_not_fit_are_refused_and_never_reach_the_agent() {
         let message = last(&frames)["message"].as_str().unwrap();
         assert!(message.contains(hint), "{results}: {message}");
     }
-    assert_eq!(stage.agent_requests().len(), asked);
+    assert_eq!(bed.agent_requests().len(), asked);
     // The second question is still open, and the right answer is taken.
     let frames = ask(&mut client, &json!({"toolResults": [result(&second)]})).await;
     assert_eq!(last(&frames)["type"], "RUN_FINISHED");
@@ -287,8 +287,8 @@ async fn answers_that_do_not_fit_are_refused_and_never_reach_the_agent() {
 
 #[tokio::test]
 async fn files_arrive_as_they_were_made() {
-    let stage = stage().await;
-    let frames = joined(stage.ask(&prompt("/file")).await);
+    let bed = test_bed().await;
+    let frames = joined(bed.ask(&prompt("/file")).await);
     let files: Vec<&Value> = frames
         .iter()
         .filter(|frame| frame["name"] == "bedrock.file")
@@ -302,8 +302,8 @@ async fn files_arrive_as_they_were_made() {
 
 #[tokio::test]
 async fn a_file_of_five_megabytes_arrives_identical_and_memory_stays_bounded() {
-    let stage = stage().await;
-    let frames = stage.ask(&prompt("/file 5")).await;
+    let bed = test_bed().await;
+    let frames = bed.ask(&prompt("/file 5")).await;
     let fragments = frames.iter().filter(|frame| frame["name"] == "relay.fragment").count();
     assert!(fragments > 200, "{fragments} fragments");
     let frames = joined(frames);
@@ -311,7 +311,7 @@ async fn a_file_of_five_megabytes_arrives_identical_and_memory_stays_bounded() {
     let bytes = STANDARD.decode(file["value"]["bytes"].as_str().unwrap()).unwrap();
     assert!(bytes == file_bytes(5), "{} bytes, and other ones", bytes.len());
     // A debug build and a file that is in memory some six times: on the wire, decoded, framed.
-    let peak = stage.peak_memory_kib();
+    let peak = bed.peak_memory_kib();
     assert!(peak < 128 * 1024, "a peak of {peak} KiB");
 }
 
@@ -335,8 +335,8 @@ fn joined(frames: Vec<Value>) -> Vec<Value> {
 
 #[tokio::test]
 async fn tokens_are_counted_from_the_trace() {
-    let stage = stage().await;
-    let frames = stage.ask(&traced("hello")).await;
+    let bed = test_bed().await;
+    let frames = bed.ask(&traced("hello")).await;
     let (mut input, mut output) = (0, 0);
     for frame in &frames {
         let text = frame["event"]["trace"].to_string();
@@ -347,7 +347,7 @@ async fn tokens_are_counted_from_the_trace() {
     let expected =
         json!([{"inputTokens": input, "outputTokens": output, "totalTokens": input + output}]);
     assert_eq!(last(&frames)["usage"], expected);
-    assert!(last(&stage.ask(&prompt("hello")).await).get("usage").is_none());
+    assert!(last(&bed.ask(&prompt("hello")).await).get("usage").is_none());
 }
 
 /// Sums every `usage` anywhere in a trace, whatever step it belongs to.
@@ -369,9 +369,9 @@ fn collect_usage(value: &Value, input: &mut u64, output: &mut u64) {
 }
 
 #[tokio::test]
-async fn a_guardrails_words_and_trace_arrive() {
-    let stage = stage().await;
-    let frames = stage.ask(&traced("/guardrail")).await;
+async fn the_text_and_the_trace_of_a_guardrail_arrive() {
+    let bed = test_bed().await;
+    let frames = bed.ask(&traced("/guardrail")).await;
     assert!(!text(&frames).is_empty());
     let intervened = frames
         .iter()
@@ -381,8 +381,8 @@ async fn a_guardrails_words_and_trace_arrive() {
 
 #[tokio::test]
 async fn collaborators_are_named_in_the_trace() {
-    let stage = stage().await;
-    let frames = stage.ask(&traced("/team")).await;
+    let bed = test_bed().await;
+    let frames = bed.ask(&traced("/team")).await;
     let named =
         frames.iter().filter(|frame| frame["event"]["trace"]["collaboratorName"].is_string());
     assert!(named.count() > 1);

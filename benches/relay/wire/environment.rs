@@ -12,7 +12,7 @@ use crate::process;
 use crate::turn::Answer;
 
 /// How long anything may take before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long to wait between two turns: longer than the period in which a share of the CPU is counted, so
 /// that none has to make up for the one before, and long enough for what a function does after a turn.
@@ -81,7 +81,7 @@ impl Environment {
         variables.extend(function.environment());
         let program = Program::Executable(built.executable(function));
         let started = local_aws::FunctionProcess::start_with(&site.aws, &program, &variables);
-        let started = timeout(PATIENCE, started).await.expect("the function starts in time");
+        let started = timeout(WAIT_LIMIT, started).await.expect("the function starts in time");
         let function = started.expect("the function starts");
         let init_cpu = process::cpu(function.pid());
         let started =
@@ -206,7 +206,7 @@ async fn wait_for(journal: &mut Follower, mut fits: impl FnMut(&Entry) -> bool) 
             others.push(record.entry);
         }
     };
-    let found = timeout(PATIENCE, find).await;
+    let found = timeout(WAIT_LIMIT, find).await;
     found
         .unwrap_or_else(|_| panic!("what should have happened has not; only this has: {others:#?}"))
 }

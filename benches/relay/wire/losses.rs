@@ -8,11 +8,11 @@ use local_aws::{LocalAws, WireClose, WireName};
 use tokio::time::sleep;
 
 use super::environment::{Cause, Environment, Turn, When};
+use super::setup::{ASKED_AGAIN, DEAD, LONGEST, LOST, THAWS, UNSAFE};
 use super::site::Site;
-use super::{ASKED_AGAIN, DEAD, LONGEST, LOST, THAWS, UNSAFE};
 use crate::figures::{Figures, milliseconds};
 use crate::functions::Function::Relay;
-use crate::runs::Runner;
+use crate::runner::Runner;
 use crate::turn::Answer;
 
 /// How many thaws there are of each kind.

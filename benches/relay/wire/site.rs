@@ -3,16 +3,16 @@
 use local_aws::{LocalAws, Options};
 use reqwest::StatusCode;
 use serde_json::json;
-use test_support::stage::relay_options;
+use test_support::test_bed::relay_options;
 
-use super::Setup;
-use crate::client::Client;
+use super::setup::Setup;
+use crate::client::TimedClient;
 
 /// A local AWS and its client.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) aws: LocalAws,
-    pub(super) client: Client,
+    pub(super) client: TimedClient,
 }
 
 impl Site {
@@ -29,7 +29,7 @@ impl Site {
         };
         let aws = LocalAws::start(relay_options(options)).await.expect("the local AWS starts");
         let (client, ()) =
-            tokio::join!(Client::connect(&aws), another_environment_lets_the_client_in(&aws));
+            tokio::join!(TimedClient::connect(&aws), another_environment_lets_the_client_in(&aws));
         Self { aws, client }
     }
 

@@ -2,11 +2,11 @@
 //! they cost.
 
 use super::environment::{Cause, Environment, Turn, When};
+use super::setup::{GOALS, IN_ADVANCE, Setup};
 use super::site::Site;
-use super::{GOALS, IN_ADVANCE, Setup};
 use crate::figures::Figures;
 use crate::functions::Function::{self, AwaitEach, PythonBuffering, PythonStreaming, Relay};
-use crate::runs::Runner;
+use crate::runner::Runner;
 use crate::turn::Answer;
 
 /// What is asked: the shortest answer, since its beginning is looked at.

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, Exception, LocalAws, Options};
 use serde_json::{Value, json};
-use test_support::{happened, soon, start};
+use test_support::{soon, start, wait_for_entry};
 
 fn bedrock(aws: &LocalAws) -> Bedrock {
     let config = aws_sdk_bedrockagentruntime::Config::builder()
@@ -361,7 +361,7 @@ async fn each_exception_can_be_the_first_response() {
         assert_eq!(error.message(), Some(exception.message()));
         let typed = format!("{:?}", error.into_service_error());
         assert!(typed.starts_with(&exception.shape()), "{typed}");
-        happened(
+        wait_for_entry(
             &aws,
             "the refusal",
             |entry| matches!(entry, Entry::AgentRefused { status: seen, .. } if *seen == status),
@@ -387,7 +387,7 @@ async fn each_exception_can_end_the_stream() {
             assert!(typed.starts_with(&exception.shape()), "{typed}");
             assert_eq!(error.message(), Some(exception.message()));
             let ended = Some(exception.member().to_owned());
-            happened(&aws, "the end", |entry| {
+            wait_for_entry(&aws, "the end", |entry| {
                 matches!(entry, Entry::AgentFinished { exception, .. } if *exception == ended)
             })
             .await;
@@ -463,7 +463,7 @@ async fn a_caller_that_leaves_is_noticed_in_silence_and_in_speech() {
     let silent = soon("the stream", turn(&bedrock, "silent", "/slow 60").send()).await.unwrap();
     drop(silent);
     let dropped = |session_id: &'static str| move |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id: s, .. } if s == session_id);
-    let record = happened(&aws, "the drop", dropped("silent")).await;
+    let record = wait_for_entry(&aws, "the drop", dropped("silent")).await;
     let Entry::AgentDropped { chunks, .. } = record.entry else { unreachable!() };
     assert_eq!(chunks, 0);
 
@@ -473,7 +473,7 @@ async fn a_caller_that_leaves_is_noticed_in_silence_and_in_speech() {
         soon("a chunk", speaking.recv()).await.unwrap().unwrap();
     }
     drop(speaking);
-    let record = happened(&aws, "the drop", dropped("speaking")).await;
+    let record = wait_for_entry(&aws, "the drop", dropped("speaking")).await;
     let Entry::AgentDropped { chunks, .. } = record.entry else { unreachable!() };
     assert!((5..1000).contains(&chunks), "{chunks} chunks had gone out");
     aws.stop().await;
@@ -487,7 +487,7 @@ async fn the_journal_has_the_request_as_it_came() {
     assert!(error.is_none());
     let invoked = |entry: &Entry| matches!(entry, Entry::AgentInvoked { .. });
     let Entry::AgentInvoked { session_id, request } =
-        happened(&aws, "the invocation", invoked).await.entry
+        wait_for_entry(&aws, "the invocation", invoked).await.entry
     else {
         unreachable!()
     };
@@ -508,7 +508,8 @@ async fn the_journal_has_the_request_as_it_came() {
 async fn everything_stops_even_while_the_agent_is_silent() {
     let aws = start(Options::default()).await;
     let mut stream = raw(&aws, "s1", body("/slow 600")).await.bytes_stream();
-    happened(&aws, "the invocation", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    wait_for_entry(&aws, "the invocation", |entry| matches!(entry, Entry::AgentInvoked { .. }))
+        .await;
     let stop = tokio::time::timeout(Duration::from_secs(2), aws.stop());
     let (stopped, rest) = tokio::join!(stop, stream.next());
     assert!(stopped.is_ok(), "the open stream held the stop up");

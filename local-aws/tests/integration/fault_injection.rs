@@ -15,7 +15,7 @@ use management::error::{DisplayErrorContext, SdkError};
 use management::operation::post_to_connection::PostToConnectionError;
 use management::primitives::Blob;
 use serde_json::{Value, json};
-use test_support::{Client, Runtime, happened, soon, start};
+use test_support::{Client, Runtime, soon, start, wait_for_entry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -78,7 +78,7 @@ impl Line {
     /// A fault of this kind stands in the journal, about this connection.
     async fn injected(&self, kind: FaultKind) {
         let wanted = Entry::FaultInjected { kind, subject: self.connection_id.clone() };
-        happened(&self.aws, "the fault", |entry| *entry == wanted).await;
+        wait_for_entry(&self.aws, "the fault", |entry| *entry == wanted).await;
     }
 
     fn count(&self, kind: FaultKind) -> u64 {
@@ -121,7 +121,7 @@ async fn posts_fail_with_each_status_and_are_not_delivered() {
         let error = line.error("lost").await;
         assert!(fits(&error), "{status}: {}", DisplayErrorContext(&error));
         line.injected(FaultKind::Status(status)).await;
-        happened(
+        wait_for_entry(
             &line.aws,
             "the post",
             |entry| matches!(entry, Entry::Posted { status: given, .. } if *given == status),

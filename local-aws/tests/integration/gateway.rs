@@ -7,7 +7,7 @@ use futures::{SinkExt, StreamExt};
 use local_aws::{AwsLimits, Entry, Options, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use test_support::{Client, Runtime, happened, ok, soon, start};
+use test_support::{Client, Runtime, ok, soon, start, wait_for_entry};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -105,8 +105,10 @@ async fn a_late_function_gets_the_client_only_a_timeout_frame() {
 
     // The function answers all the same: that is accepted, and changes nothing for the client.
     assert_eq!(runtime.respond(&late.request_id, &ok()).await, 202);
-    happened(&aws, "the late answer", |entry| matches!(entry, Entry::Responded { late: true, .. }))
-        .await;
+    wait_for_entry(&aws, "the late answer", |entry| {
+        matches!(entry, Entry::Responded { late: true, .. })
+    })
+    .await;
     client.send("again").await;
     assert_eq!(runtime.accept("$default").await["body"], "again");
     client.socket.close(None).await.unwrap();
@@ -164,7 +166,7 @@ async fn a_failing_function_gets_the_client_an_internal_server_error() {
         error_type: "Boom".to_owned(),
         message: "it broke".to_owned(),
     };
-    happened(&aws, "the error", |entry| *entry == expected).await;
+    wait_for_entry(&aws, "the error", |entry| *entry == expected).await;
 
     for nonsense in [json!("ok"), json!(null), json!({}), json!({ "statusCode": "many" })] {
         client.send("nonsense").await;
@@ -185,7 +187,7 @@ async fn the_response_to_a_message_is_not_for_the_client() {
         let invocation = runtime.next().await;
         let answer = json!({ "statusCode": status, "body": "for nobody" });
         assert_eq!(runtime.respond(&invocation.request_id, &answer).await, 202);
-        happened(
+        wait_for_entry(
             &aws,
             "the answer",
             |entry| matches!(entry, Entry::Responded { status: Some(seen), .. } if *seen == status),
@@ -210,7 +212,7 @@ async fn without_a_free_function_a_message_is_throttled() {
     assert_eq!(frame["message"], "Too Many Requests");
     assert_eq!(frame["connectionId"], busy.event["requestContext"]["connectionId"]);
     assert!(frame["requestId"].is_string());
-    happened(&aws, "the throttling", |entry| {
+    wait_for_entry(&aws, "the throttling", |entry| {
         matches!(entry, Entry::Throttled { route: Route::Default, .. })
     })
     .await;
@@ -237,7 +239,8 @@ async fn a_message_waits_for_a_function_that_is_between_two_events() {
     let runtime = Runtime::new(&aws);
     let (mut client, _) = Client::accepted(&aws, &runtime).await;
     client.send("early").await;
-    happened(&aws, "the message", |entry| matches!(entry, Entry::MessageReceived { .. })).await;
+    wait_for_entry(&aws, "the message", |entry| matches!(entry, Entry::MessageReceived { .. }))
+        .await;
     assert_eq!(runtime.accept("$default").await["body"], "early");
     aws.stop().await;
 }
@@ -254,7 +257,7 @@ async fn a_refused_connection_gets_the_status_that_says_why() {
         };
         let (client, ()) = tokio::join!(Client::connect(&aws, &[]), refuse);
         assert_eq!(refusal(client), status, "the function answered {answer}");
-        happened(
+        wait_for_entry(
             &aws,
             "the refusal",
             |entry| matches!(entry, Entry::Refused { status: seen, .. } if *seen == status),
@@ -323,7 +326,7 @@ async fn a_subprotocol_is_confirmed_when_the_function_says_so() {
     let client = client.unwrap();
     assert_eq!(client.protocol.as_deref(), Some("agent-relay"));
     let chosen = Some("agent-relay".to_owned());
-    happened(
+    wait_for_entry(
         &aws,
         "the connection",
         |entry| matches!(entry, Entry::Connected { subprotocol, .. } if *subprotocol == chosen),
@@ -332,7 +335,7 @@ async fn a_subprotocol_is_confirmed_when_the_function_says_so() {
 
     // Without that header the handshake has none either, and a strict client gives up.
     let (client, _) = tokio::join!(Client::connect(&aws, &offer), runtime.accept("$connect"));
-    let error = client.err().expect("the client wants a subprotocol");
+    let error = client.expect_err("the client wants a subprotocol");
     assert!(error.to_string().contains("ubprotocol"), "{error}");
     aws.stop().await;
 }
@@ -418,7 +421,7 @@ async fn messages_keep_a_connection_from_being_idle() {
     client.send("still here").await;
     runtime.accept("$default").await;
     tokio::time::pause();
-    assert_eq!(client.closed_without_patience().await.0, CloseCode::Away);
+    assert_eq!(client.closed_without_limit().await.0, CloseCode::Away);
     let elapsed = began.elapsed().as_secs();
     tokio::time::resume();
     assert!((1190..1200).contains(&elapsed), "{elapsed} s");
@@ -433,7 +436,8 @@ async fn a_client_that_vanishes_is_noticed() {
     drop(client);
     let event = runtime.accept("$disconnect").await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1006);
-    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1006, .. })).await;
+    wait_for_entry(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1006, .. }))
+        .await;
     aws.stop().await;
 }
 

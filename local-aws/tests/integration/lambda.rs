@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use local_aws::{Entry, Options, Route};
 use serde_json::{Value, json};
-use test_support::{Client, Runtime, happened, ok, soon, start};
+use test_support::{Client, Runtime, ok, soon, start, wait_for_entry};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -128,7 +128,7 @@ async fn a_streamed_response_is_understood() {
         .body(reqwest::Body::wrap_stream(body))
         .send();
     assert_eq!(soon("the Runtime API", response).await.unwrap().status(), 202);
-    happened(&aws, "the answer", |entry| {
+    wait_for_entry(&aws, "the answer", |entry| {
         matches!(entry, Entry::Responded { status: Some(204), late: false, .. })
     })
     .await;
@@ -160,7 +160,7 @@ async fn a_function_that_never_responds_times_out() {
     let invocation = runtime.next().await;
     let frame: Value = serde_json::from_str(&client.text().await).unwrap();
     assert_eq!(frame["message"], "Internal server error");
-    happened(&aws, "the time-out", |entry| {
+    wait_for_entry(&aws, "the time-out", |entry| {
         matches!(entry, Entry::InvocationError { error_type, .. } if error_type == "Sandbox.Timedout")
     })
     .await;
@@ -178,7 +178,7 @@ async fn a_function_that_cannot_start_says_why() {
         error_type: "Config".to_owned(),
         message: "AGENT_ID is not set".to_owned(),
     };
-    happened(&aws, "the error", |entry| *entry == expected).await;
+    wait_for_entry(&aws, "the error", |entry| *entry == expected).await;
     aws.stop().await;
 }
 
@@ -188,7 +188,7 @@ async fn a_pending_poll_ends_when_everything_stops() {
     let url = format!("http://{}/2018-06-01/runtime/invocation/next", aws.address());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let poll = tokio::spawn(http.get(url).send());
-    happened(&aws, "the poll", |entry| *entry == Entry::NextPolled).await;
+    wait_for_entry(&aws, "the poll", |entry| *entry == Entry::NextPolled).await;
     soon("the stop", aws.stop()).await;
     assert_eq!(soon("the answer", poll).await.unwrap().unwrap().status(), 503);
 }

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use local_aws::{Entry, LocalAws, Options};
 use serde_json::Value;
-use test_support::{Client, Runtime, happened, soon, start};
+use test_support::{Client, Runtime, soon, start, wait_for_entry};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -54,7 +54,7 @@ async fn a_post_reaches_the_client_as_it_is() {
         assert_eq!(client.text().await, text);
     }
     let expected = Entry::Posted { connection_id: id, bytes: 5, status: 200, data: "hello".into() };
-    happened(&aws, "the post", |entry| *entry == expected).await;
+    wait_for_entry(&aws, "the post", |entry| *entry == expected).await;
     aws.stop().await;
 }
 
@@ -72,7 +72,8 @@ async fn a_connection_can_be_inspected_and_deleted() {
     assert_eq!(client.text().await, "last words");
     assert_eq!(client.closed().await.0, CloseCode::Normal);
 
-    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1000, .. })).await;
+    wait_for_entry(&aws, "the end", |entry| matches!(entry, Entry::Closed { code: 1000, .. }))
+        .await;
     let error = management.get_connection().connection_id(&id).send().await.unwrap_err();
     assert!(error.into_service_error().is_gone_exception());
     let error = management.delete_connection().connection_id(&id).send().await.unwrap_err();
@@ -84,7 +85,7 @@ async fn a_connection_can_be_inspected_and_deleted() {
 async fn a_connection_that_has_ended_or_never_was_is_gone() {
     let (aws, client, id, management) = connected(Options::default()).await;
     drop(client);
-    happened(&aws, "the end", |entry| matches!(entry, Entry::Closed { .. })).await;
+    wait_for_entry(&aws, "the end", |entry| matches!(entry, Entry::Closed { .. })).await;
     for id in [&*id, "L0SM9cOFvHcCIhw=", "a/b+c=", "x"] {
         let error = post(&management, id, "hello").await.unwrap_err();
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 410);

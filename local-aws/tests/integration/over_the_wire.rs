@@ -20,7 +20,7 @@ use local_aws::{
     WireName,
 };
 use serde_json::json;
-use test_support::{happened, soon, start};
+use test_support::{soon, start, wait_for_entry};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -109,7 +109,7 @@ async fn next_read(stream: &mut (impl AsyncRead + Unpin)) -> Result<usize, Error
 
 async fn fault_happened(aws: &LocalAws, connection: u64, fault: WireFault) -> Record {
     let wanted = Entry::WireFault { wire: WireName::Callbacks, connection, fault };
-    happened(aws, "the fault", move |entry| *entry == wanted).await
+    wait_for_entry(aws, "the fault", move |entry| *entry == wanted).await
 }
 
 /// A client of HTTP/2 on a connection of its own, and how that ends.
@@ -320,7 +320,7 @@ async fn open_connections_are_closed_with_fin_or_reset() {
         assert_eq!(next_read(&mut stream).await, Err(seen), "{how:?}");
         let fault = fault_happened(&aws, number, WireFault::Closed(how)).await;
         let closed = Entry::WireClosed { wire: WireName::Callbacks, connection: number };
-        let closed = happened(&aws, "the end", move |entry| *entry == closed).await;
+        let closed = wait_for_entry(&aws, "the end", move |entry| *entry == closed).await;
         assert!(fault.index < closed.index);
         assert_eq!(wire.connections_open(), 0);
     }
@@ -479,7 +479,7 @@ async fn everything_stops_whatever_state_its_connections_are_in() {
     // In the middle of the handshake.
     let mut silent = TcpStream::connect(wire.address()).await.unwrap();
     let opened = Entry::WireOpened { wire: WireName::Callbacks, connection: 3 };
-    happened(&aws, "the connection", move |entry| *entry == opened).await;
+    wait_for_entry(&aws, "the connection", move |entry| *entry == opened).await;
     soon("the end", aws.stop()).await;
     assert_eq!(next_read(&mut idle).await, Ok(0));
     assert_eq!(next_read(&mut silent).await, Ok(0));

@@ -17,7 +17,7 @@ use aws_sdk_bedrockagentruntime::types::{
     SessionState, StreamingConfigurations, Trace, TracePart,
 };
 use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, LocalAws, Options, file_bytes};
-use test_support::{happened, soon, start};
+use test_support::{soon, start, wait_for_entry};
 
 /// A caller of the scripted agent, in one session.
 struct Conversation<'a> {
@@ -246,7 +246,7 @@ async fn tool_5_asks_for_five_calls_of_both_kinds_and_wants_every_result() {
     let asked = caller.say("/tool 5").await;
     let (id, inputs) = asked.returned();
     assert_eq!(inputs.len(), 5);
-    let record = happened(&aws, "the return", |entry| {
+    let record = wait_for_entry(&aws, "the return", |entry| {
         matches!(entry, Entry::AgentReturnedControl { calls: 5, .. })
     });
     let Entry::AgentReturnedControl { invocation_id, .. } = record.await.entry else {
@@ -494,7 +494,7 @@ async fn cut_breaks_the_connection_after_the_chunks_before_it() {
         assert_eq!(answer.chunks, chunks);
         let (words, exception) = answer.broke.expect("the stream breaks");
         assert!(exception.is_none(), "{words}");
-        happened(
+        wait_for_entry(
             caller.aws,
             "the break",
             |entry| matches!(entry, Entry::AgentBroke { chunks: sent, .. } if *sent == chunks),
@@ -524,7 +524,7 @@ async fn pause_is_silent_in_mid_answer() {
     let answer = Conversation::new(&aws, "session").say("/pause 3 0.5").await;
     assert!(answer.text.starts_with("chunk 1 chunk 2 chunk 3 And after 0.5 seconds"), "{answer:?}");
     let chunk = |n: usize| {
-        happened(
+        wait_for_entry(
             &aws,
             "a chunk",
             move |entry| matches!(entry, Entry::AgentChunk { n: sent, .. } if *sent == n),

@@ -12,9 +12,9 @@ use super::events::{
     head_of_many_headers, head_without_length, text_event,
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
-use test_support::happened;
-use test_support::stage::Stage;
-use test_support::turn::{Turn, ask_as, calls_again, hear, log, summary, turn};
+use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};
+use test_support::test_bed::TestBed;
+use test_support::wait_for_entry;
 
 /// What must never be logged.
 const PROMPT: &str = "my secret prompt";
@@ -24,27 +24,29 @@ const TEXTS: [&str; 3] = ["one ", "two ", "three"];
 const TEXT: &str = "one two three";
 
 /// The function, whose agent is a server with this script.
-async fn stage(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> (Stage, Server) {
+async fn test_bed(
+    script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
+) -> (TestBed, Server) {
     let server = Server::start(script).await;
-    let stage = stage_with(&server.url()).await;
-    (stage, server)
+    let bed = test_bed_with(&server.url()).await;
+    (bed, server)
 }
 
 /// The function, whose agent is at this URL.
-async fn stage_with(url: &str) -> Stage {
+async fn test_bed_with(url: &str) -> TestBed {
     let agent = Some(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url));
     let changes: Vec<_> = agent.into_iter().chain(trust_in_servers()).collect();
-    Stage::with_environment(Options::default(), &changes).await
+    TestBed::with_environment(Options::default(), &changes).await
 }
 
 /// A turn whose agent answers this to every call.
-async fn ask(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> Turn {
+async fn ask(bed: &TestBed, server: &Server, case: &str, steps: Vec<Step>) -> ReceivedRun {
     server.follow(move |_| steps.clone());
-    turn(stage, case, PROMPT).await
+    receive_run(bed, case, PROMPT).await
 }
 
-async fn the_next_turn_works(stage: &Stage, server: &Server) {
-    let turn = ask(stage, server, "afterwards", answer(&TEXTS)).await;
+async fn the_next_turn_works(bed: &TestBed, server: &Server) {
+    let turn = ask(bed, server, "afterwards", answer(&TEXTS)).await;
     assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"));
 }
 
@@ -56,31 +58,31 @@ fn calls(server: &Server) -> usize {
 /// After each of these steps the agent may be at work already: it is called once and never again, and
 /// the client learns that the connection was lost, after this text.
 async fn is_lost(text: &str, cases: Vec<(&str, Vec<Step>)>) {
-    let (stage, server) = stage(|_| Vec::new()).await;
+    let (bed, server) = test_bed(|_| Vec::new()).await;
     for (case, steps) in cases {
-        let turn = ask(&stage, &server, case, steps).await;
+        let turn = ask(&bed, &server, case, steps).await;
         assert_eq!(turn.code(), "connection_lost", "{case}");
         assert_eq!(turn.text(), text, "{case}");
-        let log = log(&stage, case).await;
+        let log = log(&bed, case).await;
         assert_eq!(
             (calls(&server), calls_again(&log)),
             (1, 0),
             "{case}: the agent was called again"
         );
     }
-    the_next_turn_works(&stage, &server).await;
+    the_next_turn_works(&bed, &server).await;
     server.record(|record| assert_eq!(record.begun, record.requests.len(), "parts of requests"));
 }
 
 /// Each of these is the whole answer.
 async fn is_finished(cases: Vec<(&str, Vec<Step>)>) {
-    let (stage, server) = stage(|_| Vec::new()).await;
+    let (bed, server) = test_bed(|_| Vec::new()).await;
     for (case, steps) in cases {
-        let turn = ask(&stage, &server, case, steps).await;
+        let turn = ask(&bed, &server, case, steps).await;
         assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"), "{case}");
         assert_eq!(calls(&server), 1, "{case}");
     }
-    the_next_turn_works(&stage, &server).await;
+    the_next_turn_works(&bed, &server).await;
 }
 
 fn with_length(head: &str, body: &str) -> Vec<Step> {
@@ -95,7 +97,7 @@ fn all_events() -> Vec<u8> {
 
 #[tokio::test]
 async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
-    let (stage, server) = stage(|_| Vec::new()).await;
+    let (bed, server) = test_bed(|_| Vec::new()).await;
     // As a proxy's page does that repeats the request.
     let page = format!("<!doctype html>{}<p>{PROMPT}</p>", " ".repeat(5000));
     let json = r#"{"completion":"all at once"}"#;
@@ -115,15 +117,15 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
             "204" => vec![write(format!("{head}\r\n"))],
             _ => with_length(&head, body),
         };
-        let turn = ask(&stage, &server, case, steps).await;
+        let turn = ask(&bed, &server, case, steps).await;
         assert_eq!(turn.code(), "bad_gateway", "{case}");
         assert_eq!(calls(&server), 1, "{case}");
-        let log = log(&stage, case).await;
+        let log = log(&bed, case).await;
         let told = |line: &String| line.contains(&status[..3]) && line.contains(content_type);
         assert!(log.iter().any(told), "{case}: the log does not say what came: {log:#?}");
     }
-    the_next_turn_works(&stage, &server).await;
-    let records = stage.aws.journal().entries();
+    the_next_turn_works(&bed, &server).await;
+    let records = bed.aws.journal().entries();
     let leaks =
         |entry: &&Entry| matches!(entry, Entry::FunctionLog { line } if line.contains(PROMPT));
     assert_eq!(records.iter().find(leaks), None);
@@ -131,23 +133,23 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
 
 #[tokio::test]
 async fn an_agent_that_says_nothing_leaves_a_warning() {
-    let (stage, server) = stage(|_| Vec::new()).await;
+    let (bed, server) = test_bed(|_| Vec::new()).await;
     for (case, steps) in [
         ("chunked", vec![write(CHUNKED), write(LAST_CHUNK)]),
         ("ends-with-its-connection", vec![write(head_without_length()), Step::Fin]),
     ] {
-        let turn = ask(&stage, &server, case, steps).await;
+        let turn = ask(&bed, &server, case, steps).await;
         assert_eq!((turn.text().as_str(), turn.end()), ("", "RUN_FINISHED"), "{case}");
-        let log = log(&stage, case).await;
+        let log = log(&bed, case).await;
         let warned = |line: &String| {
             line.contains("WARN") && line.contains("the agent ended without an event")
         };
         assert!(log.iter().any(warned), "{case}: {log:#?}");
         assert_eq!(calls(&server), 1, "{case}");
     }
-    let turn = ask(&stage, &server, "talks", answer(&TEXTS)).await;
+    let turn = ask(&bed, &server, "talks", answer(&TEXTS)).await;
     assert_eq!(turn.text(), TEXT);
-    let log = log(&stage, "talks").await;
+    let log = log(&bed, "talks").await;
     assert!(!log.iter().any(|line| line.contains("without an event")), "{log:#?}");
 }
 
@@ -155,7 +157,7 @@ async fn an_agent_that_says_nothing_leaves_a_warning() {
 
 #[tokio::test]
 async fn an_error_message_in_the_stream_is_told_by_its_code() {
-    let (stage, server) = stage(|_| Vec::new()).await;
+    let (bed, server) = test_bed(|_| Vec::new()).await;
     for (error_code, code) in [
         ("accessDeniedException", "access_denied"),
         ("badGatewayException", "bad_gateway"),
@@ -174,15 +176,15 @@ async fn an_error_message_in_the_stream_is_told_by_its_code() {
         let reason = format!("the reason for {error_code}");
         steps.push(write(chunked(&error_message(error_code, &reason))));
         steps.push(write(LAST_CHUNK));
-        let turn = ask(&stage, &server, error_code, steps).await;
+        let turn = ask(&bed, &server, error_code, steps).await;
         assert_eq!((turn.text().as_str(), turn.code()), (TEXT, code), "{error_code}");
         assert_eq!(calls(&server), 1, "{error_code}");
-        let log = log(&stage, error_code).await;
+        let log = log(&bed, error_code).await;
         // Apart from the run id, which is the same here, the reason has the code's name in it.
         let told = |line: &String| line.matches(error_code).count() > 2 && line.contains(&reason);
         assert!(log.iter().any(told), "{error_code}: {log:#?}");
     }
-    the_next_turn_works(&stage, &server).await;
+    the_next_turn_works(&bed, &server).await;
 }
 
 // Refusals.
@@ -191,14 +193,14 @@ async fn an_error_message_in_the_stream_is_told_by_its_code() {
 async fn a_throttled_agent_is_called_again_even_if_the_refusal_is_cut() {
     let cut = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 100\r\n\r\n{\"mess";
     let ends = [Step::Fin, Step::Reset].map(async |end| {
-        let (stage, server) = stage(|_| Vec::new()).await;
+        let (bed, server) = test_bed(|_| Vec::new()).await;
         let refusal = vec![write(cut), end];
         let twice = refusal.clone();
         server.follow(move |call| if call.number < 3 { twice.clone() } else { answer(&TEXTS) });
-        let turned = turn(&stage, "twice", PROMPT).await;
+        let turned = receive_run(&bed, "twice", PROMPT).await;
         assert_eq!((turned.text().as_str(), turned.end()), (TEXT, "RUN_FINISHED"));
         assert_eq!(calls(&server), 3);
-        let turned = ask(&stage, &server, "always", refusal).await;
+        let turned = ask(&bed, &server, "always", refusal).await;
         assert_eq!(turned.code(), "throttling");
         assert_eq!(calls(&server), 5);
     });
@@ -222,12 +224,12 @@ fn endless(status: &str) -> Vec<(&'static str, Vec<Step>)> {
 #[tokio::test]
 async fn an_error_whose_body_never_ends_ends_the_run_within_seconds() {
     let cases = endless("500 Internal Server Error").into_iter().map(async |(case, steps)| {
-        let (stage, server) = stage(|_| Vec::new()).await;
+        let (bed, server) = test_bed(|_| Vec::new()).await;
         let began = Instant::now();
-        let turn = ask(&stage, &server, case, steps).await;
+        let turn = ask(&bed, &server, case, steps).await;
         assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
         assert_eq!((turn.code(), calls(&server)), ("internal_server", 1), "{case}");
-        the_next_turn_works(&stage, &server).await;
+        the_next_turn_works(&bed, &server).await;
     });
     join_all(cases).await;
 }
@@ -235,10 +237,10 @@ async fn an_error_whose_body_never_ends_ends_the_run_within_seconds() {
 #[tokio::test]
 async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
     let cases = endless("429 Too Many Requests").into_iter().map(async |(case, steps)| {
-        let (stage, server) = stage(|_| Vec::new()).await;
+        let (bed, server) = test_bed(|_| Vec::new()).await;
         server.follow(move |call| if call.number == 1 { steps.clone() } else { answer(&TEXTS) });
         let began = Instant::now();
-        let turn = turn(&stage, case, PROMPT).await;
+        let turn = receive_run(&bed, case, PROMPT).await;
         assert!(began.elapsed() < LONGEST_ERROR, "{case}: {:?}", began.elapsed());
         assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"), "{case}");
         assert_eq!(calls(&server), 2, "{case}");
@@ -249,10 +251,10 @@ async fn a_throttled_agent_is_called_again_even_if_the_refusal_never_ends() {
 // No connection to the agent: nothing can have happened, so it is called again.
 
 /// The function calls an agent that it can't get a connection to, five times and no more.
-async fn is_called_five_times(stage: &Stage, case: &str) {
-    let turn = turn(stage, case, PROMPT).await;
+async fn is_called_five_times(bed: &TestBed, case: &str) {
+    let turn = receive_run(bed, case, PROMPT).await;
     assert_eq!((turn.code(), turn.text().as_str()), ("connection_lost", ""), "{case}");
-    assert_eq!(calls_again(&log(stage, case).await), 4, "{case}");
+    assert_eq!(calls_again(&log(bed, case).await), 4, "{case}");
 }
 
 #[tokio::test]
@@ -263,10 +265,10 @@ async fn an_agent_that_breaks_the_handshake_of_tls_is_called_again() {
             let server = Server::plain(|_| Vec::new()).await;
             let steps = [vec![Step::ReadSome], ending].concat();
             server.greet(move |_| steps.clone());
-            let stage = stage_with(&server.secure_url()).await;
+            let bed = test_bed_with(&server.secure_url()).await;
             // The function may have tried before there was anybody to ask for.
             let before = server.record(|record| record.greetings);
-            is_called_five_times(&stage, "handshake").await;
+            is_called_five_times(&bed, "handshake").await;
             assert_eq!(server.record(|record| record.greetings) - before, 5);
         });
     join_all(endings).await;
@@ -282,15 +284,15 @@ async fn an_agent_whose_name_is_unknown_is_called_again() {
         ("HTTP_PROXY", ""),
         ("http_proxy", ""),
     ];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    is_called_five_times(&stage, "unknown-name").await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    is_called_five_times(&bed, "unknown-name").await;
 }
 
 #[tokio::test]
 async fn an_agent_that_nobody_listens_for_is_called_until_somebody_does() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let stage = stage_with(&format!("http://{free}")).await;
-    is_called_five_times(&stage, "refused").await;
+    let bed = test_bed_with(&format!("http://{free}")).await;
+    is_called_five_times(&bed, "refused").await;
 }
 
 #[tokio::test]
@@ -301,16 +303,16 @@ async fn an_agent_that_takes_no_connection_in_time_is_called_again() {
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
     let first = tokio::net::TcpStream::connect(address).await.unwrap();
-    let stage = stage_with(&format!("http://{address}")).await;
-    let mut client = stage.client().await;
+    let bed = test_bed_with(&format!("http://{address}")).await;
+    let mut client = bed.client().await;
     client.send(ask_as("time-out", PROMPT).to_string()).await;
     let again = |entry: &Entry| matches!(entry, Entry::FunctionLog { line } if line.contains("called again"));
-    happened(&stage.aws, "another call", again).await;
+    wait_for_entry(&bed.aws, "another call", again).await;
     // From now on there is room.
     drop(first);
     let server = Server::on(listener, |_| answer(&TEXTS));
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text().as_str(), turn.end()), (TEXT, "RUN_FINISHED"));
     assert_eq!(calls(&server), 1);
 }
@@ -365,13 +367,13 @@ async fn an_agent_that_ends_the_connection_at_the_first_bytes_is_not_called_agai
         let server = Server::start(|_| answer(&TEXTS)).await;
         let steps = vec![Step::ReadSome, end];
         server.greet(move |_| steps.clone());
-        let stage = stage_with(&server.url()).await;
-        let turn = turn(&stage, "first-bytes", PROMPT).await;
+        let bed = test_bed_with(&server.url()).await;
+        let turn = receive_run(&bed, "first-bytes", PROMPT).await;
         assert_eq!(turn.code(), "connection_lost");
-        assert_eq!(calls_again(&log(&stage, "first-bytes").await), 0);
+        assert_eq!(calls_again(&log(&bed, "first-bytes").await), 0);
         assert_eq!(server.record(|record| (record.greetings, record.begun)), (1, 0));
         server.greet(|_| Vec::new());
-        the_next_turn_works(&stage, &server).await;
+        the_next_turn_works(&bed, &server).await;
     }
 }
 
@@ -395,20 +397,20 @@ async fn an_answer_cut_on_the_edge_of_a_frame_is_not_taken_for_a_whole_one() {
 async fn an_answer_reset_on_the_edge_of_a_frame_is_not_taken_for_a_whole_one() {
     let gate = Gate::closed();
     let steps = [beginning(&TEXTS), vec![Step::Wait(gate.clone()), Step::Reset]].concat();
-    let (stage, server) = stage(move |_| steps.clone()).await;
-    let mut client = stage.client().await;
+    let (bed, server) = test_bed(move |_| steps.clone()).await;
+    let mut client = bed.client().await;
     client.send(ask_as("reset", PROMPT).to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     // A reset may overtake what was not read yet, so all of it is read first.
     while turn.text() != TEXT {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     gate.open();
-    while !hear(&mut client, &mut turn).await {}
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text().as_str(), turn.code()), (TEXT, "connection_lost"));
-    assert!(summary(&log(&stage, "reset").await).contains("connection_lost"));
+    assert!(summary(&log(&bed, "reset").await).contains("connection_lost"));
     assert_eq!(calls(&server), 1);
-    the_next_turn_works(&stage, &server).await;
+    the_next_turn_works(&bed, &server).await;
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use local_aws::{Entry, Options, Wire, WireClose};
 use tokio::time::Instant;
 
 use super::frozen::Fault;
-use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, calls_again, hear, log, turn};
-use test_support::{Client, happened, soon};
+use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
+use test_support::test_bed::{TestBed, numbers};
+use test_support::{Client, soon, wait_for_entry};
 
 /// How long the client may wait for its next frame when a post was lost: 2.5 s, half a second for the
 /// rest, and a second for a busy machine.
@@ -26,45 +26,45 @@ const CUT_TEXT: &str = "chunk 1 chunk 2 chunk 3 ";
 /// So long that the test has time for what it does before the first byte of an answer.
 const RTT: Duration = Duration::from_millis(400);
 
-async fn stage() -> Stage {
-    Stage::set(Options { tls: true, ..Options::default() }).await
+async fn test_bed() -> TestBed {
+    TestBed::start(Options { tls: true, ..Options::default() }).await
 }
 
-fn agent(stage: &Stage) -> &Wire {
-    stage.aws.agent_wire().unwrap()
+fn agent(bed: &TestBed) -> &Wire {
+    bed.aws.agent_wire().unwrap()
 }
 
-fn callbacks(stage: &Stage) -> &Wire {
-    stage.aws.callback_wire().unwrap()
+fn callbacks(bed: &TestBed) -> &Wire {
+    bed.aws.callback_wire().unwrap()
 }
 
 // In mid-answer.
 
 /// Everything arrives, soon, and at most the frame that was on its way arrives twice.
 async fn mid_answer(fault: Fault) {
-    let stage = stage().await;
-    let mut client = stage.client().await;
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
     for name in ["one", "two", "three"] {
         client.send(ask_as(name, "/tokens 60 100").to_string()).await;
-        let mut turn = Turn::default();
+        let mut turn = ReceivedRun::default();
         while turn.frames.len() < 10 {
-            assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+            assert!(!turn.next_frame(&mut client).await, "{turn:?}");
         }
         // None may be open in the moment in which the function has given up one and has no other.
-        let met = fault.put_on(callbacks(&stage));
+        let met = fault.put_on(callbacks(&bed));
         let longest = longest_stall(&mut client, &mut turn).await;
         assert!(longest < LONGEST_STALL, "{name}: a stall of {longest:?}");
         assert_eq!((turn.text(), turn.end()), (numbers(60), "RUN_FINISHED"), "{name}");
-        assert!(turn.repeated <= met, "{name}: {} frames came again", turn.repeated);
+        assert!(turn.repeated() <= met, "{name}: {} frames came again", turn.repeated());
     }
 }
 
 /// Hears a turn to its end, and returns the longest time between two frames.
-async fn longest_stall(client: &mut Client, turn: &mut Turn) -> Duration {
+async fn longest_stall(client: &mut Client, turn: &mut ReceivedRun) -> Duration {
     let mut longest = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let ended = hear(client, turn).await;
+        let ended = turn.next_frame(client).await;
         longest = longest.max(began.elapsed());
         if ended {
             return longest;
@@ -101,19 +101,19 @@ async fn an_answer_goes_on_when_the_next_post_is_reset() {
 /// second attempt must not be made on another dead one.
 #[tokio::test]
 async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_use() {
-    let stage = stage().await;
+    let bed = test_bed().await;
     let names: Vec<String> = (1..=4).map(|number| format!("before-{number}")).collect();
-    let before = names.iter().map(|name| turn(&stage, name, "/tokens 20 50"));
+    let before = names.iter().map(|name| receive_run(&bed, name, "/tokens 20 50"));
     for turn in join_all(before).await {
         assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
     }
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.send(ask_as("all", "/tokens 60 100").to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     while turn.frames.len() < 10 {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
-    let _ = Fault::Swallowed.put_on(callbacks(&stage));
+    let _ = Fault::Swallowed.put_on(callbacks(&bed));
     let longest = longest_stall(&mut client, &mut turn).await;
     assert!(longest < LONGEST_STALL, "a stall of {longest:?}");
     assert_eq!((turn.text(), turn.end()), (numbers(60), "RUN_FINISHED"));
@@ -122,105 +122,105 @@ async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_u
 #[tokio::test]
 async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_again() {
     for how in [WireClose::Fin, WireClose::Reset] {
-        let stage = stage().await;
-        let mut client = stage.client().await;
+        let bed = test_bed().await;
+        let mut client = bed.client().await;
         client.send(ask_as("cut", "/pause 3 600").to_string()).await;
-        let mut turn = Turn::default();
+        let mut turn = ReceivedRun::default();
         while turn.text() != CUT_TEXT {
-            assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+            assert!(!turn.next_frame(&mut client).await, "{turn:?}");
         }
-        assert_eq!(agent(&stage).close_open(how), 1);
-        while !hear(&mut client, &mut turn).await {}
+        assert_eq!(agent(&bed).close_open(how), 1);
+        turn.read_to_end(&mut client).await;
         assert_eq!((turn.text().as_str(), turn.code()), (CUT_TEXT, "connection_lost"), "{how:?}");
-        is_called(&stage, "cut", 1).await;
-        the_next_turn_works(&stage).await;
+        is_called(&bed, "cut", 1).await;
+        the_next_turn_works(&bed).await;
     }
 }
 
 // Before the first byte of an answer.
 
 /// The agent has got so many calls of this run, and was not called again.
-async fn is_called(stage: &Stage, name: &str, times: usize) {
-    assert_eq!(calls_again(&log(stage, name).await), 0, "the agent was called again");
-    let entries = stage.aws.journal().entries();
+async fn is_called(bed: &TestBed, name: &str, times: usize) {
+    assert_eq!(calls_again(&log(bed, name).await), 0, "the agent was called again");
+    let entries = bed.aws.journal().entries();
     let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
     assert_eq!(entries.iter().filter(call).count(), times, "calls of the agent");
 }
 
-async fn the_next_turn_works(stage: &Stage) {
-    let turn = turn(stage, "afterwards", "/tokens 20 200").await;
+async fn the_next_turn_works(bed: &TestBed) {
+    let turn = receive_run(bed, "afterwards", "/tokens 20 200").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
 /// The function has asked, and the agent has begun to answer, of which nothing has come yet.
-async fn asked(name: &str) -> (Stage, Client) {
-    let stage = Stage::set(Options { tls: true, rtt: RTT, ..Options::default() }).await;
-    let mut client = stage.client().await;
+async fn asked(name: &str) -> (TestBed, Client) {
+    let bed = TestBed::start(Options { tls: true, rtt: RTT, ..Options::default() }).await;
+    let mut client = bed.client().await;
     client.send(ask_as(name, "/tokens 20 200").to_string()).await;
-    happened(&stage.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
-    (stage, client)
+    wait_for_entry(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    (bed, client)
 }
 
 #[tokio::test]
 async fn an_agent_whose_connection_breaks_before_its_first_byte_is_not_called_again() {
     for how in [WireClose::Fin, WireClose::Reset] {
-        let (stage, mut client) = asked("unanswered").await;
-        assert_eq!(agent(&stage).close_open(how), 1);
-        let mut turn = Turn::default();
-        while !hear(&mut client, &mut turn).await {}
+        let (bed, mut client) = asked("unanswered").await;
+        assert_eq!(agent(&bed).close_open(how), 1);
+        let mut turn = ReceivedRun::default();
+        turn.read_to_end(&mut client).await;
         assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"), "{how:?}");
-        is_called(&stage, "unanswered", 1).await;
-        the_next_turn_works(&stage).await;
+        is_called(&bed, "unanswered", 1).await;
+        the_next_turn_works(&bed).await;
     }
 }
 
 #[tokio::test]
-async fn an_agent_that_closes_in_good_order_says_everything_first() {
-    let (stage, mut client) = asked("last-words").await;
-    assert_eq!(agent(&stage).close_open(WireClose::Graceful), 1);
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+async fn an_agent_that_closes_with_close_notify_loses_nothing() {
+    let (bed, mut client) = asked("last-words").await;
+    assert_eq!(agent(&bed).close_open(WireClose::Graceful), 1);
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
-    is_called(&stage, "last-words", 1).await;
+    is_called(&bed, "last-words", 1).await;
 }
 
 /// Nobody can tell that the request did not come as far as the agent.
 #[tokio::test]
 async fn an_agent_whose_connection_is_reset_at_the_request_is_not_called_again() {
-    let stage = stage().await;
+    let bed = test_bed().await;
     // On a busy machine the function has kept none now and then.
-    while agent(&stage).reset_next_write_on_open() == 0 {
-        the_next_turn_works(&stage).await;
+    while agent(&bed).reset_next_write_on_open() == 0 {
+        the_next_turn_works(&bed).await;
     }
-    let turn = turn(&stage, "unheard", "/tokens 20 200").await;
+    let turn = receive_run(&bed, "unheard", "/tokens 20 200").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
-    is_called(&stage, "unheard", 0).await;
-    the_next_turn_works(&stage).await;
+    is_called(&bed, "unheard", 0).await;
+    the_next_turn_works(&bed).await;
 }
 
 // Before there is a connection.
 
 /// A turn whose first new connections on a wire meet this fault: it takes a few seconds, and everything
 /// arrives. Returns the lines of log.
-async fn new_connections(wire: fn(&Stage) -> &Wire, fault: fn(&Wire)) -> Vec<String> {
-    let stage = stage().await;
-    let mut client = stage.client().await;
-    let kept = wire(&stage).close_open(WireClose::Fin);
-    let mut journal = stage.aws.journal().follow();
+async fn new_connections(wire: fn(&TestBed) -> &Wire, fault: fn(&Wire)) -> Vec<String> {
+    let bed = test_bed().await;
+    let mut client = bed.client().await;
+    let kept = wire(&bed).close_open(WireClose::Fin);
+    let mut journal = bed.aws.journal().follow();
     for _ in 0..kept {
         let closing =
             async { while !matches!(journal.next().await.entry, Entry::WireClosed { .. }) {} };
         soon("the end of the connection", closing).await;
     }
-    fault(wire(&stage));
+    fault(wire(&bed));
     let began = Instant::now();
     client.send(ask_as("again", "/tokens 20 200").to_string()).await;
-    let mut turn = Turn::default();
-    while !hear(&mut client, &mut turn).await {}
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(&mut client).await;
     assert!(began.elapsed() < LONGEST_WAIT, "{:?}", began.elapsed());
-    assert_eq!((turn.text(), turn.end(), turn.repeated), (numbers(20), "RUN_FINISHED", 0));
-    assert_eq!(stage.agent_requests().len(), 1);
-    log(&stage, "again").await
+    assert_eq!((turn.text(), turn.end(), turn.repeated()), (numbers(20), "RUN_FINISHED", 0));
+    assert_eq!(bed.agent_requests().len(), 1);
+    log(&bed, "again").await
 }
 
 async fn calls_that_find_no_connection(fault: fn(&Wire), failed: usize) {

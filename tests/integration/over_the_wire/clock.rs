@@ -15,8 +15,8 @@ use local_aws::Options;
 
 use super::events::{LAST_CHUNK, answer, beginning, chunked, text_event};
 use super::server::{Gate, Request, Server, Step, write};
-use test_support::stage::Stage;
-use test_support::turn::{Turn, ask_as, hear, turn};
+use test_support::received_run::{ReceivedRun, ask_as, receive_run};
+use test_support::test_bed::TestBed;
 
 /// Where test programs may leave files.
 const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
@@ -84,18 +84,18 @@ impl Drop for ClockShim {
 }
 
 /// The function with clocks that can be moved, whose agent is a server with this script.
-async fn stage(
+async fn test_bed(
     clock: &ClockShim,
     script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
-) -> (Stage, Server) {
+) -> (TestBed, Server) {
     let server = Server::start(script).await;
     let url = server.url();
     let environment = clock.environment();
     let mut changes: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     changes.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &url));
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    (stage, server)
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    (bed, server)
 }
 
 /// The seconds since 1970 of the dates that requests are signed with.
@@ -114,10 +114,10 @@ fn dates(server: &Server) -> Vec<i64> {
 #[tokio::test]
 async fn the_date_of_a_request_follows_the_wall_clock() {
     let clock = ClockShim::new();
-    let (stage, server) = stage(&clock, |_| answer(&["hello"])).await;
-    assert_eq!(turn(&stage, "before", "hello").await.end(), "RUN_FINISHED");
+    let (bed, server) = test_bed(&clock, |_| answer(&["hello"])).await;
+    assert_eq!(receive_run(&bed, "before", "hello").await.end(), "RUN_FINISHED");
     clock.jump_wall(600);
-    assert_eq!(turn(&stage, "after", "hello").await.end(), "RUN_FINISHED");
+    assert_eq!(receive_run(&bed, "after", "hello").await.end(), "RUN_FINISHED");
     let dates = dates(&server);
     assert_eq!(dates.len(), 2);
     // What the test itself takes comes on top.
@@ -130,16 +130,16 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
     let gate = Gate::closed();
     let mut steps = beginning(&["one "]);
     steps.extend([Step::Wait(gate.clone()), write(chunked(&text_event("two"))), write(LAST_CHUNK)]);
-    let (stage, _server) = stage(&clock, move |_| steps.clone()).await;
-    let mut client = stage.client().await;
+    let (bed, _server) = test_bed(&clock, move |_| steps.clone()).await;
+    let mut client = bed.client().await;
     client.send(ask_as("run", "hello").to_string()).await;
-    let mut turn = Turn::default();
+    let mut turn = ReceivedRun::default();
     while turn.text() != "one " {
-        assert!(!hear(&mut client, &mut turn).await, "{turn:?}");
+        assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     clock.jump_monotonic(89);
     gate.open();
-    while !hear(&mut client, &mut turn).await {}
+    turn.read_to_end(&mut client).await;
     assert_eq!(turn.text(), "one two");
     let total = turn.last()["metadata"]["relay"]["stats"]["totalMs"].as_u64().unwrap();
     assert!((89_000..189_000).contains(&total), "{total}");
@@ -148,8 +148,8 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
 /// A connection to the agent that was kept is not used after `jump`, since it may be dead by then.
 async fn is_given_up_after(jump: impl Fn(&ClockShim)) {
     let clock = ClockShim::new();
-    let (stage, server) = stage(&clock, |_| answer(&["hello"])).await;
-    assert_eq!(turn(&stage, "before", "hello").await.end(), "RUN_FINISHED");
+    let (bed, server) = test_bed(&clock, |_| answer(&["hello"])).await;
+    assert_eq!(receive_run(&bed, "before", "hello").await.end(), "RUN_FINISHED");
     let before = server.record(|record| record.connections);
     // What comes on an old connection from now on is lost.
     server.follow(move |request| match request.connection {
@@ -157,7 +157,7 @@ async fn is_given_up_after(jump: impl Fn(&ClockShim)) {
         _ => answer(&["hello"]),
     });
     jump(&clock);
-    let turn = turn(&stage, "after", "hello").await;
+    let turn = receive_run(&bed, "after", "hello").await;
     assert_eq!((turn.text().as_str(), turn.end()), ("hello", "RUN_FINISHED"));
     assert_eq!(server.record(|record| record.connections), before + 1);
 }

@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use super::clock::ClockShim;
 use super::frozen::{FAULTS, Fault, Place, event_is_there, goes_on, last_entry, options};
+use test_support::received_run::ask_as;
 use test_support::soon;
-use test_support::stage::Stage;
-use test_support::turn::ask_as;
+use test_support::test_bed::TestBed;
 
 /// Where control groups of version 1 freeze processes.
 const ALL: &str = "/sys/fs/cgroup/freezer";
@@ -75,22 +75,22 @@ impl Drop for Freezer {
 
 #[tokio::test]
 async fn connections_that_die_while_a_control_group_is_frozen_are_not_used() {
-    let stage = Stage::set(options()).await;
-    let Some(freezer) = Freezer::of(stage.function.pid()) else { return };
-    let mut client = stage.client().await;
+    let bed = TestBed::start(options()).await;
+    let Some(freezer) = Freezer::of(bed.function.pid()) else { return };
+    let mut client = bed.client().await;
     let mut all_met = 0;
     for fault in FAULTS {
         for place in [Place::Agent, Place::Callbacks, Place::Both] {
             let name = format!("{fault:?}-{place:?}").replace(['(', ')'], "-");
-            stage.asks_for_an_event().await;
+            bed.wait_until_polling().await;
             freezer.freeze().await;
-            let before = last_entry(&stage);
-            all_met += place.put(fault, &stage);
+            let before = last_entry(&bed);
+            all_met += place.put(fault, &bed);
             sleep(LONG).await;
             client.send(ask_as(&name, "/tokens 20 200").to_string()).await;
-            event_is_there(&stage, before).await;
+            event_is_there(&bed, before).await;
             freezer.thaw();
-            goes_on(&stage, &mut client, &name).await;
+            goes_on(&bed, &mut client, &name).await;
         }
     }
     assert!(all_met > 0, "no connection was kept");
@@ -103,20 +103,20 @@ async fn connections_that_die_while_only_the_wall_clock_goes_on_are_not_used() {
     let environment = clock.environment();
     let changes: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let stage = Stage::with_environment(options(), &changes).await;
-    let Some(freezer) = Freezer::of(stage.function.pid()) else { return };
-    let mut client = stage.client().await;
+    let bed = TestBed::with_environment(options(), &changes).await;
+    let Some(freezer) = Freezer::of(bed.function.pid()) else { return };
+    let mut client = bed.client().await;
     for fault in [Fault::WriteReset, Fault::Swallowed] {
         let name = format!("{fault:?}");
-        stage.asks_for_an_event().await;
+        bed.wait_until_polling().await;
         freezer.freeze().await;
-        let before = last_entry(&stage);
-        let _ = Place::Both.put(fault, &stage);
+        let before = last_entry(&bed);
+        let _ = Place::Both.put(fault, &bed);
         clock.jump_wall(600);
         sleep(SHORT).await;
         client.send(ask_as(&name, "/tokens 20 200").to_string()).await;
-        event_is_there(&stage, before).await;
+        event_is_there(&bed, before).await;
         freezer.thaw();
-        goes_on(&stage, &mut client, &name).await;
+        goes_on(&bed, &mut client, &name).await;
     }
 }

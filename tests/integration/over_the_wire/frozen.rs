@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::ClockShim;
 use super::server::{Gate, Request, Server, Step, write};
-use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, hear, log};
+use test_support::received_run::{ReceivedRun, ask_as, log};
+use test_support::test_bed::{TestBed, numbers};
 use test_support::{Client, soon};
 
 /// How often each fault is put on each wire. `cargo bench` does it more often.
@@ -58,9 +58,9 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) fn put(self, fault: Fault, stage: &Stage) -> usize {
-        let agent = || fault.put_on(stage.aws.agent_wire().unwrap());
-        let callbacks = || fault.put_on(stage.aws.callback_wire().unwrap());
+    pub(crate) fn put(self, fault: Fault, bed: &TestBed) -> usize {
+        let agent = || fault.put_on(bed.aws.agent_wire().unwrap());
+        let callbacks = || fault.put_on(bed.aws.callback_wire().unwrap());
         match self {
             Self::Agent => agent(),
             Self::Callbacks => callbacks(),
@@ -78,59 +78,59 @@ pub(crate) fn options() -> Options {
 
 /// Waits until the event of a message is with the function, given the last entry of the journal before
 /// the message was sent.
-pub(crate) async fn event_is_there(stage: &Stage, before: u64) {
+pub(crate) async fn event_is_there(bed: &TestBed, before: u64) {
     let is_invoked = |entry: &Entry| matches!(entry, Entry::Invoked { route: Route::Default, .. });
-    soon("the event", stage.aws.journal().wait_for_after(before, is_invoked)).await;
+    soon("the event", bed.aws.journal().wait_for_after(before, is_invoked)).await;
 }
 
-pub(crate) fn last_entry(stage: &Stage) -> u64 {
-    stage.aws.journal().records().last().unwrap().index
+pub(crate) fn last_entry(bed: &TestBed) -> u64 {
+    bed.aws.journal().records().last().unwrap().index
 }
 
 /// The turn of this name, which has been asked for, goes on as if nothing had happened: the answer is
 /// whole, the agent was called once, and no post failed.
-pub(crate) async fn goes_on(stage: &Stage, client: &mut Client, name: &str) {
-    let mut turn = Turn::default();
-    while !hear(client, &mut turn).await {}
-    assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(stage, name).await);
-    assert_eq!((turn.text(), turn.repeated), (numbers(CHUNKS), 0), "{name}");
-    let entries = stage.aws.journal().entries();
+pub(crate) async fn goes_on(bed: &TestBed, client: &mut Client, name: &str) {
+    let mut turn = ReceivedRun::default();
+    turn.read_to_end(client).await;
+    assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(bed, name).await);
+    assert_eq!((turn.text(), turn.repeated()), (numbers(CHUNKS), 0), "{name}");
+    let entries = bed.aws.journal().entries();
     let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
     assert_eq!(entries.iter().filter(call).count(), 1, "{name}: calls of the agent");
-    let log = log(stage, name).await;
+    let log = log(bed, name).await;
     assert!(!log.iter().any(|line| line.contains("WARN")), "{name}: {log:#?}");
 }
 
 /// A round, in which something may happen besides the fault while the function is frozen. Returns how
 /// many connections the fault has met.
 async fn round(
-    stage: &Stage,
+    bed: &TestBed,
     client: &mut Client,
     name: &str,
     (fault, place): (Fault, Place),
     meanwhile: impl FnOnce(),
 ) -> usize {
-    stage.asks_for_an_event().await;
-    stage.function.freeze().await.unwrap();
-    let before = last_entry(stage);
-    let met = place.put(fault, stage);
+    bed.wait_until_polling().await;
+    bed.function.freeze().await.unwrap();
+    let before = last_entry(bed);
+    let met = place.put(fault, bed);
     meanwhile();
     client.send(ask_as(name, PROMPT).to_string()).await;
-    event_is_there(stage, before).await;
-    stage.function.thaw().unwrap();
-    goes_on(stage, client, name).await;
+    event_is_there(bed, before).await;
+    bed.function.thaw().unwrap();
+    goes_on(bed, client, name).await;
     met
 }
 
 /// This fault on the connections to the agent, to the callbacks and to both.
 async fn nobody_notices(fault: Fault) {
-    let stage = Stage::set(options()).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::start(options()).await;
+    let mut client = bed.client().await;
     for place in [Place::Agent, Place::Callbacks, Place::Both] {
         let mut met = 0;
         for number in 1..=ROUNDS {
             let name = format!("{place:?}-{number}");
-            met += round(&stage, &mut client, &name, (fault, place), || {}).await;
+            met += round(&bed, &mut client, &name, (fault, place), || {}).await;
         }
         // On a busy machine the function keeps none now and then.
         assert!(met > 0, "{place:?}: no connection was kept");
@@ -170,8 +170,8 @@ async fn a_connection_whose_answer_ends_in_a_freeze_is_not_used() {
     let url = server.callback_url();
     let changes = [("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())];
     let options = Options { tls: false, ..options() };
-    let stage = Stage::with_environment(options, &changes).await;
-    server.passes_on_to(&stage.aws);
+    let bed = TestBed::with_environment(options, &changes).await;
+    server.passes_on_to(&bed.aws);
     let end = Gate::closed();
     let late = vec![
         Step::Deliver,
@@ -181,19 +181,19 @@ async fn a_connection_whose_answer_ends_in_a_freeze_is_not_used() {
     ];
     let is_last = |post: &Request| post.body.windows(12).any(|text| text == b"RUN_FINISHED");
     server.follow(move |post| if is_last(post) { late.clone() } else { vec![Step::Relay] });
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.send(ask_as("before", PROMPT).to_string()).await;
-    goes_on(&stage, &mut client, "before").await;
-    stage.asks_for_an_event().await;
-    stage.function.freeze().await.unwrap();
+    goes_on(&bed, &mut client, "before").await;
+    bed.wait_until_polling().await;
+    bed.function.freeze().await.unwrap();
     let old = server.record(|record| record.connections);
     server.follow(move |post| vec![if post.connection <= old { Step::Reset } else { Step::Relay }]);
     end.open();
-    let before = last_entry(&stage);
+    let before = last_entry(&bed);
     client.send(ask_as("after", PROMPT).to_string()).await;
-    event_is_there(&stage, before).await;
-    stage.function.thaw().unwrap();
-    goes_on(&stage, &mut client, "after").await;
+    event_is_there(&bed, before).await;
+    bed.function.thaw().unwrap();
+    goes_on(&bed, &mut client, "after").await;
 }
 
 // Freezes too short for any clock to tell.
@@ -201,24 +201,24 @@ async fn a_connection_whose_answer_ends_in_a_freeze_is_not_used() {
 /// Stops the function, puts the fault, sends the message, and lets the function go on at once, or as
 /// soon as the event is there.
 async fn short_freezes(event_first: bool) {
-    let stage = Stage::set(options()).await;
-    let mut client = stage.client().await;
-    let pid = Pid::from_raw(i32::try_from(stage.function.pid()).unwrap()).unwrap();
+    let bed = TestBed::start(options()).await;
+    let mut client = bed.client().await;
+    let pid = Pid::from_raw(i32::try_from(bed.function.pid()).unwrap()).unwrap();
     let mut met = 0;
     for number in 1..=ROUNDS {
         for fault in FAULTS {
             let name = format!("{fault:?}-{number}").replace(['(', ')'], "-");
             let message = ask_as(&name, PROMPT).to_string();
-            stage.asks_for_an_event().await;
-            let before = last_entry(&stage);
+            bed.wait_until_polling().await;
+            let before = last_entry(&bed);
             kill_process(pid, Signal::STOP).unwrap();
-            met += Place::Both.put(fault, &stage);
+            met += Place::Both.put(fault, &bed);
             client.send(message).await;
             if event_first {
-                event_is_there(&stage, before).await;
+                event_is_there(&bed, before).await;
             }
             kill_process(pid, Signal::CONT).unwrap();
-            goes_on(&stage, &mut client, &name).await;
+            goes_on(&bed, &mut client, &name).await;
         }
     }
     assert!(met > 0, "no connection was kept");
@@ -240,9 +240,9 @@ async fn a_freeze_of_a_moment_is_noticed_before_the_event_that_comes_after_it() 
 async fn connections_opened_before_the_first_event_may_die_in_a_freeze() {
     let mut met = 0;
     for fault in FAULTS {
-        let stage = Stage::set(options()).await;
-        let mut client = stage.client().await;
-        met += round(&stage, &mut client, "first", (fault, Place::Both), || {}).await;
+        let bed = TestBed::start(options()).await;
+        let mut client = bed.client().await;
+        met += round(&bed, &mut client, "first", (fault, Place::Both), || {}).await;
     }
     assert!(met > 0, "no connection was opened before the first event");
 }
@@ -250,18 +250,18 @@ async fn connections_opened_before_the_first_event_may_die_in_a_freeze() {
 #[tokio::test]
 async fn connections_opened_before_the_first_event_may_be_closed_before_it_comes() {
     for how in [WireClose::Fin, WireClose::Reset, WireClose::Graceful] {
-        let stage = Stage::set(options()).await;
-        let mut client = stage.client().await;
-        let _ = Place::Both.put(Fault::Closed(how), &stage);
-        are_closed(&stage).await;
+        let bed = TestBed::start(options()).await;
+        let mut client = bed.client().await;
+        let _ = Place::Both.put(Fault::Closed(how), &bed);
+        are_closed(&bed).await;
         client.send(ask_as("first", PROMPT).to_string()).await;
-        goes_on(&stage, &mut client, "first").await;
+        goes_on(&bed, &mut client, "first").await;
     }
 }
 
 /// Waits until the first connections of both wires are closed.
-async fn are_closed(stage: &Stage) {
-    let mut journal = stage.aws.journal().follow();
+async fn are_closed(bed: &TestBed) {
+    let mut journal = bed.aws.journal().follow();
     let mut closed = 0;
     let closing = async {
         while closed < 2 {
@@ -278,8 +278,8 @@ async fn nobody_notices_jumps(wall: i64, monotonic: i64) {
     let environment = clock.environment();
     let changes: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let stage = Stage::with_environment(options(), &changes).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::with_environment(options(), &changes).await;
+    let mut client = bed.client().await;
     let mut met = 0;
     for number in 1..=ROUNDS {
         for fault in [Fault::WriteReset, Fault::Swallowed] {
@@ -288,7 +288,7 @@ async fn nobody_notices_jumps(wall: i64, monotonic: i64) {
                 clock.jump_wall(wall);
                 clock.jump_monotonic(monotonic);
             };
-            met += round(&stage, &mut client, &name, (fault, Place::Both), jump).await;
+            met += round(&bed, &mut client, &name, (fault, Place::Both), jump).await;
         }
     }
     assert!(met > 0, "no connection was kept");

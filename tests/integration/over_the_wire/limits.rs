@@ -9,23 +9,23 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::server::{Server, Step};
+use test_support::received_run::receive_run;
 use test_support::soon;
-use test_support::stage::{Stage, numbers, prompt};
-use test_support::turn::turn;
+use test_support::test_bed::{TestBed, numbers, prompt};
 
 #[tokio::test]
 async fn a_shutdown_ends_a_refusal_whose_post_hangs() {
     let server = Server::start(|_| vec![Step::Hang]).await;
     let url = server.callback_url();
     let changes = [("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str())];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    let mut client = stage.client().await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    let mut client = bed.client().await;
     client.send(json!({"prompt": 1}).to_string()).await;
     server.wait_for("the refusal", |record| record.requests.len() == 1).await;
-    let pid = Pid::from_raw(i32::try_from(stage.function.pid()).unwrap()).unwrap();
+    let pid = Pid::from_raw(i32::try_from(bed.function.pid()).unwrap()).unwrap();
     let told = Instant::now();
     kill_process(pid, Signal::TERM).unwrap();
-    let Stage { mut function, .. } = stage;
+    let TestBed { mut function, .. } = bed;
     let exited = soon("the end of the process", function.exited()).await;
     // A second and a half, and as much again for a busy machine.
     assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
@@ -33,7 +33,7 @@ async fn a_shutdown_ends_a_refusal_whose_post_hangs() {
 }
 
 #[tokio::test]
-async fn too_many_turns_for_the_open_files_are_told_so() {
+async fn too_many_turns_for_the_open_files_are_refused_with_a_reason() {
     const TURNS: u16 = 30;
     // A turn takes three descriptors: one to the Runtime API, one to the agent and one to the client.
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/few-files");
@@ -41,9 +41,9 @@ async fn too_many_turns_for_the_open_files_are_told_so() {
     let changes = [("FUNCTION_UNDER_TEST", env!("CARGO_BIN_EXE_agent-relay"))];
     let limits = AwsLimits { message_grace: Duration::from_secs(5), ..AwsLimits::default() };
     let options = Options { concurrency: TURNS, limits, ..Options::default() };
-    let stage = Stage::with_program(options, &program, &changes).await;
+    let bed = TestBed::with_program(options, &program, &changes).await;
     let turns = (0..TURNS)
-        .map(async |number| turn(&stage, &format!("at-once-{number}"), "/tokens 40 20").await);
+        .map(async |number| receive_run(&bed, &format!("at-once-{number}"), "/tokens 40 20").await);
     let mut answered = 0;
     for turn in join_all(turns).await {
         if turn.end() == "RUN_FINISHED" {
@@ -58,6 +58,6 @@ async fn too_many_turns_for_the_open_files_are_told_so() {
         assert!(message.contains("too many turns"), "{message}");
     }
     assert!(answered > 0, "nobody got an answer");
-    let frames = stage.ask(&prompt("/tokens 3 200")).await;
+    let frames = bed.ask(&prompt("/tokens 3 200")).await;
     assert_eq!(frames.last().unwrap()["type"], "RUN_FINISHED");
 }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::events::head_of_many_headers;
 use super::server::{Request, Server, Step, trust_in_servers, write};
-use test_support::happened;
-use test_support::stage::{Stage, numbers};
-use test_support::turn::{Turn, ask_as, log, summary, turn};
+use test_support::received_run::{ReceivedRun, ask_as, log, receive_run, summary};
+use test_support::test_bed::{TestBed, numbers};
+use test_support::wait_for_entry;
 
 /// A healthy answer to a post.
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -21,28 +21,28 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const PROMPT: &str = "/tokens 20 100";
 
 /// The function, whose posts go to a server in between, which passes them on.
-async fn stage() -> (Stage, Server) {
+async fn test_bed() -> (TestBed, Server) {
     let server = Server::start(|_| vec![Step::Relay]).await;
     let url = server.callback_url();
     let callbacks = Some(("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", url.as_str()));
     let changes: Vec<_> = callbacks.into_iter().chain(trust_in_servers()).collect();
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    server.passes_on_to(&stage.aws);
-    (stage, server)
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    server.passes_on_to(&bed.aws);
+    (bed, server)
 }
 
 /// A turn whose third post meets these steps.
-async fn third_post(stage: &Stage, server: &Server, case: &str, steps: Vec<Step>) -> Turn {
+async fn third_post(bed: &TestBed, server: &Server, case: &str, steps: Vec<Step>) -> ReceivedRun {
     server.follow(move |post| if post.number == 3 { steps.clone() } else { vec![Step::Relay] });
-    turn(stage, case, PROMPT).await
+    receive_run(bed, case, PROMPT).await
 }
 
 /// The whole answer has arrived, and the log knows how many posts were repeated.
-async fn complete(stage: &Stage, case: &str, turn: &Turn, repeated: usize) {
+async fn complete(bed: &TestBed, case: &str, turn: &ReceivedRun, repeated: usize) {
     assert_eq!(turn.text(), numbers(20), "{case}");
     assert_eq!(turn.end(), "RUN_FINISHED", "{case}");
-    assert_eq!(turn.repeated, repeated, "{case}: frames that came again");
-    let log = log(stage, case).await;
+    assert_eq!(turn.repeated(), repeated, "{case}: frames that came again");
+    let log = log(bed, case).await;
     // The run is well, so nothing in the log may say otherwise.
     assert!(!log.iter().any(|line| line.contains("ERROR")), "{case}: {log:#?}");
     let retried = log.iter().filter(|line| line.contains("a post failed")).count();
@@ -56,45 +56,45 @@ async fn complete(stage: &Stage, case: &str, turn: &Turn, repeated: usize) {
 /// Each of these cases breaks the third post of a turn once, after its frame was delivered: it is
 /// posted once more, and nothing is lost.
 async fn is_tried_again(cases: Vec<(&str, Vec<Step>)>) {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     for (case, answer) in cases {
         let steps = [vec![Step::Deliver], answer].concat();
-        let turn = third_post(&stage, &server, case, steps).await;
-        complete(&stage, case, &turn, 1).await;
+        let turn = third_post(&bed, &server, case, steps).await;
+        complete(&bed, case, &turn, 1).await;
     }
     server.follow(|_| vec![Step::Relay]);
-    complete(&stage, "afterwards", &turn(&stage, "afterwards", PROMPT).await, 0).await;
+    complete(&bed, "afterwards", &receive_run(&bed, "afterwards", PROMPT).await, 0).await;
 }
 
 /// Each of these answers to the third post of a turn says that the frame was delivered, whatever else
 /// is wrong with it: nothing is posted again, nothing is lost, and nothing waits.
 async fn counts_as_delivered(cases: Vec<(&str, Vec<Step>)>) {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     for (case, answer) in cases {
         let steps = [vec![Step::Deliver], answer].concat();
         let started = Instant::now();
-        let turn = third_post(&stage, &server, case, steps).await;
+        let turn = third_post(&bed, &server, case, steps).await;
         // A fifth of a second for the answer; a post that stalls takes seconds.
         assert!(started.elapsed() < Duration::from_secs(2), "{case}: {:?}", started.elapsed());
-        complete(&stage, case, &turn, 0).await;
+        complete(&bed, case, &turn, 0).await;
     }
 }
 
 /// The third post of an endless turn meets this answer, which ends the run at once: the agent is
 /// freed, and nothing more is posted. Returns the line that the run ended with.
-async fn ends_the_run(stage: &Stage, server: &Server, case: &str, answer: Vec<Step>) -> String {
+async fn ends_the_run(bed: &TestBed, server: &Server, case: &str, answer: Vec<Step>) -> String {
     server.follow(move |post| if post.number < 3 { vec![Step::Relay] } else { answer.clone() });
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     client.send(ask_as(case, "/tokens 5000 100").to_string()).await;
-    let log = log(stage, case).await;
+    let log = log(bed, case).await;
     assert_eq!(posts(server), 3, "{case}: posts after the one that failed for good");
-    agent_is_freed(stage, case).await;
+    agent_is_freed(bed, case).await;
     summary(&log).to_owned()
 }
 
-async fn agent_is_freed(stage: &Stage, case: &str) {
+async fn agent_is_freed(bed: &TestBed, case: &str) {
     let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id, .. } if session_id == case);
-    happened(&stage.aws, "the drop", dropped).await;
+    wait_for_entry(&bed.aws, "the drop", dropped).await;
 }
 
 /// How many posts came since the server was given its script.
@@ -157,10 +157,10 @@ async fn a_post_whose_answer_is_cut_before_its_body_is_tried_again() {
 
 #[tokio::test]
 async fn posts_that_never_reached_api_gateway_arrive_once() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     for (case, end) in [("fin", Step::Fin), ("rst", Step::Reset)] {
-        let turn = third_post(&stage, &server, case, vec![end]).await;
-        complete(&stage, case, &turn, 0).await;
+        let turn = third_post(&bed, &server, case, vec![end]).await;
+        complete(&bed, case, &turn, 0).await;
     }
 }
 
@@ -246,12 +246,12 @@ async fn connections_that_end_in_any_way_repeat_and_lose_nothing() {
 
 /// With each of these answers, nearly all posts of a turn go over the connection that is there.
 async fn shares_a_connection(cases: Vec<(&str, Vec<Step>)>) {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     for (case, answer) in cases {
         let before = server.record(|record| record.connections);
         server.follow(move |_| [vec![Step::Deliver], answer.clone()].concat());
-        let turn = turn(&stage, case, PROMPT).await;
-        complete(&stage, case, &turn, 0).await;
+        let turn = receive_run(&bed, case, PROMPT).await;
+        complete(&bed, case, &turn, 0).await;
         let connections = server.record(|record| record.connections) - before;
         // On a busy machine one may be given up now and then, because it may have died meanwhile.
         let posts = posts(&server);
@@ -286,8 +286,8 @@ async fn posts_whose_answers_end_a_packet_later_share_a_connection() {
 // Answers that are final.
 
 #[tokio::test]
-async fn a_client_that_is_gone_ends_the_run_in_any_words() {
-    let (stage, server) = stage().await;
+async fn each_response_that_says_the_client_is_gone_ends_the_run() {
+    let (bed, server) = test_bed().await;
     let page = "<html>gone</html>";
     for (case, answer) in [
         ("410", answer("410 Gone", "", "")),
@@ -301,35 +301,35 @@ async fn a_client_that_is_gone_ends_the_run_in_any_words() {
         ("403-gone", named("403 Forbidden", "GoneException")),
         ("403-gone-in-body", named_in_the_body("403 Forbidden", "GoneException")),
     ] {
-        let line = ends_the_run(&stage, &server, case, answer).await;
+        let line = ends_the_run(&bed, &server, case, answer).await;
         assert!(line.contains("client_gone"), "{case}: {line}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_will_not_change_is_final() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     for (case, answer) in [
         ("400", named("400 Bad Request", "BadRequestException")),
         ("403", named("403 Forbidden", "ForbiddenException")),
         ("404", answer("404 Not Found", "", "")),
         ("413", named("413 Payload Too Large", "PayloadTooLargeException")),
     ] {
-        let line = ends_the_run(&stage, &server, case, answer).await;
+        let line = ends_the_run(&bed, &server, case, answer).await;
         assert!(line.contains("undelivered"), "{case}: {line}");
     }
     server.follow(|_| vec![Step::Relay]);
-    complete(&stage, "afterwards", &turn(&stage, "afterwards", PROMPT).await, 0).await;
+    complete(&bed, "afterwards", &receive_run(&bed, "afterwards", PROMPT).await, 0).await;
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed_and_are_final() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     let elsewhere = Server::start(|_| vec![write(OK)]).await;
     for status in ["301", "302", "303", "307", "308"] {
         let location = format!("location: {}/elsewhere\r\n", elsewhere.url());
         let moved = answer(&format!("{status} Moved"), &location, "");
-        let line = ends_the_run(&stage, &server, status, moved).await;
+        let line = ends_the_run(&bed, &server, status, moved).await;
         assert!(line.contains("undelivered"), "{status}: {line}");
     }
     assert_eq!(elsewhere.record(|record| record.connections), 0);
@@ -339,71 +339,71 @@ async fn redirects_are_not_followed_and_are_final() {
 
 #[tokio::test]
 async fn posts_that_are_forbidden_at_first_are_tried_again_for_some_seconds() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     // As after a deployment, until every host of API Gateway knows the role's new policy.
     server.follow(|post| match post.number {
         1..=3 => named("403 Forbidden", "ForbiddenException"),
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "first", PROMPT).await;
-    complete(&stage, "first", &turn, 0).await;
-    assert!(summary(&log(&stage, "first").await).contains("retried_posts=3"));
+    let turn = receive_run(&bed, "first", PROMPT).await;
+    complete(&bed, "first", &turn, 0).await;
+    assert!(summary(&log(&bed, "first").await).contains("retried_posts=3"));
     // Now something was delivered.
     let line =
-        ends_the_run(&stage, &server, "second", named("403 Forbidden", "ForbiddenException")).await;
+        ends_the_run(&bed, &server, "second", named("403 Forbidden", "ForbiddenException")).await;
     assert!(line.contains("undelivered"), "{line}");
 }
 
 #[tokio::test]
 async fn posts_that_stay_forbidden_end_the_run_after_some_seconds() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     server.follow(|_| named("403 Forbidden", "ForbiddenException"));
-    let mut client = stage.client().await;
+    let mut client = bed.client().await;
     let started = Instant::now();
     client.send(ask_as("forbidden", "/slow 300").to_string()).await;
-    let log = log(&stage, "forbidden").await;
+    let log = log(&bed, "forbidden").await;
     let (least, most) = (Duration::from_secs(3), Duration::from_secs(10));
     assert!((least..most).contains(&started.elapsed()), "{:?}", started.elapsed());
     assert!(summary(&log).contains("undelivered"), "{}", summary(&log));
     assert!(posts(&server) >= 3, "{} posts", posts(&server));
     assert_eq!(posts(&server), server.record(|record| record.requests.len()));
-    agent_is_freed(&stage, "forbidden").await;
+    agent_is_freed(&bed, "forbidden").await;
 }
 
 // Posts without an answer.
 
 #[tokio::test]
 async fn a_hung_post_costs_at_most_three_seconds() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     let started = Instant::now();
-    let turn = third_post(&stage, &server, "hung", vec![Step::Deliver, Step::Hang]).await;
+    let turn = third_post(&bed, &server, "hung", vec![Step::Deliver, Step::Hang]).await;
     // Three seconds, and two for everything else.
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    complete(&stage, "hung", &turn, 1).await;
+    complete(&bed, "hung", &turn, 1).await;
 }
 
 #[tokio::test]
 async fn a_post_that_hung_has_more_time_when_it_is_repeated() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     server.follow(|post| match post.number {
         3 => vec![Step::Hang],
         // Longer than the first attempt may take.
         4 => vec![Step::Take(Duration::from_secs(4)), Step::Relay],
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "slow", PROMPT).await;
-    complete(&stage, "slow", &turn, 0).await;
-    assert!(summary(&log(&stage, "slow").await).contains("retried_posts=1"));
+    let turn = receive_run(&bed, "slow", PROMPT).await;
+    complete(&bed, "slow", &turn, 0).await;
+    assert!(summary(&log(&bed, "slow").await).contains("retried_posts=1"));
 }
 
 #[tokio::test]
 async fn the_first_repetition_after_a_broken_connection_does_not_wait() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     // Every second post is reset.
     let broken = |post: &Request| post.number.is_multiple_of(2);
     server.follow(move |post| vec![if broken(post) { Step::Reset } else { Step::Relay }]);
-    let turn = turn(&stage, "resets", PROMPT).await;
-    complete(&stage, "resets", &turn, 0).await;
+    let turn = receive_run(&bed, "resets", PROMPT).await;
+    complete(&bed, "resets", &turn, 0).await;
     let posts = server.record(|record| record.requests.clone());
     let gaps = posts.windows(2).filter(|pair| broken(&pair[0])).map(|pair| pair[1].at - pair[0].at);
     // The shortest wait of the backoff is 25 ms. Only the fastest counts, since machines can be busy.
@@ -413,13 +413,13 @@ async fn the_first_repetition_after_a_broken_connection_does_not_wait() {
 
 #[tokio::test]
 async fn later_repetitions_after_broken_connections_wait() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     server.follow(|post| match post.number {
         3..=5 => vec![Step::Reset],
         _ => vec![Step::Relay],
     });
-    let turn = turn(&stage, "resets", PROMPT).await;
-    complete(&stage, "resets", &turn, 0).await;
+    let turn = receive_run(&bed, "resets", PROMPT).await;
+    complete(&bed, "resets", &turn, 0).await;
     let posts = server.record(|record| record.requests.clone());
     let waited = posts[5].at - posts[3].at;
     assert!(waited >= Duration::from_millis(40), "two repetitions after {waited:?}");
@@ -427,12 +427,12 @@ async fn later_repetitions_after_broken_connections_wait() {
 
 #[tokio::test]
 async fn posts_that_find_their_connection_reset_unread_arrive() {
-    let (stage, server) = stage().await;
+    let (bed, server) = test_bed().await;
     // Every connection but each third is reset at its first bytes.
     server.greet(|number| match number % 3 {
         0 => Vec::new(),
         _ => vec![Step::ReadSome, Step::Reset],
     });
-    let turn = turn(&stage, "unread", PROMPT).await;
-    complete(&stage, "unread", &turn, 0).await;
+    let turn = receive_run(&bed, "unread", PROMPT).await;
+    complete(&bed, "unread", &turn, 0).await;
 }

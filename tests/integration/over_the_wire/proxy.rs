@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::server::header;
-use test_support::stage::{Stage, function_program, numbers, relay_options};
-use test_support::turn::{calls_again, log, turn};
+use test_support::received_run::{calls_again, log, receive_run};
+use test_support::test_bed::{TestBed, function_program, numbers, relay_options};
 use test_support::{soon, start};
 
 /// Who may use the proxy.
@@ -118,8 +118,8 @@ fn environment<'a>(proxy: &'a str, but: &'a str) -> Vec<(&'static str, &'a str)>
 }
 
 /// A turn with many posts.
-async fn a_turn_works(stage: &Stage) {
-    let turn = turn(stage, "turn", "/tokens 20 100").await;
+async fn a_turn_works(bed: &TestBed) {
+    let turn = receive_run(bed, "turn", "/tokens 20 100").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
@@ -128,15 +128,15 @@ async fn calls_and_posts_go_through_tunnels_of_a_proxy() {
     let proxy = Proxy::start(0).await;
     let url = proxy.url(USER_IN_URL);
     let options = Options { tls: true, ..Options::default() };
-    let stage = Stage::with_environment(options, &environment(&url, "")).await;
-    a_turn_works(&stage).await;
+    let bed = TestBed::with_environment(options, &environment(&url, "")).await;
+    a_turn_works(&bed).await;
     let heads = proxy.heads();
-    for wire in [stage.aws.agent_wire().unwrap(), stage.aws.callback_wire().unwrap()] {
+    for wire in [bed.aws.agent_wire().unwrap(), bed.aws.callback_wire().unwrap()] {
         let line = format!("CONNECT {} HTTP/1.1\r\n", wire.address());
         let tunnels = heads.iter().filter(|head| head.starts_with(&line)).count();
         assert_eq!(tunnels as u64, wire.connections_accepted(), "{heads:#?}");
         // On a busy machine one may be given up now and then, because it may have died meanwhile.
-        assert!((1..=stage.posts() / 4).contains(&tunnels), "{heads:#?}");
+        assert!((1..=bed.posts() / 4).contains(&tunnels), "{heads:#?}");
     }
 }
 
@@ -145,18 +145,18 @@ async fn calls_and_posts_without_tls_are_handed_to_a_proxy() {
     let proxy = Proxy::start(0).await;
     let url = proxy.url(USER_IN_URL);
     let options = Options { wire: true, ..Options::default() };
-    let stage = Stage::with_environment(options, &environment(&url, "")).await;
-    a_turn_works(&stage).await;
+    let bed = TestBed::with_environment(options, &environment(&url, "")).await;
+    a_turn_works(&bed).await;
     let heads = proxy.heads();
-    for wire in [stage.aws.agent_wire().unwrap(), stage.aws.callback_wire().unwrap()] {
+    for wire in [bed.aws.agent_wire().unwrap(), bed.aws.callback_wire().unwrap()] {
         let line = format!("POST http://{}/", wire.address());
         let handed = heads.iter().filter(|head| head.starts_with(&line)).count();
-        assert!((1..=stage.posts() / 4).contains(&handed), "{heads:#?}");
+        assert!((1..=bed.posts() / 4).contains(&handed), "{heads:#?}");
     }
 }
 
 /// The function, which reaches only its agent by a proxy.
-async fn stage_with_proxy_to_the_agent(proxy: &str) -> Stage {
+async fn test_bed_with_agent_proxy(proxy: &str) -> TestBed {
     let aws = start(relay_options(Options { tls: true, ..Options::default() })).await;
     let agent = aws.agent_url().replace("127.0.0.1", "localhost");
     let mut changes = environment(proxy, "127.0.0.1");
@@ -164,17 +164,17 @@ async fn stage_with_proxy_to_the_agent(proxy: &str) -> Stage {
     let program = Program::Executable(function_program());
     let function = FunctionProcess::start_with(&aws, &program, &changes);
     let function = soon("the function", function).await.unwrap();
-    Stage { aws, function }
+    TestBed { aws, function }
 }
 
 #[tokio::test]
 async fn an_agent_whose_tunnel_is_refused_is_called_again() {
     // One before the first event, when the function wants to open its connections.
     let proxy = Proxy::start(3).await;
-    let stage = stage_with_proxy_to_the_agent(&proxy.url(USER_IN_URL)).await;
-    a_turn_works(&stage).await;
-    assert_eq!(calls_again(&log(&stage, "turn").await), 2);
-    assert_eq!(stage.agent_requests().len(), 1);
+    let bed = test_bed_with_agent_proxy(&proxy.url(USER_IN_URL)).await;
+    a_turn_works(&bed).await;
+    assert_eq!(calls_again(&log(&bed, "turn").await), 2);
+    assert_eq!(bed.agent_requests().len(), 1);
     let heads = proxy.heads();
     assert!(heads.iter().all(|head| head.starts_with("CONNECT localhost:")), "{heads:#?}");
 }
@@ -182,10 +182,10 @@ async fn an_agent_whose_tunnel_is_refused_is_called_again() {
 #[tokio::test]
 async fn a_proxy_that_wants_another_password_loses_the_connection_and_the_log_says_why() {
     let proxy = Proxy::start(0).await;
-    let stage = stage_with_proxy_to_the_agent(&proxy.url("relay:wrong@")).await;
-    let turn = turn(&stage, "turn", "hello").await;
+    let bed = test_bed_with_agent_proxy(&proxy.url("relay:wrong@")).await;
+    let turn = receive_run(&bed, "turn", "hello").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
-    let log = log(&stage, "turn").await;
+    let log = log(&bed, "turn").await;
     assert!(log.iter().any(|line| line.contains("proxy authorization required")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("wrong")), "{log:#?}");
 }
@@ -196,10 +196,10 @@ async fn a_proxy_of_another_kind_is_not_spoken_to_and_the_log_says_why() {
     let proxy = Proxy::start(0).await;
     for scheme in ["https", "socks5"] {
         let url = proxy.url("relay:secret@").replacen("http", scheme, 1);
-        let stage = stage_with_proxy_to_the_agent(&url).await;
-        let turn = turn(&stage, "turn", "hello").await;
+        let bed = test_bed_with_agent_proxy(&url).await;
+        let turn = receive_run(&bed, "turn", "hello").await;
         assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
-        let log = log(&stage, "turn").await;
+        let log = log(&bed, "turn").await;
         assert!(log.iter().any(|line| line.contains("only those with http://")), "{log:#?}");
         assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
     }

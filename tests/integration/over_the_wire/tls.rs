@@ -15,9 +15,9 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
 use super::events::answer;
 use super::server::{Request, Server, Step};
-use test_support::stage::{Stage, function_program, numbers, relay_options};
-use test_support::turn::{ask_as, calls_again, log, turn};
-use test_support::{happened, soon, start};
+use test_support::received_run::{ask_as, calls_again, log, receive_run};
+use test_support::test_bed::{TestBed, function_program, numbers, relay_options};
+use test_support::{soon, start, wait_for_entry};
 
 /// Who a server is: a certificate that it has given itself, with HTTP/2 and HTTP/1.1 to choose from.
 pub(crate) struct Identity {
@@ -75,8 +75,8 @@ async fn function(
     soon("the function", FunctionProcess::start_with(aws, &program, changes)).await
 }
 
-async fn a_turn_works(stage: &Stage) {
-    let turn = turn(stage, "turn", "/tokens 20 200").await;
+async fn a_turn_works(bed: &TestBed) {
+    let turn = receive_run(bed, "turn", "/tokens 20 200").await;
     assert_eq!((turn.text(), turn.end()), (numbers(20), "RUN_FINISHED"));
 }
 
@@ -108,9 +108,9 @@ async fn http_2_that_is_offered_is_not_taken() {
         ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &agent),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &callbacks),
     ];
-    let stage = Stage::with_environment(Options::default(), &changes).await;
-    server.passes_on_to(&stage.aws);
-    let turn = turn(&stage, "turn", "hello").await;
+    let bed = TestBed::with_environment(Options::default(), &changes).await;
+    server.passes_on_to(&bed.aws);
+    let turn = receive_run(&bed, "turn", "hello").await;
     assert_eq!((turn.text().as_str(), turn.end()), ("one two", "RUN_FINISHED"));
     let chosen = chosen.lock().unwrap();
     assert!(!chosen.is_empty());
@@ -130,7 +130,7 @@ async fn each_variable_for_root_certificates_is_enough() {
         let authority = aws.authority_file().unwrap().to_path_buf();
         let changes = [(variable, path(&authority)), (other, "")];
         let function = function(&aws, &changes).await.unwrap();
-        a_turn_works(&Stage { aws, function }).await;
+        a_turn_works(&TestBed { aws, function }).await;
     }
 }
 
@@ -138,7 +138,7 @@ async fn each_variable_for_root_certificates_is_enough() {
 async fn the_bundle_of_the_sdks_of_aws_is_preferred() {
     let aws = start_with_tls().await;
     let function = function(&aws, &[("SSL_CERT_FILE", "/nowhere/roots.pem")]).await.unwrap();
-    a_turn_works(&Stage { aws, function }).await;
+    a_turn_works(&TestBed { aws, function }).await;
 }
 
 #[tokio::test]
@@ -179,10 +179,10 @@ async fn an_agent_of_an_unknown_authority_is_not_asked_and_the_log_says_why() {
     let agent = foreign.agent_url();
     let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", agent.as_str())];
     let function = function(&aws, &changes).await.unwrap();
-    let stage = Stage { aws, function };
-    let turn = turn(&stage, "foreign", "hello").await;
+    let bed = TestBed { aws, function };
+    let turn = receive_run(&bed, "foreign", "hello").await;
     assert_eq!((turn.text().as_str(), turn.code()), ("", "connection_lost"));
-    let log = log(&stage, "foreign").await;
+    let log = log(&bed, "foreign").await;
     // Nothing was sent, and a proxy that breaks TLS open may be gone in a moment.
     assert_eq!(calls_again(&log), 4);
     let reason = |line: &&String| line.contains("invalid peer certificate: UnknownIssuer");
@@ -197,8 +197,8 @@ async fn posts_to_an_unknown_authority_are_never_made_and_the_log_says_why() {
     let callbacks = foreign.callback_url();
     let changes = [("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", callbacks.as_str())];
     let function = function(&aws, &changes).await.unwrap();
-    let stage = Stage { aws, function };
-    let mut client = stage.client().await;
+    let bed = TestBed { aws, function };
+    let mut client = bed.client().await;
     client.send(ask_as("foreign", "hello").to_string()).await;
     let reason = |entry: &Entry| match entry {
         Entry::FunctionLog { line } => {
@@ -206,7 +206,7 @@ async fn posts_to_an_unknown_authority_are_never_made_and_the_log_says_why() {
         }
         _ => false,
     };
-    happened(&stage.aws, "the reason", reason).await;
+    wait_for_entry(&bed.aws, "the reason", reason).await;
     let posted = |entry: &Entry| matches!(entry, Entry::Posted { .. });
     assert!(!foreign.journal().entries().iter().any(posted));
 }

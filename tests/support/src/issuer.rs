@@ -20,13 +20,13 @@ use tokio::task::JoinHandle;
 
 /// How the provider behaves when its keys are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    Fine,
-    Down,
+pub enum IssuerBehaviour {
+    Normal,
+    Unavailable,
     /// It never answers.
-    Slow,
+    Silent,
     /// It answers with more than anybody should read.
-    Huge,
+    HugeResponse,
 }
 
 /// A key pair: what signs, and what is published.
@@ -83,9 +83,9 @@ impl Key {
 struct Shared {
     issuer: String,
     keys: Vec<Value>,
-    mood: Mood,
+    behaviour: IssuerBehaviour,
     /// How often the keys were asked for.
-    asked: usize,
+    key_requests: usize,
 }
 
 /// The running provider.
@@ -100,7 +100,12 @@ impl Issuer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = keys.iter().map(|key| key.public()).collect();
-        let shared = Shared { issuer: url.clone(), keys, mood: Mood::Fine, asked: 0 };
+        let shared = Shared {
+            issuer: url.clone(),
+            keys,
+            behaviour: IssuerBehaviour::Normal,
+            key_requests: 0,
+        };
         let shared = Arc::new(Mutex::new(shared));
         let router = axum::Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
@@ -114,17 +119,17 @@ impl Issuer {
         self.shared.lock().unwrap().keys = keys;
     }
 
-    pub fn is(&self, mood: Mood) {
-        self.shared.lock().unwrap().mood = mood;
+    pub fn set_behaviour(&self, behaviour: IssuerBehaviour) {
+        self.shared.lock().unwrap().behaviour = behaviour;
     }
 
     /// What it calls itself.
-    pub fn calls_itself(&self, name: &str) {
+    pub fn set_name(&self, name: &str) {
         name.clone_into(&mut self.shared.lock().unwrap().issuer);
     }
 
-    pub fn asked(&self) -> usize {
-        self.shared.lock().unwrap().asked
+    pub fn key_requests(&self) -> usize {
+        self.shared.lock().unwrap().key_requests
     }
 
     /// The claims of a good token.
@@ -158,16 +163,16 @@ async fn discovery(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
 }
 
 async fn keys_(State(shared): State<Arc<Mutex<Shared>>>) -> Response {
-    let (mood, mut set) = {
+    let (behaviour, mut set) = {
         let mut shared = shared.lock().unwrap();
-        shared.asked += 1;
-        (shared.mood, json!({"keys": shared.keys}))
+        shared.key_requests += 1;
+        (shared.behaviour, json!({"keys": shared.keys}))
     };
-    match mood {
-        Mood::Fine => axum::Json(set).into_response(),
-        Mood::Down => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Mood::Slow => std::future::pending().await,
-        Mood::Huge => {
+    match behaviour {
+        IssuerBehaviour::Normal => axum::Json(set).into_response(),
+        IssuerBehaviour::Unavailable => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        IssuerBehaviour::Silent => std::future::pending().await,
+        IssuerBehaviour::HugeResponse => {
             set["padding"] = "x".repeat(1 << 20).into();
             axum::Json(set).into_response()
         }

@@ -3,27 +3,24 @@
 // Whatever does not hold here fails the test that uses it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod client;
 pub mod issuer;
-pub mod stage;
-pub mod turn;
+pub mod received_run;
+pub mod test_bed;
 
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use local_aws::{Entry, LocalAws, Options, Record};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub use client::Client;
 
 /// How long anything may take before a test fails: a guard against hanging, never a measure.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A future that must end soon.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let ended = tokio::time::timeout(PATIENCE, future).await;
+    let ended = tokio::time::timeout(WAIT_LIMIT, future).await;
     ended.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
@@ -33,7 +30,11 @@ pub async fn start(options: Options) -> LocalAws {
 }
 
 /// Waits for an entry of the journal.
-pub async fn happened(aws: &LocalAws, what: &str, fits: impl FnMut(&Entry) -> bool) -> Record {
+pub async fn wait_for_entry(
+    aws: &LocalAws,
+    what: &str,
+    fits: impl FnMut(&Entry) -> bool,
+) -> Record {
     soon(what, aws.journal().wait_for(fits)).await
 }
 
@@ -89,64 +90,4 @@ impl Runtime {
 
 pub fn ok() -> Value {
     json!({ "statusCode": 200 })
-}
-
-/// A WebSocket client.
-pub struct Client {
-    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    pub protocol: Option<String>,
-}
-
-impl Client {
-    /// Connects while `runtime` accepts the connection; returns the `$connect` event, too.
-    pub async fn accepted(aws: &LocalAws, runtime: &Runtime) -> (Self, Value) {
-        let (client, event) = tokio::join!(Self::connect(aws, &[]), runtime.accept("$connect"));
-        (client.expect("the handshake succeeds"), event)
-    }
-
-    /// Connects with more headers; somebody must answer `$connect`.
-    ///
-    /// # Errors
-    /// When the handshake fails.
-    pub async fn connect(aws: &LocalAws, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
-        Self::connect_to(&aws.websocket_url(), headers).await
-    }
-
-    /// Connects to this URL with more headers; somebody must answer `$connect`.
-    ///
-    /// # Errors
-    /// When the handshake fails.
-    pub async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let (socket, response) = soon("the handshake", connect_async(request)).await?;
-        let protocol = response.headers().get("sec-websocket-protocol");
-        let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
-        Ok(Self { socket, protocol })
-    }
-
-    pub async fn send(&mut self, text: impl Into<String>) {
-        self.socket.send(Message::text(text.into())).await.unwrap();
-    }
-
-    /// The next message, which must be text.
-    pub async fn text(&mut self) -> String {
-        let message = soon("a message", self.socket.next()).await;
-        message.unwrap().unwrap().into_text().unwrap().to_string()
-    }
-
-    /// The code and reason of the close frame, which must come next.
-    pub async fn closed(&mut self) -> (CloseCode, String) {
-        soon("a close frame", self.closed_without_patience()).await
-    }
-
-    /// The same without a limit, for tests that stop the clock.
-    pub async fn closed_without_patience(&mut self) -> (CloseCode, String) {
-        match self.socket.next().await {
-            Some(Ok(Message::Close(Some(frame)))) => (frame.code, frame.reason.to_string()),
-            other => panic!("no close frame but {other:?}"),
-        }
-    }
 }

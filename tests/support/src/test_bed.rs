@@ -8,16 +8,17 @@ use local_aws::{
 };
 use serde_json::{Value, json};
 
+use crate::received_run::ReceivedRun;
 use crate::{Client, soon, start};
 
 /// The local AWS with the function that is deployed.
-pub struct Stage {
+pub struct TestBed {
     pub aws: LocalAws,
     pub function: FunctionProcess,
 }
 
-impl Stage {
-    pub async fn set(options: Options) -> Self {
+impl TestBed {
+    pub async fn start(options: Options) -> Self {
         Self::with_environment(options, &[]).await
     }
 
@@ -33,7 +34,7 @@ impl Stage {
         changes: &[(&str, &str)],
     ) -> Self {
         // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
-        let tls = options.tls || std::env::var_os("STAGE_OVER_TLS").is_some();
+        let tls = options.tls || std::env::var_os("TEST_BED_OVER_TLS").is_some();
         let aws = start(relay_options(Options { tls, ..options })).await;
         let origins = aws.page_origins();
         let mut environment = Vec::new();
@@ -48,7 +49,7 @@ impl Stage {
 
     /// One turn at a time, as on classic Lambda.
     pub async fn sequential() -> Self {
-        Self::set(Options { concurrency: 1, ..Options::default() }).await
+        Self::start(Options { concurrency: 1, ..Options::default() }).await
     }
 
     pub async fn client(&self) -> Client {
@@ -61,7 +62,7 @@ impl Stage {
     }
 
     /// Waits until the last thing that the function did at the Runtime API was to ask for an event.
-    pub async fn asks_for_an_event(&self) {
+    pub async fn wait_until_polling(&self) {
         let mut follower = self.aws.journal().follow();
         let (mut open, mut asks) = (0, false);
         let waiting = async {
@@ -130,22 +131,16 @@ pub async fn ask(client: &mut Client, message: &Value) -> Vec<Value> {
     frames_of_one_run(client).await
 }
 
-/// Collects the frames up to the end of a run.
+/// Collects the frames up to the end of a run on a wire where none may come twice.
 pub async fn frames_of_one_run(client: &mut Client) -> Vec<Value> {
-    let mut frames: Vec<Value> = Vec::new();
-    loop {
-        let text = client.text().await;
-        assert!(text.len() <= 32 * 1024, "a frame of {} bytes", text.len());
-        let frame: Value = serde_json::from_str(&text).unwrap();
-        let relay = &frame["metadata"]["relay"];
-        assert_eq!(relay["seq"], frames.len(), "{frame}");
-        assert_eq!(relay["runId"], frames.first().unwrap_or(&frame)["metadata"]["relay"]["runId"]);
-        let ended = matches!(frame["type"].as_str().unwrap(), "RUN_FINISHED" | "RUN_ERROR");
-        frames.push(frame);
-        if ended {
-            return frames;
-        }
+    let mut received = ReceivedRun::default();
+    received.read_to_end(client).await;
+    assert_eq!(received.repeated(), 0, "{:?}", received.frames);
+    let run_id = &received.frames[0]["metadata"]["relay"]["runId"];
+    for frame in &received.frames {
+        assert_eq!(frame["metadata"]["relay"]["runId"], *run_id);
     }
+    received.frames
 }
 
 pub fn prompt(text: &str) -> Value {

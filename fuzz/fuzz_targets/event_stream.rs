@@ -91,7 +91,7 @@ fn run() -> Run<InvokeAgentOptions> {
         run_id: "run-1".to_owned(),
         request_id: "request-1".to_owned(),
         session_id: "thread-1".to_owned(),
-        principal: None,
+        user: None,
         input: Input::Prompt("hello".to_owned()),
         trace: true,
         options: InvokeAgentOptions::default(),

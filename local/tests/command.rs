@@ -272,9 +272,9 @@ async fn what_a_real_agent_says_is_recorded_and_played_without_it() {
         local.line("recorded").await;
     }
     assert!(local.output.contains("Recording"), "{}", local.output);
-    let requests = real.journal().events();
-    let asked = |event: &local_aws::Event| match event {
-        local_aws::Event::AgentInvoked { request, .. } => {
+    let requests = real.journal().entries();
+    let asked = |entry: &local_aws::Entry| match entry {
+        local_aws::Entry::AgentInvoked { request, .. } => {
             request["inputText"].as_str().map(str::to_owned)
         }
         _ => None,

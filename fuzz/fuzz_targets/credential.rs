@@ -39,7 +39,7 @@ fuzz_target!(|data: &str| {
         "requestContext": {"connectionId": "JKJZ8fTwSQhgCIhw=", "routeKey": "$connect"},
     });
     // A header that HTTP does not allow never comes so far.
-    let Invocation::Authorize(authorize) = Invocation::classify(payload) else { return };
+    let Invocation::Authorize(authorize) = Invocation::classify(&payload) else { return };
     let offered = &authorize.handshake.subprotocols;
     let credentials: Vec<&String> =
         offered.iter().filter(|name| name.starts_with(CREDENTIAL_PREFIX)).collect();

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use agent_relay::config::{Config, is_bedrock_name};
-use agent_relay::invocation::{ConnectionRef, Message};
+use agent_relay::invocation::{ConnectionRef, Message, Principal};
 use agent_relay::request::{Input, Run};
 use agent_relay::source::bedrock_agent::InvokeAgentOptions;
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         let message = Message {
             connection,
             request_id: "JKJaXdwwPyCgFMaA=".to_owned(),
-            principal: principal.map(str::to_owned),
+            principal: principal
+                .map(|subject: &str| Principal { subject: subject.to_owned(), email: None }),
             body: data.to_vec(),
         };
         Run::<InvokeAgentOptions>::parse(&message, &CONFIG)

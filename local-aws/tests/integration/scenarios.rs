@@ -623,7 +623,7 @@ async fn what_is_recorded_is_played_as_it_was_said() {
     assert!(refused.is_validation_exception(), "{refused:?}");
     for turn in 1..=prompts.len() {
         let recorded = |entry: &Entry| matches!(entry, Entry::AgentRecorded { turn: seen, .. } if *seen == turn);
-        happened(&recording, "the recording", recorded).await;
+        wait_for_entry(&recording, "the recording", recorded).await;
     }
     recording.stop().await;
 
@@ -680,9 +680,9 @@ async fn recording_does_not_hold_the_stream_up_and_keeps_what_was_said_to_one_wh
     }
     drop(stream);
     let recorded = |entry: &Entry| matches!(entry, Entry::AgentRecorded { turn: 1, events: 3, .. });
-    happened(&aws, "the recording", recorded).await;
+    wait_for_entry(&aws, "the recording", recorded).await;
     let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { chunks: 3, .. });
-    happened(&aws, "the end of the scripted agent's stream", dropped).await;
+    wait_for_entry(&aws, "the end of the scripted agent's stream", dropped).await;
     aws.stop().await;
     assert!(std::fs::read_to_string(&file).unwrap().contains("chunk 3"));
     std::fs::remove_dir_all(folder).unwrap();
@@ -702,6 +702,6 @@ async fn a_recording_that_cannot_be_written_breaks_no_answer() {
     let answer = caller.say("/slow 0").await;
     assert!(answer.text.ends_with("This is turn 1 of this conversation."), "{answer:?}");
     let failed = |entry: &Entry| matches!(entry, Entry::RecordingFailed { .. });
-    happened(&aws, "the failure", failed).await;
+    wait_for_entry(&aws, "the failure", failed).await;
     aws.stop().await;
 }

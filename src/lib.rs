@@ -19,8 +19,7 @@
 //! [`page`] has the files of the page. [`error`] has the codes of everything that can go wrong.
 //!
 //! `docs/architecture.md` draws the same way, and says where a further source, transport or scenario
-//! belongs. What stands around the function on your own machine is the package `local-aws`, of which it
-//! knows nothing.
+//! belongs.
 
 pub mod access;
 pub mod agui;

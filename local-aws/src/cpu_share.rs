@@ -66,7 +66,7 @@ impl CpuShare {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mut refused = CpuShareError::NoControlGroups;
         for (parent, version) in parents(&groups, Path::is_dir) {
-            let name = format!("agent-relay-{}-{:08x}", process::id(), fastrand::u32(..));
+            let name = format!("local-aws-{}-{:08x}", process::id(), fastrand::u32(..));
             let quota_us = PERIOD_US * u64::from(memory_mb) / MB_OF_ONE_CPU;
             let directory = parent.join(name);
             match make(&parent, &directory, version, quota_us) {

@@ -26,9 +26,6 @@ use crate::wire::{Server, Wire};
 use crate::wire_fault::WireName;
 use crate::{host_check, http_api};
 
-/// The name that the function has here.
-const FUNCTION_NAME: &str = "agent-relay";
-
 /// The Region that everything pretends to be in, unless a real agent lives elsewhere.
 const REGION: &str = "us-east-1";
 
@@ -122,7 +119,8 @@ impl LocalAws {
         let faults = FaultInjector::new(options.faults.clone());
         let (stop, stopping) = watch::channel(false);
         let limits = options.limits.clone();
-        let arn = format!("arn:aws:lambda:{}:123456789012:function:{FUNCTION_NAME}", region());
+        let arn =
+            format!("arn:aws:lambda:{}:123456789012:function:{}", region(), options.function_name);
         let lambda = Lambda::new(journal.clone(), arn, limits.function_timeout, stopping.clone());
         let gateway = Gateway::new(
             lambda.clone(),
@@ -295,15 +293,16 @@ impl LocalAws {
     /// function finds the machine's own, and its Region, as every AWS program does.
     #[must_use]
     pub fn function_environment(&self) -> Vec<(&str, String)> {
+        let name = &self.options.function_name;
         let mut environment = vec![
             ("AWS_LAMBDA_RUNTIME_API", self.address.to_string()),
-            ("AWS_LAMBDA_FUNCTION_NAME", FUNCTION_NAME.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_NAME", name.clone()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
             (
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
                 self.options.cpu_share_mb.unwrap_or(512).to_string(),
             ),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{FUNCTION_NAME}")),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.callback_url()),

@@ -39,6 +39,8 @@ pub struct Options {
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
     /// authorizer is.
     pub authorizer: bool,
+    /// The function's name.
+    pub function_name: String,
     /// The function's own variables.
     pub environment: Vec<(String, String)>,
     /// The limits that AWS sets. Tests shorten them.
@@ -108,6 +110,7 @@ impl Default for Options {
             timelines: None,
             record: None,
             authorizer: false,
+            function_name: "function".to_owned(),
             environment: Vec::new(),
             limits: AwsLimits::default(),
             faults: Faults::default(),

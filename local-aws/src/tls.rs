@@ -67,7 +67,7 @@ fn authority() -> Result<(Certificate, Issuer<'static, KeyPair>), rcgen::Error> 
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     // Each has a name of its own, or else a client would take one for the other and refuse its key.
-    let name = format!("Agent Relay's local AWS {:016x}", fastrand::u64(..));
+    let name = format!("The local AWS {:016x}", fastrand::u64(..));
     parameters.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = parameters.self_signed(&key)?;
@@ -112,8 +112,7 @@ fn roots_of_the_machine() -> String {
 
 /// Writes a temporary file of a name of its own.
 fn write_temporary(text: &str) -> io::Result<PathBuf> {
-    let name =
-        format!("agent-relay-authority-{}-{:016x}.pem", std::process::id(), fastrand::u64(..));
+    let name = format!("local-aws-authority-{}-{:016x}.pem", std::process::id(), fastrand::u64(..));
     let path = std::env::temp_dir().join(name);
     File::create_new(&path)?.write_all(text.as_bytes())?;
     Ok(path)

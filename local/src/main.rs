@@ -289,6 +289,7 @@ impl Arguments {
             record: self.record.clone(),
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
             authorizer: self.access() != "open" || self.allowed_origins.is_some(),
+            function_name: "agent-relay".to_owned(),
             environment: self.environment(),
             limits: AwsLimits {
                 integration_timeout: Duration::from_millis(self.integration_timeout_ms),

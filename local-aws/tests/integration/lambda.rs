@@ -21,7 +21,7 @@ async fn an_event_comes_with_the_headers_that_runtimes_read() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     assert!((890_000..=900_000).contains(&(deadline - now)), "{deadline}");
     let arn = header("lambda-runtime-invoked-function-arn");
-    assert!(arn.starts_with("arn:aws:lambda:") && arn.ends_with(":function:agent-relay"), "{arn}");
+    assert!(arn.starts_with("arn:aws:lambda:") && arn.ends_with(":function:function"), "{arn}");
     assert!(header("lambda-runtime-trace-id").starts_with("Root=1-"));
     assert_eq!(header("content-type"), "application/json");
     assert_eq!(invocation.request_id.len(), 36);

@@ -26,7 +26,8 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// The local AWS without a function.
 pub async fn start(options: Options) -> LocalAws {
-    LocalAws::start(options).await.expect("the local AWS starts")
+    // Large, and awaited in the middle of nearly every test.
+    Box::pin(LocalAws::start(options)).await.expect("the local AWS starts")
 }
 
 /// Waits for an entry of the journal.

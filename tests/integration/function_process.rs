@@ -16,7 +16,7 @@ async fn a_turn_goes_over_tls_and_a_delay() {
     let frames = bed.ask(&prompt("/tokens 50 100")).await;
     assert_eq!(text(&frames), numbers(50));
     assert!(bed.aws.callback_wire().unwrap().connections_accepted() >= 1);
-    assert_eq!(bed.aws.agent_wire().unwrap().connections_accepted(), 1);
+    assert!(bed.aws.agent_wire().unwrap().connections_accepted() >= 1);
     let TestBed { aws, function } = bed;
     function.stop().await;
     aws.stop().await;

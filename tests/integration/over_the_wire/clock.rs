@@ -23,7 +23,7 @@ const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// The library that moves the clocks of a process. Building it takes the C compiler that Rust links with.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/clock.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/over_the_wire/clock.c");
     // Another process may build it, too, at the same time.
     let library = Path::new(DIRECTORY).join(format!("clock-{}.so", process::id()));
     let mut compiler = Command::new("cc");

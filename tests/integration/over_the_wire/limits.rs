@@ -36,7 +36,7 @@ async fn a_shutdown_ends_a_refusal_whose_post_hangs() {
 async fn too_many_turns_for_the_open_files_are_refused_with_a_reason() {
     const TURNS: u16 = 30;
     // A turn takes three descriptors: one to the Runtime API, one to the agent and one to the client.
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/few-files");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/over_the_wire/few-files");
     let program = Program::Executable(program.into());
     let changes = [("FUNCTION_UNDER_TEST", env!("CARGO_BIN_EXE_agent-relay"))];
     let limits = AwsLimits { message_grace: Duration::from_secs(5), ..AwsLimits::default() };

@@ -14,6 +14,6 @@ mod session;
 mod socket;
 mod state;
 
-pub(crate) use connection::PostError;
+pub(crate) use connection::{Connection, PostError};
 pub(crate) use handshake::router;
 pub(crate) use state::Gateway;

@@ -20,6 +20,11 @@ pub(crate) fn random_id() -> String {
     URL_SAFE.encode(bytes)
 }
 
+/// Whether a text has the form of such an id: base64url with its padding.
+pub(crate) fn is_random_id(text: &str) -> bool {
+    !text.is_empty() && URL_SAFE.decode(text).is_ok()
+}
+
 /// The root of an X-Ray trace that begins now, such as
 /// `Root=1-67891233-abcdef012345678912345678` (the section "Tracing header" of the page "AWS X-Ray concepts").
 pub(crate) fn trace_id() -> String {

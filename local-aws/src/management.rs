@@ -21,7 +21,8 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::faults::{FaultInjector, InjectedFault, PostFault};
-use super::gateway::{Gateway, PostError};
+use super::gateway::{Connection, Gateway, PostError};
+use super::ids::is_random_id;
 use super::journal::{Entry, Journal};
 
 /// What the commands need.
@@ -41,6 +42,8 @@ pub(crate) struct ManagementApi {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ApiError {
     Gone,
+    /// The id is none that API Gateway makes.
+    InvalidConnectionId,
     PayloadTooLarge,
     LimitExceeded,
     NotText,
@@ -92,10 +95,13 @@ async fn get_connection(
     State(api): State<ManagementApi>,
     Path(connection_id): Path<String>,
 ) -> Response {
-    let connection = api.gateway.connection(&connection_id);
-    let status = if connection.is_some() { StatusCode::OK } else { StatusCode::GONE };
+    let found = api.find(&connection_id);
+    let status = found.as_ref().map_or_else(|error| error.status(), |_| StatusCode::OK);
     api.journal.record(Entry::Inspected { connection_id, status: status.as_u16() });
-    let Some(connection) = connection else { return ApiError::Gone.into_response() };
+    let connection = match found {
+        Ok(connection) => connection,
+        Err(error) => return error.into_response(),
+    };
     let mut identity = json!({ "sourceIp": connection.source_ip });
     if let Some(user_agent) = &connection.user_agent {
         identity["userAgent"] = json!(user_agent);
@@ -112,15 +118,15 @@ async fn delete_connection(
     State(api): State<ManagementApi>,
     Path(connection_id): Path<String>,
 ) -> Response {
-    let connection = api.gateway.connection(&connection_id);
-    let status = if connection.is_some() { StatusCode::NO_CONTENT } else { StatusCode::GONE };
+    let found = api.find(&connection_id);
+    let status = found.as_ref().map_or_else(|error| error.status(), |_| StatusCode::NO_CONTENT);
     api.journal.record(Entry::Deleted { connection_id, status: status.as_u16() });
-    match connection {
-        Some(connection) => {
+    match found {
+        Ok(connection) => {
             connection.close();
             StatusCode::NO_CONTENT.into_response()
         }
-        None => ApiError::Gone.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -141,9 +147,18 @@ impl ManagementApi {
         }
     }
 
+    /// The connection of an id. API Gateway tells an id that is none of its own from one of a connection
+    /// that has ended: the first is a bad request.
+    fn find(&self, connection_id: &str) -> Result<Arc<Connection>, ApiError> {
+        if !is_random_id(connection_id) {
+            return Err(ApiError::InvalidConnectionId);
+        }
+        self.gateway.connection(connection_id).ok_or(ApiError::Gone)
+    }
+
     /// Hands a post to its connection, if that takes it.
     fn deliver(&self, connection_id: &str, data: &Bytes) -> Result<(), ApiError> {
-        let connection = self.gateway.connection(connection_id).ok_or(ApiError::Gone)?;
+        let connection = self.find(connection_id)?;
         let text = Utf8Bytes::try_from(data.clone()).map_err(|_| ApiError::NotText)?;
         connection.post(text).map_err(|error| match error {
             PostError::Gone => ApiError::Gone,
@@ -190,7 +205,7 @@ impl ApiError {
             Self::Gone => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LimitExceeded => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotText => StatusCode::BAD_REQUEST,
+            Self::InvalidConnectionId | Self::NotText => StatusCode::BAD_REQUEST,
             Self::Injected(status) => {
                 StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -207,6 +222,7 @@ impl ApiError {
             Self::Injected(400..500) => ("BadRequestException", "Bad Request"),
             Self::Injected(_) => ("InternalServerErrorException", "Internal server error"),
             Self::Gone => ("GoneException", "The connection has ended or never existed."),
+            Self::InvalidConnectionId => ("BadRequestException", "Invalid connectionId"),
             Self::PayloadTooLarge => {
                 ("PayloadTooLargeException", "The data is larger than 131072 bytes.")
             }

@@ -86,10 +86,24 @@ async fn a_connection_that_has_ended_or_never_was_is_gone() {
     let (aws, client, id, management) = connected(Options::default()).await;
     drop(client);
     wait_for_entry(&aws, "the end", |entry| matches!(entry, Entry::Closed { .. })).await;
-    for id in [&*id, "L0SM9cOFvHcCIhw=", "a/b+c=", "x"] {
+    for id in [&*id, "L0SM9cOFvHcCIhw=", "AAAA"] {
         let error = post(&management, id, "hello").await.unwrap_err();
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 410);
         assert!(error.into_service_error().is_gone_exception(), "{id}");
+    }
+    aws.stop().await;
+}
+
+#[tokio::test]
+async fn an_id_that_api_gateway_does_not_make_is_a_bad_request() {
+    let (aws, _client, _, management) = connected(Options::default()).await;
+    for id in ["a/b+c=", "x", "nobody", "L0SM9cOFvHcCIhw", "L0SM9cOFvHcCIhw==", "ä"] {
+        let error = post(&management, id, "hello").await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400, "{id}");
+        let error = management.get_connection().connection_id(id).send().await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400, "{id}");
+        let error = management.delete_connection().connection_id(id).send().await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400, "{id}");
     }
     aws.stop().await;
 }
@@ -198,7 +212,7 @@ async fn a_client_that_does_not_read_fills_only_its_own_buffer() {
 #[tokio::test]
 async fn errors_have_the_form_that_every_sdk_decodes() {
     let (aws, _client, _, _) = connected(Options::default()).await;
-    let url = format!("{}/@connections/gone%3D", aws.callback_url());
+    let url = format!("{}/@connections/L0SM9cOFvHcCIhw%3D", aws.callback_url());
     let response =
         reqwest::Client::builder().no_proxy().build().unwrap().post(url).body("x").send();
     let response = response.await.unwrap();

@@ -31,6 +31,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
+/// The id of a connection that never was.
+const NOBODY: &str = "L0SM9cOFvHcCIhw=";
+
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
 
@@ -156,7 +159,7 @@ async fn a_client_has_the_http_that_it_offers() {
         let mut stream = connect(callbacks(&aws), &client(&aws, offered)).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), chosen);
         if chosen != Some(HTTP_2) {
-            assert!(inspect(&mut stream, "nobody").await.starts_with("HTTP/1.1 410 Gone"));
+            assert!(inspect(&mut stream, NOBODY).await.starts_with("HTTP/1.1 410 Gone"));
         }
     }
     let (mut sender, _connection) =
@@ -196,7 +199,7 @@ async fn the_sdk_of_aws_calls_over_tls() {
         .load()
         .await;
     let sdk = aws_sdk_apigatewaymanagement::Client::new(&sdk);
-    let error = soon("an answer", sdk.get_connection().connection_id("nobody").send()).await;
+    let error = soon("an answer", sdk.get_connection().connection_id(NOBODY).send()).await;
     assert!(error.unwrap_err().into_service_error().is_gone_exception());
     assert_eq!(callbacks(&aws).connections_accepted(), 1);
 }
@@ -209,7 +212,7 @@ async fn a_client_that_trusts_another_authority_refuses() {
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     // It is well for those who trust it.
     let mut stream = connect(callbacks(&aws), &client(&aws, &[HTTP_1])).await.unwrap();
-    inspect(&mut stream, "nobody").await;
+    inspect(&mut stream, NOBODY).await;
 }
 
 #[tokio::test]
@@ -219,7 +222,7 @@ async fn sessions_are_resumed_with_tickets() {
     for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
         let mut stream = connect(callbacks(&aws), &connector).await.unwrap();
         // The ticket comes with the first answer at the latest.
-        inspect(&mut stream, "nobody").await;
+        inspect(&mut stream, NOBODY).await;
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind));
     }
 }
@@ -254,7 +257,7 @@ async fn the_function_gets_the_addresses_and_the_authority() {
 async fn the_plain_port_goes_on_serving_everything() {
     let aws = start_with_tls().await;
     let mut stream = TcpStream::connect(aws.address()).await.unwrap();
-    assert!(inspect(&mut stream, "nobody").await.starts_with("HTTP/1.1 410 Gone"));
+    assert!(inspect(&mut stream, NOBODY).await.starts_with("HTTP/1.1 410 Gone"));
     assert_eq!(callbacks(&aws).connections_accepted(), 0);
 }
 
@@ -314,7 +317,7 @@ async fn open_connections_are_closed_with_fin_or_reset() {
         (2, WireClose::Reset, ErrorKind::ConnectionReset),
     ] {
         let mut stream = connect(wire, &connector).await.unwrap();
-        inspect(&mut stream, "nobody").await;
+        inspect(&mut stream, NOBODY).await;
         assert_eq!((wire.connections_accepted(), wire.connections_open()), (number, 1));
         assert_eq!(wire.close_open(how), 1);
         assert_eq!(next_read(&mut stream).await, Err(seen), "{how:?}");
@@ -331,7 +334,7 @@ async fn an_idle_connection_is_closed_in_good_order() {
     let aws = start_with_tls().await;
     let wire = callbacks(&aws);
     let mut stream = connect(wire, &client(&aws, &[HTTP_1])).await.unwrap();
-    inspect(&mut stream, "nobody").await;
+    inspect(&mut stream, NOBODY).await;
     assert_eq!(wire.close_open(WireClose::Graceful), 1);
     // Without `close_notify` this would be an error.
     assert_eq!(next_read(&mut stream).await, Ok(0));
@@ -473,7 +476,7 @@ async fn everything_stops_whatever_state_its_connections_are_in() {
     let wire = callbacks(&aws);
     let connector = client(&aws, &[HTTP_1]);
     let mut lost = connect(wire, &connector).await.unwrap();
-    inspect(&mut lost, "nobody").await;
+    inspect(&mut lost, NOBODY).await;
     assert_eq!(wire.swallow_open(), 1);
     let mut idle = connect(wire, &connector).await.unwrap();
     // In the middle of the handshake.

@@ -59,7 +59,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME", requires = "oidc_issuer", value_parser = NonEmptyStringValueParser::new(), help_heading = ACCESS)]
     oidc_audience: Option<String>,
 
-    /// The origins whose pages may connect, separated by commas [default: the page's own]
+    /// The origins whose pages may connect, separated by commas, or * for all [default: the page's own]
     #[arg(long, value_name = "LIST", value_parser = origins, help_heading = ACCESS)]
     allowed_origins: Option<String>,
 
@@ -196,7 +196,7 @@ async fn serve(aws: &LocalAws, arguments: &Arguments) -> Result<(), Error> {
     let program = arguments.function.clone().map_or(Program::Own, Program::Executable);
     let page_origins = aws.page_origins();
     let mut own_page = Vec::new();
-    if aws.options().authorizer && arguments.allowed_origins.is_none() {
+    if arguments.allowed_origins.is_none() {
         own_page.push(("ALLOWED_ORIGINS", &*page_origins));
     }
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
@@ -288,7 +288,8 @@ impl Arguments {
             timelines: Some(self.timelines.clone()),
             record: self.record.clone(),
             agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
-            authorizer: self.access() != "open" || self.allowed_origins.is_some(),
+            // As in a deployment, which always asks.
+            authorizer: true,
             function_name: "agent-relay".to_owned(),
             environment: self.environment(),
             limits: AwsLimits {

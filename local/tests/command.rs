@@ -169,6 +169,30 @@ async fn settings_of_the_machine_for_aws_do_not_lead_the_function_away() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_origin_is_refused_and_the_console_says_why() {
+    let mut local = Local::start(&[]).await;
+    let own = local.websocket_url.replace("ws://", "http://").replace("/local", "");
+    let own_by_name = own.replace("127.0.0.1", "localhost");
+    for origin in [&*own, &*own_by_name] {
+        assert!(Client::connect_to(&local.websocket_url, &[("origin", origin)]).await.is_ok());
+    }
+    // A program sends none.
+    assert!(Client::connect_to(&local.websocket_url, &[]).await.is_ok());
+    for origin in ["http://localhost:5173", "https://chat.example.com", "null"] {
+        let refused = Client::connect_to(&local.websocket_url, &[("origin", origin)]).await;
+        assert!(refused.is_err(), "{origin}");
+        let reason = local.line("ALLOWED_ORIGINS does not name").await;
+        assert!(reason.contains(origin), "{reason}");
+    }
+
+    let named = Local::start(&["--allowed-origins", "http://localhost:5173"]).await;
+    for (origin, enters) in [("http://localhost:5173", true), ("http://localhost:5174", false)] {
+        let connected = Client::connect_to(&named.websocket_url, &[("origin", origin)]).await;
+        assert_eq!(connected.is_ok(), enters, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_the_function_is_the_end_of_everything() {
     let mut local = Local::start(&[]).await;
     assert!(signal("KILL", local.function_pid).await);

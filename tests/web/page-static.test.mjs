@@ -9,7 +9,7 @@ import { serveStatically } from './support/static.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
-const { endpoint, load } = useChat();
+const { endpoint, load } = useChat('--allowed-origins', '*');
 
 /** @typedef {Awaited<ReturnType<typeof serveStatically>>} Server */
 /** @type {Server} */

@@ -449,6 +449,166 @@ async fn keys_are_exchanged_without_a_restart_and_unknown_ids_are_rationed() {
 }
 
 #[tokio::test]
+async fn two_keys_of_one_id_lock_nobody_out() {
+    let (first, second) = (Key::elliptic("one"), Key::elliptic("one"));
+    let (third, other_kind) = (Key::elliptic("three"), Key::rsa("one", Algorithm::RS256));
+    let issuer = Issuer::start(&[&first, &second, &third, &other_kind]).await;
+    let bed = with_issuer(&issuer).await;
+    for key in [&first, &second, &third, &other_kind] {
+        bed.enters(&key.sign(&issuer.claims("alice"))).await;
+    }
+    // Without an id, any that fits may be meant.
+    for key in [&first, &second, &third] {
+        bed.enters(&key.sign_with(&Header::new(Algorithm::ES256), &issuer.claims("alice"))).await;
+    }
+    bed.refuses(&Key::elliptic("one").sign(&issuer.claims("mallory"))).await;
+    bed.says("signature is wrong").await;
+}
+
+#[tokio::test]
+async fn tokens_of_other_types_are_refused() {
+    let key = Key::elliptic("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let bed = with_issuer(&issuer).await;
+    let typed = |typ: Option<&str>| {
+        let mut header = Header::new(Algorithm::ES256);
+        (header.kid, header.typ) = (Some("one".to_owned()), typ.map(str::to_owned));
+        key.sign_with(&header, &issuer.claims("alice"))
+    };
+    for typ in [None, Some("JWT"), Some("jwt"), Some("at+jwt"), Some("application/at+JWT")] {
+        bed.enters(&typed(typ)).await;
+    }
+    for typ in ["logout+jwt", "application/logout+jwt", "secevent+jwt", "dpop+jwt", "JWE", ""] {
+        bed.refuses(&typed(Some(typ))).await;
+        bed.says("of a type that says nothing about who asks").await;
+    }
+}
+
+#[tokio::test]
+async fn only_tokens_of_the_configured_use_are_taken() {
+    let key = Key::elliptic("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let token = |typ: &str, name: &str, value: &str| {
+        let mut header = Header::new(Algorithm::ES256);
+        (header.kid, header.typ) = (Some("one".to_owned()), Some(typ.to_owned()));
+        let mut claims = issuer.claims("alice");
+        claims[name] = value.into();
+        key.sign_with(&header, &claims)
+    };
+    let access = [token("JWT", "token_use", "access"), token("at+jwt", "scope", "openid")];
+    let id = [
+        token("JWT", "token_use", "id"),
+        token("JWT", "nonce", "n-0S6_WzA2Mj"),
+        token("JWT", "at_hash", "77QmUPtjPfzWtF2AnpK9RQ"),
+        token("JWT", "c_hash", "LDktKdoQak3Pk0cnXxCltA"),
+    ];
+    let unmarked = key.sign(&issuer.claims("alice"));
+    for (token_use, taken, refused) in [("access", &access[..], &id[..]), ("id", &id, &access)] {
+        let variables = [
+            ("ACCESS", "oidc"),
+            ("OIDC_ISSUER", &*issuer.url),
+            ("OIDC_AUDIENCE", AUDIENCE),
+            ("OIDC_TOKEN_USE", token_use),
+        ];
+        let bed = guarded(&variables).await;
+        bed.enters(&unmarked).await;
+        for token in taken {
+            bed.enters(token).await;
+        }
+        for token in refused {
+            bed.refuses(token).await;
+            bed.says("but OIDC_TOKEN_USE asks for").await;
+        }
+    }
+    let bed = with_issuer(&issuer).await;
+    for token in access.iter().chain(&id) {
+        bed.enters(token).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_key_ids_is_logged_as_what_it_is() {
+    let key = Key::elliptic("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let bed = with_issuer(&issuer).await;
+    bed.enters(&key.sign(&issuer.claims("alice"))).await;
+    for number in 0..12 {
+        let stranger = Key::elliptic(&format!("made-up-{number}"));
+        bed.refuses(&stranger.sign(&issuer.claims("mallory"))).await;
+    }
+    bed.says("many tokens did, so the issuer is not asked again").await;
+    // Every fetch succeeded, so none is said to have failed.
+    assert!(!bed.log().contains("could not be fetched"), "{}", bed.log());
+}
+
+#[tokio::test]
+async fn the_agent_gets_who_asks_from_the_token_and_never_from_the_client() {
+    let key = Key::elliptic("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let bed = with_issuer(&issuer).await;
+    let with_email = |verified: Value| {
+        let mut claims = issuer.claims("alice");
+        claims["email"] = "alice@example.com".into();
+        claims["email_verified"] = verified;
+        key.sign(&claims)
+    };
+    let attributes = |bed: &TestBed| {
+        let request = bed.agent_requests().pop().expect("the agent was asked");
+        request["sessionState"]["sessionAttributes"].clone()
+    };
+    for verified in [json!(true), json!("true")] {
+        let mut client = bed.enters(&with_email(verified)).await;
+        ask(
+            &mut client,
+            &json!({"prompt": "/tokens 1 200", "sessionAttributes": {"plan": "gold"}}),
+        )
+        .await;
+        let expected = json!({"principal": "alice", "email": "alice@example.com", "plan": "gold"});
+        assert_eq!(attributes(&bed), expected);
+    }
+    for verified in [json!(false), json!(null), json!("yes"), json!(1)] {
+        let mut client = bed.enters(&with_email(verified)).await;
+        ask(&mut client, &prompt("/tokens 1 200")).await;
+        assert_eq!(attributes(&bed), json!({"principal": "alice"}));
+    }
+
+    let mut client = bed.enters(&with_email(json!(true))).await;
+    let asked = bed.agent_requests().len();
+    let forwarded = |props: Value| {
+        json!({"threadId": "thread-1", "runId": "run-1", "forwardedProps": props,
+               "messages": [{"id": "1", "role": "user", "content": "hello"}]})
+    };
+    for message in [
+        json!({"prompt": "hello", "email": "bob@example.com"}),
+        json!({"prompt": "hello", "email": "alice@example.com"}),
+        json!({"prompt": "hello", "sessionAttributes": {"email": "bob@example.com"}}),
+        json!({"prompt": "hello", "sessionAttributes": {"principal": "bob"}}),
+        json!({"prompt": "hello", "promptSessionAttributes": {"principal": "bob"}}),
+        forwarded(json!({"sessionAttributes": {"principal": "bob"}})),
+        forwarded(json!({"promptSessionAttributes": {"email": "bob@example.com"}})),
+    ] {
+        let frames = ask(&mut client, &message).await;
+        assert_eq!(frames[0]["code"], "invalid_request", "{message}");
+        assert!(frames[0]["message"].as_str().unwrap().contains("can't be set by a client"));
+    }
+    assert_eq!(bed.agent_requests().len(), asked, "the agent was asked");
+}
+
+#[tokio::test]
+async fn without_names_a_client_says_who_it_is_and_can_not_spell_anothers_session() {
+    let bed = with_code().await;
+    let mut client = bed.enters(CODE).await;
+    ask(&mut client, &json!({"prompt": "/tokens 1 200", "email": "ada@example.com"})).await;
+    let request = bed.agent_requests().pop().unwrap();
+    assert_eq!(request["sessionState"]["sessionAttributes"], json!({"email": "ada@example.com"}));
+    let asked = bed.agent_requests().len();
+    let session = "0123456789abcdef:shared";
+    let frames = ask(&mut client, &json!({"prompt": "hello", "sessionId": session})).await;
+    assert_eq!(frames[0]["code"], "invalid_request");
+    assert_eq!(bed.agent_requests().len(), asked, "the agent was asked");
+}
+
+#[tokio::test]
 async fn keys_that_mean_something_else_are_passed_over() {
     let (key, encryption) = (Key::elliptic("one"), Key::elliptic("two"));
     let mut for_encryption = encryption.public();

@@ -212,6 +212,7 @@ def test_the_function_gets_its_whole_configuration():
             AllowedOrigins="https://a.example.com,https://b.example.com",
             SuggestedPrompts="What can you do?|Tell me a story",
             CustomWebSocketUrl="wss://relay.example.com",
+            OidcTokenUse="access",
             **OIDC,
         )["Resources"]
     )
@@ -224,6 +225,7 @@ def test_the_function_gets_its_whole_configuration():
         "ACCESS_CODE": "",
         "OIDC_ISSUER": "https://id.example.com",
         "OIDC_AUDIENCE": "chat",
+        "OIDC_TOKEN_USE": "access",
         "ALLOWED_ORIGINS": f"{PAGE},https://a.example.com,https://b.example.com",
         "SUGGESTED_PROMPTS": "What can you do?|Tell me a story",
         "WEBSOCKET_URL": "wss://relay.example.com",

@@ -89,6 +89,8 @@ def test_the_access_code_is_hidden(template):
         ("OidcIssuer", "https://id.example.com/?realm=chat", False),
         ("OidcAudience", "api://chat", True),
         ("OidcAudience", "two words", False),
+        ("OidcTokenUse", "access", True),
+        ("OidcTokenUse", "refresh", False),
         ("AllowedOrigins", "https://a.example.com", True),
         ("AllowedOrigins", "https://a.example.com,http://localhost:3000", True),
         ("AllowedOrigins", "https://a.example.com/", False),

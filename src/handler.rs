@@ -4,20 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::encodings::Body;
-use aws_lambda_events::event::apigw::{
-    ApiGatewayCustomAuthorizerPolicy, ApiGatewayCustomAuthorizerResponse, ApiGatewayProxyResponse,
-    ApiGatewayV2httpResponse,
-};
-use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
-use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use lambda_runtime::{
     Context, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse,
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
@@ -65,34 +59,19 @@ pub struct Handler {
 
 /// What the function responds.
 pub enum Response {
-    /// The whole of it, at once.
-    Buffered(Buffered),
+    /// The whole of it at once, in the form that the one who asks understands: "Set up Lambda proxy
+    /// integration" of WebSocket APIs, "Output from an API Gateway Lambda authorizer", or "Lambda function
+    /// response for format 2.0" of HTTP APIs.
+    Buffered(Value),
     /// One piece after the other. It never fails: the runtime would write the error into it.
-    Streaming(StreamResponse<BoxStream<'static, Result<Bytes, Infallible>>>),
+    Streaming(StreamResponse<ResponseBody>),
 }
 
-/// A whole response, in the form that the one who asks understands.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Buffered {
-    /// To the authorizer of `$connect`.
-    Policy(Box<ApiGatewayCustomAuthorizerResponse>),
-    /// To a route of the WebSocket API.
-    Proxy(Box<ApiGatewayProxyResponse>),
-    /// To the HTTP API of the page.
-    Page(Box<ApiGatewayV2httpResponse>),
-}
+/// The pieces of a response.
+pub type ResponseBody = BoxStream<'static, Result<Bytes, Infallible>>;
 
-impl From<ApiGatewayProxyResponse> for Response {
-    fn from(response: ApiGatewayProxyResponse) -> Self {
-        Self::Buffered(Buffered::Proxy(Box::new(response)))
-    }
-}
-
-impl IntoFunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> for Response {
-    fn into_response(
-        self,
-    ) -> FunctionResponse<Buffered, BoxStream<'static, Result<Bytes, Infallible>>> {
+impl IntoFunctionResponse<Value, ResponseBody> for Response {
+    fn into_response(self) -> FunctionResponse<Value, ResponseBody> {
         match self {
             Self::Buffered(response) => FunctionResponse::BufferedResponse(response),
             Self::Streaming(response) => FunctionResponse::StreamingResponse(response),
@@ -113,7 +92,7 @@ struct Refused {
     run_id: String,
     failure: Failure,
     /// The HTTP status that API Gateway gets.
-    status: i64,
+    status: u16,
 }
 
 impl Handler {
@@ -141,10 +120,10 @@ impl Handler {
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Response {
         match Invocation::classify(&event.payload) {
             Invocation::Authorize(authorize) => self.authorize(&authorize).await,
-            Invocation::Connect(connect) => self.connect(&connect).into(),
+            Invocation::Connect(connect) => self.connect(&connect),
             Invocation::Disconnect { connection_id, reason } => {
                 info!(connection_id, reason, "a client has disconnected");
-                status(200).into()
+                status(200)
             }
             Invocation::Message(message) => {
                 let span = info_span!(
@@ -154,14 +133,14 @@ impl Handler {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.run(&self.services.source, &message, &event.context).into()
+                self.run(&self.services.source, &message, &event.context)
             }
-            Invocation::Page(request) => page_response(self.page.answer(&request)),
+            Invocation::Page(request) => page_response(self.page.respond(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
                     "this invocation is not an event of an API Gateway WebSocket API but {looks}; the function answers the routes $connect, $disconnect and $default, their authorizer, and the HTTP API of the page"
                 );
-                status(400).into()
+                status(400)
             }
         }
     }
@@ -170,35 +149,32 @@ impl Handler {
     async fn authorize(&self, authorize: &Authorize) -> Response {
         let connection_id = &authorize.connection_id;
         let (effect, identity) = match self.authorizer.authorize(&authorize.handshake).await {
-            Ok(identity) => (IamPolicyEffect::Allow, identity),
+            Ok(identity) => ("Allow", identity),
             Err(denied) => {
                 warn!(connection_id, reason = %denied, "a client is not let in");
                 let nobody =
                     Identity { principal: "nobody".to_owned(), access: "refused", email: None };
-                (IamPolicyEffect::Deny, nobody)
+                ("Deny", nobody)
             }
         };
-        let mut statement = IamPolicyStatement::default();
-        statement.action = vec!["execute-api:Invoke".to_owned()];
-        statement.effect = effect;
-        statement.resource = vec![authorize.method_arn.clone()];
-        let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
-        policy.version = Some("2012-10-17".to_owned());
-        policy.statement = vec![statement];
-        let mut response = ApiGatewayCustomAuthorizerResponse::default();
-        response.principal_id = Some(identity.principal);
-        response.policy_document = policy;
+        let statement = json!({
+            "Action": ["execute-api:Invoke"], "Effect": effect, "Resource": [authorize.method_arn],
+        });
         // An address that is not known is left out: values must be texts.
-        response.context = match &identity.email {
+        let context = match &identity.email {
             Some(email) => json!({"access": identity.access, "email": email}),
             None => json!({"access": identity.access}),
         };
-        Response::Buffered(Buffered::Policy(Box::new(response)))
+        Response::Buffered(json!({
+            "principalId": identity.principal,
+            "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            "context": context,
+        }))
     }
 
     /// The response to `$connect`. A subprotocol that was asked for must be named in it, or the
     /// browser closes the connection. One that carries a credential is never repeated.
-    fn connect(&self, connect: &Connect) -> ApiGatewayProxyResponse {
+    fn connect(&self, connect: &Connect) -> Response {
         let connection_id = &connect.connection_id;
         // A route without its authorizer would let everybody in.
         if self.config.access != Access::Open && !connect.authorized {
@@ -209,23 +185,18 @@ impl Handler {
             return status(403);
         }
         info!(connection_id, "a client connects");
-        let mut response = status(200);
         let offered =
             || connect.subprotocols.iter().filter(|name| !name.starts_with(CREDENTIAL_PREFIX));
-        let chosen = offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next());
-        if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
-            response.headers.insert("Sec-WebSocket-Protocol", value);
+        match offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next()) {
+            Some(chosen) => Response::Buffered(json!({
+                "statusCode": 200, "headers": {"Sec-WebSocket-Protocol": chosen},
+            })),
+            None => status(200),
         }
-        response
     }
 
     /// Runs what a message asks for.
-    fn run<S: Source>(
-        &self,
-        source: &S,
-        message: &Message,
-        context: &Context,
-    ) -> ApiGatewayProxyResponse {
+    fn run<S: Source>(&self, source: &S, message: &Message, context: &Context) -> Response {
         let connection = match self.services.connections.to(&message.connection) {
             Ok(connection) => connection,
             Err(error) => {
@@ -345,22 +316,18 @@ impl Handler {
     }
 }
 
-/// The page's response in the form of HTTP APIs, payload version 2.0. Its bytes travel as base64,
-/// since they are compressed.
+/// The page's response. Its bytes travel as base64, since they are compressed.
 fn page_response(response: page::Response) -> Response {
-    let headers = response.headers.into_iter().filter_map(|(name, value)| {
-        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
-    });
-    let mut page = ApiGatewayV2httpResponse::default();
-    page.status_code = response.status.into();
-    page.headers = headers.collect::<HeaderMap>();
-    page.is_base64_encoded = true;
-    page.body = Some(Body::Binary(response.body));
-    Response::Buffered(Buffered::Page(Box::new(page)))
+    let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+    Response::Buffered(json!({
+        "statusCode": response.status,
+        "headers": headers.collect::<Map<String, Value>>(),
+        "isBase64Encoded": true,
+        "body": STANDARD.encode(response.body),
+    }))
 }
 
-fn status(code: i64) -> ApiGatewayProxyResponse {
-    let mut response = ApiGatewayProxyResponse::default();
-    response.status_code = code;
-    response
+/// A response of nothing but its HTTP status.
+fn status(code: u16) -> Response {
+    Response::Buffered(json!({"statusCode": code}))
 }

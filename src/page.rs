@@ -95,7 +95,7 @@ impl Page {
 
     /// Answers a request.
     #[must_use]
-    pub fn answer(&self, request: &Request) -> Response {
+    pub fn respond(&self, request: &Request) -> Response {
         let body_wanted = match &*request.method {
             "GET" => true,
             "HEAD" => false,
@@ -278,17 +278,17 @@ mod tests {
 
     #[test]
     fn the_root_is_the_index() {
-        let root = here().answer(&get("/"));
+        let root = here().respond(&get("/"));
         assert_eq!(
             (root.status, header(&root, "content-type")),
             (200, Some("text/html; charset=utf-8"))
         );
-        assert_eq!(root, here().answer(&get("/index.html")));
+        assert_eq!(root, here().respond(&get("/index.html")));
     }
 
     #[test]
     fn the_settings_have_the_shape_that_the_page_reads() {
-        let config = here().answer(&get("/config.json"));
+        let config = here().respond(&get("/config.json"));
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
@@ -299,7 +299,7 @@ mod tests {
             ("ACCESS", "code"),
             ("ACCESS_CODE", "open sesame"),
         ]);
-        let settings = String::from_utf8(with_code.answer(&get("/config.json")).body).unwrap();
+        let settings = String::from_utf8(with_code.respond(&get("/config.json")).body).unwrap();
         assert!(
             settings.contains(r#""access":"code""#) && !settings.contains("sesame"),
             "{settings}"
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_origin_of_the_endpoint_and_nothing_wider() {
-        let root = here().answer(&get("/"));
+        let root = here().respond(&get("/"));
         let policy = header(&root, "content-security-policy").unwrap();
         assert!(policy.contains("connect-src 'self' wss://a.example; "), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -317,29 +317,29 @@ mod tests {
     #[test]
     fn a_browser_that_has_a_file_is_told_so() {
         for path in ["/", "/main.js", "/config.json"] {
-            let first = here().answer(&get(path));
+            let first = here().respond(&get(path));
             let tag = header(&first, "etag").unwrap().to_owned();
             for known in [tag.clone(), format!("\"other\", {tag}"), "*".to_owned()] {
-                let again = here().answer(&Request { if_none_match: Some(known), ..get(path) });
+                let again = here().respond(&Request { if_none_match: Some(known), ..get(path) });
                 assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
                 assert_eq!(header(&again, "etag"), Some(&*tag));
             }
             let other = Request { if_none_match: Some("\"other\"".to_owned()), ..get(path) };
-            assert_eq!(here().answer(&other).status, 200, "{path}");
+            assert_eq!(here().respond(&other).status, 200, "{path}");
         }
     }
 
     #[test]
     fn only_reading_is_possible() {
-        let head = here().answer(&Request { method: "HEAD".to_owned(), ..get("/") });
+        let head = here().respond(&Request { method: "HEAD".to_owned(), ..get("/") });
         assert_eq!((head.status, head.body.len()), (200, 0));
-        let post = here().answer(&Request { method: "POST".to_owned(), ..get("/") });
+        let post = here().respond(&Request { method: "POST".to_owned(), ..get("/") });
         assert_eq!((post.status, header(&post, "allow")), (405, Some("GET, HEAD")));
     }
 
     #[test]
     fn a_page_that_can_not_connect_says_what_is_missing() {
-        let lost = page(&[]).answer(&get("/config.json"));
+        let lost = page(&[]).respond(&get("/config.json"));
         assert_eq!(lost.status, 500);
         assert!(String::from_utf8(lost.body).unwrap().contains("WEBSOCKET_URL"));
     }
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn nothing_outside_the_folder_is_served() {
         for path in ["/../Cargo.toml", "/missing.js", "//etc/passwd", "/vendor/../../Cargo.toml"] {
-            assert_eq!(here().answer(&get(path)).status, 404, "{path}");
+            assert_eq!(here().respond(&get(path)).status, 404, "{path}");
         }
     }
 }

@@ -303,7 +303,9 @@ async fn a_client_that_leaves_frees_the_agent_and_the_function_takes_the_next_tu
 async fn turns_run_side_by_side_in_one_process() {
     let bed = TestBed::start(Options::default()).await;
     let message = prompt("/tokens 60 60");
-    let turns = (0..8).map(|_| bed.ask(&message));
+    // All are connected before the first asks: on a busy machine that may take as long as a turn.
+    let mut clients = futures::future::join_all((0..8).map(|_| bed.client())).await;
+    let turns = clients.iter_mut().map(|client| ask(client, &message));
     let runs = futures::future::join_all(turns).await;
     assert!(runs.iter().all(|frames| text(frames) == numbers(60)));
     let ids: HashSet<_> =

@@ -15,7 +15,7 @@ export class WebSocketAgent extends AbstractAgent {
       const pieces = [];
       let expected = 0;
       this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
-      socket.onopen = () => socket.send(JSON.stringify({ ...input, messages: latest(input) }));
+      socket.onopen = () => socket.send(JSON.stringify({ ...input, messages: latest(input.messages, input.resume) }));
       socket.onmessage = ({ data }) => {
         let event = JSON.parse(data);
         // API Gateway's own messages have no type: it was too busy, or could not call the function.
@@ -54,8 +54,18 @@ function protocols(credential) {
   return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
 }
 
-/** The last prompt, or the last results: Bedrock keeps the history, and a frame has 32 KiB at most. */
-function latest({ messages }) {
-  const before = messages.at(-1)?.role === 'tool' ? 'assistant' : 'user';
-  return messages.slice(messages.findLastIndex(({ role }) => role === before));
+/** The results at the end, or else the last prompt: Bedrock keeps the history. */
+function latest(messages, resume) {
+  const results = messages.slice(messages.findLastIndex(({ role }) => role !== 'tool') + 1);
+  if (results.length > 0) return results;
+  const prompt = messages.findLastIndex(({ role }) => role === 'user');
+  if (!resume?.length) return messages.slice(prompt, prompt + 1);
+  const call = messages.findLastIndex(({ toolCalls }) => toolCalls?.length > 0);
+  if (call > prompt) return [];
+  // The user said something instead of confirming. The relay knows that by the call before it, however long that was.
+  return [...messages.slice(call, call + 1).map(withoutArguments), ...messages.slice(prompt, prompt + 1)];
+}
+
+function withoutArguments({ id, role, toolCalls }) {
+  return { id, role, toolCalls: toolCalls.map((call) => ({ ...call, function: { ...call.function, arguments: '{}' } })) };
 }

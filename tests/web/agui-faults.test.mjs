@@ -94,6 +94,116 @@ describe('what a user typed instead of confirming was swallowed', { skip: !HAS_I
   });
 });
 
+describe('what the relay does not read made every message too long', { timeout: 60_000 }, () => {
+  const long = 'y'.repeat(40_000);
+  const tools = Array.from({ length: 40 }, (_, index) => ({ name: `tool${index}`, description: 'y'.repeat(900), parameters: {} }));
+
+  for (const [what, parameters, change] of [
+    ['the context', { context: [{ description: 'page', value: long }] }],
+    ['many small entries of the context', { context: Array.from({ length: 500 }, (_, index) => ({ description: `${index}`, value: 'y'.repeat(90) })) }],
+    ['the context, in letters of three bytes', { context: [{ description: 'page', value: '語'.repeat(11_000) }] }],
+    ['the context, in quotation marks', { context: [{ description: 'page', value: '"'.repeat(17_000) }] }],
+    ['the tools', { tools }],
+    ['the state', {}, (agent) => agent.setState({ long })],
+    ['earlier prompts', {}, (agent) => agent.addMessage({ id: 'm1', role: 'user', content: long })],
+    ['earlier answers', {}, (agent) => agent.addMessage({ id: 'm1', role: 'assistant', content: long })],
+  ]) {
+    it(`no longer does: ${what}`, async () => {
+      const agent = connect();
+      change?.(agent);
+      const { text } = await ask(agent, '/slow 0', parameters);
+      assert.match(text, /\bturn 1\b/);
+    });
+  }
+
+  it('no longer does: the arguments of the call that the user talks past', { skip: !HAS_INTERRUPTS }, async () => {
+    const agent = connect();
+    await ask(agent, '/confirm');
+    const messages = structuredClone(agent.messages);
+    messages.at(-1).content = long;
+    messages.at(-1).toolCalls[0].function.arguments = JSON.stringify({ long });
+    agent.setMessages([...messages, { id: 'm9', role: 'user', content: '/slow 0' }]);
+    const { text } = await run(agent, { resume: responses(agent, { status: 'cancelled' }) });
+    assert.match(text, /\bturn 2\b/);
+  });
+
+  it('is not sent at all', async () => {
+    const agent = connect();
+    agent.setState({ cart: ['cup'] });
+    await ask(agent, '/slow 0', { tools, forwardedProps: { trace: false } });
+    assert.deepEqual(Object.keys(JSON.parse(sent.get(agent.url)[0])), ['threadId', 'runId', 'messages', 'forwardedProps']);
+  });
+
+  it('is, as context, what the agent gets as attributes, as far as there is room', async () => {
+    const agent = connect();
+    await ask(agent, '/slow 0', {
+      context: [
+        { description: 'page', value: 'Refunds' },
+        { description: 'everything', value: long },
+        { description: 'user', value: 'Ada' },
+        { description: 'plan', value: 'silver' },
+      ],
+      forwardedProps: { promptSessionAttributes: { plan: 'gold' } },
+    });
+    const { forwardedProps } = JSON.parse(sent.get(agent.url)[0]);
+    assert.deepEqual(forwardedProps.promptSessionAttributes, { page: 'Refunds', user: 'Ada', plan: 'gold' });
+  });
+
+  it('is, as context that is no text, not refused by the relay', async () => {
+    const agent = connect();
+    const { text, error } = await ask(agent, '/slow 0', { context: [{ description: 'page', value: { no: 'text' } }] });
+    assert.equal(error, undefined);
+    assert.match(text, /\bturn 1\b/);
+  });
+});
+
+describe('a message that was too long ended with a number', { timeout: 60_000 }, () => {
+  for (const [what, content] of [
+    ['a prompt', 'y'.repeat(LIMIT)],
+    ['a prompt of few, but long letters', '語'.repeat(LIMIT / 3)],
+    ['a prompt that grows by escaping', '\n'.repeat(LIMIT / 2)],
+  ]) {
+    it(`and is said in words now, before it is sent: ${what}`, async () => {
+      const agent = connect();
+      await assert.rejects(ask(agent, content), /The message has \d+ bytes, and API Gateway takes 32768 at most\./);
+      assert.equal(sent.get(agent.url), undefined);
+      assert.equal(agent.isRunning, false);
+    });
+  }
+
+  it('and is said in words now, before it is sent: a tool result', async () => {
+    const agent = connect();
+    await ask(agent, '/tool');
+    const [call] = agent.messages.at(-1).toolCalls;
+    const result = (content) => agent.addMessage({ id: crypto.randomUUID(), role: 'tool', toolCallId: call.id, content });
+    result('y'.repeat(LIMIT));
+    await assert.rejects(run(agent), /The message has \d+ bytes/);
+    // Nothing was sent, so a shorter result can still be given.
+    agent.messages.pop();
+    result('21 °C');
+    assert.match((await run(agent)).text, /returned `21 °C`/);
+  });
+
+  it('and is said in words now, before it is sent: attributes', async () => {
+    const promptSessionAttributes = { page: 'y'.repeat(LIMIT) };
+    await assert.rejects(ask(connect(), 'hello', { forwardedProps: { promptSessionAttributes } }), /The message has \d+ bytes/);
+  });
+
+  it('and is sent up to the last byte that API Gateway takes', async () => {
+    const bytes = async (length) => {
+      const agent = connect();
+      const parameters = { runId: 'run', forwardedProps: { padding: 'y'.repeat(length) } };
+      const outcome = await ask(agent, '/slow 0', parameters);
+      return { ...outcome, bytes: Buffer.byteLength(sent.get(agent.url)[0]) };
+    };
+    const room = LIMIT - (await bytes(0)).bytes;
+    const full = await bytes(room);
+    assert.equal(full.bytes, LIMIT);
+    assert.match(full.text, /\bturn 1\b/);
+    await assert.rejects(bytes(room + 1), /The message has 32769 bytes/);
+  });
+});
+
 /** An agent of its own conversation and address. */
 const connect = (config) => new WebSocketAgent({ url: `${local.socket}?${crypto.randomUUID()}`, ...config });
 

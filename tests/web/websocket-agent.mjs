@@ -1,6 +1,9 @@
 import { AbstractAgent } from '@ag-ui/client';
 import { Observable } from 'rxjs';
 
+/** What API Gateway takes in one frame, and a browser sends a message as one frame. */
+const MAX_BYTES = 32_768;
+
 /** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url, credential })`, one connection for each run. */
 export class WebSocketAgent extends AbstractAgent {
   constructor({ url, credential, ...config }) {
@@ -10,14 +13,11 @@ export class WebSocketAgent extends AbstractAgent {
 
   run(input) {
     return new Observable((subscriber) => {
-      const socket = new WebSocket(this.url, protocols(this.credential));
       const fail = (reason) => subscriber.error(new Error(reason));
       const pieces = [];
       let expected = 0;
-      this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
-      socket.onopen = () => socket.send(JSON.stringify({ ...input, messages: latest(input.messages, input.resume) }));
-      socket.onmessage = ({ data }) => {
-        let event = JSON.parse(data);
+      let socket;
+      const receive = (event) => {
         // API Gateway's own messages have no type: it was too busy, or could not call the function.
         if (!event.type) return fail(event.message);
         // A frame can arrive twice, since API Gateway's answer to a post can be lost.
@@ -32,9 +32,18 @@ export class WebSocketAgent extends AbstractAgent {
         subscriber.next(event);
         if (event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR') subscriber.complete();
       };
-      socket.onerror = () => fail(`There is no connection to ${this.url}.`);
-      socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
-      return () => socket.close();
+      const connect = async (message) => {
+        const bytes = bytesOf(message);
+        if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
+        socket = new WebSocket(this.url, protocols(this.credential));
+        socket.onopen = () => socket.send(message);
+        socket.onmessage = ({ data }) => receive(JSON.parse(data));
+        socket.onerror = () => fail(`There is no connection to ${this.url}.`);
+        socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
+      };
+      this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
+      connect(messageOf(input)).catch((error) => subscriber.error(error));
+      return () => socket?.close();
     });
   }
 
@@ -47,11 +56,32 @@ export class WebSocketAgent extends AbstractAgent {
   }
 }
 
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
 /** An access code or a token travels as a subprotocol, since addresses end up in logs. */
 function protocols(credential) {
   if (!credential) return [];
   const binary = String.fromCharCode(...new TextEncoder().encode(credential));
   return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
+}
+
+/** What the relay reads and nothing else, which could make the message too long. */
+function messageOf({ threadId, runId, messages, resume, context, forwardedProps }) {
+  const withAttributes = (attributes) =>
+    JSON.stringify({
+      threadId,
+      runId,
+      messages: latest(messages, resume),
+      resume,
+      forwardedProps: attributes ? { ...forwardedProps, promptSessionAttributes: attributes } : forwardedProps,
+    });
+  // The context goes to the agent as attributes, which are texts by name, as far as there is room.
+  let attributes = forwardedProps?.promptSessionAttributes;
+  for (const { description, value } of context ?? []) {
+    const more = { [description]: value, ...attributes };
+    if (typeof value === 'string' && bytesOf(withAttributes(more)) <= MAX_BYTES) attributes = more;
+  }
+  return withAttributes(attributes);
 }
 
 /** The results at the end, or else the last prompt: Bedrock keeps the history. */

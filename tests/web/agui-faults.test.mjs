@@ -204,6 +204,55 @@ describe('a message that was too long ended with a number', { timeout: 60_000 },
   });
 });
 
+describe('a stopped run was an error', { timeout: 60_000 }, () => {
+  /** Stops the run when `stopper` says so, and returns who was told of an error. */
+  const stopping = async (agent, prompt, subscriber) => {
+    const errors = [];
+    const outcome = await ask(agent, prompt, {}, {
+      ...subscriber(() => agent.abortRun()),
+      onRunFailed: ({ error }) => void errors.push(error),
+    });
+    assert.deepEqual(errors, []);
+    assert.equal(outcome.error, undefined);
+    assert.equal(agent.isRunning, false);
+    return outcome;
+  };
+
+  it('and is quiet now: in the middle of a text', async () => {
+    const agent = connect();
+    const { text } = await stopping(agent, '/tokens 2000 50', (stop) => ({
+      onTextMessageContentEvent: ({ textMessageBuffer }) => void (textMessageBuffer.includes('3') && stop()),
+    }));
+    assert.match(text, /^1 2 3 /);
+  });
+
+  it('and is quiet now: while the agent thinks', async () => {
+    await stopping(connect(), '/slow 30', (stop) => ({ onRunStartedEvent: () => void stop() }));
+  });
+
+  it('and is quiet now: before there is a connection', async () => {
+    await stopping(connect(), '/slow 30', (stop) => ({ onRunInitialized: () => void setImmediate(stop) }));
+  });
+
+  it.skip('and is quiet now: while a credential is asked for', async () => {
+    let stop;
+    const agent = connect({ credential: () => new Promise((resolve) => setTimeout(() => (stop(), resolve('code')), 20)) });
+    await stopping(agent, '/slow 30', (abort) => ((stop = abort), {}));
+    assert.equal(sent.get(agent.url), undefined);
+  });
+
+  it('and is quiet now: twice, and after its end', async () => {
+    const agent = connect();
+    await stopping(agent, '/tokens 2000 50', (stop) => ({
+      onTextMessageContentEvent: ({ textMessageBuffer }) => void (textMessageBuffer.includes('2') && (stop(), stop())),
+    }));
+    agent.abortRun();
+    const { text } = await ask(agent, '/slow 0');
+    assert.match(text, /\bturn 2\b/);
+    agent.abortRun();
+  });
+});
+
 /** An agent of its own conversation and address. */
 const connect = (config) => new WebSocketAgent({ url: `${local.socket}?${crypto.randomUUID()}`, ...config });
 

@@ -38,10 +38,12 @@ export class WebSocketAgent extends AbstractAgent {
         socket = new WebSocket(this.url, protocols(this.credential));
         socket.onopen = () => socket.send(message);
         socket.onmessage = ({ data }) => receive(JSON.parse(data));
-        socket.onerror = () => fail(`There is no connection to ${this.url}.`);
+        // A browser says no more than this; the log of the function, or of `cargo run`, has the reason.
+        socket.onerror = () => fail(`There is no connection to ${this.url}: nobody listens there, or the credential or this page's origin was refused.`);
         socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
       };
-      this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
+      // A run that the user stops has ended well.
+      this.stop = () => subscriber.complete();
       connect(messageOf(input)).catch((error) => subscriber.error(error));
       return () => socket?.close();
     });

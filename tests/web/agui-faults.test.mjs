@@ -253,6 +253,61 @@ describe('a stopped run was an error', { timeout: 60_000 }, () => {
   });
 });
 
+describe('a frame that was not understood hung the run for ever', { timeout: 60_000 }, () => {
+  let server;
+  let frames = [];
+  before(async () => {
+    server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    server.on('connection', (socket) =>
+      socket.on('message', (message) => {
+        const { threadId, runId } = JSON.parse(message);
+        for (const frame of frames) {
+          socket.send(typeof frame === 'object' && !Buffer.isBuffer(frame) ? JSON.stringify({ threadId, runId, ...frame }) : frame);
+        }
+      }),
+    );
+  });
+  after(() => server.close());
+  const other = () => new WebSocketAgent({ url: `ws://127.0.0.1:${server.address().port}/${crypto.randomUUID()}` });
+
+  const START = { type: 'RUN_STARTED' };
+  const FRAGMENT = { type: 'CUSTOM', name: 'relay.fragment' };
+  for (const [what, ...answer] of [
+    ['no JSON', 'hello'],
+    ['nothing', ''],
+    ['null', 'null'],
+    ['a number', '7'],
+    ['a list', '[]'],
+    ['an object without a type', '{}'],
+    ['bytes', Buffer.from([0, 1, 2])],
+    ['no JSON in mid-run', START, 'data: {"type":"RUN_FINISHED"}'],
+    ['a fragment without a value', START, FRAGMENT],
+    ['fragments that are no JSON together', START, { ...FRAGMENT, value: { index: 0, count: 1, data: '{' } }],
+  ]) {
+    it(`and fails it now: ${what}`, async () => {
+      frames = answer;
+      await assert.rejects(ask(other(), 'hello'), /What arrived is no event|has no type/);
+    });
+  }
+
+  for (const [what, metadata] of Object.entries({
+    'no metadata': {},
+    'metadata of somebody else': { metadata: { trace: 'abc' } },
+    'metadata of the relay without a number': { metadata: { relay: {} } },
+  })) {
+    it(`and is an event now: ${what}`, async () => {
+      frames = [
+        { ...START, ...metadata },
+        { type: 'TEXT_MESSAGE_CHUNK', messageId: 'm2', role: 'assistant', delta: 'good ', ...metadata },
+        { type: 'TEXT_MESSAGE_CHUNK', messageId: 'm2', role: 'assistant', delta: 'day', ...metadata },
+        { type: 'RUN_FINISHED', ...metadata },
+      ];
+      assert.equal((await ask(other(), 'hello')).text, 'good day');
+    });
+  }
+});
+
 /** An agent of its own conversation and address. */
 const connect = (config) => new WebSocketAgent({ url: `${local.socket}?${crypto.randomUUID()}`, ...config });
 

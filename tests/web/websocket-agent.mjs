@@ -19,9 +19,9 @@ export class WebSocketAgent extends AbstractAgent {
       let socket;
       const receive = (event) => {
         // API Gateway's own messages have no type: it was too busy, or could not call the function.
-        if (!event.type) return fail(event.message);
+        if (!event.type) return fail(event.message ?? 'A message that arrived has no type.');
         // A frame can arrive twice, since API Gateway's answer to a post can be lost.
-        const { seq } = event.metadata.relay;
+        const { seq = expected } = event.metadata?.relay ?? {};
         if (seq < expected) return;
         expected = seq + 1;
         if (event.name === 'relay.fragment') {
@@ -37,7 +37,13 @@ export class WebSocketAgent extends AbstractAgent {
         if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
         socket = new WebSocket(this.url, protocols(this.credential));
         socket.onopen = () => socket.send(message);
-        socket.onmessage = ({ data }) => receive(JSON.parse(data));
+        socket.onmessage = ({ data }) => {
+          try {
+            receive(JSON.parse(data));
+          } catch {
+            fail(`What arrived is no event: ${String(data).slice(0, 200)}`);
+          }
+        };
         // A browser says no more than this; the log of the function, or of `cargo run`, has the reason.
         socket.onerror = () => fail(`There is no connection to ${this.url}: nobody listens there, or the credential or this page's origin was refused.`);
         socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);

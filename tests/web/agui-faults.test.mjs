@@ -234,7 +234,7 @@ describe('a stopped run was an error', { timeout: 60_000 }, () => {
     await stopping(connect(), '/slow 30', (stop) => ({ onRunInitialized: () => void setImmediate(stop) }));
   });
 
-  it.skip('and is quiet now: while a credential is asked for', async () => {
+  it('and is quiet now: while a credential is asked for', async () => {
     let stop;
     const agent = connect({ credential: () => new Promise((resolve) => setTimeout(() => (stop(), resolve('code')), 20)) });
     await stopping(agent, '/slow 30', (abort) => ((stop = abort), {}));
@@ -306,6 +306,37 @@ describe('a frame that was not understood hung the run for ever', { timeout: 60_
       assert.equal((await ask(other(), 'hello')).text, 'good day');
     });
   }
+});
+
+describe('a token could not be renewed', { timeout: 60_000 }, () => {
+  const code = 'correct horse – battery staple';
+  let closed;
+  before(async () => {
+    closed = await startLocal('--access-code', code);
+  });
+  after(() => closed?.stop());
+  const at = (credential) => new WebSocketAgent({ url: `${closed.socket}?${crypto.randomUUID()}`, credential });
+
+  it('and is asked for before each run now, by the clone too', async () => {
+    let current = 'an old one';
+    const agent = at(() => current);
+    await assert.rejects(ask(agent, '/slow 0'), /There is no connection to .*credential or this page's origin was refused/);
+    current = code;
+    agent.messages.length = 0;
+    assert.match((await ask(agent, '/slow 0')).text, /\bturn 1\b/);
+    assert.match((await ask(agent.clone(), '/slow 0')).text, /\bturn 2\b/);
+  });
+
+  it('and may take its time now', async () => {
+    const agent = at(async () => (await new Promise((resolve) => setTimeout(resolve, 20)), code));
+    assert.match((await ask(agent, '/slow 0')).text, /\bturn 1\b/);
+  });
+
+  it('and fails the run with its own words now', async () => {
+    for (const credential of [() => Promise.reject(new Error('signed out')), () => { throw new Error('signed out'); }]) {
+      await assert.rejects(ask(at(credential), 'hello'), /signed out/);
+    }
+  });
 });
 
 /** An agent of its own conversation and address. */

@@ -35,7 +35,9 @@ export class WebSocketAgent extends AbstractAgent {
       const connect = async (message) => {
         const bytes = bytesOf(message);
         if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
-        socket = new WebSocket(this.url, protocols(this.credential));
+        const credential = typeof this.credential === 'function' ? await this.credential() : this.credential;
+        if (subscriber.closed) return;
+        socket = new WebSocket(this.url, protocols(credential));
         socket.onopen = () => socket.send(message);
         socket.onmessage = ({ data }) => {
           try {

@@ -1,6 +1,9 @@
 import { AbstractAgent } from '@ag-ui/client';
 import { Observable } from 'rxjs';
 
+/** What API Gateway takes in one frame, and a browser sends a message as one frame. */
+const MAX_BYTES = 32_768;
+
 /** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url, credential })`, one connection for each run. */
 export class WebSocketAgent extends AbstractAgent {
   constructor({ url, credential, ...config }) {
@@ -10,18 +13,15 @@ export class WebSocketAgent extends AbstractAgent {
 
   run(input) {
     return new Observable((subscriber) => {
-      const socket = new WebSocket(this.url, protocols(this.credential));
       const fail = (reason) => subscriber.error(new Error(reason));
       const pieces = [];
       let expected = 0;
-      this.stop = () => subscriber.error(new DOMException('The run was stopped.', 'AbortError'));
-      socket.onopen = () => socket.send(JSON.stringify({ ...input, messages: latest(input) }));
-      socket.onmessage = ({ data }) => {
-        let event = JSON.parse(data);
+      let socket;
+      const receive = (event) => {
         // API Gateway's own messages have no type: it was too busy, or could not call the function.
-        if (!event.type) return fail(event.message);
+        if (!event.type) return fail(event.message ?? 'A message that arrived has no type.');
         // A frame can arrive twice, since API Gateway's answer to a post can be lost.
-        const { seq } = event.metadata.relay;
+        const { seq = expected } = event.metadata?.relay ?? {};
         if (seq < expected) return;
         expected = seq + 1;
         if (event.name === 'relay.fragment') {
@@ -32,9 +32,28 @@ export class WebSocketAgent extends AbstractAgent {
         subscriber.next(event);
         if (event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR') subscriber.complete();
       };
-      socket.onerror = () => fail(`There is no connection to ${this.url}.`);
-      socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
-      return () => socket.close();
+      const connect = async (message) => {
+        const bytes = bytesOf(message);
+        if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
+        const credential = typeof this.credential === 'function' ? await this.credential() : this.credential;
+        if (subscriber.closed) return;
+        socket = new WebSocket(this.url, protocols(credential));
+        socket.onopen = () => socket.send(message);
+        socket.onmessage = ({ data }) => {
+          try {
+            receive(JSON.parse(data));
+          } catch {
+            fail(`What arrived is no event: ${String(data).slice(0, 200)}`);
+          }
+        };
+        // A browser says no more than this; the log of the function, or of `cargo run`, has the reason.
+        socket.onerror = () => fail(`There is no connection to ${this.url}: nobody listens there, or the credential or this page's origin was refused.`);
+        socket.onclose = ({ code }) => fail(`The connection was closed (${code}) in mid-run.`);
+      };
+      // A run that the user stops has ended well.
+      this.stop = () => subscriber.complete();
+      connect(messageOf(input)).catch((error) => subscriber.error(error));
+      return () => socket?.close();
     });
   }
 
@@ -47,6 +66,8 @@ export class WebSocketAgent extends AbstractAgent {
   }
 }
 
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
 /** An access code or a token travels as a subprotocol, since addresses end up in logs. */
 function protocols(credential) {
   if (!credential) return [];
@@ -54,8 +75,37 @@ function protocols(credential) {
   return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
 }
 
-/** The last prompt, or the last results: Bedrock keeps the history, and a frame has 32 KiB at most. */
-function latest({ messages }) {
-  const before = messages.at(-1)?.role === 'tool' ? 'assistant' : 'user';
-  return messages.slice(messages.findLastIndex(({ role }) => role === before));
+/** What the relay reads and nothing else, which could make the message too long. */
+function messageOf({ threadId, runId, messages, resume, context, forwardedProps }) {
+  const withAttributes = (attributes) =>
+    JSON.stringify({
+      threadId,
+      runId,
+      messages: latest(messages, resume),
+      resume,
+      forwardedProps: attributes ? { ...forwardedProps, promptSessionAttributes: attributes } : forwardedProps,
+    });
+  // The context goes to the agent as attributes, which are texts by name, as far as there is room.
+  let attributes = forwardedProps?.promptSessionAttributes;
+  for (const { description, value } of context ?? []) {
+    const more = { [description]: value, ...attributes };
+    if (typeof value === 'string' && bytesOf(withAttributes(more)) <= MAX_BYTES) attributes = more;
+  }
+  return withAttributes(attributes);
+}
+
+/** The results at the end, or else the last prompt: Bedrock keeps the history. */
+function latest(messages, resume) {
+  const results = messages.slice(messages.findLastIndex(({ role }) => role !== 'tool') + 1);
+  if (results.length > 0) return results;
+  const prompt = messages.findLastIndex(({ role }) => role === 'user');
+  if (!resume?.length) return messages.slice(prompt, prompt + 1);
+  const call = messages.findLastIndex(({ toolCalls }) => toolCalls?.length > 0);
+  if (call > prompt) return [];
+  // The user said something instead of confirming. The relay knows that by the call before it, however long that was.
+  return [...messages.slice(call, call + 1).map(withoutArguments), ...messages.slice(prompt, prompt + 1)];
+}
+
+function withoutArguments({ id, role, toolCalls }) {
+  return { id, role, toolCalls: toolCalls.map((call) => ({ ...call, function: { ...call.function, arguments: '{}' } })) };
 }

@@ -1,0 +1,142 @@
+// What docs/connecting.md says beside the applications, which tests/front-ends makes: the class' files,
+// its script, its transcript of wscat, and what does not work.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import WebSocket from 'ws';
+import { files, installed, opening, section } from '../front-ends/page.mjs';
+import { isTerminal, listening, startLocal } from './agui-support.mjs';
+import { WebSocketAgent } from './websocket-agent.mjs';
+
+globalThis.WebSocket = WebSocket;
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const execute = promisify(execFile);
+
+describe('the page about front ends', { timeout: 60_000 }, () => {
+  let local;
+  before(async () => {
+    local = await startLocal('--concurrency', '16');
+  });
+  after(() => local?.stop());
+
+  for (const name of ['websocket-agent.mjs', 'websocket-agent.d.mts']) {
+    it(`has ${name} word for word`, async () => {
+      const code = await readFile(join(HERE, name), 'utf8');
+      assert.equal(files(opening('## The agent class')).get(`src/${name}`), code);
+    });
+  }
+
+  it('has a script that runs', async () => {
+    const text = section("## AG-UI's client alone");
+    const folder = await mkdtemp(join(tmpdir(), 'connecting-'));
+    try {
+      await mkdir(join(folder, 'src'));
+      await cp(join(HERE, 'websocket-agent.mjs'), join(folder, 'src/websocket-agent.mjs'));
+      await symlink(join(HERE, 'node_modules'), join(folder, 'node_modules'));
+      const code = files(text).get('ask.mjs').replace('ws://127.0.0.1:8080/local', local.socket);
+      await writeFile(join(folder, 'ask.mjs'), code);
+      const { stdout, stderr } = await execute(process.execPath, ['ask.mjs'], { cwd: folder });
+      assert.equal(stderr, '');
+      assert.match(stdout, /`weather get_weather` returned `\{"city":"Zürich","temperature":21\}`/);
+      assert.match(stdout, /You \*\*confirmed\*\* `bookings cancel_booking`/);
+      assert.doesNotMatch(stdout, /declined/);
+      assert.match(stdout, /\bturn 5\b/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('names the packages of this folder for its script', async () => {
+    const { devDependencies } = JSON.parse(await readFile(join(HERE, 'package.json'), 'utf8'));
+    for (const [name, version] of Object.entries(installed(section("## AG-UI's client alone")))) {
+      assert.equal(version, devDependencies[name], name);
+    }
+  });
+
+  it('has a transcript of wscat that happens', async () => {
+    const [, transcript] = /^```\n(> .*?)^```$/ms.exec(section('## wscat and scripts'));
+    const socket = new WebSocket(local.socket);
+    await new Promise((resolve) => socket.once('open', resolve));
+    let toolCallId;
+    let frames = [];
+    for (const line of transcript.trim().split('\n').filter(Boolean)) {
+      const shown = line.slice(2);
+      if (line.startsWith('> ')) {
+        frames = await answers(socket, shown.replace('eyJzIjo…', toolCallId));
+        assert.equal(frames.at(-1).type, 'RUN_FINISHED');
+      } else {
+        const [, type] = /"type":"(\w+)"/.exec(shown);
+        const [, name] = /"toolCallName":"(\w+)"/.exec(shown) ?? [];
+        const frame = frames.find((each) => each.type === type && each.toolCallName === name);
+        assert.ok(frame, `${line} is among ${JSON.stringify(frames)}`);
+        toolCallId = frame.toolCallId ?? toolCallId;
+      }
+    }
+    const [, failure] = /A failure is `(.*)`/.exec(section('## wscat and scripts'));
+    [{ toolCallId }] = (await answers(socket, '{"prompt":"/tool"}')).filter((frame) => frame.toolCallId);
+    const failed = await answers(socket, `{"toolResults":[${failure.replace('eyJzIjo…', toolCallId)}]}`);
+    assert.equal(failed.at(-1).code, 'dependency_failed');
+    socket.close();
+  });
+
+  const connect = () => new WebSocketAgent({ url: local.socket });
+
+  it('is right that the agent does not know a history from elsewhere', async () => {
+    const agent = connect();
+    await ask(agent, '/slow 0');
+    const copy = connect();
+    copy.setMessages(agent.messages);
+    assert.match(await ask(copy, '/slow 0'), /\bturn 1\b/);
+  });
+
+  it('is right that asking again is one more turn', async () => {
+    const agent = connect();
+    await ask(agent, '/slow 0');
+    agent.messages.pop();
+    const { newMessages } = await agent.runAgent();
+    assert.match(newMessages.at(-1).content, /\bturn 2\b/);
+  });
+
+  for (const part of [
+    { type: 'image', source: { type: 'url', value: 'https://example.com/cat.png' } },
+    { type: 'document', source: { type: 'data', value: 'aGVsbG8=', mimeType: 'application/pdf' } },
+    { type: 'audio', source: { type: 'data', value: 'aGVsbG8=', mimeType: 'audio/wav' } },
+  ]) {
+    it(`is right that the relay refuses what is no text: ${part.type}`, async () => {
+      const agent = connect();
+      let error;
+      agent.addMessage({ id: 'm1', role: 'user', content: [{ type: 'text', text: 'Who is this?' }, part] });
+      await listening([], () => agent.runAgent({}, { onRunErrorEvent: ({ event }) => void (error = event) }));
+      assert.equal(error.code, 'invalid_request');
+      assert.match(error.message, /the agent takes only text/);
+    });
+  }
+});
+
+async function ask(agent, content) {
+  agent.addMessage({ id: crypto.randomUUID(), role: 'user', content });
+  const { newMessages } = await agent.runAgent();
+  return newMessages.at(-1).content;
+}
+
+/** Sends a message, and returns the frames of its run. */
+function answers(socket, message) {
+  const frames = [];
+  return new Promise((resolve) => {
+    const take = (data) => {
+      frames.push(JSON.parse(data));
+      if (!isTerminal(frames.at(-1).type)) return;
+      socket.off('message', take);
+      resolve(frames);
+    };
+    socket.on('message', take);
+    socket.send(message);
+  });
+}

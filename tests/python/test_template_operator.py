@@ -7,7 +7,7 @@ import pytest
 
 from deployment import REPOSITORY, deploy, of_type
 
-REPORT = (REPOSITORY / "src" / "report.rs").read_text()
+REPORT = (REPOSITORY / "src" / "telemetry.rs").read_text()
 FUNCTION = ("FunctionName", "relay-function")
 
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -164,7 +164,7 @@ def test_alarms_are_mailed_to_who_asked_for_it(email, subscriptions):
 
 
 def emitted():
-    """The metrics that `src/report.rs` writes, each with its sets of dimensions."""
+    """The metrics that `src/telemetry.rs` writes, each with its sets of dimensions."""
     assert '"Namespace": "AgentRelay"' in REPORT
     names = re.findall(r'json!\(\{"Name": "(\w+)", "Unit"', REPORT)
     found = {name: [("FunctionName",)] for name in names}

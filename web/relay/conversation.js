@@ -2,6 +2,7 @@
 // time is handed in, in milliseconds of one monotonic clock.
 
 import { getNumber, getString, parseJson } from '../lib/json.js';
+import { visible } from '../lib/visible.js';
 import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
@@ -127,17 +128,14 @@ export class Conversation {
  * @returns {Failure}
  */
 function gatewayFailure(message) {
-  /** @type {[RegExp, string, string][]} */
+  /** @type {[RegExp, string, string, boolean?][]} */
   const known = [
     [/timed? ?out/i, 'gateway_timeout', 'The function did not answer in time.'],
-    [/too many requests/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
-    [/internal server error/i, 'gateway_error', 'The function could not be run; its log says why.'],
+    [/too many requests|limit exceeded|throttl|rate exceeded/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
+    [/internal server error|unavailable|bad gateway/i, 'gateway_error', 'The function could not be run; its log says why.'],
+    [/forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i, 'gateway_forbidden', 'It does not let this connection send, or has no route for it; trying again does not help.', false],
+    [/too (?:long|large)|bad request|unsupported|invalid/i, 'gateway_refused', 'It does not take this message; trying again does not help.', false],
   ];
-  const [, code = 'gateway', hint = ''] = known.find(([pattern]) => pattern.test(message)) ?? [];
-  return {
-    message: `${message}. ${hint}`.replace('..', '.').trimEnd(),
-    code,
-    retryable: true,
-    source: 'gateway',
-  };
+  const [, code = 'gateway', hint = '', retryable = true] = known.find(([pattern]) => pattern.test(message)) ?? [];
+  return { message: `${visible(message)}. ${hint}`.replace('..', '.').trimEnd(), code, retryable, source: 'gateway' };
 }

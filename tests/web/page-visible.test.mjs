@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { activityOf } from '../../web/chat/activity.js';
+import { safeName } from '../../web/chat/files.js';
 import { visible } from '../../web/lib/visible.js';
 
 test('what shows nothing of itself, or turns its neighbours around, is an escape', () => {
@@ -29,4 +31,16 @@ test('what is seen stays as it is: letters of any script, accents, emoji of seve
 
 test('in a text of several lines, line breaks and tabs are what they are', () => {
   assert.equal(visible('a\n\tb\r\nc\rd\u202e', { lines: true }), 'a\n\tb\nc\\u000Dd\\u202E');
+});
+
+test('the name of a file has none of them, and is saved as it is shown', () => {
+  for (const [given, safe] of [['\u202egpj.exe', 'gpj.exe'], ['a\u3164\u2800b.txt', 'ab.txt'], ['x\u{e0041}\ufe0f.md', 'x.md'], ['👨\u200d👩\u200d👧.png', '👨\u200d👩\u200d👧.png'], ['a\ud800.md', 'a\ufffd.md']]) {
+    assert.equal(safeName(given ?? ''), safe);
+  }
+});
+
+test('what the agent is doing hides nothing', () => {
+  const step = (/** @type {object} */ input) => ({ trace: { collaboratorName: 'a\u202eb', trace: { orchestrationTrace: { invocationInput: input } } } });
+  assert.equal(activityOf(step({ actionGroupInvocationInput: { function: 'c\u200bd' } })), 'a\\u202Eb: Calling c\\u200Bd');
+  assert.equal(activityOf(step({ agentCollaboratorInvocationInput: { agentCollaboratorName: '\u2066x' } })), 'a\\u202Eb: Asking \\u2066x');
 });

@@ -2,7 +2,7 @@
 
 import { button, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
-import { visible } from '../lib/visible.js';
+import { visible, withoutHidden } from '../lib/visible.js';
 
 /** @import { AgentFile } from '../types.d.ts' */
 
@@ -62,7 +62,7 @@ export function download(name, content) {
  */
 export function safeName(name) {
   const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? '';
-  const plain = last.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '');
+  const plain = withoutHidden(last).replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '');
   return [...plain].slice(-100).join('') || 'file';
 }
 

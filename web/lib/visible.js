@@ -18,9 +18,19 @@ const HIDDEN =
  */
 export function visible(text, { lines = false } = {}) {
   const shown = lines ? text.replaceAll('\r\n', '\n') : text;
-  return shown.replace(HIDDEN, (found, /** @type {string | undefined} */ hidden) => {
-    if (hidden === undefined || (lines && (hidden === '\n' || hidden === '\t'))) return found;
+  return replaceHidden(shown, (hidden) => {
+    if (lines && (hidden === '\n' || hidden === '\t')) return hidden;
     const code = (hidden.codePointAt(0) ?? 0).toString(16).toUpperCase();
     return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
   });
+}
+
+/** A text without its hidden characters. @param {string} text */
+export function withoutHidden(text) {
+  return replaceHidden(text, () => '');
+}
+
+/** @param {string} text @param {(hidden: string) => string} replacement */
+function replaceHidden(text, replacement) {
+  return text.replace(HIDDEN, (found, /** @type {string | undefined} */ hidden) => (hidden === undefined ? found : replacement(hidden)));
 }

@@ -2,6 +2,7 @@
 
 import { oneLine } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
+import { visible } from '../lib/visible.js';
 
 /** Empty for an event that says nothing of the kind. @param {unknown} event */
 export function activityOf(event) {
@@ -25,5 +26,5 @@ export function activityOf(event) {
     [get(step, 'modelInvocationInput'), 'Thinking'],
   ];
   const words = known.find(([found]) => found !== undefined)?.[1] ?? '';
-  return who && words ? `${who}: ${words}` : words;
+  return visible(who && words ? `${who}: ${words}` : words);
 }

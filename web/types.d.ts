@@ -47,8 +47,11 @@ export interface AgentEvent {
   at: number;
   /** `bedrock-agent`, `relay`, or the type of the frame. */
   source: string;
-  /** The JSON as it came. */
+  /** What it says, its numbers as JavaScript holds them. */
   event: unknown;
+  /** The frame that it came in, of which the event is what stands at `path`: there its numbers have all their digits. */
+  json?: string;
+  path?: string[];
 }
 
 /** Why a turn ended without success. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { formatTree, readJson, treeAt } from '../../web/lib/json.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
 import { notesOf } from '../../web/relay/turn.js';
@@ -78,10 +79,31 @@ describe('every kind of frame', () => {
     const trace = { trace: { sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'why' } } } } };
     send(raw(trace));
     send(raw({ novelty: { deep: [1, 2] } }));
-    assert.deepEqual(turn.events, [
+    assert.deepEqual(turn.events.map(({ at, source, event }) => ({ at, source, event })), [
       { at: 110, source: 'bedrock-agent', event: trace },
       { at: 120, source: 'bedrock-agent', event: { novelty: { deep: [1, 2] } } },
     ]);
+  });
+
+  test('events keep every digit of their numbers, in fragments as well', () => {
+    const digits = '{"n":146312323488002033,"price":1.10,"huge":1e400}';
+    const frames = /** @type {[string, string[]][]} */ ([
+      [`"type":"RAW","source":"bedrock-agent","event":${digits}`, ['event']],
+      [`"type":"CUSTOM","name":"bedrock.novelty","value":${digits}`, ['value']],
+      [`"type":"NOVELTY","deep":{"er":${digits}}`, ['deep', 'er']],
+    ]);
+    for (const [members, path] of frames) {
+      for (const split of [false, true]) {
+        const { turn, conversation } = started();
+        const text = `{${members},"metadata":{"relay":{"runId":"run-1","seq":0}}}`;
+        const pieces = [text.slice(0, 50), text.slice(50)];
+        const parts = pieces.map((data, index) => JSON.stringify({ ...fragment({ id: 'f', index, count: 2, data }), metadata: { relay: { runId: 'run-1', seq: index } } }));
+        for (const part of split ? parts : [text]) conversation.receive(part, 0);
+        const event = turn.events[0];
+        const found = treeAt(readJson(event?.json ?? ''), ...(event?.path ?? []), ...(members.includes('NOVELTY') ? path : []));
+        assert.equal(found && formatTree(found).replace(/\s/g, ''), digits);
+      }
+    }
   });
 
   test('a keepalive counts as a frame and shows nowhere', () => {

@@ -49,7 +49,7 @@ export class Conversation {
     if (turn === undefined) return {};
     if (isOver(turn) || !countFrame(turn, seq)) return {};
     reopen(turn);
-    applyFrame(turn, frame, now);
+    applyFrame(turn, frame, text, now);
     return { turn };
   }
 

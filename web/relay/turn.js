@@ -97,9 +97,10 @@ export function reopen(turn) {
  *
  * @param {Turn} turn
  * @param {unknown} frame
+ * @param {string} json the frame as it came
  * @param {number} now
  */
-export function applyFrame(turn, frame, now) {
+export function applyFrame(turn, frame, json, now) {
   const type = getString(frame, 'type') ?? '';
   switch (type) {
     case 'RUN_STARTED':
@@ -107,9 +108,9 @@ export function applyFrame(turn, frame, now) {
     case 'TEXT_MESSAGE_CHUNK':
       return appendText(turn, frame, now);
     case 'RAW':
-      return appendEvent(turn, frame, now);
+      return appendEvent(turn, frame, json, now);
     case 'CUSTOM':
-      return applyCustom(turn, frame, now);
+      return applyCustom(turn, frame, json, now);
     case 'TOOL_CALL_CHUNK':
       return addCall(turn, frame);
     case 'RUN_FINISHED':
@@ -130,7 +131,7 @@ export function applyFrame(turn, frame, now) {
       });
     default:
       // A later relay may send more than this page knows: listed with the trace, never dropped.
-      turn.events.push({ at: now, source: type, event: frame });
+      turn.events.push({ at: now, source: type, event: frame, json, path: [] });
   }
 }
 
@@ -149,22 +150,24 @@ function appendText(turn, frame, now) {
 /**
  * @param {Turn} turn
  * @param {unknown} frame
+ * @param {string} json
  * @param {number} now
  */
-function appendEvent(turn, frame, now) {
+function appendEvent(turn, frame, json, now) {
   const source = getString(frame, 'source') ?? 'RAW';
   const event = get(frame, 'event');
   const keepalive = source === 'relay' && get(event, 'keepalive') !== undefined;
   if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
-  if (!keepalive) turn.events.push({ at: now, source, event });
+  if (!keepalive) turn.events.push({ at: now, source, event, json, path: ['event'] });
 }
 
 /**
  * @param {Turn} turn
  * @param {unknown} frame
+ * @param {string} json
  * @param {number} now
  */
-function applyCustom(turn, frame, now) {
+function applyCustom(turn, frame, json, now) {
   const name = getString(frame, 'name') ?? '';
   const value = get(frame, 'value');
   switch (name) {
@@ -177,7 +180,7 @@ function applyCustom(turn, frame, now) {
     case 'relay.fragment':
       return applyFragment(turn, value, now);
     default:
-      turn.events.push({ at: now, source: name, event: value });
+      turn.events.push({ at: now, source: name, event: value, json, path: ['value'] });
   }
 }
 
@@ -207,7 +210,7 @@ function applyFragment(turn, value, now) {
     const foreign = getString(frame, 'metadata', 'relay', 'runId') !== turn.runId;
     const nested = getString(frame, 'name') === 'relay.fragment';
     if (foreign || nested || getString(frame, 'type') === undefined) turn.unreadable += 1;
-    else applyFrame(turn, frame, now);
+    else applyFrame(turn, frame, text, now);
   } catch (error) {
     if (!(error instanceof FragmentError)) throw error;
     turn.unreadable += 1;

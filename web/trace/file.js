@@ -19,7 +19,7 @@ export class TraceFileError extends Error {}
  */
 export function traceFile({ prompt, status, events, failure, sentAt, firstTextAt, endedAt }) {
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
-  const all = events.map((event) => ({ ...event, at: event.at - sentAt }));
+  const all = events.map(({ at, source, event }) => ({ at: at - sentAt, source, event }));
   return JSON.stringify({ agentRelayTrace: 1, prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt), events: all }, null, 1);
 }
 

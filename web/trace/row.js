@@ -1,9 +1,9 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
-import { element } from '../lib/dom.js';
+import { button, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
-import { sectionsOf } from './detail.js';
+import { jsonOf, sectionsOf } from './detail.js';
 import { inSlices } from './slices.js';
 
 /** @import { Section } from './detail.js' */
@@ -136,18 +136,16 @@ export class Row {
     this.#raw = raw;
     const box = element('div', 'step-detail');
     this.details.append(box);
-    const events = this.step.events.map(({ event }) => event);
-    const json = () => JSON.stringify(events.length === 1 ? events[0] : events, null, 2);
     const copy = element('button', 'quiet small', 'Copy JSON');
     copy.type = 'button';
     copy.addEventListener('click', () => {
-      navigator.clipboard.writeText(json()).then(
+      navigator.clipboard.writeText(jsonOf(this.step)).then(
         () => (copy.textContent = 'Copied'),
         () => (copy.textContent = 'The browser refused to copy'),
       );
     });
     box.append(copy);
-    const sections = raw ? [{ title: 'JSON', text: json() }] : sectionsOf(this.step);
+    const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }
 
@@ -224,11 +222,9 @@ function cut(text, at) {
  * @param {string} rest
  */
 function more(pre, rest) {
-  const button = element('button', 'quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`);
-  button.type = 'button';
-  button.addEventListener('click', () => {
-    button.remove();
+  const shower = button('quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`, () => {
+    shower.remove();
     sliced(appendInChunks(pre, rest));
   });
-  return button;
+  return shower;
 }

@@ -190,6 +190,22 @@ describe('the tree', () => {
     assert.deepEqual([measured?.start, measured?.end, measured?.duration, measured?.estimated], [200, 900, 700, false]);
   });
 
+  test("takes Bedrock's total of a final response for no step of its own", () => {
+    const metadata = (/** @type {number} */ from, /** @type {number} */ to) => ({ startTime: new Date(Date.UTC(2026, 0, 1) + from).toISOString(), endTime: new Date(Date.UTC(2026, 0, 1) + to).toISOString(), totalTimeMs: to - from });
+    const model = { modelInvocationOutput: { metadata: metadata(100, 1700) } };
+    const final = { finalResponse: { text: 'Done', metadata: { ...metadata(0, 2800), operationTotalTimeMs: 2800 } } };
+    for (const part of [{}, { collaboratorName: 'Travel' }]) {
+      for (const outer of ['orchestrationTrace', 'routingClassifierTrace']) {
+        const tree = treeOf([event({ [outer]: model }, part), event({ [outer]: { observation: final } }, part)]);
+        const [first, last] = 'collaboratorName' in part ? (tree.steps[0]?.children ?? []) : tree.steps;
+        assert.equal(first?.duration, 1600);
+        assert.deepEqual([last?.kind, last?.duration, last?.total, last && last.end === last.start], ['answer', undefined, 2800, true]);
+      }
+    }
+    const [silent] = treeOf([observation({ finalResponse: { text: 'Done' } })]).steps;
+    assert.deepEqual([silent?.duration, silent?.total], [undefined, undefined]);
+  });
+
   test('marks the step that a failure belongs to, with its reason and code', () => {
     const tree = treeOf([invocation(action('a', '1')), event({ failureTrace: { traceId: '1', failureReason: 'Lambda timed out', failureCode: 424 } }, {}, 20)]);
     assert.deepEqual(outline(tree.steps), ['action-group: a failed', 'failure: Failure failed']);

@@ -83,9 +83,14 @@ export class Row {
       }
       this.#reason.textContent = reason;
     }
-    const took = this.step.duration;
-    this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
-    this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+    const { duration: took, total } = this.step;
+    if (total !== undefined) {
+      this.#took.textContent = `total ${duration(total)}`;
+      this.#took.title = 'All steps of this agent, as Bedrock measured it';
+    } else {
+      this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
+      this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+    }
     this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
     if (this.details.open) this.fill(this.#raw);

@@ -25,6 +25,7 @@ import { partOf, traceInfosOf } from './event.js';
  * @property {number} start
  * @property {number | undefined} end undefined while it runs
  * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
+ * @property {number | undefined} total of a final response: how long the agent took for all its steps
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {{input: number, output: number} | undefined} tokens
  * @property {Step | undefined} parent the collaborator's step that it belongs to
@@ -157,6 +158,7 @@ export class TraceTree {
       start,
       end: undefined,
       duration: undefined,
+      total: undefined,
       estimated: true,
       tokens: undefined,
       parent: scope.owner,
@@ -188,8 +190,13 @@ export class TraceTree {
     this.#close(step, info.status ?? 'done', to ?? moment, info.reason);
     const end = step.end ?? moment;
     step.estimated = known === undefined;
-    if (known !== undefined) step.start = from ?? end - known;
-    step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
+    if (step.kind === 'answer') {
+      // What Bedrock gives it is the time of all steps before it: it has none of its own, and is where they end.
+      Object.assign(step, { start: end, duration: undefined, total: getNumber(metadata, 'operationTotalTimeMs') ?? known });
+    } else {
+      if (known !== undefined) step.start = from ?? end - known;
+      step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
+    }
 
     const usage = get(metadata, 'usage');
     if (usage === undefined) return;

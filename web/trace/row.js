@@ -1,6 +1,6 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
-import { button, element } from '../lib/dom.js';
+import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { jsonOf, sectionsOf } from './detail.js';
@@ -141,15 +141,8 @@ export class Row {
     this.#raw = raw;
     const box = element('div', 'step-detail');
     this.details.append(box);
-    const copy = element('button', 'quiet small', 'Copy JSON');
-    copy.type = 'button';
-    copy.addEventListener('click', () => {
-      navigator.clipboard.writeText(jsonOf(this.step)).then(
-        () => (copy.textContent = 'Copied'),
-        () => (copy.textContent = 'The browser refused to copy'),
-      );
-    });
-    box.append(copy);
+    const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
+    box.append(copier);
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }

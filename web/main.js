@@ -225,7 +225,7 @@ function offerTraces(config, panel) {
   for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
   traceSwitch.checked = recall('local', 'trace') === 'on';
   panel.offer();
-  if (traceSwitch.checked) panel.openBeside();
+  panel.restore(traceSwitch.checked);
   traceSwitch.addEventListener('change', () => {
     store('local', 'trace', traceSwitch.checked ? 'on' : 'off');
     if (traceSwitch.checked) panel.openBeside();

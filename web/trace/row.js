@@ -124,6 +124,10 @@ export class Row {
     return this.children;
   }
 
+  get isCollapsed() {
+    return this.children?.hidden === true;
+  }
+
   /** @param {boolean} collapsed */
   collapse(collapsed) {
     if (this.children === undefined) return;

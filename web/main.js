@@ -4,7 +4,7 @@ import { Composer } from './chat/composer.js';
 import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
-import { button, byId, element, StickToBottom } from './lib/dom.js';
+import { announce, button, byId, element, StickToBottom } from './lib/dom.js';
 import { recall, store } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
@@ -18,7 +18,6 @@ import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
-const status = byId('status', HTMLElement);
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
@@ -275,9 +274,4 @@ function ending(turn) {
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
-}
-
-/** @param {string} words for the one status region, which is read out and not seen */
-function announce(words) {
-  status.textContent = words;
 }

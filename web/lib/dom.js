@@ -36,16 +36,30 @@ export function byId(id, kind) {
   return found;
 }
 
+/** What a screen reader reads out, in the one region for it, which is not seen. @param {string} words */
+export function announce(words) {
+  byId('status', HTMLElement).textContent = words;
+}
+
+/** The buttons that say what came of a copy, with the words that they go back to. @type {WeakMap<HTMLButtonElement, {words: string, label: string | null, timer: ReturnType<typeof setTimeout> | undefined}>} */
+const copied = new WeakMap();
+
 /** Puts a text on the clipboard, and says so on the button. @param {HTMLButtonElement} button @param {string} text */
 export async function copy(button, text) {
-  const words = button.textContent ?? '';
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = 'Copied';
-  } catch {
-    button.textContent = 'Not allowed';
-  }
-  setTimeout(() => (button.textContent = words), 1500);
+  // A second click finds the words of the first one on the button: they are not its own.
+  const own = copied.get(button) ?? { words: button.textContent ?? '', label: button.getAttribute('aria-label'), timer: undefined };
+  copied.set(button, own);
+  clearTimeout(own.timer);
+  const said = await navigator.clipboard.writeText(text).then(() => 'Copied', () => 'Not allowed');
+  button.textContent = said;
+  if (own.label !== null) button.setAttribute('aria-label', said);
+  announce(said === 'Copied' ? 'Copied.' : 'The browser does not allow copying.');
+  clearTimeout(own.timer);
+  own.timer = setTimeout(() => {
+    copied.delete(button);
+    button.textContent = own.words;
+    if (own.label !== null) button.setAttribute('aria-label', own.label);
+  }, 1500);
 }
 
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */

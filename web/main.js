@@ -52,7 +52,7 @@ function run(config) {
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
-  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
+  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
 
   // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */

@@ -66,25 +66,40 @@ export async function copy(button, text) {
 export class StickToBottom {
   #scroller;
   #following = false;
+  /** Whether the reader left the end; in the beginning nobody was there yet. */
+  #left = false;
   #last = 0;
+  /** The end as it was when the reader set out for it: text that comes meanwhile moves it on. */
+  #goal = 0;
+  #scrolledAt = 0;
   #changed;
 
   /**
    * @param {HTMLElement} scroller
    * @param {(following: boolean) => void} [changed]
+   * @param {HTMLElement[]} [content] what is followed as well when it grows by itself, as a picture does
    */
-  constructor(scroller, changed = () => {}) {
+  constructor(scroller, changed = () => {}, content = []) {
     this.#scroller = scroller;
     this.#changed = changed;
-    scroller.addEventListener('scroll', () => {
-      const { scrollTop, scrollHeight, clientHeight } = scroller;
-      // Zoomed pages scroll by fractions, so the end is where less than two pixels are left.
-      if (scrollHeight - scrollTop - clientHeight < 2) this.#set(true);
+    scroller.addEventListener('scroll', ({ timeStamp }) => {
+      const { scrollTop, scrollHeight } = scroller;
+      if (timeStamp - this.#scrolledAt > PAUSE_MS) this.#goal = scrollHeight;
+      this.#scrolledAt = timeStamp;
+      if (this.#isAtEnd(scrollTop > this.#last ? this.#goal : scrollHeight)) this.attach();
       else if (scrollTop < this.#last) this.#set(false);
-      this.#last = scrollTop;
+      this.#last = scroller.scrollTop;
+    });
+    // The key asks for the end, wherever that is by the time the page gets there.
+    scroller.addEventListener('keydown', ({ key, target }) => {
+      if (key === 'End' && target === scroller) this.attach();
     });
     // A keyboard that comes up, or a panel that opens, changes where the end is.
-    new ResizeObserver(() => this.follow()).observe(scroller);
+    const observer = new ResizeObserver(() => {
+      this.follow();
+      if (this.#left && this.#isAtEnd(scroller.scrollHeight)) this.#set(true);
+    });
+    for (const one of [scroller, ...content]) observer.observe(one);
   }
 
   /** For when something was added. */
@@ -98,10 +113,19 @@ export class StickToBottom {
     this.follow();
   }
 
+  /** Zoomed pages scroll by fractions, so the end is where less than two pixels are left. @param {number} end */
+  #isAtEnd(end) {
+    return end - this.#scroller.scrollTop - this.#scroller.clientHeight < 2;
+  }
+
   /** @param {boolean} following */
   #set(following) {
     if (following === this.#following) return;
     this.#following = following;
+    this.#left = !following;
     this.#changed(following);
   }
 }
+
+/** Scroll events further apart belong to different moves of the reader. */
+const PAUSE_MS = 200;

@@ -4,7 +4,7 @@ import { Composer } from './chat/composer.js';
 import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
-import { announce, button, byId, element, StickToBottom } from './lib/dom.js';
+import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
@@ -53,6 +53,9 @@ function run(config) {
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
   const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
+  /** Where the focus goes when nothing else has it. */
+  const rest = () => (isTouch() ? byId('scroller', HTMLElement).focus({ preventScroll: true }) : composer.focus());
+  const focus = keepFocus(() => (isTouch() ? byId('scroller', HTMLElement) : byId('prompt', HTMLElement)));
 
   // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
@@ -76,6 +79,7 @@ function run(config) {
       traces.update(turn);
     }
     schedule();
+    focus.check();
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
@@ -149,7 +153,7 @@ function run(config) {
     stopped.forEach(show);
     saveTurns(conversation.turns);
     announce('Stopped.');
-    composer.focus();
+    rest();
   };
   const composer = new Composer(send);
 
@@ -157,7 +161,7 @@ function run(config) {
   exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
   jump.addEventListener('click', () => {
     stickToBottom.attach();
-    composer.focus();
+    rest();
   });
   byId('stop', HTMLButtonElement).addEventListener('click', stop);
   document.addEventListener('keydown', (event) => {
@@ -185,7 +189,7 @@ function run(config) {
   offerTraces(config, panel);
   offerSuggestions(config.suggestions, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
-    composer.focus();
+    rest();
   });
 
   bannerRetry.addEventListener('click', connect);

@@ -62,6 +62,34 @@ export async function copy(button, text) {
   }, 1500);
 }
 
+/** Whether what points is a finger: then a focused text field brings a keyboard over half of the screen. */
+export function isTouch() {
+  return window.matchMedia('(pointer: coarse)').matches;
+}
+
+/**
+ * Gives the focus a new place when the control that has it goes away: the browser leaves it nowhere, and the next
+ * key starts at the top of the page.
+ *
+ * @param {() => HTMLElement} fallback
+ */
+export function keepFocus(fallback) {
+  /** @type {Element | undefined} */
+  let last;
+  document.addEventListener('focusin', ({ target }) => (last = target instanceof Element ? target : undefined));
+  // By a click on what takes none, it is left on purpose.
+  document.addEventListener('pointerdown', () => (last = undefined));
+  const check = () => {
+    if (last === undefined || (document.activeElement !== last && document.activeElement !== document.body)) return;
+    if (last.isConnected && !last.matches(':disabled') && last.checkVisibility()) return;
+    fallback().focus({ preventScroll: true });
+  };
+  const observer = new MutationObserver(check);
+  // Text that is written changes neither of these; what is removed stands in the foot of an answer.
+  observer.observe(document.body, { subtree: true, attributeFilter: ['hidden', 'disabled'] });
+  return { check };
+}
+
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
 export class StickToBottom {
   #scroller;

@@ -9,6 +9,7 @@ import { recall, store } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
+import { newThread, ownThread, threadId } from './relay/thread.js';
 import { isOpen } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
@@ -35,11 +36,12 @@ async function start() {
   if (!window.isSecureContext) {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
-  run(await loadConfig(new URL('config.json', document.baseURI)));
+  const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
+  run(config, isOwn);
 }
 
-/** @param {Config} config */
-function run(config) {
+/** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
+function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
@@ -172,6 +174,10 @@ function run(config) {
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) stickToBottom.attach();
+  draw();
+  if (!isOwn && conversation.turns.length > 0) {
+    transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
+  }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
     if (conversation.open.length > 0) connection.reconnect();
@@ -179,7 +185,7 @@ function run(config) {
     stale.clear();
     transcript.clear();
     traces.clear();
-    store('tab', 'thread', crypto.randomUUID());
+    newThread();
     saveTurns([]);
     welcome.hidden = false;
     announce('New conversation.');
@@ -213,13 +219,6 @@ function inWords({ calls }, answers) {
     return [decided, result].filter(Boolean).join('\n');
   });
   return lines.join('\n');
-}
-
-/** The conversation of this tab: Bedrock's session. It outlives a reload. */
-function threadId() {
-  const id = recall('tab', 'thread') ?? crypto.randomUUID();
-  store('tab', 'thread', id);
-  return id;
 }
 
 /** @param {Config} config @param {Panel} panel */

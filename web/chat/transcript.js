@@ -110,6 +110,11 @@ export class Transcript {
   /** @param {Turn} turn @param {number} now */
   #add(turn, now) {
     const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
+  /** Says something about the turns before. @param {string} words */
+  note(words) {
+    this.#list.append(element('p', 'transcript-note', words));
+  }
+
     prompt.setAttribute('aria-label', 'You');
 
     const doing = element('span', 'doing');

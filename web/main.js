@@ -5,7 +5,7 @@ import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
-import { recall, store } from './lib/storage.js';
+import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
@@ -232,6 +232,7 @@ function offerTraces(config, panel) {
     store('local', 'trace', traceSwitch.checked ? 'on' : 'off');
     if (traceSwitch.checked) panel.openBeside();
   });
+  whenStored('trace', () => (traceSwitch.checked = recall('local', 'trace') === 'on'));
 }
 
 /** @param {string[]} suggestions @param {(prompt: string) => void} choose */

@@ -1,6 +1,7 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
 import { Composer } from './chat/composer.js';
+import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
 import { Transcript } from './chat/transcript.js';
@@ -197,6 +198,7 @@ function run(config, isOwn) {
     if (!send(prompt)) composer.fill(prompt);
     rest();
   });
+  refuseFiles((words) => composer.explain(words));
 
   bannerRetry.addEventListener('click', connect);
   window.addEventListener('online', connect);

@@ -26,6 +26,9 @@ const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 
+/** The relay sends something every 30 s at least (KEEPALIVE_SECONDS) while an answer runs. */
+const SILENCE_MS = 45_000;
+
 byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
@@ -86,18 +89,46 @@ function run(config, isOwn) {
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
-  setInterval(() => conversation.open.forEach(show), 1000);
+  /** When something came last, or was sent. */
+  let heardAt = 0;
+  let silent = false;
+  const hear = () => {
+    heardAt = performance.now();
+    if (!silent) return;
+    silent = false;
+    hideBanner();
+    showConnection('open', 'Connected');
+  };
+  const giveUp = () => {
+    silent = false;
+    conversation.abandon(performance.now()).forEach(show);
+    announce('The answer is incomplete. Reconnecting.');
+    saveTurns(conversation.turns);
+    connection.reconnect();
+  };
+  const listen = () => {
+    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < SILENCE_MS) return;
+    silent = true;
+    showConnection('waiting', 'Silent');
+    showBanner(`Nothing was heard from the relay for ${SILENCE_MS / 1000} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
+  };
+  setInterval(() => {
+    conversation.open.forEach(show);
+    listen();
+  }, 1000);
 
   const accessDialog = new AccessDialog(config, () => connection.reconnect());
   const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
     stateChanged(state, failures) {
       if (state === 'open') accessDialog.markAccepted();
       const before = byId('connection', HTMLElement).dataset.state;
-      showState(state, failures, config.endpoint);
+      silent = false;
+      showState(state, failures, config.endpoint, connect);
       if (state === 'open' && before === 'waiting') announce('Connected again.');
       refresh();
     },
     received(text) {
+      hear();
       const { turn, problem } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (turn === undefined) return;
@@ -143,6 +174,7 @@ function run(config, isOwn) {
     }
     welcome.hidden = true;
     hideBanner();
+    heardAt = performance.now();
     announce('Generating.');
     show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
     stickToBottom.attach();
@@ -200,7 +232,6 @@ function run(config, isOwn) {
   });
   refuseFiles((words) => composer.explain(words));
 
-  bannerRetry.addEventListener('click', connect);
   window.addEventListener('online', connect);
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) connect();
@@ -208,7 +239,10 @@ function run(config, isOwn) {
   });
   window.addEventListener('pagehide', () => saveTurns(conversation.turns));
   composer.focus();
-  byId('access', HTMLDialogElement).addEventListener('cancel', () => showBanner('This agent asks who you are before it answers.', true));
+  byId('access', HTMLDialogElement).addEventListener('cancel', () => {
+    showConnection('failed', 'Not connected');
+    showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
+  });
   connect();
 }
 
@@ -243,15 +277,15 @@ function offerSuggestions(suggestions, choose) {
   byId('suggestions', HTMLElement).replaceChildren(...items);
 }
 
-/** @param {ConnectionState} state @param {number} failures @param {string} endpoint */
-function showState(state, failures, endpoint) {
+/** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
+function showState(state, failures, endpoint, connect) {
   const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
   const shown = state === 'connecting' && failures > 0 ? 'waiting' : state;
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {
-    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, true);
+    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, 'Try now', connect);
   }
 }
 
@@ -262,10 +296,12 @@ function showConnection(state, words) {
   if (text.textContent !== words) text.textContent = words;
 }
 
-/** @param {string} text @param {boolean} [retry] whether trying now makes sense */
-function showBanner(text, retry = false) {
+/** @param {string} text @param {string} [label] of what can be done about it @param {() => void} [act] does it */
+function showBanner(text, label = '', act = () => {}) {
   if (bannerText.textContent !== text) bannerText.textContent = text;
-  bannerRetry.hidden = !retry;
+  bannerRetry.hidden = label === '';
+  bannerRetry.textContent = label;
+  bannerRetry.onclick = act;
   banner.hidden = false;
 }
 

@@ -76,6 +76,21 @@ export class Conversation {
   /**
    * Ends what is open because the user asked for it. Frames that still come are dropped.
    *
+  /**
+   * The user gave up on a connection that had gone silent.
+   *
+   * @param {number} now
+   * @returns {Turn[]} what this interrupted
+   */
+  abandon(now) {
+    const interrupted = this.open;
+    for (const turn of interrupted) {
+      const message = 'Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.';
+      endTurn(turn, 'interrupted', now, { message, code: 'connection_silent', retryable: true, source: 'connection' });
+    }
+    return interrupted;
+  }
+
    * @param {number} now
    * @returns {Turn[]} what this stopped
    */

@@ -1,6 +1,6 @@
 // Shows the turns: follows their state, at the pace of a typewriter.
 
-import { copy, element } from '../lib/dom.js';
+import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
@@ -230,10 +230,25 @@ function takeBackEnd(view) {
   view.foot.replaceChildren();
 }
 
-/** @param {HTMLElement} mark */
+/** Leads to the source, which is marked until another one is, and offers the way back. @param {HTMLElement} mark */
 function showSource(mark) {
   const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
   if (!(source instanceof HTMLElement)) return;
   source.tabIndex = -1;
-  source.focus();
+  source.focus({ preventScroll: true });
+  source.scrollIntoView({ block: 'nearest' });
 }
+
+/** @param {Element} source */
+function leaveSource(source) {
+  source.classList.remove('shown-source');
+  source.querySelector('.back')?.remove();
+}
+  for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
+  source.classList.add('shown-source');
+  const back = button('quiet small back', 'Back to the text', () => {
+    leaveSource(source);
+    mark.focus({ preventScroll: true });
+    mark.scrollIntoView({ block: 'center' });
+  });
+  source.append(back);

@@ -24,6 +24,7 @@ import { reveal } from './typewriter.js';
  * @property {CitationMarker[]} markers
  * @property {number} cited how many citations they stand for
  * @property {number} next when it may be drawn
+ * @property {number} finished how much of it was when it was drawn for good
  */
 
 /**
@@ -44,7 +45,7 @@ import { reveal } from './typewriter.js';
  * @property {number} events how many events were looked at
  * @property {number} drawn when it was
  * @property {number} grown when text came last
- * @property {boolean} ended
+ * @property {string | undefined} ended which end is shown, if any
  */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
@@ -85,6 +86,9 @@ export class Transcript {
    */
   update(turn, now) {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
+    // An end that was drawn may be another one by now: of a gateway that gave up too early, or of a question
+    // that was answered.
+    if (view.ended !== undefined && view.ended !== endOf(turn)) takeBackEnd(view, turn);
     const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
     const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
     const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
@@ -96,8 +100,7 @@ export class Transcript {
     }
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
-    if (!isOpen(turn) && !view.ended) this.#end(view, turn);
-    if (isOpen(turn) && view.ended) takeBackEnd(view);
+    if (!isOpen(turn) && view.ended === undefined) this.#end(view, turn);
     showActivity(view, turn, now);
     return complete;
   }
@@ -128,7 +131,7 @@ export class Transcript {
 
     this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: false };
+    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined };
     this.#views.set(turn, view);
     return view;
   }
@@ -142,7 +145,7 @@ export class Transcript {
 
   /** @param {AnswerView} view @param {Turn} turn */
   #end(view, turn) {
-    view.ended = true;
+    view.ended = endOf(turn);
     view.answer.setAttribute('aria-busy', 'false');
     // Not before: below text that grows, the list would move with every line.
     const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
@@ -170,17 +173,18 @@ function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
-    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0 };
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1 };
     view.messages.set(message, part);
     view.body.append(text);
+  const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
   }
-  const ended = !isOpen(turn) && !view.ended;
   const cited = message.citations.length;
   if (!ended && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
   if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
   part.cited = cited;
+  part.finished = ended ? message.text.length : -1;
   part.shown = part.due;
   const before = performance.now();
   if (ended) part.stream.finish(message.text, part.markers);
@@ -223,10 +227,16 @@ function showNotes(view, turn) {
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
 }
 
-/** @param {AnswerView} view */
-function takeBackEnd(view) {
-  view.ended = false;
-  view.answer.setAttribute('aria-busy', 'true');
+/** Which end of a turn there is to show. @param {Turn} turn */
+function endOf(turn) {
+  const late = turn.overtaken && turn.calls.length + turn.answers.length > 0;
+  return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late}`;
+}
+
+/** @param {AnswerView} view @param {Turn} turn */
+function takeBackEnd(view, turn) {
+  view.ended = undefined;
+  view.answer.setAttribute('aria-busy', String(isOpen(turn)));
   view.foot.replaceChildren();
 }
 

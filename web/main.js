@@ -3,7 +3,8 @@
 import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote, loadTurns, saveTurns } from './chat/history.js';
+import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
@@ -11,7 +12,7 @@ import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { isOpen } from './relay/turn.js';
+import { isOpen, overtake } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -49,7 +50,11 @@ function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
-    answer: (turn, answers) => (turn.answered = send(inWords(turn, answers), answers)),
+    answer(turn, answers) {
+      const problem = trySend(inWords(turn, answers), answers);
+      if (problem === '') rest();
+      return problem;
+    },
   });
   const traces = new Traces({
     list: byId('traces-list', HTMLElement),
@@ -89,6 +94,7 @@ function run(config, isOwn) {
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
+  const save = () => saveTurns(conversation);
   /** When something came last, or was sent. */
   let heardAt = 0;
   let silent = false;
@@ -103,7 +109,7 @@ function run(config, isOwn) {
     silent = false;
     conversation.abandon(performance.now()).forEach(show);
     announce('The answer is incomplete. Reconnecting.');
-    saveTurns(conversation.turns);
+    save();
     connection.reconnect();
   };
   const listen = () => {
@@ -134,7 +140,7 @@ function run(config, isOwn) {
       if (turn === undefined) return;
       if (!isOpen(turn)) {
         announce(ending(turn));
-        saveTurns(conversation.turns);
+        save();
       }
       show(turn);
     },
@@ -153,32 +159,47 @@ function run(config, isOwn) {
     },
   });
   const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
-  const ready = () => connection.state === 'open' && conversation.open.length === 0;
+  /** Why nothing can be sent now, or an empty text. */
+  const obstacle = () => {
+    if (conversation.open.length > 0) return 'The agent is still answering. Wait for the end, or stop it with Escape.';
+    if (connection.state === 'open') return '';
+    if (accessDialog.needsCredential) return `Enter the ${accessDialog.name} first: without it nothing can be sent.`;
+    return 'There is no connection yet. Send it again once the page is connected.';
+  };
+  const ready = () => obstacle() === '';
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);
     exporter.hidden = conversation.turns.length === 0;
   };
 
-  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const send = (prompt, answers = []) => {
-    if (!ready()) return false;
+  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
+  const trySend = (prompt, answers = []) => {
     const runId = crypto.randomUUID();
     const trace = config.allowTrace && traceSwitch.checked;
     try {
+      if (!ready()) return obstacle();
       const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers });
-      if (!connection.send(request)) return false;
+      if (!connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      composer.explain(error.message);
-      return false;
+      return error.message;
     }
     welcome.hidden = true;
     hideBanner();
     heardAt = performance.now();
     announce('Generating.');
-    show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
+    const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    // Those before may be answered by it, or withdrawn.
+    for (const earlier of conversation.turns) if (earlier !== turn && earlier.calls.length + earlier.answers.length > 0) show(earlier);
+    show(turn);
     stickToBottom.attach();
-    return true;
+    return '';
+  };
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
+  const send = (prompt, answers = []) => {
+    const problem = trySend(prompt, answers);
+    composer.explain(problem, problem === obstacle());
+    return problem === '';
   };
   const stop = () => {
     const stopped = conversation.stop(performance.now());
@@ -186,14 +207,14 @@ function run(config, isOwn) {
     // The relay drops the agent when its client is gone.
     connection.reconnect();
     stopped.forEach(show);
-    saveTurns(conversation.turns);
+    save();
     announce('Stopped.');
     rest();
   };
   const composer = new Composer(send);
 
   const exporter = byId('export', HTMLButtonElement);
-  exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
+  exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
   jump.addEventListener('click', () => {
     stickToBottom.attach();
     rest();
@@ -203,7 +224,9 @@ function run(config, isOwn) {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  conversation.turns = loadTurns();
+  loadTurns(conversation);
+  if (!isOwn) for (const turn of conversation.turns) overtake(turn, []);
+  if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) stickToBottom.attach();
@@ -219,7 +242,7 @@ function run(config, isOwn) {
     transcript.clear();
     traces.clear();
     newThread();
-    saveTurns([]);
+    save();
     welcome.hidden = false;
     announce('New conversation.');
     refresh();
@@ -237,24 +260,13 @@ function run(config, isOwn) {
     if (!document.hidden) connect();
     draw();
   });
-  window.addEventListener('pagehide', () => saveTurns(conversation.turns));
+  window.addEventListener('pagehide', () => save());
   composer.focus();
   byId('access', HTMLDialogElement).addEventListener('cancel', () => {
     showConnection('failed', 'Not connected');
     showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
   });
   connect();
-}
-
-/** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
-function inWords({ calls }, answers) {
-  const lines = answers.map(({ id, content, failed, confirmed }) => {
-    const name = calls.find((call) => call.id === id)?.name ?? 'the action';
-    const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
-    const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
-    return [decided, result].filter(Boolean).join('\n');
-  });
-  return lines.join('\n');
 }
 
 /** @param {Config} config @param {Panel} panel */

@@ -110,14 +110,14 @@ export class Transcript {
     this.#list.replaceChildren();
   }
 
-  /** @param {Turn} turn @param {number} now */
-  #add(turn, now) {
-    const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
   /** Says something about the turns before. @param {string} words */
   note(words) {
     this.#list.append(element('p', 'transcript-note', words));
   }
 
+  /** @param {Turn} turn @param {number} now */
+  #add(turn, now) {
+    const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
     prompt.setAttribute('aria-label', 'You');
 
     const doing = element('span', 'doing');
@@ -154,9 +154,7 @@ export class Transcript {
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
-    if (turn.calls.length > 0 && turn.status === 'done' && !turn.answered) {
-      view.foot.append(toolForm(turn.calls, (answers) => this.#turnActions.answer(turn, answers)));
-    }
+    if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
   }
 }
@@ -176,17 +174,17 @@ function showText(view, turn, message, elapsed, now) {
     part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1 };
     view.messages.set(message, part);
     view.body.append(text);
-  const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
   }
   const cited = message.citations.length;
+  const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
   if (!ended && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
   if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
   part.cited = cited;
-  part.finished = ended ? message.text.length : -1;
   part.shown = part.due;
   const before = performance.now();
+  part.finished = ended ? message.text.length : -1;
   if (ended) part.stream.finish(message.text, part.markers);
   else part.stream.grow(message.text.slice(0, part.shown), part.markers);
   const took = performance.now() - before;
@@ -244,6 +242,14 @@ function takeBackEnd(view, turn) {
 function showSource(mark) {
   const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
   if (!(source instanceof HTMLElement)) return;
+  for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
+  source.classList.add('shown-source');
+  const back = button('quiet small back', 'Back to the text', () => {
+    leaveSource(source);
+    mark.focus({ preventScroll: true });
+    mark.scrollIntoView({ block: 'center' });
+  });
+  source.append(back);
   source.tabIndex = -1;
   source.focus({ preventScroll: true });
   source.scrollIntoView({ block: 'nearest' });
@@ -254,11 +260,3 @@ function leaveSource(source) {
   source.classList.remove('shown-source');
   source.querySelector('.back')?.remove();
 }
-  for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
-  source.classList.add('shown-source');
-  const back = button('quiet small back', 'Back to the text', () => {
-    leaveSource(source);
-    mark.focus({ preventScroll: true });
-    mark.scrollIntoView({ block: 'center' });
-  });
-  source.append(back);

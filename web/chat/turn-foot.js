@@ -12,7 +12,7 @@ import { anchor } from '../markdown/renderer.js';
  *
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} retry
- * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer false when they could not be sent
+ * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
 
 /** @param {Source[]} sources */
@@ -64,7 +64,9 @@ export function actions(turn, turnActions) {
   const text = turn.messages.map((message) => message.text).join('\n\n');
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
-  const again = turn.failure?.retryable === true || turn.status === 'stopped';
+  // Answers to a question that another prompt has withdrawn are refused, whenever they come.
+  const late = turn.overtaken && turn.answers.length > 0;
+  const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
   if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
   return row;
 }

@@ -3,7 +3,7 @@
 
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
-import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
+import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
 
@@ -18,6 +18,8 @@ import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from
 export class Conversation {
   /** @type {Turn[]} */
   turns = [];
+  /** How many turns before these are not there any more. */
+  forgotten = 0;
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
 
@@ -28,6 +30,7 @@ export class Conversation {
   /** @param {Parameters<typeof newTurn>[0]} run @param {number} now */
   begin(run, now) {
     const turn = newTurn(run, now);
+    for (const earlier of this.turns) overtake(earlier, turn.answers);
     this.turns.push(turn);
     return turn;
   }
@@ -74,9 +77,6 @@ export class Conversation {
   }
 
   /**
-   * Ends what is open because the user asked for it. Frames that still come are dropped.
-   *
-  /**
    * The user gave up on a connection that had gone silent.
    *
    * @param {number} now
@@ -91,6 +91,9 @@ export class Conversation {
     return interrupted;
   }
 
+  /**
+   * Ends what is open because the user asked for it. Frames that still come are dropped.
+   *
    * @param {number} now
    * @returns {Turn[]} what this stopped
    */
@@ -104,6 +107,7 @@ export class Conversation {
   reset() {
     for (const turn of this.turns) this.#left.add(turn.runId);
     this.turns = [];
+    this.forgotten = 0;
   }
 
   /**

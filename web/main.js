@@ -1,15 +1,18 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
 import { Composer } from './chat/composer.js';
+import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote, loadTurns, saveTurns } from './chat/history.js';
+import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
-import { button, byId, element, StickToBottom } from './lib/dom.js';
-import { recall, store } from './lib/storage.js';
+import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
+import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
-import { isOpen } from './relay/turn.js';
+import { newThread, ownThread, threadId } from './relay/thread.js';
+import { isOpen, overtake } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -18,12 +21,14 @@ import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
-const status = byId('status', HTMLElement);
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
+
+/** The relay sends something every 30 s at least (KEEPALIVE_SECONDS) while an answer runs. */
+const SILENCE_MS = 45_000;
 
 byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
@@ -36,15 +41,20 @@ async function start() {
   if (!window.isSecureContext) {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
-  run(await loadConfig(new URL('config.json', document.baseURI)));
+  const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
+  run(config, isOwn);
 }
 
-/** @param {Config} config */
-function run(config) {
+/** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
+function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
-    answer: (turn, answers) => (turn.answered = send(inWords(turn, answers), answers)),
+    answer(turn, answers) {
+      const problem = trySend(inWords(turn, answers), answers);
+      if (problem === '') rest();
+      return problem;
+    },
   });
   const traces = new Traces({
     list: byId('traces-list', HTMLElement),
@@ -53,7 +63,10 @@ function run(config) {
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
-  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following));
+  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
+  /** Where the focus goes when nothing else has it. */
+  const rest = () => (isTouch() ? byId('scroller', HTMLElement).focus({ preventScroll: true }) : composer.focus());
+  const focus = keepFocus(() => (isTouch() ? byId('scroller', HTMLElement) : byId('prompt', HTMLElement)));
 
   // Frames come by the hundred a second; the page follows once for each picture. A hidden one has none.
   /** @type {Set<Turn>} */
@@ -77,27 +90,57 @@ function run(config) {
       traces.update(turn);
     }
     schedule();
+    focus.check();
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
-  setInterval(() => conversation.open.forEach(show), 1000);
+  const save = () => saveTurns(conversation);
+  /** When something came last, or was sent. */
+  let heardAt = 0;
+  let silent = false;
+  const hear = () => {
+    heardAt = performance.now();
+    if (!silent) return;
+    silent = false;
+    hideBanner();
+    showConnection('open', 'Connected');
+  };
+  const giveUp = () => {
+    silent = false;
+    conversation.abandon(performance.now()).forEach(show);
+    announce('The answer is incomplete. Reconnecting.');
+    save();
+    connection.reconnect();
+  };
+  const listen = () => {
+    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < SILENCE_MS) return;
+    silent = true;
+    showConnection('waiting', 'Silent');
+    showBanner(`Nothing was heard from the relay for ${SILENCE_MS / 1000} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
+  };
+  setInterval(() => {
+    conversation.open.forEach(show);
+    listen();
+  }, 1000);
 
   const accessDialog = new AccessDialog(config, () => connection.reconnect());
   const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
     stateChanged(state, failures) {
       if (state === 'open') accessDialog.markAccepted();
       const before = byId('connection', HTMLElement).dataset.state;
-      showState(state, failures, config.endpoint);
+      silent = false;
+      showState(state, failures, config.endpoint, connect);
       if (state === 'open' && before === 'waiting') announce('Connected again.');
       refresh();
     },
     received(text) {
+      hear();
       const { turn, problem } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (turn === undefined) return;
       if (!isOpen(turn)) {
         announce(ending(turn));
-        saveTurns(conversation.turns);
+        save();
       }
       show(turn);
     },
@@ -116,31 +159,47 @@ function run(config) {
     },
   });
   const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
-  const ready = () => connection.state === 'open' && conversation.open.length === 0;
+  /** Why nothing can be sent now, or an empty text. */
+  const obstacle = () => {
+    if (conversation.open.length > 0) return 'The agent is still answering. Wait for the end, or stop it with Escape.';
+    if (connection.state === 'open') return '';
+    if (accessDialog.needsCredential) return `Enter the ${accessDialog.name} first: without it nothing can be sent.`;
+    return 'There is no connection yet. Send it again once the page is connected.';
+  };
+  const ready = () => obstacle() === '';
   const refresh = () => {
     composer.offer(ready(), conversation.open.length > 0);
     exporter.hidden = conversation.turns.length === 0;
   };
 
-  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const send = (prompt, answers = []) => {
-    if (!ready()) return false;
+  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
+  const trySend = (prompt, answers = []) => {
     const runId = crypto.randomUUID();
     const trace = config.allowTrace && traceSwitch.checked;
     try {
+      if (!ready()) return obstacle();
       const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers });
-      if (!connection.send(request)) return false;
+      if (!connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      composer.explain(error.message);
-      return false;
+      return error.message;
     }
     welcome.hidden = true;
     hideBanner();
+    heardAt = performance.now();
     announce('Generating.');
-    show(conversation.begin({ runId, prompt, trace, answers }, performance.now()));
+    const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    // Those before may be answered by it, or withdrawn.
+    for (const earlier of conversation.turns) if (earlier !== turn && earlier.calls.length + earlier.answers.length > 0) show(earlier);
+    show(turn);
     stickToBottom.attach();
-    return true;
+    return '';
+  };
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
+  const send = (prompt, answers = []) => {
+    const problem = trySend(prompt, answers);
+    composer.explain(problem, problem === obstacle());
+    return problem === '';
   };
   const stop = () => {
     const stopped = conversation.stop(performance.now());
@@ -148,27 +207,33 @@ function run(config) {
     // The relay drops the agent when its client is gone.
     connection.reconnect();
     stopped.forEach(show);
-    saveTurns(conversation.turns);
+    save();
     announce('Stopped.');
-    composer.focus();
+    rest();
   };
   const composer = new Composer(send);
 
   const exporter = byId('export', HTMLButtonElement);
-  exporter.addEventListener('click', () => download('conversation.md', asMarkdown(conversation.turns)));
+  exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
   jump.addEventListener('click', () => {
     stickToBottom.attach();
-    composer.focus();
+    rest();
   });
   byId('stop', HTMLButtonElement).addEventListener('click', stop);
   document.addEventListener('keydown', (event) => {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  conversation.turns = loadTurns();
+  loadTurns(conversation);
+  if (!isOwn) for (const turn of conversation.turns) overtake(turn, []);
+  if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) stickToBottom.attach();
+  draw();
+  if (!isOwn && conversation.turns.length > 0) {
+    transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
+  }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     // An answer that still runs is left with its connection, which tells the relay to stop the agent.
     if (conversation.open.length > 0) connection.reconnect();
@@ -176,8 +241,8 @@ function run(config) {
     stale.clear();
     transcript.clear();
     traces.clear();
-    store('tab', 'thread', crypto.randomUUID());
-    saveTurns([]);
+    newThread();
+    save();
     welcome.hidden = false;
     announce('New conversation.');
     refresh();
@@ -186,37 +251,22 @@ function run(config) {
   offerTraces(config, panel);
   offerSuggestions(config.suggestions, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
-    composer.focus();
+    rest();
   });
+  refuseFiles((words) => composer.explain(words));
 
-  bannerRetry.addEventListener('click', connect);
   window.addEventListener('online', connect);
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) connect();
     draw();
   });
-  window.addEventListener('pagehide', () => saveTurns(conversation.turns));
+  window.addEventListener('pagehide', () => save());
   composer.focus();
-  byId('access', HTMLDialogElement).addEventListener('cancel', () => showBanner('This agent asks who you are before it answers.', true));
-  connect();
-}
-
-/** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
-function inWords({ calls }, answers) {
-  const lines = answers.map(({ id, content, failed, confirmed }) => {
-    const name = calls.find((call) => call.id === id)?.name ?? 'the action';
-    const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
-    const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
-    return [decided, result].filter(Boolean).join('\n');
+  byId('access', HTMLDialogElement).addEventListener('cancel', () => {
+    showConnection('failed', 'Not connected');
+    showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
   });
-  return lines.join('\n');
-}
-
-/** The conversation of this tab: Bedrock's session. It outlives a reload. */
-function threadId() {
-  const id = recall('tab', 'thread') ?? crypto.randomUUID();
-  store('tab', 'thread', id);
-  return id;
+  connect();
 }
 
 /** @param {Config} config @param {Panel} panel */
@@ -230,6 +280,7 @@ function offerTraces(config, panel) {
     store('local', 'trace', traceSwitch.checked ? 'on' : 'off');
     if (traceSwitch.checked) panel.openBeside();
   });
+  whenStored('trace', () => (traceSwitch.checked = recall('local', 'trace') === 'on'));
 }
 
 /** @param {string[]} suggestions @param {(prompt: string) => void} choose */
@@ -238,15 +289,15 @@ function offerSuggestions(suggestions, choose) {
   byId('suggestions', HTMLElement).replaceChildren(...items);
 }
 
-/** @param {ConnectionState} state @param {number} failures @param {string} endpoint */
-function showState(state, failures, endpoint) {
+/** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
+function showState(state, failures, endpoint, connect) {
   const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
   const shown = state === 'connecting' && failures > 0 ? 'waiting' : state;
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {
-    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, true);
+    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, 'Try now', connect);
   }
 }
 
@@ -257,10 +308,12 @@ function showConnection(state, words) {
   if (text.textContent !== words) text.textContent = words;
 }
 
-/** @param {string} text @param {boolean} [retry] whether trying now makes sense */
-function showBanner(text, retry = false) {
+/** @param {string} text @param {string} [label] of what can be done about it @param {() => void} [act] does it */
+function showBanner(text, label = '', act = () => {}) {
   if (bannerText.textContent !== text) bannerText.textContent = text;
-  bannerRetry.hidden = !retry;
+  bannerRetry.hidden = label === '';
+  bannerRetry.textContent = label;
+  bannerRetry.onclick = act;
   banner.hidden = false;
 }
 
@@ -275,9 +328,4 @@ function ending(turn) {
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
-}
-
-/** @param {string} words for the one status region, which is read out and not seen */
-function announce(words) {
-  status.textContent = words;
 }

@@ -73,6 +73,8 @@ export interface AgentFile {
   type: string;
   /** Base64. */
   bytes: string;
+  /** How many bytes it had that were not kept over a reload. */
+  dropped?: number;
 }
 
 /** An action that the agent hands to the user. */
@@ -85,6 +87,10 @@ export interface ToolCall {
   asks: boolean;
   /** Whether its result is wanted; of an action that is to be confirmed, only then. */
   returns: boolean;
+  /** What the user did about it; it is withdrawn by another prompt. */
+  reply?: ToolAnswer | 'withdrawn';
+  /** The result as far as it is typed. */
+  draft?: string;
 }
 
 /** What came of such an action: its result, or whether it is confirmed, or both. */
@@ -120,8 +126,12 @@ export interface Turn {
   events: AgentEvent[];
   files: AgentFile[];
   calls: ToolCall[];
-  /** Whether the user answered the calls. */
-  answered: boolean;
+  /** Whether another turn came after it, so that its calls cannot be answered any more. */
+  overtaken: boolean;
+  /** Whether it is of before a reload: its events are not kept. */
+  restored?: boolean;
+  /** Whether not all of its text and passages were kept over a reload. */
+  cut?: boolean;
   /** Whether a guardrail did. */
   intervened: boolean;
   /** Tokens. */

@@ -76,7 +76,12 @@ describe('where a code is asked for', () => {
     await page.keyboard.press('Escape');
     await page.getByRole('alert').filter({ hasText: 'asks who you are' }).waitFor();
     assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
-    await page.getByRole('button', { name: 'Try now' }).click();
+    assert.equal(await page.locator('#connection').textContent().then((words) => words?.trim()), 'Not connected', 'nothing connects, so nothing says so');
+    await promptBox(page).fill('hello');
+    await promptBox(page).press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Enter the access code first' }).waitFor();
+    assert.equal(await promptBox(page).inputValue(), 'hello');
+    await page.getByRole('button', { name: 'Enter the access code' }).click();
     await question(page).waitFor();
   });
 

@@ -386,16 +386,24 @@ describe("the gateway's own frames", () => {
   const gateway = (message) => JSON.stringify({ message, connectionId: 'abc=', requestId: 'def=' });
 
   test('each is an error of the turn that waits, with words and a code', () => {
-    for (const [message, code] of [
-      ['Endpoint request timed out', 'gateway_timeout'],
-      ['Internal server error', 'gateway_error'],
-      ['Too Many Requests', 'gateway_throttled'],
-      ['Forbidden', 'gateway'],
-    ]) {
+    for (const [message, code, retryable] of /** @type {[string, string, boolean][]} */ ([
+      ['Endpoint request timed out', 'gateway_timeout', true],
+      ['Internal server error', 'gateway_error', true],
+      ['Service Unavailable', 'gateway_error', true],
+      ['Too Many Requests', 'gateway_throttled', true],
+      ['Limit Exceeded', 'gateway_throttled', true],
+      ['Forbidden', 'gateway_forbidden', false],
+      ['Unauthorized', 'gateway_forbidden', false],
+      ['User is not authorized to access this resource with an explicit deny', 'gateway_forbidden', false],
+      ['Missing Authentication Token', 'gateway_forbidden', false],
+      ['Message too long', 'gateway_refused', false],
+      ['Bad Request', 'gateway_refused', false],
+      ['Something new', 'gateway', true],
+    ])) {
       const { conversation, turn } = started();
-      conversation.receive(gateway(message ?? ''), 300);
+      conversation.receive(gateway(message), 300);
       assert.equal(turn.status, 'failed');
-      assert.equal(turn.failure?.code, code);
+      assert.deepEqual([turn.failure?.code, turn.failure?.retryable], [code, retryable], message);
       assert.equal(turn.failure?.source, 'gateway');
       assert.ok(turn.failure?.message.startsWith(`${message}.`));
       assert.equal(turn.endedAt, 300);

@@ -55,7 +55,7 @@ describe('a function that does not answer in time', () => {
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',
       'Endpoint request timed out. The function did not answer in time.',
-      'gateway_timeout Sending the prompt again may help.',
+      'gateway_timeout',
     ]);
     assert.deepEqual(messages.map((message) => Object.keys(JSON.parse(message))), [['message', 'connectionId', 'requestId']], "the gateway's own frame");
     assert.equal(await retry(page).isVisible(), true);
@@ -97,7 +97,7 @@ describe('a function that cannot be run', () => {
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',
       'Internal server error. The function could not be run; its log says why.',
-      'gateway_error Sending the prompt again may help.',
+      'gateway_error',
     ]);
     assert.equal(await retry(page).isVisible(), true);
   });
@@ -117,7 +117,7 @@ describe('a function that is busy', () => {
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',
       'Too Many Requests. It is busy; try again in a moment.',
-      'gateway_throttled Sending the prompt again may help.',
+      'gateway_throttled',
     ]);
     thaw();
     assert.equal(await answer(first), '1 2 3 4 5');
@@ -137,7 +137,7 @@ describe('whatever else the gateway says', () => {
     const page = await open({ prepare: (page) => gate.guard(page) });
     await send(page, '/tokens 5 200');
     gate.deliver(said);
-    assert.deepEqual(await reported(page), ['The gateway reported an error', 'Forbidden.', 'gateway Sending the prompt again may help.']);
+    assert.deepEqual(await reported(page), ['The gateway reported an error', 'Forbidden.', 'gateway']);
     assert.equal(await retry(page).isVisible(), true);
   });
 

@@ -308,7 +308,7 @@ describe('sources', () => {
     const page = reference({ type: 'WEB', webLocation: { url: 'https://example.com/a/limits.html' } });
     const sources = sourcesOf([citation(handbook, page), citation(handbook), citation()]);
     assert.deepEqual(sources, [
-      { label: 'hand book.pdf', where: 's3://bucket/docs/hand%20book.pdf', href: undefined, excerpt: 'passage' },
+      { label: 'hand%20book.pdf', where: 's3://bucket/docs/hand%20book.pdf', href: undefined, excerpt: 'passage' },
       { label: 'limits.html', where: 'https://example.com/a/limits.html', href: 'https://example.com/a/limits.html', excerpt: 'passage' },
     ]);
   });

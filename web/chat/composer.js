@@ -1,6 +1,8 @@
-// The prompt box: grows with its text, Enter sends, Shift+Enter starts a new line.
+// The prompt box: grows with its text, Enter sends, Shift+Enter starts a new line. On a phone Enter starts one,
+// since there is no other key for it, and the button sends.
 
-import { byId } from '../lib/dom.js';
+import { byId, isTouch } from '../lib/dom.js';
+import { recall, store } from '../lib/storage.js';
 
 /** The prompt box and its buttons. */
 export class Composer {
@@ -8,27 +10,36 @@ export class Composer {
   #send = byId('send', HTMLButtonElement);
   #stop = byId('stop', HTMLButtonElement);
   #problem = byId('composer-problem', HTMLElement);
+  /** Whether the problem is over once a prompt can be sent. */
+  #passing = false;
 
-  /** @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box */
+  /** @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box, with a reason */
   constructor(submit) {
     const form = byId('composer', HTMLFormElement);
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
+    const send = () => {
       this.explain('');
       if (submit(this.#prompt.value)) this.fill('');
       this.focus();
+    };
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      send();
     });
     this.#prompt.addEventListener('keydown', (event) => {
       // The Enter that ends an input method's composition belongs to the input method; some browsers
       // tell it only by the key code.
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (isTouch() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
-      if (!this.#send.disabled) form.requestSubmit();
+      send();
     });
     this.#prompt.addEventListener('input', () => {
       this.explain('');
-      this.#grow();
+      this.#changed();
     });
+    if (isTouch()) this.#prompt.enterKeyHint = 'enter';
+    // What was typed before a reload; while the page was being loaded, more may have been.
+    this.fill(this.#prompt.value || (recall('tab', 'draft') ?? ''));
   }
 
   /**
@@ -39,25 +50,32 @@ export class Composer {
     this.#send.disabled = !ready;
     this.#stop.hidden = !busy;
     this.#send.hidden = busy;
+    if (ready && this.#passing) this.explain('');
   }
 
   /** @param {string} text */
   fill(text) {
     this.#prompt.value = text;
-    this.#grow();
+    this.#changed();
   }
 
+  /** Lets the user type on, but brings up no keyboard of a phone, which would cover what is to be read. */
   focus() {
-    this.#prompt.focus();
+    if (!isTouch()) this.#prompt.focus();
   }
 
-  /** @param {string} problem a sentence, or an empty text to take the last one back */
-  explain(problem) {
+  /**
+   * @param {string} problem a sentence, or an empty text to take the last one back
+   * @param {boolean} [passing] whether it is over once a prompt can be sent
+   */
+  explain(problem, passing = false) {
+    this.#passing = passing;
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }
 
-  #grow() {
+  #changed() {
+    store('tab', 'draft', this.#prompt.value);
     this.#prompt.style.height = 'auto';
     this.#prompt.style.height = `${this.#prompt.scrollHeight}px`;
   }

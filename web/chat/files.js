@@ -2,6 +2,7 @@
 
 import { button, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
+import { visible } from '../lib/visible.js';
 
 /** @import { AgentFile } from '../types.d.ts' */
 
@@ -14,16 +15,18 @@ const REVOKE_MS = 60_000;
 /** @param {AgentFile} file */
 export function fileCard(file) {
   const name = safeName(file.name);
-  const length = Math.floor((file.bytes.replace(/=+$/, '').length * 3) / 4);
-  const about = element('span', 'file-about', file.bytes === '' ? 'not kept over the reload' : `${file.type || 'unknown type'} · ${size(length)}`);
+  const { dropped } = file;
+  const kind = visible(file.type) || 'unknown type';
+  const about = element('span', 'file-about', `${kind} · ${size(dropped ?? fileSize(file))}${dropped === undefined ? '' : ' · not kept over the reload'}`);
   const save = button('quiet', 'Download', () => {
     const bytes = decode(file.bytes);
     if (bytes) download(name, bytes);
     else about.textContent = 'This file arrived damaged: it is not base64.';
   });
   save.setAttribute('aria-label', `Download ${name}`);
-  save.disabled = file.bytes === '';
+  save.disabled = dropped !== undefined;
   const item = element('li', 'file', element('span', 'file-name', name), about, save);
+  const length = fileSize(file);
   const picture = IMAGES.test(file.type) && length > 0 && length <= MAX_PREVIEW_BYTES ? decode(file.bytes) : undefined;
   if (picture) {
     const image = element('img', 'preview');
@@ -34,6 +37,11 @@ export function fileCard(file) {
     item.prepend(image);
   }
   return item;
+}
+
+/** In bytes. @param {AgentFile} file */
+export function fileSize({ bytes }) {
+  return Math.floor((bytes.replace(/=+$/, '').length * 3) / 4);
 }
 
 /** @param {string} name @param {BlobPart} content */

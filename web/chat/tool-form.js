@@ -1,43 +1,76 @@
-// A return of control as a form.
+// A return of control: as a form while it can be answered, and after that as a record of what was asked and done.
 
 import { button, element } from '../lib/dom.js';
-import { parseJson } from '../lib/json.js';
+import { visible } from '../lib/visible.js';
+import { argumentList, capped } from './arguments.js';
 
-/** @import { ToolAnswer, ToolCall } from '../types.d.ts' */
+/** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
 /**
- * @param {ToolCall[]} calls
- * @param {(answers: ToolAnswer[]) => boolean} submit false when they could not be sent
+ * @param {Turn} turn
+ * @param {(answers: ToolAnswer[]) => string} submit gives why they could not be sent, or an empty text
  */
-export function toolForm(calls, submit) {
-  const fields = calls.map(field);
+export function toolForm(turn, submit) {
+  if (turn.overtaken || turn.status !== 'done') return record(turn);
+  const fields = turn.calls.map(field);
   const form = element('form', 'tool-form', ...fields.map(({ box }) => box));
   form.setAttribute('aria-label', 'What the agent asks for');
+  const problem = element('p', 'composer-problem');
+  problem.setAttribute('role', 'alert');
+  problem.hidden = true;
   const send = (/** @type {boolean} */ confirmed) => {
-    if (!submit(fields.map(({ answer }) => answer(confirmed)))) return;
-    for (const control of form.querySelectorAll('button, textarea, input')) control.setAttribute('disabled', '');
+    problem.textContent = submit(fields.map(({ answer }) => answer(confirmed)));
+    problem.hidden = problem.textContent === '';
   };
-  const buttons = calls.some(({ asks }) => asks)
+  const buttons = turn.calls.some(({ asks }) => asks)
     ? [button('primary', 'Confirm', () => send(true)), button('quiet', 'Deny', () => send(false))]
     : [button('primary', 'Send result', () => send(true))];
-  form.append(element('div', 'tool-buttons', ...buttons));
+  form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
+  form.addEventListener('input', () => (problem.hidden = true));
   return form;
 }
 
-/** @param {ToolCall} call @param {number} index */
-function field({ id, name, arguments: json, asks, returns }, index) {
-  const wish = returns ? (asks ? 'If you confirm it, the agent asks you to do this: ' : 'The agent asks you to do this: ') : 'The agent asks to do this: ';
-  const box = element('fieldset', '', element('legend', '', wish, element('code', '', name)));
-  const values = parseJson(json);
-  const entries = typeof values === 'object' && values !== null ? Object.entries(values) : [];
-  const list = entries.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', typeof value === 'string' ? value : JSON.stringify(value, null, 2))]);
-  if (list.length > 0) box.append(element('dl', '', ...list));
-  else if (json.trim() !== '' && json !== '{}') box.append(element('pre', '', json));
+/** @param {Turn} turn */
+function record({ calls }) {
+  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...argumentList(call.arguments), ...outcomeOf(call)));
+  const made = element('section', 'tool-form', ...boxes);
+  made.setAttribute('aria-label', 'What the agent asked for');
+  return made;
+}
 
+/** @param {ToolCall} call */
+export function wishOf({ asks, returns, reply }) {
+  const asked = reply === undefined ? 'asks' : 'asked';
+  return returns ? `${asks ? 'If you confirm it, the' : 'The'} agent ${asked} you to do this: ` : `The agent ${asked} to do this: `;
+}
+
+/** What the user did about a call, in words. @param {ToolCall} call */
+export function replyOf({ reply }) {
+  if (reply === undefined) return 'Not answered.';
+  if (reply === 'withdrawn') return 'Withdrawn: you went on with another prompt.';
+  const { confirmed, content, failed } = reply;
+  const decided = confirmed === undefined ? '' : confirmed ? 'You confirmed it.' : 'You denied it.';
+  const result = content === undefined ? '' : failed ? 'You said that it failed:' : 'Your result:';
+  return [decided, result].filter(Boolean).join(' ');
+}
+
+/** @param {ToolCall} call */
+function outcomeOf(call) {
+  const { reply } = call;
+  const content = typeof reply === 'object' ? reply.content : undefined;
+  return [element('p', 'tool-outcome', replyOf(call)), ...(content === undefined ? [] : [content === '' ? element('pre', '', 'nothing') : capped('pre', content)])];
+}
+
+/** @param {ToolCall} call @param {number} index */
+function field(call, index) {
+  const { id, name, arguments: json, asks, returns } = call;
+  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...argumentList(json));
   const result = element('textarea');
   result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
+  result.value = call.draft ?? '';
+  result.addEventListener('input', () => (call.draft = result.value));
   const label = element('label', '', 'Result');
   label.htmlFor = result.id;
   const failed = element('input');
@@ -49,4 +82,15 @@ function field({ id, name, arguments: json, asks, returns }, index) {
     ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
   });
   return { box, answer };
+}
+
+/** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
+export function inWords({ calls }, answers) {
+  const lines = answers.map(({ id, content, failed, confirmed }) => {
+    const name = visible(calls.find((call) => call.id === id)?.name ?? 'the action');
+    const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
+    const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
+    return [decided, result].filter(Boolean).join('\n');
+  });
+  return lines.join('\n');
 }

@@ -1,6 +1,6 @@
 // Shows the turns: follows their state, at the pace of a typewriter.
 
-import { copy, element } from '../lib/dom.js';
+import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
@@ -24,6 +24,7 @@ import { reveal } from './typewriter.js';
  * @property {CitationMarker[]} markers
  * @property {number} cited how many citations they stand for
  * @property {number} next when it may be drawn
+ * @property {number} finished how much of it was when it was drawn for good
  */
 
 /**
@@ -44,7 +45,7 @@ import { reveal } from './typewriter.js';
  * @property {number} events how many events were looked at
  * @property {number} drawn when it was
  * @property {number} grown when text came last
- * @property {boolean} ended
+ * @property {string | undefined} ended which end is shown, if any
  */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
@@ -85,6 +86,9 @@ export class Transcript {
    */
   update(turn, now) {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
+    // An end that was drawn may be another one by now: of a gateway that gave up too early, or of a question
+    // that was answered.
+    if (view.ended !== undefined && view.ended !== endOf(turn)) takeBackEnd(view, turn);
     const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
     const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
     const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
@@ -96,8 +100,7 @@ export class Transcript {
     }
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
-    if (!isOpen(turn) && !view.ended) this.#end(view, turn);
-    if (isOpen(turn) && view.ended) takeBackEnd(view);
+    if (!isOpen(turn) && view.ended === undefined) this.#end(view, turn);
     showActivity(view, turn, now);
     return complete;
   }
@@ -105,6 +108,11 @@ export class Transcript {
   clear() {
     this.#views.clear();
     this.#list.replaceChildren();
+  }
+
+  /** Says something about the turns before. @param {string} words */
+  note(words) {
+    this.#list.append(element('p', 'transcript-note', words));
   }
 
   /** @param {Turn} turn @param {number} now */
@@ -123,7 +131,7 @@ export class Transcript {
 
     this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: false };
+    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined };
     this.#views.set(turn, view);
     return view;
   }
@@ -137,7 +145,7 @@ export class Transcript {
 
   /** @param {AnswerView} view @param {Turn} turn */
   #end(view, turn) {
-    view.ended = true;
+    view.ended = endOf(turn);
     view.answer.setAttribute('aria-busy', 'false');
     // Not before: below text that grows, the list would move with every line.
     const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
@@ -146,9 +154,7 @@ export class Transcript {
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
-    if (turn.calls.length > 0 && turn.status === 'done' && !turn.answered) {
-      view.foot.append(toolForm(turn.calls, (answers) => this.#turnActions.answer(turn, answers)));
-    }
+    if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
   }
 }
@@ -165,12 +171,12 @@ function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
-    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0 };
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1 };
     view.messages.set(message, part);
     view.body.append(text);
   }
-  const ended = !isOpen(turn) && !view.ended;
   const cited = message.citations.length;
+  const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
   if (!ended && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
@@ -178,6 +184,7 @@ function showText(view, turn, message, elapsed, now) {
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
+  part.finished = ended ? message.text.length : -1;
   if (ended) part.stream.finish(message.text, part.markers);
   else part.stream.grow(message.text.slice(0, part.shown), part.markers);
   const took = performance.now() - before;
@@ -218,17 +225,38 @@ function showNotes(view, turn) {
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
 }
 
-/** @param {AnswerView} view */
-function takeBackEnd(view) {
-  view.ended = false;
-  view.answer.setAttribute('aria-busy', 'true');
+/** Which end of a turn there is to show. @param {Turn} turn */
+function endOf(turn) {
+  const late = turn.overtaken && turn.calls.length + turn.answers.length > 0;
+  return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late}`;
+}
+
+/** @param {AnswerView} view @param {Turn} turn */
+function takeBackEnd(view, turn) {
+  view.ended = undefined;
+  view.answer.setAttribute('aria-busy', String(isOpen(turn)));
   view.foot.replaceChildren();
 }
 
-/** @param {HTMLElement} mark */
+/** Leads to the source, which is marked until another one is, and offers the way back. @param {HTMLElement} mark */
 function showSource(mark) {
   const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
   if (!(source instanceof HTMLElement)) return;
+  for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
+  source.classList.add('shown-source');
+  const back = button('quiet small back', 'Back to the text', () => {
+    leaveSource(source);
+    mark.focus({ preventScroll: true });
+    mark.scrollIntoView({ block: 'center' });
+  });
+  source.append(back);
   source.tabIndex = -1;
-  source.focus();
+  source.focus({ preventScroll: true });
+  source.scrollIntoView({ block: 'nearest' });
+}
+
+/** @param {Element} source */
+function leaveSource(source) {
+  source.classList.remove('shown-source');
+  source.querySelector('.back')?.remove();
 }

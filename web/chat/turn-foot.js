@@ -2,6 +2,7 @@
 
 import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
+import { visible } from '../lib/visible.js';
 import { anchor } from '../markdown/renderer.js';
 
 /** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
@@ -11,7 +12,7 @@ import { anchor } from '../markdown/renderer.js';
  *
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} retry
- * @property {(turn: Turn, answers: ToolAnswer[]) => boolean} answer false when they could not be sent
+ * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
 
 /** @param {Source[]} sources */
@@ -20,23 +21,23 @@ export function sourceList(sources) {
   const items = sources.map(({ label, where, href, excerpt }) => {
     const name = href === undefined ? element('span', '', label) : anchor(href, label);
     name.className = 'source-name';
-    if (where !== '') name.title = where;
-    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', oneLine(excerpt, 220)));
+    if (where !== '') name.title = visible(where);
+    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))));
   });
   return element('section', 'sources', element('h3', '', counted(sources.length, 'source')), element('ol', '', ...items));
 }
 
 /** @param {Turn} turn @param {Failure} failure */
-export function failureBox(turn, { message, code, retryable, source }) {
+export function failureBox(turn, { message, code, source }) {
   const interrupted = turn.status === 'interrupted';
   const title = interrupted ? 'Interrupted' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
-  const advice = retryable ? 'Sending the prompt again may help.' : '';
   const box = element(
     'div',
     `failure${interrupted ? ' interrupted' : ''}`,
     element('p', 'failure-title', title),
-    element('p', '', message),
-    element('p', 'failure-code', element('code', '', code), advice),
+    // Its own advice, where it has any; Retry stands below.
+    element('p', '', visible(message, { lines: true })),
+    element('p', 'failure-code', element('code', '', visible(code))),
   );
   box.setAttribute('role', 'alert');
   return box;
@@ -63,7 +64,9 @@ export function actions(turn, turnActions) {
   const text = turn.messages.map((message) => message.text).join('\n\n');
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
-  const again = turn.failure?.retryable === true || turn.status === 'stopped';
+  // Answers to a question that another prompt has withdrawn are refused, whenever they come.
+  const late = turn.overtaken && turn.answers.length > 0;
+  const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
   if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
   return row;
 }

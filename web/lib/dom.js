@@ -36,41 +36,98 @@ export function byId(id, kind) {
   return found;
 }
 
+/** What a screen reader reads out, in the one region for it, which is not seen. @param {string} words */
+export function announce(words) {
+  byId('status', HTMLElement).textContent = words;
+}
+
+/** The buttons that say what came of a copy, with the words that they go back to. @type {WeakMap<HTMLButtonElement, {words: string, label: string | null, timer: ReturnType<typeof setTimeout> | undefined}>} */
+const copied = new WeakMap();
+
 /** Puts a text on the clipboard, and says so on the button. @param {HTMLButtonElement} button @param {string} text */
 export async function copy(button, text) {
-  const words = button.textContent ?? '';
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = 'Copied';
-  } catch {
-    button.textContent = 'Not allowed';
-  }
-  setTimeout(() => (button.textContent = words), 1500);
+  // A second click finds the words of the first one on the button: they are not its own.
+  const own = copied.get(button) ?? { words: button.textContent ?? '', label: button.getAttribute('aria-label'), timer: undefined };
+  copied.set(button, own);
+  clearTimeout(own.timer);
+  const said = await navigator.clipboard.writeText(text).then(() => 'Copied', () => 'Not allowed');
+  button.textContent = said;
+  if (own.label !== null) button.setAttribute('aria-label', said);
+  announce(said === 'Copied' ? 'Copied.' : 'The browser does not allow copying.');
+  clearTimeout(own.timer);
+  own.timer = setTimeout(() => {
+    copied.delete(button);
+    button.textContent = own.words;
+    if (own.label !== null) button.setAttribute('aria-label', own.label);
+  }, 1500);
+}
+
+/** Whether what points is a finger: then a focused text field brings a keyboard over half of the screen. */
+export function isTouch() {
+  return window.matchMedia('(pointer: coarse)').matches;
+}
+
+/**
+ * Gives the focus a new place when the control that has it goes away: the browser leaves it nowhere, and the next
+ * key starts at the top of the page.
+ *
+ * @param {() => HTMLElement} fallback
+ */
+export function keepFocus(fallback) {
+  /** @type {Element | undefined} */
+  let last;
+  document.addEventListener('focusin', ({ target }) => (last = target instanceof Element ? target : undefined));
+  // By a click on what takes none, it is left on purpose.
+  document.addEventListener('pointerdown', () => (last = undefined));
+  const check = () => {
+    if (last === undefined || (document.activeElement !== last && document.activeElement !== document.body)) return;
+    if (last.isConnected && !last.matches(':disabled') && last.checkVisibility()) return;
+    fallback().focus({ preventScroll: true });
+  };
+  const observer = new MutationObserver(check);
+  // Text that is written changes neither of these; what is removed stands in the foot of an answer.
+  observer.observe(document.body, { subtree: true, attributeFilter: ['hidden', 'disabled'] });
+  return { check };
 }
 
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */
 export class StickToBottom {
   #scroller;
   #following = false;
+  /** Whether the reader left the end; in the beginning nobody was there yet. */
+  #left = false;
   #last = 0;
+  /** The end as it was when the reader set out for it: text that comes meanwhile moves it on. */
+  #goal = 0;
+  #scrolledAt = 0;
   #changed;
 
   /**
    * @param {HTMLElement} scroller
    * @param {(following: boolean) => void} [changed]
+   * @param {HTMLElement[]} [content] what is followed as well when it grows by itself, as a picture does
    */
-  constructor(scroller, changed = () => {}) {
+  constructor(scroller, changed = () => {}, content = []) {
     this.#scroller = scroller;
     this.#changed = changed;
-    scroller.addEventListener('scroll', () => {
-      const { scrollTop, scrollHeight, clientHeight } = scroller;
-      // Zoomed pages scroll by fractions, so the end is where less than two pixels are left.
-      if (scrollHeight - scrollTop - clientHeight < 2) this.#set(true);
+    scroller.addEventListener('scroll', ({ timeStamp }) => {
+      const { scrollTop, scrollHeight } = scroller;
+      if (timeStamp - this.#scrolledAt > PAUSE_MS) this.#goal = scrollHeight;
+      this.#scrolledAt = timeStamp;
+      if (this.#isAtEnd(scrollTop > this.#last ? this.#goal : scrollHeight)) this.attach();
       else if (scrollTop < this.#last) this.#set(false);
-      this.#last = scrollTop;
+      this.#last = scroller.scrollTop;
+    });
+    // The key asks for the end, wherever that is by the time the page gets there.
+    scroller.addEventListener('keydown', ({ key, target }) => {
+      if (key === 'End' && target === scroller) this.attach();
     });
     // A keyboard that comes up, or a panel that opens, changes where the end is.
-    new ResizeObserver(() => this.follow()).observe(scroller);
+    const observer = new ResizeObserver(() => {
+      this.follow();
+      if (this.#left && this.#isAtEnd(scroller.scrollHeight)) this.#set(true);
+    });
+    for (const one of [scroller, ...content]) observer.observe(one);
   }
 
   /** For when something was added. */
@@ -84,10 +141,19 @@ export class StickToBottom {
     this.follow();
   }
 
+  /** Zoomed pages scroll by fractions, so the end is where less than two pixels are left. @param {number} end */
+  #isAtEnd(end) {
+    return end - this.#scroller.scrollTop - this.#scroller.clientHeight < 2;
+  }
+
   /** @param {boolean} following */
   #set(following) {
     if (following === this.#following) return;
     this.#following = following;
+    this.#left = !following;
     this.#changed(following);
   }
 }
+
+/** Scroll events further apart belong to different moves of the reader. */
+const PAUSE_MS = 200;

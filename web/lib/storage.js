@@ -25,6 +25,13 @@ export function store(span, key, value) {
   }
 }
 
+/** Calls back when another tab stores something for all of them. @param {string} key @param {() => void} changed */
+export function whenStored(key, changed) {
+  window.addEventListener('storage', (event) => {
+    if (event.key === PREFIX + key && event.storageArea === localStorage) changed();
+  });
+}
+
 /** Throws where the browser refuses storage. @param {Span} span */
 function storageFor(span) {
   return span === 'tab' ? sessionStorage : localStorage;

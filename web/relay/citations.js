@@ -1,8 +1,12 @@
 // Bedrock's citations as a list of sources.
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
+import { visible } from '../lib/visible.js';
 
 /** @import { CitationMarker, Message, Source } from '../types.d.ts' */
+
+/** Where the passage of a document with pages was found. */
+const PAGE = 'x-amz-bedrock-kb-document-page-number';
 
 /** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
 const PLACES = [
@@ -17,7 +21,8 @@ const PLACES = [
 ];
 
 /**
- * Each once, in the order of their first mention.
+ * Each once, in the order of their first mention. Two passages of one document are two sources: whoever follows
+ * a mark wants the words that the answer rests on.
  *
  * @param {unknown[]} citations
  * @returns {Source[]}
@@ -41,7 +46,9 @@ function sourcesByKey(citations) {
 function sourceOf(reference) {
   const where = placeOf(get(reference, 'location'));
   const excerpt = getString(reference, 'content', 'text') ?? '';
-  return { key: where === '' ? excerpt : where, label: labelOf(where), where, href: linkOf(where), excerpt };
+  const page = getNumber(reference, 'metadata', PAGE);
+  const label = `${visible(labelOf(where))}${page === undefined ? '' : `, page ${page}`}`;
+  return { key: JSON.stringify([where, page, excerpt]), label, where, href: linkOf(where), excerpt };
 }
 
 /**
@@ -110,13 +117,24 @@ function placeOf(location) {
   return '';
 }
 
-/** @param {string} where */
+/**
+ * Only the addresses of the web are decoded and cut at `?` and `#`: in the key of an S3 object, as in an id
+ * that somebody made up, `%`, `?` and `#` are characters like any other.
+ *
+ * @param {string} where
+ */
 function labelOf(where) {
   if (where === '') return 'Source without an address';
-  if (!URL.canParse(where)) return where;
-  const url = new URL(where);
-  const name = url.pathname.split('/').filter(Boolean).at(-1) ?? '';
-  return name === '' ? url.host || where : decoded(name);
+  if (where.startsWith('s3://')) return lastPart(where.slice('s3://'.length)) || where;
+  if (linkOf(where) === undefined) return where;
+  const { host, pathname, search } = new URL(where);
+  const name = lastPart(pathname);
+  return name === '' ? `${host}${decoded(search)}` : decoded(`${name}${search}`);
+}
+
+/** @param {string} path */
+function lastPart(path) {
+  return path.split('/').filter(Boolean).at(-1) ?? '';
 }
 
 /** @param {string} where */

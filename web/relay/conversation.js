@@ -2,7 +2,8 @@
 // time is handed in, in milliseconds of one monotonic clock.
 
 import { getNumber, getString, parseJson } from '../lib/json.js';
-import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from './turn.js';
+import { visible } from '../lib/visible.js';
+import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
 
@@ -17,6 +18,8 @@ import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, reopen } from
 export class Conversation {
   /** @type {Turn[]} */
   turns = [];
+  /** How many turns before these are not there any more. */
+  forgotten = 0;
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
 
@@ -27,6 +30,7 @@ export class Conversation {
   /** @param {Parameters<typeof newTurn>[0]} run @param {number} now */
   begin(run, now) {
     const turn = newTurn(run, now);
+    for (const earlier of this.turns) overtake(earlier, turn.answers);
     this.turns.push(turn);
     return turn;
   }
@@ -73,6 +77,21 @@ export class Conversation {
   }
 
   /**
+   * The user gave up on a connection that had gone silent.
+   *
+   * @param {number} now
+   * @returns {Turn[]} what this interrupted
+   */
+  abandon(now) {
+    const interrupted = this.open;
+    for (const turn of interrupted) {
+      const message = 'Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.';
+      endTurn(turn, 'interrupted', now, { message, code: 'connection_silent', retryable: true, source: 'connection' });
+    }
+    return interrupted;
+  }
+
+  /**
    * Ends what is open because the user asked for it. Frames that still come are dropped.
    *
    * @param {number} now
@@ -88,6 +107,7 @@ export class Conversation {
   reset() {
     for (const turn of this.turns) this.#left.add(turn.runId);
     this.turns = [];
+    this.forgotten = 0;
   }
 
   /**
@@ -127,17 +147,14 @@ export class Conversation {
  * @returns {Failure}
  */
 function gatewayFailure(message) {
-  /** @type {[RegExp, string, string][]} */
+  /** @type {[RegExp, string, string, boolean?][]} */
   const known = [
     [/timed? ?out/i, 'gateway_timeout', 'The function did not answer in time.'],
-    [/too many requests/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
-    [/internal server error/i, 'gateway_error', 'The function could not be run; its log says why.'],
+    [/too many requests|limit exceeded|throttl|rate exceeded/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
+    [/internal server error|unavailable|bad gateway/i, 'gateway_error', 'The function could not be run; its log says why.'],
+    [/forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i, 'gateway_forbidden', 'It does not let this connection send, or has no route for it; trying again does not help.', false],
+    [/too (?:long|large)|bad request|unsupported|invalid/i, 'gateway_refused', 'It does not take this message; trying again does not help.', false],
   ];
-  const [, code = 'gateway', hint = ''] = known.find(([pattern]) => pattern.test(message)) ?? [];
-  return {
-    message: `${message}. ${hint}`.replace('..', '.').trimEnd(),
-    code,
-    retryable: true,
-    source: 'gateway',
-  };
+  const [, code = 'gateway', hint = '', retryable = true] = known.find(([pattern]) => pattern.test(message)) ?? [];
+  return { message: `${visible(message)}. ${hint}`.replace('..', '.').trimEnd(), code, retryable, source: 'gateway' };
 }

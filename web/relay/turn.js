@@ -23,7 +23,7 @@ export function newTurn({ runId, prompt, trace, answers = [] }, now) {
     events: [],
     files: [],
     calls: [],
-    answered: false,
+    overtaken: false,
     intervened: false,
     usage: undefined,
     failure: undefined,
@@ -44,6 +44,17 @@ export function isOpen(turn) {
   return turn.status === 'sent' || turn.status === 'running';
 }
 
+/**
+ * Another turn begins: what a turn asked for is answered by it, or withdrawn, as the agent sees it.
+ *
+ * @param {Turn} turn
+ * @param {ToolAnswer[]} answers
+ */
+export function overtake(turn, answers) {
+  turn.overtaken = true;
+  for (const call of turn.calls) call.reply ??= answers.find(({ id }) => id === call.id) ?? 'withdrawn';
+}
+
 /** What the user should know beside the answer and the error: one sentence each. @param {Turn} turn */
 export function notesOf(turn) {
   const notes = [];
@@ -54,6 +65,7 @@ export function notesOf(turn) {
   if (turn.missing > 0) {
     notes.push(`${counted(turn.missing, 'frame')} got lost on the way: this answer may have gaps.`);
   }
+  if (turn.cut) notes.push('Not all of this answer was kept over the reload: there was no room for it.');
   const broken = turn.unreadable + (isOpen(turn) ? 0 : turn.fragments.incomplete);
   if (broken > 0) notes.push(`${counted(broken, 'frame')} could not be read and ${broken === 1 ? 'is' : 'are'} not shown.`);
   return notes;

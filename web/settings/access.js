@@ -45,6 +45,11 @@ export class AccessDialog {
     });
   }
 
+  /** What it asks for. */
+  get name() {
+    return this.#name;
+  }
+
   /** Undefined where none is needed. */
   get credential() {
     return this.#isOpen ? undefined : recall('tab', 'credential');

@@ -1,6 +1,6 @@
 // Light, dark, or as the system says. Loaded before the first paint, so a remembered theme does not flash.
 
-import { recall, store } from '../lib/storage.js';
+import { recall, store, whenStored } from '../lib/storage.js';
 
 const THEMES = ['system', 'light', 'dark'];
 
@@ -18,6 +18,10 @@ export function themeSwitch(button) {
     name();
   });
   name();
+  whenStored('theme', () => {
+    show();
+    name();
+  });
 }
 
 function theme() {

@@ -1,0 +1,32 @@
+// Hidden characters: what the page shows of names, values and labels that somebody else wrote.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { visible } from '../../web/lib/visible.js';
+
+test('what shows nothing of itself, or turns its neighbours around, is an escape', () => {
+  for (const [text, shown] of [
+    ['1\u202e00.01\u202c', '1\\u202E00.01\\u202C'],
+    ['\u2066a\u2069\u200e\u200f\u061c', '\\u2066a\\u2069\\u200E\\u200F\\u061C'],
+    ['ad\u200bmin\u2060\ufeff\u00ad', 'ad\\u200Bmin\\u2060\\uFEFF\\u00AD'],
+    ['a\u200db\u200cc', 'a\\u200Db\\u200Cc'],
+    ['x\u0000\u001b[2K\u007f\u0085', 'x\\u0000\\u001B[2K\\u007F\\u0085'],
+    ['\u2028\u2029', '\\u2028\\u2029'],
+    ['\u3164\u115f\uffa0\u2800\u034f', '\\u3164\\u115F\\uFFA0\\u2800\\u034F'],
+    ['a\u{e0041}\u{e0020}', 'a\\u{E0041}\\u{E0020}'],
+    ['a\ufe0fb\u{e0100}', 'a\\uFE0Fb\\u{E0100}'],
+    ['\ud83d \ude00', '\\uD83D \\uDE00'],
+    ['\ue000\u{f0000}\uffff', '\\uE000\\u{F0000}\\uFFFF'],
+    ['a\tb\r\nc', 'a\\u0009b\\u000D\\u000Ac'],
+  ]) assert.equal(visible(text ?? ''), shown);
+});
+
+test('what is seen stays as it is: letters of any script, accents, emoji of several characters', () => {
+  for (const text of ['', 'Zürich, 漢字, עברית, العربية', 'e\u0301', 'می\u200cخواهم', 'क्\u200dष', '👨‍👩‍👧‍👦 👍🏽 🇨🇭 1️⃣ ❤️', 'a\u00a0b', '<b>&amp;\\']) {
+    assert.equal(visible(text), text);
+  }
+});
+
+test('in a text of several lines, line breaks and tabs are what they are', () => {
+  assert.equal(visible('a\n\tb\r\nc\rd\u202e', { lines: true }), 'a\n\tb\nc\\u000Dd\\u202E');
+});

@@ -166,7 +166,7 @@ function stringEnd(text, start) {
 export function treeAt(tree, ...path) {
   let here = tree;
   for (const name of path) here = here?.kind === 'object' ? here.members.findLast((member) => member.name === name)?.value : undefined;
-  return here ?? undefined;
+  return here;
 }
 
 /**

@@ -50,6 +50,10 @@ function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
+    showTrace(turn) {
+      traces.show(turn);
+      panel.open();
+    },
     answer(turn, answers) {
       const problem = trySend(inWords(turn, answers), answers);
       if (problem === '') rest();

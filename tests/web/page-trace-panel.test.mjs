@@ -82,6 +82,45 @@ describe('the panel shows the trace of the last prompt', () => {
   });
 });
 
+test('an answer leads to its trace, also where a drawer shows it', async () => {
+  const page = await open();
+  await traceSwitch(page).check();
+  for (const [index, prompt] of ['/guardrail', '/help', '/trace 1'].entries()) {
+    await send(page, prompt);
+    await answer(page, index + 1);
+  }
+  const link = (/** @type {number} */ nth) => page.locator('article.agent').nth(nth).getByRole('button', { name: 'Show trace' });
+  assert.deepEqual([await link(0).count(), await link(1).count(), await link(2).count()], [1, 0, 1], 'where there is one');
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const [nth, title] of /** @type {[number, string][]} */ ([[0, 'Guardrail'], [2, 'Rationale']])) {
+      if (await panel(page).isVisible()) await press(page, 'Close the trace panel');
+      await link(nth).click();
+      await page.locator('.step-title:visible', { hasText: title }).waitFor();
+      assert.equal(await page.locator('#traces-answer').inputValue(), nth === 0 ? '1. /guardrail' : '3. /trace 1');
+    }
+  }
+});
+
+test('after a reload the numbers go on, and nobody looks in vain', async () => {
+  const page = await open();
+  await traceSwitch(page).check();
+  await send(page, '/guardrail');
+  await answer(page);
+  await send(page, '/help');
+  await answer(page, 2);
+  await page.reload();
+  await connected(page);
+  await panel(page).getByText('Traces are not kept over a reload of the page.').waitFor();
+  assert.deepEqual(await choices(page), []);
+  await send(page, '/guardrail');
+  await answer(page, 3);
+  await page.locator('.step').waitFor();
+  assert.deepEqual(await choices(page), ['3. /guardrail']);
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await panel(page).getByText('No trace yet.').waitFor();
+});
+
 test('a search that is left standing counts the steps of the next trace while it grows', async () => {
   const gate = new FrameGate();
   const page = await open({ prepare: (page) => gate.guard(page) });
@@ -90,8 +129,8 @@ test('a search that is left standing counts the steps of the next trace while it
   await send(page, 'hello');
   gate.open();
   await answer(page);
-  await page.getByText('4 steps match', { exact: true }).waitFor();
-  assert.deepEqual(await page.locator('.step-title:visible').allTextContents(), ['Pre-processing', 'Model', 'Model', 'Model']);
+  await page.getByText('3 steps match', { exact: true }).waitFor();
+  assert.deepEqual(await page.locator('.step-title:visible').allTextContents(), ['Pre-processing', 'Model', 'Model']);
 });
 
 describe('“Collapse all” collapses all', () => {
@@ -388,6 +427,8 @@ test('numbers keep every digit: shown, raw, copied, found, saved and opened', as
   await check();
   await page.getByRole('button', { name: 'Copy JSON' }).click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();
+  await page.getByRole('status').filter({ hasText: 'Copied.' }).waitFor();
+  await page.getByRole('button', { name: 'Copied' }).click();
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /"n": 9007199254740993,/);
   await page.getByRole('button', { name: 'Copy JSON' }).waitFor();
   const { text } = await saved(page);

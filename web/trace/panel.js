@@ -37,6 +37,10 @@ export class Panel {
     if (this.#wide.matches) this.#set(left === undefined ? wanted : left === 'open');
   }
 
+  open() {
+    this.#choose(true);
+  }
+
   /** Only where it hides nothing. */
   openBeside() {
     if (this.#wide.matches) this.#choose(true);

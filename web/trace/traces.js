@@ -115,6 +115,11 @@ export class Traces {
     if (!view.isOpen) setTimeout(() => this.#draw());
   }
 
+  /** Shows the trace of a turn. @param {Trace} turn */
+  show(turn) {
+    this.#show(this.#views.get(turn));
+  }
+
   clear() {
     for (const view of this.#views.values()) view.stop();
     this.#views.clear();

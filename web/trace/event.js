@@ -72,13 +72,14 @@ export function isStep(value) {
  *
  * @param {string} source
  * @param {unknown} event
+ * @param {unknown} [part] what `partOf` gives for it
  * @returns {TraceInfo[]} at least one
  */
-export function traceInfosOf(source, event) {
-  const part = source === 'bedrock-agent' ? partOf(event) : undefined;
+export function traceInfosOf(source, event, part = source === 'bedrock-agent' ? partOf(event) : undefined) {
   if (part === undefined) return [unknown(source === 'bedrock-agent' ? '' : source, event)];
-  const union = unionOf(get(part, 'trace'));
-  const traces = tracesIn(union);
+  const held = get(part, 'trace');
+  const traces = tracesIn(held);
+  const union = traces.length > 0 ? held : unionOf(held);
   // What has no name that is known is still a step.
   const names = traces.length > 0 ? traces : membersOf(union).slice(0, 1);
   const found = names.flatMap((name) => {
@@ -127,8 +128,8 @@ function stepsIn(kind, inner) {
     ...listOf(get(inner, 'modelInvocationInput')).map((input) => modelInput(kind, input)),
     ...listOf(get(inner, 'modelInvocationOutput')).map((output) => modelOutput(kind, output)),
     ...listOf(get(inner, 'rationale')).map(rationale),
-    ...listOf(get(inner, 'invocationInput')).flatMap((input) => held(input, INVOCATIONS, invocation, 'invocationType')),
-    ...listOf(get(inner, 'observation')).flatMap((seen) => held(seen, OBSERVATIONS, observation, 'type')),
+    ...listOf(get(inner, 'invocationInput')).flatMap((input) => holdings(input, INVOCATIONS, invocation, 'invocationType')),
+    ...listOf(get(inner, 'observation')).flatMap((seen) => holdings(seen, OBSERVATIONS, observation, 'type')),
   ];
 }
 
@@ -142,7 +143,7 @@ function stepsIn(kind, inner) {
  * @param {string} type where its type stands, for want of anything known
  * @returns {TraceInfo[]} at least one
  */
-function held(outer, names, read, type) {
+function holdings(outer, names, read, type) {
   const traceId = getString(outer, 'traceId');
   const found = names.filter((name) => get(outer, name) !== undefined).map((name) => {
     const info = read(name, get(outer, name));
@@ -308,7 +309,6 @@ function unknown(name, body) {
  * @returns {unknown}
  */
 function unionOf(value) {
-  if (tracesIn(value).length > 0) return value;
   let union = value;
   for (const [members, name] of BARE) {
     if (!hasAny(union, members)) continue;

@@ -17,6 +17,9 @@ import { TraceView } from './view.js';
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
 
+/** How many events of a file are taken between two chances for the page to answer. */
+const SLICE_EVENTS = 200;
+
 /** The trace panel's contents. */
 export class Traces {
   #list;
@@ -101,7 +104,8 @@ export class Traces {
     if (turn.restored === true) return this.#countRestored(turn);
     let view = this.#views.get(turn);
     if (view === undefined) {
-      view = this.#add(turn, `${(this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+      view = this.#viewOf(turn);
+      this.#offer(view, `${(this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
       // Who looks at a file goes on doing so while there is nothing else to see.
       if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
     }
@@ -146,9 +150,9 @@ export class Traces {
     if (this.#shown === undefined) this.#showParts();
   }
 
-  /** @param {Trace} turn @param {string} title */
-  #add(turn, title) {
-    const view = new TraceView(turn, {
+  /** @param {Trace} turn */
+  #viewOf(turn) {
+    return new TraceView(turn, {
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
@@ -156,10 +160,13 @@ export class Traces {
         this.#showFolding();
       },
     });
-    this.#views.set(turn, view);
+  }
+
+  /** @param {TraceView} view @param {string} title */
+  #offer(view, title) {
+    this.#views.set(view.turn, view);
     this.#answer.append(element('option', '', title));
     this.#answer.hidden = this.#views.size < 2;
-    return view;
   }
 
   /** @param {TraceView | undefined} view */
@@ -347,8 +354,9 @@ export class Traces {
     try {
       if (file.size > MAX_FILE_BYTES) throw new TraceFileError(`${file.name} is larger than 64 MiB.`);
       const turn = traceOf(await file.text(), file.name);
-      const view = this.#add(turn, file.name);
-      view.take();
+      const view = this.#viewOf(turn);
+      while (view.take(SLICE_EVENTS) > 0) await new Promise((resolve) => setTimeout(resolve));
+      this.#offer(view, file.name);
       this.#show(view);
     } catch (error) {
       this.#explain(error instanceof TraceFileError ? error.message : `${file.name} could not be read: ${error}`);

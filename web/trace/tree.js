@@ -85,7 +85,7 @@ export class TraceTree {
     const part = event.source === 'bedrock-agent' ? partOf(event.event) : undefined;
     /** @type {Set<Step>} */
     const changed = new Set();
-    for (const [index, info] of traceInfosOf(event.source, event.event).entries()) this.#take(event, index, part, info, changed);
+    for (const [index, info] of traceInfosOf(event.source, event.event, part).entries()) this.#take(event, index, part, info, changed);
     return [...changed];
   }
 

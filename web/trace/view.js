@@ -63,14 +63,15 @@ export class TraceView {
   /**
    * Takes the turn's new events, without drawing.
    *
+   * @param {number} [limit] of how many
    * @returns {number} how many there were
    */
-  take() {
-    const events = this.turn.events.slice(this.#taken);
-    this.#taken = this.turn.events.length;
+  take(limit = Infinity) {
+    const events = this.turn.events.slice(this.#taken, this.#taken + limit);
+    this.#taken += events.length;
     for (const event of events) for (const step of this.tree.add(event)) this.#stale.add(step);
     const { status, failure, endedAt, sentAt } = this.turn;
-    if (!this.isOpen && this.tree.running.size > 0) {
+    if (!this.isOpen && this.#taken === this.turn.events.length && this.tree.running.size > 0) {
       const [left, why] = status === 'failed' ? /** @type {const} */ (['failed', failure]) : [/** @type {const} */ ('unfinished'), undefined];
       const reason = why && `${why.message} (${why.code})`;
       const end = endedAt ?? sentAt + this.tree.latest;

@@ -50,6 +50,10 @@ function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
+    showTrace(turn) {
+      traces.show(turn);
+      panel.open();
+    },
     answer(turn, answers) {
       const problem = trySend(inWords(turn, answers), answers);
       if (problem === '') rest();
@@ -275,7 +279,7 @@ function offerTraces(config, panel) {
   for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
   traceSwitch.checked = recall('local', 'trace') === 'on';
   panel.offer();
-  if (traceSwitch.checked) panel.openBeside();
+  panel.restore(traceSwitch.checked);
   traceSwitch.addEventListener('change', () => {
     store('local', 'trace', traceSwitch.checked ? 'on' : 'off');
     if (traceSwitch.checked) panel.openBeside();

@@ -154,7 +154,7 @@ test('each answer has its own trace', async () => {
 test('a failed step says why on its row, and a button goes to it', async () => {
   const page = await open();
   await trace(page, '/guardrail');
-  await press(page, 'Go to failed step');
+  await press(page, 'Go to intervention');
   const guardrail = step(page, 'Guardrail');
   assert.equal(await guardrail.locator('.step-status').textContent(), 'Intervened');
   assert.match((await guardrail.locator('.step-reason').textContent()) ?? '', /Secrets of the handbook/);
@@ -337,7 +337,7 @@ test('axe finds nothing in the trace: running, open, raw, failed, filtered, narr
   await page.getByRole('searchbox', { name: 'Search the steps' }).fill('');
   await send(page, '/guardrail');
   await answer(page, 2);
-  await press(page, 'Go to failed step');
+  await press(page, 'Go to intervention');
   await check('intervened');
   await openFile(page, 'failing', [{ trace: { trace: { failureTrace: { failureReason: 'no', failureCode: 1 } } } }]);
   await page.locator('.step[data-status="failed"]').waitFor();

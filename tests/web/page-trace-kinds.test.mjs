@@ -68,7 +68,7 @@ async function look(step, { title, name, status = 'Done', reason = '', took, tok
 
 const SYSTEM = 'You are a friendly agent that explains Agent Relay.';
 const MODEL = 'scripted.local-model-v1:0';
-const INFERENCE = /"temperature":0\b/;
+const INFERENCE = /"temperature": 0\b/;
 
 describe('a step of the scripted agent', () => {
   /** What each prompt gives, by its title and place among those of the same title. @type {[string, [number, Seen][]][]} */
@@ -94,7 +94,7 @@ describe('a step of the scripted agent', () => {
         sections: [['Parameters', 'service | api-gateway | limit | integration-timeout'], ['Text', '{\n  "limit": "integration-timeout",\n  "seconds": 29,\n  "adjustable": false\n}']] }],
     ]],
     ['/file', [
-      [0, { title: 'Code interpreter', name: 'table = forecast(days=7) table.to_csv(path) plot(table)', took: '200 ms', facts: { Files: '["forecast.csv","forecast.png"]' },
+      [0, { title: 'Code interpreter', name: 'table = forecast(days=7) table.to_csv(path) plot(table)', took: '200 ms', facts: { Files: '[ "forecast.csv", "forecast.png" ]' },
         sections: [['Code', 'table = forecast(days=7)\ntable.to_csv(path)\nplot(table)'], ['Output', '7 rows']] }],
       [0, { title: 'Final response', name: 'Here is the forecast of the week: a table and a **chart** of it.',
         sections: [['Text', 'Here is the forecast of the week: a table and a **chart** of it.']] }],

@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { sourcesOf } from '../../web/relay/citations.js';
 import { counted, duration, oneLine } from '../../web/lib/format.js';
 import { sectionsOf } from '../../web/trace/detail.js';
-import { traceInfoOf } from '../../web/trace/event.js';
+import { traceInfosOf } from '../../web/trace/event.js';
 import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
 import { matches } from '../../web/trace/search.js';
 import { TraceTree } from '../../web/trace/tree.js';
@@ -42,7 +42,7 @@ const invocation = (input, part, at) => orchestration({ invocationInput: input }
 /** @param {object} seen @param {object} [part] @param {number} [at] */
 const observation = (seen, part, at) => orchestration({ observation: seen }, part, at);
 /** @param {AgentEvent} one */
-const infoOf = ({ source, event }) => traceInfoOf(source, event);
+const infoOf = ({ source, event }) => /** @type {import('../../web/trace/event.js').TraceInfo} */ (traceInfosOf(source, event)[0]);
 
 /** A tree in words: `kind name status (children)`. @param {Step[]} steps @returns {string[]} */
 const outline = (steps, indent = '') => steps.flatMap(({ kind, name, status, children }) => [`${indent}${kind}: ${name.slice(0, 30).trim()} ${status}`, ...outline(children, `${indent}  `)]);
@@ -190,6 +190,22 @@ describe('the tree', () => {
     assert.deepEqual([measured?.start, measured?.end, measured?.duration, measured?.estimated], [200, 900, 700, false]);
   });
 
+  test("takes Bedrock's total of a final response for no step of its own", () => {
+    const metadata = (/** @type {number} */ from, /** @type {number} */ to) => ({ startTime: new Date(Date.UTC(2026, 0, 1) + from).toISOString(), endTime: new Date(Date.UTC(2026, 0, 1) + to).toISOString(), totalTimeMs: to - from });
+    const model = { modelInvocationOutput: { metadata: metadata(100, 1700) } };
+    const final = { finalResponse: { text: 'Done', metadata: { ...metadata(0, 2800), operationTotalTimeMs: 2800 } } };
+    for (const part of [{}, { collaboratorName: 'Travel' }]) {
+      for (const outer of ['orchestrationTrace', 'routingClassifierTrace']) {
+        const tree = treeOf([event({ [outer]: model }, part), event({ [outer]: { observation: final } }, part)]);
+        const [first, last] = 'collaboratorName' in part ? (tree.steps[0]?.children ?? []) : tree.steps;
+        assert.equal(first?.duration, 1600);
+        assert.deepEqual([last?.kind, last?.duration, last?.total, last && last.end === last.start], ['answer', undefined, 2800, true]);
+      }
+    }
+    const [silent] = treeOf([observation({ finalResponse: { text: 'Done' } })]).steps;
+    assert.deepEqual([silent?.duration, silent?.total], [undefined, undefined]);
+  });
+
   test('marks the step that a failure belongs to, with its reason and code', () => {
     const tree = treeOf([invocation(action('a', '1')), event({ failureTrace: { traceId: '1', failureReason: 'Lambda timed out', failureCode: 424 } }, {}, 20)]);
     assert.deepEqual(outline(tree.steps), ['action-group: a failed', 'failure: Failure failed']);
@@ -255,7 +271,7 @@ describe('a trace file', () => {
     const turn = /** @type {const} */ ({ prompt: 'p', status: 'done', failure: undefined, sentAt: 1000, firstTextAt: 1500, endedAt: 2500 });
     const again = traceOf(traceFile({ ...turn, events: events.map((one) => ({ ...one, at: one.at + 1000 })) }), 'x.json');
     assert.deepEqual([again.prompt, again.status, again.sentAt, again.firstTextAt, again.endedAt], ['p', 'done', 0, 500, 1500]);
-    assert.deepEqual(again.events, events);
+    assert.deepEqual(again.events.map(({ at, source, event }) => ({ at, source, event })), events);
     assert.deepEqual(outline(treeOf(again.events).steps), outline(tree.steps));
   });
 

@@ -12,6 +12,7 @@ import { anchor } from '../markdown/renderer.js';
  *
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} retry
+ * @property {(turn: Turn) => void} showTrace
  * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
 
@@ -64,6 +65,7 @@ export function actions(turn, turnActions) {
   const text = turn.messages.map((message) => message.text).join('\n\n');
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
+  if (turn.events.length > 0) row.append(button('quiet small', 'Show trace', () => turnActions.showTrace(turn)));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;
   const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');

@@ -15,7 +15,7 @@ export function parseJson(text) {
 }
 
 /**
- * What is found at a path of object keys.
+ * What is found at a path of object keys: null is absent, as Bedrock and its clients mean it.
  *
  * @param {unknown} value
  * @param {...string} path
@@ -27,7 +27,7 @@ export function get(value, ...path) {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
     here = /** @type {Record<string, unknown>} */ (here)[key];
   }
-  return here;
+  return here ?? undefined;
 }
 
 /** @param {unknown} value @param {...string} path */
@@ -49,7 +49,7 @@ export function getNumber(value, ...path) {
  */
 export function getList(value, ...path) {
   const found = get(value, ...path);
-  return Array.isArray(found) ? found : [];
+  return Array.isArray(found) ? found.filter((one) => one !== null) : [];
 }
 
 /**

@@ -1,9 +1,11 @@
 // What an opened step shows: its events as titled sections. No DOM.
 
-import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
+import { formatJson, formatTree, get, getList, getNumber, getString, readJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';
-import { assessmentsOf, traceInfoOf } from './event.js';
+import { assessmentsOf, partOf, traceInfosOf } from './event.js';
+import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
 
+/** @import { Kind } from './event.js' */
 /** @import { Step } from './tree.js' */
 
 /**
@@ -17,13 +19,41 @@ import { assessmentsOf, traceInfoOf } from './event.js';
  * @returns {Section[]} at least one
  */
 export function sectionsOf(step) {
-  const sections = step.events.flatMap(({ source, event }) => {
-    const { kind, body } = traceInfoOf(source, event);
+  const parts = readParts(step);
+  const sections = parts.flatMap(({ kind, body, event }) => {
     // What is not known is shown whole.
     return kind === 'unknown' ? [{ title: 'Event', text: pretty(event) }] : ofBody(body);
   });
-  const facts = rows('Facts', factsOf(step));
-  return [...sections, ...facts];
+  return [...sections, ...rows('Facts', factsOf(step, parts))];
+}
+
+/**
+ * The JSON of a step's events.
+ *
+ * @param {Step} step
+ */
+export function jsonOf({ events }) {
+  const [first, ...more] = events.map(treeOfEvent);
+  return first === undefined ? '' : formatTree(more.length === 0 ? first : { kind: 'array', items: [first, ...more] });
+}
+
+/**
+ * What is a step's of its events, read anew with every digit.
+ *
+ * @param {Step} step
+ * @returns {{event: unknown, part: unknown, kind: Kind, body: unknown}[]}
+ */
+function readParts({ events, parts }) {
+  const read = events.map((one) => {
+    const event = valueOf(treeOfEvent(one));
+    const part = one.source === 'bedrock-agent' ? partOf(event) : undefined;
+    return { one, event, part, infos: traceInfosOf(one.source, event, part) };
+  });
+  return parts.flatMap(({ event: of, index }) => {
+    const { event, part, infos } = read.find(({ one }) => one === of) ?? {};
+    const info = infos?.[index];
+    return info === undefined ? [] : [{ event, part, kind: info.kind, body: info.body }];
+  });
 }
 
 /**
@@ -34,7 +64,7 @@ export function sectionsOf(step) {
  */
 function ofBody(body) {
   const assessments = assessmentsOf(body).map(({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]));
-  const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', getString(one, 'value') ?? '?']));
+  const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', memberText(one, 'value') ?? '?']));
   const isPrompt = get(body, 'foundationModel') !== undefined || get(body, 'promptCreationMode') !== undefined;
   return [
     ...text('Failure', getString(body, 'failureReason')),
@@ -64,7 +94,8 @@ function ofBody(body) {
  * @returns {Section[]}
  */
 function promptOf(prompt) {
-  const parsed = prompt === undefined ? undefined : parseJson(prompt);
+  const tree = prompt === undefined ? undefined : readJson(prompt);
+  const parsed = tree && valueOf(tree);
   const messages = getList(parsed, 'messages');
   if (messages.length === 0) return text('Prompt', whole(prompt));
   return [
@@ -88,17 +119,16 @@ function passage(reference, index) {
 
 /**
  * @param {Step} step
+ * @param {{part: unknown, body: unknown}[]} parts
  * @returns {[string, string][]}
  */
-function factsOf(step) {
+function factsOf(step, parts) {
   /** @type {Map<string, string>} */
   const facts = new Map();
-  const note = (/** @type {string} */ name, /** @type {unknown} */ value) => {
-    if (value !== undefined && value !== '') facts.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  const note = (/** @type {string} */ name, /** @type {string | undefined} */ value) => {
+    if (value !== undefined && value !== '') facts.set(name, value);
   };
-  for (const { source, event } of step.events) {
-    const { body } = traceInfoOf(source, event);
-    const part = get(event, 'trace');
+  for (const { part, body } of parts) {
     for (const [name, key] of /** @type {const} */ ([
       ['Model', 'foundationModel'],
       ['Inference', 'inferenceConfiguration'],
@@ -111,12 +141,12 @@ function factsOf(step) {
       ['Source', 'source'],
       ['Files', 'files'],
       ['Trace id', 'traceId'],
-    ])) note(name, get(body, key));
+    ])) note(name, memberText(body, key));
     const metadata = get(body, 'metadata');
-    note('Started', get(metadata, 'startTime'));
-    note('Ended', get(metadata, 'endTime'));
-    note('Request', get(metadata, 'clientRequestId'));
-    if (get(metadata, 'startTime') === undefined) note('Sent', get(part, 'eventTime'));
+    note('Started', memberText(metadata, 'startTime'));
+    note('Ended', memberText(metadata, 'endTime'));
+    note('Request', memberText(metadata, 'clientRequestId'));
+    if (get(metadata, 'startTime') === undefined) note('Sent', memberText(part, 'eventTime'));
     note('Agent', [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')].filter(Boolean).join(' / '));
   }
   if (step.tokens !== undefined) note('Tokens', `${step.tokens.input} in, ${step.tokens.output} out`);
@@ -149,11 +179,5 @@ function rows(title, list) {
 function whole(value) {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') return pretty(value);
-  const parsed = /^\s*[[{]/.test(value) ? parseJson(value) : undefined;
-  return parsed === undefined ? value : pretty(parsed);
-}
-
-/** @param {unknown} value */
-function pretty(value) {
-  return JSON.stringify(value, null, 2) ?? 'undefined';
+  return /^\s*[[{]/.test(value) ? formatJson(value) : value;
 }

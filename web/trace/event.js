@@ -12,128 +12,226 @@ import { get, getList, getNumber, getString } from '../lib/json.js';
  */
 
 /**
- * What one trace event says.
+ * What one trace event says of one step.
  *
  * @typedef {object} TraceInfo
  * @property {Kind} kind
  * @property {string} name one line
- * @property {string} [phase] which phase of a step begins or ends with this event; unset when the step has only this one
+ * @property {string} [phase] which phase of a step begins or ends with it; unset when the step has only this one
  * @property {boolean} [output] whether the phase ends with it
  * @property {unknown} body the innermost object
+ * @property {string} [traceId] of the object that holds the body, where the body has none
  * @property {'failed' | 'intervened'} [status]
  * @property {string} [reason] why, one line
  */
 
+/** What an invocation and an observation may hold. */
+const INVOCATIONS = /** @type {const} */ (['knowledgeBaseLookupInput', 'actionGroupInvocationInput', 'codeInterpreterInvocationInput', 'agentCollaboratorInvocationInput']);
+const OBSERVATIONS = /** @type {const} */ ([
+  'knowledgeBaseLookupOutput',
+  'actionGroupInvocationOutput',
+  'codeInterpreterInvocationOutput',
+  'agentCollaboratorInvocationOutput',
+  'finalResponse',
+  'repromptResponse',
+]);
+
+/** Members by which an object is known that was saved without what is around it, and the name that it has there. @type {[readonly string[], string][]} */
+const BARE = [
+  [INVOCATIONS, 'invocationInput'],
+  [OBSERVATIONS, 'observation'],
+  [['modelInvocationInput', 'modelInvocationOutput', 'rationale', 'invocationInput', 'observation'], 'orchestrationTrace'],
+  [['inputAssessments', 'outputAssessments'], 'guardrailTrace'],
+  [['failureReason'], 'failureTrace'],
+];
+
+/** Where a model invocation belongs that was saved without what is around it, by its type. @type {Record<string, string>} */
+const TRACE_OF_TYPE = { PRE_PROCESSING: 'preProcessingTrace', POST_PROCESSING: 'postProcessingTrace', ROUTING_CLASSIFIER: 'routingClassifierTrace' };
+
 /**
+ * The TracePart of an event, `event.trace`, whose own `trace` holds the step: event.trace.trace.orchestrationTrace.
+ * Other clients save the part alone, or what it holds at any depth, and the console puts several into one object.
+ *
+ * @param {unknown} event
+ * @returns {unknown} undefined where there is none
+ */
+export function partOf(event) {
+  const held = get(event, 'trace');
+  if (get(held, 'trace') !== undefined) return held;
+  if (isStep(held)) return event;
+  return isStep(event) ? { .../** @type {object} */ (event), trace: event } : held;
+}
+
+/** Whether a value is what a TracePart holds, or a part of that. @param {unknown} value */
+export function isStep(value) {
+  return tracesIn(value).length > 0 || BARE.some(([members]) => hasAny(value, members));
+}
+
+/**
+ * What an event says of each step in it: mostly one.
+ *
  * @param {string} source
  * @param {unknown} event
- * @returns {TraceInfo}
+ * @param {unknown} [part] what `partOf` gives for it
+ * @returns {TraceInfo[]} at least one
  */
-export function traceInfoOf(source, event) {
-  const part = get(event, 'trace');
-  if (source !== 'bedrock-agent' || part === undefined) return unknown(source === 'bedrock-agent' ? '' : source, event);
-  // The event is a TracePart, and its own `trace` holds the one step: event.trace.trace.orchestrationTrace.
-  const [name = '', inner] = entryOf(get(part, 'trace'));
+export function traceInfosOf(source, event, part = source === 'bedrock-agent' ? partOf(event) : undefined) {
+  if (part === undefined) return [unknown(source === 'bedrock-agent' ? '' : source, event)];
+  const held = get(part, 'trace');
+  const traces = tracesIn(held);
+  const union = traces.length > 0 ? held : unionOf(held);
+  // What has no name that is known is still a step.
+  const names = traces.length > 0 ? traces : membersOf(union).slice(0, 1);
+  const found = names.flatMap((name) => {
+    const inner = get(union, name);
+    const all = listOf(inner).flatMap((one) => infosIn(name, one));
+    return all.length > 0 ? all : [unknown(name, inner)];
+  });
+  return found.length > 0 ? found : [unknown('', undefined)];
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} inner
+ * @returns {TraceInfo[]}
+ */
+function infosIn(name, inner) {
   switch (name) {
     case 'preProcessingTrace':
-      return modelCall('pre-processing', inner) ?? unknown(name, inner);
+      return stepsIn('pre-processing', inner);
     case 'postProcessingTrace':
-      return modelCall('post-processing', inner) ?? unknown(name, inner);
+      return stepsIn('post-processing', inner);
     case 'routingClassifierTrace':
-      return modelCall('routing', inner) ?? orchestration(inner) ?? unknown(name, inner);
+      return stepsIn('routing', inner);
     case 'orchestrationTrace':
-      return modelCall('model', inner) ?? orchestration(inner) ?? unknown(name, inner);
+      return stepsIn('model', inner);
     case 'guardrailTrace':
-      return guardrail(inner);
+      return [guardrail(inner)];
     case 'customOrchestrationTrace':
-      return { kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner };
+      return [{ kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner }];
     case 'failureTrace':
-      return failure(inner);
+      return [failure(inner)];
     default:
-      return unknown(name, inner);
+      return [];
   }
 }
 
 /**
- * @param {Kind} kind
+ * In the order in which an agent does it.
+ *
+ * @param {Kind} kind of a model invocation here
  * @param {unknown} inner
- * @returns {TraceInfo | undefined}
+ * @returns {TraceInfo[]}
  */
-function modelCall(kind, inner) {
-  const input = get(inner, 'modelInvocationInput');
-  if (input !== undefined) {
-    return { kind, name: getString(input, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body: input };
-  }
-  const body = get(inner, 'modelInvocationOutput');
-  if (body === undefined) return undefined;
+function stepsIn(kind, inner) {
+  return [
+    ...listOf(get(inner, 'modelInvocationInput')).map((input) => modelInput(kind, input)),
+    ...listOf(get(inner, 'modelInvocationOutput')).map((output) => modelOutput(kind, output)),
+    ...listOf(get(inner, 'rationale')).map(rationale),
+    ...listOf(get(inner, 'invocationInput')).flatMap((input) => holdings(input, INVOCATIONS, invocation, 'invocationType')),
+    ...listOf(get(inner, 'observation')).flatMap((seen) => holdings(seen, OBSERVATIONS, observation, 'type')),
+  ];
+}
+
+/**
+ * What an invocation or an observation holds.
+ *
+ * @template {string} Name
+ * @param {unknown} outer
+ * @param {readonly Name[]} names
+ * @param {(name: Name, body: unknown) => TraceInfo} read
+ * @param {string} type where its type stands, for want of anything known
+ * @returns {TraceInfo[]} at least one
+ */
+function holdings(outer, names, read, type) {
+  const traceId = getString(outer, 'traceId');
+  const found = names.filter((name) => get(outer, name) !== undefined).map((name) => {
+    const info = read(name, get(outer, name));
+    if (traceId !== undefined) info.traceId = traceId;
+    return info;
+  });
+  return found.length > 0 ? found : [unknown(getString(outer, type) ?? (type === 'type' ? 'Observation' : 'Invocation'), outer)];
+}
+
+/**
+ * @param {Kind} kind
+ * @param {unknown} body
+ * @returns {TraceInfo}
+ */
+function modelInput(kind, body) {
+  return { kind, name: getString(body, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body };
+}
+
+/**
+ * @param {Kind} kind
+ * @param {unknown} body
+ * @returns {TraceInfo}
+ */
+function modelOutput(kind, body) {
   const found = { kind, name: 'Response', phase: kind, output: true, body };
   if (get(body, 'parsedResponse', 'isValid') !== false) return found;
   return { ...found, status: 'intervened', reason: oneLine(getString(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
 }
 
 /**
- * @param {unknown} inner
- * @returns {TraceInfo | undefined}
+ * @param {unknown} body
+ * @returns {TraceInfo}
  */
-function orchestration(inner) {
-  const rationale = get(inner, 'rationale');
-  if (rationale !== undefined) return { kind: 'rationale', name: oneLine(getString(rationale, 'text') ?? 'Rationale'), body: rationale };
-  const input = get(inner, 'invocationInput');
-  if (input !== undefined) return invocation(input);
-  const seen = get(inner, 'observation');
-  return seen === undefined ? undefined : observation(seen);
+function rationale(body) {
+  return { kind: 'rationale', name: oneLine(getString(body, 'text') ?? 'Rationale'), body };
 }
 
 /**
  * What the agent is about to do.
  *
- * @param {unknown} input
+ * @param {typeof INVOCATIONS[number]} name
+ * @param {unknown} body
  * @returns {TraceInfo}
  */
-function invocation(input) {
-  const lookup = get(input, 'knowledgeBaseLookupInput');
-  if (lookup !== undefined) {
-    const query = getString(lookup, 'text');
-    return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, phase: 'lookup', body: lookup };
+function invocation(name, body) {
+  switch (name) {
+    case 'knowledgeBaseLookupInput': {
+      const query = getString(body, 'text');
+      return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, phase: 'lookup', body };
+    }
+    case 'actionGroupInvocationInput': {
+      const target = getString(body, 'function') ?? [getString(body, 'verb')?.toUpperCase(), getString(body, 'apiPath')].filter(Boolean).join(' ');
+      const called = [getString(body, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
+      // The caller carries it out, so nothing more of it comes in this turn.
+      if (getString(body, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name: called, body };
+      return { kind: 'action-group', name: called, phase: 'action', body };
+    }
+    case 'codeInterpreterInvocationInput':
+      return { kind: 'code', name: oneLine(getString(body, 'code') ?? 'Code'), phase: 'code', body };
+    case 'agentCollaboratorInvocationInput':
+      return { ...collaborator(body), phase: 'collaborator' };
   }
-  const action = get(input, 'actionGroupInvocationInput');
-  if (action !== undefined) {
-    const target = getString(action, 'function') ?? [getString(action, 'verb')?.toUpperCase(), getString(action, 'apiPath')].filter(Boolean).join(' ');
-    const name = [getString(action, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
-    // The caller carries it out, so nothing more of it comes in this turn.
-    if (getString(action, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name, body: action };
-    return { kind: 'action-group', name, phase: 'action', body: action };
-  }
-  const code = get(input, 'codeInterpreterInvocationInput');
-  if (code !== undefined) return { kind: 'code', name: oneLine(getString(code, 'code') ?? 'Code'), phase: 'code', body: code };
-  const other = get(input, 'agentCollaboratorInvocationInput');
-  if (other !== undefined) return { ...collaborator(other), phase: 'collaborator' };
-  return unknown(getString(input, 'invocationType') ?? 'Invocation', input);
 }
 
 /**
  * What came back.
  *
- * @param {unknown} seen
+ * @param {typeof OBSERVATIONS[number]} name
+ * @param {unknown} body
  * @returns {TraceInfo}
  */
-function observation(seen) {
-  const lookup = get(seen, 'knowledgeBaseLookupOutput');
-  if (lookup !== undefined) return { kind: 'knowledge-base', name: 'Passages', phase: 'lookup', output: true, body: lookup };
-  const action = get(seen, 'actionGroupInvocationOutput');
-  if (action !== undefined) return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body: action };
-  const body = get(seen, 'codeInterpreterInvocationOutput');
-  if (body !== undefined) {
-    const error = getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
-    return { kind: 'code', name: 'Output', phase: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
+function observation(name, body) {
+  switch (name) {
+    case 'knowledgeBaseLookupOutput':
+      return { kind: 'knowledge-base', name: 'Passages', phase: 'lookup', output: true, body };
+    case 'actionGroupInvocationOutput':
+      return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body };
+    case 'codeInterpreterInvocationOutput': {
+      const error = getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
+      return { kind: 'code', name: 'Output', phase: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
+    }
+    case 'agentCollaboratorInvocationOutput':
+      return { ...collaborator(body), phase: 'collaborator', output: true };
+    case 'finalResponse':
+      return { kind: 'answer', name: oneLine(getString(body, 'text') ?? 'Final response'), body };
+    case 'repromptResponse':
+      return { kind: 'reprompt', name: oneLine(getString(body, 'text') ?? 'Reprompt'), body };
   }
-  const other = get(seen, 'agentCollaboratorInvocationOutput');
-  if (other !== undefined) return { ...collaborator(other), phase: 'collaborator', output: true };
-  const final = get(seen, 'finalResponse');
-  if (final !== undefined) return { kind: 'answer', name: oneLine(getString(final, 'text') ?? 'Final response'), body: final };
-  const again = get(seen, 'repromptResponse');
-  if (again !== undefined) return { kind: 'reprompt', name: oneLine(getString(again, 'text') ?? 'Reprompt'), body: again };
-  return unknown(getString(seen, 'type') ?? 'Observation', seen);
 }
 
 /**
@@ -201,16 +299,48 @@ function failure(body) {
  * @returns {TraceInfo}
  */
 function unknown(name, body) {
-  const keys = typeof body === 'object' && body !== null ? Object.keys(body).join(', ') : '';
-  return { kind: 'unknown', name: oneLine([name, keys].filter(Boolean).join(': ')) || 'Unknown event', body };
+  return { kind: 'unknown', name: oneLine([name, membersOf(body).join(', ')].filter(Boolean).join(': ')) || 'Unknown event', body };
 }
 
 /**
- * The one member of a union.
+ * What a TracePart holds, put back around what was saved without it.
  *
- * @param {unknown} union
- * @returns {[string, unknown] | []}
+ * @param {unknown} value
+ * @returns {unknown}
  */
-function entryOf(union) {
-  return typeof union === 'object' && union !== null ? (Object.entries(union)[0] ?? []) : [];
+function unionOf(value) {
+  let union = value;
+  for (const [members, name] of BARE) {
+    if (!hasAny(union, members)) continue;
+    const type = listOf(get(union, 'modelInvocationInput') ?? get(union, 'modelInvocationOutput')).map((one) => getString(one, 'type'))[0];
+    union = { [TRACE_OF_TYPE[type ?? ''] ?? name]: union };
+  }
+  return union;
+}
+
+/** The names of what a TracePart holds, known or not. @param {unknown} value */
+function tracesIn(value) {
+  return isObject(value) ? Object.keys(value).filter((name) => name.endsWith('Trace') && isObject(get(value, name))) : [];
+}
+
+/** @param {unknown} value @returns {value is object} */
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
+}
+
+/** The names of the members that are there: null is absent. @param {unknown} value */
+function membersOf(value) {
+  if (!isObject(value) || Array.isArray(value)) return [];
+  const members = /** @type {Record<string, unknown>} */ (value);
+  return Object.keys(members).filter((name) => members[name] !== null);
+}
+
+/** @param {unknown} value @param {readonly string[]} names */
+function hasAny(value, names) {
+  return names.some((name) => get(value, name) !== undefined);
+}
+
+/** One or many. @param {unknown} value @returns {unknown[]} */
+function listOf(value) {
+  return value === undefined ? [] : Array.isArray(value) ? value.filter((one) => one !== null) : [value];
 }

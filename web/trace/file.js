@@ -1,10 +1,16 @@
 // A trace as a file: what the page saves, and what it can show again without a connection. No DOM.
 
-import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
+import { get, getNumber, getString, parseJson } from '../lib/json.js';
+import { isStep } from './event.js';
+import { partsOf, sequence, textOf } from './source.js';
 
 /** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
 
-/** What the trace viewer needs to know of a turn. @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'>} Trace */
+/**
+ * What the trace viewer needs to know of a turn, or of the file that it was opened from.
+ *
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, file?: string}} Trace
+ */
 
 /** Larger files are not opened: reading them would crash the tab. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -12,37 +18,65 @@ export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** Why a file cannot be shown, in a sentence for the user. */
 export class TraceFileError extends Error {}
 
+/** How much of a prompt stands in the name of a file, in characters. */
+const MAX_TITLE = 40;
+
+/** How deep in lists and objects of a file events are looked for. */
+const MAX_DEPTH = 4;
+
 /**
- * A trace as JSON, its times counted from the prompt.
+ * A trace as JSON, its times counted from the prompt. The events stand there as they came.
  *
  * @param {Trace} trace
  */
 export function traceFile({ prompt, status, events, failure, sentAt, firstTextAt, endedAt }) {
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
-  const all = events.map(({ at, source, event }) => ({ at: at - sentAt, source, event }));
-  return JSON.stringify({ agentRelayTrace: 1, prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt), events: all }, null, 1);
+  const head = JSON.stringify({ agentRelayTrace: 1, prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
+  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
+  return `${head.slice(0, -1)},"events":[\n${all.join(',\n')}\n]}\n`;
 }
 
 /**
- * Reads a saved trace, or a plain list of trace events as other clients of Bedrock save it.
+ * What to call the file of a trace: by its prompt, and by when it was asked.
+ *
+ * @param {string} prompt
+ * @param {Date} time
+ */
+export function fileName(prompt, time) {
+  const two = (/** @type {number} */ number) => String(number).padStart(2, '0');
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  const words = prompt.slice(0, 200).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  const [first = ''] = words;
+  let title = [...first].slice(0, MAX_TITLE).join('');
+  for (const word of words.slice(1)) {
+    if (title.length + word.length >= MAX_TITLE) break;
+    title += `-${word}`;
+  }
+  return ['trace', day, [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(''), title].filter(Boolean).join('-') + '.json';
+}
+
+/**
+ * Reads a saved trace, or what other clients of Bedrock and its console give: events, TraceParts or what those
+ * hold, one alone, in lists, or one after the other.
  *
  * @param {string} text
- * @param {string} name of the file, for want of a prompt
+ * @param {string} name of the file
  * @returns {Trace}
  * @throws {TraceFileError} when it is neither
  */
 export function traceOf(text, name) {
-  const saved = parseJson(text);
-  if (saved === undefined) throw new TraceFileError(`${name} is not JSON. Choose a file that was saved with “Download”.`);
+  const values = valuesOf(text, name);
+  const saved = values.length === 1 ? values[0]?.value : undefined;
   const version = get(saved, 'agentRelayTrace');
   if (version !== undefined && version !== 1) {
     throw new TraceFileError(`${name} has version ${version} of the format, and this page knows version 1. Open it with a newer page.`);
   }
-  const events = (Array.isArray(saved) ? saved : getList(saved, 'events')).map(eventOf).filter((event) => event !== undefined);
-  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or a JSON list of Bedrock's trace events.`);
+  const events = values.flatMap((one) => [...eventsIn(one.value, one.text, MAX_DEPTH)]);
+  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or Bedrock's trace events as JSON.`);
   const code = getString(saved, 'failure', 'code');
   return {
     prompt: getString(saved, 'prompt') ?? name,
+    file: name,
     status: statusOf(getString(saved, 'status') ?? 'done'),
     events,
     failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
@@ -63,14 +97,48 @@ function statusOf(saved) {
 }
 
 /**
- * @param {unknown} item
- * @returns {AgentEvent | undefined}
+ * The value of a file, or the values: JSON Lines, or what was copied one below the other.
+ *
+ * @param {string} text
+ * @param {string} name
+ * @returns {{value: unknown, text: string}[]}
  */
-function eventOf(item) {
-  const event = get(item, 'event');
-  if (event !== undefined) return { at: getNumber(item, 'at') ?? 0, source: getString(item, 'source') ?? 'bedrock-agent', event };
-  const trace = get(item, 'trace');
-  if (trace === undefined) return undefined;
-  // An event `{trace: {trace: …}}` or what it holds.
-  return { at: 0, source: 'bedrock-agent', event: get(trace, 'trace') === undefined ? { trace: item } : item };
+function valuesOf(text, name) {
+  const value = parseJson(text);
+  if (value !== undefined) return [{ value, text }];
+  const values = [];
+  for (const one of sequence(text)) {
+    const value = parseJson(one.text);
+    if (typeof value !== 'object') {
+      const line = values.length === 0 ? '' : ` in line ${text.slice(0, one.at).split('\n').length}`;
+      throw new TraceFileError(`${name} is not JSON${line}. Choose a file that was saved with “Download”, or Bedrock's trace events as JSON.`);
+    }
+    values.push({ value, text: one.text });
+  }
+  return values;
+}
+
+/**
+ * The events in a value, in their order.
+ *
+ * @param {unknown} value
+ * @param {string} text the same as it stands in the file
+ * @param {number} depth how far to look
+ * @returns {Generator<AgentEvent>}
+ */
+function* eventsIn(value, text, depth) {
+  if (typeof value !== 'object' || value === null) return;
+  const event = get(value, 'event');
+  const trace = get(value, 'trace');
+  if (event !== undefined && !isStep(value)) {
+    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? 'bedrock-agent', event, json: text, path: ['event'] };
+  } else if ((trace !== undefined && !Array.isArray(trace)) || isStep(value)) {
+    yield { at: 0, source: 'bedrock-agent', event: value, json: text, path: [] };
+  } else if (depth > 0) {
+    // Of two members with one name the last one counts.
+    const parts = Array.isArray(value) ? partsOf(text) : [...new Map(partsOf(text).map((part) => [part.name, part])).values()];
+    for (const [index, part] of parts.entries()) {
+      yield* eventsIn(Array.isArray(value) ? value[index] : get(value, part.name), part.text, depth - 1);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 // The trace panel: beside the chat on wide screens, a drawer over it on narrow ones.
 
 import { byId } from '../lib/dom.js';
+import { recall, store } from '../lib/storage.js';
 
 export class Panel {
   #stage = byId('stage', HTMLElement);
@@ -11,7 +12,7 @@ export class Panel {
   #wide = window.matchMedia('(min-width: 60rem)');
 
   constructor() {
-    this.#toggle.addEventListener('click', () => this.#set(Boolean(this.#panel.hidden)));
+    this.#toggle.addEventListener('click', () => this.#choose(Boolean(this.#panel.hidden)));
     this.#close.addEventListener('click', () => this.#leave());
     this.#panel.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -26,14 +27,35 @@ export class Panel {
     this.#toggle.hidden = false;
   }
 
+  /**
+   * As it was left at the last visit, and open for who has not left it yet and wants traces.
+   *
+   * @param {boolean} wanted
+   */
+  restore(wanted) {
+    const left = recall('local', 'trace-panel');
+    if (this.#wide.matches) this.#set(left === undefined ? wanted : left === 'open');
+  }
+
+  open() {
+    this.#choose(true);
+  }
+
   /** Only where it hides nothing. */
   openBeside() {
-    if (this.#wide.matches) this.#set(true);
+    if (this.#wide.matches) this.#choose(true);
   }
 
   #leave() {
-    this.#set(false);
+    this.#choose(false);
     this.#toggle.focus();
+  }
+
+  /** @param {boolean} open */
+  #choose(open) {
+    this.#set(open);
+    // A drawer has to be closed to see the chat.
+    if (this.#wide.matches) store('local', 'trace-panel', open ? 'open' : 'closed');
   }
 
   /** @param {boolean} open */

@@ -1,9 +1,9 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
-import { element } from '../lib/dom.js';
+import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
-import { sectionsOf } from './detail.js';
+import { jsonOf, sectionsOf } from './detail.js';
 import { inSlices } from './slices.js';
 
 /** @import { Section } from './detail.js' */
@@ -83,9 +83,14 @@ export class Row {
       }
       this.#reason.textContent = reason;
     }
-    const took = this.step.duration;
-    this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
-    this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+    const { duration: took, total } = this.step;
+    if (total !== undefined) {
+      this.#took.textContent = `total ${duration(total)}`;
+      this.#took.title = 'All steps of this agent, as Bedrock measured it';
+    } else {
+      this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
+      this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+    }
     this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
     if (this.details.open) this.fill(this.#raw);
@@ -119,6 +124,10 @@ export class Row {
     return this.children;
   }
 
+  get isCollapsed() {
+    return this.children?.hidden === true;
+  }
+
   /** @param {boolean} collapsed */
   collapse(collapsed) {
     if (this.children === undefined) return;
@@ -136,18 +145,9 @@ export class Row {
     this.#raw = raw;
     const box = element('div', 'step-detail');
     this.details.append(box);
-    const events = this.step.events.map(({ event }) => event);
-    const json = () => JSON.stringify(events.length === 1 ? events[0] : events, null, 2);
-    const copy = element('button', 'quiet small', 'Copy JSON');
-    copy.type = 'button';
-    copy.addEventListener('click', () => {
-      navigator.clipboard.writeText(json()).then(
-        () => (copy.textContent = 'Copied'),
-        () => (copy.textContent = 'The browser refused to copy'),
-      );
-    });
-    box.append(copy);
-    const sections = raw ? [{ title: 'JSON', text: json() }] : sectionsOf(this.step);
+    const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
+    box.append(copier);
+    const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }
 
@@ -224,11 +224,9 @@ function cut(text, at) {
  * @param {string} rest
  */
 function more(pre, rest) {
-  const button = element('button', 'quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`);
-  button.type = 'button';
-  button.addEventListener('click', () => {
-    button.remove();
+  const shower = button('quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`, () => {
+    shower.remove();
     sliced(appendInChunks(pre, rest));
   });
-  return button;
+  return shower;
 }

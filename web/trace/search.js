@@ -1,5 +1,7 @@
 // Looking for words in a step. No DOM.
 
+import { textOf } from './source.js';
+
 /** @import { Step } from './tree.js' */
 
 /**
@@ -11,17 +13,28 @@
  */
 export function matches(step, kind, words) {
   const needle = words.trim().toLowerCase();
-  return [kind, step.name, step.reason].some((text) => contains(text, needle)) || step.events.some(({ event }) => contains(event, needle));
+  if ([kind, step.name, step.reason].some((text) => text?.toLowerCase().includes(needle))) return true;
+  // A number has all its digits in the text alone, and the words of a text are decoded in the value alone.
+  const isNumeric = /\d/.test(needle);
+  return step.events.some((one) => contains(one.event, needle) || (isNumeric && textOf(one).toLowerCase().includes(needle)));
 }
 
 /**
- * @param {unknown} value
+ * @param {unknown} value nested to any depth
  * @param {string} needle
- * @returns {boolean}
  */
 function contains(value, needle) {
-  if (typeof value === 'object' && value !== null) {
-    return Object.entries(value).some(([key, member]) => contains(member, needle) || (!Array.isArray(value) && contains(key, needle)));
+  const rest = [value];
+  while (rest.length > 0) {
+    const next = rest.pop();
+    if (typeof next !== 'object' || next === null) {
+      if (String(next ?? '').toLowerCase().includes(needle)) return true;
+      continue;
+    }
+    for (const [name, member] of Object.entries(next)) {
+      if (!Array.isArray(next) && name.toLowerCase().includes(needle)) return true;
+      rest.push(member);
+    }
   }
-  return value !== undefined && String(value).toLowerCase().includes(needle);
+  return false;
 }

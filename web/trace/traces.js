@@ -4,7 +4,7 @@
 import { byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
-import { traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
+import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
 import { matches } from './search.js';
 import { inSlices } from './slices.js';
@@ -16,6 +16,9 @@ import { TraceView } from './view.js';
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
+
+/** How many events of a file are taken between two chances for the page to answer. */
+const SLICE_EVENTS = 200;
 
 /** The trace panel's contents. */
 export class Traces {
@@ -30,16 +33,27 @@ export class Traces {
   #found = byId('traces-found', HTMLElement);
   #collapse = byId('traces-collapse', HTMLButtonElement);
   #raw = byId('traces-raw', HTMLButtonElement);
-  #failed = byId('traces-failed', HTMLButtonElement);
+  #goTo = {
+    failed: byId('traces-failed', HTMLButtonElement),
+    intervened: byId('traces-intervened', HTMLButtonElement),
+  };
+  #close = byId('traces-close-file', HTMLButtonElement);
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
-  /** @type {Map<Trace, TraceView>} */
+  /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
+  /** How many turns the conversation has had, those before a reload included. */
+  #turns = 0;
+  /** Those before a reload that have been counted. @type {WeakSet<Trace>} */
+  #restored = new WeakSet();
   /** @type {TraceView | undefined} */
   #shown;
   #events = 0;
   #stopSearch = () => {};
+  /** How many rows match, and whether all have been looked at. */
+  #matches = 0;
+  #searched = true;
 
   /**
    * @param {object} parts
@@ -54,10 +68,11 @@ export class Traces {
     this.#answer.addEventListener('change', () => this.#show([...this.#views.values()][this.#answer.selectedIndex]));
     this.#search.addEventListener('input', () => this.#filter());
     this.#kind.addEventListener('change', () => this.#filter());
-    remembered(this.#collapse, 'trace-collapsed', (on) => this.#shown?.collapse(on));
+    this.#collapse.addEventListener('click', () => this.#fold());
     remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
-    this.#failed.addEventListener('click', () => this.#goToFailed());
+    for (const status of /** @type {const} */ (['failed', 'intervened'])) this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
     this.#save.addEventListener('click', () => this.#download());
+    this.#close.addEventListener('click', () => this.#closeFile());
     const file = byId('traces-file', HTMLInputElement);
     byId('traces-open', HTMLButtonElement).addEventListener('click', () => file.click());
     file.addEventListener('change', () => {
@@ -66,10 +81,11 @@ export class Traces {
       if (chosen !== undefined) void this.#open(chosen);
     });
     list.addEventListener('toggle', ({ target }) => {
-      const row = this.#shown?.rowOf(target);
-      if (row?.details.open) row.fill(this.#isRaw);
-      else row?.empty();
+      this.#shown?.toggled(target, this.#isRaw);
+      this.#showFolding();
     }, true);
+    // The steps of a collaborator.
+    list.addEventListener('click', () => this.#showFolding());
     setInterval(() => {
       if (this.#shown?.isOpen) this.#draw();
     }, TICK_MS);
@@ -80,63 +96,77 @@ export class Traces {
   }
 
   /**
-   * Takes what has come of a turn since the last call.
+   * Takes what has come of a turn since the last call, and shows it when it is new.
    *
    * @param {Trace} turn
    */
   update(turn) {
+    if (turn.restored === true) return this.#countRestored(turn);
     let view = this.#views.get(turn);
-    if (view === undefined && turn.events.length === 0) return;
     if (view === undefined) {
-      view = this.#add(turn);
-      this.#show(view);
+      view = this.#viewOf(turn);
+      this.#offer(view, `${(this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+      // Who looks at a file goes on doing so while there is nothing else to see.
+      if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
     }
-    this.#events += view.take();
-    this.#count.hidden = false;
+    const added = view.take();
+    this.#events += added;
+    this.#count.hidden = this.#events === 0;
     this.#count.textContent = String(this.#events);
+    if (view !== this.#shown) return;
+    if (added > 0 && this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
-    if (view === this.#shown && !view.isOpen) setTimeout(() => this.#draw());
+    if (!view.isOpen) setTimeout(() => this.#draw());
   }
 
-  /**
-   * Shows the trace of an answer.
-   *
-   * @param {Trace} turn
-   * @returns {boolean} whether it has one
-   */
+  /** Shows the trace of a turn. @param {Trace} turn */
   show(turn) {
-    const view = this.#views.get(turn);
-    if (view !== undefined) this.#show(view);
-    return view !== undefined;
+    this.#show(this.#views.get(turn));
   }
 
   clear() {
     for (const view of this.#views.values()) view.stop();
     this.#views.clear();
-    this.#shown = undefined;
+    this.#restored = new WeakSet();
+    this.#turns = 0;
     this.#events = 0;
-    this.#list.replaceChildren();
     this.#answer.replaceChildren();
-    this.#explain();
-    for (const part of [this.#head, this.#save, this.#answer, this.#count]) part.hidden = true;
-    this.#empty.hidden = false;
+    this.#count.hidden = true;
+    this.#leave();
   }
 
   get #isRaw() {
     return this.#raw.getAttribute('aria-pressed') === 'true';
   }
 
+  get #startsCollapsed() {
+    return recall('local', 'trace-collapsed') === 'on';
+  }
+
+  /** A turn of before a reload has a number like any other, and no trace. @param {Trace} turn */
+  #countRestored(turn) {
+    if (!this.#restored.has(turn)) this.#turns += 1;
+    this.#restored.add(turn);
+    if (this.#shown === undefined) this.#showParts();
+  }
+
   /** @param {Trace} turn */
-  #add(turn) {
-    const view = new TraceView(turn, {
-      collapsed: () => this.#collapse.getAttribute('aria-pressed') === 'true',
-      added: (row) => this.#isFiltering && this.#applyFilter(row),
-      drawn: () => this.#stickToBottom.follow(),
+  #viewOf(turn) {
+    return new TraceView(turn, {
+      collapsed: () => this.#startsCollapsed,
+      added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
+      drawn: () => {
+        this.#stickToBottom.follow();
+        this.#showFolding();
+      },
     });
-    this.#views.set(turn, view);
-    this.#answer.append(element('option', '', `${this.#views.size}. ${oneLine(turn.prompt, 60)}`));
+  }
+
+  /** @param {TraceView} view @param {string} title */
+  #offer(view, title) {
+    this.#views.set(view.turn, view);
+    this.#answer.append(element('option', '', title));
     this.#answer.hidden = this.#views.size < 2;
-    return view;
   }
 
   /** @param {TraceView | undefined} view */
@@ -146,17 +176,46 @@ export class Traces {
     this.#shown = view;
     this.#answer.selectedIndex = [...this.#views.values()].indexOf(view);
     this.#list.replaceChildren(view.list);
-    for (const part of [this.#head, this.#save]) part.hidden = false;
-    this.#empty.hidden = true;
     this.#explain();
     if (view.isOpen) this.#stickToBottom.attach();
-    view.collapse(this.#collapse.getAttribute('aria-pressed') === 'true');
     view.rerender(this.#isRaw);
     this.#draw();
     this.#filter();
   }
 
+  /** Shows nothing: there is no trace any more. */
+  #leave() {
+    this.#shown?.stop();
+    this.#shown = undefined;
+    this.#list.replaceChildren();
+    this.#answer.hidden = this.#views.size < 2;
+    this.#explain();
+    this.#showParts();
+  }
+
+  /** What there is beside the list: nothing of it while that is empty. */
+  #showParts() {
+    const view = this.#shown;
+    const hasSteps = view !== undefined && view.turn.events.length > 0;
+    this.#empty.hidden = hasSteps;
+    if (!hasSteps) this.#sayWhyEmpty(view);
+    this.#head.hidden = this.#save.hidden = !hasSteps;
+    this.#close.hidden = view?.turn.file === undefined;
+  }
+
+  /** @param {TraceView | undefined} view */
+  #sayWhyEmpty(view) {
+    const words =
+      view === undefined ? `${this.#turns > 0 ? 'Traces are not kept over a reload of the page.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+      : view.turn.trace === false ? 'No trace: the switch Trace was off when this was asked.'
+      : view.isOpen ? 'Nothing yet. What the agent does shows up here while it works.'
+      : 'No trace events came with this answer.';
+    if (this.#empty.textContent !== words) this.#empty.textContent = words;
+  }
+
   #draw() {
+    this.#showParts();
+    if (this.#head.hidden) return;
     this.#showTotals();
     this.#showKinds();
     this.#shown?.draw();
@@ -168,7 +227,7 @@ export class Traces {
     const { tree, turn } = view;
     const first = turn.firstTextAt === undefined ? '–' : duration(turn.firstTextAt - turn.sentAt);
     const totals = {
-      Status: view.isOpen ? 'Running' : (turn.failure?.code ?? (tree.intervened > 0 ? 'Intervened' : turn.status === 'done' ? 'Done' : 'Not finished')),
+      Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),
       'First token': first,
       'Model calls': String(tree.modelCalls),
@@ -182,8 +241,9 @@ export class Traces {
       const cell = this.#totals.children[index]?.lastElementChild;
       if (cell && cell.textContent !== value) cell.textContent = value;
     }
-    this.#totals.dataset.status = turn.status;
-    this.#failed.hidden = tree.failed + tree.intervened === 0;
+    this.#totals.dataset.status = isFailed(view) ? 'failed' : turn.status;
+    this.#goTo.failed.hidden = tree.failed === 0;
+    this.#goTo.intervened.hidden = tree.intervened === 0;
   }
 
   #showKinds() {
@@ -207,15 +267,28 @@ export class Traces {
   #filter() {
     this.#stopSearch();
     const rows = this.#shown?.rows() ?? [];
-    let found = 0;
+    this.#matches = 0;
+    this.#searched = false;
     this.#found.textContent = '';
     const next = rows[Symbol.iterator]();
     this.#stopSearch = inSlices(() => {
       const { value: row, done } = next.next();
-      if (row !== undefined && this.#applyFilter(row)) found += 1;
-      if (done === true && this.#isFiltering) this.#found.textContent = found === 0 ? 'No step matches' : counted(found, 'step matches', 'steps match');
+      if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
+      this.#searched = done === true;
+      if (done === true && this.#isFiltering) this.#sayMatches();
       return done !== true;
-    });
+    }, () => this.#showFolding());
+  }
+
+  /** A row that is new; while the search is on its way, it comes to that one as well. */
+  #countMatch() {
+    if (!this.#searched) return;
+    this.#matches += 1;
+    this.#sayMatches();
+  }
+
+  #sayMatches() {
+    this.#found.textContent = this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
   }
 
   /**
@@ -231,8 +304,31 @@ export class Traces {
     return match;
   }
 
-  #goToFailed() {
-    const row = this.#shown?.nextFailed();
+  /** Collapses all there is, or expands it when all is collapsed. The next trace begins the same way. */
+  #fold() {
+    const view = this.#shown;
+    if (view === undefined) return;
+    const collapse = !this.#expands;
+    store('local', 'trace-collapsed', collapse ? 'on' : 'off');
+    if (collapse) view.collapse();
+    else view.expand();
+    this.#showFolding();
+  }
+
+  /** Whether the button would expand: nothing is open, and something can be. */
+  get #expands() {
+    const { open, closed } = this.#shown?.foldable ?? {};
+    return !open && closed === true;
+  }
+
+  #showFolding() {
+    const words = this.#expands ? 'Expand all' : 'Collapse all';
+    if (this.#collapse.textContent !== words) this.#collapse.textContent = words;
+  }
+
+  /** @param {'failed' | 'intervened'} status */
+  #goToNext(status) {
+    const row = this.#shown?.next(status);
     if (row === undefined) return;
     if (row.item.classList.contains('out')) {
       this.#search.value = '';
@@ -244,10 +340,11 @@ export class Traces {
 
   #download() {
     if (this.#shown === undefined) return;
+    const { turn } = this.#shown;
     const link = element('a');
     // Not a type that a browser would show in place of the page.
-    link.href = URL.createObjectURL(new Blob([traceFile(this.#shown.turn)], { type: 'application/octet-stream' }));
-    link.download = 'trace.json';
+    link.href = URL.createObjectURL(new Blob([traceFile(turn)], { type: 'application/octet-stream' }));
+    link.download = turn.file ?? fileName(turn.prompt, new Date(performance.timeOrigin + turn.sentAt));
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }
@@ -257,12 +354,25 @@ export class Traces {
     try {
       if (file.size > MAX_FILE_BYTES) throw new TraceFileError(`${file.name} is larger than 64 MiB.`);
       const turn = traceOf(await file.text(), file.name);
-      const view = this.#add(turn);
-      view.take();
+      const view = this.#viewOf(turn);
+      while (view.take(SLICE_EVENTS) > 0) await new Promise((resolve) => setTimeout(resolve));
+      this.#offer(view, file.name);
       this.#show(view);
     } catch (error) {
       this.#explain(error instanceof TraceFileError ? error.message : `${file.name} could not be read: ${error}`);
     }
+  }
+
+  /** Takes the file off the list, and goes to the last of the others. */
+  #closeFile() {
+    const view = this.#shown;
+    if (view === undefined) return;
+    this.#answer.remove([...this.#views.keys()].indexOf(view.turn));
+    this.#views.delete(view.turn);
+    const next = [...this.#views.values()].at(-1);
+    this.#leave();
+    this.#show(next);
+    byId('traces-open', HTMLButtonElement).focus();
   }
 
   /** @param {string} [problem] */
@@ -270,6 +380,20 @@ export class Traces {
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }
+}
+
+/** What became of a trace, in a word or as a code. @param {TraceView} view */
+function outcome(view) {
+  const { tree, turn } = view;
+  if (turn.failure !== undefined) return turn.failure.code;
+  if (isFailed(view)) return 'Failed';
+  if (tree.intervened > 0) return 'Intervened';
+  return turn.status === 'done' ? 'Done' : 'Not finished';
+}
+
+/** Files of other clients say so in their events only. @param {TraceView} view */
+function isFailed({ tree, turn }) {
+  return turn.status === 'failed' || (turn.file !== undefined && tree.kinds.has('failure'));
 }
 
 /**

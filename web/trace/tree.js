@@ -2,7 +2,7 @@
 // DOM and no clock; all times handed out are milliseconds since the prompt was sent.
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
-import { traceInfoOf } from './event.js';
+import { partOf, traceInfosOf } from './event.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 /** @import { Kind, TraceInfo } from './event.js' */
@@ -25,11 +25,13 @@ import { traceInfoOf } from './event.js';
  * @property {number} start
  * @property {number | undefined} end undefined while it runs
  * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
+ * @property {number | undefined} total of a final response: how long the agent took for all its steps
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {{input: number, output: number} | undefined} tokens
  * @property {Step | undefined} parent the collaborator's step that it belongs to
  * @property {Step[]} children
- * @property {AgentEvent[]} events
+ * @property {AgentEvent[]} events each once, though several parts of one may be its
+ * @property {{event: AgentEvent, index: number}[]} parts what it has of its events: which of the infos that are in one
  */
 
 /**
@@ -80,14 +82,25 @@ export class TraceTree {
    * @returns {Step[]} what is new or changed, parents first
    */
   add(event) {
-    const info = traceInfoOf(event.source, event.event);
-    const part = event.source === 'bedrock-agent' ? get(event.event, 'trace') : undefined;
+    const part = event.source === 'bedrock-agent' ? partOf(event.event) : undefined;
+    /** @type {Set<Step>} */
+    const changed = new Set();
+    for (const [index, info] of traceInfosOf(event.source, event.event, part).entries()) this.#take(event, index, part, info, changed);
+    return [...changed];
+  }
+
+  /**
+   * @param {AgentEvent} event
+   * @param {number} index of the info
+   * @param {unknown} part
+   * @param {TraceInfo} info
+   * @param {Set<Step>} changed
+   */
+  #take(event, index, part, info, changed) {
     const metadata = get(info.body, 'metadata');
     const moment = this.#moment(event, part, metadata);
-    /** @type {Step[]} */
-    const changed = [];
     const scope = this.#scopeOf(part, moment, changed);
-    const traceId = getString(info.body, 'traceId') ?? traceIdAbove(part);
+    const traceId = getString(info.body, 'traceId') ?? info.traceId;
 
     let step = info.output === true ? take(scope, info, traceId) : undefined;
     const paired = step !== undefined;
@@ -98,20 +111,20 @@ export class TraceTree {
       }
       if (info.kind === 'collaborator') enter(scope, step, getString(info.body, 'agentCollaboratorAliasArn'));
     }
-    step.events.push(event);
+    if (step.events.at(-1) !== event) step.events.push(event);
+    step.parts.push({ event, index });
     if (info.phase === undefined || info.output === true) {
       this.#finish(step, info, metadata, moment, paired);
     }
-    changed.push(step);
+    changed.add(step);
 
     // What fails is the step with the same trace id that has not come to its end.
     if (info.kind === 'failure') {
       for (const { step: open } of scope.waiting.filter((one) => one.traceId === traceId)) {
         this.#close(open, 'failed', moment, info.reason);
-        changed.push(open);
+        changed.add(open);
       }
     }
-    return changed;
   }
 
   /**
@@ -145,11 +158,13 @@ export class TraceTree {
       start,
       end: undefined,
       duration: undefined,
+      total: undefined,
       estimated: true,
       tokens: undefined,
       parent: scope.owner,
       children: [],
       events: [],
+      parts: [],
     };
     scope.steps.push(step);
     this.running.add(step);
@@ -174,9 +189,14 @@ export class TraceTree {
     const known = total ?? (from !== undefined && to !== undefined ? to - from : undefined);
     this.#close(step, info.status ?? 'done', to ?? moment, info.reason);
     const end = step.end ?? moment;
-    if (known !== undefined) step.start = from ?? end - known;
     step.estimated = known === undefined;
-    step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
+    if (step.kind === 'answer') {
+      // What Bedrock gives it is the time of all steps before it: it has none of its own, and is where they end.
+      Object.assign(step, { start: end, duration: undefined, total: getNumber(metadata, 'operationTotalTimeMs') ?? known });
+    } else {
+      if (known !== undefined) step.start = from ?? end - known;
+      step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
+    }
 
     const usage = get(metadata, 'usage');
     if (usage === undefined) return;
@@ -212,7 +232,7 @@ export class TraceTree {
    *
    * @param {unknown} part
    * @param {number} moment
-   * @param {Step[]} changed
+   * @param {Set<Step>} changed
    */
   #scopeOf(part, moment, changed) {
     const chain = getList(part, 'callerChain').map((caller) => getString(caller, 'agentAliasArn'));
@@ -231,7 +251,7 @@ export class TraceTree {
         const step = this.#begin(scope, { kind: 'collaborator', name: known ?? arn?.split('/').at(-2) ?? 'Collaborator' }, moment);
         scope.waiting.push({ phase: 'collaborator', traceId: undefined, step });
         inner = enter(scope, step, arn);
-        changed.push(step);
+        changed.add(step);
       }
       scope = inner;
     }
@@ -249,8 +269,10 @@ export class TraceTree {
     const arrived = event.at - this.#origin;
     const sent = epochOf(get(part, 'eventTime'));
     const told = sent ?? epochOf(get(metadata, 'endTime'));
-    if (told !== undefined) this.#epoch ??= told - arrived;
-    return sent === undefined || this.#epoch === undefined ? arrived : sent - this.#epoch;
+    // Nothing begins before the prompt, also where a file does not say when its events arrived.
+    if (told !== undefined) this.#epoch ??= Math.min(told - arrived, epochOf(get(metadata, 'startTime')) ?? Infinity);
+    if (sent !== undefined && this.#epoch !== undefined) return sent - this.#epoch;
+    return arrived === 0 ? this.latest : arrived;
   }
 
   /** @param {unknown} time */
@@ -290,21 +312,6 @@ function enter(scope, step, arn) {
   const inner = { owner: step, steps: step.children, waiting: [], collaborators: [] };
   scope.collaborators.push({ step, arn, scope: inner });
   return inner;
-}
-
-/**
- * Invocations and observations carry the trace id one level above what they hold.
- *
- * @param {unknown} part
- */
-function traceIdAbove(part) {
-  for (const outer of ['orchestrationTrace', 'routingClassifierTrace']) {
-    for (const inner of ['invocationInput', 'observation']) {
-      const found = getString(part, 'trace', outer, inner, 'traceId');
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
 }
 
 /**

@@ -22,11 +22,17 @@ export class TraceView {
   #parts;
   /** @type {Map<Step, Row>} */
   #rows = new Map();
+  /** @type {WeakMap<EventTarget, Row>} */
+  #byDetails = new WeakMap();
+  /** Rows of collaborators whose steps are drawn. @type {Set<Row>} */
+  #nested = new Set();
+  /** Rows whose details are open. @type {Set<Row>} */
+  #open = new Set();
   /** What has changed since it was drawn, parents first. @type {Set<Step>} */
   #stale = new Set();
   #taken = 0;
   #scale = 0;
-  /** The failed row that was gone to last. @type {Row | undefined} */
+  /** The row that was gone to last. @type {Row | undefined} */
   #visited;
   #drawing = false;
   #stopDrawing = () => {};
@@ -57,14 +63,15 @@ export class TraceView {
   /**
    * Takes the turn's new events, without drawing.
    *
+   * @param {number} [limit] of how many
    * @returns {number} how many there were
    */
-  take() {
-    const events = this.turn.events.slice(this.#taken);
-    this.#taken = this.turn.events.length;
+  take(limit = Infinity) {
+    const events = this.turn.events.slice(this.#taken, this.#taken + limit);
+    this.#taken += events.length;
     for (const event of events) for (const step of this.tree.add(event)) this.#stale.add(step);
     const { status, failure, endedAt, sentAt } = this.turn;
-    if (!this.isOpen && this.tree.running.size > 0) {
+    if (!this.isOpen && this.#taken === this.turn.events.length && this.tree.running.size > 0) {
       const [left, why] = status === 'failed' ? /** @type {const} */ (['failed', failure]) : [/** @type {const} */ ('unfinished'), undefined];
       const reason = why && `${why.message} (${why.code})`;
       const end = endedAt ?? sentAt + this.tree.latest;
@@ -104,17 +111,40 @@ export class TraceView {
     return this.#rows.values();
   }
 
-  /** @param {EventTarget | null} details the element of a row */
-  rowOf(details) {
-    return [...this.#rows.values()].find((row) => row.details === details);
+  /**
+   * Fills or empties a row that was opened or closed.
+   *
+   * @param {EventTarget | null} details the element of a row
+   * @param {boolean} raw as JSON
+   */
+  toggled(details, raw) {
+    const row = details === null ? undefined : this.#byDetails.get(details);
+    if (row === undefined) return;
+    if (row.details.open) {
+      this.#open.add(row);
+      row.fill(raw);
+    } else {
+      this.#open.delete(row);
+      row.empty();
+    }
   }
 
-  /** @param {boolean} collapsed */
-  collapse(collapsed) {
-    for (const row of this.#rows.values()) {
-      row.collapse(collapsed);
-      if (collapsed) row.details.open = false;
-    }
+  /** Whether there is anything to collapse, and whether there is anything to expand. */
+  get foldable() {
+    const nested = [...this.#nested];
+    return { open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed), closed: nested.some((row) => row.isCollapsed) };
+  }
+
+  /** Closes every row and the steps of every collaborator. */
+  collapse() {
+    for (const row of this.#open) row.details.open = false;
+    this.#open.clear();
+    for (const row of this.#nested) row.collapse(true);
+  }
+
+  /** Shows the steps of every collaborator. */
+  expand() {
+    for (const row of this.#nested) row.collapse(false);
   }
 
   /**
@@ -123,13 +153,17 @@ export class TraceView {
    * @param {boolean} raw as JSON
    */
   rerender(raw) {
-    for (const row of this.#rows.values()) if (row.details.open) row.fill(raw);
+    for (const row of this.#open) row.fill(raw);
   }
 
-  /** The row after the last one given that failed or where a guardrail intervened; from the top again after the last. */
-  nextFailed() {
-    const failed = [...this.#rows.values()].filter(({ step }) => step.status === 'failed' || step.status === 'intervened');
-    this.#visited = failed[(this.#visited === undefined ? -1 : failed.indexOf(this.#visited)) + 1] ?? failed[0];
+  /**
+   * The row after the last one given with this status; from the top again after the last.
+   *
+   * @param {'failed' | 'intervened'} status
+   */
+  next(status) {
+    const found = [...this.#rows.values()].filter(({ step }) => step.status === status);
+    this.#visited = found[(this.#visited === undefined ? -1 : found.indexOf(this.#visited)) + 1] ?? found[0];
     return this.#visited;
   }
 
@@ -165,7 +199,9 @@ export class TraceView {
     if (known !== undefined) return known.update(this.total);
     const row = new Row(step);
     this.#rows.set(step, row);
+    this.#byDetails.set(row.details, row);
     const above = step.parent && this.#rows.get(step.parent);
+    if (above !== undefined) this.#nested.add(above);
     (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);
   }

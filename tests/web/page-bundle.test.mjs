@@ -21,7 +21,7 @@ test('the licence of vendored code is there, and its place is named', async () =
 });
 
 describe('in Chromium', () => {
-  const { load, endpoint } = useChat();
+  const { load, endpoint } = useChat('--allowed-origins', '*');
   /** @type {Awaited<ReturnType<typeof serveAsTheFunction>>} */
   let server;
   before(async () => {

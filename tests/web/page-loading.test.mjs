@@ -7,7 +7,7 @@ import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
-const { load, endpoint } = useChat();
+const { load, endpoint } = useChat('--allowed-origins', '*');
 /** What the browser says of files that do not come. */
 const expected = /503|Failed to fetch dynamically imported module/;
 

@@ -1,6 +1,7 @@
 // Serves the real page, with the headers that it really has, and plays frames to it at an exact schedule.
 
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 // @ts-expect-error: ws comes without types.
 import { WebSocketServer } from 'ws';
@@ -8,6 +9,8 @@ import { startLocal } from './local.mjs';
 
 /** @import { TraceEvent } from './benchmark-workloads.mjs' */
 
+/** What the naive page reads Markdown with. */
+const MARKED = new URL('../node_modules/marked/lib/marked.esm.js', import.meta.url);
 /** The relay cuts frames that are longer into fragments of about this, in UTF-16 units. */
 const FRAGMENT_LENGTH = 24_000;
 
@@ -45,6 +48,7 @@ export async function startStage() {
 
   const server = createServer(async (request, response) => {
     const path = request.url ?? '/';
+    if (path === '/marked.js') return void response.writeHead(200, { 'content-type': 'text/javascript' }).end(await readFile(MARKED));
     if (path === '/reference') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(REFERENCE);
     const found = await fetch(`${local.page}${path}`);
     const body = Buffer.from(await found.arrayBuffer());
@@ -134,7 +138,7 @@ const REFERENCE = `<!doctype html>
 <link rel="stylesheet" href="style.css">
 <div id="answer" class="prose"></div>
 <script type="module">
-import { marked } from './vendor/marked.esm.js';
+import { marked } from './marked.js';
 const answer = document.getElementById('answer');
 const socket = new WebSocket('ws://' + location.host + '/local');
 let text = '';

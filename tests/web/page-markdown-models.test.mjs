@@ -155,6 +155,51 @@ const LINKS = {
   words: ['[the guide, e.g. 3.14 or v1.2](https://a.example/)', 'the guide, e.g. 3.14 or v1.2'],
 };
 
+/** Texts with the place of a citation at `^`, and what comes of it, the mark being `[1]`. @type {Record<string, [string, string, string?]>} */
+const MARKS = {
+  'in the middle of a word': ['Alp^ha beta', 'Alpha[1] beta'],
+  'between words': ['Alpha^ beta', 'Alpha[1] beta'],
+  'in the middle of a contraction': ["don^'t go", "don't[1] go"],
+  'in the middle of a number': ['about 3.^14 of it', 'about 3.14[1] of it'],
+  'in the middle of a character': ['family 👨‍👩^‍👧 here', 'family 👨‍👩‍👧[1] here'],
+  'between a letter and its accent': ['cafe^\u0301 au', 'cafe\u0301[1] au'],
+  'in the middle of a name': ['max_to^kens is', 'max_tokens[1] is'],
+  'between two words of Chinese': ['中文^句子', '中文[1]句子'],
+  'in a link': ['see [the gu^ide](https://a.example/) now', 'see the guide[1] now', '!a .mark'],
+  'in the address of a link': ['see [the guide](https://a.ex^ample/) now', 'see the guide[1] now', '!a .mark'],
+  'in code': ['run `npm inst^all x` now', 'run npm install x[1] now', '!code .mark'],
+  'behind a block of code': [`${FENCE}js\nlet a;\n${FENCE}^\n\nend`, 'js[1]Copylet a;end', '.code-bar .mark'],
+  'in a block of code': [`${FENCE}\nlet^ a;\nlet b;\n${FENCE}\n\nend`, '[1]Copylet a;\nlet b;end', '.code-bar .mark'],
+  'behind code by its indent': ['a\n\n    let a;^\n\nend', 'a[1]Copylet a;end', '.code-bar .mark'],
+  'in a cell': ['| a | b |\n|---|---|\n| one^ | two |\n', 'abone[1]two', 'td:first-child > .mark'],
+  'behind a table': ['| a |\n|---|\n| \\|x |\n^\nend', 'a|x[1]end', 'td > .mark'],
+  'in an item': ['- one\n- tw^o\n- three', 'onetwo[1]three', 'li:nth-child(2) .mark'],
+  'in a task': ['- [x] do^ne\n- more', '☑ done[1]more', 'li:first-child .mark'],
+  'in bold': ['**one t^wo** three', 'one two[1] three', 'strong > .mark'],
+  'behind a heading': ['# Title^\n\ntext', 'Title[1]text', 'h3 > .mark'],
+  'in a second line of a quote': ['> one\n> tw^o\n\nend', 'one\ntwo[1]end', 'blockquote .mark'],
+  'behind characters by name': ['a &amp; b^ c', 'a & b[1] c'],
+  'in a character by name': ['a &am^p; b', 'a &[1] b'],
+};
+
+/** Texts of which no shot shows markup: what they are is not known until more of them is there. @type {Record<string, [string, RegExp]>} */
+const HALF_TYPED = {
+  'a table in a list': ['- item:\n\n  | a | b |\n  |---|---|\n  | 1 | 2 |\n- next\n', /[|]|--/],
+  'a table in a quote': ['> | a | b |\n> |:--|--:|\n> | 1 | 2 |\n\nend', /[|:>]|--/],
+  'a table in a quote in a list': ['- > | a | b |\n  > |---|---|\n  > | 1 | 2 |\n', /[|>]|--/],
+  'a table below a line': ['Here\n| a | b |\n|---|---|\n| 1 | 2 |\n', /[|]|--/],
+  'a table without bars around': ['a | b\n--- | ---\n1 | 2\n', /[|]|--/],
+  'a table with Windows line ends': ['x\r\n\r\n| a | b |\r\n|---|---|\r\n| 1 | 2 |\r\n', /[|]|--/],
+  'a task': ['- [ ] one\n- [x] two\n  1. [X] three\n', /[[\]]/],
+  'bold in a cell, in a quote, and in Chinese': ['> **a b** c\n\n| **d e** |\n|---|\n| `f` **g h** |\n\n这是**“重点”**格式。', /[*`]/],
+  'code in a list': [`1. a\n\n   ${FENCE}js\n   let a;\n   ${FENCE}\n2. b\n`, /`/],
+  'a break': ['a<br>b\n<br/>c', /</],
+  'a tag': ['<think>\n\nWell.\n</think>\n\nYes.', /<(?!\/?think>)/],
+  'a reference and its definition': ['See [the guide][g] now.\n\n[g]: https://a.example/\n\nend', /\]:/],
+  mathematics: ['so \\(a_1 * b\\) is\n\n\\[x * y\\]', /\([^)]*$|\[[^\]]*$/],
+  'lines under headings': ['> Title\n> ---\n\nOther\n===\n', /[-=>]/],
+};
+
 test("all of HTML's named characters are known", () => {
   /** @type {Record<string, string>} */
   const standard = JSON.parse(execFileSync('python3', ['-c', 'import html.entities, json; print(json.dumps(html.entities.html5))'], { encoding: 'utf8' }));
@@ -170,7 +215,7 @@ describe('in Chromium', () => {
   /** @type {Page} */
   let page;
   before(async () => {
-    page = await openForAll();
+    page = await openForAll({ permissions: ['clipboard-read', 'clipboard-write'] });
     await installMarkdown(page);
   });
   /** @param {string} selector */
@@ -190,6 +235,73 @@ describe('in Chromium', () => {
       }
     });
   }
+
+  describe('a mark stands behind a word, and beside code, not in it', () => {
+    for (const [name, [marked, text, selector]] of Object.entries(MARKS)) {
+      test(name, async () => {
+        const at = marked.indexOf('^');
+        const source = marked.replace('^', '');
+        const markers = [{ at, numbers: [1] }];
+        const whole = await renderMarkdown(page, source, Infinity, markers);
+        const shown = await page.locator('#transcript > div').evaluate((root) => {
+          for (const mark of root.querySelectorAll('.mark')) mark.textContent = '[1]';
+          return root.textContent;
+        });
+        assert.equal(shown, text, whole.html);
+        if (selector) assert.equal((await count(selector.replace('!', ''))) > 0, !selector.startsWith('!'), whole.html);
+        assert.equal(await count(':is(a, code, pre) .mark'), 0, whole.html);
+        assert.deepEqual(whole.broken, []);
+        for (const step of [1, 4]) assert.equal((await renderMarkdown(page, source, step, markers)).html, whole.html, `in steps of ${step}`);
+      });
+    }
+  });
+
+  describe('what is half typed is not shown', () => {
+    for (const [name, [source, markup]] of Object.entries(HALF_TYPED)) {
+      test(name, async () => {
+        const { shots } = await renderMarkdown(page, source, 1);
+        assert.ok(shots.length > 10);
+        for (const shot of shots) assert.doesNotMatch(shot, markup);
+      });
+    }
+  });
+
+  test('numbers alone are shown as they come', async () => {
+    for (const text of ['1 2 3 4', '3.14 2.72', '2026: 11', '> 10 20', '- 1 2']) {
+      const { shots } = await renderMarkdown(page, text, 1);
+      assert.ok(shots.at(-1)?.length, text);
+    }
+  });
+
+  test('code with line ends of Windows is copied as it is shown', async () => {
+    for (const step of [Infinity, 1]) {
+      await renderMarkdown(page, `Run this:\r\n\r\n${FENCE}sh\r\necho one \\\r\n  two\r\n\r\n${FENCE}\r\n`, step);
+      await page.getByRole('button', { name: 'Copy the code' }).click();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'echo one \\\n  two\n');
+    }
+  });
+
+  test('what is selected stays selected while more comes, in any block', async () => {
+    const texts = ['One two three, *four', '- a\n- two\n- three', '> one\n> two', '| a |\n|---|\n| two |\n| three', `${FENCE}\none\ntwo`, '- a\n  > b\n  > 1. two'];
+    for (const text of texts) {
+      const selected = await page.evaluate(async (text) => {
+        const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+        const root = document.createElement('div');
+        document.querySelector('#transcript')?.replaceChildren(root);
+        const stream = new MarkdownStream(root);
+        stream.grow(text);
+        const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode() && !walker.currentNode.nodeValue?.includes('two'));
+        const at = walker.currentNode.nodeValue?.indexOf('two') ?? 0;
+        getSelection()?.setBaseAndExtent(walker.currentNode, at, walker.currentNode, at + 3);
+        const more = ' and more\n\nof **it**\n- x\n';
+        for (let end = 1; end <= more.length; end += 1) stream.grow(text + more.slice(0, end));
+        stream.finish(text + more);
+        return String(getSelection());
+      }, text);
+      assert.equal(selected, 'two', text);
+    }
+  });
 
   describe('a link shows where it leads if its text says something else', () => {
     for (const [name, [source, text, links = 1]] of Object.entries(LINKS)) {

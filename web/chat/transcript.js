@@ -179,7 +179,9 @@ function showText(view, turn, message, elapsed, now) {
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
-  part.done = ended ? part.stream.finish(message.text, part.markers, SLICE) : part.stream.grow(message.text.slice(0, part.shown), part.markers, SLICE);
+  // A hidden page is drawn seldom, and there is nobody to keep waiting.
+  const steps = document.hidden ? SLICE * 10 : SLICE;
+  part.done = ended ? part.stream.finish(message.text, part.markers, steps) : part.stream.grow(message.text.slice(0, part.shown), part.markers, steps);
   const took = performance.now() - before;
   // What is left of a long text comes with the next picture; the same text again may wait.
   part.next = part.done && took > SLOW_MS ? now + took * 8 : 0;

@@ -13,7 +13,8 @@ const MAX_FORMULA = 300;
  * @param {string} line
  */
 export function isUndecided(line) {
-  return /^[\s>\-+*=_#`~|:\d.)]*$/.test(line) || /^[\s>\-+*\d.)]*<\/?[A-Za-z][^<>]{0,80}>?$/.test(line);
+  const rest = line.slice(/^(?:[\s>]|[-+*]\s|\d{1,9}[.)]\s)*/.exec(line)?.[0].length);
+  return /^(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?)$/.test(rest) || /^<(?:!-{0,2}|\/?(?:[A-Za-z][^<>]{0,80}>?)?)$/.test(rest) || /^\[(?!\^)[^[\]\n]{2,120}(?:\](?::[ \t]*\S{0,400})?)?$|^\[[^\] xX]\]?(?::[ \t]*\S{0,400})?$/.test(rest);
 }
 
 /** What to show of a row of a table that is not complete. @param {string} line */
@@ -30,7 +31,8 @@ export function draftOfRow(line) {
 export function draftOf(text) {
   if (isTask(text)) return '';
   const start = text.lastIndexOf('\n') + 1;
-  if (isTableHead(text.slice(start), text.slice(0, start))) return text.slice(0, Math.max(start - 1, 0));
+  const head = tableHead(text.slice(start), text.slice(0, start));
+  if (head !== undefined) return draftOf(text.slice(0, head === 0 ? Math.max(start - 1, 0) : start + head).trimEnd());
   const cut = Math.max(text.length - WINDOW, start);
   const end = text
     .slice(cut)
@@ -52,10 +54,12 @@ function isTask(text) {
   return /^\[(?:[ xX](?:\][ \t]*)?)?$/.test(text);
 }
 
-/** Whether a line is the head of a table, if the next one says so. @param {string} line @param {string} before */
-function isTableHead(line, before) {
-  if (line.startsWith('|')) return !/(?:^|\n)\|[^\n]*\n$/.test(before.slice(-WINDOW));
-  return line.length < 160 && / \| /.test(line) && line.split('|').every((cell) => cell.length <= 40);
+/** Where a line's first bar stands, if it may be the head of a table. @param {string} line @param {string} before */
+function tableHead(line, before) {
+  const bar = line.indexOf('|');
+  if (bar === 0) return /(?:^|\n)\|[^\n]*\n$/.test(before.slice(-WINDOW)) ? undefined : 0;
+  const may = line.length < 160 && / \|(?: |$)/.test(line) && line.split('|').every((cell) => cell.length <= 40);
+  return may ? bar : undefined;
 }
 
 /** @param {string} text */

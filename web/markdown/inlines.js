@@ -414,15 +414,31 @@ function pairs(opener, closer) {
 function flanks(text, at, end, char) {
   const before = characterBefore(text, at);
   const after = end < text.length ? String.fromCodePoint(text.codePointAt(end) ?? 32) : ' ';
-  const [spaceBefore, spaceAfter] = [SPACE.test(before), SPACE.test(after)];
-  const [markBefore, markAfter] = [PUNCTUATION.test(before), PUNCTUATION.test(after)];
-  const left = !spaceAfter && (!markAfter || spaceBefore || markBefore || UNSPACED.test(before));
-  const right = !spaceBefore && (!markBefore || spaceAfter || markAfter || UNSPACED.test(after));
+  const [spaceBefore, spaceAfter] = [isSpace(before), isSpace(after)];
+  const [markBefore, markAfter] = [isPunctuation(before), isPunctuation(after)];
+  const left = !spaceAfter && (!markAfter || spaceBefore || markBefore || isUnspaced(before));
+  const right = !spaceBefore && (!markBefore || spaceAfter || markAfter || isUnspaced(after));
   const sides = { opening: left, closing: right };
   if (char === '_') return { ...sides, canOpen: left && (!right || markBefore), canClose: right && (!left || markAfter) };
   if (char === '~') return { ...sides, canOpen: left, canClose: right };
   // A word does not begin behind a letter; a label may end without a space: `**Note:**it`.
   return { ...sides, canOpen: left && !/[A-Za-z\d]/.test(before), canClose: right || (end - at === 2 && /[:.,;!?%)\]"'”’]/.test(before) && /[\p{L}\p{N}]/u.test(after)) };
+}
+
+/** @param {string} char */
+function isUnspaced(char) {
+  return char > '~' && UNSPACED.test(char);
+}
+
+/** @param {string} char */
+function isSpace(char) {
+  return char <= ' ' || (char > '~' && SPACE.test(char));
+}
+
+/** @param {string} char */
+function isPunctuation(char) {
+  if (char > '~') return PUNCTUATION.test(char);
+  return char > ' ' && !((char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z') || (char >= '0' && char <= '9'));
 }
 
 /** @param {string} text @param {number} at */

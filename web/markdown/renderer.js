@@ -95,7 +95,7 @@ export function tableFrame() {
 /** Text that is shown as it was typed, and why. @param {string} why @returns {{node: HTMLElement, flow: TextFlow}} */
 export function plainText(why) {
   const flow = element('span', 'flow');
-  const node = element('div', 'typed', ...(why === '' ? [] : [element('p', 'typed-why', why)]), flow);
+  const node = element('div', 'typed', element('p', 'typed-why', why), flow);
   return { node, flow: new TextFlow(flow, 'span') };
 }
 
@@ -115,12 +115,14 @@ function tableRow(block, markers, context) {
   const table = /** @type {Block} */ (block.parent);
   const name = table.children[0] === block ? 'th' : 'td';
   const { aligns } = table;
+  const long = block.cells.reduce((sum, cell) => sum + cell.text.length, 0) > MAX_INLINE;
   let rest = markers;
   const cells = block.cells.map((cell, index) => {
     const next = block.cells[index + 1]?.pieces[0]?.source ?? Infinity;
     const mine = rest.filter(({ at }) => at <= next);
     rest = rest.slice(mine.length);
-    return filled(element(name, aligns[index] ?? ''), cell, mine, context);
+    const made = element(name, aligns[index] ?? '');
+    return long ? place(asTyped(made, cell.text), mine) : filled(made, cell, mine, context);
   });
   const missing = aligns.length - cells.length;
   if (missing > 0) {
@@ -155,13 +157,20 @@ function definitionLines(block, context) {
  */
 function filled(parent, { text, pieces }, markers, context) {
   context.steps += 20;
-  if (text.length > MAX_INLINE) {
-    const { node, flow } = plainText('');
-    flow.append(text);
-    parent.append(...node.childNodes);
-    return place(parent, markers);
-  }
+  if (text.length > MAX_INLINE) return place(asTyped(parent, text), markers);
   new InlineWriter(parent, text, placed(markers, pieces), context).write(readInlines(text, context));
+  return parent;
+}
+
+/**
+ * @template {HTMLElement} Parent
+ * @param {Parent} parent
+ * @param {string} text
+ */
+function asTyped(parent, text) {
+  const flow = element('span', 'flow');
+  new TextFlow(flow, 'span').append(text);
+  parent.append(flow);
   return parent;
 }
 

@@ -31,9 +31,13 @@ export class MarkdownStream {
   #ended = false;
   /** Whether something was read and is not shown. */
   #behind = false;
+  /** Whether more follows, so that what may still change need not be shown. */
+  #more = false;
   #until = Infinity;
   /** @type {CitationMarker[]} */
   #markers = [];
+  /** Those that are among their blocks. @type {Set<string>} */
+  #marked = new Set();
   /** Blocks with a reference to what was not defined, by its label. @type {Map<string, Set<Block>>} */
   #waiting = new Map();
   /** Complete blocks that have to be shown anew. @type {Set<Block>} */
@@ -76,21 +80,30 @@ export class MarkdownStream {
     if (this.#ended && text !== this.#text) this.#restart();
     this.#text = text;
     this.#until = this.steps + steps;
-    this.#addMarkers(markers);
+    this.#markers = markers;
     this.#reader.takeBack();
     if (!this.#ended && !this.#readLines(whole)) return false;
+    if (this.#marked.size < markers.length) this.#addMarkers();
     if (whole && !this.#ended) {
       this.#ended = true;
+      this.#more = false;
       this.#reader.end();
       this.#solid = Infinity;
     }
-    if (!this.#ended) this.#try();
+    if (!this.#ended) {
+      if (!this.#show()) return false;
+      // What is left is the block at the end, which is shown as a whole.
+      this.#until = Infinity;
+      this.#more = false;
+      this.#try();
+    }
     return this.#show();
   }
 
   /** Reads the lines that are complete, and shows what they make. @param {boolean} whole whether the last one is */
   #readLines(whole) {
     const text = this.#text;
+    this.#more = true;
     if (this.#behind && !this.#show()) return false;
     for (;;) {
       // Half of the time for reading, and half for what comes of it.
@@ -99,7 +112,7 @@ export class MarkdownStream {
       while (more && this.steps < until) more = this.#readLine(text, whole);
       this.#solid = this.#reader.number + 1;
       if (!more) return true;
-      if (!this.#show() || this.steps >= this.#until) return false;
+      if (this.steps >= this.#until || !this.#show()) return false;
     }
   }
 
@@ -109,7 +122,7 @@ export class MarkdownStream {
     if (from >= text.length) return false;
     const { end, next } = lineEnd(text, from);
     // The second half of a line's end may still come.
-    if (!whole && (next === -1 || (next === text.length && text[end] === '\r'))) return false;
+    if (!whole && (next === -1 || (end === text.length - 1 && text[end] === '\r'))) return false;
     const known = this.#reader.definitions.size;
     const before = this.#reader.steps;
     this.#reader.read(text.slice(from, end), from);
@@ -160,7 +173,8 @@ export class MarkdownStream {
         block.view = undefined;
       }
     }
-    places.trim(children.length);
+    // What stands behind is what was shown of the last line; more of it may come in the same moment.
+    if (!this.#more || outer.closed < this.#solid) places.trim(children.length);
     return true;
   }
 
@@ -178,7 +192,7 @@ export class MarkdownStream {
       default:
         if (block.kind === 'paragraph' && (block.plain !== '' || block.text.length > MAX_INLINE)) {
           this.#flow(places, index, block, () => plainText(block.plain || LONG), block.text);
-        } else {
+        } else if (!this.#more || block.closed < this.#solid) {
           block.view = undefined;
           block.node = places.put(index, this.#leaf(block));
         }
@@ -209,7 +223,7 @@ export class MarkdownStream {
     const context = { steps: 0, find: (/** @type {string} */ label) => this.#find(label, block) };
     const made = leafElement(block, text, this.#markersOf(block), context);
     if (open && text === '') made.hidden = true;
-    this.steps += context.steps;
+    this.steps += context.steps + 10;
     return made;
   }
 
@@ -224,13 +238,17 @@ export class MarkdownStream {
    */
   #flow(places, index, block, make, text) {
     const here = places.reach(index);
+    // The last line was taken back, and comes again in the same moment.
+    if (this.#more && block.closed >= this.#solid && block.view?.shown > text.length) return;
     if (block.view === undefined || block.node !== here || block.view.shown > text.length) {
       const { node, flow } = make();
-      block.view = { flow, shown: 0 };
+      block.view = { flow, shown: 0, marks: 0 };
       block.node = places.replace(index, node);
-      this.#mark(block);
       this.steps += 100;
     }
+    const marks = this.#markersOf(block).length;
+    if (marks !== block.view.marks) this.#mark(block);
+    block.view.marks = marks;
     block.view.flow.append(text.slice(block.view.shown));
     this.steps += (text.length - block.view.shown) / 8;
     block.view.shown = text.length;
@@ -273,13 +291,13 @@ export class MarkdownStream {
     this.#waiting.delete(label);
   }
 
-  /** @param {CitationMarker[]} markers */
-  #addMarkers(markers) {
-    if (markers.length === this.#markers.length) return;
-    const known = new Set(this.#markers.map(({ at, numbers }) => `${at} ${numbers}`));
-    this.#markers = markers;
-    for (const { at, numbers } of markers) {
-      const block = known.has(`${at} ${numbers}`) ? undefined : this.#reader.leaves[this.#leafAt(at)];
+  /** Has complete blocks shown again that have more markers now: those up to where the text is read. */
+  #addMarkers() {
+    for (const { at, numbers } of this.#markers) {
+      const key = `${at} ${numbers}`;
+      if (this.#marked.has(key) || (at > this.#read && !this.#ended)) continue;
+      this.#marked.add(key);
+      const block = this.#reader.leaves[this.#leafAt(at)];
       if (block?.final) this.#stale.add(block);
     }
   }
@@ -287,7 +305,8 @@ export class MarkdownStream {
   /** @param {Block} block */
   #markersOf(block) {
     if (this.#markers.length === 0) return [];
-    const { from = Infinity } = this.#reader.leaves[block.order + 1] ?? {};
+    // A marker behind what is read may belong to a block that is not there yet.
+    const { from = block.final && !this.#ended ? this.#read : Infinity } = this.#reader.leaves[block.order + 1] ?? {};
     const [first, end] = [block.order === 0 ? 0 : block.from, from].map((place) => firstAbove(this.#markers, place, ({ at }) => at));
     return this.#markers.slice(first, end);
   }
@@ -302,8 +321,9 @@ export class MarkdownStream {
     this.#reader = new BlockReader();
     this.#places = new RootPlaces(this.#root);
     this.#read = this.#solid = 0;
-    this.#ended = this.#behind = false;
+    this.#ended = this.#behind = this.#more = false;
     this.#waiting.clear();
+    this.#marked.clear();
     this.#stale.clear();
   }
 }

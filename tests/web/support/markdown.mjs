@@ -10,29 +10,32 @@
  * @property {string} html
  * @property {string} text
  * @property {string} before what was shown before the end was there
+ * @property {string[]} shots what was shown after each step before
  * @property {string[]} broken elements and attributes that Markdown never makes
  */
+
+/** Where citations stand. @typedef {{at: number, numbers: number[]}} Marker */
 
 /** Prepares a page for `renderMarkdown`. @param {Page} page */
 export async function installMarkdown(page) {
   await page.evaluate(async () => {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
     const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON'.split(' '));
-    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan'.split(' '));
-    const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions']);
+    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source'.split(' '));
+    const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks']);
     Object.assign(window, {
-      /** @param {string} text @param {number} step */
-      rendered(text, step) {
+      /** @param {string} text @param {number} step @param {Marker[]} markers */
+      rendered(text, step, markers) {
         const root = document.createElement('div');
         document.querySelector('#transcript')?.replaceChildren(root);
         const stream = new MarkdownStream(root);
         const seen = [];
         for (let end = step; end < text.length; end += step) {
-          stream.grow(text.slice(0, end));
+          stream.grow(text.slice(0, end), markers.filter(({ at }) => at <= end));
           if (text.length < 5000) seen.push(root.cloneNode(true));
         }
         const before = root.textContent;
-        stream.finish(text);
+        stream.finish(text, markers);
         const broken = [];
         for (const node of [...seen, root].flatMap((one) => [.../** @type {Element} */ (one).querySelectorAll('*')])) {
           if (!allowed.has(node.tagName)) broken.push(node.tagName);
@@ -43,7 +46,8 @@ export async function installMarkdown(page) {
           }
           if (node.tagName === 'A' && node.getAttribute('rel') !== 'noopener noreferrer nofollow') broken.push('rel');
         }
-        return { html: root.innerHTML, text: root.textContent, before, broken: [...new Set(broken)] };
+        const shots = seen.map((one) => one.textContent ?? '');
+        return { html: root.innerHTML, text: root.textContent, before, shots, broken: [...new Set(broken)] };
       },
     });
   });
@@ -55,11 +59,12 @@ export async function installMarkdown(page) {
  * @param {Page} page
  * @param {string} text
  * @param {number} [step] how many characters come at once
+ * @param {Marker[]} [markers]
  * @returns {Promise<Rendered>}
  */
-export function renderMarkdown(page, text, step = Infinity) {
+export function renderMarkdown(page, text, step = Infinity, markers = []) {
   return page.evaluate(
-    ([text, step]) => /** @type {any} */ (window).rendered(text, step),
-    /** @type {const} */ ([text, step]),
+    ([text, step, markers]) => /** @type {any} */ (window).rendered(text, step, markers),
+    /** @type {const} */ ([text, step, markers]),
   );
 }

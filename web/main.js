@@ -21,6 +21,9 @@ import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
+/** So long the turns that have something new are drawn for one picture, in milliseconds. */
+const PICTURE_MS = 30;
+
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
@@ -89,9 +92,12 @@ function run(config, isOwn) {
   };
   const draw = () => {
     scheduled = false;
+    const begin = performance.now();
     for (const turn of stale) {
       if (transcript.update(turn, performance.now())) stale.delete(turn);
       traces.update(turn);
+      // A long conversation that was kept comes with the next pictures.
+      if (performance.now() - begin > PICTURE_MS) break;
     }
     schedule();
     focus.check();

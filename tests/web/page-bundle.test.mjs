@@ -15,11 +15,6 @@ test('what is checked in is what web/ makes, byte for byte', async () => {
   for (const [name, content] of made) assert.ok((await readFile(BUNDLE + name)).equals(content), `${name}: ${STALE}`);
 });
 
-test('the licence of vendored code is there, and its place is named', async () => {
-  const [, name = ''] = /^\/\*! Contains marked; its licence: (\S+) \*\//.exec(await readFile(`${BUNDLE}main.js`, 'utf8')) ?? [];
-  assert.match(await readFile(BUNDLE + name, 'utf8'), /Copyright \(c\) .*MarkedJS/);
-});
-
 describe('in Chromium', () => {
   const { load, endpoint } = useChat('--allowed-origins', '*');
   /** @type {Awaited<ReturnType<typeof serveAsTheFunction>>} */

@@ -2,16 +2,13 @@
 // text, and that an answer looks the same whole and typed out character by character.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { useChat } from './support/chat.mjs';
+import { installMarkdown, renderMarkdown } from './support/markdown.mjs';
 
 /** @import { CDPSession, Page } from 'playwright-core' */
-
-const VENDORED = new URL('../../web/markdown/vendor/marked.esm.js', import.meta.url);
-const SHA_256 = '5371fea86fd0656b4fc7bea7c94c663109d82789b69433eeee78d42895aa44de';
 
 const FENCE = '```';
 const LONG = 'x'.repeat(1024 * 1024);
@@ -84,7 +81,7 @@ const PLAIN = {
   product: ['a*b*c and 2*3*4 and x**y**z', 'a*b*c and 2*3*4 and x**y**z'],
   about: ['~5 or ~6, and ~/a~b', '~5 or ~6, and ~/a~b'],
   tilde: ['~~~py\nx = 1\n~~~\n\nafter', 'pyCopyx = 1after', 'pre'],
-  'loose list': ['1. one\n\n2. two\n\n   more\n\n3. three\n', 'onetwomorethree', 'ol > li > p + p'],
+  'loose list': ['1. one\n\n2. two\n\n   more\n\n3. three\n', 'onetwomorethree', 'ol > li > .line + .line'],
   'tight list': ['- one\n- two\n  - three\n- [x] four\n', 'onetwothree☑ four', 'ul > li > ul > li'],
   table: ['| a | b |\n|---|--:|\n| `1` | **2** |\n', 'ab12', 'td.right > strong'],
   'long address': ['See https://en.example/wiki/A_(b)_(c)?q=1&r=2#x.', 'See https://en.example/wiki/A_(b)_(c)?q=1&r=2#x.', 'a[href="https://en.example/wiki/A_(b)_(c)?q=1&r=2#x"]'],
@@ -92,14 +89,14 @@ const PLAIN = {
   'late reference': ['See [the guide] first.\n\nText.\n\nText.\n\n[the guide]: https://a.example/g\n', 'See the guide first.Text.Text.', 'a[href="https://a.example/g"]'],
   entities: ['a &amp; b &lt;c&gt; &#8364; &unknown; `&amp;`', 'a & b <c> € &unknown; &amp;', 'code'],
   emphasis: ['**bold** *thin* ~~gone~~ `code`', 'bold thin gone code', 'strong'],
-  setext: ['Title\n-----\n\ntext', 'Titletext', 'h4'],
+  setext: ['Title\n-----\n\ntext', 'Titletext', 'h3'],
   mail: ['<ada@example.com>', 'ada@example.com', 'a[href="mailto:ada@example.com"]'],
-  'windows lines': ['one\r\n\r\n- a\r\n- b\r\n', 'one a b', 'ul > li + li'],
-  'long list': [Array.from({ length: 60 }, (_, index) => `${index + 1}. item *${index}*\n`).join(''), Array.from({ length: 60 }, (_, index) => `item ${index}`).join(''), '[role=list] > ol[start="49"] > li:nth-child(12) > em'],
-  'long list that becomes loose': [`${'- a\n'.repeat(40)}\n- b\n- c\n`, `${'a'.repeat(40)}bc`, '[role=list] > ul:first-child > li:first-child > p'],
+  'windows lines': ['one\r\n\r\n- a\r\n- b\r\n', 'oneab', 'ul > li + li'],
+  'long list': [Array.from({ length: 60 }, (_, index) => `${index + 1}. item *${index}*\n`).join(''), Array.from({ length: 60 }, (_, index) => `item ${index}`).join(''), '[role=list] > ol[start="49"] > li:nth-child(12) em'],
+  'long list that becomes loose': [`${'- a\n'.repeat(40)}\n- b\n- c\n`, `${'a'.repeat(40)}bc`, '[role=list] > ul:first-child > li:first-child > .line'],
   'list of seventeen': [`7. ${'a\n1. '.repeat(17).slice(0, -3)}`, 'a'.repeat(17), 'ol[start="7"] + ol[start="23"] > li:only-child'],
   'long list in a list': [`- a\n${'  - b\n'.repeat(20)}- c\n`, `a${'b'.repeat(20)}c`, 'ul > li > [role=list] > ul + ul > li + li'],
-  'list that becomes loose': [`${'- a\n'.repeat(12)}\n- b\n- c\n`, `${'a'.repeat(12)}bc`, 'li:first-child > p'],
+  'list that becomes loose': [`${'- a\n'.repeat(12)}\n- b\n- c\n`, `${'a'.repeat(12)}bc`, 'li:first-child > .line'],
   'two lists': [`${'- a\n'.repeat(6)}${'* b\n'.repeat(6)}1. c\n2. d\n`, `${'a'.repeat(6)}${'b'.repeat(6)}cd`, 'ul + ul + ol'],
   'long code': [`${FENCE}js\n${'const a = 1;\n'.repeat(60)}${FENCE}\n\nend`, `jsCopy${'const a = 1;\n'.repeat(60).trimEnd()}end`, 'pre'],
   'code in a list': [`- a\n\n  ${FENCE}\n  x\n  ${FENCE}\n- b\n`, 'aCopyxb', 'li pre'],
@@ -110,68 +107,16 @@ const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 const { openForAll } = useChat();
 
-test('the vendored lexer is the file of its package, with its licence', async () => {
-  const vendored = await readFile(VENDORED);
-  assert.equal(createHash('sha256').update(vendored).digest('hex'), SHA_256);
-  const require = createRequire(import.meta.url);
-  const folder = require.resolve('marked/package.json').replace(/package\.json$/, '');
-  const manifest = JSON.parse(await readFile(`${folder}package.json`, 'utf8'));
-  assert.ok(vendored.equals(await readFile(`${folder}lib/marked.esm.js`)));
-  const licence = await readFile(new URL('marked.LICENSE.txt', VENDORED), 'utf8');
-  assert.ok(licence.startsWith(`marked ${manifest.version},`));
-  assert.ok(licence.endsWith(await readFile(`${folder}LICENSE`, 'utf8')));
-});
-
 /** @type {Page} */
 let page;
 
-/**
- * @param {string} text
- * @param {number} [step]
- * @returns {Promise<{html: string, text: string, before: string, broken: string[]}>}
- */
-function rendered(text, step = Infinity) {
-  return page.evaluate(
-    ([text, step]) => /** @type {any} */ (window).rendered(text, step),
-    /** @type {const} */ ([text, step]),
-  );
-}
+/** @param {string} text @param {number} [step] */
+const rendered = (text, step) => renderMarkdown(page, text, step);
 
 describe('in Chromium', () => {
   before(async () => {
     page = await openForAll();
-    await page.evaluate(async () => {
-      const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
-      const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON'.split(' '));
-      const attributes = new Set('class href target rel start tabindex role aria-label type'.split(' '));
-      const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow']);
-      Object.assign(window, {
-        /** @param {string} text @param {number} step */
-        rendered(text, step) {
-          const root = document.createElement('div');
-          document.querySelector('#transcript')?.replaceChildren(root);
-          const stream = new MarkdownStream(root);
-          const seen = [];
-          for (let end = step; end < text.length; end += step) {
-            stream.grow(text.slice(0, end));
-            if (text.length < 5000) seen.push(root.cloneNode(true));
-          }
-          const before = root.textContent;
-          stream.finish(text);
-          const broken = [];
-          for (const node of [...seen, root].flatMap((one) => [.../** @type {Element} */ (one).querySelectorAll('*')])) {
-            if (!allowed.has(node.tagName)) broken.push(node.tagName);
-            for (const { name, value } of node.attributes) {
-              if (!attributes.has(name)) broken.push(`${node.tagName} ${name}`);
-              if (name === 'href' && !/^(?:https?|mailto):/.test(value)) broken.push(value);
-              if (name === 'class' && !classes.has(value)) broken.push(`class ${value}`);
-            }
-            if (node.tagName === 'A' && node.getAttribute('rel') !== 'noopener noreferrer nofollow') broken.push('rel');
-          }
-          return { html: root.innerHTML, text: root.textContent, before, broken: [...new Set(broken)] };
-        },
-      });
-    });
+    await installMarkdown(page);
   });
 
   describe('hostile text', () => {

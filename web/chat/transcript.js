@@ -2,7 +2,7 @@
 
 import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
-import { MarkdownStream } from '../markdown/stream.js';
+import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
 import { isOpen, notesOf } from '../relay/turn.js';
 import { activityOf } from './activity.js';
@@ -25,6 +25,7 @@ import { reveal } from './typewriter.js';
  * @property {number} cited how many citations they stand for
  * @property {number} next when it may be drawn
  * @property {number} finished how much of it was when it was drawn for good
+ * @property {boolean} done whether all that was due is drawn
  */
 
 /**
@@ -100,7 +101,7 @@ export class Transcript {
     }
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
-    if (!isOpen(turn) && view.ended === undefined) this.#end(view, turn);
+    if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
     showActivity(view, turn, now);
     return complete;
   }
@@ -117,7 +118,7 @@ export class Transcript {
 
   /** @param {Turn} turn @param {number} now */
   #add(turn, now) {
-    const prompt = element('article', 'turn user', element('p', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
+    const prompt = element('article', 'turn user', element('h2', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
     prompt.setAttribute('aria-label', 'You');
 
     const doing = element('span', 'doing');
@@ -125,7 +126,7 @@ export class Transcript {
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
     files.setAttribute('aria-label', 'Files');
     notes.hidden = files.hidden = true;
-    const answer = element('article', 'turn agent', element('p', 'visually-hidden', 'Agent'), body, thinking, notes, files, extras, foot);
+    const answer = element('article', 'turn agent', element('h2', 'visually-hidden', 'Agent'), body, thinking, notes, files, extras, foot);
     answer.setAttribute('aria-label', 'Agent');
     answer.setAttribute('aria-busy', 'true');
 
@@ -171,26 +172,28 @@ function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
-    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1 };
+    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1, done: false };
     view.messages.set(message, part);
     view.body.append(text);
   }
   const cited = message.citations.length;
   const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
-  if (!ended && part.shown === message.text.length && part.cited === cited) return true;
+  if (!ended && part.done && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
   if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
-  part.finished = ended ? message.text.length : -1;
-  if (ended) part.stream.finish(message.text, part.markers);
-  else part.stream.grow(message.text.slice(0, part.shown), part.markers);
+  // A hidden page is drawn seldom, and there is nobody to keep waiting.
+  const steps = document.hidden ? SLICE * 10 : SLICE;
+  part.done = ended ? part.stream.finish(message.text, part.markers, steps) : part.stream.grow(message.text.slice(0, part.shown), part.markers, steps);
+  part.finished = ended && part.done ? message.text.length : -1;
   const took = performance.now() - before;
-  part.next = took > SLOW_MS ? now + took * 8 : 0;
+  // What is left of a long text comes with the next picture; the same text again may wait.
+  part.next = part.done && took > SLOW_MS ? now + took * 8 : 0;
   view.grown = now;
-  return part.shown === message.text.length;
+  return part.done && part.shown === message.text.length;
 }
 
 /**

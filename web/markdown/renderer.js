@@ -1,385 +1,364 @@
-// Markdown ⇒ DOM: marked's lexer reads it, and every element is made here, from the few kinds below.
-// Nothing is ever parsed as HTML: tags in an answer are text.
+// Markdown's blocks ⇒ DOM: every element is made here, from the few kinds below. Nothing is ever parsed as
+// HTML: tags in an answer are text.
 
 import { element } from '../lib/dom.js';
 import { TextFlow } from '../lib/text-flow.js';
-import { listOf } from './long-list.js';
-import { getDefaults, Lexer, Tokenizer } from './vendor/marked.esm.js';
+import { readInlines, unescaped } from './inlines.js';
+import { anchor, hostOf, isDisguised, safeAddress } from './links.js';
+
+export { anchor };
 
 /** @import { CitationMarker } from '../types.d.ts' */
-/** @import { Token, Tokens } from './vendor/marked.esm.js' */
+/** @import { Block, Piece, Stretch } from './blocks.js' */
+/** @import { Context, Emphasis, End, Inline, Plain } from './inlines.js' */
 
-/** Link definitions by their label, as marked keeps them. @typedef {Record<string, {href: string, title: string | null}>} Links */
+/** Longer stretches are shown as they were typed: they are no prose. */
+export const MAX_INLINE = 16_000;
+/** Deeper emphasis is shown as it was typed: a browser goes through all of it again and again. */
+const MAX_NESTING = 16;
+const words = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** Deeper quotes and lists are shown as they were typed: nobody reads them, and each level is lexed again. */
-const MAX_DEPTH = 12;
-/** Longer stretches are shown as they were typed: they are no prose, and their markup takes long to find. */
-const MAX_INLINE = 16_000;
-const SCHEMES = ['http:', 'https:', 'mailto:'];
-/** The named characters that models write; others stay as typed. */
-const NAMED = new Map(
-  Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', reg: '®', trade: '™', hellip: '…', mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’', ldquo: '“', rdquo: '”', laquo: '«', raquo: '»', bull: '•', middot: '·', times: '×', divide: '÷', deg: '°', plusmn: '±', micro: 'µ', euro: '€', pound: '£', yen: '¥', cent: '¢', sect: '§', para: '¶', larr: '←', rarr: '→', uarr: '↑', darr: '↓', harr: '↔', le: '≤', ge: '≥', ne: '≠', asymp: '≈', infin: '∞', frac12: '½', check: '✓', colon: ':', Tab: '\t', NewLine: '\n' }),
-);
+/** Where what comes next goes, and what it is shown as when that ends. @typedef {{parent: HTMLElement, literal: string, image: boolean, link: boolean}} Level */
 
-class TokenizerRules extends Tokenizer {
-  #depth = 0;
-
-  /** @override @param {string} src */
-  blockquote(src) {
-    return this.#deeper(() => super.blockquote(src));
-  }
-
-  /** @override @param {string} src */
-  list(src) {
-    return this.#deeper(() => super.list(src));
-  }
-
-  /** A tag is text, so it changes nothing for what follows. @override @param {string} src */
-  tag(src) {
-    const { inLink } = this.lexer.state;
-    const found = super.tag(src);
-    Object.assign(this.lexer.state, { inLink, inRawBlock: false });
-    return found;
-  }
-
-  /** `a*b*c` is a product or a pattern, and `__init__` a name. @override @param {string} src @param {string} masked @param {string} [before] */
-  emStrong(src, masked, before = '') {
-    const run = /^(?:\*+|__+)/.exec(src)?.[0] ?? '';
-    if (run.startsWith('_') || (run !== '' && /[A-Za-z0-9]$/.test(before))) return { type: 'text', raw: run, text: run };
-    return super.emStrong(src, masked, before);
-  }
-
-  /** `~5` is about five. @override @param {string} src @param {string} masked @param {string} [before] */
-  del(src, masked, before) {
-    return src.startsWith('~~') ? super.del(src, masked, before) : undefined;
-  }
-
-  /**
-   * @template Found
-   * @param {() => Found} find
-   */
-  #deeper(find) {
-    if (this.#depth >= MAX_DEPTH) return undefined;
-    this.#depth += 1;
-    try {
-      return find();
-    } finally {
-      this.#depth -= 1;
-    }
+/**
+ * The element of a block that has no others in it.
+ *
+ * @param {Block} block
+ * @param {string} text to be shown of it
+ * @param {CitationMarker[]} markers that belong to it, in the order of their places
+ * @param {Context} context
+ * @returns {HTMLElement}
+ */
+export function leafElement(block, text, markers, context) {
+  switch (block.kind) {
+    case 'heading':
+      // The page's own headings come before those of an answer.
+      return filled(element(/** @type {'h3'} */ (`h${Math.min(block.rank + 2, 6)}`)), { text, pieces: block.pieces }, markers, context);
+    case 'rule':
+      return element('hr');
+    case 'row':
+      return tableRow(block, markers, context);
+    case 'tag':
+      return place(element('p', '', text), markers);
+    case 'definitions':
+      return definitionLines(block, context);
+    default:
+      return paragraph(block, text, markers, context);
   }
 }
 
-class MarkdownLexer extends Lexer {
-  /** @param {Links} links known from elsewhere */
-  constructor(links) {
-    super({ ...getDefaults(), tokenizer: new TokenizerRules() });
-    Object.assign(this.tokens.links, links);
-  }
-
-  /** @override @param {string} src @param {Token[]} [tokens] */
-  inline(src, tokens = []) {
-    if (src.length > MAX_INLINE) tokens.push({ type: 'text', raw: src, text: src, escaped: true });
-    else super.inline(src, tokens);
-    return tokens;
-  }
+/** Whether a paragraph begins with the box of a task. @param {Block | undefined} block */
+export function isTask(block) {
+  return block?.kind === 'paragraph' && /^\[[ xX]\][ \t]+\S/.test(block.text);
 }
 
 /**
- * The tokens of a text.
+ * A block of code, and where its text goes.
  *
- * @param {string} source with no carriage returns
- * @param {Links} [links]
- * @returns {Token[]}
+ * @param {string} language
+ * @returns {{node: HTMLElement, flow: TextFlow}}
  */
-export function read(source, links = {}) {
-  return new MarkdownLexer(links).lex(source);
-}
-
-/**
- * The blocks of a text, their inline markup not read, and all link definitions.
- *
- * @param {string} source
- */
-export function outline(source) {
-  const lexer = new MarkdownLexer({});
-  const blocks = lexer.blockTokens(source, lexer.tokens);
-  return { blocks, links: lexer.tokens.links };
-}
-
-/** Makes the elements for tokens, and puts markers where they belong. */
-export class Renderer {
-  #source;
-  #markers;
-  #cursor;
-
-  /**
-   * @param {string} source that the tokens were read from
-   * @param {CitationMarker[]} [markers] in the order of their places
-   * @param {number} [from] where in the source the tokens begin
-   */
-  constructor(source, markers = [], from = 0) {
-    this.#source = source;
-    this.#markers = markers.filter(({ at }) => at > from);
-    this.#cursor = from;
-  }
-
-  /**
-   * The element of a block, or undefined for one that shows nothing.
-   *
-   * @param {Token} token
-   * @returns {HTMLElement | undefined}
-   */
-  block(token) {
-    const end = this.#cursor + token.raw.length;
-    const made = this.#block(token);
-    // A reference behind the white space after a block still belongs to the block.
-    if (made) this.#place(made, end);
-    this.#cursor = end;
-    return made;
-  }
-
-  /**
-   * @param {Tokens.ListItem} item
-   * @param {boolean} loose whether blank lines set the items of the list apart
-   */
-  item(item, loose) {
-    const li = element('li');
-    if (item.task && !loose) li.className = 'task';
-    for (const token of item.tokens) {
-      const prose = token.type === 'text' || token.type === 'paragraph';
-      if (token.type === 'checkbox') this.#span(li, token);
-      else if (prose && !loose) this.#inline(li, token);
-      else if (prose) li.append(this.#inline(element('p'), token));
-      else li.append(this.#block(token) ?? '');
-    }
-    return li;
-  }
-
-  /** @param {Token} token @returns {HTMLElement | undefined} */
-  #block(token) {
-    switch (token.type) {
-      case 'space':
-      case 'def':
-        return undefined;
-      case 'heading':
-        // The page's own headings come before those of an answer.
-        return this.#inline(element(/** @type {'h3'} */ (`h${Math.min(token.depth + 2, 6)}`)), token);
-      case 'hr':
-        return element('hr');
-      case 'code':
-        return codeBlock(token.lang ?? '', token.text);
-      case 'blockquote':
-        return element('blockquote', '', ...this.#blocks(token.tokens ?? []));
-      case 'list':
-        return this.#list(/** @type {Tokens.List} */ (token));
-      case 'table':
-        return this.#table(/** @type {Tokens.Table} */ (token));
-      case 'html':
-        return this.#leaf(element('p'), token.raw.trimEnd());
-      default:
-        return this.#inline(element('p'), token);
-    }
-  }
-
-  /** @param {Token[]} tokens */
-  #blocks(tokens) {
-    return tokens.map((token) => this.#block(token)).filter((made) => made !== undefined);
-  }
-
-  /** @param {Tokens.List} token */
-  #list(token) {
-    return listOf(token.ordered ? 'ol' : 'ul', Number(token.start), token.items.map((item) => this.item(item, token.loose)));
-  }
-
-  /** @param {Tokens.Table} token */
-  #table({ header, rows }) {
-    const row = (/** @type {Tokens.TableCell[]} */ cells, /** @type {'th' | 'td'} */ name) =>
-      element('tr', '', ...cells.map((cell) => this.#inline(element(name, cell.align ?? ''), { ...cell, type: 'cell', raw: '' })));
-    const table = element('table', '', element('thead', '', row(header, 'th')));
-    if (rows.length > 0) table.append(element('tbody', '', ...rows.map((cells) => row(cells, 'td'))));
-    const frame = element('div', 'table', table);
-    // It scrolls by itself where it is too wide, so the keyboard must get there.
-    frame.tabIndex = 0;
-    frame.setAttribute('role', 'region');
-    frame.setAttribute('aria-label', 'Table');
-    return frame;
-  }
-
-  /**
-   * @template {HTMLElement} Parent
-   * @param {Parent} parent
-   * @param {Token} token whose inline tokens go into the parent
-   */
-  #inline(parent, token) {
-    const tokens = 'tokens' in token ? token.tokens : undefined;
-    if (tokens === undefined) return this.#leaf(parent, token.raw, decoded(token.text ?? token.raw));
-    for (const inner of tokens) this.#span(parent, inner);
-    return parent;
-  }
-
-  /** @param {HTMLElement} parent @param {Token} token */
-  #span(parent, token) {
-    const start = this.#markers.length > 0 ? this.#source.indexOf(token.raw, this.#cursor) : -1;
-    switch (token.type) {
-      case 'strong':
-      case 'em':
-      case 'del':
-        parent.append(this.#inline(element(token.type), token));
-        break;
-      case 'link':
-        this.#link(parent, token);
-        break;
-      case 'image':
-        // Shown, it would tell its server who reads this, and what: the address may carry secrets.
-        this.#anchor(parent, token, decoded(token.text) || 'image');
-        break;
-      case 'codespan':
-        parent.append(this.#leaf(element('code'), token.text));
-        break;
-      case 'br':
-        parent.append(element('br'));
-        break;
-      case 'checkbox':
-        parent.append(token.checked ? '☑ ' : '☐ ');
-        break;
-      case 'text':
-        if (token.tokens === undefined) this.#leaf(parent, token.raw, token.escaped ? token.raw : decoded(token.raw));
-        else this.#inline(parent, token);
-        break;
-      default:
-        this.#leaf(parent, token.raw, token.type === 'escape' ? token.text : token.raw);
-    }
-    if (start !== -1) {
-      this.#cursor = Math.max(this.#cursor, start + token.raw.length);
-      this.#place(parent, this.#cursor);
-    }
-  }
-
-  /** @param {HTMLElement} parent @param {Token} token */
-  #link(parent, token) {
-    const link = this.#anchor(parent, token, '');
-    if (link) this.#inline(link, token);
-  }
-
-  /**
-   * @param {HTMLElement} parent
-   * @param {Token} token
-   * @param {string} text
-   */
-  #anchor(parent, token, text) {
-    const href = safeAddress(decoded(token.href));
-    // A link whose address is not allowed is shown as it was typed.
-    if (href === undefined) return void this.#leaf(parent, token.raw);
-    const made = anchor(href, text);
-    parent.append(made);
-    return made;
-  }
-
-  /**
-   * Adds text, and the markers that fall into it. Lines are found one by one: inside quotes and lists, what
-   * stands before them in the source is no part of the token.
-   *
-   * @template {HTMLElement} Parent
-   * @param {Parent} parent
-   * @param {string} raw
-   * @param {string} [shown]
-   */
-  #leaf(parent, raw, shown = raw) {
-    if (shown.length > MAX_INLINE) {
-      const flow = element('span', 'flow');
-      new TextFlow(flow, 'span').append(shown);
-      parent.append(flow);
-      return parent;
-    }
-    if (this.#markers.length === 0) return addText(parent, shown);
-    const lines = raw === shown ? raw.split('\n') : [raw];
-    for (const [index, line] of lines.entries()) {
-      if (index > 0) addText(parent, '\n');
-      const start = this.#source.indexOf(line, this.#cursor);
-      let done = 0;
-      if (start !== -1) this.#cursor = start + line.length;
-      for (let at; start !== -1 && raw === shown && (at = this.#markers[0]?.at) !== undefined && at <= this.#cursor; ) {
-        addText(parent, line.slice(done, Math.max(at - start, done)));
-        done = Math.max(at - start, done);
-        this.#place(parent, at);
-      }
-      addText(parent, raw === shown ? line.slice(done) : shown);
-    }
-    return parent;
-  }
-
-  /** Puts the markers up to a place of the source. @param {HTMLElement} parent @param {number} end */
-  #place(parent, end) {
-    while ((this.#markers[0]?.at ?? Infinity) <= end) {
-      for (const number of this.#markers.shift()?.numbers ?? []) {
-        const button = element('button', 'mark', String(number));
-        button.type = 'button';
-        button.dataset.source = String(number);
-        button.setAttribute('aria-label', `Source ${number}`);
-        parent.append(button);
-      }
-    }
-  }
-}
-
-/**
- * A link to somebody else's page.
- *
- * @param {string} href
- * @param {string} text
- */
-export function anchor(href, text) {
-  const made = element('a', '', text);
-  made.href = href;
-  made.target = '_blank';
-  made.rel = 'noopener noreferrer nofollow';
-  return made;
-}
-
-/**
- * An address that may be linked, or undefined.
- *
- * @param {string} href
- */
-export function safeAddress(href) {
-  if (!URL.canParse(href)) return undefined;
-  const url = new URL(href);
-  return SCHEMES.includes(url.protocol) ? url.href : undefined;
-}
-
-/** @param {string} language @param {string} text */
-function codeBlock(language, text) {
+export function codeBlock(language) {
   const copy = element('button', 'quiet copy-code', 'Copy');
   copy.type = 'button';
   copy.setAttribute('aria-label', 'Copy the code');
   const code = element('code');
-  new TextFlow(code, 'span').append(text);
   const pre = element('pre', '', code);
   pre.tabIndex = 0;
   pre.setAttribute('role', 'region');
   pre.setAttribute('aria-label', 'Code');
-  return element('div', 'code', element('div', 'code-bar', element('span', '', decoded(language).split(/\s/)[0]?.slice(0, 24) ?? ''), copy), pre);
+  const name = unescaped(language).split(/\s/)[0]?.slice(0, 24) ?? '';
+  return { node: element('div', 'code', element('div', 'code-bar', element('span', '', name), copy), pre), flow: new TextFlow(code, 'span') };
+}
+
+/** Puts the markers of a block of code into its bar. @param {HTMLElement} node @param {CitationMarker[]} markers */
+export function markCode(node, markers) {
+  const name = node.querySelector('.code-bar > span');
+  if (name === null) return;
+  const marks = element('span', 'code-marks');
+  place(marks, markers);
+  name.nextElementSibling?.classList.contains('code-marks') && name.nextElementSibling.remove();
+  if (markers.length > 0) name.after(marks);
+}
+
+/** A table without its rows. */
+export function tableFrame() {
+  const table = element('table');
+  const frame = element('div', 'table', table);
+  // It scrolls by itself where it is too wide, so the keyboard must get there.
+  frame.tabIndex = 0;
+  frame.setAttribute('role', 'region');
+  frame.setAttribute('aria-label', 'Table');
+  return { frame, table };
+}
+
+/** Text that is shown as it was typed, and why. @param {string} why @returns {{node: HTMLElement, flow: TextFlow}} */
+export function plainText(why) {
+  const flow = element('span', 'flow');
+  const node = element('div', 'typed', element('p', 'typed-why', why), flow);
+  return { node, flow: new TextFlow(flow, 'span') };
+}
+
+/** @param {Block} block @param {string} text @param {CitationMarker[]} markers @param {Context} context */
+function paragraph(block, text, markers, context) {
+  const first = block.parent?.kind === 'item';
+  const made = first ? element('div', 'line') : element('p');
+  const box = first && block.parent?.children[0] === block ? (/^\[([ xX])\][ \t]+(?=\S)/.exec(text) ?? undefined) : undefined;
+  if (box === undefined) return filled(made, { text, pieces: block.pieces }, markers, context);
+  made.append(box[1] === ' ' ? '☐ ' : '☑ ');
+  const pieces = block.pieces.map(({ at, source }) => (at === 0 ? { at, source: source + box[0].length } : { at: at - box[0].length, source }));
+  return filled(made, { text: text.slice(box[0].length), pieces }, markers, context);
+}
+
+/** @param {Block} block @param {CitationMarker[]} markers @param {Context} context */
+function tableRow(block, markers, context) {
+  const table = /** @type {Block} */ (block.parent);
+  const name = table.children[0] === block ? 'th' : 'td';
+  const { aligns } = table;
+  const long = block.cells.reduce((sum, cell) => sum + cell.text.length, 0) > MAX_INLINE;
+  let rest = markers;
+  const cells = block.cells.map((cell, index) => {
+    const next = block.cells[index + 1]?.pieces[0]?.source ?? Infinity;
+    const mine = rest.filter(({ at }) => at <= next);
+    rest = rest.slice(mine.length);
+    const made = element(name, aligns[index] ?? '');
+    return long ? place(asTyped(made, cell.text), mine) : filled(made, cell, mine, context);
+  });
+  const missing = aligns.length - cells.length;
+  if (missing > 0) {
+    const empty = element(name);
+    empty.colSpan = missing;
+    cells.push(empty);
+  }
+  context.steps += 20 * cells.length;
+  return element('tr', '', ...cells);
+}
+
+/** What was defined and is not referred to, else its reader would never see it. @param {Block} block @param {Context} context */
+function definitionLines(block, context) {
+  const made = element('p', 'definitions');
+  const lines = block.definitions.filter(({ used }) => !used).map(({ line }) => line);
+  made.hidden = lines.length === 0;
+  for (const [index, line] of lines.entries()) {
+    if (index > 0) made.append('\n');
+    const begin = line.indexOf(']:') + 2;
+    made.append(line.slice(0, begin));
+    filled(made, { text: line.slice(begin), pieces: [] }, [], context);
+  }
+  return made;
+}
+
+/**
+ * @template {HTMLElement} Parent
+ * @param {Parent} parent
+ * @param {Stretch} stretch whose inline markup goes into the parent
+ * @param {CitationMarker[]} markers
+ * @param {Context} context
+ */
+function filled(parent, { text, pieces }, markers, context) {
+  context.steps += 20;
+  if (text.length > MAX_INLINE) return place(asTyped(parent, text), markers);
+  new InlineWriter(parent, text, placed(markers, pieces), context).write(readInlines(text, context));
+  return parent;
+}
+
+/**
+ * @template {HTMLElement} Parent
+ * @param {Parent} parent
+ * @param {string} text
+ */
+function asTyped(parent, text) {
+  const flow = element('span', 'flow');
+  new TextFlow(flow, 'span').append(text);
+  parent.append(flow);
+  return parent;
+}
+
+class InlineWriter {
+  #text;
+  #markers;
+  #context;
+  /** @type {Level[]} */
+  #levels;
+
+  /** @param {HTMLElement} parent @param {string} text @param {CitationMarker[]} markers by their places in the text @param {Context} context */
+  constructor(parent, text, markers, context) {
+    this.#text = text;
+    this.#markers = markers;
+    this.#context = context;
+    this.#levels = [{ parent, literal: '', image: false, link: false }];
+  }
+
+  /** @param {Inline[]} inlines */
+  write(inlines) {
+    this.#context.steps += inlines.length * 8;
+    for (const inline of inlines) {
+      this.#one(inline);
+      // None stands in a link, or in the middle of code.
+      if (!this.#top.link && !this.#top.image) this.#mark(inline.end);
+    }
+    this.#mark(Infinity);
+  }
+
+  get #top() {
+    return /** @type {Level} */ (this.#levels.at(-1));
+  }
+
+  /** @param {Inline} inline */
+  #one(inline) {
+    const { parent } = this.#top;
+    switch (inline.type) {
+      case 'text':
+        return this.#say(inline);
+      case 'code':
+        return void parent.append(element('code', '', inline.text));
+      case 'break':
+        return void parent.append(element('br'));
+      case 'address':
+        return this.#address(inline);
+      case 'run':
+        for (let count = inline.closes.length; count > 0; count -= 1) this.#leave();
+        addText(this.#top.parent, inline.char.repeat(inline.left));
+        for (const name of inline.opens) this.#enter(name, inline.char);
+        return;
+      case 'bracket': {
+        const href = inline.target && safeAddress(unescaped(inline.target.href));
+        // A link whose address is not allowed is shown as it was typed.
+        if (href === undefined) return void addText(parent, inline.image ? '![' : '[');
+        const { link, image } = this.#top;
+        const made = inline.image || link || image ? element('span') : anchor(href, '');
+        return void this.#levels.push({ parent: made, literal: '', image: inline.image || image, link: link || !inline.image });
+      }
+      case 'end':
+        return this.#end(inline);
+    }
+  }
+
+  /** @param {Plain & {text: string}} inline */
+  #say({ at, end, text }) {
+    const { parent, link, image } = this.#top;
+    let done = 0;
+    if (!link && !image && text.length === end - at) {
+      const segments = this.#markers[0] !== undefined && this.#markers[0].at < end ? words.segment(text) : undefined;
+      for (let marker; segments && (marker = this.#markers[0]) !== undefined && marker.at < end; ) {
+        // Not in the middle of a word.
+        const word = segments.containing(Math.max(marker.at - at, 0));
+        const to = word === undefined ? text.length : word.index === marker.at - at ? word.index : word.index + word.segment.length;
+        addText(parent, text.slice(done, to));
+        done = Math.max(to, done);
+        if (done === text.length) return;
+        this.#mark(marker.at);
+      }
+    }
+    addText(parent, text.slice(done));
+  }
+
+  /** @param {Plain & {text: string, href: string}} inline */
+  #address({ text, href }) {
+    const { parent, link, image } = this.#top;
+    const address = safeAddress(href);
+    if (link || image || address === undefined) return void addText(parent, this.#typed(text, href));
+    const made = anchor(address, text);
+    parent.append(made);
+    tellHost(made, address);
+  }
+
+  /** @param {string} text @param {string} href */
+  #typed(text, href) {
+    return safeAddress(href) === undefined ? `<${text}>` : text;
+  }
+
+  /** @param {Emphasis} name @param {string} char */
+  #enter(name, char) {
+    const level = this.#top;
+    if (this.#levels.length <= MAX_NESTING) {
+      const made = element(name);
+      level.parent.append(made);
+      this.#levels.push({ ...level, parent: made, literal: '' });
+      return;
+    }
+    const literal = char.repeat(name === 'em' ? 1 : 2);
+    addText(level.parent, literal);
+    this.#levels.push({ ...level, literal });
+  }
+
+  #leave() {
+    const left = this.#levels.pop();
+    if (left !== undefined && left.literal !== '') addText(left.parent, left.literal);
+  }
+
+  /** @param {End} inline */
+  #end({ at, end, of: bracket }) {
+    const href = bracket.target && safeAddress(unescaped(bracket.target.href));
+    if (href === undefined) return void addText(this.#top.parent, this.#text.slice(at, end));
+    const { parent: made } = /** @type {Level} */ (this.#levels.pop());
+    const { parent, link, image } = this.#top;
+    const text = made.textContent ?? '';
+    if (bracket.image) {
+      // Shown, it would tell its server who reads this, and what: the address may carry secrets.
+      if (link || image) return void addText(parent, text || 'image');
+      const linked = anchor(href, text || 'image');
+      parent.append(linked);
+      return tellHost(linked, href);
+    }
+    if (!(made instanceof HTMLAnchorElement)) return void addText(parent, text);
+    parent.append(made);
+    tellHost(made, href);
+  }
+
+  /** Puts the markers up to a place. @param {number} to */
+  #mark(to) {
+    while ((this.#markers[0]?.at ?? Infinity) <= to && this.#markers.length > 0) {
+      place(this.#top.parent, this.#markers.splice(0, 1));
+    }
+  }
+}
+
+/** Says where a link leads whose text says something else, or nothing. @param {HTMLAnchorElement} link @param {string} href */
+function tellHost(link, href) {
+  const text = link.textContent ?? '';
+  if (!isDisguised(text, href)) return;
+  const host = hostOf(href);
+  if (text.trim() === '') link.replaceChildren(host);
+  else link.after(element('span', 'host', ` (${host})`));
+}
+
+/**
+ * Markers by their places in a stretch.
+ *
+ * @param {CitationMarker[]} markers by their places in the source
+ * @param {Piece[]} pieces
+ */
+function placed(markers, pieces) {
+  let index = 0;
+  return markers.map(({ at, numbers }) => {
+    while ((pieces[index + 1]?.source ?? Infinity) <= at) index += 1;
+    const piece = pieces[index] ?? { at: 0, source: 0 };
+    const place = piece.at + Math.max(at - piece.source, 0);
+    return { at: Math.min(place, pieces[index + 1]?.at ?? Infinity), numbers };
+  });
+}
+
+/** @template {HTMLElement} Parent @param {Parent} parent @param {CitationMarker[]} markers */
+function place(parent, markers) {
+  for (const number of markers.flatMap(({ numbers }) => numbers)) {
+    const button = element('button', 'mark', String(number));
+    button.type = 'button';
+    button.dataset.source = String(number);
+    button.setAttribute('aria-label', `Source ${number}`);
+    parent.append(button);
+  }
+  return parent;
 }
 
 /**
  * Adds text to the text node at the end of an element.
  *
- * @template {HTMLElement} Parent
- * @param {Parent} parent
+ * @param {HTMLElement} parent
  * @param {string} text
  */
 function addText(parent, text) {
+  if (text === '') return;
   if (parent.lastChild instanceof Text) parent.lastChild.appendData(text);
-  else if (text !== '') parent.append(text);
-  return parent;
-}
-
-/** @param {string} text with HTML's named and numbered characters */
-function decoded(text) {
-  if (!text.includes('&')) return text;
-  return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w{1,24}));/g, (typed, decimal, hexadecimal, name) => {
-    if (name !== undefined) return NAMED.get(name) ?? typed;
-    const code = decimal === undefined ? parseInt(hexadecimal, 16) : Number(decimal);
-    return code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? '\ufffd' : String.fromCodePoint(code);
-  });
+  else parent.append(text);
 }

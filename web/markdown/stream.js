@@ -1,45 +1,52 @@
-// Markdown that grows. Blocks that nothing can change any more are left alone; only the tail is read again,
-// and its elements are changed where they differ, so that a selection in them stays.
+// Markdown that grows. Each line is read once, and what is complete is shown once; only the block at the end
+// is shown again, by changes where it differs, so that a selection in it stays. All of it can be done in
+// slices, so that no text keeps the page from answering.
 
 import { element } from '../lib/dom.js';
-import { TextFlow } from '../lib/text-flow.js';
-import { itemsOf, PART, setItems } from './long-list.js';
-import { morph, reconcile } from './morph.js';
-import { outline, read, Renderer } from './renderer.js';
+import { BlockReader } from './blocks.js';
+import { draftOf, draftOfRow, isUndecided } from './drafts.js';
+import { morph } from './morph.js';
+import { ListPlaces, Places, RootPlaces, TablePlaces } from './places.js';
+import { codeBlock, isTask, leafElement, markCode, MAX_INLINE, plainText, tableFrame } from './renderer.js';
 
 /** @import { CitationMarker } from '../types.d.ts' */
-/** @import { Links } from './renderer.js' */
-/** @import { Token, Tokens } from './vendor/marked.esm.js' */
+/** @import { TextFlow } from '../lib/text-flow.js' */
+/** @import { Block, Definition } from './blocks.js' */
 
-/** @typedef {{body: number, shown: number, marker: string, flow: TextFlow}} Fence */
-/** @typedef {{from: number, node: HTMLElement, items: number, loose: boolean, ordered: boolean, mark: string}} OpenList */
-/** A block whose text is complete. @typedef {{raw: string, node: HTMLElement | undefined, links: number, loose: boolean}} Frozen */
+/** What an update does at most, in the steps of `steps`: some milliseconds of work. */
+export const SLICE = 40_000;
+const LONG = 'This paragraph is too long for its markup, so it is shown as it was typed.';
 
 /** An answer as it is written. */
 export class MarkdownStream {
+  /** How much was done: characters looked at, and elements made, of which each counts for several. */
+  steps = 0;
   #root;
-  /** Where the tail stands. */
-  #part;
-  /** @type {Frozen[]} */
-  #frozen = [];
-  /** Where the tail begins in the text, and with which child of the part. */
-  #base = 0;
-  #child = 0;
-  /** @type {Links} */
-  #links = Object.create(null);
-  /** A list in the tail, the first items of which are complete. @type {OpenList | undefined} */
-  #list;
-  /** Lists from here on are read as a whole: their items cannot be told apart by themselves. */
-  #whole = -1;
-  /** An open block of code at the end. @type {Fence | undefined} */
-  #fence;
+  #reader = new BlockReader();
+  #read = 0;
+  #text = '';
+  #places;
+  /** Blocks that this line, or a later one, ended may yet go on. */
+  #solid = 0;
+  #ended = false;
+  /** Whether something was read and is not shown. */
+  #behind = false;
+  /** Whether more follows, so that what may still change need not be shown. */
+  #more = false;
+  #until = Infinity;
   /** @type {CitationMarker[]} */
   #markers = [];
+  /** Those that are among their blocks. @type {Set<string>} */
+  #marked = new Set();
+  /** Blocks with a reference to what was not defined, by its label. @type {Map<string, Set<Block>>} */
+  #waiting = new Map();
+  /** Complete blocks that have to be shown anew. @type {Set<Block>} */
+  #stale = new Set();
 
   /** @param {HTMLElement} root */
   constructor(root) {
     this.#root = root;
-    this.#part = partOf(root, 0);
+    this.#places = new RootPlaces(root);
   }
 
   /**
@@ -47,20 +54,12 @@ export class MarkdownStream {
    *
    * @param {string} text
    * @param {CitationMarker[]} [markers]
-   * @returns {void}
+   * @param {number} [steps] how much may be done
+   * @returns {boolean} whether all of it is shown; else it is to be called again
    */
-  grow(text, markers = []) {
-    const source = unixLines(text);
-    if (markers.length !== this.#markers.length) this.#addMarkers(source, markers);
-    if (this.#fence !== undefined && this.#feed(source)) return;
-    const tail = closeOpenMarkup(source.slice(this.#base));
-    const tokens = read(tail, this.#links);
-    if (this.#list !== undefined && !continues(tokens[0], this.#list)) {
-      this.#whole = this.#base = this.#list.from;
-      this.#list = undefined;
-      return this.grow(text, markers);
-    }
-    this.#freeze(tokens, source);
+  grow(text, markers = [], steps = Infinity) {
+    if (this.#ended && text === this.#text && markers.length === this.#markers.length) return this.#show();
+    return this.#update(text, markers, steps, false);
   }
 
   /**
@@ -68,263 +67,317 @@ export class MarkdownStream {
    *
    * @param {string} text
    * @param {CitationMarker[]} [markers]
+   * @param {number} [steps] how much may be done
+   * @returns {boolean} whether all of it is shown; else it is to be called again
    */
-  finish(text, markers = []) {
-    const source = unixLines(text);
-    if (markers.length !== this.#markers.length) this.#addMarkers(source, markers);
-    const { blocks, links } = outline(source);
-    const known = Object.keys(links).length;
-    let at = 0;
-    const made = blocks.map((token, index) => {
-      const from = at;
-      at += token.raw.length;
-      const frozen = this.#frozen[index];
-      const linked = (/** @type {number | undefined} */ links) => links === known || !token.raw.includes('[');
-      if (frozen?.raw === token.raw && frozen.loose === isLoose(token) && linked(frozen.links)) return frozen.node;
-      const renderer = new Renderer(source, markers, from);
-      const list = this.#list;
-      if (list?.from === from && markers.length === 0 && !list.loose && !isLoose(token) && linked(this.#known)) {
-        // Its complete items stay as they are.
-        const [rest, ...others] = read(source.slice(this.#base, at), links);
-        if (others.length === 0 && continues(rest, list)) return this.#continue(/** @type {Tokens.List} */ (rest), renderer);
-      }
-      const nodes = read(token.raw, links).map((inner) => renderer.block(inner)).filter((node) => node !== undefined);
-      return nodes.length < 2 ? nodes[0] : element('div', '', ...nodes);
-    });
-    const shown = made.filter((node) => node !== undefined);
-    const parts = Math.max(Math.ceil(shown.length / PART), 1);
-    for (let index = 0; index < parts; index += 1) reconcile(partOf(this.#root, index), 0, shown.slice(index * PART, (index + 1) * PART));
-    while (this.#root.children.length > parts) this.#root.lastElementChild?.remove();
-    // Should more text come after all, it is read from the start.
-    this.#frozen = [];
-    this.#base = this.#child = 0;
-    this.#part = partOf(this.#root, 0);
-    this.#links = Object.create(null);
-    this.#whole = -1;
-    this.#fence = this.#list = undefined;
+  finish(text, markers = [], steps = Infinity) {
+    return this.#update(text, markers, steps, true);
   }
 
-  get #known() {
-    return Object.keys(this.#links).length;
-  }
-
-  /** Shows the markers of complete blocks, too. @param {string} source @param {CitationMarker[]} markers */
-  #addMarkers(source, markers) {
-    const fresh = markers.slice(this.#markers.length);
+  /** @param {string} text @param {CitationMarker[]} markers @param {number} steps @param {boolean} whole */
+  #update(text, markers, steps, whole) {
+    // More text came after the end, after all: it is read from the start.
+    if (this.#ended && text !== this.#text) this.#restart();
+    this.#text = text;
+    this.#until = this.steps + steps;
     this.#markers = markers;
-    let at = 0;
-    for (const block of this.#frozen) {
-      const end = at + block.raw.length;
-      if (fresh.some((marker) => marker.at > at && marker.at <= end) && block.node !== undefined) {
-        const renderer = new Renderer(source, markers, at);
-        const [made] = read(block.raw, this.#links).map((token) => renderer.block(token));
-        if (made) morph(block.node, made);
+    this.#reader.takeBack();
+    if (!this.#ended && !this.#readLines(whole)) return false;
+    if (this.#marked.size < markers.length) this.#addMarkers();
+    if (whole && !this.#ended) {
+      this.#ended = true;
+      this.#more = false;
+      this.#reader.end();
+      this.#solid = Infinity;
+    }
+    if (!this.#ended) {
+      if (!this.#show()) return false;
+      // What is left is the block at the end, which is shown as a whole.
+      this.#until = Infinity;
+      this.#more = false;
+      this.#try();
+    }
+    return this.#show();
+  }
+
+  /** Reads the lines that are complete, and shows what they make. @param {boolean} whole whether the last one is */
+  #readLines(whole) {
+    const text = this.#text;
+    this.#more = true;
+    if (this.#behind && !this.#show()) return false;
+    for (;;) {
+      // Half of the time for reading, and half for what comes of it.
+      const until = this.#until === Infinity ? Infinity : this.steps + (this.#until - this.steps) / 4;
+      let more = true;
+      while (more && this.steps < until) more = this.#readLine(text, whole);
+      this.#solid = this.#reader.number + 1;
+      if (!more) return true;
+      if (this.steps >= this.#until || !this.#show()) return false;
+    }
+  }
+
+  /** @param {string} text @param {boolean} whole */
+  #readLine(text, whole) {
+    const from = this.#read;
+    if (from >= text.length) return false;
+    const { end, next } = lineEnd(text, from);
+    // The second half of a line's end may still come.
+    if (!whole && (next === -1 || (end === text.length - 1 && text[end] === '\r'))) return false;
+    const known = this.#reader.definitions.size;
+    const before = this.#reader.steps;
+    this.#reader.read(text.slice(from, end), from);
+    this.#read = next === -1 ? text.length : next;
+    this.steps += this.#reader.steps - before;
+    if (this.#reader.definitions.size > known) this.#resolve();
+    return true;
+  }
+
+  /** Tries the line that is not complete, and takes it back if there is nothing of it to be shown. */
+  #try() {
+    const line = this.#text.slice(this.#read).replace(/\r$/, '');
+    if (isUndecided(line)) return;
+    const reader = this.#reader;
+    const { steps } = reader;
+    const row = reader.tip.kind === 'table';
+    reader.try(row ? draftOfRow(line) : line, this.#read);
+    this.steps += reader.steps - steps;
+    const { tip, number } = reader;
+    const leaf = tip.kind === 'document' || tip.closed === number ? undefined : tip;
+    const fresh = leaf?.line === number;
+    if (fresh && ((leaf.kind === 'code' && leaf.fence !== '') || (leaf.kind === 'paragraph' && draftOf(leaf.text) === ''))) reader.takeBack();
+  }
+
+  /** @returns {boolean} whether all that was read is shown */
+  #show() {
+    this.#behind = true;
+    if (!this.#inner(this.#reader.document, this.#places)) return false;
+    for (const block of this.#stale) {
+      if (this.steps >= this.#until) return false;
+      this.#stale.delete(block);
+      this.#again(block);
+    }
+    this.#behind = false;
+    return true;
+  }
+
+  /** Shows the blocks inside of one. @param {Block} outer @param {Places} places */
+  #inner(outer, places) {
+    const { children } = outer;
+    for (let index = places.done; index < children.length; index += 1) {
+      if (this.steps >= this.#until) return false;
+      const block = /** @type {Block} */ (children[index]);
+      if (!this.#block(places, index, block)) return false;
+      if (block.closed < this.#solid && index === places.done) {
+        block.final = true;
+        places.settle(block.view instanceof Places ? block.view.weight : block.text.length + block.cells.reduce((sum, { text }) => sum + text.length, 0));
+        block.view = undefined;
       }
-      at = end;
     }
-    if (this.#list !== undefined && fresh.some((marker) => marker.at <= this.#base)) {
-      this.#base = this.#list.from;
-      this.#list = undefined;
+    // What stands behind is what was shown of the last line; more of it may come in the same moment.
+    if (!this.#more || outer.closed < this.#solid) places.trim(children.length);
+    return true;
+  }
+
+  /** @param {Places} places @param {number} index @param {Block} block */
+  #block(places, index, block) {
+    switch (block.kind) {
+      case 'quote':
+      case 'list':
+      case 'item':
+      case 'table':
+        return this.#container(places, index, block);
+      case 'code':
+        this.#flow(places, index, block, () => codeBlock(block.language), block.text);
+        return true;
+      default:
+        if (block.kind === 'paragraph' && (block.plain !== '' || block.text.length > MAX_INLINE)) {
+          this.#flow(places, index, block, () => plainText(block.plain || LONG), block.text);
+        } else if (!this.#more || block.closed < this.#solid) {
+          block.view = undefined;
+          block.node = places.put(index, this.#leaf(block));
+        }
+        return true;
     }
   }
 
-  /** @param {Token[]} tokens @param {string} source */
-  #freeze(tokens, source) {
-    const last = tokens.findLastIndex(({ type }) => type !== 'space');
-    const fence = openFence(tokens[last]);
-    const decided = last > 0 && (tokens[last]?.raw.includes('\n') ?? false);
-    const renderer = new Renderer(source, this.#markers, this.#base);
-    const nodes = tokens.map((token, index) => (index === 0 && this.#list ? this.#continue(/** @type {Tokens.List} */ (token), renderer) : renderer.block(token)));
-    reconcile(this.#part, this.#child, nodes.filter((node) => node !== undefined));
-    if (decided) for (const token of tokens.slice(0, last)) this.#keep(token, source);
-    const open = tokens[last];
-    if (open?.type === 'list') this.#keepItems(/** @type {Tokens.List} */ (open), source);
-    else if (fence && (decided || last === 0)) this.#open(fence, source);
-  }
-
-  /** @param {Token} token @param {string} source */
-  #keep(token, source) {
-    if (token.type === 'def') this.#links[token.tag] ??= { href: token.href, title: token.title };
-    const shows = token.type !== 'def' && token.type !== 'space';
-    const start = this.#list?.from ?? this.#base;
-    this.#base += token.raw.length;
-    this.#frozen.push({
-      raw: source.slice(start, this.#base),
-      node: shows ? /** @type {HTMLElement} */ (this.#part.children[this.#child]) : undefined,
-      links: this.#known,
-      loose: this.#list?.loose ?? isLoose(token),
-    });
-    if (shows) this.#child += 1;
-    if (this.#child === PART) {
-      const rest = [...this.#part.children].slice(PART);
-      this.#part = partOf(this.#root, this.#root.children.length);
-      this.#part.append(...rest);
-      this.#child = 0;
+  /** @param {Places} places @param {number} index @param {Block} block */
+  #container(places, index, block) {
+    const here = places.reach(index);
+    if (!(block.view instanceof Places) || block.view.node !== here) {
+      block.view = placesOf(block, here);
+      this.steps += 20;
+      if (block.view.node !== here) places.replace(index, block.view.node);
     }
-    this.#list = undefined;
+    const { node } = block.view;
+    const direction = turned(block);
+    if (direction === '') node.removeAttribute('dir');
+    else if (node.dir !== direction) node.dir = direction;
+    if (block.kind === 'item') node.classList.toggle('task', isTask(block.children[0])) || node.className || node.removeAttribute('class');
+    return this.#inner(block, block.view);
   }
 
-  /** Keeps all items but two: whether blank lines set them apart is seen between two. @param {Tokens.List} token @param {string} source */
-  #keepItems(token, source) {
-    const loose = token.loose || (this.#list?.loose ?? false);
-    if (token.items.length < 4 || this.#whole === this.#base) return;
-    const done = token.items.slice(0, -2);
-    const length = done.reduce((sum, item) => sum + item.raw.length, 0);
-    if (done.map((item) => item.raw).join('') !== source.slice(this.#base, this.#base + length)) return;
-    const node = /** @type {HTMLElement} */ (this.#part.children[this.#child]);
-    const { from, items, mark } = this.#list ?? { from: this.#base, items: 0, mark: bullet(token.raw) };
-    this.#list = { from, node, items: items + done.length, loose, ordered: token.ordered, mark };
-    this.#base += length;
+  /** @param {Block} block */
+  #leaf(block) {
+    const open = block.closed === Infinity && !this.#ended;
+    const text = open && block.kind !== 'definitions' ? draftOf(block.text) : block.text;
+    const context = { steps: 0, find: (/** @type {string} */ label) => this.#find(label, block) };
+    const made = leafElement(block, text, this.#markersOf(block), context);
+    if (open && text === '') made.hidden = true;
+    this.steps += context.steps + 10;
+    return made;
   }
 
   /**
-   * The list in the tail, with its complete items as they are.
+   * Shows a block whose text only gets longer.
    *
-   * @param {Tokens.List} token the rest of it
-   * @param {Renderer} renderer
+   * @param {Places} places
+   * @param {number} index
+   * @param {Block} block
+   * @param {() => {node: HTMLElement, flow: TextFlow}} make
+   * @param {string} text
    */
-  #continue(token, renderer) {
-    const list = /** @type {OpenList} */ (this.#list);
-    if (token.loose && !list.loose) {
-      // The items before were shown close together; this happens once in a list at most.
-      for (const item of itemsOf(list.node).slice(0, list.items)) loosen(item);
-      list.loose = true;
+  #flow(places, index, block, make, text) {
+    const here = places.reach(index);
+    // The last line was taken back, and comes again in the same moment.
+    if (this.#more && block.closed >= this.#solid && block.view?.shown > text.length) return;
+    if (block.view === undefined || block.node !== here || block.view.shown > text.length) {
+      const { node, flow } = make();
+      block.view = { flow, shown: 0, marks: 0 };
+      block.node = places.replace(index, node);
+      this.steps += 100;
     }
-    const fresh = token.items.map((item) => renderer.item(item, list.loose));
-    list.node = setItems(list.node, list.items, fresh);
-    return list.node;
+    const marks = this.#markersOf(block).length;
+    if (marks !== block.view.marks) this.#mark(block);
+    block.view.marks = marks;
+    block.view.flow.append(text.slice(block.view.shown));
+    this.steps += (text.length - block.view.shown) / 8;
+    block.view.shown = text.length;
   }
 
-  /** @param {string} marker @param {string} source */
-  #open(marker, source) {
-    const code = this.#part.children[this.#child]?.querySelector('code');
-    if (!code) return;
-    code.replaceChildren();
-    const body = source.indexOf('\n', this.#base) + 1;
-    this.#fence = { body, shown: body, marker, flow: new TextFlow(code, 'span') };
-    this.#feed(source);
+  /** Shows a complete block again: what it refers to is known now, or it has more markers. @param {Block} block */
+  #again(block) {
+    if (block.node === undefined) return;
+    if (block.kind === 'code') return this.#mark(block);
+    if (block.plain !== '' || block.text.length > MAX_INLINE) return;
+    block.node = morph(block.node, this.#leaf(block));
   }
 
-  /** Adds to the open block of code. @param {string} source @returns {boolean} whether it is still open */
-  #feed(source) {
-    const fence = /** @type {Fence} */ (this.#fence);
-    const line = Math.max(source.lastIndexOf('\n', fence.shown - 1) + 1, fence.body);
-    const rest = source.slice(line);
-    if (new RegExp(`^ {0,3}${fence.marker}[~\`]* *\\n`, 'm').test(rest)) {
-      this.#fence = undefined;
-      return false;
+  /** @param {Block} block */
+  #mark(block) {
+    if (block.kind === 'code' && block.node) markCode(block.node, this.#markersOf(block));
+  }
+
+  /** @param {string} label @param {Block} block that refers to it @returns {Definition | undefined} */
+  #find(label, block) {
+    const found = this.#reader.definitions.get(label);
+    if (block.closed >= this.#solid) return found;
+    if (found === undefined || found.number >= this.#solid) {
+      const waiting = this.#waiting.get(label);
+      if (waiting) waiting.add(block);
+      else this.#waiting.set(label, new Set([block]));
+      return undefined;
     }
-    // What may become the end of the block is not shown, and neither is the line break before it.
-    const held = /\n?(?: {0,3}[`~]* *)?$/.exec(rest)?.[0].length ?? 0;
-    const end = Math.max(source.length - held, fence.shown);
-    fence.flow.append(source.slice(fence.shown, end));
-    fence.shown = end;
-    return true;
+    if (!found.used) {
+      found.used = true;
+      if (found.block.final) this.#stale.add(found.block);
+    }
+    return found;
+  }
+
+  /** Has those blocks shown again that refer to what was defined just now. */
+  #resolve() {
+    const label = this.#reader.tip.definitions.at(-1)?.label ?? '';
+    for (const block of this.#waiting.get(label) ?? []) this.#stale.add(block);
+    this.#waiting.delete(label);
+  }
+
+  /** Has complete blocks shown again that have more markers now: those up to where the text is read. */
+  #addMarkers() {
+    for (const { at, numbers } of this.#markers) {
+      const key = `${at} ${numbers}`;
+      if (this.#marked.has(key) || (at > this.#read && !this.#ended)) continue;
+      this.#marked.add(key);
+      const block = this.#reader.leaves[this.#leafAt(at)];
+      if (block?.final) this.#stale.add(block);
+    }
+  }
+
+  /** @param {Block} block */
+  #markersOf(block) {
+    if (this.#markers.length === 0) return [];
+    // A marker behind what is read may belong to a block that is not there yet.
+    const { from = block.final && !this.#ended ? this.#read : Infinity } = this.#reader.leaves[block.order + 1] ?? {};
+    const [first, end] = [block.order === 0 ? 0 : block.from, from].map((place) => firstAbove(this.#markers, place, ({ at }) => at));
+    return this.#markers.slice(first, end);
+  }
+
+  /** The number of the leaf that a place in the source belongs to. @param {number} place */
+  #leafAt(place) {
+    return Math.max(firstAbove(this.#reader.leaves, place - 1, ({ from }) => from) - 1, 0);
+  }
+
+  #restart() {
+    this.#root.replaceChildren();
+    this.#reader = new BlockReader();
+    this.#places = new RootPlaces(this.#root);
+    this.#read = this.#solid = 0;
+    this.#ended = this.#behind = this.#more = false;
+    this.#waiting.clear();
+    this.#marked.clear();
+    this.#stale.clear();
   }
 }
 
-/** The part of this number, made if it is the next one. @param {HTMLElement} root @param {number} index */
-function partOf(root, index) {
-  const part = root.children[index];
-  if (part instanceof HTMLElement) return part;
-  const made = element('div');
-  root.append(made);
-  return made;
+/** The direction of a block that runs against what is around it: its bullets, its bar, or its columns do. @param {Block} block */
+function turned(block) {
+  if (block.kind === 'item' || block.direction === '') return '';
+  let around = block.parent;
+  while (around?.kind === 'item') around = around.parent;
+  return block.direction === (around?.direction || 'ltr') ? '' : block.direction;
 }
 
-/** Line breaks as Markdown's lexer makes them, with every place in the text where it was. @param {string} text */
-function unixLines(text) {
-  return text.includes('\r') ? text.replace(/\r\n/g, ' \n').replace(/\r/g, '\n') : text;
+/** Where a line ends, and where the next one begins: -1 without an end. @param {string} text @param {number} from */
+function lineEnd(text, from) {
+  const feed = text.indexOf('\n', from);
+  // Only within the line: a text without carriage returns is not looked through for them.
+  const line = text.slice(from, feed === -1 ? undefined : feed);
+  const carriage = line.indexOf('\r');
+  if (carriage === -1) return { end: from + line.length, next: feed === -1 ? -1 : feed + 1 };
+  const end = from + carriage;
+  return { end, next: text[end + 1] === '\n' ? end + 2 : end + 1 };
 }
 
-/** @param {Token} token */
-function isLoose(token) {
-  return token.type === 'list' && Boolean(token.loose);
-}
-
-/** What makes an item belong to a list: its bullet, or what follows its number. @param {string} raw */
-function bullet(raw) {
-  return /^ {0,3}\d*([-+*.)])/.exec(raw)?.[1] ?? '';
-}
-
-/** @param {Token | undefined} token @param {{ordered: boolean, mark: string}} list */
-function continues(token, list) {
-  return token?.type === 'list' && token.ordered === list.ordered && bullet(token.raw) === list.mark;
-}
-
-/** @param {Element} item */
-function loosen(item) {
-  if (item.firstElementChild?.localName === 'p') return;
-  const prose = [...item.childNodes].filter((node) => !(node instanceof HTMLElement && /^(UL|OL|DIV|BLOCKQUOTE|H\d|HR)$/.test(node.tagName)));
-  item.className = '';
-  item.prepend(element('p', '', ...prose));
-}
-
-/** The fence of a block of code that has no end yet. @param {Token | undefined} token */
-function openFence(token) {
-  if (token?.type !== 'code') return undefined;
-  const [line, marker] = /^(`{3,}|~{3,})[^\n]*\n/.exec(token.raw) ?? [];
-  if (line === undefined) return undefined;
-  return new RegExp(`^ {0,3}${marker}[~\`]* *$`, 'm').test(token.raw.slice(line.length)) ? undefined : marker;
+/** The places of a block, in the element that is there if it is of its kind. @param {Block} block @param {Element | undefined} here */
+function placesOf(block, here) {
+  if (block.kind === 'table') {
+    const { frame, table } = tableFrame();
+    return new TablePlaces(table, frame);
+  }
+  if (block.kind === 'list') {
+    const name = block.ordered ? 'ol' : 'ul';
+    const same = here instanceof HTMLElement && here.localName === name ? here : undefined;
+    const list = same ?? element(name);
+    if (list instanceof HTMLOListElement && list.start !== block.start) list.start = block.start;
+    return new ListPlaces(list);
+  }
+  const name = block.kind === 'quote' ? 'blockquote' : 'li';
+  return new Places(here instanceof HTMLElement && here.localName === name ? here : element(name));
 }
 
 /**
- * The text without an end that may yet turn out to be markup, and with open emphasis closed: what is
- * incomplete looks from the start as it will in the end.
+ * The first of a sorted list that is above a place.
  *
- * @param {string} tail
+ * @template Item
+ * @param {Item[]} items
+ * @param {number} place
+ * @param {(item: Item) => number} placeOf
  */
-function closeOpenMarkup(tail) {
-  let text = tail;
-  const lines = text.split('\n');
-  const last = lines.at(-1) ?? '';
-  // A fence, a bullet, a line under a heading, the start of a number.
-  if (/^\s*(?:`{3}|~{3})[^\n]*$|^[\s>]*(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?\s*)$/.test(last)) {
-    if (isFenced(lines.slice(0, -1))) return text;
-    lines.pop();
-    // The line break stays with the lines before, which may need it.
-    text = text.slice(0, text.length - last.length);
+function firstAbove(items, place, placeOf) {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placeOf(/** @type {Item} */ (items[middle])) <= place) low = middle + 1;
+    else high = middle;
   }
-  // The head of a table, until the line below it says that it is one.
-  const full = lines.filter((line, index) => index < lines.length - 1 || line !== '');
-  let rows = 0;
-  while (rows < full.length && full.at(-1 - rows)?.startsWith('|')) rows += 1;
-  if (rows === 1) return text.slice(0, text.lastIndexOf(full.at(-1) ?? ''));
-  if (isFenced(lines)) return text;
-  return closeEmphasis(text);
-}
-
-/** @param {string[]} lines @returns {boolean} whether the last one stands in a block of code */
-function isFenced(lines) {
-  let fence = '';
-  for (const line of lines) {
-    const [, found = ''] = /^\s*(?:[-+*>]\s+|\d+[.)]\s+)*(`{3,}|~{3,})/.exec(line) ?? [];
-    if (fence === '') fence = found;
-    else if (found !== '' && found.startsWith(fence)) fence = '';
-  }
-  return fence !== '';
-}
-
-/** @param {string} text */
-function closeEmphasis(text) {
-  const start = text.lastIndexOf('\n', text.length - 1) + 1;
-  const paragraph = text.lastIndexOf('\n\n') + 1;
-  let line = text
-    .slice(start)
-    .replace(/(?:\\|&#?\w{0,10}|!|[*_~`]+|<(?:https?:|mailto:)[^\s>]{0,400})$/, '')
-    .replace(/!?\[[^\]\n]{0,120}(?:\](?:\([^)\n]{0,2000})?)?$/, '');
-  if (line.trim() === '' || /^\s*(?:[-+*>]|\d+[.)])\s*$/.test(line)) return text.slice(0, start);
-  const scanned = text.slice(paragraph, start) + line;
-  /** @type {string[]} */
-  const open = [];
-  for (const { 0: run, index } of scanned.matchAll(/`+|\*{1,3}|~~|\\[\s\S]/g)) {
-    if (run.startsWith('\\')) continue;
-    const ticks = open.at(-1)?.startsWith('`');
-    if (open.at(-1) === run) open.pop();
-    else if (ticks) continue;
-    else if (/^\S/.test(scanned.slice(index + run.length)) && (run.startsWith('`') || !/[A-Za-z0-9]/.test(scanned[index - 1] ?? ''))) open.push(run);
-  }
-  if (open.length === 0 || open.length > 3) return text.slice(0, start) + line;
-  line = line.trimEnd();
-  return text.slice(0, start) + line + open.reverse().join('');
+  return low;
 }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { launchBrowser, openPage } from './browser.mjs';
 import { quantile, recordTasks, timeBetween } from './benchmark-tasks.mjs';
 import { monotonic, startStage } from './benchmark-server.mjs';
+import { HOSTILE, lettersOf, seenOf } from './hostile-markdown.mjs';
 import { chunksOf, codeText, largeEvent, listText, mixedText, traceEvents } from './benchmark-workloads.mjs';
 import { connected, send, traceSwitch } from './chat.mjs';
 
@@ -41,6 +42,7 @@ const LONG_MS = 50;
  * @property {number} missed share of animation frames that had no turn
  * @property {number} late how late the worst chunk was sent: the machine's noise
  * @property {Record<string, number>} phases the longest task after each thing that was asked of the page
+ * @property {number} [stopped] how long a press on Stop waited for the page
  */
 
 /**
@@ -52,11 +54,33 @@ const LONG_MS = 50;
  * @property {boolean} [reference] whether the naive page shows it
  * @property {(page: Page, phase: Phase) => Promise<void>} [meanwhile] done while it arrives
  * @property {(page: Page, phase: Phase) => Promise<void>} [after] done once all is there
+ * @property {string} [hostile] the kind of a text that must be seen as a whole in the end; the same is sent again then, and stopped
  */
 
 /** @typedef {(name: string, action: () => Promise<unknown>) => Promise<void>} Phase */
 
 const tracePieces = async () => [...(await traceEvents(STEPS - 1)), largeEvent(), ...chunksOf(mixedText(2 * KB))];
+
+/** Texts that were known to keep a page busy, and others of the kind. */
+const HOSTILE_NAMES = [
+  'emphasis that does not pair',
+  'the same in a table',
+  'the same in items',
+  'definitions of links',
+  'references and definitions',
+  'lines under lines',
+  'a long table',
+  'a wide table',
+  'a table of empty cells',
+  'emphasis at its densest',
+  'code at its densest',
+  'brackets in brackets',
+  'quotes and lists, deep and shallow',
+  'an item of many blocks',
+  'blocks of code',
+  'right to left, and back',
+];
+const hostileText = (/** @type {string} */ name, /** @type {number} */ length) => HOSTILE[name]?.(length) ?? '';
 
 /** @type {Record<string, Workload>} */
 const WORKLOADS = {
@@ -90,6 +114,12 @@ const WORKLOADS = {
     },
   },
   'trace-at-once': { title: 'a trace of 2,000 steps at once', pieces: tracePieces, rate: Infinity, trace: true },
+  ...Object.fromEntries(
+    HOSTILE_NAMES.flatMap((name) => [
+      [`hostile ${name}`, { title: `${name}, at once`, pieces: () => chunksOf(hostileText(name, 160 * KB), 8 * KB), rate: Infinity, hostile: name }],
+      [`hostile ${name}, typed`, { title: `${name}, at 16 KB a second`, pieces: () => chunksOf(hostileText(name, 64 * KB)), rate: KB, hostile: name }],
+    ]),
+  ),
   short: { title: '24 KB of mixed Markdown', pieces: () => chunksOf(mixedText(24 * KB)) },
   reference: { title: 'the same, the naive way', pieces: () => chunksOf(mixedText(24 * KB)), reference: true },
 };
@@ -99,9 +129,10 @@ const { values: options, positionals: names } = parseArgs({
   options: { runs: { type: 'string', default: '3' }, json: { type: 'string' }, traces: { type: 'string' } },
 });
 const runs = Number(options.runs);
-const unknown = names.filter((name) => !(name in WORKLOADS));
+const isHostile = (/** @type {string} */ name) => WORKLOADS[name]?.hostile !== undefined;
+const unknown = names.filter((name) => !(name in WORKLOADS) && name !== 'hostile');
 if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
-  console.error(unknown.length > 0 ? `There is no workload ${unknown.join(', ')}. The workloads: ${Object.keys(WORKLOADS).join(', ')}` : '--runs takes a number from 1.');
+  console.error(unknown.length > 0 ? `There is no workload ${unknown.join(', ')}. The workloads: ${Object.keys(WORKLOADS).filter((name) => !isHostile(name)).join(', ')}, hostile` : '--runs takes a number from 1.');
   process.exit(2);
 }
 if (options.traces !== undefined) await mkdir(options.traces, { recursive: true });
@@ -112,7 +143,7 @@ const stage = await startStage();
 const results = {};
 try {
   for (const [name, workload] of Object.entries(WORKLOADS)) {
-    if (names.length > 0 && !names.includes(name)) continue;
+    if (names.length > 0 ? !names.includes(name) && !(isHostile(name) && names.includes('hostile')) : isHostile(name)) continue;
     for (let run = 1; run <= runs; run += 1) {
       console.error(`${name}, ${run} of ${runs}`);
       const path = options.traces && join(options.traces, `${name}-${run}.json`);
@@ -134,7 +165,7 @@ if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(
  * @param {string} [path]
  * @returns {Promise<Figures>}
  */
-async function measure(browser, stage, { pieces, rate = RATE, trace = false, reference = false, meanwhile, after }, path) {
+async function measure(browser, stage, { pieces, rate = RATE, trace = false, reference = false, hostile, meanwhile, after }, path) {
   const ready = await pieces();
   const { page, faults, close } = await openPage(browser, reference ? 'about:blank' : stage.page, {
     prepare: (page) => page.addInitScript(watch),
@@ -160,6 +191,16 @@ async function measure(browser, stage, { pieces, rate = RATE, trace = false, ref
   else await page.locator('article.agent[aria-busy="false"]').waitFor();
   await page.waitForTimeout(REST_MS);
   await after?.(page, phase);
+  const whole = ready.join('');
+  if (hostile !== undefined) {
+    await assertComplete(page, hostile, whole);
+    // Once more, and stopped in the middle of it.
+    void stage.play(ready, rate, false);
+    await send(page, 'Go on.');
+    await page.waitForTimeout(rate === Infinity ? 250 : 2_000);
+    await page.locator('#stop').click();
+    await page.locator('article.agent[aria-busy="false"]').nth(1).waitFor();
+  }
   const { tasks, scripts, marks } = await stop();
   const wrong = reference ? [] : faults;
   await close();
@@ -168,8 +209,20 @@ async function measure(browser, stage, { pieces, rate = RATE, trace = false, ref
   return figures(ready, played, tasks.filter(since), scripts.filter(since), marks.filter(since));
 }
 
-/** Runs inside the page, before its own code: notes long tasks, animation frames, and how far the text is. */
+/** @param {Page} page @param {string} name @param {string} source */
+async function assertComplete(page, name, source) {
+  const text = await page.locator('article.agent .prose').evaluate((prose) => {
+    const copy = /** @type {HTMLElement} */ (prose.cloneNode(true));
+    for (const node of copy.querySelectorAll('.code-bar, .typed-why, .host')) node.remove();
+    return copy.textContent ?? '';
+  });
+  if (lettersOf(text) !== seenOf(name, source)) throw new Error(`${name}: not all of the text is shown`);
+}
+
+/** Runs inside the page, before its own code: notes long tasks, clicks, animation frames, and how far the text is. */
 function watch() {
+  const noteClick = (/** @type {Event} */ event) => performance.mark('clicked', { detail: performance.now() - event.timeStamp });
+  window.addEventListener('click', noteClick, true);
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) performance.mark('long', { detail: duration });
   }).observe({ type: 'longtask' });
@@ -257,6 +310,7 @@ function figures(pieces, { sentAt, late }, tasks, scripts, marks) {
     missed: wanted < 30 ? 0 : Math.max(1 - frames.length / wanted, 0),
     late,
     phases,
+    stopped: Math.max(...marks.filter(({ name }) => name === 'clicked').map(({ detail }) => Number(detail))),
   };
 }
 
@@ -294,10 +348,22 @@ function table(results) {
     };
     if (WORKLOADS[name]?.rate === undefined) growth.push([WORKLOADS[name]?.title ?? name, ...quarters(({ quarters }) => quarters), ...quarters(({ scripts }) => scripts)]);
   }
+  const hostile = [['text', 'longest', 'longest by processor time', 'above 50 ms', 'Stop waited']];
+  for (const [name, runs] of Object.entries(results)) {
+    if (!isHostile(name)) continue;
+    tasks.splice(tasks.findIndex(([title]) => title === WORKLOADS[name]?.title), 1);
+    hostile.push([
+      WORKLOADS[name]?.title ?? name,
+      runs.map(({ max }) => ms(max)).join(' · '),
+      ms(Math.max(...runs.map(({ ran }) => ran))),
+      runs.map(({ long }) => long).join(' · '),
+      runs.map(({ stopped }) => ms(stopped ?? 0)).join(' · '),
+    ]);
+  }
   const phases = Object.entries(results).flatMap(([name, runs]) =>
     Object.keys(runs[0]?.phases ?? {}).map((phase) => [WORKLOADS[name]?.title ?? name, phase, runs.map((figures) => ms(figures.phases[phase] ?? 0)).join(' · ')]),
   );
-  return [tasks, growth, [['workload', 'asked of the page', 'longest task'], ...phases]]
+  return [tasks, hostile, growth, [['workload', 'asked of the page', 'longest task'], ...phases]]
     .filter((rows) => rows.length > 1)
     .map((rows) => [rows[0] ?? [], (rows[0] ?? []).map((_, index) => (index === 0 ? '---' : '---:')), ...rows.slice(1)].map((cells) => `| ${cells.join(' | ')} |`).join('\n'))
     .join('\n\n');

@@ -1,6 +1,7 @@
 // Serves the real page, with the headers that it really has, and plays frames to it at an exact schedule.
 
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 // @ts-expect-error: ws comes without types.
 import { WebSocketServer } from 'ws';
@@ -8,6 +9,8 @@ import { startLocal } from './local.mjs';
 
 /** @import { TraceEvent } from './benchmark-workloads.mjs' */
 
+/** What the naive page reads Markdown with. */
+const MARKED = new URL('../node_modules/marked/lib/marked.esm.js', import.meta.url);
 /** The relay cuts frames that are longer into fragments of about this, in UTF-16 units. */
 const FRAGMENT_LENGTH = 24_000;
 
@@ -32,19 +35,20 @@ export const monotonic = () => Number(process.hrtime.bigint() / 1000n);
  * @typedef {object} Stage
  * @property {string} page its address
  * @property {string} reference the address of the page that does it the naive way
- * @property {(pieces: Piece[], rate: number) => Promise<Played>} play what the next prompt is answered with, at
- *   so many pieces a second; resolves when all are sent
+ * @property {(pieces: Piece[], rate: number, whole?: boolean) => Promise<Played>} play what the next prompt is answered
+ *   with, at so many pieces a second, and whether the answer ends after them; resolves when all are sent
  * @property {() => Promise<void>} stop
  */
 
 /** @returns {Promise<Stage>} */
 export async function startStage() {
   const local = await startLocal();
-  /** @type {{pieces: Piece[], rate: number, done: (played: Played) => void} | undefined} */
+  /** @type {{pieces: Piece[], rate: number, whole: boolean, done: (played: Played) => void} | undefined} */
   let next;
 
   const server = createServer(async (request, response) => {
     const path = request.url ?? '/';
+    if (path === '/marked.js') return void response.writeHead(200, { 'content-type': 'text/javascript' }).end(await readFile(MARKED));
     if (path === '/reference') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(REFERENCE);
     const found = await fetch(`${local.page}${path}`);
     const body = Buffer.from(await found.arrayBuffer());
@@ -60,7 +64,7 @@ export async function startStage() {
       const wanted = next;
       next = undefined;
       if (wanted === undefined) return;
-      wanted.done(await play(socket, threadId, runId, wanted.pieces, wanted.rate));
+      wanted.done(await play(socket, threadId, runId, wanted.pieces, wanted.rate, wanted.whole));
     });
   });
   server.listen(0, '127.0.0.1');
@@ -70,7 +74,7 @@ export async function startStage() {
   return {
     page: `${origin}/`,
     reference: `${origin}/reference`,
-    play: (pieces, rate) => new Promise((done) => (next = { pieces, rate, done })),
+    play: (pieces, rate, whole = true) => new Promise((done) => (next = { pieces, rate, whole, done })),
     async stop() {
       sockets.close();
       server.closeAllConnections();
@@ -86,9 +90,10 @@ export async function startStage() {
  * @param {string} runId
  * @param {Piece[]} pieces
  * @param {number} rate
+ * @param {boolean} whole
  * @returns {Promise<Played>}
  */
-async function play(socket, threadId, runId, pieces, rate) {
+async function play(socket, threadId, runId, pieces, rate, whole) {
   let seq = 0;
   const tagged = (/** @type {object} */ frame) => JSON.stringify({ ...frame, metadata: { relay: { runId, seq: seq++ } } });
   const begin = tagged({ type: 'RUN_STARTED', threadId, runId });
@@ -117,12 +122,12 @@ async function play(socket, threadId, runId, pieces, rate) {
         for (const frame of frames[sentAt.length] ?? []) socket.send(frame);
         sentAt.push(monotonic());
       }
-      if (sentAt.length === frames.length) resolve(undefined);
+      if (sentAt.length === frames.length || socket.readyState !== socket.OPEN) resolve(undefined);
       else setTimeout(tick, 1);
     };
     tick();
   });
-  socket.send(end);
+  if (whole) socket.send(end);
   return { sentAt, late };
 }
 
@@ -134,7 +139,7 @@ const REFERENCE = `<!doctype html>
 <link rel="stylesheet" href="style.css">
 <div id="answer" class="prose"></div>
 <script type="module">
-import { marked } from './vendor/marked.esm.js';
+import { marked } from './marked.js';
 const answer = document.getElementById('answer');
 const socket = new WebSocket('ws://' + location.host + '/local');
 let text = '';

@@ -72,11 +72,11 @@ function fill(length, piece) {
   return text.slice(0, text.lastIndexOf('\n', length) + 1);
 }
 
-/** A text in chunks, no character cut. @param {string} text */
-export function chunksOf(text) {
+/** A text in chunks, no character cut. @param {string} text @param {number} [length] of a chunk */
+export function chunksOf(text, length = CHUNK_LENGTH) {
   const chunks = [];
   for (let from = 0, to; from < text.length; from = to) {
-    to = Math.min(from + CHUNK_LENGTH, text.length);
+    to = Math.min(from + length, text.length);
     if ((text.codePointAt(to - 1) ?? 0) > 0xffff) to += 1;
     chunks.push(text.slice(from, to));
   }

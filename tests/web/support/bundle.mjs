@@ -7,15 +7,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
-const LICENCE = 'marked.LICENSE.txt';
 
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
  *
- * @param {{external?: string[]}} [options] modules to leave out
  * @returns {Promise<Map<string, Uint8Array>>} by their names
  */
-export async function bundle({ external = [] } = {}) {
+export async function bundle() {
   const { outputFiles } = await build({
     entryPoints: ['load.js', 'main.js', 'style.css'].map((name) => WEB + name),
     outdir: WEB,
@@ -26,12 +24,9 @@ export async function bundle({ external = [] } = {}) {
     format: 'esm',
     // The page is written for the browsers that run it: nothing is translated for older ones.
     target: 'esnext',
-    external,
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
-  for (const name of ['index.html', 'icon.svg', `markdown/vendor/${LICENCE}`]) files.set(basename(name), await readFile(WEB + name));
-  const notice = Buffer.from(`/*! Contains marked; its licence: ${LICENCE} */\n`);
-  files.set('main.js', Buffer.concat([notice, files.get('main.js') ?? notice]));
+  for (const name of ['index.html', 'icon.svg']) files.set(name, await readFile(WEB + name));
   return files;
 }
 

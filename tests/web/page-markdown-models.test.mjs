@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { characterOf } from '../../web/markdown/entities.js';
-import { useChat } from './support/chat.mjs';
+import { answer, send, useChat } from './support/chat.mjs';
 import { installMarkdown, renderMarkdown } from './support/markdown.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -209,7 +211,9 @@ test("all of HTML's named characters are known", () => {
   assert.equal(characterOf('constructor'), undefined);
 });
 
-const { openForAll } = useChat();
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const { open, openForAll } = useChat();
 
 describe('in Chromium', () => {
   /** @type {Page} */
@@ -263,6 +267,24 @@ describe('in Chromium', () => {
         assert.ok(shots.length > 10);
         for (const shot of shots) assert.doesNotMatch(shot, markup);
       });
+    }
+  });
+
+  test('the headings of an answer follow those of the page, whatever they begin with', async () => {
+    const page = await open();
+    await page.evaluate(AXE);
+    await send(page, '/citations');
+    await answer(page);
+    for (const text of ['## a\n\n#### b\n\n# c\n', '###### a\n', 'no heading']) {
+      const found = await page.evaluate(async (text) => {
+        const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+        const prose = /** @type {HTMLElement} */ (document.querySelector('article.agent .prose'));
+        prose.replaceChildren();
+        new MarkdownStream(prose).finish(text);
+        const { violations } = await /** @type {any} */ (window).axe.run({ runOnly: ['heading-order', 'list', 'listitem', 'empty-heading'] });
+        return violations.map((/** @type {{id: string}} */ { id }) => id);
+      }, text);
+      assert.deepEqual(found, [], text);
     }
   });
 

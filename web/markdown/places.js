@@ -5,7 +5,10 @@
 import { element } from '../lib/dom.js';
 import { morph } from './morph.js';
 
-/** So many blocks stand in one part at most. */
+/**
+ * So many blocks stand in one part at least, and in one of many the square root of all: a browser looks at the
+ * blocks of a part, and at the parts.
+ */
 const PART = 16;
 /** A part that has so much text takes no more blocks. */
 const FULL = 8_000;
@@ -59,7 +62,7 @@ export class Places {
   /** What is in a place, which may be the first of a new part. @param {number} index @param {boolean} [full] */
   reach(index, full = false) {
     const count = this.done - this.#base;
-    if (index === this.done && count > 0 && (full || count >= PART || this.#weight >= FULL)) {
+    if (index === this.done && count > 0 && (full || count >= Math.max(PART, Math.sqrt(this.done)) || this.#weight >= FULL)) {
       const rest = [...this.part.children].slice(count);
       this.part = this.further(count);
       this.part.append(...rest.filter((node) => !isPart(node)));

@@ -14,6 +14,8 @@ export { anchor };
 
 /** Longer stretches are shown as they were typed: they are no prose. */
 export const MAX_INLINE = 16_000;
+/** More markup in one stretch is shown as it was typed: it is no prose either, and a browser takes long to lay it out. */
+const MAX_INLINES = 4_000;
 /** Deeper emphasis is shown as it was typed: a browser goes through all of it again and again. */
 const MAX_NESTING = 16;
 const words = new Intl.Segmenter(undefined, { granularity: 'word' });
@@ -95,8 +97,7 @@ export function tableFrame() {
 /** Text that is shown as it was typed, and why. @param {string} why @returns {{node: HTMLElement, flow: TextFlow}} */
 export function plainText(why) {
   const flow = element('span', 'flow');
-  const node = element('div', 'typed', element('p', 'typed-why', why), flow);
-  return { node, flow: new TextFlow(flow, 'span') };
+  return { node: element('div', 'typed', element('span', 'typed-why', why), flow), flow: new TextFlow(flow, 'span') };
 }
 
 /** @param {Block} block @param {string} text @param {CitationMarker[]} markers @param {Context} context */
@@ -157,8 +158,9 @@ function definitionLines(block, context) {
  */
 function filled(parent, { text, pieces }, markers, context) {
   context.steps += 20;
-  if (text.length > MAX_INLINE) return place(asTyped(parent, text), markers);
-  new InlineWriter(parent, text, placed(markers, pieces), context).write(readInlines(text, context));
+  const inlines = text.length > MAX_INLINE ? undefined : readInlines(text, context);
+  if (inlines === undefined || inlines.length > MAX_INLINES) return place(asTyped(parent, text), markers);
+  new InlineWriter(parent, text, placed(markers, pieces), context).write(inlines);
   return parent;
 }
 
@@ -168,9 +170,9 @@ function filled(parent, { text, pieces }, markers, context) {
  * @param {string} text
  */
 function asTyped(parent, text) {
-  const flow = element('span', 'flow');
-  new TextFlow(flow, 'span').append(text);
-  parent.append(flow);
+  const { node, flow } = plainText('This has too much markup, so it is shown as it was typed.');
+  flow.append(text);
+  parent.append(...node.childNodes);
   return parent;
 }
 

@@ -14,7 +14,7 @@ import { codeBlock, isTask, leafElement, markCode, MAX_INLINE, plainText, tableF
 /** @import { Block, Definition } from './blocks.js' */
 
 /** What an update does at most, in the steps of `steps`: some milliseconds of work. */
-export const SLICE = 40_000;
+export const SLICE = 24_000;
 const LONG = 'This paragraph is too long for its markup, so it is shown as it was typed.';
 
 /** An answer as it is written. */
@@ -205,7 +205,7 @@ export class MarkdownStream {
     const here = places.reach(index);
     if (!(block.view instanceof Places) || block.view.node !== here) {
       block.view = placesOf(block, here);
-      this.steps += 20;
+      this.steps += 60;
       if (block.view.node !== here) places.replace(index, block.view.node);
     }
     const { node } = block.view;
@@ -223,7 +223,7 @@ export class MarkdownStream {
     const context = { steps: 0, find: (/** @type {string} */ label) => this.#find(label, block) };
     const made = leafElement(block, text, this.#markersOf(block), context);
     if (open && text === '') made.hidden = true;
-    this.steps += context.steps + 10;
+    this.steps += context.steps + 20;
     return made;
   }
 
@@ -244,7 +244,7 @@ export class MarkdownStream {
       const { node, flow } = make();
       block.view = { flow, shown: 0, marks: 0 };
       block.node = places.replace(index, node);
-      this.steps += 100;
+      this.steps += 200;
     }
     const marks = this.#markersOf(block).length;
     if (marks !== block.view.marks) this.#mark(block);

@@ -97,7 +97,8 @@ async fn a_connection_that_has_ended_or_never_was_is_gone() {
 #[tokio::test]
 async fn an_id_that_api_gateway_does_not_make_is_a_bad_request() {
     let (aws, _client, _, management) = connected(Options::default()).await;
-    for id in ["a/b+c=", "x", "nobody", "not-a-connection", "L0SM9cOFvHcCIhw", "AA===", "=", "ä="] {
+    for id in ["a/b+c=", "x", "nobody", "not-a-connection", "L0SM9cOFvHcCIhw", "AA===", "=", "ä="]
+    {
         let error = post(&management, id, "hello").await.unwrap_err();
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 400, "{id}");
         let error = management.get_connection().connection_id(id).send().await.unwrap_err();

@@ -49,7 +49,9 @@ describe('the trace of an answer', () => {
     assert.equal(await lookup.locator('.step-took').textContent(), '240 ms');
     assert.equal(await step(page, 'Rationale').locator('.step-took').textContent(), '', 'a thought has no duration');
     const bars = await page.locator('.step-bar').evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect()).map(({ left, right }) => [left, right]));
-    for (const index of [1, 3, 4, 6, 7]) assert.ok((bars[index]?.[0] ?? 0) >= (bars[index - 1]?.[0] ?? 0) - 3, `bar ${index} begins after the one before: ${bars}`);
+    // Those with a duration: a thought stands where it came, which on a busy machine is late.
+    const measured = [0, 1, 3, 4, 6, 7].map((index) => bars[index]?.[0] ?? 0);
+    for (const [index, left] of measured.entries()) assert.ok(left >= (measured[index - 1] ?? 0) - 3, `step ${index} begins after the one before: ${bars}`);
     const lane = await page.locator('.step-lane').first().boundingBox();
     assert.ok(lane !== null && bars.every(([left = 0, right = 0]) => left >= lane.x - 1 && right <= lane.x + lane.width + 1), 'bars stay in their lane');
   });
@@ -66,7 +68,7 @@ describe('the trace of an answer', () => {
     const lookup = step(page, 'Knowledge base');
     await lookup.locator('summary').click();
     await lookup.locator('.step-detail').waitFor();
-    assert.deepEqual(await lookup.locator('h3').allTextContents(), ['Query', 'Passage 1 · limits.md', 'Passage 2 · after-the-response.md', 'Facts']);
+    assert.deepEqual(await lookup.locator('h3').allTextContents(), ['Query', 'Passage 1 · limits.md · score 0.864', 'Passage 2 · after-the-response.md · score 0.792', 'Facts']);
     await press(page, 'Raw JSON');
     const [input, output] = JSON.parse((await lookup.locator('pre').textContent()) ?? '');
     assert.equal(input.trace.trace.orchestrationTrace.invocationInput.invocationType, 'KNOWLEDGE_BASE');

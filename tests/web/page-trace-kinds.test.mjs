@@ -87,8 +87,8 @@ describe('a step of the scripted agent', () => {
       [0, { title: 'Knowledge base', name: '“How long may an integration take, and what happens afterwards?”', took: '240 ms', facts: { 'Knowledge base': 'RELAYNOTES' },
         sections: [
           ['Query', 'How long may an integration take, and what happens afterwards?'],
-          ['Passage 1 · limits.md', 'API Gateway ends every integration of a WebSocket API after 29 seconds. The limit cannot be raised.\ns3://relay-handbook/gateway/limits.md'],
-          ['Passage 2 · after-the-response.md', 'A custom runtime may go on working after it has posted its response, until it asks for the next event.\ns3://relay-handbook/function/after-the-response.md'],
+          ['Passage 1 · limits.md · score 0.864', 'API Gateway ends every integration of a WebSocket API after 29 seconds. The limit cannot be raised.\ns3://relay-handbook/gateway/limits.md'],
+          ['Passage 2 · after-the-response.md · score 0.792', 'A custom runtime may go on working after it has posted its response, until it asks for the next event.\ns3://relay-handbook/function/after-the-response.md'],
         ] }],
       [0, { title: 'Action group', name: 'gateway-limits › lookup_limit', took: '150 ms', facts: { Execution: 'LAMBDA' },
         sections: [['Parameters', 'service | api-gateway | limit | integration-timeout'], ['Text', '{\n  "limit": "integration-timeout",\n  "seconds": 29,\n  "adjustable": false\n}']] }],

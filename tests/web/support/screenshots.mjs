@@ -42,6 +42,7 @@ const PICTURES = {
     },
   },
   traces: {
+    options: { viewport: { width: 1100, height: 660 } },
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, PROMPT);
@@ -130,7 +131,8 @@ async function take(browser, name, { options, pose }) {
  */
 async function ask(page, prompt) {
   await page.getByRole('textbox', { name: 'Prompt' }).fill(prompt);
-  await page.getByRole('textbox', { name: 'Prompt' }).press('Enter');
+  // On a phone Enter is a new line.
+  await page.getByRole('button', { name: 'Send' }).click();
 }
 
 /** @param {Page} page */

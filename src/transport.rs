@@ -32,6 +32,6 @@ pub enum SendError {
     #[error("the client has closed the connection")]
     Gone,
     /// It was refused for good, for example because the function lacks a right.
-    #[error("API Gateway refused the post")]
+    #[error("the frame was refused")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
 }

@@ -219,8 +219,8 @@ fn time_limit(attempt: u32) -> Duration {
 enum FailedPost {
     #[error("there was no answer in time")]
     TimedOut(#[source] Elapsed),
-    #[error(transparent)]
-    Sdk(Box<SdkError<PostToConnectionError>>),
+    #[error("API Gateway refused the post")]
+    Sdk(#[source] Box<SdkError<PostToConnectionError>>),
 }
 
 /// What is to be done about a failed post.

@@ -2,6 +2,7 @@
 //!
 //! Rules: RFC 7519 (JSON Web Token), RFC 8725 (its best current practices) and OpenID Connect Core.
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -111,15 +112,18 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         // Some providers put the audience elsewhere: see below.
         validation.validate_aud = false;
-        // A provider may have several keys of one id.
-        let mut decoded = Err(AccessDenied::because("the issuer has no key for the token"));
+        // A provider may have several keys of one id. The one that signed the token has the last word.
+        let mut decoded = Err(ErrorKind::InvalidSignature.into());
         for key in keys {
-            decoded = decode::<Claims>(token, &key, &validation).map_err(|error| unusable(&error));
-            if decoded.is_ok() {
+            decoded = decode::<Claims>(token, &key, &validation);
+            let is_of_another_key = decoded
+                .as_ref()
+                .is_err_and(|error| matches!(error.kind(), ErrorKind::InvalidSignature));
+            if !is_of_another_key {
                 break;
             }
         }
-        let claims = decoded?.claims;
+        let claims = decoded.map_err(|error| unusable(&error))?.claims;
         self.check_audience(&claims)?;
         self.check_use(&claims, is_access_token)?;
         let email = claims.verified_email();
@@ -194,7 +198,6 @@ fn check_type(typ: Option<&str>) -> Result<bool, AccessDenied> {
 }
 
 fn unusable(error: &jsonwebtoken::errors::Error) -> AccessDenied {
-    use jsonwebtoken::errors::ErrorKind;
     AccessDenied::because(match error.kind() {
         ErrorKind::ExpiredSignature => "the token has expired".to_owned(),
         ErrorKind::ImmatureSignature => "the token is not valid yet".to_owned(),

@@ -463,6 +463,11 @@ async fn two_keys_of_one_id_lock_nobody_out() {
     }
     bed.refuses(&Key::elliptic("one").sign(&issuer.claims("mallory"))).await;
     bed.says("signature is wrong").await;
+    // The log says what is wrong with the token, and not that another key has not signed it.
+    let mut expired = issuer.claims("alice");
+    expired["exp"] = json!(now() - 3600);
+    bed.refuses(&first.sign(&expired)).await;
+    bed.says("has expired").await;
 }
 
 #[tokio::test]

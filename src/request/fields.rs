@@ -137,6 +137,13 @@ impl<'a> Fields<'a> {
         let fields = self.object(name)?;
         let members = fields.object.iter().flat_map(Object::members);
         let attribute = |(name, value): (&str, &RawValue)| {
+            // What was no character in it is one that stands for none by now.
+            if name.contains('\u{fffd}') {
+                return Err(format!(
+                    "`{}` has a name with an escape that stands for no character.",
+                    fields.place
+                ));
+            }
             let text = fields.text_in(&short(name), value)?;
             Ok((name.to_owned(), text))
         };

@@ -291,6 +291,10 @@ fn what_is_used_stays_strict() {
             "`messages[0].content` has an escape",
         ),
         (r#"{"prompt":"x","sessionAttributes":{"a":"\ud800"}}"#, "`sessionAttributes.a` has an"),
+        (
+            r#"{"prompt":"x","sessionAttributes":{"\ud800":"a"}}"#,
+            "`sessionAttributes` has a name with",
+        ),
         (r#"{"prompt":"x","sessionAttributes":{"a":null}}"#, "must be a string, not null"),
         (
             r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":1e400}]}"#,

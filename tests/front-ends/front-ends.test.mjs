@@ -344,9 +344,24 @@ async function openChat(address, { box, complaint, expected, handler }) {
     page,
     expectedComplaints,
     text: () => page.innerText('body'),
+    /**
+     * Says something, and waits until the page shows it. A front end that has just been loaded forgets what
+     * is said before it knows its agents, as a user sees, who says it again.
+     */
     async ask(prompt) {
-      await page.locator(box).first().fill(prompt);
-      await page.locator(box).first().press('Enter');
+      const times = (wanted) => document.body.innerText.split(wanted).length;
+      const before = await page.evaluate(times, prompt);
+      const isShown = ([wanted, least]) => document.body.innerText.split(wanted).length > least;
+      for (let attempt = 1; ; attempt += 1) {
+        await page.locator(box).first().fill(prompt);
+        await page.locator(box).first().press('Enter');
+        try {
+          await page.waitForFunction(isShown, [prompt, before], { timeout: 8000 });
+          return;
+        } catch (error) {
+          if (attempt === 3) throw error;
+        }
+      }
     },
     press: (name) => page.getByRole('button', { name, exact: true }).click(),
     /** Waits until the words are to be seen, however they are marked up. */

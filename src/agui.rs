@@ -5,9 +5,12 @@
 //! never null; `messageId` is on every piece of text; the relay's own data stands under
 //! `metadata.relay` and nowhere else.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{ErrorCode, Failure};
 use crate::source::event::Usage;
@@ -18,8 +21,30 @@ use crate::source::event::Usage;
 pub enum Frame {
     /// The run was accepted; the agent is still thinking.
     RunStarted,
-    /// More of the answer's text. Never empty.
-    Text(String),
+    /// More of the answer's text.
+    Text {
+        /// The id of its message.
+        message_id: Arc<str>,
+        /// The text. Never empty.
+        delta: String,
+    },
+    /// A thought of the model begins.
+    ReasoningStart {
+        /// The id of the thought.
+        message_id: Arc<str>,
+    },
+    /// More of a thought.
+    Reasoning {
+        /// The id of the thought.
+        message_id: Arc<str>,
+        /// The text. Never empty.
+        delta: String,
+    },
+    /// A thought is at its end.
+    ReasoningEnd {
+        /// The id of the thought.
+        message_id: Arc<str>,
+    },
     /// One event of a source in its own JSON.
     Raw {
         /// Which source.
@@ -31,6 +56,8 @@ pub enum Frame {
     },
     /// Something about the text before, in a source's own JSON.
     Annotation {
+        /// The id of the text's message.
+        message_id: Arc<str>,
         /// The name of the custom event.
         name: &'static str,
         /// The member of its value in which the JSON stands, beside `messageId`.
@@ -45,14 +72,28 @@ pub enum Frame {
         /// Its value.
         json: Box<RawValue>,
     },
-    /// An action that the agent hands to the client.
+    /// An action of the agent: one that it hands to the client, or one that it carried out by itself, whose
+    /// result is the next frame.
     ToolCall {
+        /// The id of the message that it is a part of.
+        message_id: Arc<str>,
         /// What the client's answer refers to.
         id: String,
         /// The tool's name.
         name: String,
         /// The arguments, a JSON object.
         arguments: String,
+    },
+    /// The result of an action that the agent carried out by itself.
+    ToolResult {
+        /// The id of the message that the result is.
+        message_id: Arc<str>,
+        /// Which action's.
+        tool_call_id: String,
+        /// The result, or what went wrong.
+        content: String,
+        /// Whether the action failed.
+        failed: bool,
     },
     /// Nothing has happened for a while; the connection is still wanted.
     Keepalive,
@@ -62,8 +103,10 @@ pub enum Frame {
         stats: Stats,
         /// The actions that wait for the user's confirmation.
         confirmations: Vec<Confirmation>,
-        /// The tokens that models used, as far as the trace tells.
+        /// The tokens that models used, as far as the source tells.
         usage: Option<Usage>,
+        /// Why the model stopped, in the source's word.
+        stop_reason: Option<String>,
     },
     /// The run ended badly.
     RunError {
@@ -71,6 +114,10 @@ pub enum Frame {
         code: ErrorCode,
         /// What happened and what to do.
         message: String,
+        /// The tokens that models used until then, as far as the source tells.
+        usage: Option<Usage>,
+        /// Why the model stopped, in the source's word.
+        stop_reason: Option<String>,
     },
 }
 
@@ -79,15 +126,19 @@ impl Frame {
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
-            Self::RunStarted | Self::Keepalive => 0,
+            Self::RunStarted
+            | Self::Keepalive
+            | Self::ReasoningStart { .. }
+            | Self::ReasoningEnd { .. } => 0,
             Self::RunFinished { confirmations, .. } => {
                 let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
                 confirmations.iter().map(weight).sum::<usize>()
             }
-            Self::Text(text) => text.len(),
+            Self::Text { delta, .. } | Self::Reasoning { delta, .. } => delta.len(),
             Self::Raw { name, json, .. } => name.len() + json.get().len(),
             Self::Annotation { json, .. } | Self::Custom { json, .. } => json.get().len(),
-            Self::ToolCall { id, name, arguments } => id.len() + name.len() + arguments.len(),
+            Self::ToolCall { id, name, arguments, .. } => id.len() + name.len() + arguments.len(),
+            Self::ToolResult { tool_call_id, content, .. } => tool_call_id.len() + content.len(),
             Self::RunError { message, .. } => message.len(),
         }
     }
@@ -95,7 +146,12 @@ impl Frame {
 
 impl From<&Failure> for Frame {
     fn from(failure: &Failure) -> Self {
-        Self::RunError { code: failure.code, message: failure.message.clone() }
+        Self::RunError {
+            code: failure.code,
+            message: failure.message.clone(),
+            usage: None,
+            stop_reason: None,
+        }
     }
 }
 
@@ -141,6 +197,16 @@ enum Body<'a> {
         role: &'static str,
         delta: &'a str,
     },
+    ReasoningStart {
+        message_id: &'a str,
+    },
+    ReasoningMessageChunk {
+        message_id: &'a str,
+        delta: &'a str,
+    },
+    ReasoningEnd {
+        message_id: &'a str,
+    },
     Raw {
         event: Named<'a>,
         source: &'static str,
@@ -155,6 +221,12 @@ enum Body<'a> {
         parent_message_id: &'a str,
         delta: &'a str,
     },
+    ToolCallResult {
+        message_id: &'a str,
+        tool_call_id: &'a str,
+        role: &'static str,
+        content: &'a str,
+    },
     RunFinished {
         thread_id: &'a str,
         run_id: &'a str,
@@ -166,6 +238,8 @@ enum Body<'a> {
     RunError {
         message: &'a str,
         code: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<[FrameUsage; 1]>,
     },
 }
 
@@ -259,6 +333,25 @@ struct FrameUsage {
     output: u64,
     #[serde(rename = "totalTokens")]
     total: u64,
+    #[serde(rename = "cachedInputTokens", skip_serializing_if = "Option::is_none")]
+    cached_input: Option<u64>,
+    #[serde(rename = "cacheWriteInputTokens", skip_serializing_if = "Option::is_none")]
+    cache_write_input: Option<u64>,
+}
+
+impl FrameUsage {
+    /// Counts that survive JSON: AG-UI bounds them to whole numbers that every client can read.
+    fn of(usage: Usage) -> [Self; 1] {
+        const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+        let bounded = |count: u64| count.min(MAX_SAFE_INTEGER);
+        [Self {
+            input: bounded(usage.input_tokens),
+            output: bounded(usage.output_tokens),
+            total: bounded(usage.input_tokens.saturating_add(usage.output_tokens)),
+            cached_input: usage.cached_input_tokens.map(bounded),
+            cache_write_input: usage.cache_write_input_tokens.map(bounded),
+        }]
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -274,6 +367,12 @@ struct Relay<'a> {
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
+    /// Whether an action of the agent failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<bool>,
+    /// Why the model stopped, in the source's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<FrameStats>,
 }
@@ -295,23 +394,50 @@ pub struct RunIds {
     pub thread_id: String,
     /// The client's id of the run.
     pub run_id: String,
-    /// The id of the answer's message.
+    /// The id of the answer's first message.
     pub message_id: String,
 }
 
+impl<'a> Relay<'a> {
+    fn new(run_id: &'a str, seq: u64) -> Self {
+        Self { run_id, seq, retryable: None, failed: None, stop_reason: None, stats: None }
+    }
+}
+
+/// A UUID made from a name, always the same one (version 8 of RFC 9562, from a SHA-256). Typed clients
+/// insist on UUIDs.
+#[must_use]
+pub fn uuid_of(name: &str) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
 impl RunIds {
+    /// The id of a further part of the answer, such as `message` number 2: no other part of any run has
+    /// it.
+    #[must_use]
+    pub fn part(&self, kind: &str, number: u64) -> Arc<str> {
+        uuid_of(&format!("{}/{kind}/{number}", self.message_id)).into()
+    }
+
     /// The JSON of `frame`, the one with the number `seq` of its run.
     #[must_use]
     pub fn json<'a>(&'a self, seq: u64, frame: &'a Frame) -> FrameJson<'a> {
-        let Self { thread_id, run_id, message_id } = self;
-        let mut relay = Relay { run_id, seq, retryable: None, stats: None };
+        let Self { thread_id, run_id, .. } = self;
+        let mut relay = Relay::new(run_id, seq);
         let body = match frame {
             Frame::RunStarted => Body::RunStarted { thread_id, run_id },
-            Frame::Text(text) => return self.text(seq, text),
+            Frame::Text { message_id, delta } => return self.text(seq, message_id, delta),
+            Frame::ReasoningStart { message_id } => Body::ReasoningStart { message_id },
+            Frame::Reasoning { message_id, delta } => {
+                return self.reasoning(seq, message_id, delta);
+            }
+            Frame::ReasoningEnd { message_id } => Body::ReasoningEnd { message_id },
             Frame::Raw { source, name, json } => {
                 Body::Raw { event: Named { name, value: Some(json) }, source }
             }
-            Frame::Annotation { name, member, json } => {
+            Frame::Annotation { message_id, name, member, json } => {
                 let value = Value::Annotation(Annotation { message_id, member, json });
                 Body::Custom { name, value }
             }
@@ -319,13 +445,18 @@ impl RunIds {
             Frame::Keepalive => {
                 Body::Raw { event: Named { name: "keepalive", value: None }, source: "relay" }
             }
-            Frame::ToolCall { id, name, arguments } => Body::ToolCallChunk {
+            Frame::ToolCall { message_id, id, name, arguments } => Body::ToolCallChunk {
                 tool_call_id: id,
                 tool_call_name: name,
                 parent_message_id: message_id,
                 delta: arguments,
             },
-            Frame::RunFinished { stats, confirmations, usage } => {
+            Frame::ToolResult { message_id, tool_call_id, content, failed } => {
+                relay.failed = failed.then_some(true);
+                Body::ToolCallResult { message_id, tool_call_id, role: "tool", content }
+            }
+            Frame::RunFinished { stats, confirmations, usage, stop_reason } => {
+                relay.stop_reason = stop_reason.as_deref();
                 relay.stats = Some(FrameStats {
                     chunks: stats.chunks,
                     frames: seq + 1,
@@ -335,18 +466,12 @@ impl RunIds {
                 let outcome = (!confirmations.is_empty()).then(|| Outcome::Interrupt {
                     interrupts: confirmations.iter().map(Interrupt::wanting).collect(),
                 });
-                let usage = usage.map(|usage| {
-                    [FrameUsage {
-                        input: usage.input_tokens,
-                        output: usage.output_tokens,
-                        total: usage.input_tokens.saturating_add(usage.output_tokens),
-                    }]
-                });
-                Body::RunFinished { thread_id, run_id, outcome, usage }
+                Body::RunFinished { thread_id, run_id, outcome, usage: usage.map(FrameUsage::of) }
             }
-            Frame::RunError { code, message } => {
+            Frame::RunError { code, message, usage, stop_reason } => {
                 relay.retryable = Some(code.is_retryable());
-                Body::RunError { message, code: code.as_str() }
+                relay.stop_reason = stop_reason.as_deref();
+                Body::RunError { message, code: code.as_str(), usage: usage.map(FrameUsage::of) }
             }
         };
         FrameJson { body, metadata: Metadata { relay } }
@@ -354,11 +479,14 @@ impl RunIds {
 
     /// The frame of a piece of the answer's text.
     #[must_use]
-    pub fn text<'a>(&'a self, seq: u64, delta: &'a str) -> FrameJson<'a> {
-        self.plain(
-            seq,
-            Body::TextMessageChunk { message_id: &self.message_id, role: "assistant", delta },
-        )
+    pub fn text<'a>(&'a self, seq: u64, message_id: &'a str, delta: &'a str) -> FrameJson<'a> {
+        self.plain(seq, Body::TextMessageChunk { message_id, role: "assistant", delta })
+    }
+
+    /// The frame of a piece of a thought.
+    #[must_use]
+    pub fn reasoning<'a>(&'a self, seq: u64, message_id: &'a str, delta: &'a str) -> FrameJson<'a> {
+        self.plain(seq, Body::ReasoningMessageChunk { message_id, delta })
     }
 
     /// The frame of one piece of a larger frame's text.
@@ -370,8 +498,7 @@ impl RunIds {
     }
 
     fn plain<'a>(&'a self, seq: u64, body: Body<'a>) -> FrameJson<'a> {
-        let relay = Relay { run_id: &self.run_id, seq, retryable: None, stats: None };
-        FrameJson { body, metadata: Metadata { relay } }
+        FrameJson { body, metadata: Metadata { relay: Relay::new(&self.run_id, seq) } }
     }
 }
 

@@ -28,6 +28,9 @@ pub enum ErrorCode {
     Throttling,
     /// Bedrock's `ValidationException`.
     Validation,
+    /// The answer was cut where a limit of the agent lies: of tokens, of steps, of its time, or of what
+    /// its model can read.
+    LimitReached,
     /// The function's own time was nearly up, so the run was ended in good order.
     Deadline,
     /// The connection to the agent could not be made or broke.
@@ -133,6 +136,11 @@ impl ErrorCode {
                 "validation",
                 false,
                 "Bedrock rejected the request as invalid. Check the prompt, the session id and the session attributes.",
+            ),
+            Self::LimitReached => (
+                "limit_reached",
+                false,
+                "The answer was cut, since a limit of the agent was reached. The text so far is valid; ask for the rest, or for less, or raise the limit.",
             ),
             Self::Deadline => (
                 "deadline",

@@ -10,6 +10,7 @@ use std::any::Any;
 use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::agui::{Confirmation, Frame, RunIds, Stats};
 use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::Outbox;
 use crate::relay::utf8::Utf8;
-use crate::source::{Event, Raw, ResultKind, ToolCall, Usage};
+use crate::source::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, SendError};
 
 pub mod outbox;
@@ -60,7 +61,7 @@ pub enum Outcome {
     Finished,
     /// The run failed, and the client was told why.
     Failed(Failure),
-    /// The client closed its connection. The agent was freed at once.
+    /// The client closed its connection. The source's stream was dropped at once.
     ClientGone,
     /// A frame could not be delivered.
     Undelivered(SendError),
@@ -73,6 +74,9 @@ pub enum Outcome {
 pub struct Summary {
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether the source said everything that it had to say. Otherwise its stream was dropped, and it may
+    /// be at work still.
+    pub source_ended: bool,
     /// What the agent said.
     pub stats: Stats,
     /// The agent's events.
@@ -180,7 +184,19 @@ struct ActiveRun {
     stats: Stats,
     events: u64,
     usage: Option<Usage>,
+    stop_reason: Option<String>,
     confirmations: Vec<Confirmation>,
+    /// The id of the message that text belongs to now.
+    message_id: Arc<str>,
+    /// How many messages have begun.
+    messages: u64,
+    /// The id of the thought that is not at its end, if there is one.
+    thought_id: Option<Arc<str>>,
+    /// How many thoughts have begun.
+    thoughts: u64,
+    /// How many results of actions there were.
+    tool_results: u64,
+    source_ended: bool,
     bytes: u64,
     text_bytes: u64,
     retried_posts: u64,
@@ -190,6 +206,7 @@ struct ActiveRun {
 impl ActiveRun {
     /// A run that was just accepted: the client is told so while the agent is still thinking.
     fn new(ids: RunIds, trace: bool, max_frame: Option<usize>) -> Self {
+        let message_id = ids.message_id.as_str().into();
         let mut outbox = Outbox::new(ids, max_frame);
         outbox.push(Frame::RunStarted);
         Self {
@@ -200,7 +217,14 @@ impl ActiveRun {
             stats: Stats::default(),
             events: 0,
             usage: None,
+            stop_reason: None,
             confirmations: Vec::new(),
+            message_id,
+            messages: 0,
+            thought_id: None,
+            thoughts: 0,
+            tool_results: 0,
+            source_ended: false,
             bytes: 0,
             text_bytes: 0,
             retried_posts: 0,
@@ -219,7 +243,7 @@ impl ActiveRun {
     where
         S: Stream<Item = Result<Event, Failure>>,
     {
-        // `None` when there is nothing more to expect. Dropping the stream frees the agent.
+        // `None` when there is nothing more to expect. Dropping the stream cancels the call.
         let mut events = pin!(events);
         // At most one. In here it is polled only when it has something to say, and not with each of the
         // agent's events.
@@ -312,10 +336,12 @@ impl ActiveRun {
             Some(Ok(event)) => self.take(event),
             Some(Err(failure)) => {
                 events.set(None);
+                self.source_ended = true;
                 self.fail(failure);
             }
             None => {
                 events.set(None);
+                self.source_ended = true;
                 self.finish();
             }
         }
@@ -324,6 +350,7 @@ impl ActiveRun {
     fn take(&mut self, event: Event) {
         self.events += 1;
         match event {
+            Event::MessageStart => self.begin_message(),
             Event::Text(bytes) => {
                 self.stats.chunks += 1;
                 if self.stats.first_chunk_ms.is_none() {
@@ -333,32 +360,94 @@ impl ActiveRun {
                 self.push_text(text);
             }
             Event::Annotation { name, member, json } => {
-                self.outbox.push(Frame::Annotation { name, member, json });
+                self.end_thought();
+                let message_id = self.message_id.clone();
+                self.outbox.push(Frame::Annotation { message_id, name, member, json });
             }
-            Event::Custom { name, json } => self.outbox.push(Frame::Custom { name, json }),
-            // The source is not asked for what the client may not see; should it come all the same,
-            // it stays here.
-            Event::Trace(_) if !self.trace => {}
+            Event::Custom { name, json } => {
+                self.end_thought();
+                self.outbox.push(Frame::Custom { name, json });
+            }
+            // What the client may not see stays here. Not every source can be told not to say it.
+            Event::Trace(_)
+            | Event::Reasoning(_)
+            | Event::ReasoningEnd
+            | Event::FinishedToolCall(_)
+                if !self.trace => {}
+            Event::Reasoning(text) => self.push_reasoning(text),
+            Event::ReasoningEnd => self.end_thought(),
+            Event::FinishedToolCall(call) => self.push_finished_tool_call(call),
             Event::Trace(raw) | Event::Other(raw) => {
                 let Raw { source, name, json } = raw;
                 self.outbox.push(Frame::Raw { source, name, json });
             }
             Event::Usage(usage) => {
-                let sum = self.usage.get_or_insert_default();
-                sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
-                sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
+                self.usage = Some(self.usage.unwrap_or_default().plus(usage));
             }
             Event::ToolCall(call) => self.push_tool_call(call),
+            Event::StopReason(reason) => self.stop_reason = Some(reason),
+        }
+    }
+
+    /// Text that comes now is not of the message before.
+    fn begin_message(&mut self) {
+        self.messages += 1;
+        if self.messages > 1 {
+            self.end_thought();
+            self.flush_text();
+            self.message_id = self.outbox.ids().part("message", self.messages);
         }
     }
 
     /// The agent has said everything.
     fn finish(&mut self) {
-        self.flush_text();
+        self.end_text();
         self.stats.total_ms = self.elapsed_ms();
         let confirmations = std::mem::take(&mut self.confirmations);
-        let (stats, usage) = (self.stats, self.usage);
-        self.outbox.push(Frame::RunFinished { stats, confirmations, usage });
+        let (stats, usage, stop_reason) = (self.stats, self.usage, self.stop_reason.take());
+        self.outbox.push(Frame::RunFinished { stats, confirmations, usage, stop_reason });
+    }
+
+    fn push_reasoning(&mut self, delta: String) {
+        // As with text, clients refuse an empty piece.
+        if delta.is_empty() {
+            return;
+        }
+        let message_id = self.thought_id.clone().unwrap_or_else(|| {
+            self.thoughts += 1;
+            let message_id = self.outbox.ids().part("reasoning", self.thoughts);
+            self.outbox.push(Frame::ReasoningStart { message_id: message_id.clone() });
+            self.thought_id = Some(message_id.clone());
+            message_id
+        });
+        self.outbox.push(Frame::Reasoning { message_id, delta });
+    }
+
+    /// What comes now is no part of the thought before, if there was one.
+    fn end_thought(&mut self) {
+        if let Some(message_id) = self.thought_id.take() {
+            self.outbox.push(Frame::ReasoningEnd { message_id });
+        }
+    }
+
+    /// An action and its result. Clients take an action without a result for one of their own.
+    fn push_finished_tool_call(&mut self, call: FinishedToolCall) {
+        self.end_thought();
+        let FinishedToolCall { id, name, arguments, result, failed } = call;
+        self.tool_results += 1;
+        let result_id = self.outbox.ids().part("tool-result", self.tool_results);
+        self.outbox.push(Frame::ToolCall {
+            message_id: self.message_id.clone(),
+            id: id.clone(),
+            name,
+            arguments,
+        });
+        self.outbox.push(Frame::ToolResult {
+            message_id: result_id,
+            tool_call_id: id,
+            content: result,
+            failed,
+        });
     }
 
     /// An action is handed to the client.
@@ -371,28 +460,44 @@ impl ActiveRun {
                 with_result: result_kind == ResultKind::ConfirmationAndResult,
             });
         }
-        self.outbox.push(Frame::ToolCall { id, name, arguments });
+        self.end_thought();
+        let message_id = self.message_id.clone();
+        self.outbox.push(Frame::ToolCall { message_id, id, name, arguments });
     }
 
     /// There is nothing more to come, for a bad reason. The text so far stays valid.
     fn fail(&mut self, failure: Failure) {
-        self.flush_text();
+        self.end_text();
         self.stats.total_ms = self.elapsed_ms();
-        self.outbox.push(Frame::from(&failure));
+        self.outbox.push(Frame::RunError {
+            code: failure.code,
+            message: failure.message.clone(),
+            usage: self.usage,
+            stop_reason: self.stop_reason.take(),
+        });
         self.failure = Some(failure);
     }
 
     fn push_text(&mut self, text: String) {
         // AG-UI's clients refuse a piece of text that is empty.
         if !text.is_empty() {
+            self.end_thought();
             self.text_bytes += text.len() as u64;
-            self.outbox.push(Frame::Text(text));
+            let message_id = self.message_id.clone();
+            self.outbox.push(Frame::Text { message_id, delta: text });
         }
     }
 
+    /// What is left of a character that was never completed.
     fn flush_text(&mut self) {
         let rest = self.text.finish().to_owned();
         self.push_text(rest);
+    }
+
+    /// There is no more text in this run.
+    fn end_text(&mut self) {
+        self.end_thought();
+        self.flush_text();
         if self.text.replaced() > 0 {
             warn!(replaced = self.text.replaced(), "the agent sent bytes that are not UTF-8");
         }
@@ -408,6 +513,7 @@ impl ActiveRun {
         }
         Summary {
             outcome,
+            source_ended: self.source_ended,
             stats: self.stats,
             events: self.events,
             frames: self.outbox.frames(),

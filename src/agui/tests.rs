@@ -15,7 +15,7 @@ fn json_of(seq: u64, frame: &Frame) -> serde_json::Value {
 }
 
 fn finished(stats: Stats) -> Frame {
-    Frame::RunFinished { stats, confirmations: Vec::new(), usage: None }
+    Frame::RunFinished { stats, confirmations: Vec::new(), usage: None, stop_reason: None }
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -48,7 +48,7 @@ fn an_absent_field_is_left_out() {
 #[test]
 fn text_names_its_message() {
     assert_eq!(
-        json_of(1, &Frame::Text("Grüße".to_owned())),
+        json_of(1, &Frame::Text { message_id: "message-1".into(), delta: "Grüße".to_owned() }),
         json!({"type": "TEXT_MESSAGE_CHUNK", "messageId": "message-1", "role": "assistant",
                "delta": "Grüße", "metadata": {"relay": {"runId": "run-1", "seq": 1}}})
     );
@@ -72,6 +72,7 @@ fn citations_keepalive_error_and_fragment() {
         json_of(
             3,
             &Frame::Annotation {
+                message_id: "message-1".into(),
                 name: "bedrock.citations",
                 member: "citations",
                 json: raw("[{}]"),
@@ -86,8 +87,9 @@ fn citations_keepalive_error_and_fragment() {
         json!({"type": "RAW", "event": {"keepalive": {}}, "source": "relay",
                "metadata": {"relay": {"runId": "run-1", "seq": 4}}})
     );
+    let failure = Failure::new(ErrorCode::Throttling).with_message("Wait.");
     assert_eq!(
-        json_of(5, &Frame::RunError { code: ErrorCode::Throttling, message: "Wait.".to_owned() }),
+        json_of(5, &Frame::from(&failure)),
         json!({"type": "RUN_ERROR", "message": "Wait.", "code": "throttling",
                "metadata": {"relay": {"runId": "run-1", "seq": 5, "retryable": true}}})
     );
@@ -104,6 +106,7 @@ fn citations_keepalive_error_and_fragment() {
 #[test]
 fn a_tool_call_belongs_to_the_answers_message() {
     let frame = Frame::ToolCall {
+        message_id: "message-1".into(),
         id: "call-1".to_owned(),
         name: "getWeather".to_owned(),
         arguments: r#"{"city":"Zürich"}"#.to_owned(),
@@ -137,7 +140,8 @@ fn a_confirmation_interrupts_and_tokens_are_counted() {
             name: "cancelOrder".to_owned(),
             with_result: false,
         }],
-        usage: Some(Usage { input_tokens: 7, output_tokens: 5 }),
+        usage: Some(Usage { input_tokens: 7, output_tokens: 5, ..Usage::default() }),
+        stop_reason: None,
     };
     let frame = json_of(2, &frame);
     assert_eq!(frame["outcome"]["type"], "interrupt");
@@ -147,4 +151,94 @@ fn a_confirmation_interrupts_and_tokens_are_counted() {
     assert_eq!(interrupt["reason"], "confirmation");
     assert_eq!(interrupt["responseSchema"]["properties"]["confirmed"]["type"], "boolean");
     assert_eq!(frame["usage"], json!([{"inputTokens": 7, "outputTokens": 5, "totalTokens": 12}]));
+}
+
+#[test]
+fn a_thought_has_a_beginning_and_an_end() {
+    let message_id: Arc<str> = "thought-1".into();
+    let frames = [
+        Frame::ReasoningStart { message_id: message_id.clone() },
+        Frame::Reasoning { message_id: message_id.clone(), delta: "Hm".to_owned() },
+        Frame::ReasoningEnd { message_id },
+    ];
+    let metadata = json!({"relay": {"runId": "run-1", "seq": 1}});
+    assert_eq!(
+        frames.each_ref().map(|frame| json_of(1, frame)),
+        [
+            json!({"type": "REASONING_START", "messageId": "thought-1", "metadata": metadata}),
+            json!({"type": "REASONING_MESSAGE_CHUNK", "messageId": "thought-1", "delta": "Hm",
+                   "metadata": metadata}),
+            json!({"type": "REASONING_END", "messageId": "thought-1", "metadata": metadata}),
+        ]
+    );
+}
+
+#[test]
+fn a_result_says_whether_its_action_failed() {
+    let frame = |failed| Frame::ToolResult {
+        message_id: "result-1".into(),
+        tool_call_id: "call-1".to_owned(),
+        content: "21 °C".to_owned(),
+        failed,
+    };
+    assert_eq!(
+        json_of(3, &frame(false)),
+        json!({"type": "TOOL_CALL_RESULT", "messageId": "result-1", "toolCallId": "call-1",
+               "role": "tool", "content": "21 °C",
+               "metadata": {"relay": {"runId": "run-1", "seq": 3}}})
+    );
+    assert_eq!(json_of(3, &frame(true))["metadata"]["relay"]["failed"], true);
+}
+
+#[test]
+fn both_ends_tell_the_tokens_and_why_the_model_stopped() {
+    let usage = Usage {
+        input_tokens: 7,
+        output_tokens: u64::MAX,
+        cached_input_tokens: Some(3),
+        cache_write_input_tokens: None,
+    };
+    let stop_reason = || Some("max_tokens".to_owned());
+    let ends = [
+        Frame::RunFinished {
+            stats: Stats::default(),
+            confirmations: Vec::new(),
+            usage: Some(usage),
+            stop_reason: stop_reason(),
+        },
+        Frame::RunError {
+            code: ErrorCode::LimitReached,
+            message: String::new(),
+            usage: Some(usage),
+            stop_reason: stop_reason(),
+        },
+    ];
+    for end in ends {
+        let frame = json_of(2, &end);
+        assert_eq!(frame["metadata"]["relay"]["stopReason"], "max_tokens");
+        // What is more than a client can count stays at what it can.
+        let most = 9_007_199_254_740_991_u64;
+        assert_eq!(
+            frame["usage"],
+            json!([{"inputTokens": 7, "outputTokens": most, "totalTokens": most,
+                    "cachedInputTokens": 3}])
+        );
+    }
+}
+
+#[test]
+fn every_part_of_an_answer_has_an_id_of_its_own() {
+    let (ids, other) = (ids(), RunIds { message_id: "message-2".to_owned(), ..ids() });
+    let all = [
+        ids.part("message", 2),
+        ids.part("message", 3),
+        ids.part("reasoning", 2),
+        other.part("message", 2),
+    ];
+    for (number, id) in all.iter().enumerate() {
+        assert!(!all[..number].contains(id));
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "8", "{id}");
+    }
+    assert_eq!(ids.part("message", 2), all[0]);
 }

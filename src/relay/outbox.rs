@@ -1,7 +1,8 @@
-//! What waits for the connection: frames in order, adjacent text as one, cut to size when its turn
-//! comes.
+//! What waits for the connection: frames in order, adjacent text of one message as one, cut to size when
+//! its turn comes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::agui::{Fragment, Frame, FrameJson, RunIds};
 
@@ -36,13 +37,25 @@ impl Outbox {
         Self { ids, max_frame, next_seq: 0, waiting: VecDeque::new(), weight: 0, fragments: None }
     }
 
+    /// The ids that its frames carry.
+    #[must_use]
+    pub fn ids(&self) -> &RunIds {
+        &self.ids
+    }
+
     /// Adds a frame behind the others.
     pub fn push(&mut self, frame: Frame) {
         self.weight += frame.weight();
-        if let (Some(Frame::Text(last)), Frame::Text(text)) = (self.waiting.back_mut(), &frame) {
-            last.push_str(text);
-        } else {
-            self.waiting.push_back(frame);
+        match (self.waiting.back_mut(), &frame) {
+            (
+                Some(Frame::Text { message_id: of, delta: last }),
+                Frame::Text { message_id, delta },
+            )
+            | (
+                Some(Frame::Reasoning { message_id: of, delta: last }),
+                Frame::Reasoning { message_id, delta },
+            ) if of == message_id => last.push_str(delta),
+            _ => self.waiting.push_back(frame),
         }
     }
 
@@ -72,7 +85,14 @@ impl Outbox {
         let frame = match self.fragments.take() {
             Some(fragments) => self.fragment_frame(fragments),
             None => match self.waiting.pop_front()? {
-                Frame::Text(text) => self.text_frame(text),
+                Frame::Text { message_id, delta } => {
+                    let frame = |message_id, delta| Frame::Text { message_id, delta };
+                    self.text_frame(RunIds::text, message_id, delta, frame)
+                }
+                Frame::Reasoning { message_id, delta } => {
+                    let frame = |message_id, delta| Frame::Reasoning { message_id, delta };
+                    self.text_frame(RunIds::reasoning, message_id, delta, frame)
+                }
                 frame => self.other_frame(&frame),
             },
         };
@@ -81,14 +101,20 @@ impl Outbox {
     }
 
     /// The frame of `text`, or of its longest beginning that fits; the rest goes back to the front.
-    fn text_frame(&mut self, mut text: String) -> Vec<u8> {
-        let room = self.room(&self.ids.text(self.next_seq, ""));
+    fn text_frame(
+        &mut self,
+        json: impl for<'a> Fn(&'a RunIds, u64, &'a str, &'a str) -> FrameJson<'a>,
+        message_id: Arc<str>,
+        mut text: String,
+        rest: impl FnOnce(Arc<str>, String) -> Frame,
+    ) -> Vec<u8> {
+        let room = self.room(&json(&self.ids, self.next_seq, &message_id, ""));
         let end = fitting_prefix(&text, room);
-        let frame = serialise(&self.ids.text(self.next_seq, &text[..end]));
+        let frame = serialise(&json(&self.ids, self.next_seq, &message_id, &text[..end]));
         self.weight -= end;
         if end < text.len() {
             text.drain(..end);
-            self.waiting.push_front(Frame::Text(text));
+            self.waiting.push_front(rest(message_id, text));
         }
         frame
     }

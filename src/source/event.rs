@@ -5,9 +5,16 @@ use serde_json::value::RawValue;
 /// What a source says, in the words of AG-UI.
 #[derive(Debug)]
 pub enum Event {
+    /// Another message of the answer begins: the text after it is not of the message before. A source
+    /// whose answers are always one message need not say so.
+    MessageStart,
     /// A piece of the answer's text: bytes of UTF-8, which may begin and end inside a character. May be
     /// empty.
     Text(Vec<u8>),
+    /// A piece of what the model thinks, for clients that may see the trace and want to. May be empty.
+    Reasoning(String),
+    /// What the model has thought so far is a thought of its own.
+    ReasoningEnd,
     /// Something about the text before it, which names its message.
     Annotation {
         /// Under which name it travels, such as `bedrock.citations`.
@@ -32,6 +39,10 @@ pub enum Event {
     Usage(Usage),
     /// An action that is handed to the client, whose result begins the next run.
     ToolCall(ToolCall),
+    /// An action that the source carried out by itself, for clients that may see the trace and want to.
+    FinishedToolCall(FinishedToolCall),
+    /// Why the model stopped, in the service's word. The last one counts.
+    StopReason(String),
 }
 
 /// What a source says, as its service sent it.
@@ -48,10 +59,34 @@ pub struct Raw {
 /// Tokens that models used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the prompts.
+    /// Tokens of the prompts, those of caches included.
     pub input_tokens: u64,
     /// Tokens of the responses.
     pub output_tokens: u64,
+    /// Tokens of the prompts that were read from a cache, if the service tells.
+    pub cached_input_tokens: Option<u64>,
+    /// Tokens of the prompts that were written to a cache, if the service tells.
+    pub cache_write_input_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// What both used together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cached_input_tokens: sum(self.cached_input_tokens, other.cached_input_tokens),
+            cache_write_input_tokens: sum(
+                self.cache_write_input_tokens,
+                other.cache_write_input_tokens,
+            ),
+        }
+    }
 }
 
 /// An action that is handed to the client.
@@ -66,6 +101,21 @@ pub struct ToolCall {
     pub arguments: String,
     /// What the client is asked for.
     pub result_kind: ResultKind,
+}
+
+/// An action that the source carried out by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedToolCall {
+    /// The service's id of it.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments: JSON, if the model wrote some.
+    pub arguments: String,
+    /// What the tool returned, or what went wrong.
+    pub result: String,
+    /// Whether the action failed.
+    pub failed: bool,
 }
 
 /// What the client is asked for by a tool call.

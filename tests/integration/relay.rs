@@ -12,7 +12,7 @@ use agent_relay::agui::{Frame, RunIds};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::Outbox;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
-use agent_relay::source::{Event, Raw};
+use agent_relay::source::{Event, FinishedToolCall, Raw, Usage};
 use agent_relay::transport::websocket::MAX_FRAME;
 use agent_relay::transport::{FrameSink, SendError};
 use futures::stream::{self, StreamExt as _};
@@ -320,7 +320,7 @@ proptest! {
             name: "trace".to_owned(),
             json: json(&body),
         });
-        outbox.push(Frame::Text(text.clone()));
+        outbox.push(Frame::Text { message_id: "message-1".into(), delta: text.clone() });
         let mut frames: Vec<Value> = Vec::new();
         while let Some(frame) = outbox.next_frame() {
             prop_assert!(frame.len() <= largest, "{} bytes", frame.len());
@@ -630,4 +630,160 @@ async fn a_fast_agent_costs_as_many_posts_as_fit_in_one_after_another() {
     relayed(script, &recorder).await;
     // The beginning of the run, a post for every 20 ms of the agent's 10 s, its last words, the end.
     assert_eq!(recorder.posts().len(), 503);
+}
+
+fn finished_tool_call(id: &str) -> Event {
+    Event::FinishedToolCall(FinishedToolCall {
+        id: id.to_owned(),
+        name: "shell".to_owned(),
+        arguments: "{}".to_owned(),
+        result: "done".to_owned(),
+        failed: false,
+    })
+}
+
+/// Type and message of each frame in between, and what it says.
+fn parts(recorder: &Recorder) -> Vec<(String, String, String)> {
+    let frames = recorder.frames();
+    check_frames(&frames);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let part = |frame: &Value| {
+        let id = if frame["messageId"].is_null() { "parentMessageId" } else { "messageId" };
+        let said = if frame["delta"].is_null() { "content" } else { "delta" };
+        (text(&frame["type"]), text(&frame[id]), text(&frame[said]))
+    };
+    frames[1..frames.len() - 1].iter().map(part).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_before_and_after_a_tool_is_of_different_messages() {
+    let recorder = Recorder::taking(&[50]);
+    let events = vec![
+        Event::MessageStart,
+        chunk("I look. "),
+        finished_tool_call("call-1"),
+        Event::MessageStart,
+        chunk("Found "),
+        chunk("it."),
+    ];
+    relayed(every(0, events), &recorder).await;
+    let parts = parts(&recorder);
+    let (types, said): (Vec<&str>, Vec<&str>) =
+        parts.iter().map(|(kind, _, said)| (kind.as_str(), said.as_str())).unzip();
+    assert_eq!(
+        types,
+        ["TEXT_MESSAGE_CHUNK", "TOOL_CALL_CHUNK", "TOOL_CALL_RESULT", "TEXT_MESSAGE_CHUNK"]
+    );
+    assert_eq!(said, ["I look. ", "{}", "done", "Found it."]);
+    let ids: Vec<&str> = parts.iter().map(|(_, id, _)| id.as_str()).collect();
+    assert_eq!(ids[0], "answer-request-1");
+    assert_eq!(ids[1], ids[0], "the call is of the message before");
+    assert!(ids[2] != ids[0] && ids[3] != ids[0] && ids[2] != ids[3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_character_that_is_cut_by_the_end_of_a_message_does_not_reach_the_next() {
+    let recorder = Recorder::taking(&[50]);
+    let events =
+        vec![Event::MessageStart, chunk([b'a', 0xc3]), Event::MessageStart, chunk([0xa4, b'b'])];
+    relayed(every(0, events), &recorder).await;
+    let said: Vec<String> = parts(&recorder).into_iter().map(|(_, _, said)| said).collect();
+    assert_eq!(said, ["a\u{fffd}", "\u{fffd}b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thought_ends_before_anything_else_is_said() {
+    let others: [fn() -> Option<Event>; 6] = [
+        || Some(chunk("text")),
+        || Some(finished_tool_call("call-1")),
+        || Some(Event::ReasoningEnd),
+        || Some(Event::Custom { name: "bedrock.file", json: json("{}") }),
+        // The run's own end.
+        || None,
+        || Some(Event::Reasoning("more".to_owned())),
+    ];
+    for other in others {
+        let recorder = Recorder::taking(&[0]);
+        let thought = Event::Reasoning("Hm".to_owned());
+        let events = [Some(Event::MessageStart), Some(thought), other()];
+        relayed(every(10, events.into_iter().flatten().collect()), &recorder).await;
+        let parts = parts(&recorder);
+        assert_eq!(parts[0].0, "REASONING_START");
+        assert_eq!(parts[1].0, "REASONING_MESSAGE_CHUNK");
+        let end = parts.iter().position(|part| part.0 == "REASONING_END").unwrap();
+        assert!(parts[..=end].iter().all(|part| part.1 == parts[0].1), "{parts:?}");
+        assert!(parts[1..end].iter().all(|part| part.0 == "REASONING_MESSAGE_CHUNK"), "{parts:?}");
+        assert_eq!(parts.iter().filter(|part| part.0 == "REASONING_END").count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn thoughts_and_text_of_any_length_are_cut_to_size_and_not_mixed() {
+    let recorder = Recorder::taking(&[500]);
+    let (thought, said) = ("ä".repeat(50_000), "ö".repeat(50_000));
+    let events = vec![
+        Event::MessageStart,
+        Event::Reasoning(thought.clone()),
+        chunk(said.clone()),
+        Event::Reasoning("again".to_owned()),
+    ];
+    relayed(every(0, events), &recorder).await;
+    assert!(recorder.posts().iter().all(|post| post.bytes <= MAX_FRAME));
+    let parts = parts(&recorder);
+    let of = |kind: &str| -> String {
+        parts.iter().filter(|part| part.0 == kind).map(|part| part.2.as_str()).collect()
+    };
+    assert_eq!(of("TEXT_MESSAGE_CHUNK"), said);
+    assert_eq!(of("REASONING_MESSAGE_CHUNK"), format!("{thought}again"));
+    let starts: Vec<&str> =
+        parts.iter().filter(|part| part.0 == "REASONING_START").map(|part| &*part.1).collect();
+    assert!(starts.len() == 2 && starts[0] != starts[1], "two thoughts: {starts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_trace_there_are_no_thoughts_and_no_tools_of_the_agent() {
+    let recorder = Recorder::taking(&[0]);
+    let events = vec![
+        Event::MessageStart,
+        Event::Reasoning("secret".to_owned()),
+        Event::ReasoningEnd,
+        finished_tool_call("secret"),
+        Event::Trace(raw("messageStop", "{}")),
+        chunk("text"),
+    ];
+    relay(ids(), false, agent(every(0, events)), &recorder, &limits(), pending()).await;
+    let types: Vec<String> = parts(&recorder).into_iter().map(|part| part.0).collect();
+    assert_eq!(types, ["TEXT_MESSAGE_CHUNK"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_run_tells_its_tokens_and_its_reason_to_stop() {
+    let recorder = Recorder::taking(&[0]);
+    let usage = Usage { input_tokens: 3, output_tokens: 2, ..Usage::default() };
+    let mut script = every(
+        0,
+        vec![Event::Usage(usage), Event::Usage(usage), Event::StopReason("max_tokens".to_owned())],
+    );
+    script.push((Duration::ZERO, Err(Failure::new(ErrorCode::LimitReached))));
+    let summary = relayed(script, &recorder).await;
+    assert!(summary.source_ended);
+    let frame = recorder.frames().pop().unwrap();
+    assert_eq!(frame["code"], "limit_reached");
+    assert_eq!(frame["usage"][0]["totalTokens"], 10);
+    assert_eq!(frame["metadata"]["relay"]["stopReason"], "max_tokens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_was_left_is_told_from_one_that_has_ended() {
+    let gone = Recorder { gone_after: Some(2), ..Recorder::taking(&[0]) };
+    let words = || every(100, vec![chunk("a"), chunk("b"), chunk("c"), chunk("d")]);
+    assert!(!relayed(words(), &gone).await.source_ended);
+    let late = Limits { deadline: Instant::now() + Duration::from_millis(250), ..limits() };
+    let recorder = Recorder::taking(&[0]);
+    let summary = relay(ids(), true, agent(words()), &recorder, &late, pending()).await;
+    assert!(!summary.source_ended);
+    let told = sleep(Duration::from_millis(250));
+    let summary = relay(ids(), true, agent(words()), &recorder, &limits(), told).await;
+    assert!(!summary.source_ended);
+    assert!(relayed(words(), &Recorder::taking(&[0])).await.source_ended);
 }

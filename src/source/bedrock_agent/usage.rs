@@ -19,5 +19,6 @@ pub(super) fn usage(part: &Object<'_>) -> Option<Usage> {
     has_any.then(|| Usage {
         input_tokens: input.unwrap_or_default(),
         output_tokens: output.unwrap_or_default(),
+        ..Usage::default()
     })
 }

@@ -42,6 +42,8 @@ pub struct Config {
 pub enum SourceConfig {
     /// A Bedrock agent, by `InvokeAgent`.
     BedrockAgent(BedrockAgentConfig),
+    /// A harness of Bedrock `AgentCore`, by `InvokeHarness`.
+    AgentcoreHarness(HarnessConfig),
 }
 
 /// Which Bedrock agent is asked.
@@ -54,6 +56,24 @@ pub struct BedrockAgentConfig {
     /// `MEMORY_ID`: the memory every session uses. Without it, an authenticated caller gets a
     /// memory of their own, and others none.
     pub memory_id: Option<String>,
+}
+
+/// Which harness of Bedrock `AgentCore` is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HarnessConfig {
+    /// `HARNESS_ARN`: the harness to call.
+    pub harness_arn: String,
+    /// The Region in that ARN.
+    pub region: String,
+    /// `HARNESS_ENDPOINT`: the name of its endpoint. Without it, the newest version answers.
+    pub endpoint: Option<String>,
+    /// `MEMORY_ID`: the actor whose memory every session uses. Without it, an authenticated caller is an
+    /// actor, and others are none.
+    pub memory_id: Option<String>,
+    /// `STOP_ON_LEAVE` (`true` or `false`, default `false`): whether the session is stopped when its client
+    /// leaves in the middle of an answer. Without a memory, the session is forgotten with it, hence the
+    /// default.
+    pub stop_on_leave: bool,
 }
 
 /// What the page is told, beside how users are let in and whether there are traces.
@@ -140,9 +160,48 @@ impl Config {
 /// True for an id that Bedrock takes as `sessionId` or `memoryId`: 2 to 100 of `[0-9a-zA-Z._:-]`
 /// (API reference of `InvokeAgent`).
 #[must_use]
-pub fn is_bedrock_name(id: &str) -> bool {
+pub fn is_session_or_memory_id(id: &str) -> bool {
     (2..=100).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}
+
+/// The Region in the ARN of a harness; `None` if it is no such ARN (service model of `InvokeHarness`).
+fn region_of_harness(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", partition, "bedrock-agentcore", region, account, resource] = parts[..] else {
+        return None;
+    };
+    let (name, suffix) = resource.strip_prefix("harness/")?.rsplit_once('-')?;
+    let is_valid = !partition.is_empty()
+        && is_region(region)
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && is_name(name, 40)
+        && suffix.len() == 10
+        && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_valid.then_some(region)
+}
+
+fn is_region(text: &str) -> bool {
+    let is_region_char =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(is_region_char)
+}
+
+/// True for a letter and at most `most - 1` letters, digits and underscores.
+fn is_name(text: &str, most: usize) -> bool {
+    text.len() <= most
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// True for an id that `AgentCore` takes as `actorId`: 1 to 255 letters, digits and `- _ / :`, of which the
+/// first is a letter or digit (service model of `AgentCore`'s memory).
+fn is_actor_id(id: &str) -> bool {
+    id.len() <= 255
+        && id.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/:".contains(&byte))
+        && id.split(':').all(|part| !part.is_empty())
 }
 
 /// True for an address that requests can be sent to.
@@ -167,12 +226,79 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
+    /// Exactly one source must be named.
     fn source(&mut self) -> SourceConfig {
-        SourceConfig::BedrockAgent(BedrockAgentConfig {
+        let has = |name| self.get(name).is_some();
+        let names_agent = has("AGENT_ID") || has("AGENT_ALIAS_ID");
+        let (has_harness, has_endpoint) = (has("HARNESS_ARN"), has("HARNESS_ENDPOINT"));
+        match (names_agent, has_harness) {
+            (true, true) => self.problems.push(
+                "AGENT_ID and HARNESS_ARN are both set, but there can be only one agent: leave out AGENT_ID and AGENT_ALIAS_ID, or HARNESS_ARN.".to_owned(),
+            ),
+            (false, true) => return SourceConfig::AgentcoreHarness(self.harness()),
+            (_, false) => {}
+        }
+        if has_endpoint && !has_harness {
+            self.problems.push(
+                "HARNESS_ENDPOINT is set, but HARNESS_ARN is not: an endpoint is one of a harness."
+                    .to_owned(),
+            );
+        }
+        let agent = self.bedrock_agent();
+        if !names_agent && !has_harness {
+            self.problems.push(
+                "Or leave both out, and set HARNESS_ARN to a harness of AgentCore.".to_owned(),
+            );
+        }
+        SourceConfig::BedrockAgent(agent)
+    }
+
+    fn bedrock_agent(&mut self) -> BedrockAgentConfig {
+        // Dropping its stream is all that stopping takes.
+        self.boolean("STOP_ON_LEAVE", false);
+        BedrockAgentConfig {
             agent_id: self.resource_id("AGENT_ID", "the id of the Bedrock agent to call"),
             agent_alias_id: self.resource_id("AGENT_ALIAS_ID", "the id of the agent's alias"),
             memory_id: self.memory_id("MEMORY_ID"),
-        })
+        }
+    }
+
+    fn harness(&mut self) -> HarnessConfig {
+        let harness_arn = self.get("HARNESS_ARN").unwrap_or_default();
+        let region = region_of_harness(&harness_arn).map(str::to_owned);
+        if let Some((arn, endpoint)) = harness_arn.split_once("/harness-endpoint/") {
+            // As the console shows it.
+            self.problems.push(format!(
+                "HARNESS_ARN is that of an endpoint: set it to {arn}, and HARNESS_ENDPOINT to {endpoint}."
+            ));
+        } else if region.is_none() {
+            self.problems.push(format!(
+                "HARNESS_ARN is \"{harness_arn}\", but it must be the ARN of a harness, for example arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness-AbCdEf1234."
+            ));
+        }
+        let endpoint = self.get("HARNESS_ENDPOINT");
+        if let Some(endpoint) = &endpoint
+            && !is_name(endpoint, 48)
+        {
+            self.problems.push(format!(
+                "HARNESS_ENDPOINT is \"{endpoint}\", but it must be the name of an endpoint: a letter, then at most 47 letters, digits and underscores."
+            ));
+        }
+        let memory_id = self.get("MEMORY_ID");
+        if let Some(memory_id) = &memory_id
+            && !is_actor_id(memory_id)
+        {
+            self.problems.push(format!(
+                "MEMORY_ID is \"{memory_id}\", but with a harness it must be an actor's id: a letter or digit, then letters, digits and the characters - _ / or a : between others."
+            ));
+        }
+        HarnessConfig {
+            harness_arn,
+            region: region.unwrap_or_default(),
+            endpoint,
+            memory_id,
+            stop_on_leave: self.boolean("STOP_ON_LEAVE", false),
+        }
     }
 
     /// `agentId` and `agentAliasId` are at most ten ASCII letters and digits (API reference of
@@ -193,7 +319,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
 
     fn memory_id(&mut self, name: &str) -> Option<String> {
         let value = self.get(name)?;
-        if !is_bedrock_name(&value) {
+        if !is_session_or_memory_id(&value) {
             self.problems.push(format!(
                 "{name} is \"{value}\", but it must be 2 to 100 letters, digits and the characters . _ : - or be left out."
             ));
@@ -204,7 +330,13 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     /// The SDK's variables for endpoints, which it reads itself and does not check. Whether one of them
     /// is that of the callbacks.
     fn endpoints_are_set(&mut self) -> bool {
-        for name in [CALLBACK_ENDPOINT, "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", ANY_ENDPOINT] {
+        let endpoints = [
+            CALLBACK_ENDPOINT,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
+            "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE",
+            ANY_ENDPOINT,
+        ];
+        for name in endpoints {
             if let Some(url) = self.get(name)
                 && !is_endpoint(&url)
             {
@@ -395,7 +527,7 @@ mod tests {
     #[test]
     fn the_required_variables_are_enough() {
         let config = config(&REQUIRED).unwrap();
-        let SourceConfig::BedrockAgent(agent) = &config.source;
+        let SourceConfig::BedrockAgent(agent) = &config.source else { panic!("{config:?}") };
         assert_eq!(agent.agent_id, "ABCDE12345");
         assert_eq!(agent.agent_alias_id, "TSTALIASID");
         assert_eq!(agent.memory_id, None);
@@ -411,6 +543,84 @@ mod tests {
         let error = config(&[]).unwrap_err();
         assert!(error.contains("AGENT_ID is not set"), "{error}");
         assert!(error.contains("AGENT_ALIAS_ID is not set"), "{error}");
+        assert!(error.contains("set HARNESS_ARN"), "{error}");
+    }
+
+    const HARNESS_ARN: &str =
+        "arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness-AbCdEf1234";
+
+    fn harness(more: &[(&str, &str)]) -> Result<HarnessConfig, String> {
+        let variables = [&[("HARNESS_ARN", HARNESS_ARN)], more].concat();
+        match config(&variables)?.source {
+            SourceConfig::AgentcoreHarness(harness) => Ok(harness),
+            source @ SourceConfig::BedrockAgent(_) => panic!("{source:?}"),
+        }
+    }
+
+    #[test]
+    fn a_harness_is_enough() {
+        let only = HarnessConfig {
+            harness_arn: HARNESS_ARN.to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            memory_id: None,
+            stop_on_leave: false,
+        };
+        assert_eq!(harness(&[]), Ok(only.clone()));
+        assert_eq!(harness(&[("AGENT_ID", " "), ("AGENT_ALIAS_ID", "")]), Ok(only.clone()));
+        let more =
+            [("HARNESS_ENDPOINT", "live_1"), ("MEMORY_ID", "team/a:b"), ("STOP_ON_LEAVE", "true")];
+        let all = HarnessConfig {
+            endpoint: Some("live_1".to_owned()),
+            memory_id: Some("team/a:b".to_owned()),
+            stop_on_leave: true,
+            ..only
+        };
+        assert_eq!(harness(&more), Ok(all));
+    }
+
+    #[test]
+    fn a_wrong_harness_is_named_with_what_is_right() {
+        for arn in [
+            "my_harness-AbCdEf1234",
+            "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/my_harness-AbCdEf1234",
+            "arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness",
+            "arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness-AbCdEf12345",
+            "arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/1st-AbCdEf1234",
+            "arn:aws:bedrock-agentcore:eu-west-1:12345678901:harness/my_harness-AbCdEf1234",
+            "arn:aws:bedrock-agentcore:EU:123456789012:harness/my_harness-AbCdEf1234",
+            "arn:aws:bedrock-agentcore::123456789012:harness/my_harness-AbCdEf1234",
+            "arn:aws:bedrock:eu-west-1:123456789012:harness/my_harness-AbCdEf1234",
+            "arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness-AbCdEf1234/live",
+        ] {
+            let error = config(&[("HARNESS_ARN", arn)]).unwrap_err();
+            assert!(error.contains("must be the ARN of a harness"), "{arn}: {error}");
+        }
+        let endpoint = format!("{HARNESS_ARN}/harness-endpoint/DEFAULT");
+        let error = config(&[("HARNESS_ARN", &endpoint)]).unwrap_err();
+        assert!(error.contains("HARNESS_ENDPOINT to DEFAULT"), "{error}");
+        for (name, value, hint) in [
+            ("HARNESS_ENDPOINT", "1st", "a letter, then at most 47"),
+            ("HARNESS_ENDPOINT", "live-1", "a letter, then at most 47"),
+            ("MEMORY_ID", "team.a", "an actor's id"),
+            ("MEMORY_ID", "-team", "an actor's id"),
+            ("MEMORY_ID", "team:", "an actor's id"),
+            ("STOP_ON_LEAVE", "yes", "true or false"),
+        ] {
+            let error = harness(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name) && error.contains(hint), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn there_is_exactly_one_agent() {
+        for agent in [&REQUIRED[..], &REQUIRED[..1], &REQUIRED[1..]] {
+            let error = harness(agent).unwrap_err();
+            assert!(error.contains("there can be only one agent"), "{error}");
+        }
+        let error = with("HARNESS_ENDPOINT", "live").unwrap_err();
+        assert!(error.contains("HARNESS_ENDPOINT is set, but HARNESS_ARN is not"), "{error}");
+        assert!(with("STOP_ON_LEAVE", "true").is_ok(), "dropping the stream stops an agent");
     }
 
     #[test]
@@ -419,7 +629,8 @@ mod tests {
             config(&[("AGENT_ID", " "), REQUIRED[1]]).unwrap_err().contains("AGENT_ID is not set")
         );
         for (value, memory_id) in [("", None), ("team", Some("team"))] {
-            let SourceConfig::BedrockAgent(agent) = with("MEMORY_ID", value).unwrap().source;
+            let source = with("MEMORY_ID", value).unwrap().source;
+            let SourceConfig::BedrockAgent(agent) = source else { panic!("{source:?}") };
             assert_eq!(agent.memory_id.as_deref(), memory_id);
         }
     }

@@ -26,7 +26,7 @@ use crate::invocation::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
 use crate::relay::{Limits, refuse, relay};
 use crate::request::{InvalidRequest, Run};
-use crate::services::Services;
+use crate::services::{ConfiguredSource, Services};
 use crate::shutdown::Shutdown;
 use crate::source::Source;
 use crate::telemetry;
@@ -133,7 +133,14 @@ impl Handler {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
-                self.run(&self.services.source, &message, &event.context)
+                match &self.services.source {
+                    ConfiguredSource::BedrockAgent(agent) => {
+                        self.run(agent, &message, &event.context)
+                    }
+                    ConfiguredSource::AgentcoreHarness(harness) => {
+                        self.run(harness, &message, &event.context)
+                    }
+                }
             }
             Invocation::Page(request) => page_response(self.page.respond(&request)),
             Invocation::Unknown(looks) => {
@@ -206,7 +213,10 @@ impl Handler {
         };
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        let accepted = match self.accept(source, message, remaining) {
+        let now = Instant::now();
+        // With less time than the margin the run is refused.
+        let deadline = now + remaining.saturating_sub(DEADLINE_MARGIN);
+        let accepted = match self.accept(source, message, remaining, deadline) {
             Ok(accepted) => accepted,
             Err(refused) => {
                 let response = status(refused.status);
@@ -214,21 +224,24 @@ impl Handler {
                 return response;
             }
         };
-        let now = Instant::now();
         let limits = Limits {
             keepalive: self.config.keepalive,
-            deadline: now + remaining - DEADLINE_MARGIN,
+            deadline,
             hard_deadline: now + remaining - HARD_DEADLINE_MARGIN,
             shutdown_grace: SHUTDOWN_GRACE,
             outbox_bytes: Limits::OUTBOX_BYTES,
         };
         let Accepted { ids, trace, call } = accepted;
+        let stop = source.stop(&call);
         let events = source.invoke(call);
         let shutdown = self.shutdown.clone();
         let function_name = context.env_config.function_name.clone();
         self.spawn(context, async move {
             let summary = relay(ids, trace, events, &connection, &limits, shutdown.begun()).await;
-            telemetry::run(&function_name, &summary);
+            telemetry::run(&function_name, &summary, S::WHY_IN_ONE_CHUNK);
+            if !summary.source_ended {
+                stop.await;
+            }
         });
         status(200)
     }
@@ -239,6 +252,7 @@ impl Handler {
         source: &S,
         message: &Message,
         remaining: Duration,
+        deadline: Instant,
     ) -> Result<Accepted<S::Call>, Refused> {
         let run = Run::<S::Options>::parse(message, &self.config).map_err(|invalid| {
             info!(reason = invalid.reason, "the message was not understood");
@@ -250,7 +264,7 @@ impl Handler {
         })?;
         Span::current().record("run_id", &run.run_id);
         let refused = |failure, status| Refused { run_id: run.run_id.clone(), failure, status };
-        let call = source.prepare(&run).map_err(|failure| {
+        let call = source.prepare(&run, deadline).map_err(|failure| {
             info!(reason = failure.cause(), "the source can't take this run");
             refused(failure, 400)
         })?;

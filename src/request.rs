@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::agui::RunIds;
-use crate::config::{Config, is_bedrock_name};
+use crate::agui::{RunIds, uuid_of};
+use crate::config::{Config, is_session_or_memory_id};
 use crate::error::{ErrorCode, Failure};
 use crate::invocation::{Message, Principal};
 use crate::json::Object;
@@ -58,6 +58,9 @@ pub struct Run<O> {
     pub user: Option<User>,
     /// What the run begins with.
     pub input: Input,
+    /// With a prompt: results for the tool calls that the user turned away from, if there are any. A
+    /// source that waits for them gets them before the prompt.
+    pub set_aside: Vec<ToolResult>,
     /// Whether the client gets the source's trace.
     pub trace: bool,
     /// What only the source understands.
@@ -157,6 +160,7 @@ struct Wanted<O> {
     /// What the client calls `thread_id`.
     thread_field: &'static str,
     input: Input,
+    set_aside: Vec<ToolResult>,
     trace: bool,
     options: O,
 }
@@ -190,6 +194,7 @@ impl<O: Options> Wanted<O> {
             thread_id: fields.text("sessionId")?,
             thread_field: "sessionId",
             input,
+            set_aside: Vec::new(),
             trace: fields.flag("trace")?,
             options: O::from_short_form(fields)?,
         })
@@ -198,13 +203,16 @@ impl<O: Options> Wanted<O> {
     fn from_agui(fields: &Fields<'_>) -> Result<Self, String> {
         let forwarded = fields.object("forwardedProps")?;
         let messages = Messages::of(fields)?;
+        let thread_id = Some(fields.required_text("threadId")?);
+        let (input, set_aside) = match Collected::from_agui(fields, &messages)? {
+            Some(results) => (Input::ToolResults(results), Vec::new()),
+            None => (Input::Prompt(messages.last_user_text()?), Collected::set_aside(&messages)),
+        };
         Ok(Self {
-            thread_id: Some(fields.required_text("threadId")?),
+            thread_id,
             thread_field: "threadId",
-            input: match Collected::from_agui(fields, &messages)? {
-                Some(results) => Input::ToolResults(results),
-                None => Input::Prompt(messages.last_user_text()?),
-            },
+            input,
+            set_aside,
             trace: forwarded.flag("trace")?,
             options: O::from_forwarded_props(&forwarded)?,
         })
@@ -234,7 +242,7 @@ impl<O: Options> Wanted<O> {
             }
             None => thread_id.clone(),
         };
-        if thread_id.len() < 2 || !is_bedrock_name(&session_id) {
+        if thread_id.len() < 2 || !is_session_or_memory_id(&session_id) {
             let longest = 100 - (session_id.len() - thread_id.len());
             return Err(format!(
                 "`{}` must be 2 to {longest} letters, digits and the characters . _ : -",
@@ -248,6 +256,7 @@ impl<O: Options> Wanted<O> {
             session_id,
             user,
             input: self.input,
+            set_aside: self.set_aside,
             trace: self.trace && config.allow_trace,
             options: self.options,
         })
@@ -301,13 +310,6 @@ impl From<Principal> for User {
         let Principal { subject, email } = principal;
         Self { hash: short_hash(&subject), subject, email }
     }
-}
-
-/// A UUID made from a name, always the same one (version 8 of RFC 9562, from a SHA-256).
-fn uuid_of(name: &str) -> String {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 /// Whether an id has the form of a session that belongs to a user: a hash, a colon, and the thread. The

@@ -9,7 +9,8 @@
 //! | what failed | tried again | why |
 //! |---|---|---|
 //! | the agent: throttled, model not ready, no connection made (names, TCP, TLS, too many open files) | a few times, before the first event only | nothing can have happened yet |
-//! | the agent: anything else, or after the first event | never | its actions may have been carried out |
+//! | a harness: throttled, its session being made or ended (`RetryableConflictException`), no connection made | the same | the same |
+//! | either: anything else, or after the first event | never | its actions may have been carried out |
 //! | a post: 408, 429, 5xx, or called throttling with any status | until it succeeds or the run's deadline | the order of frames allows nothing else |
 //! | a post: no answer, a broken one, time-out, no connection | the same, and the first time at once | most likely the connection had died |
 //! | a post: 403 while nothing was delivered yet by this process | for 5 s | a new right takes seconds until it holds everywhere |
@@ -45,7 +46,7 @@ impl Backoff {
     pub const POST: Self =
         Self { first: Duration::from_millis(50), longest: Duration::from_secs(2), attempts: None };
 
-    /// For the call of the agent: five attempts, as Bedrock's documentation of
+    /// For the call of an agent or a harness: five attempts, as Bedrock's documentation of
     /// `ModelNotReadyException` has it, within about six seconds.
     pub const AGENT: Self = Self {
         first: Duration::from_millis(400),

@@ -7,6 +7,7 @@
 use std::env;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::debug;
@@ -14,6 +15,7 @@ use tracing::debug;
 use crate::aws::sdk_config;
 use crate::aws::{Http, NoCertificates, Rehearsal};
 use crate::config::{Config, SourceConfig};
+use crate::source::agentcore_harness::AgentcoreHarness;
 use crate::source::bedrock_agent::BedrockAgent;
 use crate::transport::websocket::{Connections, NoCallback};
 
@@ -25,11 +27,40 @@ const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Services {
     /// Who is asked.
-    pub source: BedrockAgent,
+    pub source: ConfiguredSource,
     /// Where the answers go.
     pub connections: Connections,
     /// What both call through.
     pub http: Http,
+}
+
+/// Who is asked, by configuration.
+#[derive(Debug)]
+pub enum ConfiguredSource {
+    /// A Bedrock agent.
+    BedrockAgent(BedrockAgent),
+    /// A harness of Bedrock `AgentCore`.
+    AgentcoreHarness(AgentcoreHarness),
+}
+
+impl ConfiguredSource {
+    fn new(sdk: &SdkConfig, config: SourceConfig) -> Self {
+        match config {
+            SourceConfig::BedrockAgent(config) => {
+                Self::BedrockAgent(BedrockAgent::new(sdk, config))
+            }
+            SourceConfig::AgentcoreHarness(config) => {
+                Self::AgentcoreHarness(AgentcoreHarness::new(sdk, config))
+            }
+        }
+    }
+
+    async fn rehearse(&self, rehearsal: Rehearsal) {
+        match self {
+            Self::BedrockAgent(agent) => agent.rehearse(rehearsal).await,
+            Self::AgentcoreHarness(harness) => harness.rehearse(rehearsal).await,
+        }
+    }
 }
 
 /// Why the services can't be called.
@@ -67,8 +98,8 @@ impl Services {
         // A call of the agent is not made again once it may have been seen.
         let for_agent =
             sdk.to_builder().http_client(http.for_requests_without_repetition()).build();
-        let SourceConfig::BedrockAgent(agent) = config.source.clone();
-        Ok(Self { source: BedrockAgent::new(&for_agent, agent), connections, http })
+        let source = ConfiguredSource::new(&for_agent, config.source.clone());
+        Ok(Self { source, connections, http })
     }
 
     /// Walks the way of a first message as far as that is possible without one, and opens its

@@ -3,19 +3,23 @@
 //! | Source | asks |
 //! |---|---|
 //! | [`bedrock_agent`] | a Bedrock agent, by `InvokeAgent` |
+//! | [`agentcore_harness`] | a harness of Bedrock `AgentCore`, by `InvokeHarness` |
 //!
 //! A source knows no frame and no connection. It reads its own part of a client's message
 //! ([`Options`]), says what it can't take before anything is called, and turns what its service sends
-//! into events. `event_stream` and `payload` read what AWS's services have in common on the wire.
+//! into events. `call` and `event_stream` have what AWS's services have in common on the wire.
 
+use tokio::time::Instant;
 use tokio_stream::Stream;
 
 use crate::error::Failure;
 use crate::request::{Options, Run};
 
-pub use crate::source::event::{Event, Raw, ResultKind, ToolCall, Usage};
+pub use crate::source::event::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 
+pub mod agentcore_harness;
 pub mod bedrock_agent;
+pub(crate) mod call;
 pub mod event;
 pub mod event_stream;
 
@@ -27,14 +31,21 @@ pub trait Source {
     /// A run that can be begun.
     type Call: Send + 'static;
 
-    /// Makes a call of a run, and sends nothing.
+    /// Why a long answer may come in one chunk, for the log.
+    const WHY_IN_ONE_CHUNK: &str;
+
+    /// Makes a call of a run that ends at `deadline`, and sends nothing.
     ///
     /// # Errors
     /// The run asks for something that this source can't take.
-    fn prepare(&self, run: &Run<Self::Options>) -> Result<Self::Call, Failure>;
+    fn prepare(&self, run: &Run<Self::Options>, deadline: Instant) -> Result<Self::Call, Failure>;
 
-    /// Calls. The stream does nothing until it is polled, ends after the last event or with the first
-    /// error, and frees the source when it is dropped.
+    /// Ends the work of a call whose stream was dropped before its end, where that is configured and
+    /// dropping is not enough. Does nothing until it is polled, and logs what goes wrong.
+    fn stop(&self, call: &Self::Call) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Calls. The stream does nothing until it is polled, and ends after the last event or with the first
+    /// error.
     fn invoke(
         &self,
         call: Self::Call,

@@ -14,13 +14,12 @@ use crate::relay::{Outcome, Summary};
 /// An answer of at least this many bytes is long enough that a streaming agent sends several chunks.
 const LONG_ANSWER: u64 = 600;
 
-/// Reports how a run ended.
-pub fn run(function_name: &str, summary: &Summary) {
+/// Reports how a run ended. `why_in_one_chunk` is what its source knows about long answers that are not
+/// streamed.
+pub fn run(function_name: &str, summary: &Summary, why_in_one_chunk: &str) {
     log(summary);
     if is_unstreamed(summary) {
-        warn!(
-            "the answer came in one chunk although streaming is on: the agent's role may lack bedrock:InvokeModelWithResponseStream, or the agent's pre- or post-processing is enabled, which holds the answer back"
-        );
+        warn!("the answer came in one chunk although streaming is on: {why_in_one_chunk}");
     }
     if summary.events == 0 && matches!(summary.outcome, Outcome::Finished) {
         warn!(
@@ -48,13 +47,7 @@ fn log(summary: &Summary) {
         Outcome::ClientGone => line!(info, "client_gone"),
         Outcome::Failed(failure) => {
             let code = failure.code.as_str();
-            line!(
-                error,
-                "failed",
-                code = code,
-                error = failure.cause(),
-                advice = failure.code.advice()
-            );
+            line!(error, "failed", code = code, error = failure.cause(), advice = failure.message);
         }
         Outcome::Undelivered(error) => line!(
             error,

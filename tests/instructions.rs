@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-use recorded::Recorded;
+use recorded::{Recorded, Speaker};
 
 /// The expected figures, by the processor's architecture.
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instructions.json");
@@ -24,8 +24,13 @@ const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instructions.
 /// rest is for other versions of the compiler.
 const TOLERANCE: f64 = 1.05;
 
-/// The turns: their names, as the figures' file has them, and how many chunks come together.
-const TURNS: [(&str, usize); 2] = [("a chunk in a post of its own", 1), ("a chunk among 100", 100)];
+/// The turns: their names, as the figures' file has them, who speaks, and how many chunks come together.
+const TURNS: [(&str, Speaker, usize); 4] = [
+    ("a chunk in a post of its own", Speaker::Agent, 1),
+    ("a chunk among 100", Speaker::Agent, 100),
+    ("a harness's chunk in a post of its own", Speaker::Harness, 1),
+    ("a harness's chunk among 100", Speaker::Harness, 100),
+];
 
 type Figures = BTreeMap<String, BTreeMap<String, f64>>;
 
@@ -34,8 +39,8 @@ fn main() -> ExitCode {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // What Valgrind runs.
         ["turn", number, chunks] => {
-            let (_, together) = TURNS[number.parse::<usize>().unwrap()];
-            Recorded::new().turn(chunks.parse().unwrap(), together);
+            let (_, speaker, together) = TURNS[number.parse::<usize>().unwrap()];
+            Recorded::of(speaker).turn(chunks.parse().unwrap(), together);
             ExitCode::SUCCESS
         }
         ["--renew"] => renew(&count()),
@@ -45,7 +50,7 @@ fn main() -> ExitCode {
 
 /// The instructions of one more chunk of a long turn, for each kind of turn.
 fn count() -> BTreeMap<String, f64> {
-    let of = |(number, (name, _)): (usize, &(&str, usize))| {
+    let of = |(number, (name, ..)): (usize, &(&str, Speaker, usize))| {
         let (fewer, more) = (instructions(number, 200), instructions(number, 1200));
         ((*name).to_owned(), (more - fewer) / 1000.0)
     };

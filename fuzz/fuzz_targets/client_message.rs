@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use agent_relay::config::{Config, is_bedrock_name};
+use agent_relay::config::{Config, is_session_or_memory_id};
 use agent_relay::invocation::{ConnectionRef, Message, Principal};
 use agent_relay::request::{Input, Run};
 use agent_relay::source::bedrock_agent::InvokeAgentOptions;
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     };
     match parse(None) {
         Ok(run) => {
-            assert!(is_bedrock_name(&run.session_id), "{}", run.session_id);
+            assert!(is_session_or_memory_id(&run.session_id), "{}", run.session_id);
             assert!(run.session_id == run.thread_id);
             assert!((1..=128).contains(&run.run_id.len()));
             assert!(!run.trace, "no trace is allowed");
@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     }
     // Whoever is known gets a session of his own.
     if let Ok(run) = parse(Some("alice")) {
-        assert!(is_bedrock_name(&run.session_id), "{}", run.session_id);
+        assert!(is_session_or_memory_id(&run.session_id), "{}", run.session_id);
         assert!(run.session_id.ends_with(&format!(":{}", run.thread_id)));
     }
 });

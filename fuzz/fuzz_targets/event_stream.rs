@@ -32,6 +32,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 /// Answers each request with a body in these pieces.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +80,7 @@ impl Reader {
     /// What the agent is understood to say in these pieces.
     fn read(&self, pieces: impl Iterator<Item = Bytes>) -> Vec<String> {
         *self.pieces.0.lock().unwrap() = pieces.collect();
-        let call = self.agent.prepare(&run()).expect("the run can be asked");
+        let call = self.agent.prepare(&run(), Instant::now()).expect("the run can be asked");
         let events = self.agent.invoke(call);
         self.runtime.block_on(events.map(|event| format!("{event:?}")).collect())
     }
@@ -93,6 +94,7 @@ fn run() -> Run<InvokeAgentOptions> {
         session_id: "thread-1".to_owned(),
         user: None,
         input: Input::Prompt("hello".to_owned()),
+        set_aside: Vec::new(),
         trace: true,
         options: InvokeAgentOptions::default(),
     }

@@ -38,6 +38,22 @@ impl<'a> Messages<'a> {
         Err("`messages` has no message with the role `user`.".to_owned())
     }
 
+    /// The newest message that calls tools, if the agent has said nothing after it, and the messages after
+    /// it from the newest to the oldest. What can't be read is left out.
+    pub(super) fn last_tool_calls(&self) -> Option<(ChatMessage<'a>, Vec<ChatMessage<'a>>)> {
+        let mut after = Vec::new();
+        for message in self.newest_first().flatten() {
+            match &*message.role {
+                "assistant" if message.fields.has_items("toolCalls") => {
+                    return Some((message, after));
+                }
+                "assistant" => return None,
+                _ => after.push(message),
+            }
+        }
+        None
+    }
+
     /// Whether the last message is the user's and came after a tool call.
     pub(super) fn user_spoke_after_tool_call(&self) -> bool {
         let mut messages = self.newest_first();

@@ -129,7 +129,7 @@ fn a_principal_has_sessions_of_their_own() {
     let hash = |run: &Run| run.user.as_ref().unwrap().hash.clone();
     assert_ne!(hash(&ada), hash(&bob));
     assert_eq!(ada.session_id, of("ada", &config()).session_id);
-    assert!(is_bedrock_name(&ada.session_id) && is_bedrock_name(&hash(&ada)));
+    assert!(is_session_or_memory_id(&ada.session_id) && is_session_or_memory_id(&hash(&ada)));
 }
 
 #[test]
@@ -386,4 +386,75 @@ fn a_message_has_a_uuid_that_stays_the_same() {
     assert_eq!(id.get_version_num(), 8);
     assert_eq!(ids("JKJaXdwwPyCgFMaA="), id.to_string());
     assert_ne!(ids("JKJaXdwwPyCgFMaB="), id.to_string());
+}
+
+/// A history in which the agent called tools, what came back so far, and what the user says then.
+fn turned_away(calls: &Value, after: &[Value]) -> Vec<ToolResult> {
+    let mut messages = vec![
+        json!({"id": "1", "role": "user", "content": "hello"}),
+        json!({"id": "2", "role": "assistant", "content": "I ask.", "toolCalls": calls}),
+    ];
+    messages.extend_from_slice(after);
+    messages.push(json!({"id": "9", "role": "user", "content": "never mind"}));
+    let run = parse(&agui(&json!({ "messages": messages }))).unwrap();
+    assert_eq!(run.input, Input::Prompt("never mind".to_owned()));
+    run.set_aside
+}
+
+fn call(id: &str) -> Value {
+    json!({"id": id, "type": "function", "function": {"name": "search", "arguments": "{}"}})
+}
+
+fn returned(id: &str, content: &str) -> Value {
+    json!({"id": format!("of-{id}"), "role": "tool", "toolCallId": id, "content": content})
+}
+
+#[test]
+fn calls_that_the_user_turned_away_from_come_with_what_their_tools_returned() {
+    let both = json!([call("a"), call("b")]);
+    let ids = |results: &[ToolResult]| -> Vec<(String, Option<String>, bool)> {
+        let of = |result: &ToolResult| {
+            (result.tool_call_id.clone(), result.content.clone(), result.failed)
+        };
+        results.iter().map(of).collect()
+    };
+    let cancelled = |id: &str| (id.to_owned(), None, true);
+    assert_eq!(ids(&turned_away(&both, &[])), [cancelled("a"), cancelled("b")]);
+    assert_eq!(
+        ids(&turned_away(&both, &[returned("b", "21 °C")])),
+        [cancelled("a"), ("b".to_owned(), Some("21 °C".to_owned()), false)]
+    );
+    // The agent got them together.
+    assert_eq!(turned_away(&both, &[returned("a", "x"), returned("b", "y")]), []);
+    // The agent has answered since.
+    let answered = json!({"id": "5", "role": "assistant", "content": "I see."});
+    assert_eq!(turned_away(&both, &[answered]), []);
+    let thought = json!({"id": "6", "role": "reasoning", "content": "Hm"});
+    assert_eq!(ids(&turned_away(&json!([call("a")]), &[thought])), [cancelled("a")]);
+}
+
+#[test]
+fn a_history_of_calls_may_be_odd() {
+    for calls in [
+        json!(null),
+        json!([]),
+        json!("calls"),
+        json!([7]),
+        json!([{"id": 7}]),
+        json!([{"type": "function"}]),
+    ] {
+        assert_eq!(turned_away(&calls, &[]), [], "{calls}");
+    }
+    for after in [
+        json!({"role": "tool"}),
+        json!({"role": "tool", "toolCallId": "a"}),
+        json!({"role": "tool", "toolCallId": "a", "content": {"n": 1}}),
+        json!({"role": "tool", "toolCallId": 7, "content": "x"}),
+        json!({"role": 7}),
+        json!({}),
+    ] {
+        let results = turned_away(&json!([call("a")]), std::slice::from_ref(&after));
+        assert_eq!(results.len(), 1, "{after}");
+        assert_eq!(results[0].content, None, "{after}");
+    }
 }

@@ -104,6 +104,42 @@ impl Collected {
         collected.of_field("messages").map(Some)
     }
 
+    /// Results for the last tool calls before the user said something else: what the tools returned so far,
+    /// and a failure for each that has returned nothing. None at all where every call has its result,
+    /// which its agent has got then.
+    ///
+    /// History is only carried along, so what is odd in it is left out and no error.
+    pub(super) fn set_aside(messages: &Messages<'_>) -> Vec<ToolResult> {
+        let Some((caller, after)) = messages.last_tool_calls() else { return Vec::new() };
+        let mut returned = Self::default();
+        for message in after.iter().rev().filter(|message| message.role == "tool") {
+            if let Ok(result) = returned.of(&message.fields, "toolCallId") {
+                let _keeps_the_first = take_result(result, &message.fields);
+            }
+        }
+        let calls = caller.fields.objects("toolCalls").unwrap_or_default();
+        let ids = calls.iter().filter_map(|call| {
+            let id = call.text("id").ok().flatten()?;
+            Some((id, call.path("id")))
+        });
+        let results: Vec<ToolResult> = ids
+            .map(|(tool_call_id, id_field)| {
+                let mut returned = returned.results.iter();
+                let known = returned.find(|result| result.tool_call_id == tool_call_id);
+                let known = known.filter(|result| result.content.is_some());
+                known.cloned().unwrap_or(ToolResult {
+                    tool_call_id,
+                    id_field,
+                    content: None,
+                    failed: true,
+                    confirmed: None,
+                })
+            })
+            .collect();
+        let all_returned = results.iter().all(|result| result.content.is_some());
+        if all_returned { Vec::new() } else { results }
+    }
+
     /// The result of the call that `field` names.
     fn of(&mut self, object: &Fields<'_>, field: &str) -> Result<&mut ToolResult, String> {
         let id = object.required_text(field)?;

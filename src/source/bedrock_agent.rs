@@ -11,17 +11,18 @@ use aws_sdk_bedrockagentruntime::types::{
     InvocationResultMember, SessionState, StreamingConfigurations,
 };
 use futures::stream::{self, TryStreamExt as _};
+use tokio::time::Instant;
 use tokio_stream::Stream;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::aws::{CONNECT_TIMEOUT, Rehearsal};
 use crate::config::BedrockAgentConfig;
 use crate::error::{ErrorCode, Failure, chain};
 use crate::request::{Attributes, Input, InvalidRequest, Run};
-use crate::retry::{self, Backoff};
-use crate::source::bedrock_agent::failure::refusal;
+use crate::retry;
+use crate::source::bedrock_agent::failure::InvokeAgentRefusals;
 use crate::source::bedrock_agent::response_stream::ResponseStream;
-use crate::source::event_stream::TakeBody;
+use crate::source::call::{self, refusal};
 use crate::source::{Event, Source};
 
 pub use crate::source::bedrock_agent::options::InvokeAgentOptions;
@@ -86,7 +87,10 @@ impl Source for BedrockAgent {
     type Options = InvokeAgentOptions;
     type Call = Call;
 
-    fn prepare(&self, run: &Run<InvokeAgentOptions>) -> Result<Call, Failure> {
+    const WHY_IN_ONE_CHUNK: &str = "the agent's role may lack bedrock:InvokeModelWithResponseStream, or the agent's pre- or post-processing is enabled, which holds the answer back";
+
+    /// `InvokeAgent` knows no limit of time.
+    fn prepare(&self, run: &Run<InvokeAgentOptions>, _: Instant) -> Result<Call, Failure> {
         let request = self
             .request()
             .session_id(&run.session_id)
@@ -121,6 +125,11 @@ impl Source for BedrockAgent {
         Ok(Call { request, session_id: run.session_id.clone() })
     }
 
+    /// Dropping the stream is enough: the agent ends with its connection.
+    fn stop(&self, _: &Call) -> impl Future<Output = ()> + Send + 'static {
+        std::future::ready(())
+    }
+
     fn invoke(&self, call: Call) -> impl Stream<Item = Result<Event, Failure>> + Send + 'static {
         // The call's future is large, and whoever takes this stream may move it about.
         Box::pin(stream::once(begin(call)).try_flatten())
@@ -132,35 +141,15 @@ fn streaming() -> StreamingConfigurations {
     StreamingConfigurations::builder().stream_final_response(true).build()
 }
 
-/// Calls the agent, again where that is safe, and waits for the beginning of its answer.
+/// Calls the agent, and waits for the beginning of its answer.
 async fn begin(call: Call) -> Result<impl Stream<Item = Result<Event, Failure>> + Send, Failure> {
-    let mut attempt = 1;
-    loop {
-        let body = TakeBody::default();
-        let request = call.request.clone().customize().interceptor(body.clone());
-        // Large, and no longer needed once the answer has begun.
-        let sent = Box::pin(request.send()).await;
-        let (failure, nothing_happened) = match (sent, body.taken()) {
-            (Ok(_), Some(body)) => {
-                // It is moved with each event, so it is in a box.
-                let events = Box::new(ResponseStream::new(body, call.session_id));
-                return Ok(stream::try_unfold(events, ResponseStream::next));
-            }
-            (Ok(_), None) => {
-                let missing = "a good response without a body";
-                (Failure::new(ErrorCode::Internal).with_source(missing), false)
-            }
-            (Err(error), _) => refusal(error),
-        };
-        match Backoff::AGENT.after(attempt) {
-            Some(wait) if nothing_happened => {
-                warn!(attempt, ?wait, error = failure.cause(), "the agent is called again");
-                tokio::time::sleep(wait).await;
-                attempt += 1;
-            }
-            _ => return Err(failure),
-        }
-    }
+    let body = call::begin(|body| {
+        let request = call.request.clone().customize().interceptor(body);
+        async { request.send().await.map(drop).map_err(refusal::<InvokeAgentRefusals, _>) }
+    });
+    // It is moved with each event, so it is in a box.
+    let events = Box::new(ResponseStream::new(body.await?, call.session_id));
+    Ok(stream::try_unfold(events, ResponseStream::next))
 }
 
 /// What the session is told besides the input; `None` when that is nothing.

@@ -12,6 +12,7 @@ use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use futures::StreamExt as _;
 use local_aws::{AGENT_ALIAS_ID, AGENT_ID, LocalAws, Options};
 use test_support::{soon, start};
+use tokio::time::Instant;
 
 use crate::runs::run;
 
@@ -55,7 +56,7 @@ async fn an_agent_may_be_silent() {
         memory_id: None,
     };
     let agent = BedrockAgent::new(&short_stall_limit(&aws).await, agent);
-    let call = agent.prepare(&run("/slow 6")).unwrap();
+    let call = agent.prepare(&run("/slow 6"), Instant::now()).unwrap();
     let mut events = pin!(agent.invoke(call));
     let mut text = Vec::new();
     while let Some(event) = soon("an event", events.next()).await {

@@ -2,7 +2,7 @@
 //! what it must be. `docs/operations.md` says how to run
 //! a million cases.
 
-use agent_relay::config::{BedrockAgentConfig, Config, is_bedrock_name};
+use agent_relay::config::{BedrockAgentConfig, Config, is_session_or_memory_id};
 use agent_relay::invocation::{ConnectionRef, Invocation, Message, Principal};
 use agent_relay::request::{Input, InvalidRequest, Run};
 use agent_relay::source::Source as _;
@@ -10,6 +10,7 @@ use agent_relay::source::bedrock_agent::{Action, BedrockAgent, MAX_CALLS, ToolCa
 use aws_config::{BehaviorVersion, SdkConfig};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn config() -> Config {
     Config::from_lookup(|name| {
@@ -51,12 +52,12 @@ fn message(body: Vec<u8>, principal: Option<String>) -> Message {
 fn check(message: &Message) -> Result<(), TestCaseError> {
     match Run::parse(message, &config()) {
         Ok(run) => {
-            prop_assert!(is_bedrock_name(&run.session_id), "{}", run.session_id);
+            prop_assert!(is_session_or_memory_id(&run.session_id), "{}", run.session_id);
             prop_assert!(run.session_id.ends_with(&run.thread_id));
             prop_assert_eq!(run.session_id == run.thread_id, message.principal.is_none());
             prop_assert!((1..=128).contains(&run.run_id.len()));
             prop_assert!(!run.trace, "no trace is allowed");
-            let accepted = agent().prepare(&run).is_ok();
+            let accepted = agent().prepare(&run, Instant::now()).is_ok();
             match run.input {
                 Input::Prompt(prompt) => {
                     prop_assert!(!prompt.trim().is_empty() && prompt.chars().count() <= 50);

@@ -12,6 +12,7 @@ pub(crate) fn run(prompt: &str) -> Run<InvokeAgentOptions> {
         session_id: "thread-1".to_owned(),
         user: None,
         input: Input::Prompt(prompt.to_owned()),
+        set_aside: Vec::new(),
         trace: false,
         options: InvokeAgentOptions::default(),
     }

@@ -8,13 +8,14 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_relay::config::BedrockAgentConfig;
+use agent_relay::config::{BedrockAgentConfig, HarnessConfig};
 use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
 use agent_relay::request::{Input, Run};
-use agent_relay::source::Source as _;
-use agent_relay::source::bedrock_agent::{BedrockAgent, InvokeAgentOptions};
-use agent_relay::transport::websocket::Connections;
+use agent_relay::source::Source;
+use agent_relay::source::agentcore_harness::AgentcoreHarness;
+use agent_relay::source::bedrock_agent::BedrockAgent;
+use agent_relay::transport::websocket::{Connection, Connections};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_bedrockagentruntime::config::{Credentials, Region};
 use aws_smithy_eventstream::frame::write_message_to;
@@ -31,7 +32,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
@@ -40,23 +41,36 @@ use tokio::time::Instant;
 /// The most chunks of a turn.
 const MOST: usize = 1200;
 
-/// What the agent says, of which a turn is a beginning. All of it is there before any turn begins, so
-/// that the making of it is not counted.
+/// Who says it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Speaker {
+    Agent,
+    Harness,
+}
+
+/// What an agent or a harness says, of which a turn is a beginning. All of it is there before any turn
+/// begins, so that the making of it is not counted.
 pub(crate) struct Recorded {
     runtime: Runtime,
+    speaker: Speaker,
     events: Arc<[Bytes]>,
+    /// What comes after the last chunk.
+    end: Bytes,
 }
 
 impl Recorded {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn of(speaker: Speaker) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self { runtime: runtime.unwrap(), events: (1..=MOST).map(event).collect() }
+        let events = (1..=MOST).map(|number| speaker.chunk(number)).collect();
+        Self { runtime: runtime.unwrap(), speaker, events, end: speaker.end() }
     }
 
     /// Relays a turn of so many chunks, so many of which come together. So each post holds these, but
     /// for the first and the last, which hold no text.
     pub(crate) fn turn(&self, chunks: usize, together: usize) -> Summary {
-        let summary = self.runtime.block_on(turn(self.events.clone(), chunks, together));
+        let due = Semaphore::new(0).into();
+        let aws = Aws { events: self.events.clone(), end: self.end.clone(), chunks, together, due };
+        let summary = self.runtime.block_on(turn(self.speaker, aws));
         assert!(matches!(summary.outcome, Outcome::Finished), "{summary:?}");
         assert_eq!(summary.stats.chunks, chunks as u64);
         assert_eq!(summary.frames, chunks.div_ceil(together) as u64 + 2);
@@ -64,18 +78,38 @@ impl Recorded {
     }
 }
 
-async fn turn(events: Arc<[Bytes]>, chunks: usize, together: usize) -> Summary {
-    let sdk = sdk(Aws { events, chunks, together, due: Semaphore::new(0).into() }).await;
-    let agent = BedrockAgentConfig {
-        agent_id: "LOCALAGENT".to_owned(),
-        agent_alias_id: "LOCALALIAS".to_owned(),
-        memory_id: None,
-    };
-    let agent = BedrockAgent::new(&sdk, agent);
+async fn turn(speaker: Speaker, aws: Aws) -> Summary {
+    let sdk = sdk(aws).await;
     let connection =
         ConnectionRef { connection_id: "JKJZ8fTwSQhgCIhw=".to_owned(), ..ConnectionRef::default() };
     let connection = Connections::new(&sdk, true).await.unwrap().to(&connection).unwrap();
-    let run = run();
+    match speaker {
+        Speaker::Agent => {
+            let agent = BedrockAgentConfig {
+                agent_id: "LOCALAGENT".to_owned(),
+                agent_alias_id: "LOCALALIAS".to_owned(),
+                memory_id: None,
+            };
+            relayed(&BedrockAgent::new(&sdk, agent), &connection).await
+        }
+        Speaker::Harness => {
+            let harness = HarnessConfig {
+                harness_arn: "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1".to_owned(),
+                region: "us-east-1".to_owned(),
+                endpoint: None,
+                memory_id: None,
+                stop_on_leave: false,
+            };
+            relayed(&AgentcoreHarness::new(&sdk, harness), &connection).await
+        }
+    }
+}
+
+async fn relayed<S: Source>(source: &S, connection: &Connection) -> Summary
+where
+    S::Options: Default,
+{
+    let run = run::<S::Options>();
     let now = Instant::now();
     let limits = Limits {
         keepalive: Duration::from_secs(30),
@@ -85,11 +119,11 @@ async fn turn(events: Arc<[Bytes]>, chunks: usize, together: usize) -> Summary {
         outbox_bytes: Limits::OUTBOX_BYTES,
     };
     // In a box, as the function has it.
-    let events = agent.invoke(agent.prepare(&run).unwrap());
-    Box::pin(relay(run.ids(), run.trace, events, &connection, &limits, pending())).await
+    let events = source.invoke(source.prepare(&run, now).unwrap());
+    Box::pin(relay(run.ids(), run.trace, events, connection, &limits, pending())).await
 }
 
-fn run() -> Run<InvokeAgentOptions> {
+fn run<O: Default>() -> Run<O> {
     Run {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
@@ -97,8 +131,9 @@ fn run() -> Run<InvokeAgentOptions> {
         session_id: "thread-1".to_owned(),
         user: None,
         input: Input::Prompt("hello".to_owned()),
+        set_aside: Vec::new(),
         trace: false,
-        options: InvokeAgentOptions::default(),
+        options: O::default(),
     }
 }
 
@@ -118,6 +153,7 @@ async fn sdk(aws: Aws) -> SdkConfig {
 #[derive(Clone, Debug)]
 struct Aws {
     events: Arc<[Bytes]>,
+    end: Bytes,
     chunks: usize,
     /// How many chunks the agent says after each post.
     together: usize,
@@ -132,7 +168,7 @@ impl HttpConnector for Aws {
             return HttpConnectorFuture::ready(Ok(response(SdkBody::empty())));
         }
         // Each chunk is a piece of the body, as it is when the agent sends each by itself.
-        let Self { events, due, .. } = self.clone();
+        let Self { events, end, due, .. } = self.clone();
         let pieces = stream::iter(0..self.chunks).then(move |number| {
             let (event, due) = (events[number].clone(), Arc::clone(&due));
             async move {
@@ -141,7 +177,8 @@ impl HttpConnector for Aws {
                 Ok::<_, Infallible>(Frame::data(event))
             }
         });
-        let body = SdkBody::from_body_1_x(StreamBody::new(pieces));
+        let end = stream::iter((!end.is_empty()).then(|| Ok(Frame::data(end))));
+        let body = SdkBody::from_body_1_x(StreamBody::new(pieces.chain(end)));
         HttpConnectorFuture::ready(Ok(response(body)))
     }
 }
@@ -152,17 +189,37 @@ fn response(body: SdkBody) -> Response {
     response
 }
 
-/// A chunk as Bedrock sends it.
-fn event(number: usize) -> Bytes {
-    let payload = json!({ "bytes": STANDARD.encode(format!("{number} ")) });
+impl Speaker {
+    /// A chunk as it comes on the wire.
+    fn chunk(self, number: usize) -> Bytes {
+        match self {
+            Self::Agent => {
+                event("chunk", &json!({ "bytes": STANDARD.encode(format!("{number} ")) }))
+            }
+            Self::Harness => event(
+                "contentBlockDelta",
+                &json!({ "contentBlockIndex": 0, "delta": { "text": format!("{number} ") } }),
+            ),
+        }
+    }
+
+    /// What stands behind the last chunk; empty if nothing does.
+    fn end(self) -> Bytes {
+        match self {
+            Self::Agent => Bytes::new(),
+            Self::Harness => event("messageStop", &json!({ "stopReason": "end_turn" })),
+        }
+    }
+}
+
+/// An event as AWS sends it.
+fn event(name: &str, payload: &Value) -> Bytes {
     let mut message = Message::new(payload.to_string());
-    let headers = [
-        (":event-type", "chunk"),
-        (":message-type", "event"),
-        (":content-type", "application/json"),
-    ];
+    let headers =
+        [(":event-type", name), (":message-type", "event"), (":content-type", "application/json")];
     for (name, value) in headers {
-        message = message.add_header(Header::new(name, HeaderValue::String(value.into())));
+        let value = HeaderValue::String(value.to_owned().into());
+        message = message.add_header(Header::new(name, value));
     }
     let mut bytes = Vec::new();
     write_message_to(&message, &mut bytes).unwrap();

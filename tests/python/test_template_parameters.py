@@ -59,6 +59,8 @@ def test_the_access_code_is_hidden(template):
         ("HarnessArn", f"{HARNESS_ARN}/harness-endpoint/DEFAULT", False),
         # It stands in the role's policy.
         ("HarnessArn", HARNESS_ARN.replace("relay_demo-Ab12Cd34Ef", "*"), False),
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo", "relay*"), False),
+        ("HarnessArn", HARNESS_ARN.replace("Ab12Cd34Ef", "*"), False),
         ("HarnessArn", HARNESS_ARN.replace("eu-central-1", "*"), False),
         ("HarnessArn", HARNESS_ARN.replace(":aws:", ":*:"), False),
         ("HarnessArn", HARNESS_ARN.replace("harness/", "runtime/"), False),

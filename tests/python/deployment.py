@@ -46,10 +46,11 @@ RESOURCES = {
     "RelayLogs": "relay-logs",
     "RelayLogs.Arn": "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*",
 }
-REQUIRED = {
-    "AgentId": "AGENT12345",
-    "AgentAliasId": "ALIAS12345",
-    "AccessCode": "correct horse",
+REQUIRED = {"AccessCode": "correct horse"}
+# Who answers: one of the two, and the first for a deployment that names neither.
+AGENT = {"AgentId": "AGENT12345", "AgentAliasId": "ALIAS12345"}
+HARNESS = {
+    "HarnessArn": "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/relay_demo-Ab12Cd34Ef"
 }
 
 NO_VALUE = object()
@@ -87,7 +88,7 @@ def refusals(**parameters):
     return [
         assertion["AssertDescription"]
         for rule in template["Rules"].values()
-        if resolve(rule["RuleCondition"], values, {})
+        if "RuleCondition" not in rule or resolve(rule["RuleCondition"], values, {})
         for assertion in rule["Assertions"]
         if not resolve(assertion["Assert"], values, {})
     ]
@@ -98,7 +99,8 @@ def parameter_values(template, given):
     declared = template["Parameters"]
     assert set(given) <= set(declared), "the template has no such parameter"
     defaults = {name: of["Default"] for name, of in declared.items() if "Default" in of}
-    return {name: str(value) for name, value in (defaults | REQUIRED | given).items()}
+    source = {} if set(given) & set(AGENT | HARNESS) else AGENT
+    return {name: str(value) for name, value in (defaults | REQUIRED | source | given).items()}
 
 
 def of_type(resources, type_):
@@ -138,6 +140,13 @@ def resolve(node, values, conditions):
                 return walk(left) == walk(right)
             case {"Fn::Not": [inner]}:
                 return not walk(inner)
+            case {"Fn::And": [*operands]}:
+                return all(is_true(operand) for operand in walk(operands))
+            case {"Fn::Or": [*operands]}:
+                return any(is_true(operand) for operand in walk(operands))
+            # Of one condition in another; that of a resource stands beside its type.
+            case {"Condition": str(name)} if len(node) == 1:
+                return walk(conditions[name])
             case dict():
                 unknown = [key for key in node if key.startswith("Fn::")]
                 assert not unknown, f"the test does not know {unknown}"
@@ -149,6 +158,12 @@ def resolve(node, values, conditions):
                 return node
 
     return walk(node)
+
+
+def is_true(value):
+    """What `Fn::And` and `Fn::Or` take, and nothing that Python would take for it."""
+    assert isinstance(value, bool), f"{value} is no condition"
+    return value
 
 
 def substitute(text, values):

@@ -28,14 +28,31 @@ GLIBC = (2, 34)
 CODE = "correct horse > battery ~ staple?"
 PROMPTS = ["What can you do?", "Tell me a story"]
 
+# Who answers, by what the local AWS calls it: the parameters of a deployment for it.
+SOURCES = {
+    "agent": {"AgentId": "AGENT12345", "AgentAliasId": "ALIAS12345"},
+    # The local AWS' own, which is the only one there.
+    "harness": {
+        "HarnessArn": "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1"
+    },
+}
+
 # What only the local AWS knows: addresses of its own.
 LOCAL = {"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"}
 
 
+@pytest.fixture(scope="module", params=SOURCES)
+def source(request):
+    """Who answers; everything that needs a deployment is tested with each."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def variables():
+def variables(source):
     """The function's environment in a deployment of what `sam build` left."""
-    return deployed_environment(AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS))
+    return deployed_environment(
+        AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS), **SOURCES[source]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +79,9 @@ def function(variables, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def aws(function):
+def aws(function, source):
     """The local AWS, with the artifact as its function."""
-    with LocalAws("--function", str(function), "--access-code", CODE) as local:
+    with LocalAws("--function", str(function), "--access-code", CODE, "--source", source) as local:
         yield local
 
 
@@ -142,10 +159,11 @@ def test_it_serves_nothing_but_the_page(aws):
 
 
 @pytest.mark.parametrize("started", ["on-demand", "provisioned-concurrency"])
-def test_its_first_turn_over_tls_does_not_collect_entropy(function, started, monkeypatch):
+def test_its_first_turn_over_tls_does_not_collect_entropy(function, source, started, monkeypatch):
     # One that was started in advance has opened no connection yet.
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", started)
-    with LocalAws("--function", str(function), "--access-code", CODE, "--tls") as aws:
+    options = ("--function", str(function), "--access-code", CODE, "--source", source)
+    with LocalAws(*options, "--tls") as aws:
         start = cpu_milliseconds(aws.function_pid)
         with client(aws, CODE) as socket:
             turns = [cpu_of_a_turn(aws, socket) for _ in range(6)]

@@ -9,14 +9,17 @@ environment (``requirements-sam.txt``).
 import base64
 import re
 import subprocess
+from itertools import product
 
 import pytest
 
 from deployment import (
+    AGENT,
     API,
     CHINA,
     FUNCTION,
     FUNCTION_ARN,
+    HARNESS,
     TEMPLATE,
     deploy,
     environment,
@@ -32,7 +35,56 @@ INVOCATION = (
 PAGE = "https://page567890.execute-api.eu-central-1.amazonaws.com"
 SOCKET = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
 ALIAS = "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/AGENT12345/ALIAS12345"
+HARNESS_ARN = HARNESS["HarnessArn"]
+ENDPOINT_ARN = f"{HARNESS_ARN}/harness-endpoint/prod"
+CONNECTIONS = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/POST/@connections/*"
 LOGS = "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*"
+# Whoever answers, the function posts to the stage and writes its log.
+COMMON_RIGHTS = {
+    ("execute-api:ManageConnections", CONNECTIONS),
+    ("logs:CreateLogStream", LOGS),
+    ("logs:PutLogEvents", LOGS),
+}
+# Every way to say who answers, with the rights for that.
+SOURCES = {
+    "agent": (AGENT, {("bedrock:InvokeAgent", ALIAS)}),
+    "harness": (
+        HARNESS,
+        {
+            ("bedrock-agentcore:InvokeHarness", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", HARNESS_ARN),
+        },
+    ),
+    "harness-with-endpoint": (
+        HARNESS | {"HarnessEndpoint": "prod"},
+        {
+            ("bedrock-agentcore:InvokeHarness", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeHarness", ENDPOINT_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", ENDPOINT_ARN),
+        },
+    ),
+    "harness-that-is-stopped": (
+        HARNESS | {"StopOnLeave": "true"},
+        {
+            ("bedrock-agentcore:InvokeHarness", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", HARNESS_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", HARNESS_ARN),
+        },
+    ),
+    "harness-with-endpoint-that-is-stopped": (
+        HARNESS | {"HarnessEndpoint": "prod", "StopOnLeave": "true"},
+        {
+            ("bedrock-agentcore:InvokeHarness", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeHarness", ENDPOINT_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", HARNESS_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", ENDPOINT_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", HARNESS_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", ENDPOINT_ARN),
+        },
+    ),
+}
+EACH_SOURCE = pytest.mark.parametrize(("source", "invocation"), SOURCES.values(), ids=SOURCES)
 OIDC = {"Access": "oidc", "OidcIssuer": "https://id.example.com", "OidcAudience": "chat"}
 
 
@@ -148,20 +200,15 @@ def test_only_the_two_apis_may_invoke_the_function():
     ]
 
 
-def test_the_function_may_invoke_the_alias_post_to_the_stage_and_log_and_nothing_else():
-    resources = deploy()["Resources"]
+@EACH_SOURCE
+def test_the_function_may_invoke_who_answers_post_to_the_stage_and_log_and_nothing_else(
+    source, invocation
+):
+    resources = deploy(**source)["Resources"]
     ((name, role),) = of_type(resources, "AWS::IAM::Role").items()
     assert of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Role"] == "arn-of-the-role", name
     assert "ManagedPolicyArns" not in role
-    assert rights(role) == {
-        ("bedrock:InvokeAgent", ALIAS),
-        (
-            "execute-api:ManageConnections",
-            "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/POST/@connections/*",
-        ),
-        ("logs:CreateLogStream", LOGS),
-        ("logs:PutLogEvents", LOGS),
-    }
+    assert rights(role) == COMMON_RIGHTS | invocation
     assert role["AssumeRolePolicyDocument"]["Statement"] == [
         {
             "Effect": "Allow",
@@ -171,8 +218,9 @@ def test_the_function_may_invoke_the_alias_post_to_the_stage_and_log_and_nothing
     ]
 
 
-def test_a_wildcard_stands_only_for_a_connection_or_a_stream_of_the_own_log():
-    (role,) = of_type(deploy()["Resources"], "AWS::IAM::Role").values()
+@EACH_SOURCE
+def test_a_wildcard_stands_only_for_a_connection_or_a_stream_of_the_own_log(source, invocation):
+    (role,) = of_type(deploy(**source)["Resources"], "AWS::IAM::Role").values()
     for action, resource in rights(role):
         assert "*" not in action
         if "*" in resource:
@@ -204,6 +252,25 @@ def test_an_alias_that_lives_elsewhere_replaces_the_default_arn():
     assert ("bedrock:InvokeAgent", ALIAS) not in rights(role)
 
 
+def test_a_harness_has_the_rights_of_its_own_arn_whatever_the_stack_s_partition():
+    arn = "arn:aws-us-gov:bedrock-agentcore:us-gov-west-1:999999999999:harness/a-0123456789"
+    (role,) = of_type(deploy(HarnessArn=arn)["Resources"], "AWS::IAM::Role").values()
+    assert {resource for action, resource in rights(role) if "agentcore" in action} == {arn}
+
+
+@EACH_SOURCE
+def test_the_function_knows_one_source_only(source, invocation):
+    variables = environment(deploy(**source)["Resources"])
+    names = ("HARNESS_ARN", "HARNESS_ENDPOINT", "STOP_ON_LEAVE", "AGENT_ID", "AGENT_ALIAS_ID")
+    assert {name: variables[name] for name in names} == {
+        "HARNESS_ARN": source.get("HarnessArn", ""),
+        "HARNESS_ENDPOINT": source.get("HarnessEndpoint", ""),
+        "STOP_ON_LEAVE": source.get("StopOnLeave", "false"),
+        "AGENT_ID": source.get("AgentId", ""),
+        "AGENT_ALIAS_ID": source.get("AgentAliasId", ""),
+    }
+
+
 def test_the_function_gets_its_whole_configuration():
     variables = environment(
         deploy(
@@ -217,6 +284,9 @@ def test_the_function_gets_its_whole_configuration():
         )["Resources"]
     )
     assert variables == {
+        "HARNESS_ARN": "",
+        "HARNESS_ENDPOINT": "",
+        "STOP_ON_LEAVE": "false",
         "AGENT_ID": "AGENT12345",
         "AGENT_ALIAS_ID": "ALIAS12345",
         "MEMORY_ID": "user-7",
@@ -391,7 +461,10 @@ def rights(role):
         for statement in policy["PolicyDocument"]["Statement"]:
             assert set(statement) <= {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
-            actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
-                pairs.add((action, statement["Resource"]))
+            pairs |= set(product(listed(statement["Action"]), listed(statement["Resource"])))
     return pairs
+
+
+def listed(value):
+    """What a policy takes for a list of strings."""
+    return [value] if isinstance(value, str) else value

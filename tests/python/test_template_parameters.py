@@ -5,8 +5,11 @@ import re
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from deployment import refusals, references, translate
+from deployment import AGENT, HARNESS, refusals, references, translate
 
+HARNESS_ARN = HARNESS["HarnessArn"]
+NO_SOURCE = {"HarnessArn": "", "AgentId": "", "AgentAliasId": ""}
+ALIAS_ELSEWHERE = "arn:aws:bedrock:us-east-1:999999999999:agent-alias/AGENT12345/ALIAS12345"
 OIDC = {"Access": "oidc", "OidcIssuer": "https://id.example.com", "OidcAudience": "chat"}
 
 
@@ -35,14 +38,11 @@ def test_every_parameter_says_what_it_is_and_stands_in_one_group(template):
     assert sorted(grouped) == sorted(declared)
 
 
-def test_only_the_agent_has_to_be_named(template):
-    without_default = {
-        name for name, declared in template["Parameters"].items() if "Default" not in declared
-    }
-    assert without_default == {"AgentId", "AgentAliasId"}
-    # SAM asks for every parameter, so each default has to be acceptable by itself.
+def test_every_parameter_has_a_default_that_is_acceptable_by_itself(template):
+    """Who answers is one of two, so no parameter is always needed: the rules ask for one. SAM asks for
+    every parameter, and Enter must do for all the others."""
     for name, declared in template["Parameters"].items():
-        assert "Default" not in declared or accepts(declared, str(declared["Default"])), name
+        assert accepts(declared, str(declared["Default"])), name
 
 
 def test_the_access_code_is_hidden(template):
@@ -52,11 +52,41 @@ def test_the_access_code_is_hidden(template):
 @pytest.mark.parametrize(
     ("parameter", "value", "accepted"),
     [
+        ("HarnessArn", "", True),
+        ("HarnessArn", HARNESS_ARN, True),
+        ("HarnessArn", HARNESS_ARN.replace(":aws:", ":aws-us-gov:"), True),
+        # What the console shows, and the service refuses.
+        ("HarnessArn", f"{HARNESS_ARN}/harness-endpoint/DEFAULT", False),
+        # It stands in the role's policy.
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo-Ab12Cd34Ef", "*"), False),
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo", "relay*"), False),
+        ("HarnessArn", HARNESS_ARN.replace("Ab12Cd34Ef", "*"), False),
+        ("HarnessArn", HARNESS_ARN.replace("eu-central-1", "*"), False),
+        ("HarnessArn", HARNESS_ARN.replace(":aws:", ":*:"), False),
+        ("HarnessArn", HARNESS_ARN.replace("harness/", "runtime/"), False),
+        ("HarnessArn", HARNESS_ARN[:-1], False),
+        ("HarnessArn", f"{HARNESS_ARN}x", False),
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo", "9" * 5), False),
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo", "a" * 40), True),
+        ("HarnessArn", HARNESS_ARN.replace("relay_demo", "a" * 41), False),
+        ("HarnessArn", "relay_demo-Ab12Cd34Ef", False),
+        ("HarnessEndpoint", "", True),
+        ("HarnessEndpoint", "DEFAULT", True),
+        ("HarnessEndpoint", "prod_2", True),
+        ("HarnessEndpoint", "2prod", False),
+        ("HarnessEndpoint", "prod-2", False),
+        ("HarnessEndpoint", "prod/*", False),
+        ("HarnessEndpoint", "a" * 48, True),
+        ("HarnessEndpoint", "a" * 49, False),
+        ("StopOnLeave", "true", True),
+        ("StopOnLeave", "false", True),
+        ("StopOnLeave", "", False),
         ("AgentId", "ABCDE12345", True),
-        ("AgentId", "", False),
+        ("AgentId", "", True),
         ("AgentId", "ABCDE123456", False),
         ("AgentId", "ABCDE-1234", False),
         ("AgentAliasId", "TSTALIASID", True),
+        ("AgentAliasId", "", True),
         ("AgentAliasId", "TSTALIASID/*", False),
         ("AgentAliasArn", "", True),
         ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/DEF", True),
@@ -123,6 +153,37 @@ def test_parameters_refuse_what_would_not_work(template, parameter, value, accep
     ("parameters", "refused"),
     [
         ({}, []),
+        # Who answers: exactly one, and whole.
+        (AGENT, []),
+        (HARNESS, []),
+        (HARNESS | {"HarnessEndpoint": "prod"}, []),
+        (HARNESS | {"StopOnLeave": "true"}, []),
+        (HARNESS | {"HarnessEndpoint": "prod", "StopOnLeave": "true"}, []),
+        (AGENT | {"AgentAliasArn": ALIAS_ELSEWHERE}, []),
+        (NO_SOURCE, ["Say who answers"]),
+        (AGENT | HARNESS, ["only one can answer"]),
+        ({"AgentId": "AGENT12345"}, ["AgentId needs an AgentAliasId"]),
+        ({"AgentAliasId": "ALIAS12345"}, ["AgentAliasId needs an AgentId"]),
+        (
+            HARNESS | {"AgentId": "AGENT12345"},
+            ["only one can answer", "AgentId needs an AgentAliasId"],
+        ),
+        (
+            HARNESS | {"AgentAliasId": "ALIAS12345"},
+            ["only one can answer", "AgentAliasId needs an AgentId"],
+        ),
+        (HARNESS | {"AgentAliasArn": ALIAS_ELSEWHERE}, ["AgentAliasArn is given"]),
+        (
+            NO_SOURCE | {"AgentAliasArn": ALIAS_ELSEWHERE},
+            ["Say who answers", "AgentAliasArn is given"],
+        ),
+        (AGENT | {"HarnessEndpoint": "prod"}, ["HarnessEndpoint is given"]),
+        (AGENT | {"StopOnLeave": "true"}, ["StopOnLeave=true is for a harness"]),
+        (
+            NO_SOURCE | {"HarnessEndpoint": "prod", "StopOnLeave": "true"},
+            ["Say who answers", "HarnessEndpoint is given", "StopOnLeave=true is for a harness"],
+        ),
+        # Who gets in.
         ({"AccessCode": ""}, ["Access=code needs an AccessCode"]),
         ({"Access": "open", "AccessCode": ""}, []),
         # `sam deploy --guided` takes no empty answer for a hidden parameter.

@@ -83,6 +83,43 @@ describe('an application with the documented agent class', {
     );
   });
 
+  it('names a call before what the user says instead of its result', async () => {
+    const agent = connect();
+    await ask(agent, '/tool');
+    const [call] = toolCalls(agent);
+    assert.match(await ask(agent, '/slow 0'), /\bturn 2\b/);
+    const { sent } = connections.get(agent.url);
+    const [named, prompt] = sent.at(-1).messages;
+    assert.deepEqual(named.toolCalls.map(({ id }) => id), [call.id]);
+    assert.equal(prompt.content, '/slow 0');
+    // It was withdrawn, and is not named again.
+    assert.match(await ask(agent, '/slow 0'), /\bturn 3\b/);
+    assert.equal(sent.length, 1);
+    assert.deepEqual(connections.get(agent.url).sent[0].messages.map(({ role }) => role), ['user']);
+  });
+
+  it('names no call that has its result', async () => {
+    const agent = connect();
+    await ask(agent, '/tool');
+    answer(agent, toolCalls(agent)[0], '21 °C');
+    await ask(agent, '/slow 0');
+    assert.deepEqual(connections.get(agent.url).sent[0].messages.map(({ role }) => role), ['user']);
+  });
+
+  it('keeps the context to itself where the agent takes no attributes, and so do its clones', async () => {
+    const url = `${local.socket}?agent=${crypto.randomUUID()}`;
+    const context = [{ description: 'page', value: 'Orders' }];
+    for (const [agent, expected] of [
+      [new WebSocketAgent({ url }), { page: 'Orders' }],
+      [new WebSocketAgent({ url, attributes: false }), undefined],
+      [new WebSocketAgent({ url, attributes: false }).clone(), undefined],
+    ]) {
+      await ask(agent, '/slow 0', { context });
+      const [{ forwardedProps }] = connections.get(url).sent;
+      assert.deepEqual(forwardedProps?.promptSessionAttributes, expected);
+    }
+  });
+
   it('gets events that arrived in fragments', async () => {
     const agent = connect();
     const traces = [];

@@ -5,11 +5,14 @@ export interface WebSocketAgentConfig extends AgentConfig {
   url: string;
   /** The access code or the user's token. A function is asked before each run, so that a token can be renewed. */
   credential?: string | (() => string | Promise<string>) | undefined;
+  /** Whether the context goes to the agent as attributes, which an AgentCore harness does not take. */
+  attributes?: boolean | undefined;
 }
 
 export declare class WebSocketAgent extends AbstractAgent {
   url: string;
   credential: WebSocketAgentConfig['credential'];
+  attributes: boolean;
   constructor(config: WebSocketAgentConfig);
   run(input: RunAgentInput): ReturnType<AbstractAgent['run']>;
   clone(): WebSocketAgent;

@@ -6,9 +6,9 @@ const MAX_BYTES = 32_768;
 
 /** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url, credential })`, one connection for each run. */
 export class WebSocketAgent extends AbstractAgent {
-  constructor({ url, credential, ...config }) {
+  constructor({ url, credential, attributes = true, ...config }) {
     super(config);
-    Object.assign(this, { url, credential });
+    Object.assign(this, { url, credential, attributes });
   }
 
   run(input) {
@@ -52,7 +52,7 @@ export class WebSocketAgent extends AbstractAgent {
       };
       // A run that the user stops has ended well.
       this.stop = () => subscriber.complete();
-      connect(messageOf(input)).catch((error) => subscriber.error(error));
+      connect(messageOf(input, this.attributes)).catch((error) => subscriber.error(error));
       return () => socket?.close();
     });
   }
@@ -62,7 +62,8 @@ export class WebSocketAgent extends AbstractAgent {
   }
 
   clone() {
-    return Object.assign(super.clone(), { url: this.url, credential: this.credential });
+    const { url, credential, attributes } = this;
+    return Object.assign(super.clone(), { url, credential, attributes });
   }
 }
 
@@ -76,7 +77,7 @@ function protocols(credential) {
 }
 
 /** What the relay reads and nothing else, which could make the message too long. */
-function messageOf({ threadId, runId, messages, resume, context, forwardedProps }) {
+function messageOf({ threadId, runId, messages, resume, context, forwardedProps }, takesAttributes) {
   const withAttributes = (attributes) =>
     JSON.stringify({
       threadId,
@@ -87,23 +88,29 @@ function messageOf({ threadId, runId, messages, resume, context, forwardedProps 
     });
   // The context goes to the agent as attributes, which are texts by name, as far as there is room.
   let attributes = forwardedProps?.promptSessionAttributes;
-  for (const { description, value } of context ?? []) {
+  for (const { description, value } of takesAttributes ? (context ?? []) : []) {
     const more = { [description]: value, ...attributes };
     if (typeof value === 'string' && bytesOf(withAttributes(more)) <= MAX_BYTES) attributes = more;
   }
   return withAttributes(attributes);
 }
 
-/** The results at the end, or else the last prompt: Bedrock keeps the history. */
+/** The results at the end, or else the last prompt: whoever answers keeps the history. */
 function latest(messages, resume) {
   const results = messages.slice(messages.findLastIndex(({ role }) => role !== 'tool') + 1);
   if (results.length > 0) return results;
   const prompt = messages.findLastIndex(({ role }) => role === 'user');
-  if (!resume?.length) return messages.slice(prompt, prompt + 1);
   const call = messages.findLastIndex(({ toolCalls }) => toolCalls?.length > 0);
-  if (call > prompt) return [];
-  // The user said something instead of confirming. The relay knows that by the call before it, however long that was.
-  return [...messages.slice(call, call + 1).map(withoutArguments), ...messages.slice(prompt, prompt + 1)];
+  if (call > prompt && resume?.length) return [];
+  // The user said something instead of answering. The relay knows that by the call before it, however long that was.
+  const calls = resume?.length || isOpen(messages.slice(call, prompt)) ? messages.slice(call, call + 1) : [];
+  return [...calls.map(withoutArguments), ...messages.slice(prompt, prompt + 1)];
+}
+
+/** Whether a call lacks a result, and nobody has said anything since. */
+function isOpen([call, ...since]) {
+  const results = new Set(since.map(({ toolCallId }) => toolCallId));
+  return since.every(({ role }) => role === 'tool') && call?.toolCalls?.some(({ id }) => !results.has(id));
 }
 
 function withoutArguments({ id, role, toolCalls }) {

@@ -63,19 +63,20 @@ export class HarnessReader {
   }
 
   /**
-   * A run that is over has calls without a result: those that were handed to the client. Else it has no end.
+   * A run that is over has calls without a result: those that were handed to the client. What else has no end then lost it.
    *
    * @param {EndStatus} status
    * @param {number} moment
    * @param {Set<Step>} changed
    */
   end(status, moment, changed) {
-    if (status !== 'done') return;
+    const isComplete = status === 'done' && this.#message?.status !== 'running' && (this.#tree.stopReason ?? 'tool_use') === 'tool_use';
     for (const step of [...this.#tree.running].filter(({ reader }) => reader === this)) {
-      const handedOut = step.kind === 'tool' && step.parent === this.#message && (this.#tree.stopReason ?? 'tool_use') === 'tool_use';
-      if (handedOut) this.#tree.turnInto(step, 'return-control');
-      this.#tree.close(step, handedOut ? 'done' : 'unfinished', moment);
-      if (handedOut) step.duration = undefined;
+      if (step.kind !== 'tool') step.name = summaryOf(step);
+      const isHandedOver = isComplete && step.kind === 'tool' && step.parent === this.#message;
+      if (isHandedOver) this.#tree.turnInto(step, 'return-control');
+      if (status === 'done') this.#tree.close(step, isHandedOver ? 'done' : 'unfinished', moment);
+      if (isHandedOver) step.duration = undefined;
       changed.add(step);
     }
   }
@@ -196,7 +197,7 @@ export class HarnessReader {
 
   /** @param {Step} step @param {number} moment */
   #closeThought(step, moment) {
-    step.name = nameOf(step, 'reasoning') || 'No text';
+    step.name = summaryOf(step);
     this.#close(step, 'done', moment);
   }
 
@@ -320,9 +321,7 @@ export class HarnessReader {
    */
   #closeMessage(message, status, moment, reason) {
     for (const step of message.children) if (step.kind === 'reasoning' && step.status === 'running') this.#closeThought(step, moment);
-    const tools = message.children.filter(({ kind }) => kind === 'tool').map(({ name }) => name);
-    const calls = tools.length === 0 ? '' : `Calls ${[...new Set(tools)].join(', ')}`;
-    message.name = nameOf(message, 'text') || oneLine(calls) || 'No text';
+    message.name = summaryOf(message);
     this.#close(message, status, moment, reason);
   }
 
@@ -379,6 +378,13 @@ export class HarnessReader {
     step.duration = undefined;
     return step;
   }
+}
+
+/** What to call a message or a thought that is complete. @param {Step} step */
+function summaryOf(step) {
+  const tools = step.children.filter(({ kind }) => kind === 'tool').map(({ name }) => name);
+  const calls = tools.length === 0 ? '' : `Calls ${[...new Set(tools)].join(', ')}`;
+  return nameOf(step, step.kind === 'model' ? 'text' : 'reasoning') || oneLine(calls) || 'No text';
 }
 
 /** @param {unknown} call */

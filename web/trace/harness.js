@@ -121,7 +121,7 @@ export class HarnessReader {
     let step = this.#tools.get(id);
     if (step === undefined) {
       const named = name === undefined ? undefined : toolName(name);
-      step = [...this.#withoutFrame].find((one) => one.name === named) ?? this.#call(this.#message, named, moment);
+      step = [...this.#withoutFrame].find((one) => one.name === named && one.status === 'running') ?? this.#call(this.#message, named, moment);
       this.#tools.set(id, step);
     }
     this.#withoutFrame.delete(step);

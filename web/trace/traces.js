@@ -391,7 +391,9 @@ function outcome(view) {
   const { tree, turn } = view;
   if (turn.failure !== undefined) return turn.failure.code;
   if (isFailed(view)) return 'Failed';
-  if (tree.intervened > 0) return 'Intervened';
+  // A hook that denied a tool is not the end of a run.
+  const isIntervened = tree.stopReason === undefined ? tree.intervened > 0 : outcomeOf(tree.stopReason) === 'intervened';
+  if (isIntervened) return 'Intervened';
   return turn.status === 'done' && tree.unfinished === 0 ? 'Done' : 'Not finished';
 }
 

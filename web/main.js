@@ -12,7 +12,7 @@ import { Conversation } from './relay/conversation.js';
 import { runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { isOpen, overtake } from './relay/turn.js';
+import { awaitsUser, isCut, isOpen, lastCalls, overtake } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -53,6 +53,7 @@ function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
+    goOn: () => void send('Continue.'),
     showTrace(turn) {
       traces.show(turn);
       panel.open();
@@ -188,7 +189,7 @@ function run(config, isOwn) {
     const trace = config.allowTrace && traceSwitch.checked;
     try {
       if (!ready()) return obstacle();
-      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers });
+      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers, calls: lastCalls(conversation.turns) });
       if (!connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -200,7 +201,7 @@ function run(config, isOwn) {
     announce('Generating.');
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
     // Those before may be answered by it, or withdrawn.
-    for (const earlier of conversation.turns) if (earlier !== turn && earlier.calls.length + earlier.answers.length > 0) show(earlier);
+    for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
     stickToBottom.attach();
     return '';
@@ -334,7 +335,7 @@ function hideBanner() {
 
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
-  if (turn.failure !== undefined) return 'The answer failed.';
+  if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;

@@ -41,11 +41,22 @@ export interface Message {
   citations: unknown[];
 }
 
+/** What a model thought before it spoke or called a tool. */
+export interface Reasoning {
+  id: string;
+  /** What has arrived so far; it only grows. */
+  text: string;
+  /** How many messages there were before it. */
+  before: number;
+  startedAt: number;
+  endedAt: number | undefined;
+}
+
 /** One event that is not text: a trace, or something this page has no better place for. */
 export interface AgentEvent {
   /** When it arrived. */
   at: number;
-  /** `bedrock-agent`, `relay`, or the type of the frame. */
+  /** `bedrock-agent`, `agentcore-harness`, or the type of the frame. */
   source: string;
   /** What it says, its numbers as JavaScript holds them. */
   event: unknown;
@@ -123,9 +134,17 @@ export interface Turn {
   trace: boolean;
   status: Status;
   messages: Message[];
+  reasoning: Reasoning[];
   events: AgentEvent[];
   files: AgentFile[];
+  /** What is the user's to do. */
   calls: ToolCall[];
+  /** Calls of which it is not known yet who carries them out, with their frames: it is the user once the run is over. */
+  openCalls: { call: ToolCall; events: AgentEvent[] }[];
+  /** What kind of agent answers, as far as its events tell: their source. */
+  agent: string | undefined;
+  /** Why its model stopped, where it tells. */
+  stopReason: string | undefined;
   /** Whether another turn came after it, so that its calls cannot be answered any more. */
   overtaken: boolean;
   /** Whether it is of before a reload: its events are not kept. */
@@ -135,7 +154,7 @@ export interface Turn {
   /** Whether a guardrail did. */
   intervened: boolean;
   /** Tokens. */
-  usage: { input: number; output: number } | undefined;
+  usage: { input: number; output: number; cached: number } | undefined;
   failure: Failure | undefined;
   /** What the relay counted. */
   stats: { chunks: number | undefined; frames: number | undefined } | undefined;

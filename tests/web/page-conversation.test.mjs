@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { formatTree, readJson, treeAt } from '../../web/lib/json.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
-import { notesOf } from '../../web/relay/turn.js';
+import { isCut, notesOf, stoppedNote } from '../../web/relay/turn.js';
 
 /** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
 function started(runId = 'run-1', conversation = new Conversation()) {
@@ -130,16 +130,68 @@ describe('every kind of frame', () => {
     for (const delta of ['{"a":', '1}']) send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta });
     for (const [id, name] of [['d', 'cancel'], ['e', 'sign']]) send({ type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, delta: '{}' });
     send(raw({ trace: { trace: { guardrailTrace: { action: 'INTERVENED' } } } }));
-    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }, { id: 'e', toolCallId: 'e', responseSchema: { properties: { confirmed: {}, result: {} } } }] } });
+    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2, cachedInputTokens: 4 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }, { id: 'e', toolCallId: 'e', responseSchema: { properties: { confirmed: {}, result: {} } } }] } });
     assert.deepEqual(turn.files, [{ name: 'a.csv', type: 'text/csv', bytes: 'YQ==' }]);
     assert.deepEqual(turn.calls, [
       { id: 'c', name: 'book', arguments: '{"a":1}', asks: false, returns: true },
       { id: 'd', name: 'cancel', arguments: '{}', asks: true, returns: false },
       { id: 'e', name: 'sign', arguments: '{}', asks: true, returns: true },
     ]);
-    assert.deepEqual(turn.usage, { input: 6, output: 2 });
+    assert.deepEqual(turn.usage, { input: 6, output: 2, cached: 4 });
     assert.match(notesOf(turn)[0] ?? '', /guardrail stepped in/);
     assert.equal(turn.events.length, 1, 'the trace is still a trace');
+  });
+
+  test('a call with a result is no call of the user, and calls count once the run is over', () => {
+    const { turn, send } = started();
+    const call = (/** @type {string} */ toolCallId) => ({ type: 'TOOL_CALL_CHUNK', toolCallId, toolCallName: 'book', delta: '{}' });
+    for (const id of ['mine', 'theirs']) send(call(id));
+    send({ type: 'TOOL_CALL_RESULT', messageId: 'x', toolCallId: 'theirs', role: 'tool', content: 'done' });
+    assert.deepEqual(turn.calls, []);
+    send(RUN_FINISHED);
+    assert.deepEqual(turn.calls.map(({ id }) => id), ['mine']);
+    assert.deepEqual(turn.events.map(({ source }) => source), ['TOOL_CALL_CHUNK', 'TOOL_CALL_RESULT'], 'of the agent, both are in the trace');
+  });
+
+  test('reasoning is kept in its blocks, with its place and its times', () => {
+    const { turn, send } = started();
+    send(RUN_STARTED);
+    for (const [id, text] of [['r-1', 'I look'], ['r-2', '']]) {
+      send({ type: 'REASONING_START', messageId: id });
+      if (text !== '') for (const delta of [text, ' it up']) send({ type: 'REASONING_MESSAGE_CHUNK', messageId: id, delta });
+      send({ type: 'REASONING_END', messageId: id });
+      send(chunk('x'));
+    }
+    assert.deepEqual(turn.reasoning, [
+      { id: 'r-1', text: 'I look it up', before: 0, startedAt: 120, endedAt: 150 },
+      { id: 'r-2', text: '', before: 1, startedAt: 170, endedAt: 180 },
+    ]);
+    assert.equal(textOf(turn), 'xx', 'it is no part of the answer');
+    assert.equal(turn.firstTextAt, 160);
+  });
+
+  test('why the model stopped, and what a cut answer used', () => {
+    const { turn, send } = started();
+    send(chunk('half'));
+    send({ type: 'RUN_ERROR', message: 'The model reached its limit of tokens.', code: 'limit_reached', usage: [{ inputTokens: 3, outputTokens: 8192 }] }, { retryable: false, stopReason: 'max_tokens' });
+    assert.deepEqual([turn.status, turn.stopReason, turn.usage, textOf(turn), isCut(turn)], ['failed', 'max_tokens', { input: 3, output: 8192, cached: 0 }, 'half', true]);
+
+    const other = started();
+    other.send(RUN_FINISHED, { stopReason: 'guardrail_intervened' });
+    assert.deepEqual([other.turn.status, other.turn.stopReason, isCut(other.turn)], ['done', 'guardrail_intervened', false]);
+    assert.match(notesOf(other.turn)[0] ?? '', /guardrail stepped in/);
+  });
+
+  test('who stops an answer is told what that means for the agent, where the page knows', () => {
+    for (const [source, note] of /** @type {[string, RegExp][]} */ ([['bedrock-agent', /^Stopped\.$/], ['agentcore-harness', /may go on with its work/]])) {
+      const { conversation, turn, send } = started();
+      send(raw({ keepalive: {} }, 'relay'));
+      send(raw({ novelty: {} }, source));
+      conversation.stop(200);
+      assert.equal(turn.agent, source);
+      assert.match(stoppedNote(turn), note);
+    }
+    assert.equal(stoppedNote(started().turn), 'Stopped.');
   });
 
   test('a stopped turn keeps its text, and what comes after is late', () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError, parseConfig } from '../../web/settings/config.js';
 import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
+import { lastCalls, newTurn } from '../../web/relay/turn.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
 
@@ -36,6 +37,54 @@ describe('the request', () => {
       { interruptId: 'd', status: 'cancelled', payload: { confirmed: false } },
     ]);
     RunAgentInputSchema.parse(input);
+  });
+
+  describe('has the calls that it comes after', () => {
+    const calls = /** @type {import('../../web/types.d.ts').ToolCall[]} */ ([
+      { id: 'a', name: 'look', arguments: '{"n":146312323488002033}', asks: false, returns: true, reply: 'withdrawn' },
+      { id: 'b', name: 'book', arguments: '{}', asks: false, returns: true, reply: { id: 'b', content: '21', failed: true } },
+      { id: 'c', name: 'sign', arguments: 'no JSON \ud83d', asks: true, returns: false, reply: { id: 'c', confirmed: false } },
+      { id: 'd', name: 'wait', arguments: '{}', asks: false, returns: true },
+    ]);
+    const assistant = {
+      id: 'message-1-calls',
+      role: 'assistant',
+      toolCalls: calls.map(({ id, name, arguments: json }) => ({ id, type: 'function', function: { name, arguments: json.toWellFormed() } })),
+    };
+    const answered = { id: 'message-1-before-0', role: 'tool', toolCallId: 'b', content: '21', error: '21' };
+
+    test('before a prompt, and what was answered with its result', async () => {
+      const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+      const input = JSON.parse(runRequest({ ...run, prompt: 'else', calls }));
+      assert.deepEqual(input.messages, [assistant, answered, { id: 'message-1', role: 'user', content: 'else' }]);
+      RunAgentInputSchema.parse(input);
+    });
+
+    test('before results of them, each once', async () => {
+      const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+      const answers = [{ id: 'a', content: 'x' }, { id: 'b', content: 'again' }];
+      const input = JSON.parse(runRequest({ ...run, prompt: 'in words', calls, answers }));
+      assert.deepEqual(input.messages, [assistant, { id: 'message-1-0', role: 'tool', toolCallId: 'a', content: 'x' }, { id: 'message-1-1', role: 'tool', toolCallId: 'b', content: 'again' }]);
+      RunAgentInputSchema.parse(input);
+    });
+
+    test('as far as there is room: without their arguments, or not at all', () => {
+      const long = [{ id: 'a', name: 'look', arguments: JSON.stringify('x'.repeat(20_000)), asks: false, returns: true }];
+      const messages = (/** @type {number} */ length) => JSON.parse(runRequest({ ...run, prompt: 'y'.repeat(length), calls: long })).messages;
+      assert.equal(messages(10_000)[0].toolCalls[0].function.arguments, long[0]?.arguments);
+      assert.equal(messages(20_000)[0].toolCalls[0].function.arguments, '{}');
+      assert.deepEqual(messages(32_500).map((/** @type {{role: string}} */ { role }) => role), ['user']);
+      assert.throws(() => runRequest({ ...run, prompt: 'y'.repeat(32_700), calls: long }), /the message would have 32,\d+ bytes/);
+    });
+
+    test('which are those of the last turn in which the agent said anything', () => {
+      const turn = (/** @type {object} */ more) => ({ ...newTurn({ runId: 'r', prompt: 'p', trace: false }, 0), ...more });
+      const message = { id: 'm', text: 'x', citations: [] };
+      assert.deepEqual(lastCalls([]), []);
+      assert.equal(lastCalls([turn({ messages: [message] }), turn({ calls })]), calls);
+      assert.equal(lastCalls([turn({ calls }), turn({ status: 'failed' })]), calls, 'nothing was said since');
+      assert.deepEqual(lastCalls([turn({ calls }), turn({ messages: [message] })]), []);
+    });
   });
 
   test('needs a prompt', () => {

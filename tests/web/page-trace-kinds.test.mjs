@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { KINDS } from '../../web/trace/row.js';
 import { answer, send, traceSwitch, useChat } from './support/chat.mjs';
+import { WORK, WORK_DONE } from './support/harness.mjs';
+import { answers } from './support/relay.mjs';
 
 /** @import { Locator, Page } from 'playwright-core' */
 
-const { openForAll } = useChat();
+const { open, openForAll } = useChat();
 
 /**
  * A step as it is seen: its row, and the sections that it opens to. Of the facts there are more.
@@ -248,6 +250,33 @@ describe('a step that Bedrock knows and the scripted agent does not', () => {
       for (const [index, one] of rows.entries()) await look(page.locator('.step').nth(from + index), one);
     });
   }
+});
+
+describe("a step of a harness's run", () => {
+  const REASONING = 'The customer asks about refunds. I look it up in the handbook.';
+  /** @type {Seen[]} */
+  const rows = [
+    { title: 'Hook', name: 'audit, before invocation', took: '', sections: [], facts: { Hook: 'audit', When: 'before_invocation' } },
+    { title: 'Model', name: 'Let me look that up.', took: '900 ms', tokens: /^300 → 80 tokens$/, sections: [['Reasoning', REASONING], ['Text', 'Let me look that up.']], facts: { 'Stop reason': 'tool_use', 'Read from the cache': '250', Tokens: '300 in, 80 out' } },
+    { title: 'Reasoning', name: REASONING, sections: [['Reasoning', REASONING]], facts: { Message: 'r1' } },
+    { title: 'Tool', name: 'docs › Retrieve', sections: [['Input', '{\n  "query": "refunds",\n  "order": 146312323488002033\n}'], ['Result', '{\n  "results": [\n    {\n      "text": "Within 30 days."\n    }\n  ]\n}']], facts: { Tool: 'docs___Retrieve', 'Tool use': 't1' } },
+    { title: 'Tool', name: 'shell', status: 'Failed', reason: 'Denied by policy', sections: [['Input', '{\n  "command": "ls"\n}'], ['Error', 'Denied by policy']] },
+    { title: 'Hook', name: 'policy, before tool call: allowed', sections: [], facts: { Decision: 'allow' } },
+    { title: 'Hook', name: 'policy, before tool call: denied', status: 'Intervened', reason: 'No shell on Fridays', sections: [], facts: { Decision: 'deny', Reason: 'No shell on Fridays' } },
+    { title: 'Model', name: 'Refunds are possible within 30 days.', took: '700 ms', tokens: /^3,000 → 200 tokens$/, sections: [['Reasoning', 'Thirty days it is.'], ['Text', 'Refunds are possible within 30 days.']], facts: { 'Stop reason': 'end_turn' } },
+  ];
+
+  test('says what it did', async () => {
+    const page = await open({ prepare: answers([...WORK, WORK_DONE]).prepare });
+    await traceSwitch(page).check();
+    await send(page, 'go');
+    await answer(page);
+    await page.locator('.step').nth(WORK.filter(({ type }) => type === 'RAW').length - 6).waitFor({ state: 'attached' });
+    for (const [index, one] of rows.entries()) {
+      known.add(one.title);
+      await look(page.locator('.step').nth(index), one);
+    }
+  });
 });
 
 test('no kind is left out', () => {

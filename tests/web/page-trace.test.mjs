@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { sourcesOf } from '../../web/relay/citations.js';
 import { counted, duration, oneLine } from '../../web/lib/format.js';
 import { sectionsOf } from '../../web/trace/detail.js';
-import { traceInfosOf } from '../../web/trace/event.js';
+import { traceInfosOf } from '../../web/trace/bedrock-agent-event.js';
 import { traceFile, TraceFileError, traceOf } from '../../web/trace/file.js';
 import { matches } from '../../web/trace/search.js';
 import { TraceTree } from '../../web/trace/tree.js';
@@ -42,7 +42,7 @@ const invocation = (input, part, at) => orchestration({ invocationInput: input }
 /** @param {object} seen @param {object} [part] @param {number} [at] */
 const observation = (seen, part, at) => orchestration({ observation: seen }, part, at);
 /** @param {AgentEvent} one */
-const infoOf = ({ source, event }) => /** @type {import('../../web/trace/event.js').TraceInfo} */ (traceInfosOf(source, event)[0]);
+const infoOf = ({ source, event }) => /** @type {import('../../web/trace/bedrock-agent-event.js').TraceInfo} */ (traceInfosOf(source, event)[0]);
 
 /** A tree in words: `kind name status (children)`. @param {Step[]} steps @returns {string[]} */
 const outline = (steps, indent = '') => steps.flatMap(({ kind, name, status, children }) => [`${indent}${kind}: ${name.slice(0, 30).trim()} ${status}`, ...outline(children, `${indent}  `)]);

@@ -40,7 +40,9 @@ test('the name of a file has none of them, and is saved as it is shown', () => {
 });
 
 test('what the agent is doing hides nothing', () => {
-  const step = (/** @type {object} */ input) => ({ trace: { collaboratorName: 'a\u202eb', trace: { orchestrationTrace: { invocationInput: input } } } });
+  const step = (/** @type {object} */ input) => ({ at: 0, source: 'bedrock-agent', event: { trace: { collaboratorName: 'a\u202eb', trace: { orchestrationTrace: { invocationInput: input } } } } });
   assert.equal(activityOf(step({ actionGroupInvocationInput: { function: 'c\u200bd' } })), 'a\\u202Eb: Calling c\\u200Bd');
   assert.equal(activityOf(step({ agentCollaboratorInvocationInput: { agentCollaboratorName: '\u2066x' } })), 'a\\u202Eb: Asking \\u2066x');
+  const call = { contentBlockStart: { start: { toolUse: { name: 'docs___c\u200bd' } } } };
+  assert.equal(activityOf({ at: 0, source: 'agentcore-harness', event: call }), 'Calling docs › c\\u200Bd');
 });

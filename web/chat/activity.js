@@ -4,8 +4,23 @@ import { oneLine } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 
-/** Empty for an event that says nothing of the kind. @param {unknown} event */
-export function activityOf(event) {
+/** @import { AgentEvent } from '../types.d.ts' */
+
+/** Empty for an event that says nothing of the kind. @param {AgentEvent} event */
+export function activityOf({ source, event }) {
+  return visible(source === 'bedrock-agent' ? ofBedrockAgent(event) : ofHarness(source, event));
+}
+
+/** @param {string} source @param {unknown} event */
+function ofHarness(source, event) {
+  const tool = getString(event, 'contentBlockStart', 'start', 'toolUse', 'name');
+  if (tool !== undefined) return `Calling ${tool.replace('___', ' › ')}`;
+  if (source === 'TOOL_CALL_RESULT') return 'Reading the result';
+  return source.startsWith('REASONING_') || getString(event, 'messageStart', 'role') === 'assistant' ? 'Thinking' : '';
+}
+
+/** @param {unknown} event */
+function ofBedrockAgent(event) {
   const trace = get(event, 'trace', 'trace');
   const step = get(trace, 'orchestrationTrace');
   const input = get(step, 'invocationInput');
@@ -26,5 +41,5 @@ export function activityOf(event) {
     [get(step, 'modelInvocationInput'), 'Thinking'],
   ];
   const words = known.find(([found]) => found !== undefined)?.[1] ?? '';
-  return visible(who && words ? `${who}: ${words}` : words);
+  return who && words ? `${who}: ${words}` : words;
 }

@@ -5,7 +5,7 @@ import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
 import { sourcesOf } from '../relay/citations.js';
 import { Fragments } from '../relay/fragments.js';
-import { endTurn, isOpen, newTurn, overtake } from '../relay/turn.js';
+import { endTurn, isOpen, newTurn, overtake, stoppedNote } from '../relay/turn.js';
 import { fileSize, safeName } from './files.js';
 import { replyOf, wishOf } from './tool-form.js';
 
@@ -38,7 +38,7 @@ export function saveTurns({ turns, forgotten }) {
 /** A turn as JSON, whole or as much of it as there is room for. @param {number} room @param {Turn} turn */
 function savedIn(room, turn) {
   const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '', dropped: fileSize(file) } : file));
-  const kept = { ...turn, files, events: [], fragments: undefined };
+  const kept = { ...turn, files, events: [], reasoning: [], openCalls: [], fragments: undefined };
   const whole = JSON.stringify(kept);
   if (whole.length <= room) return whole;
 
@@ -107,7 +107,7 @@ export function asMarkdown({ turns, forgotten }) {
       turn.files.length > 0 ? `Files: ${turn.files.map(({ name }) => safeName(name)).join(', ')}` : '',
       ...turn.calls.flatMap(callAsMarkdown),
       turn.failure ? `> ${visible(turn.failure.message)} (${visible(turn.failure.code)})` : '',
-      turn.status === 'stopped' ? '> Stopped.' : '',
+      turn.status === 'stopped' ? `> ${stoppedNote(turn)}` : '',
     ];
   });
   const missing = forgotten > 0 ? `> ${forgottenNote(forgotten)}` : '';

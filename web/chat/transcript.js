@@ -4,14 +4,15 @@ import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
-import { isOpen, notesOf } from '../relay/turn.js';
+import { awaitsUser, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
+import { ReasoningBlock } from './reasoning.js';
 import { toolForm } from './tool-form.js';
 import { actions, failureBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
-/** @import { CitationMarker, Message, Turn } from '../types.d.ts' */
+/** @import { CitationMarker, Message, Reasoning, Turn } from '../types.d.ts' */
 /** @import { TurnActions } from './turn-foot.js' */
 
 /**
@@ -41,6 +42,7 @@ import { reveal } from './typewriter.js';
  * @property {HTMLElement} files
  * @property {HTMLElement} foot
  * @property {Map<Message, AnswerPart>} messages
+ * @property {Map<Reasoning, ReasoningBlock>} reasoning
  * @property {string} noted
  * @property {number} extra how many citations, files and calls are shown
  * @property {number} events how many events were looked at
@@ -95,10 +97,14 @@ export class Transcript {
     const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
     view.drawn = now;
     let complete = true;
-    for (const message of turn.messages) {
-      const done = showText(view, turn, message, flush ? Infinity : elapsed, now);
+    const last = turn.messages.length - 1;
+    for (const [index, message] of turn.messages.entries()) {
+      showReasoning(view, turn, index);
+      // Nothing is typed in two places at once.
+      const done = showText(view, turn, message, flush || index < last ? Infinity : elapsed, now);
       complete &&= done;
     }
+    showReasoning(view, turn, last + 1);
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
     if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
@@ -132,7 +138,7 @@ export class Transcript {
 
     this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined };
+    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined };
     this.#views.set(turn, view);
     return view;
   }
@@ -153,7 +159,7 @@ export class Transcript {
     view.extras.replaceChildren(sources ?? '');
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
-    if (turn.status === 'stopped') view.foot.append(element('p', 'empty', 'Stopped.'));
+    if (turn.status === 'stopped') view.foot.append(element('p', 'empty', stoppedNote(turn)));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
@@ -197,6 +203,27 @@ function showText(view, turn, message, elapsed, now) {
 }
 
 /**
+ * Shows what the model thought before one of its messages.
+ *
+ * @param {AnswerView} view
+ * @param {Turn} turn
+ * @param {number} before how many messages come before it
+ */
+function showReasoning(view, turn, before) {
+  for (const reasoning of turn.reasoning) {
+    // Of what is redacted there is nothing to read.
+    if (reasoning.before !== before || reasoning.text === '') continue;
+    let block = view.reasoning.get(reasoning);
+    if (block === undefined) {
+      block = new ReasoningBlock(reasoning);
+      view.reasoning.set(reasoning, block);
+      view.body.append(block.details);
+    }
+    block.update(isOpen(turn));
+  }
+}
+
+/**
  * Says that the agent is at work, on what, and for how long, while there is nothing else to see.
  *
  * @param {AnswerView} view
@@ -207,7 +234,7 @@ function showActivity(view, turn, now) {
   const waits = turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
   view.thinking.hidden = !isOpen(turn) || !waits;
   if (view.thinking.hidden) return;
-  const known = turn.events.slice(view.events).map(({ event }) => activityOf(event)).filter(Boolean).at(-1);
+  const known = turn.events.slice(view.events).map(activityOf).filter(Boolean).at(-1);
   view.events = turn.events.length;
   if (known !== undefined) view.doing.dataset.activity = known;
   const seconds = Math.floor((now - turn.sentAt) / 1000);
@@ -230,7 +257,7 @@ function showNotes(view, turn) {
 
 /** Which end of a turn there is to show. @param {Turn} turn */
 function endOf(turn) {
-  const late = turn.overtaken && turn.calls.length + turn.answers.length > 0;
+  const late = turn.overtaken && awaitsUser(turn);
   return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late}`;
 }
 

@@ -4,6 +4,8 @@ import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { anchor } from '../markdown/renderer.js';
+import { stopReasonInWords } from '../relay/stop-reason.js';
+import { isCut } from '../relay/turn.js';
 
 /** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
 
@@ -12,6 +14,7 @@ import { anchor } from '../markdown/renderer.js';
  *
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} retry
+ * @property {() => void} goOn asks the agent to
  * @property {(turn: Turn) => void} showTrace
  * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
@@ -30,11 +33,11 @@ export function sourceList(sources) {
 
 /** @param {Turn} turn @param {Failure} failure */
 export function failureBox(turn, { message, code, source }) {
-  const interrupted = turn.status === 'interrupted';
-  const title = interrupted ? 'Interrupted' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
+  const [interrupted, cut] = [turn.status === 'interrupted', isCut(turn)];
+  const title = interrupted ? 'Interrupted' : cut ? 'The answer was cut short' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
   const box = element(
     'div',
-    `failure${interrupted ? ' interrupted' : ''}`,
+    `failure${interrupted || cut ? ' interrupted' : ''}`,
     element('p', 'failure-title', title),
     // Its own advice, where it has any; Retry stands below.
     element('p', '', visible(message, { lines: true })),
@@ -54,7 +57,12 @@ export function timing(turn) {
   }
   const { chunks, frames } = turn.stats ?? {};
   if (chunks && frames) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
-  if (turn.usage) parts.push(`${counted(turn.usage.input, 'token')} in, ${turn.usage.output.toLocaleString('en')} out`);
+  if (turn.usage) {
+    const { input, output, cached } = turn.usage;
+    parts.push(`${counted(input, 'token')} in, ${output.toLocaleString('en')} out${cached > 0 ? `, ${cached.toLocaleString('en')} cached` : ''}`);
+  }
+  const stopReason = stopReasonInWords(turn.stopReason);
+  if (stopReason !== '') parts.push(`stop reason: ${stopReason}`);
   const words = parts.join(' · ');
   return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));
 }
@@ -70,5 +78,8 @@ export function actions(turn, turnActions) {
   const late = turn.overtaken && turn.answers.length > 0;
   const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
   if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
+  // A conversation that is too long for the model stays so.
+  const goesOn = isCut(turn) && !turn.overtaken && turn.stopReason !== 'model_context_window_exceeded';
+  if (goesOn) row.append(button('quiet small', 'Continue', () => turnActions.goOn()));
   return row;
 }

@@ -52,6 +52,12 @@ export function getList(value, ...path) {
   return Array.isArray(found) ? found.filter((one) => one !== null) : [];
 }
 
+/** The names of the members that are there, of an object that is no list. @param {unknown} value @returns {string[]} */
+export function membersOf(value) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+  return Object.keys(value).filter((name) => get(value, name) !== undefined);
+}
+
 /**
  * JSON as it was written: numbers with every digit, members in their order, and each of two with one name.
  *

@@ -1,6 +1,6 @@
 // What the page sends: one AG-UI `RunAgentInput` for each prompt.
 
-/** @import { ToolAnswer } from '../types.d.ts' */
+/** @import { ToolAnswer, ToolCall } from '../types.d.ts' */
 
 /** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -9,28 +9,48 @@ export const MAX_MESSAGE_BYTES = 32 * 1024;
 export class RequestError extends Error {}
 
 /**
- * The message that starts a run; with `answers` in place of the prompt.
+ * The message that starts a run; with `answers` in place of the prompt. Of what was said before it has the `calls` that
+ * it comes after, as far as there is room: an agent may still wait for their results.
  *
- * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
+ * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[]}} run
  * @throws {RequestError}
  */
-export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [] }) {
+export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [] }) {
   if (prompt.trim() === '') throw new RequestError('Type a prompt first.');
-  const message = JSON.stringify({
-    threadId,
-    runId,
-    // Half a surrogate pair has no UTF-8 form, so no server could read it.
-    messages: answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers),
-    ...resumption(answers),
-    state: {},
-    tools: [],
-    context: [],
-    forwardedProps: { trace },
-  });
-  const bytes = new TextEncoder().encode(message).length;
-  if (bytes <= MAX_MESSAGE_BYTES) return message;
+  // Half a surrogate pair has no UTF-8 form, so no server could read it.
+  const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers);
+  const before = answersBefore(calls, answers);
+  const answered = toolMessages(`${messageId}-before`, before);
+  const histories = calls.length === 0 ? [] : [[assistantMessage(messageId, calls), ...answered], [assistantMessage(messageId, calls.map((call) => ({ ...call, arguments: '{}' }))), ...answered]];
+  let bytes = 0;
+  for (const history of [...histories, []]) {
+    const message = JSON.stringify({
+      threadId,
+      runId,
+      messages: [...history, ...spoken],
+      ...resumption(answers),
+      state: {},
+      tools: [],
+      context: [],
+      forwardedProps: { trace },
+    });
+    bytes = new TextEncoder().encode(message).length;
+    if (bytes <= MAX_MESSAGE_BYTES) return message;
+  }
   const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES].map((count) => count.toLocaleString('en'));
   throw new RequestError(`This prompt is too long: the message would have ${whole} bytes, and the gateway takes ${most}. Shorten it by about ${over} bytes.`);
+}
+
+/** @param {string} messageId @param {ToolCall[]} calls */
+function assistantMessage(messageId, calls) {
+  const toolCalls = calls.map(({ id, name, arguments: json }) => ({ id, type: 'function', function: { name: name.toWellFormed(), arguments: json.toWellFormed() } }));
+  return { id: `${messageId}-calls`, role: 'assistant', toolCalls };
+}
+
+/** What was answered in an earlier run, and is not answered again. @param {ToolCall[]} calls @param {ToolAnswer[]} answers */
+function answersBefore(calls, answers) {
+  const replies = calls.flatMap(({ reply }) => (typeof reply === 'object' ? [reply] : []));
+  return replies.filter((reply) => !answers.some(({ id }) => id === reply.id));
 }
 
 /** @param {string} messageId @param {ToolAnswer[]} answers */

@@ -5,7 +5,10 @@ import { counted } from '../lib/format.js';
 import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { FragmentError, Fragments } from './fragments.js';
 
-/** @import { Failure, Message, Status, ToolAnswer, Turn } from '../types.d.ts' */
+/** @import { AgentEvent, Failure, Message, Status, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
+
+/** Whose events tell all of a trace. Those of others leave out what the run has frames for, which are a part of it then. */
+const TELLS_ALL = 'bedrock-agent';
 
 /**
  * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
@@ -20,9 +23,13 @@ export function newTurn({ runId, prompt, trace, answers = [] }, now) {
     trace,
     status: 'sent',
     messages: [],
+    reasoning: [],
     events: [],
     files: [],
     calls: [],
+    openCalls: [],
+    agent: undefined,
+    stopReason: undefined,
     overtaken: false,
     intervened: false,
     usage: undefined,
@@ -53,6 +60,32 @@ export function isOpen(turn) {
 export function overtake(turn, answers) {
   turn.overtaken = true;
   for (const call of turn.calls) call.reply ??= answers.find(({ id }) => id === call.id) ?? 'withdrawn';
+}
+
+/** Whether the answer was cut short by a limit: what there is of it is valid. @param {Turn} turn */
+export function isCut(turn) {
+  return turn.failure?.code === 'limit_reached';
+}
+
+/** Whether there is something to do at the end of a turn as long as no other came after it. @param {Turn} turn */
+export function awaitsUser(turn) {
+  return turn.calls.length + turn.answers.length > 0 || isCut(turn);
+}
+
+/** What a user is told who stopped an answer. @param {Turn} turn */
+export function stoppedNote({ agent }) {
+  // Whether it goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
+  return agent === 'agentcore-harness' ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
+}
+
+/**
+ * The calls that the next message of the user comes after: those of the last turn in which the agent said anything.
+ *
+ * @param {Turn[]} turns
+ * @returns {ToolCall[]}
+ */
+export function lastCalls(turns) {
+  return turns.findLast(({ messages, calls }) => messages.length + calls.length > 0)?.calls ?? [];
 }
 
 /** What the user should know beside the answer and the error: one sentence each. @param {Turn} turn */
@@ -118,23 +151,26 @@ export function applyFrame(turn, frame, json, now) {
     case 'RUN_STARTED':
       return;
     case 'TEXT_MESSAGE_CHUNK':
-      return appendText(turn, frame, now);
+      return appendText(turn, frame, json, now);
     case 'RAW':
       return appendEvent(turn, frame, json, now);
     case 'CUSTOM':
       return applyCustom(turn, frame, json, now);
     case 'TOOL_CALL_CHUNK':
-      return addCall(turn, frame);
+      return holdCall(turn, frame, { at: now, source: type, event: frame, json, path: [] });
+    case 'TOOL_CALL_RESULT':
+      return addResult(turn, frame, { at: now, source: type, event: frame, json, path: [] });
     case 'RUN_FINISHED':
-      turn.stats = statsOf(frame);
-      turn.usage = usageOf(frame);
+      noteEnd(turn, frame);
+      if (turn.stopReason === 'guardrail_intervened') turn.intervened = true;
+      handOver(turn);
       for (const interrupt of getList(frame, 'outcome', 'interrupts')) {
         const call = turn.calls.find(({ id }) => id === getString(interrupt, 'toolCallId'));
         if (call) Object.assign(call, { asks: true, returns: get(interrupt, 'responseSchema', 'properties', 'result') !== undefined });
       }
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
-      turn.stats = statsOf(frame);
+      noteEnd(turn, frame);
       return endTurn(turn, 'failed', now, {
         message: getString(frame, 'message') ?? 'The run failed, and the relay gave no reason.',
         code: getString(frame, 'code') ?? 'unknown',
@@ -142,21 +178,69 @@ export function applyFrame(turn, frame, json, now) {
         source: 'relay',
       });
     default:
+      if (type.startsWith('REASONING_')) appendReasoning(turn, type, frame, now);
       // A later relay may send more than this page knows: listed with the trace, never dropped.
-      turn.events.push({ at: now, source: type, event: frame, json, path: [] });
+      record(turn, type, frame, json, now);
+  }
+}
+
+/**
+ * Adds a frame to the trace. Pieces of one text that come one after the other become one event, which grows.
+ *
+ * @param {Turn} turn
+ * @param {string} type
+ * @param {unknown} frame
+ * @param {string} json
+ * @param {number} now
+ */
+function record(turn, type, frame, json, now) {
+  const [messageId, delta] = [getString(frame, 'messageId'), getString(frame, 'delta')];
+  if (!type.endsWith('_MESSAGE_CHUNK') || delta === undefined) {
+    turn.events.push({ at: now, source: type, event: frame, json, path: [] });
+    return;
+  }
+  const last = turn.events.at(-1);
+  if (last?.source === type && last.json === undefined && getString(last.event, 'messageId') === messageId) {
+    /** @type {{delta: string}} */ (last.event).delta += delta;
+  } else {
+    turn.events.push({ at: now, source: type, event: { type, messageId, delta } });
   }
 }
 
 /**
  * @param {Turn} turn
+ * @param {string} type
  * @param {unknown} frame
  * @param {number} now
  */
-function appendText(turn, frame, now) {
+function appendReasoning(turn, type, frame, now) {
+  const id = getString(frame, 'messageId') ?? turn.reasoning.at(-1)?.id ?? turn.runId;
+  let reasoning = turn.reasoning.find((one) => one.id === id);
+  if (reasoning === undefined) {
+    reasoning = { id, text: '', before: turn.messages.length, startedAt: now, endedAt: undefined };
+    turn.reasoning.push(reasoning);
+  }
+  reasoning.text += getString(frame, 'delta') ?? '';
+  if (type === 'REASONING_END') reasoning.endedAt = now;
+}
+
+/**
+ * @param {Turn} turn
+ * @param {unknown} frame
+ * @param {string} json
+ * @param {number} now
+ */
+function appendText(turn, frame, json, now) {
   const delta = getString(frame, 'delta') ?? '';
   if (delta === '') return;
   messageOf(turn, frame).text += delta;
   turn.firstTextAt ??= now;
+  if (hasFramesInTrace(turn)) record(turn, 'TEXT_MESSAGE_CHUNK', frame, json, now);
+}
+
+/** @param {Turn} turn */
+function hasFramesInTrace({ trace, agent }) {
+  return trace && agent !== undefined && agent !== TELLS_ALL;
 }
 
 /**
@@ -169,6 +253,7 @@ function appendEvent(turn, frame, json, now) {
   const source = getString(frame, 'source') ?? 'RAW';
   const event = get(frame, 'event');
   const keepalive = source === 'relay' && get(event, 'keepalive') !== undefined;
+  if (source !== 'relay') turn.agent ??= source;
   if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
   if (!keepalive) turn.events.push({ at: now, source, event, json, path: ['event'] });
 }
@@ -197,15 +282,43 @@ function applyCustom(turn, frame, json, now) {
 }
 
 /**
+ * A call may be of a tool that the agent runs itself: then its result follows.
+ *
  * @param {Turn} turn
  * @param {unknown} frame
+ * @param {AgentEvent} event
  */
-function addCall(turn, frame) {
+function holdCall(turn, frame, event) {
   const id = getString(frame, 'toolCallId') ?? '';
   const delta = getString(frame, 'delta') ?? '';
-  const known = turn.calls.find((call) => call.id === id);
-  if (known) known.arguments += delta;
-  else turn.calls.push({ id, name: getString(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true });
+  const known = turn.openCalls.find(({ call }) => call.id === id);
+  if (known) {
+    known.call.arguments += delta;
+    known.events.push(event);
+  } else {
+    const call = { id, name: getString(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true };
+    turn.openCalls.push({ call, events: [event] });
+  }
+}
+
+/**
+ * @param {Turn} turn
+ * @param {unknown} frame
+ * @param {AgentEvent} event
+ */
+function addResult(turn, frame, event) {
+  const id = getString(frame, 'toolCallId');
+  const events = turn.openCalls.flatMap((open) => (open.call.id === id ? open.events : []));
+  turn.openCalls = turn.openCalls.filter(({ call }) => call.id !== id);
+  turn.events.push(...events, event);
+}
+
+/** The agent has finished: the calls without a result are the user's to answer. @param {Turn} turn */
+function handOver(turn) {
+  for (const { call, events } of turn.openCalls.splice(0)) {
+    turn.calls.push(call);
+    if (hasFramesInTrace(turn)) turn.events.push(...events);
+  }
 }
 
 /**
@@ -256,20 +369,13 @@ export function endTurn(turn, status, now, failure) {
   turn.failure = failure;
 }
 
-/** @param {unknown} frame */
-function statsOf(frame) {
+/** What both ends of a run tell. @param {Turn} turn @param {unknown} frame */
+function noteEnd(turn, frame) {
   const stats = get(frame, 'metadata', 'relay', 'stats');
-  return stats === undefined ? undefined : { chunks: getNumber(stats, 'chunks'), frames: getNumber(stats, 'frames') };
-}
-
-/** @param {unknown} frame */
-function usageOf(frame) {
-  const usage = { input: 0, output: 0 };
+  turn.stats = stats === undefined ? undefined : { chunks: getNumber(stats, 'chunks'), frames: getNumber(stats, 'frames') };
+  turn.stopReason = getString(frame, 'metadata', 'relay', 'stopReason');
   const used = getList(frame, 'usage');
-  for (const one of used) {
-    usage.input += getNumber(one, 'inputTokens') ?? 0;
-    usage.output += getNumber(one, 'outputTokens') ?? 0;
-  }
-  return used.length === 0 ? undefined : usage;
+  if (used.length === 0) return;
+  const sum = (/** @type {string} */ name) => used.reduce((/** @type {number} */ all, one) => all + (getNumber(one, name) ?? 0), 0);
+  turn.usage = { input: sum('inputTokens'), output: sum('outputTokens'), cached: sum('cachedInputTokens') };
 }
-

@@ -1,7 +1,8 @@
 // A trace as a file: what the page saves, and what it can show again without a connection. No DOM.
 
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
-import { isStep } from './event.js';
+import { HARNESS, isFrame } from './harness-event.js';
+import { sourceOf } from './readers.js';
 import { partsOf, sequence, textOf } from './source.js';
 
 /** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
@@ -56,8 +57,8 @@ export function fileName(prompt, time) {
 }
 
 /**
- * Reads a saved trace, or what other clients of Bedrock and its console give: events, TraceParts or what those
- * hold, one alone, in lists, or one after the other.
+ * Reads a saved trace, or what other clients of Bedrock and its console give: events, TraceParts or what those hold, or
+ * the events of a harness, one alone, in lists, or one after the other.
  *
  * @param {string} text
  * @param {string} name of the file
@@ -71,8 +72,11 @@ export function traceOf(text, name) {
   if (version !== undefined && version !== 1) {
     throw new TraceFileError(`${name} has version ${version} of the format, and this page knows version 1. Open it with a newer page.`);
   }
-  const events = values.flatMap((one) => [...eventsIn(one.value, one.text, MAX_DEPTH)]);
-  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or Bedrock's trace events as JSON.`);
+  const found = values.flatMap((one) => [...eventsIn(one.value, one.text, MAX_DEPTH)]);
+  // The text of an answer whose trace is told in events alone is no part of the trace.
+  const isTold = found.some(({ source }) => source === HARNESS || /^(?:REASONING|TOOL_CALL_RESULT)/.test(source));
+  const events = isTold ? found : found.filter(({ source }) => !isFrame(source));
+  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`);
   const code = getString(saved, 'failure', 'code');
   return {
     prompt: getString(saved, 'prompt') ?? name,
@@ -111,7 +115,7 @@ function valuesOf(text, name) {
     const value = parseJson(one.text);
     if (typeof value !== 'object') {
       const line = values.length === 0 ? '' : ` in line ${text.slice(0, one.at).split('\n').length}`;
-      throw new TraceFileError(`${name} is not JSON${line}. Choose a file that was saved with “Download”, or Bedrock's trace events as JSON.`);
+      throw new TraceFileError(`${name} is not JSON${line}. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`);
     }
     values.push({ value, text: one.text });
   }
@@ -128,12 +132,11 @@ function valuesOf(text, name) {
  */
 function* eventsIn(value, text, depth) {
   if (typeof value !== 'object' || value === null) return;
-  const event = get(value, 'event');
-  const trace = get(value, 'trace');
-  if (event !== undefined && !isStep(value)) {
-    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? 'bedrock-agent', event, json: text, path: ['event'] };
-  } else if ((trace !== undefined && !Array.isArray(trace)) || isStep(value)) {
-    yield { at: 0, source: 'bedrock-agent', event: value, json: text, path: [] };
+  const [event, trace, source] = [get(value, 'event'), get(value, 'trace'), sourceOf(value)];
+  if (event !== undefined && source === undefined) {
+    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'] };
+  } else if (source !== undefined || (trace !== undefined && !Array.isArray(trace))) {
+    yield { at: 0, source: source ?? 'bedrock-agent', event: value, json: text, path: [] };
   } else if (depth > 0) {
     // Of two members with one name the last one counts.
     const parts = Array.isArray(value) ? partsOf(text) : [...new Map(partsOf(text).map((part) => [part.name, part])).values()];

@@ -6,22 +6,24 @@ import { TextFlow } from '../lib/text-flow.js';
 import { jsonOf, sectionsOf } from './detail.js';
 import { inSlices } from './slices.js';
 
-/** @import { Section } from './detail.js' */
-/** @import { Kind } from './event.js' */
-/** @import { Step, StepStatus } from './tree.js' */
+/** @import { Section } from './sections.js' */
+/** @import { Kind, Step, StepStatus } from './tree.js' */
 
 /** What each kind is called. @type {Record<Kind, string>} */
 export const KINDS = {
   'pre-processing': 'Pre-processing',
   routing: 'Routing',
   rationale: 'Rationale',
+  reasoning: 'Reasoning',
   model: 'Model',
   'knowledge-base': 'Knowledge base',
   'action-group': 'Action group',
+  tool: 'Tool',
   'return-control': 'Return of control',
   code: 'Code interpreter',
   collaborator: 'Collaborator',
   guardrail: 'Guardrail',
+  hook: 'Hook',
   reprompt: 'Reprompt',
   'post-processing': 'Post-processing',
   answer: 'Final response',
@@ -43,10 +45,11 @@ export class Row {
   step;
   item;
   details;
-  /** The rows of a collaborator. @type {HTMLElement | undefined} */
+  /** The rows of the steps that belong to it. @type {HTMLElement | undefined} */
   children;
   /** @type {HTMLButtonElement | undefined} */
   #twisty;
+  #title = element('span', 'step-title');
   #name = element('span', 'step-name');
   #status = element('span', 'step-status');
   #took = element('span', 'step-took');
@@ -54,15 +57,17 @@ export class Row {
   #tokens = element('span', 'step-tokens');
   /** @type {HTMLElement | undefined} */
   #reason;
+  /** @type {Kind | undefined} */
+  #kind;
   #raw = false;
   #stop = () => {};
 
   /** @param {Step} step */
   constructor(step) {
     this.step = step;
-    const line = element('span', 'step-line', element('span', 'step-title', KINDS[step.kind]), this.#name, this.#status, this.#tokens, this.#took);
+    const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
     this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
-    this.item = element('li', `step kind-${step.kind}`, this.details);
+    this.item = element('li', '', this.details);
     this.update(step.start);
   }
 
@@ -72,8 +77,16 @@ export class Row {
    * @param {number} now for the bar of a step that runs
    */
   update(now) {
-    const { name, status, reason, estimated, tokens } = this.step;
+    const { kind, name, status, reason, estimated, tokens } = this.step;
+    // Whose tool it is may be known only at the end.
+    if (this.#kind !== kind) {
+      this.item.classList.remove(`kind-${this.#kind}`);
+      this.item.classList.add('step', `kind-${kind}`);
+      this.#title.textContent = KINDS[kind];
+      this.#kind = kind;
+    }
     this.item.dataset.status = status;
+    this.#twisty?.setAttribute('aria-label', `Steps of ${name}`);
     this.#name.textContent = name;
     this.#status.textContent = STATUSES[status];
     if (reason !== undefined) {
@@ -104,7 +117,7 @@ export class Row {
   }
 
   /**
-   * The list for the steps of a collaborator.
+   * The list for the steps that belong to it.
    *
    * @param {boolean} collapsed at first
    */

@@ -4,15 +4,16 @@
 import { byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
+import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
 import { matches } from './search.js';
 import { inSlices } from './slices.js';
 import { TraceView } from './view.js';
 
-/** @import { Kind } from './event.js' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
+/** @import { Kind } from './tree.js' */
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
@@ -84,7 +85,7 @@ export class Traces {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
     }, true);
-    // The steps of a collaborator.
+    // The steps that belong to another one.
     list.addEventListener('click', () => this.#showFolding());
     setInterval(() => {
       if (this.#shown?.isOpen) this.#draw();
@@ -226,6 +227,7 @@ export class Traces {
     if (view === undefined) return;
     const { tree, turn } = view;
     const first = turn.firstTextAt === undefined ? '–' : duration(turn.firstTextAt - turn.sentAt);
+    const stopReason = view.isOpen ? '' : stopReasonInWords(tree.stopReason);
     const totals = {
       Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),
@@ -233,14 +235,16 @@ export class Traces {
       'Model calls': String(tree.modelCalls),
       'Tokens in': tree.tokens.input.toLocaleString('en'),
       'Tokens out': tree.tokens.output.toLocaleString('en'),
+      ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
+      ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };
-    if (this.#totals.childElementCount === 0) {
-      this.#totals.append(...Object.keys(totals).map((name) => element('div', '', element('dt', '', name), element('dd'))));
+    for (const [index, [name, value]] of Object.entries(totals).entries()) {
+      const cell = this.#totals.children[index] ?? this.#totals.appendChild(element('div', '', element('dt'), element('dd')));
+      const [term, detail] = cell.children;
+      if (term && term.textContent !== name) term.textContent = name;
+      if (detail && detail.textContent !== value) detail.textContent = value;
     }
-    for (const [index, value] of Object.values(totals).entries()) {
-      const cell = this.#totals.children[index]?.lastElementChild;
-      if (cell && cell.textContent !== value) cell.textContent = value;
-    }
+    for (const cell of [...this.#totals.children].slice(Object.keys(totals).length)) cell.remove();
     this.#totals.dataset.status = isFailed(view) ? 'failed' : turn.status;
     this.#goTo.failed.hidden = tree.failed === 0;
     this.#goTo.intervened.hidden = tree.intervened === 0;
@@ -292,7 +296,7 @@ export class Traces {
   }
 
   /**
-   * Hides a row that does not match; one that does brings the collaborators along that it belongs to.
+   * Hides a row that does not match; one that does brings the steps along that it belongs to.
    *
    * @param {Row} row
    */
@@ -387,13 +391,15 @@ function outcome(view) {
   const { tree, turn } = view;
   if (turn.failure !== undefined) return turn.failure.code;
   if (isFailed(view)) return 'Failed';
-  if (tree.intervened > 0) return 'Intervened';
-  return turn.status === 'done' ? 'Done' : 'Not finished';
+  // A hook that denied a tool is not the end of a run.
+  const isIntervened = tree.stopReason === undefined ? tree.intervened > 0 : outcomeOf(tree.stopReason) === 'intervened';
+  if (isIntervened) return 'Intervened';
+  return turn.status === 'done' && tree.unfinished === 0 ? 'Done' : 'Not finished';
 }
 
 /** Files of other clients say so in their events only. @param {TraceView} view */
 function isFailed({ tree, turn }) {
-  return turn.status === 'failed' || (turn.file !== undefined && tree.kinds.has('failure'));
+  return turn.status === 'failed' || (turn.file !== undefined && (tree.kinds.has('failure') || outcomeOf(tree.stopReason) === 'failed'));
 }
 
 /**

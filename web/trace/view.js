@@ -24,7 +24,7 @@ export class TraceView {
   #rows = new Map();
   /** @type {WeakMap<EventTarget, Row>} */
   #byDetails = new WeakMap();
-  /** Rows of collaborators whose steps are drawn. @type {Set<Row>} */
+  /** Rows in which others stand. @type {Set<Row>} */
   #nested = new Set();
   /** Rows whose details are open. @type {Set<Row>} */
   #open = new Set();
@@ -40,7 +40,7 @@ export class TraceView {
   /**
    * @param {Trace} turn
    * @param {object} parts
-   * @param {() => boolean} parts.collapsed whether new collaborators are closed
+   * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
    * @param {() => void} parts.drawn after each slice of rows
    */
@@ -135,14 +135,14 @@ export class TraceView {
     return { open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed), closed: nested.some((row) => row.isCollapsed) };
   }
 
-  /** Closes every row and the steps of every collaborator. */
+  /** Closes every row, and hides the steps in others. */
   collapse() {
     for (const row of this.#open) row.details.open = false;
     this.#open.clear();
     for (const row of this.#nested) row.collapse(true);
   }
 
-  /** Shows the steps of every collaborator. */
+  /** Shows the steps in others. */
   expand() {
     for (const row of this.#nested) row.collapse(false);
   }

@@ -65,7 +65,7 @@ export function relay(answer) {
           const run = {
             input,
             say(...frames) {
-              for (const frame of frames) socket.send(JSON.stringify({ ...frame, metadata: { relay: { runId: input.runId, seq: seq++ } } }));
+              for (const frame of frames) socket.send(JSON.stringify({ ...frame, metadata: { relay: { .../** @type {any} */ (frame).metadata?.relay, runId: input.runId, seq: seq++ } } }));
             },
             sayText: (text) => socket.send(text),
           };

@@ -1,15 +1,10 @@
-// What one trace event says: its kind, its name, and which phase of a step it begins or ends. Names are those of the
-// service model of bedrock-agent-runtime, in which everything is optional. No DOM.
+// What one trace event of a Bedrock agent says: its kind, its name, and which phase of a step it begins or ends. Names
+// are those of the service model of bedrock-agent-runtime, in which everything is optional. No DOM.
 
 import { oneLine } from '../lib/format.js';
-import { get, getList, getNumber, getString } from '../lib/json.js';
+import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
 
-/**
- * The kinds of steps.
- *
- * @typedef {'pre-processing' | 'routing' | 'rationale' | 'model' | 'knowledge-base' | 'action-group' | 'return-control'
- *   | 'code' | 'collaborator' | 'guardrail' | 'reprompt' | 'post-processing' | 'answer' | 'custom' | 'failure' | 'unknown'} Kind
- */
+/** @import { Kind } from './tree.js' */
 
 /**
  * What one trace event says of one step.
@@ -326,13 +321,6 @@ function tracesIn(value) {
 /** @param {unknown} value @returns {value is object} */
 function isObject(value) {
   return typeof value === 'object' && value !== null;
-}
-
-/** The names of the members that are there: null is absent. @param {unknown} value */
-function membersOf(value) {
-  if (!isObject(value) || Array.isArray(value)) return [];
-  const members = /** @type {Record<string, unknown>} */ (value);
-  return Object.keys(members).filter((name) => members[name] !== null);
 }
 
 /** @param {unknown} value @param {readonly string[]} names */

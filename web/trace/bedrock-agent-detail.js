@@ -1,0 +1,139 @@
+// What an opened step of a Bedrock agent shows. No DOM.
+
+import { get, getList, getNumber, getString, readJson } from '../lib/json.js';
+import { sourcesOf } from '../relay/citations.js';
+import { assessmentsOf, partOf, traceInfosOf } from './bedrock-agent-event.js';
+import { rows, text, whole } from './sections.js';
+import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
+
+/** @import { Section } from './sections.js' */
+/** @import { Kind, Step } from './tree.js' */
+
+/**
+ * @param {Step} step
+ * @returns {Section[]} at least one
+ */
+export function sectionsOf(step) {
+  const parts = readParts(step);
+  const sections = parts.flatMap(({ kind, body, event }) => {
+    // What is not known is shown whole.
+    return kind === 'unknown' ? [{ title: 'Event', text: pretty(event) }] : ofBody(body);
+  });
+  return [...sections, ...rows('Facts', factsOf(step, parts))];
+}
+
+/**
+ * What is a step's of its events, read anew with every digit.
+ *
+ * @param {Step} step
+ * @returns {{event: unknown, part: unknown, kind: Kind, body: unknown}[]}
+ */
+function readParts({ events, parts }) {
+  const read = events.map((one) => {
+    const event = valueOf(treeOfEvent(one));
+    const part = one.source === 'bedrock-agent' ? partOf(event) : undefined;
+    return { one, event, part, infos: traceInfosOf(one.source, event, part) };
+  });
+  return parts.flatMap(({ event: of, index }) => {
+    const { event, part, infos } = read.find(({ one }) => one === of) ?? {};
+    const info = infos?.[index];
+    return info === undefined ? [] : [{ event, part, kind: info.kind, body: info.body }];
+  });
+}
+
+/**
+ * The members of the inner objects have names of their own, so one list does for all kinds.
+ *
+ * @param {unknown} body
+ * @returns {Section[]}
+ */
+function ofBody(body) {
+  const assessments = assessmentsOf(body).map(({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]));
+  const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', memberText(one, 'value') ?? '?']));
+  const isPrompt = get(body, 'foundationModel') !== undefined || get(body, 'promptCreationMode') !== undefined;
+  return [
+    ...text('Failure', getString(body, 'failureReason')),
+    ...text('Reasoning', getString(body, 'reasoningContent', 'reasoningText', 'text') ?? (get(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted')),
+    ...(isPrompt ? promptOf(getString(body, 'text')) : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
+    ...text('Text', getString(body, 'event', 'text')),
+    ...rows('Parameters', parameters),
+    ...text('Request body', whole(get(body, 'requestBody', 'content'))),
+    ...text('Code', getString(body, 'code')),
+    ...text('Task', getString(body, 'input', 'text')),
+    ...text('Results handed in', whole(get(body, 'input', 'returnControlResults'))),
+    ...text('Answer', getString(body, 'output', 'text')),
+    ...text('Control handed out', whole(get(body, 'output', 'returnControlPayload'))),
+    ...text('Error', getString(body, 'executionError')),
+    ...text('Output', getString(body, 'executionOutput')),
+    ...text('Parsed response', whole(get(body, 'parsedResponse', 'text') ?? get(body, 'parsedResponse', 'rationale'))),
+    ...text('Response', whole(get(body, 'rawResponse', 'content'))),
+    ...getList(body, 'retrievedReferences').map(passage),
+    ...rows('Assessments', assessments),
+  ];
+}
+
+/**
+ * The prompt of a model invocation is mostly JSON with a system prompt and messages.
+ *
+ * @param {string | undefined} prompt
+ * @returns {Section[]}
+ */
+function promptOf(prompt) {
+  const tree = prompt === undefined ? undefined : readJson(prompt);
+  const parsed = tree && valueOf(tree);
+  const messages = getList(parsed, 'messages');
+  if (messages.length === 0) return text('Prompt', whole(prompt));
+  return [
+    ...text('System prompt', whole(get(parsed, 'system'))),
+    ...messages.flatMap((message) => text(`Prompt, ${getString(message, 'role') ?? 'message'}`, whole(get(message, 'content')))),
+  ];
+}
+
+/**
+ * @param {unknown} reference
+ * @param {number} index
+ * @returns {Section}
+ */
+function passage(reference, index) {
+  const score = getNumber(reference, 'score') ?? getNumber(reference, 'metadata', 'score') ?? getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
+  const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
+  const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`].filter(Boolean).join(' · ');
+  const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
+  return { title, text: source === undefined || source.where === '' ? found : `${found}\n${source.where}` };
+}
+
+/**
+ * @param {Step} step
+ * @param {{part: unknown, body: unknown}[]} parts
+ * @returns {[string, string][]}
+ */
+function factsOf(step, parts) {
+  /** @type {Map<string, string>} */
+  const facts = new Map();
+  const note = (/** @type {string} */ name, /** @type {string | undefined} */ value) => {
+    if (value !== undefined && value !== '') facts.set(name, value);
+  };
+  for (const { part, body } of parts) {
+    for (const [name, key] of /** @type {const} */ ([
+      ['Model', 'foundationModel'],
+      ['Inference', 'inferenceConfiguration'],
+      ['Parser', 'parserMode'],
+      ['Knowledge base', 'knowledgeBaseId'],
+      ['Execution', 'executionType'],
+      ['Invocation', 'invocationId'],
+      ['Collaborator', 'agentCollaboratorAliasArn'],
+      ['Failure code', 'failureCode'],
+      ['Source', 'source'],
+      ['Files', 'files'],
+      ['Trace id', 'traceId'],
+    ])) note(name, memberText(body, key));
+    const metadata = get(body, 'metadata');
+    note('Started', memberText(metadata, 'startTime'));
+    note('Ended', memberText(metadata, 'endTime'));
+    note('Request', memberText(metadata, 'clientRequestId'));
+    if (get(metadata, 'startTime') === undefined) note('Sent', memberText(part, 'eventTime'));
+    note('Agent', [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')].filter(Boolean).join(' / '));
+  }
+  if (step.tokens !== undefined) note('Tokens', `${step.tokens.input} in, ${step.tokens.output} out`);
+  return [...facts];
+}

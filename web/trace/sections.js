@@ -1,0 +1,43 @@
+// What a step shows when it is opened, as titled sections. No DOM.
+
+import { formatJson } from '../lib/json.js';
+import { pretty } from './source.js';
+
+/**
+ * Text as it is, or rows of names and values.
+ *
+ * @typedef {{title: string, text: string} | {title: string, rows: [string, string][]}} Section
+ */
+
+/**
+ * Nothing for an empty text.
+ *
+ * @param {string} title
+ * @param {string | undefined} value
+ * @returns {Section[]}
+ */
+export function text(title, value) {
+  return value === undefined || value === '' ? [] : [{ title, text: value }];
+}
+
+/**
+ * Nothing for an empty list.
+ *
+ * @param {string} title
+ * @param {[string, string][]} list
+ * @returns {Section[]}
+ */
+export function rows(title, list) {
+  return list.length === 0 ? [] : [{ title, rows: list }];
+}
+
+/**
+ * Text as it is, but JSON with one member a line.
+ *
+ * @param {unknown} value
+ */
+export function whole(value) {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') return pretty(value);
+  return /^\s*[[{]/.test(value) ? formatJson(value) : value;
+}

@@ -40,6 +40,7 @@ mod options;
 mod proxy_response;
 mod request_time;
 mod route;
+mod scripted;
 mod tls;
 mod wire;
 mod wire_fault;

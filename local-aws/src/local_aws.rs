@@ -21,6 +21,7 @@ use crate::lambda::{self, Lambda, PollHold};
 use crate::management::{self, ManagementApi};
 use crate::options::{Agent, Options};
 use crate::route::STAGE;
+use crate::scripted::recording_proxy::RecordingProxy;
 use crate::tls::{Certificates, TlsError};
 use crate::wire::{Server, Wire};
 use crate::wire_fault::WireName;
@@ -376,10 +377,9 @@ async fn agents(
     let router = agent::router(agent);
     let Some(path) = &options.record else { return Ok(router) };
     let agent_url = format!("http://{address}/bedrock");
-    let (journal, stopping) = (journal.clone(), stopping.clone());
-    let recorder = recorder::router(path, options.agent, agent_url, journal, stopping).await;
-    let recorder = recorder.map_err(|source| StartError::Record { path: path.clone(), source })?;
-    Ok(router.merge(recorder))
+    let proxy = RecordingProxy::create(path, journal.clone(), stopping.clone())
+        .map_err(|source| StartError::Record { path: path.clone(), source })?;
+    Ok(router.merge(recorder::router(proxy, options.agent, agent_url).await))
 }
 
 /// Certificates. Making them takes up to a second of CPU, so a blocking thread does it.

@@ -39,7 +39,7 @@ pub use scenario::file_bytes;
 
 use address::Address;
 use exception::Refusal;
-pub use prompt::scenarios;
+pub(crate) use prompt::scenarios;
 
 use prompt::Prompt;
 use request::Request;

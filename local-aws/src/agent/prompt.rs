@@ -149,8 +149,7 @@ pub(super) fn misuse(prompt: &str, reason: &str) -> String {
 }
 
 /// Each scenario of the scripted agent: how to type it, and what the agent does then.
-#[must_use]
-pub fn scenarios() -> Vec<(String, String)> {
+pub(crate) fn scenarios() -> Vec<(String, String)> {
     prompt_arguments::scenarios::<Prompt>()
 }
 

@@ -1,10 +1,7 @@
 //! The scripted Bedrock agent: `InvokeAgent` as Bedrock answers it on the wire.
 
 mod address;
-mod event_stream;
 pub(crate) mod exception;
-mod json;
-mod placeholders;
 mod prompt;
 pub(crate) mod recorder;
 mod recording;
@@ -16,9 +13,7 @@ mod scenario;
 mod scenario_files;
 mod script;
 mod session;
-mod speech;
 mod timeline;
-mod timeline_folder;
 mod turn_context;
 
 use std::path::PathBuf;
@@ -36,18 +31,20 @@ use tokio::sync::watch;
 use super::faults::{FaultInjector, FaultKind};
 use super::ids::uuid;
 use super::journal::{Entry, Journal};
+use super::scripted::event_stream;
+use super::scripted::playing::Playing;
 
 pub use exception::Exception;
-pub use prompt::scenarios;
 pub use scenario::file_bytes;
 
 use address::Address;
 use exception::Refusal;
-use placeholders::Placeholders;
+pub(crate) use prompt::scenarios;
+
 use prompt::Prompt;
 use request::Request;
 use script::Script;
-use session::{Playing, Session, Sessions};
+use session::{Session, Sessions};
 use turn_context::TurnContext;
 
 /// The id of the scripted agent: ten letters, as Bedrock's pattern wants it.
@@ -147,13 +144,9 @@ impl ScriptedAgent {
             traced: request.enable_trace,
             now: SystemTime::now(),
         };
-        let script = match Prompt::parse(text) {
+        let script = match prompt::parse(text) {
             Ok(Some(Prompt::Play { file, turn: number, speed })) => {
-                let before = session.playing.take();
-                let next =
-                    before.filter(|before| before.file == file).map_or(0, |last| last.played);
-                let playing =
-                    Playing { file, speed, played: number.map_or(next, |number| number - 1) };
+                let playing = Playing::asked_for(file, number, speed, session.playing.take());
                 self.play(&turn, session, playing, number.is_none())
             }
             Ok(prompt) => {
@@ -175,23 +168,9 @@ impl ScriptedAgent {
         mut playing: Playing,
         again: bool,
     ) -> Result<Script, String> {
-        let about = |problem| format!("`/play` cannot play this. {problem}");
-        let text =
-            timeline_folder::read(self.timelines.as_deref(), &playing.file).map_err(about)?;
-        let mut turns = timeline::parse(&text, &Placeholders::new(turn))
-            .map_err(|error| about(format!("The file is no timeline: {error}.")))?;
-        if again {
-            playing.played %= turns.len();
-        }
-        if playing.played >= turns.len() {
-            return Err(format!(
-                "The timeline has no turn {}, but {}.",
-                playing.played + 1,
-                turns.len()
-            ));
-        }
-        let script = turns.swap_remove(playing.played).at_speed(playing.speed);
-        playing.played += 1;
+        let parse = |text: &str| timeline::parse(text, &turn.placeholders());
+        let script = playing.next(self.timelines.as_deref(), again, parse)?;
+        let script = script.at_speed(playing.speed);
         session.playing = Some(playing);
         Ok(script)
     }
@@ -265,7 +244,7 @@ async fn invoke(
     match response {
         Ok(script) => {
             let headers = [
-                ("content-type", "application/vnd.amazon.eventstream".to_owned()),
+                ("content-type", event_stream::CONTENT_TYPE.to_owned()),
                 ("x-amzn-bedrock-agent-content-type", "application/json".to_owned()),
                 ("x-amz-bedrock-agent-session-id", address.session_id.clone()),
             ];
@@ -280,7 +259,7 @@ async fn invoke(
                 exception: refusal.exception.member().to_owned(),
                 message: refusal.message.clone(),
             });
-            event_stream::refusal(&refusal)
+            refusal.into_response()
         }
     }
 }

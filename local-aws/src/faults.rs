@@ -92,7 +92,7 @@ pub enum FaultKind {
     Slow,
     /// A client vanished.
     Vanish,
-    /// The agent refused to answer.
+    /// The agent or the harness refused to answer.
     Refusal,
 }
 
@@ -206,8 +206,8 @@ impl FaultInjector {
         self.state().vanish_at = Some(nth);
     }
 
-    /// Lets the scripted agent refuse so many invocations with this exception, before it looks at
-    /// their prompts.
+    /// Lets the scripted agent or harness refuse so many invocations with this exception, before it looks
+    /// at their prompts. The harness takes the one of its own that comes closest.
     pub fn refuse_next(&self, count: u32, exception: Exception) {
         self.state().refusals.push_back((count, exception));
     }

@@ -1,5 +1,6 @@
-//! The AWS of your own machine: API Gateway's WebSocket side, Lambda's Runtime API and a scripted
-//! Bedrock agent, all on one port of 127.0.0.1, all speaking the real wire protocols.
+//! The AWS of your own machine: API Gateway's WebSocket side, Lambda's Runtime API, a scripted Bedrock
+//! agent and a scripted harness of Bedrock AgentCore, all on one port of 127.0.0.1, all speaking the real
+//! wire protocols.
 //!
 //! The function under test is a process of its own, the same code that is deployed. The standard
 //! variables of [`LocalAws::function_environment`] point it here, so nothing in it knows whether
@@ -12,15 +13,16 @@
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
 //! | `/bedrock/agents/…` | the scripted agent |
-//! | `/recorder/agents/…` | the recorder of an agent, with [`Options::record`] |
+//! | `/agentcore/harnesses/…`, `/agentcore/runtimes/…` | the scripted harness, and the end of its sessions |
+//! | `/recorder/…` | the recorder of an agent or a harness, with [`Options::record`] |
 //!
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
-//! the agent by other addresses, each with a [`Wire`] before it.
+//! the agent or harness by other addresses, each with a [`Wire`] before it.
 //!
 //! From the ground up: `ids`, `request_time`, `route`, `proxy_response` and `wire_fault` are
 //! shared by the others; `faults` and `journal` know them; `lambda` invokes the function; `gateway` and
-//! `http_api` have events for it; `management` and `agent` are what it calls, each behind a `wire` if
-//! there is one; `local_aws` puts all of it on a port; `function_process` runs the function beside
+//! `http_api` have events for it; `management`, `agent` and `harness` are what it calls, each behind a
+//! `wire` if there is one, the latter two out of what is `scripted`; `local_aws` puts all of it on a port; `function_process` runs the function beside
 //! it; and `log` tells people what the journal has.
 
 mod agent;
@@ -28,6 +30,7 @@ mod cpu_share;
 mod faults;
 mod function_process;
 mod gateway;
+mod harness;
 mod host_check;
 mod http_api;
 mod ids;
@@ -40,18 +43,24 @@ mod options;
 mod proxy_response;
 mod request_time;
 mod route;
+mod scripted;
+mod source;
 mod tls;
 mod wire;
 mod wire_fault;
 
-pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SUGGESTED_PROMPTS, file_bytes, scenarios};
+pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SUGGESTED_PROMPTS, file_bytes};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function_process::{FunctionError, FunctionProcess, Program, child};
-pub use journal::{Entry, Follower, Journal, Record};
+pub use harness::{
+    HARNESS_ARN, HARNESS_SUGGESTED_PROMPTS, HarnessException, is_harness_arn, is_harness_endpoint,
+};
+pub use journal::{Entry, Follower, HarnessEnd, Journal, Record};
 pub use local_aws::{LocalAws, StartError};
 pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};
 pub use route::Route;
+pub use source::Source;
 pub use wire::Wire;
 pub use wire_fault::{WireClose, WireFault, WireName};

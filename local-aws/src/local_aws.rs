@@ -12,15 +12,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::agent::{self, ScriptedAgent, recorder};
+use crate::agent::{self, ScriptedAgent};
 use crate::cpu_share::{CpuShareError, cpu_share_is_possible};
 use crate::faults::{FaultInjector, FaultsError};
 use crate::gateway::{self, Gateway};
+use crate::harness::{self, ScriptedHarness};
 use crate::journal::Journal;
 use crate::lambda::{self, Lambda, PollHold};
 use crate::management::{self, ManagementApi};
 use crate::options::{Agent, Options};
 use crate::route::STAGE;
+use crate::scripted::recording_proxy::RecordingProxy;
+use crate::source::Source;
 use crate::tls::{Certificates, TlsError};
 use crate::wire::{Server, Wire};
 use crate::wire_fault::WireName;
@@ -233,13 +236,19 @@ impl LocalAws {
         format!("{}/bedrock", self.origin(self.agent_wire()))
     }
 
+    /// The endpoint URL of the scripted harness.
+    #[must_use]
+    pub fn harness_url(&self) -> String {
+        format!("{}/agentcore", self.origin(self.agent_wire()))
+    }
+
     /// The endpoint URL of the recorder, with [`Options::record`].
     #[must_use]
     pub fn recorder_url(&self) -> String {
         format!("{}/recorder", self.origin(self.agent_wire()))
     }
 
-    /// The wire to the scripted agent, if there is one: see [`Options::wire`].
+    /// The wire to the scripted agent and the scripted harness, if there is one: see [`Options::wire`].
     #[must_use]
     pub fn agent_wire(&self) -> Option<&Wire> {
         self.wires.as_ref().map(|wires| &wires.agent)
@@ -289,7 +298,7 @@ impl LocalAws {
 
     /// The variables that make a process the function of this local AWS.
     ///
-    /// For the scripted agent they include credentials that belong to no account. For a real agent the
+    /// For what is scripted they include credentials that belong to no account. For what is real the
     /// function finds the machine's own, and its Region, as every AWS program does.
     #[must_use]
     pub fn function_environment(&self) -> Vec<(&str, String)> {
@@ -317,10 +326,14 @@ impl LocalAws {
                 environment.push((name, file.display().to_string()));
             }
         }
+        let (endpoint, scripted_url) = match self.options.source {
+            Source::Agent => ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()),
+            Source::Harness => ("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", self.harness_url()),
+        };
         if self.options.record.is_some() {
-            environment.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.recorder_url()));
+            environment.push((endpoint, self.recorder_url()));
         } else if self.options.agent == Agent::Scripted {
-            environment.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()));
+            environment.push((endpoint, scripted_url));
         }
         if self.options.agent == Agent::Scripted {
             environment.extend([
@@ -363,7 +376,8 @@ impl Drop for LocalAws {
     }
 }
 
-/// The routes of the scripted agent, and of the recorder before an agent, if there is one.
+/// The routes of the scripted agent and the scripted harness, and of the recorder before one of them or
+/// before a real one, if there is one.
 async fn agents(
     options: &Options,
     address: SocketAddr,
@@ -371,14 +385,24 @@ async fn agents(
     faults: &FaultInjector,
     stopping: &watch::Receiver<bool>,
 ) -> Result<Router, StartError> {
-    let (timelines, faults) = (options.timelines.clone(), faults.clone());
-    let agent = ScriptedAgent::new(journal.clone(), faults, timelines, stopping.clone());
-    let router = agent::router(agent);
+    let timelines = || options.timelines.clone();
+    let agent = ScriptedAgent::new(journal.clone(), faults.clone(), timelines(), stopping.clone());
+    let harness =
+        ScriptedHarness::new(journal.clone(), faults.clone(), timelines(), stopping.clone());
+    let router = agent::router(agent).merge(harness::router(harness));
     let Some(path) = &options.record else { return Ok(router) };
-    let agent_url = format!("http://{address}/bedrock");
-    let (journal, stopping) = (journal.clone(), stopping.clone());
-    let recorder = recorder::router(path, options.agent, agent_url, journal, stopping).await;
-    let recorder = recorder.map_err(|source| StartError::Record { path: path.clone(), source })?;
+    let proxy = RecordingProxy::create(path, journal.clone(), stopping.clone())
+        .map_err(|source| StartError::Record { path: path.clone(), source })?;
+    let recorder = match options.source {
+        Source::Agent => {
+            let url = format!("http://{address}/bedrock");
+            agent::recorder::router(proxy, options.agent, url).await
+        }
+        Source::Harness => {
+            let url = format!("http://{address}/agentcore");
+            harness::recorder::router(proxy, options.agent, url).await
+        }
+    };
     Ok(router.merge(recorder))
 }
 

@@ -13,9 +13,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::journal::{Entry, Record};
+use super::journal::{Entry, HarnessEnd, Record};
 use super::route::Route;
 use line::{Bytes, Line, Part, Span, count, short};
 
@@ -35,7 +36,7 @@ pub struct JournalLog<W> {
     began: Instant,
     /// When each open invocation began.
     invocations: HashMap<String, Instant>,
-    /// The agent's open answers, by session.
+    /// The open answers of agent and harness, by session.
     answers: HashMap<String, Answer>,
     /// The posts of open runs, by connection.
     tallies: HashMap<String, Tally>,
@@ -43,11 +44,21 @@ pub struct JournalLog<W> {
     busy: bool,
 }
 
-/// The agent's answer so far.
+/// The answer of an agent or a harness so far.
 #[derive(Debug)]
 struct Answer {
+    /// Whose it is.
+    part: Part,
     since: Instant,
     traces: usize,
+    /// Its caller has left.
+    abandoned: bool,
+}
+
+impl Answer {
+    fn begun(part: Part, now: Instant) -> Self {
+        Self { part, since: now, traces: 0, abandoned: false }
+    }
 }
 
 /// The posts of a run so far.
@@ -96,6 +107,7 @@ impl<W: Write> JournalLog<W> {
             entry => self
                 .lambda(now, entry)
                 .or_else(|| self.agent(now, entry))
+                .or_else(|| self.harness(now, entry))
                 .or_else(|| entries::line(entry)),
         };
         line.map_or(Ok(()), |line| self.print(now, &line))
@@ -139,18 +151,30 @@ impl<W: Write> JournalLog<W> {
         })
     }
 
+    /// Whose answer an entry is about that both agents and harnesses have.
+    fn part(&self, entry: &Entry) -> Part {
+        let (Entry::AgentRefused { session_id, .. }
+        | Entry::AgentChunk { session_id, .. }
+        | Entry::AgentFinished { session_id, .. }
+        | Entry::AgentBroke { session_id, .. }) = entry
+        else {
+            return Part::Agent;
+        };
+        self.answers.get(session_id).map_or(Part::Agent, |answer| answer.part)
+    }
+
     fn agent<'a>(&mut self, now: Instant, entry: &'a Entry) -> Option<Line<'a>> {
-        let line =
-            |what: &'a str, session_id: &'a str| Line::new(Part::Agent, what).about(session_id);
+        let part = self.part(entry);
+        let line = |what: &'a str, session_id: &'a str| Line::new(part, what).about(session_id);
         Some(match entry {
             Entry::AgentInvoked { session_id, request } => {
-                remember(&mut self.answers, session_id, Answer { since: now, traces: 0 });
+                remember(&mut self.answers, session_id, Answer::begun(Part::Agent, now));
                 let said = request["inputText"].as_str().map_or(0, |text| text.chars().count());
                 let trace = if request["enableTrace"] == true { ", with trace" } else { "" };
                 line("invoked", session_id).more(format!("{}{trace}", count(said, "character")))
             }
             Entry::AgentRefused { session_id, status, exception, message } => {
-                let refused = Line::new(Part::Agent, format!("refused {status}")).about(session_id);
+                let refused = Line::new(part, format!("refused {status}")).about(session_id);
                 refused.more(format!("{exception}: {message}")).bad_if(true)
             }
             Entry::AgentChunk { session_id, n: 1 } => {
@@ -162,9 +186,14 @@ impl<W: Write> JournalLog<W> {
             }
             Entry::AgentFinished { session_id, chunks, exception, .. } => {
                 let took = self.answered(session_id, now);
-                let traces = self.answers.remove(session_id).map_or(0, |answer| answer.traces);
-                let sum =
-                    format!("{}, {}, {took}", count(*chunks, "chunk"), count(traces, "trace"));
+                let answer = self.answers.remove(session_id);
+                let answer = answer.unwrap_or(Answer::begun(Part::Agent, now));
+                let traces = match answer.part {
+                    Part::Harness => String::new(),
+                    _ => format!(", {}", count(answer.traces, "trace")),
+                };
+                let unheard = if answer.abandoned { ", unheard" } else { "" };
+                let sum = format!("{}{traces}, {took}{unheard}", count(*chunks, "chunk"));
                 match exception {
                     None => line("finished", session_id).more(sum),
                     Some(exception) => line("exception", session_id)
@@ -191,6 +220,45 @@ impl<W: Write> JournalLog<W> {
                 .more(format!("turn {turn}, {}", count(*events, "event"))),
             Entry::RecordingFailed { session_id, reason } => {
                 line("unrecorded", session_id).more(reason.clone()).bad_if(true)
+            }
+            _ => return None,
+        })
+    }
+
+    fn harness<'a>(&mut self, now: Instant, entry: &'a Entry) -> Option<Line<'a>> {
+        let line =
+            |what: &'a str, session_id: &'a str| Line::new(Part::Harness, what).about(session_id);
+        Some(match entry {
+            Entry::HarnessInvoked { session_id, request } => {
+                remember(&mut self.answers, session_id, Answer::begun(Part::Harness, now));
+                line("invoked", session_id).more(said(request))
+            }
+            Entry::HarnessReturnedControl { session_id, tool_use_ids } => {
+                line("asks back", session_id).more(count(tool_use_ids.len(), "call"))
+            }
+            Entry::HarnessAbandoned { session_id, chunks } => {
+                let took = self.answered(session_id, now);
+                if let Some(answer) = self.answers.get_mut(session_id) {
+                    answer.abandoned = true;
+                }
+                let sum = format!(
+                    "the caller left after {}, {took}; the run goes on",
+                    count(*chunks, "chunk"),
+                );
+                line("abandoned", session_id).more(sum)
+            }
+            Entry::SessionStopped { session_id } => {
+                line("stopped", session_id).more("its history is forgotten")
+            }
+            Entry::HarnessEnded { session_id, how: HarnessEnd::TimedOut } => {
+                line("timed out", session_id)
+                    .more("it took as long as its caller gave it")
+                    .bad_if(true)
+            }
+            Entry::HarnessEnded { session_id, how: HarnessEnd::Stopped } => {
+                let took = self.answered(session_id, now);
+                self.answers.remove(session_id);
+                line("ended", session_id).more(format!("its session was stopped {took}"))
             }
             _ => return None,
         })
@@ -248,6 +316,21 @@ impl Tally {
     fn sum<'a>(&self, what: &'a str) -> Line<'a> {
         let sum = format!("{}, {}", count(self.posts, "post"), Bytes(self.bytes));
         Line::new(Part::Posts, what).more(sum)
+    }
+}
+
+/// What the last message of a request to a harness has.
+fn said(request: &Value) -> String {
+    let last = request["messages"].as_array().and_then(|messages| messages.last());
+    let blocks = last.and_then(|message| message["content"].as_array()).into_iter().flatten();
+    let (mut characters, mut results) = (0, 0);
+    for block in blocks {
+        characters += block["text"].as_str().map_or(0, |text| text.chars().count());
+        results += usize::from(block["toolResult"].is_object());
+    }
+    match results {
+        0 => count(characters, "character"),
+        results => count(results, "result"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::faults::Faults;
+use super::source::Source;
 
 /// How the local AWS behaves. The default is a local AWS without faults, delays and TLS.
 #[derive(Clone, Debug)]
@@ -28,12 +29,15 @@ pub struct Options {
     /// How many events the function takes at once, as on Lambda Managed Instances. It becomes the
     /// function's `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is how classic Lambda works.
     pub concurrency: u16,
-    /// Which agent answers.
+    /// What the function asks: an agent or a harness. Both are there; this one's variables are in
+    /// [`LocalAws::function_environment`](super::LocalAws::function_environment).
+    pub source: Source,
+    /// Whether that is the scripted one or a real one.
     pub agent: Agent,
-    /// The folder whose timelines the scripted agent's `/play` may read, down to every depth; without one,
+    /// The folder whose timelines the prompt `/play` may read, down to every depth; without one,
     /// none.
     pub timelines: Option<PathBuf>,
-    /// The new file that what the agent says is recorded in, as a timeline that `/play` plays. The function
+    /// The new file that what the agent or the harness says is recorded in, as a timeline that `/play` plays. The function
     /// then reaches the agent through a recorder, which has this machine's own AWS credentials.
     pub record: Option<PathBuf>,
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
@@ -51,7 +55,7 @@ pub struct Options {
     pub journal_capacity: usize,
 }
 
-/// Which agent answers.
+/// Whether what answers is scripted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agent {
     /// The scripted one: no account is needed.
@@ -106,6 +110,7 @@ impl Default for Options {
             wire: false,
             cpu_share_mb: None,
             concurrency: 10,
+            source: Source::Agent,
             agent: Agent::Scripted,
             timelines: None,
             record: None,

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 /// Which of the wires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WireName {
-    /// The one to the scripted agent.
+    /// The one to the scripted agent and the scripted harness.
     Agent,
     /// The one to the callbacks of API Gateway.
     Callbacks,

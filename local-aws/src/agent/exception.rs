@@ -1,6 +1,9 @@
 //! The ten exceptions of `InvokeAgent`.
 
+use axum::response::Response;
 use serde_json::{Value, json};
+
+use crate::scripted::event_stream;
 
 /// An exception of `InvokeAgent`: the first response, or an event of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +155,12 @@ impl Refusal {
     /// The JSON of it.
     pub(super) fn payload(&self) -> Value {
         self.exception.payload(&self.message)
+    }
+
+    /// It instead of a stream.
+    pub(super) fn into_response(self) -> Response {
+        let (status, shape) = (self.exception.status(), self.exception.shape());
+        event_stream::refusal(status, Some(&shape), self.payload())
     }
 }
 

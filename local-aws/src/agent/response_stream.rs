@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -13,16 +13,14 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::address::Address;
-use super::event_stream;
-use super::json::Json;
 use super::script::{Script, Step};
 use crate::journal::{Entry, Journal};
-
-/// How long before a cut nothing is said.
-const BEFORE_CUT: Duration = Duration::from_millis(20);
+use crate::scripted::event_stream;
+use crate::scripted::json::Json;
+use crate::scripted::pace::{BEFORE_CUT, reach};
 
 /// The body that sends the events of the script. Dropping it before its end is noticed.
 pub(super) fn body(
@@ -69,7 +67,6 @@ impl ResponseStream {
         let session_id = || self.address.session_id.clone();
         for step in self.steps.by_ref() {
             if matches!(step, Step::Cut) {
-                // What was said before must be on its way, or the cut takes it along.
                 self.due = self.due.max(Instant::now() + BEFORE_CUT);
             }
             if !matches!(step, Step::Wait(_)) {
@@ -103,7 +100,7 @@ impl ResponseStream {
                 Step::Frame { headers, payload } => event_stream::frame(headers, payload),
                 Step::Exception(refusal) => {
                     self.exception = Some(refusal.exception.member().to_owned());
-                    event_stream::exception(&refusal)
+                    event_stream::exception(refusal.exception.member(), &refusal.payload())
                 }
                 Step::Cut => {
                     self.broke("the connection was cut");
@@ -144,14 +141,6 @@ impl Drop for ResponseStream {
             let session_id = self.address.session_id.clone();
             self.journal.record(Entry::AgentDropped { session_id, chunks: self.chunks });
         }
-    }
-}
-
-/// Waits until this moment; `None` when the local AWS stops before.
-async fn reach(due: Instant, stopping: &mut watch::Receiver<bool>) -> Option<()> {
-    tokio::select! {
-        () = sleep_until(due) => Some(()),
-        _ = stopping.wait_for(|stopping| *stopping) => None,
     }
 }
 

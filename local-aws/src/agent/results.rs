@@ -10,17 +10,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::placeholders::Placeholders;
 use super::return_control::{Operation, ResultKind, ReturnControl, ToolCall};
 use super::scenario_files::{RESULT, RESULTS, play};
 use super::script::Script;
 use super::turn_context::TurnContext;
+use crate::scripted::speech::quoted_result;
 
 /// The most results of one request, and so the most calls of one return of control.
 const MAX_RESULTS: usize = 5;
-
-/// The most of a result that the agent quotes, in characters.
-const MAX_QUOTED: usize = 2000;
 
 /// Results that fit the calls.
 #[derive(Debug, PartialEq)]
@@ -84,7 +81,7 @@ impl ToolResults {
 
     /// The rest of the turn: the agent tells what it was told.
     pub(super) fn script(&self, turn: &TurnContext<'_>) -> Script {
-        let placeholders = Placeholders::new(turn);
+        let placeholders = turn.placeholders();
         let mut script = Script::new();
         for body in self.results.iter().filter_map(|result| result.body.as_deref()) {
             let result = play(RESULT, &placeholders.clone().with("result", body));
@@ -220,7 +217,7 @@ impl ToolResult {
             (None, ..) => "returned",
         };
         match &self.body {
-            Some(body) => format!("`{name}` {verb}{}", quote(body)),
+            Some(body) => format!("`{name}` {verb}{}", quoted_result(body)),
             None => format!("`{name}` {verb}."),
         }
     }
@@ -263,23 +260,6 @@ impl WireResult {
         }
         content.body.clone().map(Some).ok_or_else(|| format!("responseBody.{key} has no body."))
     }
-}
-
-/// A result as it stands in a list item of Markdown: in the line if it fits there, else as a block.
-fn quote(body: &str) -> String {
-    let mut body = body.to_owned();
-    if let Some((cut, _)) = body.char_indices().nth(MAX_QUOTED) {
-        body.truncate(cut);
-        body.push('…');
-    }
-    if body.len() <= 160 && !body.contains(['`', '\n', '\r']) && !body.trim().is_empty() {
-        return format!(" `{body}`.");
-    }
-    // The fence is longer than any inside.
-    let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
-    let indented = body.lines().collect::<Vec<_>>().join("\n  ");
-    format!(":\n\n  {fence}\n  {indented}\n  {fence}\n")
 }
 
 fn words(names: &[&Option<String>]) -> String {

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::json::Json;
+use crate::scripted::json::Json;
 
 /// What the agent asks of its caller in one turn.
 #[derive(Clone, Debug, PartialEq)]

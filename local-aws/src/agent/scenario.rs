@@ -6,13 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::placeholders::Placeholders;
 use super::prompt::{self, Confirmation, Prompt, Tools};
 use super::scenario_files as files;
 use super::scenario_files::play;
 use super::script::{Script, Step};
-use super::speech::{STEADY, pieces};
 use super::turn_context::TurnContext;
+use crate::scripted::placeholders::Placeholders;
+use crate::scripted::speech::{STEADY, pieces};
 
 /// Text of two, three and four bytes a character, and of characters that others join onto.
 const MULTI_BYTE: &str = "Grüße aus Zürich! Ελληνικά, русский, 日本語, 한국어, العربية. \
@@ -20,13 +20,13 @@ const MULTI_BYTE: &str = "Grüße aus Zürich! Ελληνικά, русский,
 
 /// The script for a turn whose prompt is not `/play`. The same turn always gives the same script.
 pub(super) fn script(turn: &TurnContext<'_>, prompt: Option<&Prompt>) -> Script {
-    let placeholders = Placeholders::new(turn);
+    let placeholders = turn.placeholders();
     let file = |timeline| play(timeline, &placeholders);
     let Some(prompt) = prompt else { return answer(turn, placeholders) };
     match *prompt {
         Prompt::Tokens { chunks, rate, trace_kib } => {
             tokens(&placeholders, chunks, rate, trace_kib)
-                .unwrap_or_else(|reason| explanation(&Prompt::misuse(turn.prompt, &reason)))
+                .unwrap_or_else(|reason| explanation(&prompt::misuse(turn.prompt, &reason)))
         }
         Prompt::Slow { seconds } => slow(turn, seconds),
         Prompt::Pause { chunks, seconds } => pause(chunks, seconds),

@@ -1,8 +1,8 @@
 //! The scenarios that are timelines, in the folder `scenarios` of this package.
 
-use super::placeholders::Placeholders;
 use super::script::Script;
 use super::timeline;
+use crate::scripted::placeholders::Placeholders;
 
 /// The answers to a prompt that is no scenario, in turn.
 pub(super) const ANSWERS: [&str; 3] = [

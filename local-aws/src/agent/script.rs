@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::exception::Refusal;
-use super::json::Json;
 use super::return_control::ReturnControl;
+use crate::scripted::json::Json;
+use crate::scripted::pace;
 
 /// The steps of one turn, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -121,8 +122,7 @@ impl Script {
     pub(super) fn at_speed(mut self, speed: f64) -> Self {
         for step in &mut self.steps {
             if let Step::Wait(duration) = step {
-                let faster = Duration::try_from_secs_f64(duration.as_secs_f64() / speed);
-                *duration = faster.unwrap_or_default();
+                *duration = pace::at_speed(*duration, speed);
             }
         }
         self

@@ -1,19 +1,17 @@
 //! What the agent remembers of its sessions.
 
-use std::collections::HashMap;
-
 use super::address::Address;
 use super::return_control::ReturnControl;
+use crate::scripted::playing::Playing;
+use crate::scripted::recently_used::RecentlyUsed;
 
 /// How many sessions are remembered.
 const SESSIONS: usize = 10_000;
 
 /// All sessions, up to a bound: the least recently used one is forgotten first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
-    sessions: HashMap<Address, Session>,
-    /// Counts the turns of all sessions.
-    clock: u64,
+    sessions: RecentlyUsed<Address, Session>,
 }
 
 /// One session.
@@ -25,39 +23,20 @@ pub(super) struct Session {
     pub(super) pending: Option<ReturnControl>,
     /// The timeline that the last turn came from.
     pub(super) playing: Option<Playing>,
-    /// When it was last used, on the clock of all sessions.
-    used: u64,
 }
 
-/// A timeline that is played turn by turn.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Playing {
-    /// The file, as the prompt named it.
-    pub(super) file: String,
-    /// How many times as fast.
-    pub(super) speed: f64,
-    /// How many turns are over, up to that which was played last.
-    pub(super) played: usize,
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { sessions: RecentlyUsed::new(SESSIONS) }
+    }
 }
 
 impl Sessions {
     /// Counts one more turn of a session, from 1. A new turn forgets what was pending.
     pub(super) fn begin(&mut self, address: &Address) -> &mut Session {
-        self.clock += 1;
-        if self.sessions.len() >= SESSIONS
-            && !self.sessions.contains_key(address)
-            && let Some(oldest) = self
-                .sessions
-                .iter()
-                .min_by_key(|(_, session)| session.used)
-                .map(|(address, _)| address.clone())
-        {
-            self.sessions.remove(&oldest);
-        }
-        let session = self.sessions.entry(address.clone()).or_default();
+        let session = self.sessions.get_or_default(address);
         session.turns += 1;
         session.pending = None;
-        session.used = self.clock;
         session
     }
 
@@ -67,7 +46,7 @@ impl Sessions {
     }
 
     pub(super) fn forget(&mut self, address: &Address) {
-        self.sessions.remove(address);
+        self.sessions.forget(address);
     }
 }
 
@@ -81,20 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_counted_for_each_session_and_the_least_recently_used_one_is_forgotten() {
+    fn turns_are_counted_for_each_session() {
         let mut sessions = Sessions::default();
         assert_eq!(sessions.begin(&Address::example("first")).turns, 1);
         assert_eq!(sessions.begin(&Address::example("first")).turns, 2);
         assert_eq!(sessions.begin(&Address::example("second")).turns, 1);
-        for n in 0..SESSIONS - 1 {
-            sessions.begin(&Address::example(&format!("other-{n}")));
-        }
-        assert_eq!(sessions.sessions.len(), SESSIONS);
-        assert_eq!(
-            sessions.begin(&Address::example("second")).turns,
-            2,
-            "it was used later than `first`"
-        );
+        sessions.forget(&Address::example("first"));
         assert_eq!(sessions.begin(&Address::example("first")).turns, 1);
     }
 

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::address::Address;
+use crate::scripted::placeholders::Placeholders;
 
 /// One turn of a session, as its script sees it.
 #[derive(Clone, Copy, Debug)]
@@ -19,4 +20,20 @@ pub(super) struct TurnContext<'a> {
     pub(super) traced: bool,
     /// The time at which the script begins.
     pub(super) now: SystemTime,
+}
+
+impl TurnContext<'_> {
+    /// What stands for the placeholders of a timeline.
+    pub(super) fn placeholders(&self) -> Placeholders {
+        let Address { agent_id, agent_alias_id, session_id } = self.address;
+        let since_epoch = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = since_epoch.as_secs() & 0xffff_ffff;
+        let trace_id = format!("{seconds:08x}-0000-4000-8000-{:012x}", self.number);
+        Placeholders::new(self.prompt, self.number, self.now)
+            .with("agent_alias_id", agent_alias_id)
+            .with("agent_id", agent_id)
+            .with("invocation_id", self.id)
+            .with("session_id", session_id)
+            .with("trace_id", &trace_id)
+    }
 }

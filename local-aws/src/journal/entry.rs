@@ -23,6 +23,22 @@ pub struct Record {
     pub entry: Entry,
 }
 
+/// How a run of the harness has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HarnessEnd {
+    /// As its scenario says.
+    Finished,
+    /// With this exception, such as `runtimeClientError`.
+    Exception(&'static str),
+    /// It broke its answer off, as its scenario says.
+    Broke,
+    /// It had taken as long as its caller gave it.
+    TimedOut,
+    /// Its session was stopped.
+    Stopped,
+}
+
 /// What can happen.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -141,7 +157,7 @@ pub enum Entry {
     FaultInjected {
         /// What.
         kind: FaultKind,
-        /// The connection or, of a refusal of the agent, Bedrock's session.
+        /// The connection or, of a refusal of the agent or the harness, the session.
         subject: String,
     },
 
@@ -152,9 +168,9 @@ pub enum Entry {
         /// The JSON body of the request.
         request: Value,
     },
-    /// Agent: it answered with an exception instead of a stream.
+    /// Agent or harness: it answered with an exception instead of a stream.
     AgentRefused {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// The HTTP status.
         status: u16,
@@ -163,9 +179,9 @@ pub enum Entry {
         /// Its message.
         message: String,
     },
-    /// Agent: a chunk of text went out.
+    /// Agent or harness: a chunk of text was said.
     AgentChunk {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// Counts the chunks of this answer from 1.
         n: usize,
@@ -175,9 +191,9 @@ pub enum Entry {
         /// Bedrock's session.
         session_id: String,
     },
-    /// Agent: an answer has ended, with an exception or without.
+    /// Agent or harness: an answer has ended, with an exception or without.
     AgentFinished {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// The number of chunks of text.
         chunks: usize,
@@ -195,9 +211,9 @@ pub enum Entry {
         /// The number of calls.
         calls: usize,
     },
-    /// Agent: it broke an answer off, as its scenario says.
+    /// Agent or harness: it broke an answer off, as its scenario says.
     AgentBroke {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// The number of chunks of text that had gone out.
         chunks: usize,
@@ -212,9 +228,43 @@ pub enum Entry {
         chunks: usize,
     },
 
+    /// Harness: it was invoked. This comes before anything of the request is checked.
+    HarnessInvoked {
+        /// The session that the request names; empty if it names none.
+        session_id: String,
+        /// The JSON body of the request.
+        request: Value,
+    },
+    /// Harness: it asked its caller for the results of calls; the run has ended with that.
+    HarnessReturnedControl {
+        /// The session.
+        session_id: String,
+        /// The ids that the caller's results have to name.
+        tool_use_ids: Vec<String>,
+    },
+    /// Harness: the caller closed the stream before its end. The run goes on without it.
+    HarnessAbandoned {
+        /// The session.
+        session_id: String,
+        /// The number of chunks of text that had been said.
+        chunks: usize,
+    },
+    /// Harness: a run has ended, whether or not its caller was still there, and its session is free.
+    HarnessEnded {
+        /// The session.
+        session_id: String,
+        /// How.
+        how: HarnessEnd,
+    },
+    /// Harness: a session was stopped. Its run, if it has one, ends at once, and its history is forgotten.
+    SessionStopped {
+        /// The session.
+        session_id: String,
+    },
+
     /// Recorder: a turn of the agent was written to the file.
     AgentRecorded {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// The turn's number in the file.
         turn: usize,
@@ -223,7 +273,7 @@ pub enum Entry {
     },
     /// Recorder: a turn of the agent could not be written to the file.
     RecordingFailed {
-        /// Bedrock's session.
+        /// The session.
         session_id: String,
         /// Why.
         reason: String,

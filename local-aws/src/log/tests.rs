@@ -102,3 +102,39 @@ fn an_invocation_shows_how_long_its_answer_took() {
         ],
     );
 }
+
+#[test]
+fn a_run_of_the_harness_shows_who_left_and_who_stopped_it() {
+    let session_id = || "s".to_owned();
+    let said = serde_json::json!({ "messages": [{ "content": [{ "text": "hello" }] }] });
+    let results = serde_json::json!({ "messages": [{ "content": [{ "toolResult": {} }] }] });
+    let tool_use_ids = vec!["t1".to_owned()];
+    let entries = [
+        Entry::HarnessInvoked { session_id: session_id(), request: said.clone() },
+        Entry::AgentChunk { session_id: session_id(), n: 1 },
+        Entry::AgentFinished { session_id: session_id(), chunks: 1, events: 5, exception: None },
+        Entry::HarnessReturnedControl { session_id: session_id(), tool_use_ids },
+        Entry::HarnessEnded { session_id: session_id(), how: HarnessEnd::Finished },
+        Entry::HarnessInvoked { session_id: session_id(), request: results },
+        Entry::HarnessAbandoned { session_id: session_id(), chunks: 0 },
+        Entry::AgentFinished { session_id: session_id(), chunks: 3, events: 9, exception: None },
+        Entry::HarnessInvoked { session_id: session_id(), request: said },
+        Entry::SessionStopped { session_id: session_id() },
+        Entry::HarnessEnded { session_id: session_id(), how: HarnessEnd::Stopped },
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  harness   invoked       5 characters  s",
+            "    0.100  harness   first chunk   after 100.0 ms  s",
+            "    0.200  harness   finished      1 chunk, after 200.0 ms  s",
+            "    0.300  harness   asks back     1 call  s",
+            "    0.500  harness   invoked       1 result  s",
+            "    0.600  harness   abandoned     the caller left after 0 chunks, after 100.0 ms; the run goes on  s",
+            "    0.700  harness   finished      3 chunks, after 200.0 ms, unheard  s",
+            "    0.800  harness   invoked       5 characters  s",
+            "    0.900  harness   stopped       its history is forgotten  s",
+            "    1.000  harness   ended         its session was stopped after 200.0 ms  s",
+        ],
+    );
+}

@@ -5,6 +5,7 @@
 mod agent;
 mod fault_injection;
 mod gateway;
+mod harness;
 mod management;
 // What the kernel does to a connection is asked of Linux, where Lambda runs, too.
 mod lambda;

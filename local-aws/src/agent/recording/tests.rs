@@ -3,11 +3,12 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::agent::event_stream::{corrupt_event, event, exception, frame};
-use crate::agent::placeholders::Placeholders;
 use crate::agent::script::{Script, Step};
 use crate::agent::timeline;
 use crate::agent::turn_context::TurnContext;
+use crate::scripted::event_stream::{corrupt_event, event, exception, frame};
+use crate::scripted::recording::{RecordingFile, TurnRecording};
+use crate::scripted::timeline_folder::MAX_FILE_BYTES;
 
 fn address() -> Address {
     Address::example("session-of-the-recording")
@@ -27,7 +28,7 @@ fn played(lines: &str) -> Vec<Script> {
     let now = SystemTime::UNIX_EPOCH;
     let turn =
         TurnContext { address: &address, prompt: "prompt", id: "id", number: 1, traced: true, now };
-    timeline::parse(lines, &Placeholders::new(&turn)).unwrap()
+    timeline::parse(lines, &turn.placeholders()).unwrap()
 }
 
 /// Without the times, which are those of this machine.
@@ -64,7 +65,10 @@ fn each_frame_becomes_a_line_however_it_is_cut() {
             r#"{"returnControl":{"invocationId":"i","invocationInputs":[],"x":2}}"#,
         ),
         (event("files", r#"{"files":[{"name":"a"}]}"#), r#"{"files":[{"name":"a"}]}"#),
-        (exception(&throttling), r#"{"exception":"throttlingException","message":"slow down"}"#),
+        (
+            exception(throttling.exception.member(), &throttling.payload()),
+            r#"{"exception":"throttlingException","message":"slow down"}"#,
+        ),
         (
             frame(other, "no JSON".into()),
             r#"{"event":{"headers":{":event-type":"chunk",":message-type":"event","x":"y"},"payload_base64":"bm8gSlNPTg=="}}"#,

@@ -26,7 +26,7 @@ fn with_turn<T>(act: impl FnOnce(&TurnContext<'_>) -> T) -> T {
 
 /// What a scenario asks for, its first calls.
 fn pending(timeline: &str, calls: usize) -> ReturnControl {
-    let script = with_turn(|turn| play(timeline, &Placeholders::new(turn)));
+    let script = with_turn(|turn| play(timeline, &turn.placeholders()));
     script.return_control().unwrap().with_calls(calls).unwrap()
 }
 

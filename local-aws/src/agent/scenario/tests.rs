@@ -5,12 +5,13 @@ use std::time::SystemTime;
 use super::*;
 use crate::agent::address::Address;
 use crate::agent::exception::Exception;
+use crate::scripted::prompt_arguments;
 
 fn numbered(prompt: &str, number: u32) -> Script {
     let address = Address::example("session");
     let now = SystemTime::UNIX_EPOCH;
     let turn = TurnContext { address: &address, prompt, id: "turn", number, traced: true, now };
-    match Prompt::parse(prompt) {
+    match prompt::parse(prompt) {
         Ok(prompt) => super::script(&turn, prompt.as_ref()),
         Err(reason) => explanation(&reason),
     }
@@ -178,7 +179,7 @@ fn help_lists_every_scenario() {
 
 #[test]
 fn the_definitions_of_the_prompts_are_sound() {
-    prompt::command().debug_assert();
+    prompt_arguments::command::<Prompt>().debug_assert();
 }
 
 #[test]

@@ -9,17 +9,15 @@ use crate::agent::turn_context::TurnContext;
 fn read(text: &str) -> Result<Vec<Script>, TimelineError> {
     let address = Address::example("session");
     let now = SystemTime::UNIX_EPOCH;
-    parse(
-        text,
-        &Placeholders::new(&TurnContext {
-            address: &address,
-            prompt: "a \"prompt\"",
-            id: "id",
-            number: 7,
-            traced: true,
-            now,
-        }),
-    )
+    let turn = TurnContext {
+        address: &address,
+        prompt: "a \"prompt\"",
+        id: "id",
+        number: 7,
+        traced: true,
+        now,
+    };
+    parse(text, &turn.placeholders())
 }
 
 fn steps(text: &str) -> Vec<Step> {

@@ -7,45 +7,35 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::turn_context::TurnContext;
-
 /// The longest prompt that stands in a sentence, in characters.
 const MAX_QUOTED: usize = 160;
 
 /// What stands for the placeholders, in the spelling of JSON strings.
 #[derive(Clone, Debug)]
-pub(super) struct Placeholders {
+pub(crate) struct Placeholders {
     values: HashMap<&'static str, String>,
     now: SystemTime,
 }
 
 impl Placeholders {
-    /// Those that every timeline has.
-    pub(super) fn new(turn: &TurnContext<'_>) -> Self {
-        let address = turn.address;
-        let seconds = turn.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let trace_id = format!("{:08x}-0000-4000-8000-{:012x}", seconds & 0xffff_ffff, turn.number);
-        Self { values: HashMap::new(), now: turn.now }
-            .with("agent_alias_id", &address.agent_alias_id)
-            .with("agent_id", &address.agent_id)
-            .with("invocation_id", turn.id)
-            .with("prompt", turn.prompt)
-            .with("prompt_in_json", &escaped(turn.prompt))
-            .with("quoted_prompt", &quote(turn.prompt))
+    /// Those that every timeline has, in a turn that begins at this time.
+    pub(crate) fn new(prompt: &str, turn: u32, now: SystemTime) -> Self {
+        Self { values: HashMap::new(), now }
+            .with("prompt", prompt)
+            .with("prompt_in_json", &escaped(prompt))
+            .with("quoted_prompt", &quote(prompt))
             .with("said", "")
-            .with("session_id", &address.session_id)
-            .with("trace_id", &trace_id)
-            .with("turn", &turn.number.to_string())
+            .with("turn", &turn.to_string())
     }
 
     /// One more.
-    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.values.insert(name, escaped(value));
         self
     }
 
-    /// Adds to what the agent has said in this turn.
-    pub(super) fn say(&mut self, text: &str) {
+    /// Adds to what has been said in this turn.
+    pub(crate) fn say(&mut self, text: &str) {
         self.values.entry("said").or_default().push_str(&escaped(text));
     }
 
@@ -53,7 +43,7 @@ impl Placeholders {
     ///
     /// # Errors
     /// When there is no such placeholder: why.
-    pub(super) fn fill<'a>(&self, line: &'a str) -> Result<Cow<'a, str>, String> {
+    pub(crate) fn fill<'a>(&self, line: &'a str) -> Result<Cow<'a, str>, String> {
         let mut parts = line.split("${");
         let first = parts.next().unwrap_or_default();
         if first.len() == line.len() {

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// The largest file that is read, and the largest one that is recorded.
-pub(super) const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What the name of a timeline ends with.
 const EXTENSION: &str = "jsonl";
@@ -17,7 +17,7 @@ const EXTENSION: &str = "jsonl";
 ///
 /// # Errors
 /// When there is no such file that may be read: why, as a sentence.
-pub(super) fn read(folder: Option<&Path>, name: &str) -> Result<String, String> {
+pub(crate) fn read(folder: Option<&Path>, name: &str) -> Result<String, String> {
     let folder = folder.ok_or("This local AWS was given no folder of timelines.")?;
     let path = resolve(folder, Path::new(name))?;
     let unreadable = |_| "The file cannot be read.".to_owned();

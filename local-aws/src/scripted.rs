@@ -1,0 +1,16 @@
+//! What the scripted agent and the scripted harness have in common: bytes, words, pace and files.
+//!
+//! Nothing here knows what either of them says.
+
+pub(crate) mod event_stream;
+pub(crate) mod json;
+pub(crate) mod pace;
+pub(crate) mod placeholders;
+pub(crate) mod playing;
+pub(crate) mod prompt_arguments;
+pub(crate) mod recently_used;
+pub(crate) mod recording;
+pub(crate) mod recording_proxy;
+pub(crate) mod speech;
+pub(crate) mod timeline_folder;
+pub(crate) mod timeline_lines;

@@ -110,7 +110,7 @@ pub(super) fn of_stop_reason(reason: &str) -> Option<Failure> {
 fn advice(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::AccessDenied => {
-            "AgentCore denied access. The function's role needs bedrock-agentcore:InvokeHarness and bedrock-agentcore:InvokeAgentRuntime on the harness, and on its endpoint if one is named; a harness that asks for tokens (JWT) can't be called by the relay."
+            "AgentCore denied access. The function's role needs bedrock-agentcore:InvokeHarness and bedrock-agentcore:InvokeAgentRuntime on the harness, and on its endpoint if one is named; a harness whose callers sign in with JWT can't be called by the relay."
         }
         ErrorCode::ResourceNotFound => {
             "The harness or its endpoint was not found. Check HARNESS_ARN and HARNESS_ENDPOINT."

@@ -28,7 +28,7 @@ const NO_INPUT: &str = "{}";
 
 /// How many bytes of a tool's result are kept. A harness's tools may read whole files, and the function has
 /// little memory.
-const MAX_RESULT: usize = 1024 * 1024;
+const MAX_RESULT: usize = 8 * 1024 * 1024;
 
 /// An answer under way.
 pub(super) struct ResponseStream {

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use local_aws::{Entry, Options};
+use local_aws::{Entry, Options, Source};
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::events::{
-    CHUNKED, LAST_CHUNK, answer, beginning, chunked, error_message, head_of_length,
-    head_of_many_headers, head_without_length, text_event,
+    CHUNKED, LAST_CHUNK, answer, beginning, chunked, end_event, error_message, head_of_length,
+    head_of_many_headers, head_without_length, last_chunks, text_event,
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};
+use test_support::source::{endpoint_variable, source};
 use test_support::test_bed::TestBed;
 use test_support::wait_for_entry;
 
@@ -34,7 +35,7 @@ async fn test_bed(
 
 /// The function, whose agent is at this URL.
 async fn test_bed_with(url: &str) -> TestBed {
-    let agent = Some(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url));
+    let agent = Some((endpoint_variable(), url));
     let changes: Vec<_> = agent.into_iter().chain(trust_in_servers()).collect();
     TestBed::with_environment(Options::default(), &changes).await
 }
@@ -90,7 +91,7 @@ fn with_length(head: &str, body: &str) -> Vec<Step> {
 }
 
 fn all_events() -> Vec<u8> {
-    TEXTS.iter().flat_map(|text| text_event(text)).collect()
+    TEXTS.iter().flat_map(|text| text_event(text)).chain(end_event()).collect()
 }
 
 // Answers that are no event stream.
@@ -134,16 +135,19 @@ async fn an_answer_that_is_no_event_stream_is_a_bad_gateway() {
 #[tokio::test]
 async fn an_agent_that_says_nothing_leaves_a_warning() {
     let (bed, server) = test_bed(|_| Vec::new()).await;
+    // A harness says how its answer ends, so one that says nothing was cut.
+    let (end, words) = match source() {
+        Source::Agent => ("RUN_FINISHED", "the agent ended without an event"),
+        Source::Harness => ("RUN_ERROR", "ended before its last message did"),
+    };
     for (case, steps) in [
         ("chunked", vec![write(CHUNKED), write(LAST_CHUNK)]),
         ("ends-with-its-connection", vec![write(head_without_length()), Step::Fin]),
     ] {
         let turn = ask(&bed, &server, case, steps).await;
-        assert_eq!((turn.text().as_str(), turn.end()), ("", "RUN_FINISHED"), "{case}");
+        assert_eq!((turn.text().as_str(), turn.end()), ("", end), "{case}");
         let log = log(&bed, case).await;
-        let warned = |line: &String| {
-            line.contains("WARN") && line.contains("the agent ended without an event")
-        };
+        let warned = |line: &String| line.contains(words);
         assert!(log.iter().any(warned), "{case}: {log:#?}");
         assert_eq!(calls(&server), 1, "{case}");
     }
@@ -279,7 +283,7 @@ async fn an_agent_whose_name_is_unknown_is_called_again() {
     // A label of more than 63 characters can't be looked up, so no name server is asked.
     let url = format!("http://{}.invalid", "x".repeat(64));
     let changes = [
-        ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", url.as_str()),
+        (endpoint_variable(), url.as_str()),
         // The machine's proxy would look the name up.
         ("HTTP_PROXY", ""),
         ("http_proxy", ""),
@@ -440,6 +444,8 @@ async fn an_answer_may_come_in_any_pieces_and_end_in_any_way() {
     let whole = all_events();
     let bytes = whole.iter().map(|byte| write(chunked(&[*byte])));
     let single = std::iter::once(write(CHUNKED)).chain(bytes).chain([write(LAST_CHUNK)]);
+    let trailers = last_chunks();
+    let trailers = [trailers.strip_suffix(b"\r\n").unwrap(), b"x-trailer: 1\r\n\r\n"].concat();
     let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n";
     let slow = Step::Take(Duration::from_millis(500));
     is_finished(vec![
@@ -447,7 +453,7 @@ async fn an_answer_may_come_in_any_pieces_and_end_in_any_way() {
         ("all-at-once", vec![write(CHUNKED), write(chunked(&whole)), write(LAST_CHUNK)]),
         ("exact-length", vec![write(head_of_length(whole.len())), write(whole.clone())]),
         ("1xx-first", [vec![write(early)], answer(&TEXTS)].concat()),
-        ("trailers", [beginning(&TEXTS), vec![write("0\r\nx-trailer: 1\r\n\r\n")]].concat()),
+        ("trailers", [beginning(&TEXTS), vec![write(trailers)]].concat()),
         ("late", [vec![slow], answer(&TEXTS)].concat()),
         // HTTP can't tell an end from a cut here.
         ("ends-with-its-connection", vec![write(head_without_length()), write(whole), Step::Fin]),

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::frozen::Fault;
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
+use test_support::source::{is_call, is_call_for};
 use test_support::test_bed::{TestBed, numbers};
 use test_support::{Client, soon, wait_for_entry};
 
@@ -143,7 +144,7 @@ async fn an_answer_that_is_cut_in_mid_stream_is_lost_and_the_agent_not_called_ag
 async fn is_called(bed: &TestBed, name: &str, times: usize) {
     assert_eq!(calls_again(&log(bed, name).await), 0, "the agent was called again");
     let entries = bed.aws.journal().entries();
-    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    let call = |entry: &&Entry| is_call_for(entry, name);
     assert_eq!(entries.iter().filter(call).count(), times, "calls of the agent");
 }
 
@@ -157,7 +158,7 @@ async fn asked(name: &str) -> (TestBed, Client) {
     let bed = TestBed::start(Options { tls: true, rtt: RTT, ..Options::default() }).await;
     let mut client = bed.client().await;
     client.send(ask_as(name, "/tokens 20 200").to_string()).await;
-    wait_for_entry(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    wait_for_entry(&bed.aws, "the call", is_call).await;
     (bed, client)
 }
 

@@ -13,9 +13,10 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use local_aws::Options;
 
-use super::events::{LAST_CHUNK, answer, beginning, chunked, text_event};
+use super::events::{answer, beginning, chunked, last_chunks, text_event};
 use super::server::{Gate, Request, Server, Step, write};
 use test_support::received_run::{ReceivedRun, ask_as, receive_run};
+use test_support::source::endpoint_variable;
 use test_support::test_bed::TestBed;
 
 /// Where test programs may leave files.
@@ -93,7 +94,7 @@ async fn test_bed(
     let environment = clock.environment();
     let mut changes: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    changes.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &url));
+    changes.push((endpoint_variable(), &url));
     let bed = TestBed::with_environment(Options::default(), &changes).await;
     (bed, server)
 }
@@ -129,7 +130,7 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
     let clock = ClockShim::new();
     let gate = Gate::closed();
     let mut steps = beginning(&["one "]);
-    steps.extend([Step::Wait(gate.clone()), write(chunked(&text_event("two"))), write(LAST_CHUNK)]);
+    steps.extend([Step::Wait(gate.clone()), write(chunked(&text_event("two"))), write(last_chunks())]);
     let (bed, _server) = test_bed(&clock, move |_| steps.clone()).await;
     let mut client = bed.client().await;
     client.send(ask_as("run", "hello").to_string()).await;

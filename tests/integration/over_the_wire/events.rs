@@ -1,11 +1,13 @@
-//! The bytes of an agent's answer: frames of the event stream, and the HTTP around them.
+//! The bytes of an answer of the tests' source: frames of the event stream, and the HTTP around them.
 
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use local_aws::Source;
 use serde_json::{Value, json};
+use test_support::source::source;
 
 use super::server::{Step, write};
 
@@ -18,6 +20,13 @@ pub(crate) const CHUNKED: &str = "HTTP/1.1 200 OK\r\n\
 
 /// The chunk that ends such an answer.
 pub(crate) const LAST_CHUNK: &str = "0\r\n\r\n";
+
+/// The chunks that end an answer which is whole.
+pub(crate) fn last_chunks() -> Vec<u8> {
+    let end = end_event();
+    let end = if end.is_empty() { end } else { chunked(&end) };
+    [&end, LAST_CHUNK.as_bytes()].concat()
+}
 
 /// The head of an answer of that many bytes.
 pub(crate) fn head_of_length(length: usize) -> String {
@@ -39,8 +48,25 @@ pub(crate) fn chunked(bytes: &[u8]) -> Bytes {
 
 /// An event with a piece of the answer's text.
 pub(crate) fn text_event(text: &str) -> Bytes {
-    let payload = json!({ "bytes": STANDARD.encode(text) });
-    frame(&[(":message-type", "event"), (":event-type", "chunk")], &payload)
+    match source() {
+        Source::Agent => event("chunk", &json!({ "bytes": STANDARD.encode(text) })),
+        Source::Harness => event(
+            "contentBlockDelta",
+            &json!({ "contentBlockIndex": 0, "delta": { "text": text } }),
+        ),
+    }
+}
+
+/// What an answer ends with that is whole. Of an agent, that is nothing but the end of the stream.
+pub(crate) fn end_event() -> Bytes {
+    match source() {
+        Source::Agent => Bytes::new(),
+        Source::Harness => event("messageStop", &json!({ "stopReason": "end_turn" })),
+    }
+}
+
+fn event(name: &str, payload: &Value) -> Bytes {
+    frame(&[(":message-type", "event"), (":event-type", name)], payload)
 }
 
 /// An error that is no modelled exception ("Event stream encoding" of the Smithy specification).
@@ -61,7 +87,7 @@ pub(crate) fn head_of_many_headers(count: usize) -> String {
 /// An answer of one event for each of these texts, well from beginning to end.
 pub(crate) fn answer(texts: &[&str]) -> Vec<Step> {
     let mut steps = beginning(texts);
-    steps.push(write(LAST_CHUNK));
+    steps.push(write(last_chunks()));
     steps
 }
 
@@ -71,11 +97,11 @@ pub(crate) fn beginning(texts: &[&str]) -> Vec<Step> {
     std::iter::once(write(CHUNKED)).chain(events).collect()
 }
 
-fn frame(headers: &[(&'static str, &str)], payload: &Value) -> Bytes {
+fn frame(headers: &[(&str, &str)], payload: &Value) -> Bytes {
     let mut message = Message::new(payload.to_string());
     for (name, value) in headers {
         let value = HeaderValue::String((*value).to_owned().into());
-        message = message.add_header(Header::new(*name, value));
+        message = message.add_header(Header::new((*name).to_owned(), value));
     }
     let content_type = HeaderValue::String("application/json".into());
     message = message.add_header(Header::new(":content-type", content_type));

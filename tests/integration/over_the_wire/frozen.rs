@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::clock::ClockShim;
 use super::server::{Gate, Request, Server, Step, write};
 use test_support::received_run::{ReceivedRun, ask_as, log};
+use test_support::source::is_call_for;
 use test_support::test_bed::{TestBed, numbers};
 use test_support::{Client, soon};
 
@@ -95,7 +96,7 @@ pub(crate) async fn goes_on(bed: &TestBed, client: &mut Client, name: &str) {
     assert_eq!(turn.end(), "RUN_FINISHED", "{name}: {:#?}", log(bed, name).await);
     assert_eq!((turn.text(), turn.repeated()), (numbers(CHUNKS), 0), "{name}");
     let entries = bed.aws.journal().entries();
-    let call = |entry: &&Entry| matches!(entry, Entry::AgentInvoked { session_id, .. } if session_id == name);
+    let call = |entry: &&Entry| is_call_for(entry, name);
     assert_eq!(entries.iter().filter(call).count(), 1, "{name}: calls of the agent");
     let log = log(bed, name).await;
     assert!(!log.iter().any(|line| line.contains("WARN")), "{name}: {log:#?}");

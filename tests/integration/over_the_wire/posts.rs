@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::events::head_of_many_headers;
 use super::server::{Request, Server, Step, trust_in_servers, write};
 use test_support::received_run::{ReceivedRun, ask_as, log, receive_run, summary};
+use test_support::source::is_drop_of;
 use test_support::test_bed::{TestBed, numbers};
 use test_support::wait_for_entry;
 
@@ -93,7 +94,7 @@ async fn ends_the_run(bed: &TestBed, server: &Server, case: &str, answer: Vec<St
 }
 
 async fn agent_is_freed(bed: &TestBed, case: &str) {
-    let dropped = |entry: &Entry| matches!(entry, Entry::AgentDropped { session_id, .. } if session_id == case);
+    let dropped = |entry: &Entry| is_drop_of(entry, case);
     wait_for_entry(&bed.aws, "the drop", dropped).await;
 }
 

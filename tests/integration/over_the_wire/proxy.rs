@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::server::header;
 use test_support::received_run::{calls_again, log, receive_run};
+use test_support::source::{endpoint, endpoint_variable, source};
 use test_support::test_bed::{TestBed, function_program, numbers, relay_options};
 use test_support::{soon, start};
 
@@ -157,10 +158,10 @@ async fn calls_and_posts_without_tls_are_handed_to_a_proxy() {
 
 /// The function, which reaches only its agent by a proxy.
 async fn test_bed_with_agent_proxy(proxy: &str) -> TestBed {
-    let aws = start(relay_options(Options { tls: true, ..Options::default() })).await;
-    let agent = aws.agent_url().replace("127.0.0.1", "localhost");
+    let aws = start(relay_options(Options { tls: true, source: source(), ..Options::default() })).await;
+    let agent = endpoint(&aws).replace("127.0.0.1", "localhost");
     let mut changes = environment(proxy, "127.0.0.1");
-    changes.push(("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &agent));
+    changes.push((endpoint_variable(), &agent));
     let program = Program::Executable(function_program());
     let function = FunctionProcess::start_with(&aws, &program, &changes);
     let function = soon("the function", function).await.unwrap();

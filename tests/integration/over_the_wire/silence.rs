@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use local_aws::{Entry, Options};
+use local_aws::Options;
 use tokio::time::Instant;
 
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run};
+use test_support::source::is_call;
 use test_support::test_bed::TestBed;
 use test_support::{Client, wait_for_entry};
 
@@ -59,7 +60,7 @@ async fn forgotten_while_the_agent_is_silent() {
 async fn forgotten_before_the_first_byte_of_the_answer() {
     let (bed, mut client) = test_bed(RTT).await;
     client.send(ask_as("unanswered", "/tokens 20 200").to_string()).await;
-    wait_for_entry(&bed.aws, "the call", |entry| matches!(entry, Entry::AgentInvoked { .. })).await;
+    wait_for_entry(&bed.aws, "the call", is_call).await;
     assert_eq!(bed.aws.agent_wire().unwrap().swallow_open(), 1);
     is_lost(&bed, &mut client, ReceivedRun::default(), "unanswered", "").await;
     assert_eq!(bed.agent_requests().len(), 1);

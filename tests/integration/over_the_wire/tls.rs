@@ -16,6 +16,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use super::events::answer;
 use super::server::{Request, Server, Step};
 use test_support::received_run::{ask_as, calls_again, log, receive_run};
+use test_support::source::{endpoint, endpoint_variable, is_call, source};
 use test_support::test_bed::{TestBed, function_program, numbers, relay_options};
 use test_support::{soon, start, wait_for_entry};
 
@@ -64,7 +65,7 @@ fn path(file: &Path) -> &str {
 }
 
 async fn start_with_tls() -> LocalAws {
-    start(relay_options(Options { tls: true, ..Options::default() })).await
+    start(relay_options(Options { tls: true, source: source(), ..Options::default() })).await
 }
 
 async fn function(
@@ -105,7 +106,7 @@ async fn http_2_that_is_offered_is_not_taken() {
     let (agent, callbacks) = (server.secure_url(), server.secure_url() + "/local");
     let changes = [
         ("AWS_CA_BUNDLE", identity.authority()),
-        ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", &agent),
+        (endpoint_variable(), &agent),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &callbacks),
     ];
     let bed = TestBed::with_environment(Options::default(), &changes).await;
@@ -176,8 +177,8 @@ fn lines(aws: &LocalAws) -> Vec<String> {
 #[tokio::test]
 async fn an_agent_of_an_unknown_authority_is_not_asked_and_the_log_says_why() {
     let (aws, foreign) = (start_with_tls().await, start_with_tls().await);
-    let agent = foreign.agent_url();
-    let changes = [("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", agent.as_str())];
+    let agent = endpoint(&foreign);
+    let changes = [(endpoint_variable(), agent.as_str())];
     let function = function(&aws, &changes).await.unwrap();
     let bed = TestBed { aws, function };
     let turn = receive_run(&bed, "foreign", "hello").await;
@@ -187,7 +188,7 @@ async fn an_agent_of_an_unknown_authority_is_not_asked_and_the_log_says_why() {
     assert_eq!(calls_again(&log), 4);
     let reason = |line: &&String| line.contains("invalid peer certificate: UnknownIssuer");
     assert_eq!(log.iter().filter(reason).count(), 5, "{log:#?}");
-    let asked = |entry: &Entry| matches!(entry, Entry::AgentInvoked { .. });
+    let asked = is_call;
     assert!(!foreign.journal().entries().iter().any(asked));
 }
 

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod issuer;
 pub mod received_run;
+pub mod source;
 pub mod test_bed;
 
 use std::time::Duration;

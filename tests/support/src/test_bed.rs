@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Entry, FunctionProcess, LocalAws, Options, Program, Record,
-    SUGGESTED_PROMPTS,
-};
+use local_aws::{Entry, FunctionProcess, LocalAws, Options, Program, Record, Source};
 use serde_json::{Value, json};
 
 use crate::received_run::ReceivedRun;
+use crate::source::{request_of, source, variables};
 use crate::{Client, soon, start};
 
 /// The local AWS with the function that is deployed.
@@ -35,7 +33,8 @@ impl TestBed {
     ) -> Self {
         // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
         let tls = options.tls || std::env::var_os("TEST_BED_OVER_TLS").is_some();
-        let aws = start(relay_options(Options { tls, ..options })).await;
+        let source = if options.source == Source::Agent { source() } else { options.source };
+        let aws = start(relay_options(Options { tls, source, ..options })).await;
         let origins = aws.page_origins();
         let mut environment = Vec::new();
         if aws.options().authorizer {
@@ -85,11 +84,7 @@ impl TestBed {
 
     pub fn agent_requests(&self) -> Vec<Value> {
         let entries = self.aws.journal().entries();
-        let request = |entry| match entry {
-            Entry::AgentInvoked { request, .. } => Some(request),
-            _ => None,
-        };
-        entries.into_iter().filter_map(request).collect()
+        entries.iter().filter_map(request_of).cloned().collect()
     }
 
     /// The most memory that the function's process has had, in KiB.
@@ -114,14 +109,11 @@ pub fn function_program() -> PathBuf {
 
 /// These options with what the function wants to know besides AWS's own variables.
 pub fn relay_options(options: Options) -> Options {
-    let own = [
-        ("AGENT_ID", AGENT_ID.to_owned()),
-        ("AGENT_ALIAS_ID", AGENT_ALIAS_ID.to_owned()),
-        ("ALLOW_TRACE", "true".to_owned()),
-        ("SUGGESTED_PROMPTS", SUGGESTED_PROMPTS.join("|")),
-    ];
-    let own = own.map(|(name, value)| (name.to_owned(), value));
-    let environment = own.into_iter().chain(options.environment).collect();
+    let suggested = options.source.suggested_prompts().join("|");
+    let mut own = variables(options.source);
+    own.extend([("ALLOW_TRACE", "true"), ("SUGGESTED_PROMPTS", &suggested)]);
+    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = own.chain(options.environment).collect();
     Options { environment, ..options }
 }
 

@@ -456,7 +456,7 @@ fn a_result_that_is_longer_than_the_function_has_room_for_is_cut_and_says_so() {
     ]));
     let result = said.first().unwrap();
     assert!(result.len() < MAX_RESULT + 100);
-    assert!(result.ends_with("ä… (the relay left out 1048576 bytes more)"));
+    assert!(result.ends_with("ä… (the relay left out 8388608 bytes more)"));
 }
 
 /// JSON of any make, also such that no reader understands.

@@ -11,15 +11,20 @@ use anstyle::{AnsiColor, Style};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgAction, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 use local_aws::{
-    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess, JournalLog,
-    LocalAws, Options, Program, SUGGESTED_PROMPTS, StartError, scenarios,
+    AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess,
+    HARNESS_ARN, JournalLog, LocalAws, Options, Program, Source, StartError, is_harness_arn,
+    is_harness_endpoint,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the help lists who may connect.
 const ACCESS: &str = "Who may connect";
+
+/// Where the help lists what answers.
+const SOURCE: &str = "What answers";
 
 /// Where the help lists what makes this machine more like AWS.
 const WIRE: &str = "As between Lambda and AWS";
@@ -31,7 +36,7 @@ const FAULTS: &str = "Faults on purpose";
 const LIMITS: &str = "Limits of AWS, to be shortened";
 
 /// Agent Relay on your own machine: the page, API Gateway's WebSocket side, Lambda's Runtime API and
-/// a scripted Bedrock agent. No AWS account is needed.
+/// a scripted Bedrock agent or AgentCore harness. No AWS account is needed.
 #[derive(Debug, Parser)]
 #[command(name = "local", version, after_help = examples())]
 struct Arguments {
@@ -116,19 +121,35 @@ struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
 
+    /// What answers: an agent of Bedrock Agents, or a managed harness of Bedrock AgentCore [default: agent]
+    #[arg(long, value_name = "KIND", value_enum, help_heading = SOURCE)]
+    source: Option<SourceKind>,
+
+    /// The ARN of a real harness to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ARN", value_parser = harness_arn, conflicts_with = "agent_id", help_heading = SOURCE)]
+    harness_arn: Option<String>,
+
+    /// The name of that harness' endpoint [default: the newest version]
+    #[arg(long, value_name = "NAME", requires = "harness_arn", value_parser = harness_endpoint, help_heading = SOURCE)]
+    harness_endpoint: Option<String>,
+
+    /// Whether a client that leaves ends the harness' session, and what that remembers with it
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = ArgAction::Set, help_heading = SOURCE)]
+    stop_on_leave: bool,
+
     /// The folder whose timelines the prompt `/play` may read, and those below it
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     timelines: PathBuf,
 
     /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
-    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id)]
+    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id, help_heading = SOURCE)]
     agent_id: Option<String>,
 
     /// The id of that agent's alias
-    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id)]
+    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id, help_heading = SOURCE)]
     agent_alias_id: Option<String>,
 
-    /// Record what the agent says in this new file, as a timeline that the prompt `/play` plays
+    /// Record what the agent or the harness says in this new file, as a timeline that the prompt `/play` plays
     #[arg(long, value_name = "FILE", value_parser = timeline)]
     record: Option<PathBuf>,
 
@@ -138,12 +159,22 @@ struct Arguments {
     function: Option<PathBuf>,
 }
 
+/// What answers, as it is named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SourceKind {
+    Agent,
+    Harness,
+}
+
 fn main() -> ExitCode {
     // The child process comes in here: see `Program::Own`.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "function") {
         return local_aws::child(agent_relay::bootstrap::main);
     }
     let arguments = Arguments::parse();
+    if let Err(problem) = arguments.check() {
+        Arguments::command().error(ErrorKind::ArgumentConflict, problem).exit();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -226,10 +257,13 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
     const BOLD: Style = Style::new().bold();
     const LINK: Style = AnsiColor::Cyan.on_default().underline();
     let (page, socket) = (aws.page_url(), aws.websocket_url());
-    let agent = match (&arguments.agent_id, &arguments.agent_alias_id) {
-        (Some(agent), Some(alias)) => format!("Bedrock's {agent}, alias {alias}"),
-        _ => "scripted; the prompt /help lists what it can do".to_owned(),
+    let source = match arguments.source() {
+        Source::Agent => "Agent    ",
+        Source::Harness => "Harness  ",
     };
+    let agent = arguments
+        .real()
+        .unwrap_or_else(|| "scripted; the prompt /help lists what it can do".to_owned());
     let credential = if let Some(code) = &arguments.access_code {
         format!(" -s agent-relay -s {CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
     } else if arguments.oidc_issuer.is_some() {
@@ -249,7 +283,7 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
            Page       {LINK}{page}{LINK:#}\n  \
            WebSocket  {socket}\n  \
            Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
-           Agent      {agent}\n\
+           {source}  {agent}\n\
            {record}{likeness}  \
            Stop       Ctrl-C\n\n"
     );
@@ -287,7 +321,8 @@ impl Arguments {
             concurrency: self.concurrency,
             timelines: Some(self.timelines.clone()),
             record: self.record.clone(),
-            agent: if self.agent_id.is_none() { Agent::Scripted } else { Agent::Real },
+            source: self.source(),
+            agent: if self.real().is_none() { Agent::Scripted } else { Agent::Real },
             // As in a deployment, which always asks.
             authorizer: true,
             function_name: "agent-relay".to_owned(),
@@ -312,6 +347,44 @@ impl Arguments {
         }
     }
 
+    /// Checks what goes together.
+    fn check(&self) -> Result<(), &'static str> {
+        match self.source {
+            Some(SourceKind::Agent) if self.harness_arn.is_some() => {
+                Err("--source agent and --harness-arn are about different things")
+            }
+            Some(SourceKind::Harness) if self.agent_id.is_some() => {
+                Err("--source harness and --agent-id are about different things")
+            }
+            _ if self.stop_on_leave && self.source() == Source::Agent => Err(
+                "--stop-on-leave true is about a harness: an agent stops by itself when its caller \
+                 leaves",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// What answers.
+    fn source(&self) -> Source {
+        if self.harness_arn.is_some() || self.source == Some(SourceKind::Harness) {
+            Source::Harness
+        } else {
+            Source::Agent
+        }
+    }
+
+    /// The real agent or harness, for people, if there is one.
+    fn real(&self) -> Option<String> {
+        match (&self.agent_id, &self.agent_alias_id, &self.harness_arn) {
+            (Some(agent), Some(alias), _) => Some(format!("Bedrock's {agent}, alias {alias}")),
+            (.., Some(arn)) => Some(match &self.harness_endpoint {
+                Some(endpoint) => format!("AgentCore's {arn}, endpoint {endpoint}"),
+                None => format!("AgentCore's {arn}"),
+            }),
+            _ => None,
+        }
+    }
+
     /// Who may connect, in the word of the function's variable.
     fn access(&self) -> &'static str {
         match (&self.access_code, &self.oidc_issuer) {
@@ -326,13 +399,30 @@ impl Arguments {
         let given = |value: &Option<String>| value.clone().unwrap_or_default();
         let or =
             |value: &Option<String>, otherwise: &str| value.clone().unwrap_or(otherwise.to_owned());
-        let prompts = match self.agent_id {
-            None => SUGGESTED_PROMPTS.join("|"),
+        let prompts = match self.real() {
+            None => self.source().suggested_prompts().join("|"),
             Some(_) => "What can you do?".to_owned(),
         };
+        let [agent_id, agent_alias_id, harness_arn, stop_on_leave] = match self.source() {
+            Source::Agent => [
+                or(&self.agent_id, AGENT_ID),
+                or(&self.agent_alias_id, AGENT_ALIAS_ID),
+                String::new(),
+                String::new(),
+            ],
+            Source::Harness => [
+                String::new(),
+                String::new(),
+                or(&self.harness_arn, HARNESS_ARN),
+                self.stop_on_leave.to_string(),
+            ],
+        };
         [
-            ("AGENT_ID", or(&self.agent_id, AGENT_ID)),
-            ("AGENT_ALIAS_ID", or(&self.agent_alias_id, AGENT_ALIAS_ID)),
+            ("AGENT_ID", agent_id),
+            ("AGENT_ALIAS_ID", agent_alias_id),
+            ("HARNESS_ARN", harness_arn),
+            ("HARNESS_ENDPOINT", given(&self.harness_endpoint)),
+            ("STOP_ON_LEAVE", stop_on_leave),
             ("ALLOW_TRACE", self.allow_trace.to_string()),
             ("SUGGESTED_PROMPTS", prompts),
             ("ACCESS", self.access().to_owned()),
@@ -353,6 +443,28 @@ fn agent_id(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("Bedrock's ids have at most ten letters and digits, such as ABCDEFGHIJ".to_owned())
+    }
+}
+
+/// Checks an ARN with the service's pattern, so that a slip shows here and not in the first answer.
+fn harness_arn(text: &str) -> Result<String, String> {
+    if is_harness_arn(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("the ARN of a harness is like \
+             arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef"
+            .to_owned())
+    }
+}
+
+/// The same for the name of an endpoint.
+fn harness_endpoint(text: &str) -> Result<String, String> {
+    if is_harness_endpoint(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of an endpoint has at most 48 letters, digits and underscores, and begins with \
+             a letter"
+            .to_owned())
     }
 }
 
@@ -390,7 +502,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn examples() -> String {
     let line = |(usage, what): (String, String)| format!("  {usage:<33}{what}\n");
-    let scenarios: String = scenarios().into_iter().map(line).collect();
+    let list = |source: Source| source.scenarios().into_iter().map(line).collect::<String>();
+    let (agent, harness) = (list(Source::Agent), list(Source::Harness));
     format!(
         "\
 Examples:
@@ -403,10 +516,14 @@ Examples:
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST --record said.jsonl
                                                 what it says becomes a file; later, without an
                                                 account, the prompt /play said.jsonl says it again
+  cargo run -- --source harness                 a harness of AgentCore instead of an agent
+  cargo run -- --harness-arn arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef
   cargo run -- --function target/lambda/agent-relay/bootstrap
 
 What the scripted agent does with these prompts:
-{scenarios}"
+{agent}
+What the scripted harness does with them:
+{harness}"
     )
 }
 

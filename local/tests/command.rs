@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
+use local_aws::Source;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::test_bed::{ask, numbers, prompt, text};
@@ -235,7 +236,22 @@ async fn a_port_in_use_gives_one_clear_sentence() {
 
 #[tokio::test]
 async fn slips_in_the_arguments_are_explained() {
-    let cases: [(&[&str], &str); 6] = [
+    let arn = "arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef";
+    let agent = ["--agent-id", "ABCDEFGHIJ", "--agent-alias-id", "KLMNOPQRST"];
+    let (with_arn, with_source) = (
+        [&agent[..], &["--harness-arn", arn]].concat(),
+        [&agent[..], &["--source", "harness"]].concat(),
+    );
+    let cases: [(&[&str], &str); 15] = [
+        (&["--source", "runtime"], "possible values: agent, harness"),
+        (&["--harness-arn", "arn:aws:bedrock-agentcore:x"], "the ARN of a harness is like"),
+        (&["--harness-endpoint", "prod"], "--harness-arn"),
+        (&["--harness-arn", arn, "--harness-endpoint", "1st"], "begins with a letter"),
+        (&["--harness-arn", arn, "--source", "agent"], "are about different things"),
+        (&with_arn, "cannot be used with"),
+        (&with_source, "are about different things"),
+        (&["--stop-on-leave", "true"], "is about a harness"),
+        (&["--source", "harness", "--stop-on-leave", "perhaps"], "possible values: true, false"),
         (&["--record", "said.txt"], "ends with .jsonl"),
         (&["--agent-id", "ABCDEFGHIJ"], "--agent-alias-id"),
         (&["--agent-alias-id", "ABCDEFGHIJ"], "--agent-id"),
@@ -330,8 +346,10 @@ async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for (usage, _) in local_aws::scenarios() {
-        assert!(help.contains(&usage), "no {usage} in {help}");
+    for source in [Source::Agent, Source::Harness] {
+        for (usage, _) in source.scenarios() {
+            assert!(help.contains(&usage), "no {usage} in {help}");
+        }
     }
     assert!(help.contains("cargo run -- --port 9000"), "{help}");
 }

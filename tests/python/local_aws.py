@@ -30,6 +30,8 @@ class LocalAws:
         """The page's address, `http://127.0.0.1:PORT`."""
         self.bedrock = f"{self.page}/bedrock"
         """Endpoint of `bedrock-agent-runtime`."""
+        self.agentcore = f"{self.page}/agentcore"
+        """Endpoint of `bedrock-agentcore`."""
         self.callbacks = f"{self.page}/local"
         """Endpoint of `apigatewaymanagementapi`."""
         self.socket = f"{self.page.replace('http', 'ws')}/local"

@@ -267,6 +267,17 @@ describe('files, tool calls, guardrails and errors', () => {
     assert.equal(await form.getByLabel('Result').count(), 0, 'a mere confirmation has no result');
   });
 
+  test('what is typed in place of an answer is heard by the agent', async () => {
+    const page = await open();
+    for (const [index, prompt] of ['/tool 3', '/confirm', '/confirm result'].entries()) {
+      await send(page, prompt);
+      await answer(page, 2 * index + 1);
+      await page.getByRole('form', { name: 'What the agent asks for' }).waitFor();
+      await send(page, '/tokens 3 100');
+      assert.match(await answer(page, 2 * index + 2), /^1\s+2\s+3\s*$/);
+    }
+  });
+
   test('a guardrail is marked', async () => {
     const page = await open();
     await page.getByRole('switch', { name: 'Trace' }).check();

@@ -89,7 +89,7 @@ describe('the trace', () => {
   test('grows with the run, and shows what is at work', async () => {
     const { page, say } = await started();
     say(...WORK.slice(0, 3));
-    await seen(page, 'Reasoning… Running');
+    await seen(page, 'Thinking… Running');
     assert.equal(await total(page, 'Status'), 'Running');
     say(...WORK.slice(3, 8));
     await seen(page, 'Answering… Running');
@@ -176,6 +176,7 @@ describe('the trace', () => {
     await seen(page, 'shell Not finished');
     assert.equal(await page.locator('.foot .empty').textContent(), 'Stopped here. The agent itself may go on with its work: only some deployments end it.');
     assert.equal(await form(page).count(), 0);
+    assert.equal(await page.locator('#traces-totals dt', { hasText: 'Stop reason' }).count(), 0, 'that of a message on the way is none of the run');
     await page.reload();
     await connected(page);
     assert.match((await page.locator('.foot .empty').textContent()) ?? '', /^Stopped here/);
@@ -228,6 +229,16 @@ describe('the chat', () => {
     assert.deepEqual(heard.filter((words) => /customer|handbook|Thirty/.test(words)), [], 'no screen reader is flooded');
     await page.keyboard.press('Enter');
     assert.equal(await reasoning(page).first().locator('.text').isVisible(), false);
+  });
+
+  test('begins at the start of a long reasoning that is opened at the end of the conversation', async () => {
+    const { page } = await asked({}, [messageStart, said('m0', 'word '.repeat(600)), ...thought('r1', 'thought '.repeat(3000)), said('m1', 'Short.'), messageStop('end_turn'), FINISHED]);
+    const summary = reasoning(page).locator('summary');
+    await summary.click();
+    await page.waitForFunction(() => (document.querySelector('.reasoning .text')?.textContent?.length ?? 0) > 20_000);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(resolve)))));
+    const { top, height } = await summary.evaluate((one) => ({ top: one.getBoundingClientRect().top, height: innerHeight }));
+    assert.ok(top >= 0 && top < height, `${top} of ${height}`);
   });
 
   test('shows no block for reasoning without a text, and one that was cut off without a time', async () => {

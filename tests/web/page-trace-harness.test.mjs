@@ -76,13 +76,18 @@ describe('a run', () => {
     const { steps: [, model] } = treeOf(turnOf([...WORK, WORK_DONE]));
     const [reasoning, docs, shell, allowed] = model?.children ?? [];
     // The frames of the run come at 10, 20 and so on.
-    const at = (/** @type {object} */ frame) => (WORK.indexOf(frame) + 1) * 10;
-    const stop = at(/** @type {object} */ (WORK[10]));
+    const at = (/** @type {number} */ index) => (index + 1) * 10;
+    const stop = at(10);
     assert.deepEqual([model?.end, model?.duration, model?.estimated], [stop, 900, false]);
     assert.deepEqual([reasoning?.start, reasoning?.duration, reasoning?.estimated], [30, 30, true]);
-    assert.deepEqual([docs?.start, docs?.end], [stop, at(/** @type {object} */ (WORK[16]))], 'from the end of the message to the result');
-    assert.deepEqual([shell?.start, shell?.end, shell?.reason], [stop, at(/** @type {object} */ (WORK[18])), 'Denied by policy']);
-    assert.deepEqual([allowed?.duration, allowed?.end], [undefined, at(/** @type {object} */ (WORK[12]))]);
+    assert.deepEqual([docs?.start, docs?.end], [stop, at(16)], 'from the end of the message to the result');
+    assert.deepEqual([shell?.start, shell?.end, shell?.reason], [stop, at(18), 'Denied by policy']);
+    assert.deepEqual([allowed?.duration, allowed?.end], [undefined, at(12)]);
+  });
+
+  test('of a model that was quicker than its line begins with its first event', () => {
+    const { steps: [model] } = treeOf(turnOf([messageStart, said('m', 'a'), said('m', 'b'), messageStop('end_turn'), metadata(1, 1, 5)]));
+    assert.deepEqual([model?.start, model?.end, model?.duration], [10, 40, 5]);
   });
 
   test('opens to what was thought, said, asked and answered', () => {
@@ -130,7 +135,7 @@ describe('while it runs', () => {
 
   test('what is at work is seen: reasoning, text, and the tools until their results', () => {
     assert.deepEqual(outline(after(2).steps).slice(1), ['model: Working… running']);
-    assert.deepEqual(outline(after(3).steps).slice(1), ['model: Reasoning… running', '  reasoning: Reasoning… running']);
+    assert.deepEqual(outline(after(3).steps).slice(1), ['model: Reasoning… running', '  reasoning: Thinking… running']);
     assert.deepEqual(outline(after(7).steps).slice(1), ['model: Answering… running', '  reasoning: The customer asks about refunds. I look it up in the handbook. done']);
     assert.deepEqual(outline(after(9).steps).slice(1).filter((line) => !line.includes('reasoning')), ['model: Calling docs › Retrieve… running', '  tool: docs › Retrieve running']);
     assert.deepEqual(outline(after(13).steps).filter((line) => line.includes('tool: ')), ['  tool: docs › Retrieve running', '  tool: shell running']);

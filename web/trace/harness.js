@@ -192,7 +192,7 @@ export class HarnessReader {
   #think(moment) {
     const message = this.#speak(moment);
     message.name = 'Reasoning…';
-    return this.#tree.begin(this, message, 'reasoning', 'Reasoning…', moment);
+    return this.#tree.begin(this, message, 'reasoning', 'Thinking…', moment);
   }
 
   /** @param {Step} step @param {number} moment */
@@ -346,7 +346,8 @@ export class HarnessReader {
       this.#tree.latest = Math.max(this.#tree.latest, step.end);
       this.#toolsBegin(step, step.end);
     } else {
-      step.start = Math.max(step.end - took, 0);
+      // Its first word comes late, and on a slow line its last one does.
+      step.start = Math.max(Math.min(step.start, step.end - took), 0);
     }
     Object.assign(step, { duration: took, estimated: false });
     return step;

@@ -227,7 +227,8 @@ export class Traces {
     if (view === undefined) return;
     const { tree, turn } = view;
     const first = turn.firstTextAt === undefined ? '–' : duration(turn.firstTextAt - turn.sentAt);
-    const stopReason = view.isOpen ? '' : stopReasonInWords(tree.stopReason);
+    // Of a run that did not come to its end, it is that of a message on the way.
+    const stopReason = turn.status === 'done' || turn.status === 'failed' ? stopReasonInWords(tree.stopReason) : '';
     const totals = {
       Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),

@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::aws::{is_lost_on_the_way, is_not_connected};
 use crate::descriptors::{self, TOO_MANY_TURNS};
 use crate::error::{ErrorCode, Failure, has_cause};
+use crate::json::{self, Object};
 use crate::retry::Backoff;
 use crate::source::event_stream::{NotAnEventStream, TakeBody};
 
@@ -96,13 +97,20 @@ where
     let nothing_happened =
         is_not_connected(&error) || C::says_that_nothing_happened(code, name.as_deref());
     let no_descriptors = descriptors::are_exhausted(&error);
-    let failure = C::failure(code, error.message()).with_source(error);
+    let said = error.message().map(str::to_owned).or_else(|| said_in(error.raw_response()?));
+    let failure = C::failure(code, said.as_deref()).with_source(error);
     if no_descriptors {
         let failure = failure.with_message(TOO_MANY_TURNS);
         let failure = Failure { code: ErrorCode::Internal, ..failure };
         return Refusal { failure, nothing_happened: true };
     }
     Refusal { failure, nothing_happened }
+}
+
+/// The message in a response without a name, of which the SDK keeps nothing.
+fn said_in(response: &HttpResponse) -> Option<String> {
+    let message = |body: &Object<'_>| body.text("message").map(Into::into);
+    json::read(response.body().bytes()?, message).flatten()
 }
 
 /// The code for a response that could not be understood.

@@ -13,6 +13,7 @@ mod cost;
 mod faults;
 mod function;
 mod function_process;
+mod harness;
 mod hostile_input;
 mod over_the_wire;
 mod page;

@@ -130,7 +130,11 @@ async fn the_time_of_a_run_follows_the_monotonic_clock() {
     let clock = ClockShim::new();
     let gate = Gate::closed();
     let mut steps = beginning(&["one "]);
-    steps.extend([Step::Wait(gate.clone()), write(chunked(&text_event("two"))), write(last_chunks())]);
+    steps.extend([
+        Step::Wait(gate.clone()),
+        write(chunked(&text_event("two"))),
+        write(last_chunks()),
+    ]);
     let (bed, _server) = test_bed(&clock, move |_| steps.clone()).await;
     let mut client = bed.client().await;
     client.send(ask_as("run", "hello").to_string()).await;

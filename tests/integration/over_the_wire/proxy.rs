@@ -158,7 +158,8 @@ async fn calls_and_posts_without_tls_are_handed_to_a_proxy() {
 
 /// The function, which reaches only its agent by a proxy.
 async fn test_bed_with_agent_proxy(proxy: &str) -> TestBed {
-    let aws = start(relay_options(Options { tls: true, source: source(), ..Options::default() })).await;
+    let aws =
+        start(relay_options(Options { tls: true, source: source(), ..Options::default() })).await;
     let agent = endpoint(&aws).replace("127.0.0.1", "localhost");
     let mut changes = environment(proxy, "127.0.0.1");
     changes.push((endpoint_variable(), &agent));

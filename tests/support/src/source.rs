@@ -46,7 +46,9 @@ pub fn endpoint(aws: &LocalAws) -> String {
 /// The request with which a source was called, if an entry says so.
 pub fn request_of(entry: &Entry) -> Option<&Value> {
     match entry {
-        Entry::AgentInvoked { request, .. } | Entry::HarnessInvoked { request, .. } => Some(request),
+        Entry::AgentInvoked { request, .. } | Entry::HarnessInvoked { request, .. } => {
+            Some(request)
+        }
         _ => None,
     }
 }

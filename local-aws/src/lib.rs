@@ -19,7 +19,7 @@
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
 //! the agent or harness by other addresses, each with a [`Wire`] before it.
 //!
-//! From the ground up: `ids`, `request_time`, `route`, `proxy_response` and `wire_fault` are
+//! From the ground up: `ids`, `name_values`, `request_time`, `route`, `proxy_response` and `wire_fault` are
 //! shared by the others; `faults` and `journal` know them; `lambda` invokes the function; `gateway` and
 //! `http_api` have events for it; `management`, `agent` and `harness` are what it calls, each behind a
 //! `wire` if there is one, the latter two out of what is `scripted`; `local_aws` puts all of it on a port; `function_process` runs the function beside
@@ -39,6 +39,7 @@ mod lambda;
 mod local_aws;
 mod log;
 mod management;
+mod name_values;
 mod options;
 mod proxy_response;
 mod request_time;

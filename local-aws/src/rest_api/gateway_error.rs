@@ -39,14 +39,14 @@ impl GatewayError {
     /// The response that the client gets.
     pub(super) fn response(&self) -> Response {
         let (status, message) = match self {
+            // The text as users report it.
             Self::BodyTooLarge | Self::EventTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long")
             }
             Self::RequestBroken => (StatusCode::BAD_REQUEST, "Bad Request"),
-            // "If the Lambda API rejects the invocation request, API Gateway returns a 500 error code. If
-            // the function runs but returns an error, or returns a response in the wrong format, API
-            // Gateway returns a 502", both with this text ("Handling errors with an API Gateway API" of
-            // the Lambda guide). Being throttled is one of the former.
+            // Where Lambda rejects an invocation, API Gateway responds with 500, and with 502 where the
+            // function fails or its response cannot be read, both with this text ("Handling errors with an
+            // API Gateway API" of the Lambda guide). Being throttled is one of the former, as users report.
             Self::Throttled => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
             Self::FunctionFailed
             | Self::BrokenOff

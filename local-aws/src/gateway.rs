@@ -9,7 +9,6 @@ mod authorizer;
 mod connection;
 mod event;
 mod handshake;
-mod name_values;
 mod session;
 mod socket;
 mod state;

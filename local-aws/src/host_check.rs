@@ -11,23 +11,26 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::route::STAGE;
+use super::route::{AGUI_PATH, STAGE};
 
 /// Refuses requests that another site's page makes. Where the function has an authorizer, that one
-/// looks at the origin of those who want to connect.
+/// looks at the origin of those who want to connect. Those who ask the REST API are the function's: it says
+/// which pages may read its response.
 pub(crate) async fn require_local_host(
     State(has_authorizer): State<bool>,
     request: Request,
     next: Next,
 ) -> Response {
     let connects = request.uri().path().trim_matches('/') == STAGE;
+    let asks_rest_api = request.uri().path() == AGUI_PATH;
+    let function_checks_origin = (connects && has_authorizer) || asks_rest_api;
     let headers = request.headers();
     // HTTP/2 has the name that was looked up in the request's URI.
     let has_foreign_authority =
         request.uri().authority().is_some_and(|name| !is_local(name.as_str()));
     if has_foreign_authority
         || has_foreign_host(headers)
-        || (has_foreign_origin(headers) && !(connects && has_authorizer))
+        || (has_foreign_origin(headers) && !function_checks_origin)
     {
         let message =
             "The local AWS answers only to this machine: open it as localhost or 127.0.0.1.";

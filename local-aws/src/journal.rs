@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use entry::{Entry, HarnessEnd, Record};
+pub use entry::{Entry, HarnessEnd, HttpResponseEnd, Record};
 
 /// The record of everything that happened, shared by all parts of the local AWS.
 ///

@@ -2,6 +2,7 @@
 
 mod runtime_api;
 mod service;
+mod streamed_response;
 
 pub(crate) use runtime_api::router;
 pub(crate) use service::{InvokeError, InvokeRequest, Lambda, PollHold};

@@ -1,6 +1,6 @@
-//! The AWS of your own machine: API Gateway's WebSocket side, Lambda's Runtime API, a scripted Bedrock
-//! agent and a scripted harness of Bedrock AgentCore, all on one port of 127.0.0.1, all speaking the real
-//! wire protocols.
+//! The AWS of your own machine: API Gateway's WebSocket side and its streaming REST API, Lambda's Runtime
+//! API, a scripted Bedrock agent and a scripted harness of Bedrock AgentCore, all on one port of 127.0.0.1,
+//! all speaking the real wire protocols.
 //!
 //! The function under test is a process of its own, the same code that is deployed. The standard
 //! variables of [`LocalAws::function_environment`] point it here, so nothing in it knows whether
@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `/`, `/config.json`, … | the HTTP API of the page |
 //! | `ws://…/local` | API Gateway's WebSocket side |
+//! | `/agui` | API Gateway's REST API, whose responses are streamed |
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
 //! | `/bedrock/agents/…` | the scripted agent |
@@ -19,10 +20,11 @@
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
 //! the agent or harness by other addresses, each with a [`Wire`] before it.
 //!
-//! From the ground up: `ids`, `request_time`, `route`, `proxy_response` and `wire_fault` are
-//! shared by the others; `faults` and `journal` know them; `lambda` invokes the function; `gateway` and
-//! `http_api` have events for it; `management`, `agent` and `harness` are what it calls, each behind a
-//! `wire` if there is one, the latter two out of what is `scripted`; `local_aws` puts all of it on a port; `function_process` runs the function beside
+//! From the ground up: `ids`, `name_values`, `request_time`, `route`, `proxy_response`, `prelude`,
+//! `response_pieces` and `wire_fault` are shared by the others; `faults` and `journal` know them; `lambda`
+//! invokes the function; `gateway`, `rest_api` and `http_api` have events for it; `management`, `agent` and
+//! `harness` are what it calls, each behind a `wire` if there is one, the latter two out of what is
+//! `scripted`; `local_aws` puts all of it on a port; `function_process` runs the function beside
 //! it; and `log` tells people what the journal has.
 
 mod agent;
@@ -39,9 +41,13 @@ mod lambda;
 mod local_aws;
 mod log;
 mod management;
+mod name_values;
 mod options;
+mod prelude;
 mod proxy_response;
 mod request_time;
+mod response_pieces;
+mod rest_api;
 mod route;
 mod scripted;
 mod source;
@@ -56,7 +62,7 @@ pub use function_process::{FunctionError, FunctionProcess, Program, child};
 pub use harness::{
     HARNESS_ARN, HARNESS_SUGGESTED_PROMPTS, HarnessException, is_harness_arn, is_harness_endpoint,
 };
-pub use journal::{Entry, Follower, HarnessEnd, Journal, Record};
+pub use journal::{Entry, Follower, HarnessEnd, HttpResponseEnd, Journal, Record};
 pub use local_aws::{LocalAws, StartError};
 pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};

@@ -21,7 +21,8 @@ use crate::journal::Journal;
 use crate::lambda::{self, Lambda, PollHold};
 use crate::management::{self, ManagementApi};
 use crate::options::{Agent, Options};
-use crate::route::STAGE;
+use crate::rest_api::{self, RestApi};
+use crate::route::{AGUI_PATH, STAGE};
 use crate::scripted::recording_proxy::RecordingProxy;
 use crate::source::Source;
 use crate::tls::{Certificates, TlsError};
@@ -44,6 +45,7 @@ pub struct LocalAws {
     faults: FaultInjector,
     lambda: Arc<Lambda>,
     gateway: Arc<Gateway>,
+    rest_api: Arc<RestApi>,
     wires: Option<Wires>,
     certificates: Option<Certificates>,
     stop: watch::Sender<bool>,
@@ -133,6 +135,13 @@ impl LocalAws {
             options.authorizer,
             stopping.clone(),
         );
+        let rest_api = RestApi::new(
+            lambda.clone(),
+            journal.clone(),
+            limits.clone(),
+            address.to_string(),
+            stopping.clone(),
+        );
         let management = ManagementApi {
             gateway: gateway.clone(),
             journal: journal.clone(),
@@ -169,22 +178,13 @@ impl LocalAws {
             Router::new()
                 .merge(lambda::router(lambda.clone()))
                 .merge(gateway::router(gateway.clone()))
+                .merge(rest_api::router(rest_api.clone()))
                 .merge(management::router(management))
                 .merge(agents)
                 .merge(http_api::router(lambda.clone())),
         );
 
-        // Small frames must not wait for the acknowledgement of the ones before them.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let mut stopping = stopping;
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-            // An error means that the handle is gone, which stops everything as well.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        });
-        let server = tokio::spawn(async move { serving.await });
+        let server = serve(listener, router, stopping);
         Ok(Self {
             address,
             options,
@@ -192,6 +192,7 @@ impl LocalAws {
             faults,
             lambda,
             gateway,
+            rest_api,
             wires,
             certificates,
             stop,
@@ -222,6 +223,12 @@ impl LocalAws {
     #[must_use]
     pub fn websocket_url(&self) -> String {
         websocket_url(self.address)
+    }
+
+    /// The URL of the REST API, whose responses are streamed.
+    #[must_use]
+    pub fn agui_url(&self) -> String {
+        format!("http://{}{AGUI_PATH}", self.address)
     }
 
     /// The callback URL, below which `/@connections/{connectionId}` stands.
@@ -352,7 +359,7 @@ impl LocalAws {
     /// Closes every connection and waits until that is done.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        self.gateway.finish(STOP_TIMEOUT).await;
+        tokio::join!(self.gateway.finish(STOP_TIMEOUT), self.rest_api.finish(STOP_TIMEOUT));
         // What still holds a connection open then, such as a client that never reads, is cut off.
         let ended = async {
             let _ = (&mut self.server).await;
@@ -374,6 +381,24 @@ impl Drop for LocalAws {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Serves everything until it stops.
+fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) -> JoinHandle<io::Result<()>> {
+    // Small frames must not wait for the acknowledgement of the ones before them.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // An error means that the handle is gone, which stops everything as well.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    });
+    tokio::spawn(async move { serving.await })
 }
 
 /// The routes of the scripted agent and the scripted harness, and of the recorder before one of them or

@@ -137,8 +137,11 @@ impl<W: Write> JournalLog<W> {
                 let more = format!("{}{late}", self.request(request_id, now));
                 let what = status
                     .map_or(Cow::Borrowed("answered"), |status| Cow::Owned(status.to_string()));
-                let bad = status.is_some_and(|status| status != 200);
+                let bad = status.is_some_and(|status| !(200..300).contains(&status));
                 Line::new(Part::Lambda, what).more(more).bad_if(bad)
+            }
+            Entry::ResponseDiscarded { bytes, .. } => {
+                line("discarded").more(format!("{} that no client reads", Bytes(*bytes)))
             }
             Entry::InvocationError { request_id, error_type, message } => {
                 let request = self.request(request_id, now);

@@ -72,14 +72,20 @@ impl Options {
     }
 }
 
-/// The limits of API Gateway's WebSocket APIs and of Lambda.
+/// The limits of API Gateway's WebSocket APIs and streaming REST APIs, and of Lambda.
 ///
-/// Sources: the pages "Amazon API Gateway quotas for WebSocket APIs" and "Lambda quotas". Where a
+/// Sources: the pages "Amazon API Gateway quotas for WebSocket APIs", "Stream the integration response for
+/// your proxy integrations in API Gateway" and "Lambda quotas". Where a
 /// value is not documented, its field says so.
 #[derive(Clone, Debug)]
 pub struct AwsLimits {
     /// How long an integration may take to answer: 29 s, and no request raises it.
     pub integration_timeout: Duration,
+    /// How long a streamed response of the REST API may take from the request to its end: 900 s at most.
+    pub streaming_integration_timeout: Duration,
+    /// How long a streamed response of the REST API may be silent before the client is cut off: 5 minutes,
+    /// at a Regional endpoint.
+    pub stream_idle: Duration,
     /// How long the function may take for one event: 900 s at most.
     pub function_timeout: Duration,
     /// How long a connection may be idle: 10 minutes. Messages count, in both directions.
@@ -93,7 +99,7 @@ pub struct AwsLimits {
     /// How many bytes may wait for a client that reads slowly, before posts to it fail with 429.
     /// The real size is not documented.
     pub client_buffer_bytes: usize,
-    /// How long a client's message waits for a function that is between two events. Lambda would
+    /// How long a client's message, or its request to the REST API, waits for a function that is between two events. Lambda would
     /// start another environment meanwhile.
     pub message_grace: Duration,
     /// The same for `$connect` and `$disconnect`.
@@ -128,6 +134,8 @@ impl Default for AwsLimits {
     fn default() -> Self {
         Self {
             integration_timeout: Duration::from_secs(29),
+            streaming_integration_timeout: Duration::from_mins(15),
+            stream_idle: Duration::from_mins(5),
             function_timeout: Duration::from_mins(15),
             idle: Duration::from_mins(10),
             lifetime: Duration::from_hours(2),

@@ -24,6 +24,8 @@ struct Fields {
     #[serde(default)]
     multi_value_headers: Option<HashMap<String, Vec<Value>>>,
     #[serde(default)]
+    cookies: Option<Vec<String>>,
+    #[serde(default)]
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: Option<bool>,
@@ -35,7 +37,7 @@ pub(crate) fn status_of(bytes: &[u8]) -> Option<u16> {
 }
 
 impl ProxyResponse {
-    /// Reads the JSON of a proxy response. Of a streamed one only the part before its body counts,
+    /// Reads the JSON of a proxy response; each of its `cookies` becomes a header. Of a streamed one only the part before its body counts,
     /// which eight NUL bytes end.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(8).position(|window| window == [0; 8]).unwrap_or(bytes.len());
@@ -55,6 +57,8 @@ impl ProxyResponse {
         let multi = multi.flat_map(|(name, values)| {
             values.into_iter().map(move |value| (name.clone(), text(value)))
         });
+        let cookies = fields.cookies.unwrap_or_default().into_iter();
+        let cookies = cookies.map(|cookie| ("set-cookie".to_owned(), cookie));
         let body = fields.body.unwrap_or_default();
         let body = if fields.is_base64_encoded == Some(true) {
             STANDARD.decode(body).ok()?
@@ -63,7 +67,7 @@ impl ProxyResponse {
         };
         (100..600).contains(&status).then(|| Self {
             status,
-            headers: single.chain(multi).collect(),
+            headers: single.chain(multi).chain(cookies).collect(),
             body,
         })
     }
@@ -100,6 +104,13 @@ mod tests {
         let response = ProxyResponse::parse(bytes).unwrap();
         assert_eq!(response.header("Sec-WebSocket-Protocol"), Some("agui"));
         assert_eq!(response.header("x-other"), Some("a"));
+    }
+
+    #[test]
+    fn each_cookie_is_a_header() {
+        let response = ProxyResponse::parse(br#"{"statusCode":200,"cookies":["a=b","c=d"]}"#);
+        let cookies = ["a=b", "c=d"].map(|cookie| ("set-cookie".to_owned(), cookie.to_owned()));
+        assert_eq!(response.unwrap().headers, cookies);
     }
 
     #[test]

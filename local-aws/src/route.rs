@@ -3,7 +3,11 @@
 /// The name of the stage, and so the path of the WebSocket URL.
 pub(crate) const STAGE: &str = "local";
 
-/// What an event is for: one of the three routes, the authorizer before the first, or the page.
+/// The path of the REST API whose responses are streamed.
+pub(crate) const AGUI_PATH: &str = "/agui";
+
+/// What an event is for: one of the three routes, the authorizer before the first, an answer over HTTP, or
+/// the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// May a client connect?
@@ -14,6 +18,8 @@ pub enum Route {
     Default,
     /// A connection has ended.
     Disconnect,
+    /// A client asks the REST API for an answer, which is streamed.
+    Agui,
     /// A browser asks the HTTP API for a file of the page.
     Page,
 }
@@ -27,6 +33,7 @@ impl Route {
             Self::Connect => "$connect",
             Self::Default => "$default",
             Self::Disconnect => "$disconnect",
+            Self::Agui => AGUI_PATH,
             Self::Page => "page",
         }
     }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use super::connection::Connection;
 use super::event::{self, API_ID};
-use super::name_values::NameValues;
 use super::state::Gateway;
 use crate::lambda::InvokeError;
+use crate::name_values::NameValues;
 use crate::route::{Route, STAGE};
 
 /// The largest response of an authorizer, in bytes.

@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::connection::Connection;
-use super::name_values::NameValues;
 use super::socket::CloseStatus;
 use crate::ids::random_id;
+use crate::name_values::NameValues;
 use crate::request_time::{epoch_millis, request_time};
 use crate::route::{Route, STAGE};
 

@@ -15,13 +15,13 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use super::connection::Connection;
 use super::event;
-use super::name_values::NameValues;
 use super::session::serve;
 use super::socket::{self, CloseStatus, drain};
 use super::state::Gateway;
 use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
+use crate::name_values::NameValues;
 use crate::proxy_response::ProxyResponse;
 use crate::route::Route;
 

@@ -50,7 +50,7 @@ pub enum Entry {
         /// The subprotocol that the function's answer to `$connect` chose.
         subprotocol: Option<String>,
     },
-    /// Gateway: a client's handshake was refused with this HTTP status.
+    /// Gateway: a client's handshake, or its request to the REST API, was refused with this HTTP status.
     Refused {
         /// The status that the client received.
         status: u16,
@@ -64,9 +64,34 @@ pub enum Entry {
         /// Its length in bytes of UTF-8.
         bytes: usize,
     },
+    /// Gateway: a whole request to the REST API arrived from a client.
+    HttpRequestReceived {
+        /// The Lambda request id of the invocation that it becomes.
+        request_id: String,
+        /// The HTTP method.
+        method: String,
+        /// The length of its body.
+        bytes: usize,
+    },
+    /// Gateway: the status and the headers of the function's response go to the client of the REST API.
+    HttpResponseStarted {
+        /// The Lambda request id.
+        request_id: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Gateway: no more of a response goes to the client of the REST API.
+    HttpResponseEnded {
+        /// The Lambda request id.
+        request_id: String,
+        /// How much of the body went to the client.
+        bytes: usize,
+        /// Why it ended.
+        end: HttpResponseEnd,
+    },
     /// Gateway: no function was free for an event, which is lost.
     Throttled {
-        /// The connection that the event is about.
+        /// The connection that the event is about; empty for a request over HTTP.
         connection_id: String,
         /// The event's route.
         route: Route,
@@ -75,7 +100,7 @@ pub enum Entry {
     TimedOut {
         /// The Lambda request id of the invocation.
         request_id: String,
-        /// The connection that the event is about.
+        /// The connection that the event is about; empty for a request over HTTP.
         connection_id: String,
         /// The event's route.
         route: Route,
@@ -96,12 +121,20 @@ pub enum Entry {
     Invoked {
         /// The Lambda request id.
         request_id: String,
-        /// The connection that the event is about.
+        /// The connection that the event is about; empty for a request over HTTP.
         connection_id: String,
         /// The event's route.
         route: Route,
     },
-    /// Runtime API: the function answered an event.
+    /// Runtime API: the function's streamed response went on after its caller had gone, and so nowhere. It
+    /// is recorded when that response ends.
+    ResponseDiscarded {
+        /// The Lambda request id.
+        request_id: String,
+        /// How much came then.
+        bytes: usize,
+    },
+    /// Runtime API: the function has answered an event, to the end.
     Responded {
         /// The Lambda request id.
         request_id: String,
@@ -337,4 +370,19 @@ pub enum Entry {
         /// How, such as `exit code 1`.
         status: String,
     },
+}
+
+/// Why no more of a response goes to a client of the REST API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpResponseEnd {
+    /// It was complete.
+    Complete,
+    /// The client has gone. The function works on.
+    ClientGone,
+    /// Nothing came from the function, or nothing was read by the client, for too long.
+    IdleTimeout,
+    /// The integration's time was over.
+    IntegrationTimeout,
+    /// The function failed in the middle of its response.
+    FunctionFailed,
 }

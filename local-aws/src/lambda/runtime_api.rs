@@ -15,12 +15,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::service::Lambda;
+use super::streamed_response::StreamError;
 use crate::ids::trace_id;
 use crate::journal::Entry;
 use crate::proxy_response::status_of;
 
 /// The largest response to a synchronous invocation, in bytes (the page "Lambda quotas").
 const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+
+/// The largest response that is streamed, in bytes (the same page).
+const MAX_STREAMED_RESPONSE_BYTES: usize = 200 * 1024 * 1024;
 
 /// The routes of the Runtime API.
 pub(crate) fn router(lambda: Arc<Lambda>) -> Router {
@@ -56,8 +60,22 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
 async fn respond(
     State(lambda): State<Arc<Lambda>>,
     Path(request_id): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if let Some(response) = lambda.begin_streaming(&request_id) {
+        // A streaming invocation whose function does not stream gets the bytes of that response, too.
+        let max_bytes =
+            if is_streaming(&headers) { MAX_STREAMED_RESPONSE_BYTES } else { MAX_RESPONSE_BYTES };
+        return match response.receive(body, max_bytes).await {
+            Ok(()) | Err(StreamError::Reported { .. }) => acknowledge(true),
+            Err(error) => stream_error_response(&error),
+        };
+    }
+    if !lambda.is_running(&request_id) {
+        return acknowledge(false);
+    }
+    // Lambda's `Invoke` collects a response, whether the function streams it or not.
     let Ok(body) = to_bytes(body, MAX_RESPONSE_BYTES).await else {
         let message = "Exceeded maximum allowed payload size (6291556 bytes).";
         lambda.finish(&request_id, None, |_| Entry::InvocationError {
@@ -116,6 +134,24 @@ async fn diagnostic(headers: &HeaderMap, body: Body) -> (String, String) {
     let kind =
         if diagnostic.error_type.is_empty() { header.to_owned() } else { diagnostic.error_type };
     (kind, diagnostic.error_message)
+}
+
+/// Whether the function sends its response as it is made.
+fn is_streaming(headers: &HeaderMap) -> bool {
+    let mode = headers.get("lambda-runtime-function-response-mode");
+    mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"))
+}
+
+fn stream_error_response(error: &StreamError) -> Response {
+    let (status, kind) = match error {
+        StreamError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+        StreamError::TimedOut => (StatusCode::BAD_REQUEST, "InvalidRequestID"),
+        StreamError::BrokenOff | StreamError::Reported { .. } => {
+            (StatusCode::BAD_REQUEST, "TruncatedResponse")
+        }
+        StreamError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+    };
+    error_response(status, kind, &error.to_string())
 }
 
 fn acknowledge(known: bool) -> Response {

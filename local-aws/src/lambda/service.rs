@@ -6,14 +6,16 @@ use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::streamed_response::{StreamedResponse, timeout_message};
 use crate::ids::uuid;
 use crate::journal::{Entry, Journal};
+use crate::response_pieces::{ResponsePieces, response_pieces};
 use crate::route::Route;
 
 /// The Lambda service, as far as one function needs it.
@@ -70,13 +72,22 @@ struct Invocation {
     request_id: String,
     request: InvokeRequest,
     taken: oneshot::Sender<()>,
-    response: oneshot::Sender<Option<Bytes>>,
+    caller: Caller,
 }
 
 #[derive(Debug)]
 struct Running {
-    response: oneshot::Sender<Option<Bytes>>,
-    deadline: SystemTime,
+    caller: Caller,
+    deadline: Instant,
+}
+
+/// Who waits for a response: it gets `None` if the function fails.
+#[derive(Debug)]
+enum Caller {
+    /// For the whole of it, as with Lambda's `Invoke`.
+    Buffered(oneshot::Sender<Option<Bytes>>),
+    /// For its beginning, as with Lambda's `InvokeWithResponseStream`.
+    Streaming(oneshot::Sender<Option<ResponsePieces>>),
 }
 
 impl Lambda {
@@ -98,28 +109,50 @@ impl Lambda {
 
     /// Hands an event to a free function and waits for the response, which is JSON of whatever shape.
     pub(crate) async fn invoke(&self, request: InvokeRequest) -> Result<Bytes, InvokeError> {
-        let request_id = uuid();
+        let (caller, on_response) = oneshot::channel();
+        self.wait_for(&uuid(), request, Caller::Buffered(caller), on_response).await
+    }
+
+    /// Hands an event to a free function and waits for its response to begin. The response is then
+    /// read as it comes; dropped before its end, the function is not told.
+    pub(crate) async fn invoke_streaming(
+        &self,
+        request_id: &str,
+        request: InvokeRequest,
+    ) -> Result<ResponsePieces, InvokeError> {
+        let (caller, on_response) = oneshot::channel();
+        self.wait_for(request_id, request, Caller::Streaming(caller), on_response).await
+    }
+
+    async fn wait_for<T>(
+        &self,
+        request_id: &str,
+        request: InvokeRequest,
+        caller: Caller,
+        on_response: oneshot::Receiver<Option<T>>,
+    ) -> Result<T, InvokeError> {
         let (grace, limit) = (request.grace, request.timeout);
         let responded = async {
             let (taken, on_taken) = oneshot::channel();
-            let (response, on_response) = oneshot::channel();
-            self.offer(Invocation { request_id: request_id.clone(), request, taken, response });
-            if timeout(grace, on_taken).await.is_err() && self.withdraw(&request_id) {
+            self.offer(Invocation { request_id: request_id.to_owned(), request, taken, caller });
+            if timeout(grace, on_taken).await.is_err() && self.withdraw(request_id) {
                 return Err(InvokeError::Throttled);
             }
             if let Ok(response) = timeout(self.timeout, on_response).await {
                 return response.ok().flatten().ok_or(InvokeError::Failed);
             }
-            self.state().running.remove(&request_id);
-            self.journal.record(Entry::InvocationError {
-                request_id: request_id.clone(),
-                error_type: "Sandbox.Timedout".to_owned(),
-                message: format!("Task timed out after {:.2} seconds", self.timeout.as_secs_f64()),
-            });
+            // A response that begins at this very moment finds that the time is over.
+            if self.state().running.remove(request_id).is_some() {
+                self.journal.record(Entry::InvocationError {
+                    request_id: request_id.to_owned(),
+                    error_type: "Sandbox.Timedout".to_owned(),
+                    message: timeout_message(self.timeout),
+                });
+            }
             Err(InvokeError::Failed)
         };
         let outcome = timeout(limit, responded).await;
-        outcome.unwrap_or_else(|_| Err(InvokeError::TimedOut { request_id: request_id.clone() }))
+        outcome.unwrap_or_else(|_| Err(InvokeError::TimedOut { request_id: request_id.to_owned() }))
     }
 
     /// Gives an invocation to the oldest poll that still waits, or else puts it in the queue.
@@ -156,7 +189,7 @@ impl Lambda {
         {
             let mut state = self.state();
             // The response to an invocation whose caller has gone is not waited for.
-            state.waiting.retain(|invocation| !invocation.response.is_closed());
+            state.waiting.retain(|invocation| !invocation.caller.has_gone());
             match state.waiting.pop_front() {
                 // The receiver is just above, so this cannot fail.
                 Some(invocation) => drop(sender.send(invocation)),
@@ -172,12 +205,12 @@ impl Lambda {
 
     /// Notes that an invocation's event goes out to the function.
     fn begin(&self, invocation: Invocation) -> Bytes {
-        let Invocation { request_id, request, taken, response } = invocation;
-        let now = SystemTime::now();
+        let Invocation { request_id, request, taken, caller } = invocation;
+        let now = Instant::now();
         {
             let running = &mut self.state().running;
             running.retain(|_, other| other.deadline > now);
-            running.insert(request_id.clone(), Running { response, deadline: now + self.timeout });
+            running.insert(request_id.clone(), Running { caller, deadline: now + self.timeout });
         }
         self.journal.record(Entry::Invoked {
             request_id,
@@ -189,6 +222,11 @@ impl Lambda {
         request.event
     }
 
+    /// Whether the function works on an invocation of this id, and has not begun to respond to it.
+    pub(super) fn is_running(&self, request_id: &str) -> bool {
+        self.state().running.contains_key(request_id)
+    }
+
     /// Ends an invocation; false when there is none of this id.
     pub(super) fn finish(
         &self,
@@ -198,9 +236,38 @@ impl Lambda {
     ) -> bool {
         let Some(running) = self.state().running.remove(request_id) else { return false };
         // Recorded first, so that whatever the response causes comes after it in the journal.
-        self.journal.record(entry(running.response.is_closed()));
-        let _ = running.response.send(response);
+        self.journal.record(entry(running.caller.has_gone()));
+        match running.caller {
+            Caller::Buffered(caller) => drop(caller.send(response)),
+            // A response to a streaming invocation is what `begin_streaming` begins, so this is none.
+            Caller::Streaming(caller) => drop(caller.send(None)),
+        }
         true
+    }
+
+    /// Begins the response to a streaming invocation, which holds the invocation from now on; `None` when
+    /// there is none of this id.
+    pub(super) fn begin_streaming(self: &Arc<Self>, request_id: &str) -> Option<StreamedResponse> {
+        let running = {
+            let running = &mut self.state().running;
+            let is_streaming = |running: &Running| matches!(running.caller, Caller::Streaming(_));
+            if !running.get(request_id).is_some_and(is_streaming) {
+                return None;
+            }
+            running.remove(request_id)?
+        };
+        let Running { caller: Caller::Streaming(caller), deadline } = running else { return None };
+        let (sender, pieces) = response_pieces();
+        // It fails when the caller has gone; the pieces are dropped then, as they come.
+        let _ = caller.send(Some(pieces));
+        Some(StreamedResponse::new(
+            request_id.to_owned(),
+            self.journal.clone(),
+            self.stopping.clone(),
+            self.timeout,
+            deadline,
+            sender,
+        ))
     }
 
     /// How long the function may take for one event.
@@ -220,6 +287,15 @@ impl Lambda {
     fn state(&self) -> MutexGuard<'_, Queues> {
         // Every change under this lock is complete in itself, so a panic elsewhere spoils nothing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Caller {
+    fn has_gone(&self) -> bool {
+        match self {
+            Self::Buffered(caller) => caller.is_closed(),
+            Self::Streaming(caller) => caller.is_closed(),
+        }
     }
 }
 
@@ -309,7 +385,8 @@ mod tests {
             grace: Duration::ZERO,
             timeout: Duration::ZERO,
         };
-        let invocation = Invocation { request_id: uuid(), request, taken, response };
+        let caller = Caller::Buffered(response);
+        let invocation = Invocation { request_id: uuid(), request, taken, caller };
         let (stop, stopping) = watch::channel(false);
         let lambda = Lambda::new(Journal::new(10), String::new(), Duration::ZERO, stopping);
         (lambda, stop, invocation, on_response)

@@ -1,13 +1,15 @@
 //! Entries whose lines need nothing but themselves.
 
-use super::line::{Bytes, Line, Part, micros};
+use super::line::{Bytes, Line, Part, micros, short};
 use super::metrics;
-use crate::journal::Entry;
+use crate::journal::{Entry, HttpResponseEnd};
+use crate::route::AGUI_PATH;
 use crate::wire_fault::WireName;
 
 /// The line of such an entry; `None` for all others.
 pub(super) fn line(entry: &Entry) -> Option<Line<'_>> {
     gateway(entry)
+        .or_else(|| rest_api(entry))
         .or_else(|| management(entry))
         .or_else(|| function(entry))
         .or_else(|| wire(entry))
@@ -37,6 +39,32 @@ fn gateway(entry: &Entry) -> Option<Line<'_>> {
             .bad_if(true),
         Entry::Closed { connection_id, code, reason } => {
             line("closed").more(format!("{code} {reason}")).about(connection_id)
+        }
+        _ => return None,
+    })
+}
+
+fn rest_api(entry: &Entry) -> Option<Line<'_>> {
+    let line = |what: String, request_id, more: &str| {
+        Line::new(Part::Gateway, what).more(format!("request {}{more}", short(request_id)))
+    };
+    Some(match entry {
+        Entry::HttpRequestReceived { request_id, method, bytes } => {
+            line(format!("{method} {AGUI_PATH}"), request_id, &format!(", {}", Bytes(*bytes)))
+        }
+        Entry::HttpResponseStarted { request_id, status } => {
+            line(format!("responds {status}"), request_id, "").bad_if(*status >= 400)
+        }
+        Entry::HttpResponseEnded { request_id, bytes, end } => {
+            let (what, why) = match end {
+                HttpResponseEnd::Complete => ("responded", ""),
+                HttpResponseEnd::ClientGone => ("client gone", ", and the function works on"),
+                HttpResponseEnd::IdleTimeout => ("cut off", ", since nothing moved for too long"),
+                HttpResponseEnd::IntegrationTimeout => ("cut off", ", since the time was over"),
+                HttpResponseEnd::FunctionFailed => ("cut off", ", since the function failed"),
+            };
+            line(what.to_owned(), request_id, &format!(", {}{why}", Bytes(*bytes)))
+                .bad_if(*end != HttpResponseEnd::Complete)
         }
         _ => return None,
     })

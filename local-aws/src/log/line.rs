@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn about(mut self, id: &'a str) -> Self {
-        self.id = Some(id);
+        self.id = Some(id).filter(|id| !id.is_empty());
         self
     }
 

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::faults::FaultKind;
+use crate::journal::HttpResponseEnd;
 use crate::route::Route;
 use crate::wire_fault::{WireClose, WireFault, WireName};
 
@@ -79,6 +80,35 @@ fn wires_and_the_process_have_lines() {
             "    0.300  fault     wire          connection 3 to the agent closed in good order, on purpose",
             "    0.400  wire      closed        connection 3 to the agent",
             "    0.500  function  thawed        process 7",
+        ],
+    );
+}
+
+#[test]
+fn a_request_over_http_shows_its_response_and_who_left() {
+    let request_id = || "r-1".to_owned();
+    let end = HttpResponseEnd::ClientGone;
+    let entries = [
+        Entry::HttpRequestReceived { request_id: request_id(), method: "POST".into(), bytes: 17 },
+        Entry::Invoked {
+            request_id: request_id(),
+            connection_id: String::new(),
+            route: Route::Agui,
+        },
+        Entry::HttpResponseStarted { request_id: request_id(), status: 200 },
+        Entry::HttpResponseEnded { request_id: request_id(), bytes: 2048, end },
+        Entry::ResponseDiscarded { request_id: request_id(), bytes: 1 },
+        Entry::Responded { request_id: request_id(), status: Some(200), late: true },
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  gateway   POST /agui    request r, 17 bytes",
+            "    0.100  lambda    /agui         request r",
+            "    0.200  gateway   responds 200  request r",
+            "    0.300  gateway   client gone   request r, 2.0 KiB, and the function works on",
+            "    0.400  lambda    discarded     1 byte that no client reads",
+            "    0.500  lambda    200           request r, after 400.0 ms, too late",
         ],
     );
 }

@@ -11,4 +11,5 @@ mod management;
 mod lambda;
 #[cfg(target_os = "linux")]
 mod over_the_wire;
+mod rest_api;
 mod scenarios;

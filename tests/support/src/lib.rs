@@ -7,14 +7,17 @@ pub mod client;
 pub mod issuer;
 pub mod received_run;
 pub mod source;
+pub mod streamed_response;
 pub mod test_bed;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use local_aws::{Entry, LocalAws, Options, Record};
 use serde_json::{Value, json};
 
 pub use client::Client;
+pub use streamed_response::StreamedResponse;
 
 /// How long anything may take before a test fails: a guard against hanging, never a measure.
 const WAIT_LIMIT: Duration = Duration::from_secs(20);
@@ -44,6 +47,7 @@ pub async fn wait_for_entry(
 #[derive(Clone)]
 pub struct Runtime {
     http: reqwest::Client,
+    address: SocketAddr,
     base: String,
 }
 
@@ -57,7 +61,8 @@ pub struct Invocation {
 impl Runtime {
     pub fn new(aws: &LocalAws) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base: format!("http://{}/2018-06-01/runtime", aws.address()) }
+        let address = aws.address();
+        Self { http, address, base: format!("http://{address}/2018-06-01/runtime") }
     }
 
     /// Asks for the next event.
@@ -73,6 +78,11 @@ impl Runtime {
     /// Answers an event, and returns the status of the Runtime API.
     pub async fn respond(&self, request_id: &str, answer: &Value) -> u16 {
         self.post(&format!("invocation/{request_id}/response"), answer).await
+    }
+
+    /// Begins to answer an event with a streamed response, of which nothing is sent yet.
+    pub async fn stream(&self, request_id: &str) -> StreamedResponse {
+        StreamedResponse::begin(self.address, request_id).await
     }
 
     /// Posts anything to a path of the Runtime API.

@@ -8,17 +8,17 @@ use crate::ids::trace_id;
 
 /// The names and values of headers or of a query string, in both forms of an event.
 #[derive(Clone, Debug, Default)]
-pub(super) struct NameValues {
+pub(crate) struct NameValues {
     /// The last value of each name.
-    pub(super) single: BTreeMap<String, String>,
+    pub(crate) single: BTreeMap<String, String>,
     /// All values of each name.
-    pub(super) multi: BTreeMap<String, Vec<String>>,
+    pub(crate) multi: BTreeMap<String, Vec<String>>,
 }
 
 impl NameValues {
-    /// The headers of a handshake as API Gateway passes them on: with their usual capitals, without
-    /// those of the upgrade itself, and with those that the gateway adds.
-    pub(super) fn of_headers(headers: &HeaderMap, source_ip: &str, port: &str) -> Self {
+    /// The headers of a request as API Gateway passes them on: with their usual capitals, without
+    /// those of an upgrade, and with those that the gateway adds.
+    pub(crate) fn of_headers(headers: &HeaderMap, source_ip: &str, port: &str) -> Self {
         let mut values = Self::default();
         for (name, value) in headers {
             if !matches!(name.as_str(), "connection" | "upgrade") {
@@ -34,7 +34,7 @@ impl NameValues {
     }
 
     /// The parameters of a query string, decoded.
-    pub(super) fn of_query(query: &str) -> Self {
+    pub(crate) fn of_query(query: &str) -> Self {
         let mut values = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             values.add(name.into_owned(), value.into_owned());
@@ -42,7 +42,7 @@ impl NameValues {
         values
     }
 
-    pub(super) fn add(&mut self, name: String, value: String) {
+    pub(crate) fn add(&mut self, name: String, value: String) {
         self.multi.entry(name.clone()).or_default().push(value.clone());
         self.single.insert(name, value);
     }

@@ -20,11 +20,11 @@ use local_aws::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Where the help lists who may connect.
-const ACCESS: &str = "Who may connect";
-
 /// Where the help lists what answers.
 const SOURCE: &str = "What answers";
+
+/// Where the help lists who may connect.
+const ACCESS: &str = "Who may connect";
 
 /// Where the help lists what makes this machine more like AWS.
 const WIRE: &str = "As between Lambda and AWS";
@@ -51,6 +51,30 @@ struct Arguments {
     /// How many turns the function takes at once; 1 is how classic Lambda works
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
     concurrency: u16,
+
+    /// What answers: an agent of Bedrock Agents, or a managed harness of Bedrock AgentCore [default: agent]
+    #[arg(long, value_name = "KIND", value_enum, help_heading = SOURCE)]
+    source: Option<SourceKind>,
+
+    /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id, help_heading = SOURCE)]
+    agent_id: Option<String>,
+
+    /// The id of that agent's alias
+    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id, help_heading = SOURCE)]
+    agent_alias_id: Option<String>,
+
+    /// The ARN of a real harness to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ARN", value_parser = harness_arn, conflicts_with = "agent_id", help_heading = SOURCE)]
+    harness_arn: Option<String>,
+
+    /// The name of that harness' endpoint [default: the newest version]
+    #[arg(long, value_name = "NAME", requires = "harness_arn", value_parser = harness_endpoint, help_heading = SOURCE)]
+    harness_endpoint: Option<String>,
+
+    /// Whether a client that leaves ends the harness' session, and what that remembers with it
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = ArgAction::Set, help_heading = SOURCE)]
+    stop_on_leave: bool,
 
     /// The access code that clients must have, as in a deployment with `Access` code
     #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "oidc_issuer", help_heading = ACCESS)]
@@ -121,33 +145,9 @@ struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
 
-    /// What answers: an agent of Bedrock Agents, or a managed harness of Bedrock AgentCore [default: agent]
-    #[arg(long, value_name = "KIND", value_enum, help_heading = SOURCE)]
-    source: Option<SourceKind>,
-
-    /// The ARN of a real harness to talk to, with this machine's own AWS credentials
-    #[arg(long, value_name = "ARN", value_parser = harness_arn, conflicts_with = "agent_id", help_heading = SOURCE)]
-    harness_arn: Option<String>,
-
-    /// The name of that harness' endpoint [default: the newest version]
-    #[arg(long, value_name = "NAME", requires = "harness_arn", value_parser = harness_endpoint, help_heading = SOURCE)]
-    harness_endpoint: Option<String>,
-
-    /// Whether a client that leaves ends the harness' session, and what that remembers with it
-    #[arg(long, value_name = "BOOL", default_value_t = false, action = ArgAction::Set, help_heading = SOURCE)]
-    stop_on_leave: bool,
-
     /// The folder whose timelines the prompt `/play` may read, and those below it
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     timelines: PathBuf,
-
-    /// The id of a real Bedrock agent to talk to, with this machine's own AWS credentials
-    #[arg(long, value_name = "ID", requires = "agent_alias_id", value_parser = agent_id, help_heading = SOURCE)]
-    agent_id: Option<String>,
-
-    /// The id of that agent's alias
-    #[arg(long, value_name = "ID", requires = "agent_id", value_parser = agent_id, help_heading = SOURCE)]
-    agent_alias_id: Option<String>,
 
     /// Record what the agent or the harness says in this new file, as a timeline that the prompt `/play` plays
     #[arg(long, value_name = "FILE", value_parser = timeline)]

@@ -2,6 +2,7 @@
 // The helpers below stand outside of tests, where the lints allow them.
 #![allow(clippy::unwrap_used)]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
@@ -46,12 +47,22 @@ impl Local {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (output, websocket_url) = (String::new(), String::new());
         let mut local = Self { child, lines, output, websocket_url, function_pid: 0 };
-        let started = local.line("started").await;
+        // A function that is ready at once may be so before the log says that it has started.
+        local.has_said("Stop  ").await;
+        let started = local.has_said("started").await;
         local.function_pid = started.rsplit(' ').next().unwrap().parse().unwrap();
-        let socket = local.line("WebSocket").await;
-        local.websocket_url = socket.split_whitespace().last().unwrap().to_owned();
-        local.line("Stop").await;
+        let socket = local.has_said("WebSocket").await;
+        socket.split_whitespace().last().unwrap().clone_into(&mut local.websocket_url);
         local
+    }
+
+    /// The first line that contains a text, which may have come already.
+    async fn has_said(&mut self, part: &str) -> String {
+        let line = self.output.lines().find(|line| line.contains(part)).map(str::to_owned);
+        match line {
+            Some(line) => line,
+            None => self.line(part).await,
+        }
     }
 
     /// Reads up to the next line that contains a text, and returns it.
@@ -152,6 +163,80 @@ async fn another_executable_can_be_the_function() {
         let text: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
         assert!(text.contains(&format!("turn {turns} of this conversation")), "{text}");
     }
+}
+
+/// A function that says what it is told to ask, and then waits for an event for ever.
+fn telling_function(folder: &Path) -> String {
+    let script = r#"#!/usr/bin/env bash
+for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
+    AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME AWS_ENDPOINT_URL_BEDROCK_AGENTCORE; do
+    echo "$name=${!name}."
+done
+exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
+printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n' >&3
+exec cat <&3
+"#;
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("function");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_function_is_told_what_to_ask() {
+    let folder = std::env::temp_dir().join(format!("local-source-{}", std::process::id()));
+    let function = telling_function(&folder);
+    let arn = "arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef";
+    let own = local_aws::HARNESS_ARN;
+    let cases: [(&[&str], &[&str]); 4] = [
+        (
+            &[],
+            &[
+                "AGENT_ID=LOCALAGENT.",
+                "HARNESS_ARN=.",
+                "STOP_ON_LEAVE=.",
+                "AGENTCORE=.",
+                "Agent      scripted",
+            ],
+        ),
+        (
+            &["--source", "harness"],
+            &[
+                "AGENT_ID=.",
+                &format!("HARNESS_ARN={own}."),
+                "HARNESS_ENDPOINT=.",
+                "STOP_ON_LEAVE=false.",
+                "/agentcore.",
+                "AGENT_RUNTIME=.",
+                "|/work|",
+                "Harness    scripted",
+            ],
+        ),
+        (
+            &["--source", "harness", "--harness-arn", arn, "--stop-on-leave", "true"],
+            &[
+                &format!("HARNESS_ARN={arn}."),
+                "STOP_ON_LEAVE=true.",
+                "AGENTCORE=.",
+                "SUGGESTED_PROMPTS=What can you do?.",
+                &format!("Harness    AgentCore's {arn}\n"),
+            ],
+        ),
+        (
+            &["--harness-arn", arn, "--harness-endpoint", "prod"],
+            &["HARNESS_ENDPOINT=prod.", &format!("{arn}, endpoint prod")],
+        ),
+    ];
+    for (arguments, said) in cases {
+        let mut local = Local::start(&[&["--function", &*function], arguments].concat()).await;
+        // What it says may come after the welcome.
+        local.has_said("BEDROCK_AGENTCORE=").await;
+        for part in said {
+            assert!(local.output.contains(part), "no {part} in {}", local.output);
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ pub(super) enum Prompt {
         )]
         hook: Hook,
     },
-    /// asks for a function's result; `/tool 3` for 3, one after the other, `/tool 3 together` at once; `empty`, `text`, `untyped`, `late` or `denied` for other calls
+    /// asks for a function's result; `/tool 3` for 3 in turn, `/tool 3 together`; or a call that is `empty`, `text`, `untyped`, `late` or `denied`
     #[command(name = "/tool", after_help = "/tool 3 together")]
     Tool {
         #[arg(value_name = "KIND", value_parser = tools, default_value = "1")]
@@ -111,7 +111,7 @@ pub(super) enum Prompt {
     /// an event of a type that does not exist yet
     #[command(name = "/unknown")]
     Unknown,
-    /// what the model of the API does not have, or not like this: `start`, `indices`, `untyped`, `members`, `unstopped` or `empty`
+    /// what the API's model has otherwise: `start`, `indices`, `untyped`, `members`, `unstopped` or `empty`
     #[command(name = "/odd", after_help = "/odd start")]
     Odd {
         #[arg(value_name = "KIND", value_enum, hide_possible_values = true)]

@@ -766,16 +766,8 @@ async fn what_a_harness_says_is_recorded_and_played_as_it_was_said() {
     let say =
         async |body: Value| Answer::read(caller.post(invoke.clone(), body.to_string()).await).await;
     let mut said_before = Vec::new();
-    let prompts = [
-        "hello",
-        "/work",
-        "/unknown",
-        "/hook",
-        "/odd members",
-        "/error validation 2",
-        "/cut 2",
-        "/tool",
-    ];
+    let prompts =
+        ["/work", "/unknown", "/hook", "/odd members", "/error validation 2", "/cut 2", "/tool"];
     for prompt in prompts {
         said_before.push(say(said(prompt)).await);
     }

@@ -185,3 +185,45 @@ fn requests_that_the_service_would_refuse_are_refused() {
         assert!(Request::read(&body).is_ok(), "{body}: {:?}", Request::read(&body));
     }
 }
+
+/// Any JSON is read or refused, and no panic. The same seed each time.
+#[test]
+fn any_json_is_read_or_refused() {
+    let values = [
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "18446744073709551615",
+        "\"\"",
+        "\"a\"",
+        "\"\\ud83c\\udfac\\u0000\"",
+        "[]",
+        "[null]",
+        "{}",
+        r#"{"text":"a"}"#,
+        r#"{"toolResult":{"toolUseId":"t","content":[{"json":null}]}}"#,
+        r#"{"role":"user","content":[{"text":"a"}]}"#,
+    ];
+    let body = r#"{"messages":[{"role":"assistant","content":[{"toolUse":{"toolUseId":"t","name":"n","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"t","content":[{"text":"a"}]}}]}],"timeoutSeconds":60,"actorId":"a","tools":[{"type":"remote_mcp","config":{"remoteMcp":{"url":"u","headers":{"a":"b"}}}}]}"#;
+    let places: Vec<usize> = body.match_indices([':', ',', '[']).map(|(at, _)| at + 1).collect();
+    let mut random = fastrand::Rng::with_seed(1);
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let mut text = body.to_owned();
+        let at = places[random.usize(0..places.len())];
+        // What stood there becomes another member of a list, or the text is no JSON any more.
+        let value = values[random.usize(0..values.len())];
+        let rest = text.split_off(at);
+        let rest = match rest.find([',', ']', '}']) {
+            Some(end) if random.bool() => rest[end..].to_owned(),
+            _ => format!(",{rest}"),
+        };
+        let Ok(value) = serde_json::from_str(&format!("{text}{value}{rest}")) else { continue };
+        match Request::read(&value) {
+            Ok(_) => read += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(read > 100 && refused > 100, "{read} read, {refused} refused");
+}

@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use local_aws::Source;
 
 /// The root of this repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -14,8 +15,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// One of the functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Function {
-    /// This one.
+    /// This one, which asks an agent.
     Relay,
+    /// This one, which asks a harness.
+    RelayOfHarness,
     /// Each chunk posted and awaited before the next is read, with the same crates.
     AwaitEach,
     /// Hyper alone.
@@ -29,8 +32,9 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Relay,
+        Self::RelayOfHarness,
         Self::AwaitEach,
         Self::Bare,
         Self::Nothing,
@@ -41,6 +45,7 @@ impl Function {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Relay => "this function",
+            Self::RelayOfHarness => "this function, harness",
             Self::AwaitEach => "await-each",
             Self::Bare => "bare",
             Self::Nothing => "nothing",
@@ -51,6 +56,14 @@ impl Function {
 
     pub(crate) fn is_python(self) -> bool {
         matches!(self, Self::PythonStreaming | Self::PythonBuffering)
+    }
+
+    /// What it asks.
+    pub(crate) fn source(self) -> Source {
+        match self {
+            Self::RelayOfHarness => Source::Harness,
+            _ => Source::Agent,
+        }
     }
 
     /// The variables that it needs besides those of the local AWS.
@@ -97,7 +110,7 @@ impl Built {
     /// What to run for a function, without arguments, as Lambda runs a `bootstrap`.
     pub(crate) fn executable(&self, function: Function) -> PathBuf {
         match function {
-            Function::Relay => env!("CARGO_BIN_EXE_agent-relay").into(),
+            Function::Relay | Function::RelayOfHarness => env!("CARGO_BIN_EXE_agent-relay").into(),
             Function::PythonStreaming | Function::PythonBuffering => {
                 Path::new(ROOT).join("benches/peers/bootstrap-python")
             }
@@ -108,7 +121,8 @@ impl Built {
     /// The size of a Rust function's binary, and of the archive that is deployed, in bytes. The
     /// archive's few headers are not counted.
     pub(crate) fn sizes(&self, function: Function) -> Option<(usize, usize)> {
-        if function.is_python() {
+        // That of a harness is the same file.
+        if function.is_python() || function == Function::RelayOfHarness {
             return None;
         }
         let binary = fs::read(self.executable(function)).expect("the binary is there");

@@ -37,6 +37,7 @@ impl Process {
             post_latency,
             concurrency,
             journal_capacity: 1_000_000,
+            source: function.source(),
             ..Options::default()
         };
         let aws = LocalAws::start(relay_options(options)).await.expect("the local AWS starts");

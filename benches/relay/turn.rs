@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
 use local_aws::Entry;
+use test_support::source::harness_session;
 
 use crate::client::{Received, TimedClient};
 use crate::process::Process;
@@ -67,11 +68,14 @@ pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
     let cpu = process.cpu().saturating_sub(before);
     client.close().await;
 
+    let in_harness = harness_session(&session);
     let mut sent = Vec::with_capacity(answer.chunks);
     let mut posts = 0;
     while let Some(record) = journal.try_next() {
         match record.entry {
-            Entry::AgentChunk { session_id, .. } if session_id == session => {
+            Entry::AgentChunk { session_id, .. }
+                if [&session, &in_harness].contains(&&session_id) =>
+            {
                 sent.push(record.at.into_std());
             }
             Entry::Posted { .. } => posts += 1,

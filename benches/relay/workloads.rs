@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::functions::Function::{self, AwaitEach, Bare, PythonBuffering, PythonStreaming, Relay};
+use crate::functions::Function::{
+    self, AwaitEach, Bare, PythonBuffering, PythonStreaming, Relay, RelayOfHarness,
+};
 use crate::turn::Answer;
 
 /// The names of workloads that the goals look at.
@@ -60,6 +62,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
         latency_ms: 0,
         functions: &[
             (Relay, 5),
+            (RelayOfHarness, 5),
             (AwaitEach, 5),
             (Bare, 5),
             (PythonStreaming, 5),
@@ -121,6 +124,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
             latency_ms: 0,
             functions: &[
                 (Relay, 25),
+                (RelayOfHarness, 25),
                 (AwaitEach, 5),
                 (Bare, 25),
                 (PythonStreaming, 5),

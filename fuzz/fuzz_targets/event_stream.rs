@@ -1,4 +1,4 @@
-//! What an agent's response says does not depend on where the network cuts it, and no response makes
+//! What the response of an agent or a harness says does not depend on where the network cuts it, and no response makes
 //! the reader panic.
 //!
 //! Input that begins with `!` is the body itself. Any other is a line for each frame, a type and a
@@ -10,10 +10,11 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use agent_relay::config::BedrockAgentConfig;
+use agent_relay::config::{BedrockAgentConfig, HarnessConfig};
 use agent_relay::request::{Input, Run};
-use agent_relay::source::Source as _;
-use agent_relay::source::bedrock_agent::{BedrockAgent, InvokeAgentOptions};
+use agent_relay::source::Source;
+use agent_relay::source::agentcore_harness::AgentcoreHarness;
+use agent_relay::source::bedrock_agent::BedrockAgent;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -53,6 +54,7 @@ struct Reader {
     runtime: Runtime,
     pieces: Pieces,
     agent: BedrockAgent,
+    harness: AgentcoreHarness,
 }
 
 impl Reader {
@@ -74,19 +76,36 @@ impl Reader {
             memory_id: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, pieces, agent: BedrockAgent::new(&sdk, config) }
+        let harness = HarnessConfig {
+            harness_arn: "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/h-0123456789"
+                .to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: None,
+            memory_id: None,
+            stop_on_leave: false,
+        };
+        let agent = BedrockAgent::new(&sdk, config);
+        Self { runtime, pieces, agent, harness: AgentcoreHarness::new(&sdk, harness) }
     }
 
-    /// What the agent is understood to say in these pieces.
-    fn read(&self, pieces: impl Iterator<Item = Bytes>) -> Vec<String> {
-        *self.pieces.0.lock().unwrap() = pieces.collect();
-        let call = self.agent.prepare(&run(), Instant::now()).expect("the run can be asked");
-        let events = self.agent.invoke(call);
+    /// What either is understood to say in these pieces.
+    fn read(&self, pieces: impl Iterator<Item = Bytes>) -> [Vec<String>; 2] {
+        let pieces: Vec<Bytes> = pieces.collect();
+        [self.read_of(&self.agent, &pieces), self.read_of(&self.harness, &pieces)]
+    }
+
+    fn read_of<S: Source>(&self, source: &S, pieces: &[Bytes]) -> Vec<String>
+    where
+        S::Options: Default,
+    {
+        *self.pieces.0.lock().unwrap() = pieces.to_vec();
+        let call = source.prepare(&run(), Instant::now()).expect("the run can be asked");
+        let events = source.invoke(call);
         self.runtime.block_on(events.map(|event| format!("{event:?}")).collect())
     }
 }
 
-fn run() -> Run<InvokeAgentOptions> {
+fn run<O: Default>() -> Run<O> {
     Run {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
@@ -96,7 +115,7 @@ fn run() -> Run<InvokeAgentOptions> {
         input: Input::Prompt("hello".to_owned()),
         set_aside: Vec::new(),
         trace: true,
-        options: InvokeAgentOptions::default(),
+        options: O::default(),
     }
 }
 

@@ -69,6 +69,7 @@ class Recorder:
         """The endpoint of the real agent or harness."""
         self.exchanges = []
         """Every exchange so far, in the order in which they ended."""
+        self._to_throttle = ("", 0)
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,8 +107,18 @@ class Recorder:
         os.chmod(path, 0o755)
         return path
 
+    def throttle(self, part, times):
+        """Refuses the next requests whose path has this part, so that nobody else sees them."""
+        self._to_throttle = (part, times)
+
     def _forward(self, handler):
         body = handler.rfile.read(int(handler.headers["content-length"]))
+        part, times = self._to_throttle
+        if times and part in handler.path:
+            self._to_throttle = (part, times - 1)
+            headers = {"x-amzn-errortype": "ThrottlingException"}
+            self._answer(handler, body, 429, headers, b'{"message":"Too many requests"}')
+            return
         forwarded = urllib.request.Request(
             f"{self.agent}{handler.path}",
             data=body,
@@ -121,6 +132,9 @@ class Recorder:
             response = error
         with response:
             answer = response.read()
+        self._answer(handler, body, response.status, _passed_on(response.headers), answer)
+
+    def _answer(self, handler, body, status, headers, answer):
         path, _, query = handler.path.partition("?")
         # It is recorded before the function can know that the run is over.
         self.exchanges.append(
@@ -130,13 +144,13 @@ class Recorder:
                 query=query,
                 headers=handler.headers,
                 body=body,
-                status=response.status,
+                status=status,
                 response=answer,
             )
         )
         try:
-            handler.send_response(response.status)
-            for name, value in _passed_on(response.headers).items():
+            handler.send_response(status)
+            for name, value in headers.items():
                 handler.send_header(name, value)
             handler.send_header("content-length", str(len(answer)))
             handler.end_headers()

@@ -4,6 +4,7 @@ A client talks to the scripted harness and answers its calls. The expected reque
 harness' own events and the client's words, and serialised by botocore with AWS's model of the API.
 """
 
+import base64
 import hashlib
 import itertools
 import json
@@ -20,6 +21,7 @@ from botocore.utils import percent_encode_sequence
 from websockets.sync.client import connect
 
 from local_aws import LocalAws
+from openid_provider import AUDIENCE, OpenIdProvider, base64url
 from recorder import SECONDS, Recorder, canonical, digits
 
 TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
@@ -33,6 +35,9 @@ SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 # What has to survive JSON, JSON in JSON, and UTF-8.
 AWKWARD = 'Grüße – “21 °C”,\n\t"so" \\ 🌦️ \u0001 </script> \u2028 {"a": [1, 2.50, null]}'
+
+# How often the function sends a request that is throttled.
+ATTEMPTS = 5
 
 CANCELLED = "Tool execution cancelled by the user."
 
@@ -68,8 +73,8 @@ class Deployment:
     qualifier: str | None = None
     actor_id: str | None = None
 
-    def conversation(self, *, agui=True):
-        return Conversation(self, agui=agui)
+    def conversation(self, *, agui=True, user=None, token=None):
+        return Conversation(self, agui=agui, user=user, token=token)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +131,19 @@ def full(deploy):
     )
 
 
+@pytest.fixture(scope="module")
+def provider():
+    with OpenIdProvider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def signed_in(deploy, provider):
+    """One whose users sign in."""
+    access = f"--oidc-issuer={provider.issuer}", f"--oidc-audience={AUDIENCE}"
+    return deploy(*access, "--stop-on-leave=true")
+
+
 @pytest.fixture(params=["short form", "RunAgentInput"])
 def conversation(request, plain):
     """A conversation in either form of a message."""
@@ -154,12 +172,16 @@ def short_conversation(plain):
 class Conversation:
     """A client that keeps a history as AG-UI's clients do, and sends it where that is the form."""
 
-    def __init__(self, deployment, *, agui):
+    def __init__(self, deployment, *, agui, user, token):
         self.deployment = deployment
         self.session_id = str(uuid.uuid4())
+        self.user = user
         self.messages = []
         self.agui = agui
-        self._connection = connect(deployment.local.socket, open_timeout=SECONDS)
+        protocols = ["agent-relay", f"token.{base64url(token.encode())}"] if token else None
+        self._connection = connect(
+            deployment.local.socket, open_timeout=SECONDS, subprotocols=protocols
+        )
 
     def __enter__(self):
         self._socket = self._connection.__enter__()
@@ -170,7 +192,16 @@ class Conversation:
 
     @property
     def harness_session_id(self):
-        return harness_session_id(self.session_id)
+        of_relay = f"{user_hash(self.user)}:{self.session_id}" if self.user else self.session_id
+        return hashlib.sha256(of_relay.encode()).hexdigest()
+
+    @property
+    def actor_id(self):
+        if self.deployment.actor_id or not self.user:
+            return self.deployment.actor_id
+        # An actor's id begins with a letter or digit.
+        hash_ = user_hash(self.user)
+        return f"u{hash_}" if hash_[0] in "-_" else hash_
 
     def ask(self, prompt, **options):
         """Sends a prompt; options go where the form has them."""
@@ -436,6 +467,35 @@ def test_some_results_of_several_calls_are_sent_as_they_are(conversation):
     assert frames[-1]["code"] == "validation"
     (exchange,) = exchanges
     assert_invocation(conversation, exchange, returned([(calls[1], "21 °C", "success")]))
+    # A history has the first result still; a client without one repeats it.
+    others = [{"toolCallId": ids[0]} | FAILED, {"toolCallId": ids[2]} | DONE]
+    repeated = [] if conversation.agui else [{"toolCallId": ids[1]} | DONE]
+    frames, exchanges = conversation.answer(repeated + others)
+    assert frames[-1]["type"] == "RUN_FINISHED"
+    (exchange,) = exchanges
+    results = [
+        (calls[1], "21 °C", "success"),
+        (calls[0], "no sensor", "error"),
+        (calls[2], "21 °C", "success"),
+    ]
+    assert_invocation(conversation, exchange, returned(results))
+
+
+@pytest.mark.parametrize(
+    "input_",
+    ['{}}}],"tools":[{"type":"shell"}],"x":[{"y":{"z":{}', '{"a":1},"type":"mcp_tool_use"', "[["],
+)
+def test_a_forged_call_stays_a_call(conversation, input_):
+    """The id of a call is the client's to send, and so is the input that it holds."""
+    frames, exchanges = conversation.ask("/tool")
+    (call,) = pending_calls(exchanges)
+    (id_,) = ids_of_calls(frames)
+    id_ = json.loads(base64.urlsafe_b64decode(id_ + "=="))
+    id_ = base64url(json.dumps(id_ | {"i": input_}).encode())
+    _, exchanges = conversation.answer([{"toolCallId": id_} | DONE])
+    (exchange,) = exchanges
+    call["input"] = input_
+    assert_invocation(conversation, exchange, returned([(call, "21 °C", "success")]))
 
 
 @pytest.mark.parametrize("status", ["cancelled", "resolved"])
@@ -476,7 +536,7 @@ def test_a_result_for_another_conversation_is_not_sent(conversation, plain):
 @pytest.mark.parametrize(
     ("prompt", "new"),
     [
-        ("/tool", AWKWARD),
+        pytest.param("/tool", AWKWARD, id="awkward"),
         ("/tool empty", "/slow 0"),
         ("/tool text", "/slow 0"),
         ("/tool 3 together", "/slow 0"),
@@ -564,6 +624,35 @@ def test_the_short_form_cancels_with_errors_of_its_own(short_conversation):
     assert frames[-1]["type"] == "RUN_FINISHED"
     (exchange,) = exchanges
     assert_invocation(short_conversation, exchange, [said("/slow 0")])
+
+
+def test_calls_are_cancelled_again_if_the_prompt_failed(agui_conversation):
+    """The history does not tell whether the harness has heard of it."""
+    _, exchanges = agui_conversation.ask("/tool")
+    (call,) = pending_calls(exchanges)
+    errors = returned([(call, CANCELLED, "error")])
+    prompts = {"/error validationException": "RUN_ERROR", "/slow 0": "RUN_FINISHED"}
+    for prompt, ending in prompts.items():
+        frames, exchanges = agui_conversation.ask(prompt)
+        assert frames[-1]["type"] == ending
+        again, question = exchanges
+        assert_invocation(agui_conversation, again, errors)
+        assert_invocation(agui_conversation, question, [said(prompt)])
+
+
+def test_a_prompt_after_results_that_did_not_arrive_is_heard(agui_conversation):
+    frames, exchanges = agui_conversation.ask("/tool")
+    (call,) = pending_calls(exchanges)
+    (id_,) = ids_of_calls(frames)
+    agui_conversation.deployment.recorder.throttle("/invoke", ATTEMPTS)
+    frames, exchanges = agui_conversation.answer([{"toolCallId": id_} | DONE])
+    assert frames[-1]["code"] == "throttling"
+    assert len(exchanges) == ATTEMPTS
+
+    frames, exchanges = agui_conversation.ask("/slow 0")
+
+    assert frames[-1]["type"] == "RUN_FINISHED", frames[-1]
+    assert_invocation(agui_conversation, exchanges[-1], [said("/slow 0")])
 
 
 # What is in a history only.
@@ -779,6 +868,30 @@ def test_without_an_endpoint_and_a_memory_none_is_named(conversation):
     assert set(exchange.request) == {"messages", "timeoutSeconds"}
 
 
+@pytest.mark.parametrize("agui", [False, True])
+def test_a_user_is_an_actor_with_sessions_of_their_own(signed_in, provider, agui):
+    numbers = map(str, itertools.count())
+    odd = next(subject for subject in numbers if user_hash(subject)[0] in "-_")
+    sessions = set()
+    for user in ["ada", "Grüße|🌦️", odd]:
+        token = provider.token(user, email=f"{MARKER}@example.com", email_verified=True)
+        with signed_in.conversation(agui=agui, user=user, token=token) as conversation:
+            conversation.session_id = f"shared-{agui}"
+            frames, exchanges = conversation.ask("/tool")
+            (exchange,) = exchanges
+            assert_invocation(conversation, exchange, [said("/tool")])
+            assert MARKER.encode() not in exchange.body
+            (call,) = pending_calls(exchanges)
+            (id_,) = ids_of_calls(frames)
+            _, exchanges = conversation.answer([{"toolCallId": id_} | DONE])
+            (exchange,) = exchanges
+            assert_invocation(conversation, exchange, returned([(call, "21 °C", "success")]))
+            _, exchanges = conversation.ask("/slow 0", endSession=True)
+            assert_stop(conversation, exchanges[1])
+        sessions.add(exchange.headers[SESSION_HEADER])
+    assert len(sessions) == 3
+
+
 # Stopping.
 
 
@@ -817,6 +930,22 @@ def test_a_session_that_is_to_end_is_stopped_after_its_run(stops, agui):
         assert stop.request["clientToken"] != token
         _, exchanges = conversation.ask("/slow 0", endSession=False)
         assert len(exchanges) == 1
+
+
+def test_another_attempt_to_stop_is_the_same_request(stopping):
+    with stopping.conversation(agui=False) as conversation:
+        stopping.recorder.throttle("/stopruntimesession", 2)
+        conversation.send_and_leave("/pause 1 600")
+    stops = []
+    deadline = time.monotonic() + SECONDS
+    while len(stops) < 3:
+        assert time.monotonic() < deadline, stops
+        stops = [e for e in conversation.exchanges() if "/stopruntimesession" in e.path]
+        time.sleep(0.05)
+    assert [exchange.status for exchange in stops] == [429, 429, 200]
+    assert_stop(conversation, stops[-1])
+    # By its token, the service knows an attempt whose answer was lost.
+    assert len({exchange.request["clientToken"] for exchange in stops}) == 1
 
 
 def test_a_session_that_waits_for_results_can_end(stops):
@@ -906,8 +1035,9 @@ def ids_of_calls(frames):
     return [frame["toolCallId"] for frame in frames if frame["type"] == "TOOL_CALL_CHUNK"]
 
 
-def harness_session_id(session_id):
-    return hashlib.sha256(session_id.encode()).hexdigest()
+def user_hash(subject):
+    """What stands for a user in ids: 96 bits of a SHA-256, in 16 characters."""
+    return base64url(hashlib.sha256(subject.encode()).digest()[:12])
 
 
 def unique(name):
@@ -937,7 +1067,7 @@ def assert_invocation(conversation, exchange, messages):
         qualifier=deployment.qualifier,
         runtimeSessionId=conversation.harness_session_id,
         messages=messages,
-        actorId=deployment.actor_id,
+        actorId=conversation.actor_id,
         timeoutSeconds=seconds,
     )
     assert_same(exchange, "InvokeHarness", expected)

@@ -1,11 +1,13 @@
-"""A proxy between the function and the agent, which records what both say."""
+"""A proxy between the function and an agent or a harness, which records what both say."""
 
 import json
 import os
+import shlex
 import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from botocore.eventstream import EventStreamBuffer
@@ -22,29 +24,41 @@ SECONDS = 30
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request of the function and the agent's response."""
+    """A request of the function and the response."""
 
     method: str
     path: str
-    """Below the endpoint."""
-    content_type: str
+    """Below the endpoint, as it was encoded."""
+    query: str
+    """Behind the path, as it was encoded; empty without one."""
+    headers: Message
+    """By names whose case does not matter."""
     body: bytes
+    status: int
+    """Of the response."""
     response: bytes
+
+    @property
+    def content_type(self):
+        return self.headers["content-type"]
 
     @property
     def request(self):
         """The JSON of the request."""
         return json.loads(self.body)
 
-    def events(self, event_type):
-        """The JSON of the agent's events of a type."""
+    def stream(self):
+        """The events of the response: the type of each, and its JSON."""
         stream = EventStreamBuffer()
         stream.add_data(self.response)
         return [
-            json.loads(message.payload)
+            (message.headers.get(":event-type"), json.loads(message.payload))
             for message in stream
-            if message.headers.get(":event-type") == event_type
         ]
+
+    def events(self, event_type):
+        """The JSON of the events of a type."""
+        return [payload for type_, payload in self.stream() if type_ == event_type]
 
 
 class Recorder:
@@ -52,9 +66,10 @@ class Recorder:
 
     def __init__(self):
         self.agent = None
-        """The endpoint of the real agent."""
+        """The endpoint of the real agent or harness."""
         self.exchanges = []
         """Every exchange so far, in the order in which they ended."""
+        self._to_throttle = ("", 0)
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,7 +82,7 @@ class Recorder:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        """Where the function believes the agent to be."""
+        """Where the function believes the agent or harness to be."""
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -77,41 +92,90 @@ class Recorder:
         self._server.shutdown()
         self._server.server_close()
 
-    def function(self, directory):
-        """An executable that is the function with the recorder as its agent."""
+    def function(self, directory, **environment):
+        """An executable that is the function with the recorder as its agent or harness.
+
+        The variables of `environment` are set, whatever the function would otherwise be given.
+        """
+        environment |= {
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": self.url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": self.url,
+        }
+        exports = (f"export {name}={shlex.quote(value)}" for name, value in environment.items())
         path = directory / "recorded-function"
-        path.write_text(
-            "#!/bin/sh\n"
-            f"export AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME='{self.url}'\n"
-            f"exec '{FUNCTION}'\n"
-        )
+        path.write_text("\n".join(["#!/bin/sh", *exports, f"exec '{FUNCTION}'", ""]))
         os.chmod(path, 0o755)
         return path
 
+    def throttle(self, part, times):
+        """Refuses the next requests whose path has this part, so that nobody else sees them."""
+        self._to_throttle = (part, times)
+
     def _forward(self, handler):
         body = handler.rfile.read(int(handler.headers["content-length"]))
-        content_type = handler.headers["content-type"]
+        part, times = self._to_throttle
+        if times and part in handler.path:
+            self._to_throttle = (part, times - 1)
+            headers = {"x-amzn-errortype": "ThrottlingException"}
+            self._answer(handler, body, 429, headers, b'{"message":"Too many requests"}')
+            return
         forwarded = urllib.request.Request(
             f"{self.agent}{handler.path}",
             data=body,
-            headers={"content-type": content_type},
+            headers=_passed_on(handler.headers),
             method=handler.command,
         )
         try:
             response = HTTP.open(forwarded, timeout=SECONDS)
         except urllib.error.HTTPError as error:
-            # One of Bedrock's exceptions, which is a response like another.
+            # One of the service's exceptions, which is a response like another.
             response = error
         with response:
             answer = response.read()
+        self._answer(handler, body, response.status, _passed_on(response.headers), answer)
+
+    def _answer(self, handler, body, status, headers, answer):
+        path, _, query = handler.path.partition("?")
         # It is recorded before the function can know that the run is over.
         self.exchanges.append(
-            Exchange(handler.command, handler.path, content_type, body, answer)
+            Exchange(
+                method=handler.command,
+                path=path,
+                query=query,
+                headers=handler.headers,
+                body=body,
+                status=status,
+                response=answer,
+            )
         )
-        handler.send_response(response.status)
-        for name, value in response.headers.items():
-            if name.lower().startswith(("content-type", "x-amz")):
+        try:
+            handler.send_response(status)
+            for name, value in headers.items():
                 handler.send_header(name, value)
-        handler.send_header("content-length", str(len(answer)))
-        handler.end_headers()
-        handler.wfile.write(answer)
+            handler.send_header("content-length", str(len(answer)))
+            handler.end_headers()
+            handler.wfile.write(answer)
+        except ConnectionError:
+            # The function drops an answer that nobody waits for any more.
+            pass
+
+
+def _passed_on(headers):
+    """Those headers that belong to the API, and not to a connection or a signature."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower().startswith(("content-type", "x-amzn-"))
+    }
+
+
+def canonical(body):
+    """JSON as a text that is the same for the same JSON, whatever the order of members."""
+    # Numbers as they are written, since Python takes 1, 1.0 and True for the same.
+    document = json.loads(body, parse_int=digits, parse_float=digits)
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def digits(number):
+    """What stands for a number, as it is written, in canonical JSON."""
+    return f"the number {number}"

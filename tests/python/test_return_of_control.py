@@ -13,7 +13,7 @@ from botocore.serialize import create_serializer
 from websockets.sync.client import connect
 
 from local_aws import LocalAws
-from recorder import SECONDS, Recorder
+from recorder import SECONDS, Recorder, canonical
 
 TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
 
@@ -220,9 +220,4 @@ def assert_same(exchange, expected):
     """The request is botocore's, except for the order of an object's members."""
     assert (exchange.method, exchange.path) == (expected["method"], expected["url_path"])
     assert exchange.content_type == expected["headers"]["Content-Type"]
-    # As text, since Python takes 1, 1.0 and True for the same.
     assert canonical(exchange.body) == canonical(expected["body"])
-
-
-def canonical(body):
-    return json.dumps(json.loads(body), indent=1, sort_keys=True, ensure_ascii=False)

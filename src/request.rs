@@ -58,8 +58,8 @@ pub struct Run<O> {
     pub user: Option<User>,
     /// What the run begins with.
     pub input: Input,
-    /// With a prompt: results for the tool calls that the user turned away from, if there are any. A
-    /// source that waits for them gets them before the prompt.
+    /// With a prompt: results for the tool calls to which the agent has said nothing yet, if there are any.
+    /// A source that waits for them gets them before the prompt.
     pub set_aside: Vec<ToolResult>,
     /// Whether the client gets the source's trace.
     pub trace: bool,

@@ -105,8 +105,8 @@ impl Collected {
     }
 
     /// Results for the last tool calls before the user said something else: what the tools returned so far,
-    /// and a failure for each that has returned nothing. None at all where every call has its result,
-    /// which its agent has got then.
+    /// and a failure for each that has returned nothing. Also where every call has its result: the agent has
+    /// said nothing to them, so they may not have reached it.
     ///
     /// History is only carried along, so what is odd in it is left out and no error.
     pub(super) fn set_aside(messages: &Messages<'_>) -> Vec<ToolResult> {
@@ -122,22 +122,19 @@ impl Collected {
             let id = call.text("id").ok().flatten()?;
             Some((id, call.path("id")))
         });
-        let results: Vec<ToolResult> = ids
-            .map(|(tool_call_id, id_field)| {
-                let mut returned = returned.results.iter();
-                let known = returned.find(|result| result.tool_call_id == tool_call_id);
-                let known = known.filter(|result| result.content.is_some());
-                known.cloned().unwrap_or(ToolResult {
-                    tool_call_id,
-                    id_field,
-                    content: None,
-                    failed: true,
-                    confirmed: None,
-                })
+        let result = |(tool_call_id, id_field): (String, String)| {
+            let mut returned = returned.results.iter();
+            let known = returned.find(|result| result.tool_call_id == tool_call_id);
+            let known = known.filter(|result| result.content.is_some());
+            known.cloned().unwrap_or(ToolResult {
+                tool_call_id,
+                id_field,
+                content: None,
+                failed: true,
+                confirmed: None,
             })
-            .collect();
-        let all_returned = results.iter().all(|result| result.content.is_some());
-        if all_returned { Vec::new() } else { results }
+        };
+        ids.map(result).collect()
     }
 
     /// The result of the call that `field` names.

@@ -106,13 +106,15 @@ impl AgentcoreHarness {
             .runtime_session_id(session_id)
     }
 
-    fn stop_request(&self, session_id: &str) -> StopRuntimeSessionFluentBuilder {
+    /// Each run has a token of its own, by which the service knows another attempt of the same stop.
+    fn stop_request(&self, session_id: &str, request_id: &str) -> StopRuntimeSessionFluentBuilder {
         self.client
             .stop_runtime_session()
             // A harness is stopped under its own name; that of the runtime behind it is refused.
             .agent_runtime_arn(&self.config.harness_arn)
             .set_qualifier(self.config.endpoint.clone())
             .runtime_session_id(session_id)
+            .client_token(hex_hash(request_id))
     }
 }
 
@@ -150,7 +152,7 @@ impl Source for AgentcoreHarness {
             messages,
             session,
             deadline,
-            stop: self.stop_request(&session_id),
+            stop: self.stop_request(&session_id, &run.request_id),
             ends_session: run.options.end_session,
         })
     }
@@ -174,8 +176,12 @@ impl Source for AgentcoreHarness {
 /// not. Cut or replaced characters would let two conversations meet, so it is a hash, in the letters
 /// that every kind of session id may have.
 fn session_id(of_relay: &str) -> String {
+    hex_hash(of_relay)
+}
+
+fn hex_hash(text: &str) -> String {
     let mut id = String::new();
-    for byte in Sha256::digest(of_relay) {
+    for byte in Sha256::digest(text) {
         // Writing to a string can't fail.
         let _ = write!(id, "{byte:02x}");
     }

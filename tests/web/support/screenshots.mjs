@@ -74,6 +74,7 @@ const PICTURES = {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, '/work');
       await ended(page);
+      await page.locator('details.reasoning summary').first().click();
       await page.locator('.step-name').getByText('shell', { exact: true }).click();
       await page.locator('.step-detail').waitFor();
       await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));

@@ -121,7 +121,7 @@ for (const trace of [false, true]) {
     });
 
     it('is heard where its user types something else, and the answer to the withdrawn calls is not shown', async () => {
-      for (const prompt of ['/tool', '/tool 3 together', '/tool late', '/tool text']) {
+      for (const prompt of ['/tool', '/tool 5', '/tool 3 together', '/tool late', '/tool text']) {
         const agent = connect();
         await ask(agent, prompt, parameters);
         const pending = unanswered(agent).length;

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { buildResumeArray } from '@ag-ui/client';
 import WebSocket from 'ws';
+import { answer, ask, failing, run, toolCalls } from './agui-conversation.mjs';
 import { listening, startLocal } from './agui-support.mjs';
 import { WebSocketAgent } from './websocket-agent.mjs';
 
@@ -364,50 +365,6 @@ describe('the agent class at a gateway with troubles', { timeout: 60_000 }, () =
 /** An agent of its own conversation and connection. */
 function agentOf(local) {
   return new WebSocketAgent({ url: `${local.socket}?agent=${crypto.randomUUID()}` });
-}
-
-/** Says something, and returns what the agent answers. */
-async function ask(agent, prompt, parameters, subscriber) {
-  agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: prompt });
-  return run(agent, parameters, subscriber);
-}
-
-/** Runs the agent without an error, and returns the text of the new messages. */
-async function run(agent, parameters, subscriber) {
-  const { text, error } = await outcome(agent, parameters, subscriber);
-  assert.equal(error, undefined);
-  return text;
-}
-
-/** Runs the agent, with a new prompt if there is one, and returns the error that ends the run. */
-async function failing(agent, prompt, parameters) {
-  if (prompt) agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: prompt });
-  const { text, error } = await outcome(agent, parameters);
-  assert.ok(error, `there is an error, and not only ${text}`);
-  return { text, error };
-}
-
-async function outcome(agent, parameters, subscriber = {}) {
-  let error;
-  const complaints = [];
-  const { newMessages } = await listening(complaints, () =>
-    agent.runAgent(parameters, {
-      ...subscriber,
-      onRunErrorEvent: ({ event }) => void (error = event),
-    }),
-  );
-  assert.deepEqual(complaints, []);
-  const text = newMessages
-    .filter(({ role }) => role === 'assistant')
-    .map(({ content }) => content ?? '')
-    .join('');
-  return { text, error };
-}
-
-const toolCalls = (agent) => agent.messages.flatMap(({ toolCalls = [] }) => toolCalls);
-
-function answer(agent, { id }, content, more) {
-  agent.addMessage({ id: crypto.randomUUID(), role: 'tool', toolCallId: id, content, ...more });
 }
 
 /** The same response to every open interrupt. */

@@ -1,27 +1,13 @@
 // Conformance of the frames with AG-UI: what the relay sends for every scenario of the scripted
-// agent is valid for both protocol versions in use, and replays through AG-UI's own client.
+// agent is valid for both protocol versions in use, and replays through AG-UI's own clients.
 //
 // The expected text of an answer is not written down here: it is what the agent's own event stream
 // says, decoded by another implementation than the relay's.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { AbstractAgent } from '@ag-ui/client';
-import { EventSchemas } from '@ag-ui/core/schemas';
-import { EventStreamCodec } from '@smithy/eventstream-codec';
-import { EventSchemas as OldEventSchemas } from 'agui-old-core';
-import { from } from 'rxjs';
-import {
-  isTerminal,
-  listening,
-  reassemble,
-  record,
-  runAgentInput,
-  startLocal,
-  textOf,
-} from './agui-support.mjs';
-
-const MAX_FRAME_BYTES = 32_768;
+import { checkFrames, messagesOf, named, ofType, replay } from './agui-checks.mjs';
+import { record, runAgentInput, startLocal, textOf } from './agui-support.mjs';
 
 const CODES = {
   accessDeniedException: 'access_denied',
@@ -264,75 +250,27 @@ describe('frames are AG-UI events', { concurrency: AT_ONCE, timeout: 120_000 }, 
   }
 });
 
-/**
- * Checks every frame as it came over the wire, and returns the events that the client makes of
- * them, oversized ones put together again. `code` is that of a run which is to end in an error.
- */
-function checkFrames({ frames, binary }, { runId, code }) {
-  assert.equal(binary, 0, 'every frame is a text message');
-  const wire = frames.map((frame) => JSON.parse(frame));
-  frames.forEach((frame, index) => {
-    const bytes = Buffer.byteLength(frame);
-    assert.ok(bytes <= MAX_FRAME_BYTES, `frame ${index} has ${bytes} bytes`);
-  });
-  wire.forEach(checkEvent);
-
-  const expectedRunId = runId ?? wire[0].metadata.relay.runId;
-  assert.ok(expectedRunId);
-  assert.deepEqual(
-    wire.map(({ metadata }) => [metadata.relay.runId, metadata.relay.seq]),
-    wire.map((_, seq) => [expectedRunId, seq]),
-  );
-
-  const terminals = wire.filter(({ type }) => isTerminal(type));
-  assert.equal(terminals.length, 1, 'there is one terminal event');
-  const last = wire.at(-1);
-  assert.equal(last, terminals[0], 'it is the last one');
-  if (code) {
-    assert.deepEqual([last.type, last.code], ['RUN_ERROR', code]);
-    assert.equal(typeof last.metadata.relay.retryable, 'boolean');
-  } else {
-    assert.equal(last.type, 'RUN_FINISHED', JSON.stringify(last));
-    assert.equal(last.metadata.relay.stats.frames, wire.length);
-  }
-
-  const events = reassemble(wire);
-  events.forEach(checkEvent);
-  return events;
-}
-
-/** Both versions of the protocol accept the event and know every field of it. */
-function checkEvent(event) {
-  for (const schemas of [EventSchemas, OldEventSchemas]) {
-    // Parsing strips unknown fields, and fails on a null for an absent one.
-    assert.deepEqual(schemas.parse(event), event);
-  }
-  assert.ok(
-    Object.values(event).every((value) => value !== null),
-    JSON.stringify(event),
-  );
-}
-
-/** AG-UI's client makes the right message of the run, tells its end right, and complains of nothing. */
+/** AG-UI's clients make the right message of the run, tell its end right, and complain of nothing. */
 async function checkReplay(events, { input, code }) {
-  const { messages, ends, complaints } = await replay(events, input);
-  assert.deepEqual(complaints, []);
-  assert.deepEqual(ends, [events.at(-1)]);
-  assert.equal(ends[0].code, code);
-  const text = textOf(events);
-  const answers = messages.filter(({ role }) => role === 'assistant');
-  assert.equal(answers.map(({ content }) => content ?? '').join(''), text);
-  assert.deepEqual(
-    answers.flatMap(({ toolCalls = [] }) => toolCalls),
-    ofType(events, 'TOOL_CALL_CHUNK').map(({ toolCallId, toolCallName, delta, metadata }) => ({
-      id: toolCallId,
-      type: 'function',
-      function: { name: toolCallName, arguments: delta },
-      metadata,
-    })),
-  );
-  // Text and tool calls of a run are one message.
-  assert.ok(answers.length <= 1, JSON.stringify(answers));
+  for (const { messages, ends, complaints } of await replay(events, input)) {
+    assert.deepEqual(complaints, []);
+    assert.deepEqual(ends, [events.at(-1)]);
+    assert.equal(ends[0].code, code);
+    const text = textOf(events);
+    const answers = messages.filter(({ role }) => role === 'assistant');
+    assert.equal(answers.map(({ content }) => content ?? '').join(''), text);
+    assert.deepEqual(
+      answers.flatMap(({ toolCalls = [] }) => toolCalls),
+      ofType(events, 'TOOL_CALL_CHUNK').map(({ toolCallId, toolCallName, delta, metadata }) => ({
+        id: toolCallId,
+        type: 'function',
+        function: { name: toolCallName, arguments: delta },
+        metadata,
+      })),
+    );
+    // Text and tool calls of a run are one message.
+    assert.ok(answers.length <= 1, JSON.stringify(answers));
+  }
 }
 
 /**
@@ -367,30 +305,6 @@ function argumentsOf(parameters) {
   );
 }
 
-class Recording extends AbstractAgent {
-  constructor(events, { threadId, messages }) {
-    super({ threadId, initialMessages: messages });
-    this.events = events;
-  }
-
-  run() {
-    return from(this.events);
-  }
-}
-
-/** Runs a recording as the client would; rejects where the order of events is wrong. */
-async function replay(events, input) {
-  const agent = new Recording(events, input);
-  const ends = [];
-  const complaints = [];
-  const subscriber = {
-    onRunFinishedEvent: ({ event }) => void ends.push(event),
-    onRunErrorEvent: ({ event }) => void ends.push(event),
-  };
-  await listening(complaints, () => agent.runAgent({ runId: input.runId }, subscriber));
-  return { messages: agent.messages, ends, complaints };
-}
-
 /**
  * The messages that the scripted agent itself streams for a prompt, in a session of its own, until
  * they end or break off; none when it refuses.
@@ -419,26 +333,6 @@ async function saidByAgent(local, prompt, trace) {
   return response.ok ? messagesOf(Buffer.concat(received), prompt.startsWith('/corrupt')) : [];
 }
 
-/** The messages of an `application/vnd.amazon.eventstream` body, whose last one may be corrupt. */
-function messagesOf(body, lastIsCorrupt) {
-  const codec = new EventStreamCodec(
-    (bytes) => Buffer.from(bytes).toString('utf8'),
-    (text) => Buffer.from(text, 'utf8'),
-  );
-  const messages = [];
-  for (let start = 0; start < body.length;) {
-    const end = start + body.readUInt32BE(start);
-    const message = body.subarray(start, end);
-    if (lastIsCorrupt && end >= body.length) {
-      assert.throws(() => codec.decode(message), /checksum/i);
-      break;
-    }
-    messages.push(codec.decode(message));
-    start = end;
-  }
-  return messages;
-}
-
 /** The JSON of the agent's events of a type. */
 const payloadsOf = (messages, type) =>
   messages
@@ -454,7 +348,3 @@ function usagesOf(node) {
   const { usage } = node;
   return [...(usage ? [usage] : []), ...Object.values(node).flatMap(usagesOf)];
 }
-
-const ofType = (events, type) => events.filter((event) => event.type === type);
-
-const named = (events, name) => events.filter((event) => event.name === name);

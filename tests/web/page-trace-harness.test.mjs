@@ -90,6 +90,24 @@ describe('a run', () => {
     assert.deepEqual([model?.start, model?.end, model?.duration], [10, 40, 5]);
   });
 
+  test('of a model that says to have been slower than it can have been begins with the results that it waited for', () => {
+    const one = [messageStart, toolStart('t', 'shell'), messageStop('tool_use'), metadata(1, 1, 5), resultsStart, ...ran('t', 'shell', '{}', 'ok'), resultsStop];
+    const { steps: [first, second] } = treeOf(turnOf([...one, messageStart, said('m', 'a'), messageStop('end_turn'), metadata(1, 1, 900)]));
+    assert.equal(first?.children[0]?.end, 70);
+    assert.deepEqual([second?.start, second?.end, second?.duration, second?.room, second?.estimated], [70, 110, 900, 40, false]);
+  });
+
+  for (const [text, name] of [
+    ['## Things **worth** trying\n\nYou wrote `/work`.', 'Things worth trying You wrote /work.'],
+    ['I look into the *handbook* first, 2 * 3 * 4.', 'I look into the handbook first, 2 * 3 * 4.'],
+    ['* docs___Retrieve\n* __init__', '* docs___Retrieve * __init__'],
+  ]) {
+    test(`is called by what it says, without marks: ${JSON.stringify(text)}`, () => {
+      const { steps: [model] } = treeOf(turnOf([messageStart, said('m', /** @type {string} */ (text)), messageStop('end_turn')]));
+      assert.equal(model?.name, name);
+    });
+  }
+
   test('opens to what was thought, said, asked and answered', () => {
     const { steps: [audit, model] } = treeOf(turnOf([...WORK, WORK_DONE]));
     const [reasoning, docs, shell, , denied] = model?.children ?? [];
@@ -102,7 +120,7 @@ describe('a run', () => {
     assert.deepEqual(sections(docs), {
       Input: '{\n  "query": "refunds",\n  "order": 146312323488002033\n}',
       Result: '{\n  "results": [\n    {\n      "text": "Within 30 days."\n    }\n  ]\n}',
-      Facts: 'Tool: docs___Retrieve; Type: tool_use; Tool use: t1; Call: t1',
+      Facts: 'Tool: docs___Retrieve; Type: tool_use; Tool use: t1',
     });
     assert.deepEqual(Object.keys(sections(shell)), ['Input', 'Error', 'Facts']);
     assert.deepEqual(sections(audit), { Facts: 'Hook: audit; When: before_invocation; Event: id-of-audit' });

@@ -34,7 +34,14 @@ export function sectionsOf(step) {
  * @param {Piece['of']} of
  */
 export function nameOf(step, of) {
-  return oneLine(partOf(step, of));
+  const part = partOf(step, of);
+  return oneLine(of === 'text' ? withoutMarks(part) : part);
+}
+
+/** The start of a text in Markdown, without the marks that a line has no use for. @param {string} markdown */
+function withoutMarks(markdown) {
+  // Much more of it than is shown.
+  return markdown.slice(0, 2000).replace(/^#{1,6} |\*\*|`/gm, '').replace(/(?<!\S)\*(?=\S)([^*\n]+)(?<=\S)\*/g, '$1');
 }
 
 /**
@@ -79,6 +86,8 @@ function factsOf({ events, tokens }) {
     }
     if (getString(event, 'type') === 'TOOL_CALL_RESULT') facts.delete('Message');
   }
+  // Of the harness' own tools both are one.
+  if (facts.get('Call') === facts.get('Tool use')) facts.delete('Call');
   if (tokens !== undefined) facts.set('Tokens', `${tokens.input} in, ${tokens.output} out`);
   return [...facts];
 }

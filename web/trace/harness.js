@@ -16,6 +16,8 @@ export class HarnessReader {
   #tree;
   /** The model's message that is being said, or was the last. @type {Step | undefined} */
   #message;
+  /** When the message can have begun at the earliest: what it answers was there. */
+  #earliest = 0;
   /** Whether what comes now are results of tools, which the stream has as a message of the user. */
   #hasResults = false;
   /** The id that the frames of the message have. @type {string | undefined} */
@@ -184,6 +186,7 @@ export class HarnessReader {
     this.#hasResults = false;
     this.#blocks.clear();
     this.#messageId = undefined;
+    if (open !== undefined) this.#earliest = [open, ...open.children].reduce((latest, { end }) => Math.max(latest, end ?? 0), 0);
     this.#message = this.#tree.begin(this, undefined, 'model', 'Working…', moment);
     return this.#message;
   }
@@ -346,8 +349,9 @@ export class HarnessReader {
       this.#tree.latest = Math.max(this.#tree.latest, step.end);
       this.#toolsBegin(step, step.end);
     } else {
-      // Its first word comes late, and on a slow line its last one does.
-      step.start = Math.max(Math.min(step.start, step.end - took), 0);
+      // Its first word comes late, and on a slow line its last one does. But it waited for the results of the one before.
+      step.start = Math.min(step.start, Math.max(step.end - took, this.#earliest));
+      step.room = step.end - step.start;
     }
     Object.assign(step, { duration: took, estimated: false });
     return step;

@@ -111,9 +111,9 @@ export class Row {
 
   /** @param {number} now */
   grow(now) {
-    const { start, end, duration: took } = this.step;
+    const { start, end, duration: took = 0, room = took } = this.step;
     this.#bar.style.setProperty('--start', String(Math.max(start, 0)));
-    this.#bar.style.setProperty('--took', String(Math.max(end === undefined ? now - start : (took ?? 0), 0)));
+    this.#bar.style.setProperty('--took', String(Math.max(end === undefined ? now - start : Math.min(took, room), 0)));
   }
 
   /**

@@ -35,6 +35,7 @@ import { readerOf } from './readers.js';
  * @property {number} start
  * @property {number | undefined} end undefined while it runs
  * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
+ * @property {number | undefined} room how long its bar can be: what was measured elsewhere can be longer than its time here
  * @property {number | undefined} total of a final response: how long the agent took for all its steps
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {Tokens | undefined} tokens
@@ -148,6 +149,7 @@ export class TraceTree {
       start,
       end: undefined,
       duration: undefined,
+      room: undefined,
       total: undefined,
       estimated: true,
       tokens: undefined,

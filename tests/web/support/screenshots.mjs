@@ -11,9 +11,14 @@ import { startLocal } from './local.mjs';
 const MAX_BYTES = 200 * 1024;
 const PROMPT = 'What happens between my question and your answer?';
 
+const HARNESS = ['--source', 'harness'];
+/** @type {BrowserContextOptions} */
+const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+
 /**
  * @typedef {object} Picture
  * @property {BrowserContextOptions} [options]
+ * @property {string[]} [source] options of the local AWS: who answers
  * @property {(page: Page) => Promise<void>} pose
  */
 
@@ -54,12 +59,38 @@ const PICTURES = {
     },
   },
   narrow: {
-    options: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+    options: PHONE,
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, PROMPT);
       await ended(page);
       await fromTheTop(page);
+    },
+  },
+  'harness-trace': {
+    source: HARNESS,
+    options: { viewport: { width: 1100, height: 900 } },
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, '/work');
+      await ended(page);
+      await page.locator('details.reasoning summary').first().click();
+      await page.locator('.step-name').getByText('shell', { exact: true }).click();
+      await page.locator('.step-detail').waitFor();
+      await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));
+      await fromTheTop(page);
+      await page.mouse.move(0, 0);
+    },
+  },
+  'harness-narrow': {
+    source: HARNESS,
+    options: PHONE,
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, '/work');
+      await ended(page);
+      await page.locator('#traces-toggle').click();
+      await page.locator('#traces-scroller').waitFor();
     },
   },
   tool: {
@@ -99,9 +130,9 @@ try {
  * @param {string} name
  * @param {Picture} picture
  */
-async function take(browser, name, { options, pose }) {
-  // A program of its own for each picture, so that the agent starts to count at one.
-  const local = await startLocal();
+async function take(browser, name, { source = [], options, pose }) {
+  // A program of its own for each picture, so that whoever answers starts to count at one.
+  const local = await startLocal(...source);
   try {
     const { page, faults, close } = await openPage(browser, `${local.page}/`, {
       // Not wider than needed: the README shows a picture at some 830 px, and its text should stay legible.

@@ -99,12 +99,15 @@ describe('an application with the documented agent class', {
     assert.deepEqual(connections.get(agent.url).sent[0].messages.map(({ role }) => role), ['user']);
   });
 
-  it('names no call that has its result', async () => {
+  it('names a call with its result until the agent has gone on from it', async () => {
     const agent = connect();
     await ask(agent, '/tool');
     answer(agent, toolCalls(agent)[0], '21 °C');
+    const roles = () => connections.get(agent.url).sent[0].messages.map(({ role }) => role);
     await ask(agent, '/slow 0');
-    assert.deepEqual(connections.get(agent.url).sent[0].messages.map(({ role }) => role), ['user']);
+    assert.deepEqual(roles(), ['assistant', 'tool', 'user']);
+    await ask(agent, '/slow 0');
+    assert.deepEqual(roles(), ['user']);
   });
 
   it('keeps the context to itself where the agent takes no attributes, and so do its clones', async () => {

@@ -102,15 +102,13 @@ function latest(messages, resume) {
   const prompt = messages.findLastIndex(({ role }) => role === 'user');
   const call = messages.findLastIndex(({ toolCalls }) => toolCalls?.length > 0);
   if (call > prompt && resume?.length) return [];
-  // The user said something instead of answering. The relay knows that by the call before it, however long that was.
-  const calls = resume?.length || isOpen(messages.slice(call, prompt)) ? messages.slice(call, call + 1) : [];
-  return [...calls.map(withoutArguments), ...messages.slice(prompt, prompt + 1)];
-}
-
-/** Whether a call lacks a result, and nobody has said anything since. */
-function isOpen([call, ...since]) {
-  const results = new Set(since.map(({ toolCallId }) => toolCallId));
-  return since.every(({ role }) => role === 'tool') && call?.toolCalls?.some(({ id }) => !results.has(id));
+  // The user said something, and the agent has not gone on from its calls. The relay knows that by the calls, however
+  // long ago they were, and by their results, which may not have reached the agent.
+  const since = messages.slice(call + 1, prompt);
+  const isOpen = call >= 0 && call < prompt && since.every(({ role }) => role === 'tool');
+  const waits = isOpen || resume?.length;
+  const calls = waits ? messages.slice(call, call + 1).map(withoutArguments) : [];
+  return [...calls, ...(waits ? since.filter(({ role }) => role === 'tool') : []), ...messages.slice(prompt, prompt + 1)];
 }
 
 function withoutArguments({ id, role, toolCalls }) {

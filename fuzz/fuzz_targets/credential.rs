@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use agent_relay::access::{Authorizer, CREDENTIAL_PREFIX};
+use agent_relay::access::{Authorizer, CREDENTIAL_PREFIX, Carried};
 use agent_relay::aws::Http;
 use agent_relay::config::access::{Access, Origins};
 use agent_relay::invocation::Invocation;
@@ -40,12 +40,14 @@ fuzz_target!(|data: &str| {
     });
     // A header that HTTP does not allow never comes so far.
     let Invocation::Authorize(authorize) = Invocation::classify(&payload) else { return };
-    let offered = &authorize.handshake.subprotocols;
+    let Carried::Subprotocols(offered) = &authorize.presented.credential else {
+        panic!("a handshake carries its credential among the subprotocols")
+    };
     let credentials: Vec<&String> =
         offered.iter().filter(|name| name.starts_with(CREDENTIAL_PREFIX)).collect();
     let right = format!("{CREDENTIAL_PREFIX}{}", URL_SAFE_NO_PAD.encode(CODE));
     let decision = AUTHORIZER.with_borrow_mut(|kept| {
-        block_on(kept.get_or_insert_with(authorizer).authorize(&authorize.handshake))
+        block_on(kept.get_or_insert_with(authorizer).authorize(&authorize.presented))
     });
     assert_eq!(decision.is_ok(), *credentials == [&right], "{offered:?}");
     if let Err(denied) = decision {

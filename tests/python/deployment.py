@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 
 API = "WebSocketApi"
+AGUI = "AguiApi"
 FUNCTION = "RelayFunction"
 FUNCTION_ARN = "arn-of-the-function"
 
@@ -39,6 +40,7 @@ RESOURCES = {
     API: "abcdef1234",
     f"{API}.ApiId": "abcdef1234",
     "PageApi": "page567890",
+    AGUI: "agui246801",
     "AccessLogs": "access-logs",
     FUNCTION: "relay-function",
     f"{FUNCTION}.Arn": FUNCTION_ARN,

@@ -1,4 +1,4 @@
-"""The deployment template, as CloudFormation will see it after SAM has translated it: the two APIs,
+"""The deployment template, as CloudFormation will see it after SAM has translated it: the three APIs,
 the function, its rights, and what the stack says of itself.
 
 The translated template is resolved for concrete deployments, so that every assertion below
@@ -15,6 +15,7 @@ import pytest
 
 from deployment import (
     AGENT,
+    AGUI,
     API,
     CHINA,
     FUNCTION,
@@ -32,6 +33,11 @@ INVOCATION = (
     "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31"
     f"/functions/{FUNCTION_ARN}/invocations"
 )
+STREAMING_INVOCATION = (
+    "arn:aws:apigateway:eu-central-1:lambda:path/2021-11-15"
+    f"/functions/{FUNCTION_ARN}/response-streaming-invocations"
+)
+AGUI_URL = "https://agui246801.execute-api.eu-central-1.amazonaws.com/live/agui"
 PAGE = "https://page567890.execute-api.eu-central-1.amazonaws.com"
 SOCKET = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
 ALIAS = "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/AGENT12345/ALIAS12345"
@@ -141,6 +147,96 @@ def test_the_websocket_api_has_one_stage_that_deploys_itself():
     }
 
 
+# The clients' other side: over HTTP.
+
+
+def test_answers_over_http_are_streamed_by_a_regional_rest_api():
+    resources = deploy()["Resources"]
+    ((name, api),) = of_type(resources, "AWS::ApiGateway::RestApi").items()
+    assert (name, api["Name"]) == (AGUI, "relay-agui")
+    # Anywhere else a response may be silent for 30 seconds only.
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert api["Parameters"] == {"endpointConfigurationTypes": "REGIONAL"}
+    # A list of them would make every request's body base64, and so a third longer.
+    assert "BinaryMediaTypes" not in api
+    assert "x-amazon-apigateway-binary-media-types" not in api["Body"]
+    ((path, methods),) = api["Body"]["paths"].items()
+    assert path == "/agui"
+    # Every method, since it is the function that says what is wrong with one, and nobody but the function
+    # who looks at a credential.
+    assert methods == {
+        "x-amazon-apigateway-any-method": {
+            "responses": {},
+            "x-amazon-apigateway-integration": {
+                "type": "aws_proxy",
+                "httpMethod": "POST",
+                "uri": STREAMING_INVOCATION,
+                "responseTransferMode": "STREAM",
+                "timeoutInMillis": 900_000,
+            },
+        }
+    }
+    assert not {"security", "components"} & set(api["Body"])
+
+
+def test_a_streamed_response_may_take_as_long_as_the_function():
+    resources = deploy()["Resources"]
+    ((method,),) = map(dict.values, of_type(resources, "AWS::ApiGateway::RestApi")[AGUI]["Body"]["paths"].values())
+    timeout = method["x-amazon-apigateway-integration"]["timeoutInMillis"]
+    assert timeout == 1000 * of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Timeout"]
+
+
+def test_the_page_is_on_no_api_that_can_be_left_out():
+    for http in ("true", "false"):
+        deployed = deploy(HttpApi=http)
+        assert deployed["Outputs"]["PageUrl"]["Value"] == f"{PAGE}/"
+        assert environment(deployed["Resources"])["ALLOWED_ORIGINS"] == PAGE
+
+
+def test_every_page_may_read_what_the_gateway_itself_says():
+    api = of_type(deploy()["Resources"], "AWS::ApiGateway::RestApi")[AGUI]
+    everyone = {"responseParameters": {"gatewayresponse.header.Access-Control-Allow-Origin": "'*'"}}
+    # No status and no text of its own: both say what happened.
+    assert api["Body"]["x-amazon-apigateway-gateway-responses"] == {
+        "DEFAULT_4XX": everyone,
+        "DEFAULT_5XX": everyone,
+    }
+
+
+def test_the_rest_api_has_one_stage_with_the_newest_deployment_and_the_throttle():
+    resources = deploy(ThrottleRate=7, ThrottleBurst=9)["Resources"]
+    ((deployment, properties),) = of_type(resources, "AWS::ApiGateway::Deployment").items()
+    assert properties["RestApiId"] == "agui246801"
+    # A stage that the deployment makes by itself would have no throttle.
+    assert "StageName" not in properties
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    assert stage == {
+        "RestApiId": "agui246801",
+        "DeploymentId": deployment,
+        "StageName": "live",
+        "MethodSettings": [
+            {
+                "ResourcePath": "/*",
+                "HttpMethod": "*",
+                "ThrottlingRateLimit": "7",
+                "ThrottlingBurstLimit": "9",
+            }
+        ],
+    }
+
+
+def test_a_deployment_without_http_has_nothing_of_it():
+    deployed = deploy(HttpApi="false")
+    types = {resource["Type"] for resource in deployed["Resources"].values()}
+    assert not {type_ for type_ in types if type_.startswith("AWS::ApiGateway::")}
+    left_out = set(deploy()["Resources"]) - set(deployed["Resources"])
+    assert all(name.startswith(AGUI) or name == "AguiPermission" for name in left_out)
+    assert len(left_out) == 4
+    assert set(deploy()["Outputs"]) - set(deployed["Outputs"]) == {"AguiUrl", "TryItOverHttp"}
+    # What is left refers to nothing that is gone.
+    assert "agui246801" not in str(deployed)
+
+
 # The page's side.
 
 
@@ -182,8 +278,9 @@ def test_the_page_is_read_through_an_http_api_from_the_same_function():
 # The function.
 
 
-def test_only_the_two_apis_may_invoke_the_function():
-    permissions = of_type(deploy()["Resources"], "AWS::Lambda::Permission").values()
+@pytest.mark.parametrize("http", ["true", "false"])
+def test_only_the_apis_may_invoke_the_function(http):
+    permissions = of_type(deploy(HttpApi=http)["Resources"], "AWS::Lambda::Permission").values()
     for permission in permissions:
         assert set(permission) == {"Action", "FunctionName", "Principal", "SourceArn"}
         assert permission["Action"] == "lambda:InvokeFunction"
@@ -195,6 +292,7 @@ def test_only_the_two_apis_may_invoke_the_function():
         f"{execute}abcdef1234/live/$connect",
         f"{execute}abcdef1234/live/$default",
         f"{execute}abcdef1234/live/$disconnect",
+        *([f"{execute}agui246801/live/*/agui"] if http == "true" else []),
         f"{execute}page567890/$default/GET/*",
         f"{execute}page567890/$default/HEAD/*",
     ]
@@ -242,6 +340,11 @@ def test_rights_and_addresses_follow_the_partition():
     )
     assert variables["ALLOWED_ORIGINS"] == (
         "https://page567890.execute-api.cn-north-1.amazonaws.com.cn"
+    )
+    body = str(of_type(resources, "AWS::ApiGateway::RestApi")[AGUI]["Body"])
+    assert "'arn:aws-cn:apigateway:cn-north-1:lambda:path/2021-11-15/functions/" in body
+    assert deploy(where=CHINA)["Outputs"]["AguiUrl"]["Value"] == (
+        "https://agui246801.execute-api.cn-north-1.amazonaws.com.cn/live/agui"
     )
 
 
@@ -354,6 +457,9 @@ def test_the_binary_that_sam_builds_is_one_of_the_package(template):
 
 def test_the_stack_has_no_bucket_and_no_other_store():
     assert {resource["Type"] for resource in deploy(AlarmEmail="a@b.org")["Resources"].values()} == {
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
         "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::Authorizer",
         "AWS::ApiGatewayV2::Integration",
@@ -392,6 +498,7 @@ def test_the_outputs_lead_to_page_and_stage():
     outputs = deploy()["Outputs"]
     assert outputs["PageUrl"]["Value"] == f"{PAGE}/"
     assert outputs["WebSocketUrl"]["Value"] == SOCKET
+    assert outputs["AguiUrl"]["Value"] == AGUI_URL
     assert outputs["LogGroup"]["Value"] == "relay-logs"
     for name, output in outputs.items():
         assert output["Description"], name
@@ -434,6 +541,33 @@ def test_the_wscat_line_sends_the_credential_as_a_subprotocol(access, place, sec
         *("-c", SOCKET),
         *("-s", "agent-relay", "-s", f"token.{token}"),
         *("-w", "-1", "-x", '{"prompt":"hello"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("access", "place", "secret"),
+    [
+        ({}, "YOUR ACCESS CODE", "correct horse > battery ~ staple?"),
+        (OIDC, "YOUR TOKEN", f"{'h' * 40}.{'p' * 700}.{'s' * 342}"),
+        ({"Access": "open"}, None, None),
+    ],
+    ids=["code", "token", "open"],
+)
+def test_the_curl_line_streams_and_sends_the_credential_in_its_header(access, place, secret):
+    line = deploy(**access)["Outputs"]["TryItOverHttp"]["Value"]
+    if place:
+        assert line.count(place) == 1
+        line = line.replace(place, secret)
+    arguments = subprocess.run(
+        ["bash", "-c", line.replace("curl", r"printf '%s\n'", 1)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert arguments == [
+        *("-N", AGUI_URL),
+        *(["-H", f"Authorization: Bearer {secret}"] if secret else []),
+        *("-H", "Content-Type: application/json", "-d", '{"prompt":"hello"}'),
     ]
 
 

@@ -12,14 +12,18 @@ FUNCTION = ("FunctionName", "relay-function")
 
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 LAMBDA_METRICS = {"ConcurrentExecutions", "Throttles", "Errors"}
-# .../apigateway/latest/developerguide/apigateway-websocket-api-logging.html, http-api-metrics.html
+# .../apigateway/latest/developerguide/apigateway-websocket-api-logging.html, http-api-metrics.html,
+# api-gateway-metrics-and-dimensions.html
 WEBSOCKET_METRICS = {"ConnectCount", "MessageCount", "ClientError", "IntegrationError"}
 HTTP_METRICS = {"Count", "4xx", "5xx"}
+REST_METRICS = {"Count", "4XXError", "5XXError"}
 
 # What says who, when and with which result; not what was said, nor with which credential.
 HARMLESS = {
     "requestTime",
     "requestId",
+    # Of a REST API also this, since clients may choose the other.
+    "extendedRequestId",
     "connectionId",
     "identity.sourceIp",
     "eventType",
@@ -27,6 +31,12 @@ HARMLESS = {
     "status",
     "authorizer.status",
     "integrationStatus",
+    "httpMethod",
+    # Not `path`, which is what the client wrote.
+    "resourcePath",
+    "responseLength",
+    "responseLatency",
+    "integration.timeToFirstContent",
 }
 
 
@@ -37,28 +47,31 @@ def test_every_log_is_deleted_after_a_while():
 
 
 def test_access_is_logged_without_content():
-    stages = of_type(
-        deploy(WebSocketAccessLog="true")["Resources"], "AWS::ApiGatewayV2::Stage"
-    )
-    assert len(stages) == 2
-    for name, stage in stages.items():
-        log = stage["AccessLogSettings"]
+    stages = stages_with_logs(WebSocketAccessLog="true")
+    assert set(stages) == {"WebSocketApiliveStage", "AguiApiliveStage", "PageStage"}
+    for name, (stage, log) in stages.items():
         assert log["DestinationArn"] == (
             "arn:aws:logs:eu-central-1:123456789012:log-group:access-logs"
         ), name
         assert json.loads(log["Format"]), "one JSON object on one line"
         assert "\n" not in log["Format"]
-        assert set(re.findall(r"\$context\.([\w.]+)", log["Format"])) <= HARMLESS, name
+        variables = re.findall(r"\$(\w+)\.([\w.]+)", log["Format"])
+        assert {kind for kind, _ in variables} == {"context"}, name
+        assert {variable for _, variable in variables} <= HARMLESS, name
+        assert {"requestId", "identity.sourceIp", "status"} <= {variable for _, variable in variables}
         # No message goes to API Gateway's execution log either.
-        assert set(stage["DefaultRouteSettings"]) == {
-            "ThrottlingRateLimit",
-            "ThrottlingBurstLimit",
-        }
+        settings = [stage["DefaultRouteSettings"]] if "MethodSettings" not in stage else [
+            {name: value for name, value in of.items() if name not in ("ResourcePath", "HttpMethod")}
+            for of in stage["MethodSettings"]
+        ]
+        for of in settings:
+            assert set(of) == {"ThrottlingRateLimit", "ThrottlingBurstLimit"}, name
 
 
 def test_the_log_that_needs_a_setting_of_the_account_is_off_by_default():
-    stages = of_type(deploy()["Resources"], "AWS::ApiGatewayV2::Stage")
-    assert {name for name, stage in stages.items() if "AccessLogSettings" in stage} == {"PageStage"}
+    logs = {name: log for name, (_, log) in stages_with_logs().items()}
+    assert [name for name, log in logs.items() if log] == ["PageStage"]
+    assert len(logs) == 3
 
 
 def test_the_stack_leaves_the_settings_of_the_account_alone():
@@ -106,8 +119,23 @@ def test_alarms_and_dashboard_read_metrics_that_are_emitted():
                 assert name in WEBSOCKET_METRICS
             case "AWS/ApiGateway", {"ApiId": "page567890"}:
                 assert name in HTTP_METRICS
+            # CloudWatch knows a REST API by its name only.
+            case "AWS/ApiGateway", {"ApiName": api}:
+                assert api == of_type(resources, "AWS::ApiGateway::RestApi")["AguiApi"]["Name"]
+                assert name in REST_METRICS
             case unknown:
                 pytest.fail(f"{unknown}")
+
+
+def test_the_dashboard_shows_every_api():
+    shown = [
+        value
+        for namespace, _, dimensions in dashboard_metrics(deploy()["Resources"])
+        if namespace == "AWS/ApiGateway"
+        for _, value in dimensions
+    ]
+    assert list(dict.fromkeys(shown)) == ["abcdef1234", "relay-agui", "page567890"]
+    assert shown.count("relay-agui") == len(REST_METRICS)
 
 
 def test_the_dashboard_shows_every_metric_of_the_relay():
@@ -161,6 +189,18 @@ def test_alarms_are_mailed_to_who_asked_for_it(email, subscriptions):
 
 
 # Helpers.
+
+
+def stages_with_logs(**parameters):
+    """Every stage with the settings of its access log; the two kinds of API name them differently."""
+    resources = deploy(**parameters)["Resources"]
+    found = {
+        name: (stage, stage.get("AccessLogSettings"))
+        for name, stage in of_type(resources, "AWS::ApiGatewayV2::Stage").items()
+    }
+    for name, stage in of_type(resources, "AWS::ApiGateway::Stage").items():
+        found[name] = (stage, stage.get("AccessLogSetting"))
+    return found
 
 
 def emitted():

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -20,10 +21,10 @@ let browser;
 let local;
 let ports;
 before(async () => {
-  const [runtime, copilotKit, selfManaged, assistantUi] = await freePorts(4);
-  ports = { runtime, copilotKit, selfManaged, assistantUi };
+  const [runtime, server, self, assistantUi, httpRuntime, httpServer, httpSelf, httpAssistantUi] = await freePorts(8);
+  ports = { runtime, server, self, assistantUi, httpRuntime, httpServer, httpSelf, httpAssistantUi };
   // The page of CopilotKit's runtime is a stranger: only its server connects.
-  const origins = [selfManaged, assistantUi].map((port) => `http://localhost:${port}`).join();
+  const origins = [self, assistantUi, httpSelf, httpAssistantUi].map((port) => `http://localhost:${port}`).join();
   [browser, local] = await Promise.all([launchBrowser(), startLocal('--concurrency', '16', '--allowed-origins', origins)]);
 });
 after(async () => {
@@ -32,36 +33,49 @@ after(async () => {
 });
 
 /** What differs here from the page. */
-const addresses = () => [
+const addresses = (runtime) => [
   ['ws://127.0.0.1:8080/local', `${local.page.replace('http', 'ws')}/local`],
-  ['127.0.0.1:4000', `127.0.0.1:${ports.runtime}`],
-  ["listen(4000, '127.0.0.1')", `listen(${ports.runtime}, '127.0.0.1')`],
+  ['http://127.0.0.1:8080/agui', `${local.page}/agui`],
+  ['127.0.0.1:4000', `127.0.0.1:${runtime}`],
+  ["listen(4000, '127.0.0.1')", `listen(${runtime}, '127.0.0.1')`],
 ];
 
-for (const variant of [undefined, '### Without a server of your own']) {
-  describe(`CopilotKit${variant ? ' without a server of your own' : ''}`, RUNS, () => {
+for (const [variant, { http, own }] of Object.entries({
+  '## CopilotKit': { own: true },
+  '### Without a server of your own': {},
+  '### CopilotKit over HTTP': { http: true, own: true },
+  '### CopilotKit over HTTP, without a server of your own': { http: true },
+})) {
+  describe(`CopilotKit: ${variant.replace(/^#+ /, '')}`, RUNS, () => {
     let app;
     let server;
     before(async () => {
-      const port = variant ? ports.selfManaged : ports.copilotKit;
-      app = await makeApp('## CopilotKit', { variant, changes: addresses(), port });
-      if (!variant) server = await start(process.execPath, ['--eval', SERVER], app.folder, /ready/);
+      const runtime = http ? ports.httpRuntime : ports.runtime;
+      const port = http ? (own ? ports.httpServer : ports.httpSelf) : own ? ports.server : ports.self;
+      const options = { http, changes: addresses(runtime), port };
+      app = await makeApp('## CopilotKit', variant === '## CopilotKit' ? options : { ...options, variant });
+      if (own) server = await start(process.execPath, ['--eval', SERVER], app.folder, /ready/);
     });
     after(async () => {
       await app?.stop();
       await server?.stop();
     });
-    const visit = (options) => openChat(app.address, { ...options, box: 'textarea', expected: variant && LICENCE });
+    const visit = (options) => openChat(app.address, { ...options, box: 'textarea', expected: own ? undefined : LICENCE });
 
-    it('asked for a licence, of which the page said nothing', async () => {
+    // What the page and the front end do, whatever the way to the relay is, is seen once.
+    const once = http ? () => {} : it;
+
+    if (http) it("goes without the page's class", () => hasNoClass(app, own ? 'server.mjs' : 'src/App.tsx'));
+
+    once('asked for a licence, of which the page said nothing', async () => {
       const chat = await openChat(app.address, { box: 'textarea', expected: LICENCE });
       await chat.says('How can I help you today?');
-      assert.equal(chat.expectedComplaints.length > 0, variant !== undefined);
+      assert.equal(chat.expectedComplaints.length > 0, !own);
       assert.match(opening('### Without a server of your own'), /publicLicenseKey/);
       await chat.close();
     });
 
-    it('had no styles', async () => {
+    once('had no styles', async () => {
       const chat = await visit();
       await chat.ask('/slow 0');
       await chat.says('turn 1');
@@ -75,7 +89,7 @@ for (const variant of [undefined, '### Without a server of your own']) {
       await chat.close();
     });
 
-    it('turned white where a hook did not find the agent', async () => {
+    once('turned white where a hook did not find the agent', async () => {
       const chat = await visit();
       for (let time = 0; time < 2; time += 1) {
         await chat.says('How can I help you today?');
@@ -100,7 +114,7 @@ for (const variant of [undefined, '### Without a server of your own']) {
       await chat.close();
     });
 
-    it('left the agent waiting for a tool that failed', async () => {
+    once('left the agent waiting for a tool that failed', async () => {
       const outcomes = { 'returns what went wrong': '"no sensor"', throws: '(()=>{throw new Error("no sensor")})()' };
       for (const [what, code] of Object.entries(outcomes)) {
         const chat = await visit({ handler: code, complaint: what === 'throws' ? /no sensor/ : undefined });
@@ -126,7 +140,7 @@ for (const variant of [undefined, '### Without a server of your own']) {
       });
     }
 
-    for (const prompt of ['/confirm', '/confirm api', '/confirm result']) {
+    for (const prompt of http ? ['/confirm'] : ['/confirm', '/confirm api', '/confirm result']) {
       it(`swallowed what was typed instead of confirming: ${prompt}`, async () => {
         const chat = await visit({ complaint: /pending interrupt/ });
         await chat.ask(prompt);
@@ -139,7 +153,7 @@ for (const variant of [undefined, '### Without a server of your own']) {
       });
     }
 
-    it('confirms nothing when something was typed, and says so', async () => {
+    once('confirms nothing when something was typed, and says so', async () => {
       const chat = await visit({ complaint: /pending interrupt|Send one after the other/ });
       await chat.ask('/confirm');
       await chat.page.getByRole('button', { name: 'Confirm', exact: true }).waitFor();
@@ -150,150 +164,180 @@ for (const variant of [undefined, '### Without a server of your own']) {
       await chat.close();
     });
 
+    it('shows an error, and the text before it', async () => {
+      const chat = await visit({ complaint: /too many requests/ });
+      await chat.ask('/error throttlingException 3');
+      await chat.says('chunk 1 chunk 2 chunk 3');
+      await chat.complains(/too many requests/);
+      await chat.ask('/slow 0');
+      await chat.says('turn 2');
+      await chat.close();
+    });
+
     it('reported Stop as an error', async () => {
       const chat = await visit();
-      await chat.ask('/tokens 2000 50');
+      await chat.ask('/tokens 400 50');
       await chat.says('1 2 3');
       await chat.page.getByTestId('copilot-send-button').click();
       await chat.ask('/slow 0');
       await chat.says('turn 2');
+      assert.match(await chat.text(), /1 2 3/);
+      assert.doesNotMatch(await chat.text(), /abort|error/i);
       await chat.close();
     });
   });
 }
 
-describe('assistant-ui', RUNS, () => {
-  let app;
-  before(async () => {
-    app = await makeApp('## assistant-ui', { changes: addresses(), port: ports.assistantUi });
-  });
-  after(() => app?.stop());
-  const visit = (options) => openChat(app.address, { ...options, box: 'section:not([hidden]) textarea' });
+for (const http of [false, true]) {
+  describe(`assistant-ui${http ? ' over HTTP' : ''}`, RUNS, () => {
+    let app;
+    before(async () => {
+      const over = http ? { http, variant: '### assistant-ui over HTTP', port: ports.httpAssistantUi } : { port: ports.assistantUi };
+      app = await makeApp('## assistant-ui', { changes: addresses(), ...over });
+    });
+    const once = http ? () => {} : it;
+    after(() => app?.stop());
+    const visit = (options) => openChat(app.address, { ...options, box: 'section:not([hidden]) textarea' });
 
-  it('shows an answer while it arrives', async () => {
-    const chat = await visit();
-    await chat.ask('/tokens 97 20');
-    await chat.says('1 2 3');
-    assert.doesNotMatch(await chat.text(), /\b96\b/);
-    await chat.says('95 96 97');
-    await chat.close();
-  });
+    if (http) it("goes without the page's class", () => hasNoClass(app, 'src/App.tsx'));
 
-  it('lets the agent use a tool of the page', async () => {
-    const chat = await visit();
-    await chat.ask('/tool');
-    await chat.says('`weather get_weather` returned `21 °C in Zürich`');
-    await chat.close();
-  });
-
-  it('lets the agent go on with what a tool says that went wrong, and ends the turn where it throws', async () => {
-    const told = await visit({ handler: '"no sensor"' });
-    await told.ask('/tool');
-    await told.says('returned `no sensor`');
-    await told.close();
-    const thrown = await visit({ handler: '(()=>{throw new Error("no sensor")})()' });
-    await thrown.ask('/tool');
-    await thrown.says('Something the agent depends on failed');
-    await thrown.close();
-  });
-
-  for (const [button, outcome] of [['Confirm', 'You **confirmed** `bookings cancel_booking`'], ['Deny', 'You **declined** `bookings cancel_booking`']]) {
-    it(`asks the user, who presses ${button}`, async () => {
+    it('shows an answer while it arrives', async () => {
       const chat = await visit();
-      await chat.ask('/confirm');
-      await chat.press(button);
-      await chat.says(outcome);
+      await chat.ask('/tokens 97 20');
+      await chat.says('1 2 3');
+      assert.doesNotMatch(await chat.text(), /\b96\b/);
+      await chat.says('95 96 97');
       await chat.close();
     });
-  }
 
-  for (const prompt of ['/confirm', '/confirm api', '/confirm result']) {
-    it(`swallowed what was typed instead of confirming: ${prompt}`, async () => {
+    it('lets the agent use a tool of the page', async () => {
       const chat = await visit();
-      await chat.ask(prompt);
-      const instead = chat.page.getByPlaceholder('Or say something else');
-      await instead.fill('/slow 0');
-      await instead.press('Enter');
-      await chat.says('turn 2');
-      assert.doesNotMatch(await chat.text(), /declined/);
+      await chat.ask('/tool');
+      await chat.says('`weather get_weather` returned `21 °C in Zürich`');
       await chat.close();
     });
-  }
 
-  it('reported Stop as an error', async () => {
-    const chat = await visit();
-    await chat.ask('/tokens 2000 50');
-    await chat.says('1 2 3');
-    await chat.press('Stop');
-    await chat.ask('/slow 0');
-    await chat.says('turn 2');
-    await chat.close();
-  });
+    once('lets the agent go on with what a tool says that went wrong, and ends the turn where it throws', async () => {
+      const told = await visit({ handler: '"no sensor"' });
+      await told.ask('/tool');
+      await told.says('returned `no sensor`');
+      await told.close();
+      const thrown = await visit({ handler: '(()=>{throw new Error("no sensor")})()' });
+      await thrown.ask('/tool');
+      await thrown.says('Something the agent depends on failed');
+      await thrown.close();
+    });
 
-  it('had one conversation for all threads', async () => {
-    const chat = await visit();
-    const turn = async (number) => {
+    for (const [button, outcome] of [['Confirm', 'You **confirmed** `bookings cancel_booking`'], ['Deny', 'You **declined** `bookings cancel_booking`']]) {
+      it(`asks the user, who presses ${button}`, async () => {
+        const chat = await visit();
+        await chat.ask('/confirm');
+        await chat.press(button);
+        await chat.says(outcome);
+        await chat.close();
+      });
+    }
+
+    for (const prompt of http ? ['/confirm'] : ['/confirm', '/confirm api', '/confirm result']) {
+      it(`swallowed what was typed instead of confirming: ${prompt}`, async () => {
+        const chat = await visit();
+        await chat.ask(prompt);
+        const instead = chat.page.getByPlaceholder('Or say something else');
+        await instead.fill('/slow 0');
+        await instead.press('Enter');
+        await chat.says('turn 2');
+        assert.doesNotMatch(await chat.text(), /declined/);
+        await chat.close();
+      });
+    }
+
+    it('shows an error, and the text before it', async () => {
+      const chat = await visit();
+      await chat.ask('/error throttlingException 3');
+      await chat.says('chunk 1 chunk 2 chunk 3');
+      await chat.says('too many requests');
       await chat.ask('/slow 0');
-      await chat.says(`turn ${number}`);
-    };
-    await turn(1);
-    await chat.press('New thread');
-    await turn(1);
-    await turn(2);
-    await chat.press('New thread');
-    await turn(1);
-    // The first one goes on where it was, with its text.
-    await chat.press('Thread 1');
-    await chat.says('turn 1');
-    await turn(2);
-    await chat.close();
-  });
+      await chat.says('turn 2');
+      await chat.close();
+    });
 
-  it('had one conversation for all threads, also for two that run at the same time', async () => {
-    const chat = await visit();
-    await chat.ask('/tokens 100 30');
-    await chat.says('1 2 3');
-    await chat.press('New thread');
-    await chat.ask('/slow 0');
-    await chat.says('turn 1');
-    await chat.press('Thread 1');
-    await chat.says('99 100');
-    await chat.close();
-  });
+    it('reported Stop as an error', async () => {
+      const chat = await visit();
+      await chat.ask('/tokens 400 50');
+      await chat.says('1 2 3');
+      await chat.press('Stop');
+      await chat.ask('/slow 0');
+      await chat.says('turn 2');
+      assert.match(await chat.text(), /1 2 3/);
+      assert.doesNotMatch(await chat.text(), /abort|error/i);
+      await chat.close();
+    });
 
-  it('had one conversation for all threads, also after a reload', async () => {
-    const chat = await visit();
-    for (let time = 0; time < 2; time += 1) {
+    it('had one conversation for all threads', async () => {
+      const chat = await visit();
+      const turn = async (number) => {
+        await chat.ask('/slow 0');
+        await chat.says(`turn ${number}`);
+      };
+      await turn(1);
+      await chat.press('New thread');
+      await turn(1);
+      await turn(2);
+      await chat.press('New thread');
+      await turn(1);
+      // The first one goes on where it was, with its text.
+      await chat.press('Thread 1');
+      await chat.says('turn 1');
+      await turn(2);
+      await chat.close();
+    });
+
+    once('had one conversation for all threads, also for two that run at the same time', async () => {
+      const chat = await visit();
+      await chat.ask('/tokens 100 30');
+      await chat.says('1 2 3');
+      await chat.press('New thread');
       await chat.ask('/slow 0');
       await chat.says('turn 1');
-      await chat.page.reload();
-    }
-    await chat.close();
-  });
-
-  it('closed the connection for a long message, with a number and no words', async () => {
-    const chat = await visit({ complaint: /Agent execution failed/ });
-    await chat.ask('y'.repeat(40_000));
-    await chat.says('bytes, and API Gateway takes 32768 at most');
-    await chat.close();
-  });
-
-  it('had no connection from another origin, and no hint', async () => {
-    const foreign = app.address.replace('localhost', '127.0.0.1');
-    const served = await start('npm', ['run', 'preview', '--', '--host', '127.0.0.1', '--port', String(ports.copilotKit)], app.folder, /127\.0\.0\.1:/);
-    try {
-      const address = foreign.replace(String(ports.assistantUi), String(ports.copilotKit));
-      const chat = await openChat(address, { box: 'section:not([hidden]) textarea', complaint: /WebSocket|Agent execution failed/ });
-      await chat.ask('hello');
-      await chat.says("the credential or this page's origin was refused");
+      await chat.press('Thread 1');
+      await chat.says('99 100');
       await chat.close();
-    } finally {
-      await served.stop();
-    }
-    assert.match(local.output(), /origin.*http:\/\/127\.0\.0\.1/i);
-    assert.match(opening('## Letting your page in'), /cargo run -- --allowed-origins http:\/\/localhost:5173/);
+    });
+
+    once('had one conversation for all threads, also after a reload', async () => {
+      const chat = await visit();
+      for (let time = 0; time < 2; time += 1) {
+        await chat.ask('/slow 0');
+        await chat.says('turn 1');
+        await chat.page.reload();
+      }
+      await chat.close();
+    });
+
+    once('closed the connection for a long message, with a number and no words', async () => {
+      const chat = await visit({ complaint: /Agent execution failed/ });
+      await chat.ask('y'.repeat(40_000));
+      await chat.says('bytes, and API Gateway takes 32768 at most');
+      await chat.close();
+    });
+
+    once('had no connection from another origin, and no hint', async () => {
+      const foreign = app.address.replace('localhost', '127.0.0.1');
+      const served = await start('npm', ['run', 'preview', '--', '--host', '127.0.0.1', '--port', String(ports.server)], app.folder, /127\.0\.0\.1:/);
+      try {
+        const address = foreign.replace(String(ports.assistantUi), String(ports.server));
+        const chat = await openChat(address, { box: 'section:not([hidden]) textarea', complaint: /WebSocket|Agent execution failed/ });
+        await chat.ask('hello');
+        await chat.says("the credential or this page's origin was refused");
+        await chat.close();
+      } finally {
+        await served.stop();
+      }
+      assert.match(local.output(), /origin.*http:\/\/127\.0\.0\.1/i);
+      assert.match(opening('## Letting your page in'), /cargo run -- --allowed-origins http:\/\/localhost:5173/);
+    });
   });
-});
+}
 
 describe('the packages of the page', RUNS, () => {
   for (const [name, heading] of [['copilotkit', '## CopilotKit'], ['assistant-ui', '## assistant-ui']]) {
@@ -309,6 +353,15 @@ describe('the packages of the page', RUNS, () => {
     });
   }
 });
+
+/** The application asks with AG-UI's own agent, and has no other. */
+async function hasNoClass({ folder }, file) {
+  const sources = await readdir(join(folder, 'src'));
+  assert.deepEqual(sources.filter((name) => name.includes('agent')), []);
+  const code = await readFile(join(folder, file), 'utf8');
+  assert.match(code, /new HttpAgent\(/);
+  assert.doesNotMatch(code, /WebSocket/);
+}
 
 /** The server of the page, which says nothing when it listens. */
 const SERVER = "import('./server.mjs').then(() => console.log('ready'))";

@@ -24,8 +24,19 @@ export function opening(heading) {
 /** The code blocks that have a file's name behind their language. A name that comes again goes on. */
 export function files(text) {
   const found = new Map();
-  for (const [, name, code] of text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)) {
+  for (const [, name, code] of text.matchAll(/^```(?!diff )\w+ (\S+)\n(.*?)^```$/gms)) {
     found.set(name, found.has(name) ? `${found.get(name)}\n${code}` : code);
+  }
+  return found;
+}
+
+/** What is exchanged in files, by their names: lines and those in their place. */
+export function exchanges(text) {
+  const found = new Map();
+  const plain = (lines) => lines.replaceAll(/^./gm, '');
+  for (const [, name, lines] of text.matchAll(/^```diff (\S+)\n(.*?)^```$/gms)) {
+    const hunks = lines.matchAll(/((?:^-.*\n)+)((?:^\+.*\n)*)/gm);
+    found.set(name, [...hunks].map(([, from, to]) => [plain(from), plain(to)]));
   }
   return found;
 }

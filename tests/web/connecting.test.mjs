@@ -1,5 +1,6 @@
 // What docs/connecting.md says beside the applications, which tests/front-ends makes: the class' files,
-// its script, its transcript of wscat, and what does not work.
+// its scripts, its transcripts of curl and wscat, and what does not work. Its Python is run by
+// tests/python.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -10,14 +11,13 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import WebSocket from 'ws';
-import { files, installed, opening, section } from '../front-ends/page.mjs';
+import { commands, files, installed, opening, section } from '../front-ends/page.mjs';
 import { isTerminal, listening, startLocal } from './agui-support.mjs';
 import { WebSocketAgent } from './websocket-agent.mjs';
 
 globalThis.WebSocket = WebSocket;
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const execute = promisify(execFile);
 
 describe('the page about front ends', { timeout: 60_000 }, () => {
   let local;
@@ -33,30 +33,75 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
     });
   }
 
-  it('has a script that runs', async () => {
-    const text = section("## AG-UI's client alone");
-    const folder = await mkdtemp(join(tmpdir(), 'connecting-'));
-    try {
-      await mkdir(join(folder, 'src'));
-      await cp(join(HERE, 'websocket-agent.mjs'), join(folder, 'src/websocket-agent.mjs'));
-      await symlink(join(HERE, 'node_modules'), join(folder, 'node_modules'));
-      const code = files(text).get('ask.mjs').replace('ws://127.0.0.1:8080/local', local.socket);
-      await writeFile(join(folder, 'ask.mjs'), code);
-      const { stdout, stderr } = await execute(process.execPath, ['ask.mjs'], { cwd: folder });
+  // Over HTTP its agent is another, and nothing else.
+  const exchanges = [
+    ["import { WebSocketAgent } from './src/websocket-agent.mjs';", "import { HttpAgent } from '@ag-ui/client';"],
+    ["new WebSocketAgent({ url: 'ws://127.0.0.1:8080/local' })", "new HttpAgent({ url: 'http://127.0.0.1:8080/agui' })"],
+  ];
+  for (const [way, lines] of Object.entries({ 'a WebSocket': [], HTTP: exchanges })) {
+    it(`has a script that runs over ${way}`, async () => {
+      let code = files(section("## AG-UI's client alone")).get('ask.mjs');
+      for (const [from, to] of lines) {
+        assert.ok(code.includes(from), from);
+        code = code.replace(from, to);
+      }
+      const { stdout, stderr } = await execute(code);
       assert.equal(stderr, '');
       assert.match(stdout, /`weather get_weather` returned `\{"city":"Zürich","temperature":21\}`/);
       assert.match(stdout, /You \*\*confirmed\*\* `bookings cancel_booking`/);
       assert.doesNotMatch(stdout, /declined/);
       assert.match(stdout, /\bturn 5\b/);
+    });
+  }
+
+  it('has a script for HTTP that runs, and shows its credential', async () => {
+    const code = files(opening('### HttpAgent')).get('http-ask.mjs');
+    const answered = await execute(code);
+    assert.deepEqual([answered.stderr, /\bturn 1\b/.test(answered.stdout)], ['', true]);
+    const closed = await startLocal('--access-code', 'open sesame');
+    try {
+      const { stdout } = await execute(code, closed, { ACCESS_CODE: 'open sesame' });
+      assert.match(stdout, /\bturn 1\b/);
+      await assert.rejects(execute(code, closed), /HTTP 401/);
     } finally {
-      await rm(folder, { recursive: true });
+      await closed.stop();
     }
   });
 
-  it('names the packages of this folder for its script', async () => {
+  it('has a command of curl that streams', async () => {
+    const [first, ...more] = commands(opening('## Over HTTP'));
+    const command = [first, ...more].join('\n').replace('http://127.0.0.1:8080', local.page);
+    assert.match(first, /^curl -N /);
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', command.replace('-N', '-sSN')]);
+    assert.equal(stderr, '');
+    assert.match(stdout, /^data: \{"type":"RUN_STARTED","threadId":"conversation-1","runId":"run-1"/);
+    assert.match(stdout, /\n\ndata: \{"type":"RUN_FINISHED".*\n\n$/);
+  });
+
+  /** Runs a script of the page, at the local AWS in place of the one in the page. */
+  async function execute(code, at = local, environment = {}) {
+    const folder = await mkdtemp(join(tmpdir(), 'connecting-'));
+    try {
+      await mkdir(join(folder, 'src'));
+      await cp(join(HERE, 'websocket-agent.mjs'), join(folder, 'src/websocket-agent.mjs'));
+      await symlink(join(HERE, 'node_modules'), join(folder, 'node_modules'));
+      const moved = code
+        .replaceAll('ws://127.0.0.1:8080/local', at.socket)
+        .replaceAll('http://127.0.0.1:8080', at.page);
+      await writeFile(join(folder, 'script.mjs'), moved);
+      const env = { ...process.env, ...environment };
+      return await promisify(execFile)(process.execPath, ['script.mjs'], { cwd: folder, env });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  it('names the packages of this folder for its scripts', async () => {
     const { devDependencies } = JSON.parse(await readFile(join(HERE, 'package.json'), 'utf8'));
-    for (const [name, version] of Object.entries(installed(section("## AG-UI's client alone")))) {
-      assert.equal(version, devDependencies[name], name);
+    for (const heading of ["## AG-UI's client alone", '### HttpAgent']) {
+      for (const [name, version] of Object.entries(installed(section(heading)))) {
+        assert.equal(version, devDependencies[name], name);
+      }
     }
   });
 

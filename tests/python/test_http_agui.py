@@ -1,0 +1,395 @@
+"""An independent client over HTTP: AG-UI's own Python package, which knows the protocol from its schema.
+
+Its types make the requests, and its models read every event, of each scenario of the agent and the harness.
+The script of docs/connecting.md runs, too.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ag_ui.core import (
+    AssistantMessage,
+    Context,
+    Event,
+    FunctionCall,
+    ResumeEntry,
+    RunAgentInput,
+    Tool,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from pydantic import TypeAdapter
+
+from local_aws import REPOSITORY, LocalAws
+from recorder import HTTP, SECONDS
+
+EVENT = TypeAdapter(Event)
+
+CODE = "correct horse battery staple"
+
+TIMELINES = {
+    "agent": ['{"turn":1}', '{"say":"Played."}'],
+    "harness": [
+        '{"turn":1}',
+        '{"messageStart":{"role":"assistant"}}',
+        '{"say":"Played."}',
+        '{"messageStop":{"stopReason":"end_turn"}}',
+    ],
+}
+
+# The prompts of each scenario, by its first word. A scenario that is missing here fails a test.
+PROMPTS = {
+    "agent": {
+        "/tokens": ["/tokens 50 200", "/tokens 20 0 5"],
+        "/slow": ["/slow 0.1"],
+        "/pause": ["/pause 3 0.1"],
+        "/emoji": ["/emoji"],
+        "/single": ["/single"],
+        "/trace": ["/trace 300"],
+        "/error": ["/error throttlingException", "/error internalServerException 3"],
+        "/cut": ["/cut 3"],
+        "/corrupt": ["/corrupt 3"],
+        "/tool": ["/tool", "/tool api", "/tool team", "/tool 5"],
+        "/confirm": ["/confirm", "/confirm api", "/confirm result"],
+        "/file": ["/file", "/file 1"],
+        "/guardrail": ["/guardrail"],
+        "/team": ["/team"],
+        "/unknown": ["/unknown"],
+        "/play": ["/play written.jsonl --speed 0"],
+        "/help": ["/help"],
+        "an answer": ["hello"],
+    },
+    "harness": {
+        "/tokens": ["/tokens 50 200", "/tokens 20 0 1"],
+        "/slow": ["/slow 0.1"],
+        "/pause": ["/pause 3 0.1"],
+        "/emoji": ["/emoji"],
+        "/single": ["/single"],
+        "/think": ["/think"],
+        "/work": ["/work"],
+        "/trace": ["/trace 300"],
+        "/hook": ["/hook allow", "/hook deny", "/hook failed"],
+        "/tool": ["/tool", "/tool 3", "/tool 3 together", "/tool empty", "/tool denied"],
+        "/limit": ["/limit max_tokens"],
+        "/guardrail": ["/guardrail"],
+        "/error": ["/error throttlingException", "/error internalServerException 3"],
+        "/refuse": ["/refuse retryableConflictException 1"],
+        "/cut": ["/cut 3"],
+        "/corrupt": ["/corrupt 3"],
+        "/unknown": ["/unknown"],
+        "/odd": ["/odd start", "/odd indices", "/odd untyped", "/odd members", "/odd unstopped"],
+        "/play": ["/play written.jsonl --speed 0"],
+        "/help": ["/help"],
+        "an answer": ["hello"],
+    },
+}
+
+# Those that end in an error, with its code.
+ERRORS = {
+    "/error throttlingException": "throttling",
+    "/error internalServerException 3": "internal_server",
+    "/cut 3": "connection_lost",
+    "/corrupt 3": "connection_lost",
+    "/hook failed": "connection_lost",
+    "/odd unstopped": "connection_lost",
+    "/limit max_tokens": "limit_reached",
+}
+
+SCENARIOS = [
+    (source, prompt, trace)
+    for source, scenarios in PROMPTS.items()
+    for prompts in scenarios.values()
+    for prompt in prompts
+    for trace in (False, True)
+]
+
+# The scripted agent takes its time as a real one does, so that the runs are done side by side.
+AT_ONCE = 12
+
+
+@pytest.fixture(scope="module")
+def locals_(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("timelines")
+    started = {}
+    try:
+        for source, lines in TIMELINES.items():
+            (folder / source).mkdir()
+            (folder / source / "written.jsonl").write_text("\n".join(lines))
+            options = ["--source", source, "--timelines", str(folder / source)]
+            options += ["--access-code", CODE, "--concurrency", str(2 * AT_ONCE)]
+            started[source] = LocalAws(*options)
+        yield started
+    finally:
+        for local in started.values():
+            local.__exit__()
+
+
+class Conversation:
+    """A thread with its history, as a front end keeps it."""
+
+    def __init__(self, local, *, nulls=False, **values):
+        self.thread_id = str(uuid.uuid4())
+        self.messages = []
+        self._local = local
+        self._nulls = nulls
+        self._values = {"state": {}, "tools": [], "context": [], **values}
+
+    def ask(self, prompt, **values):
+        self.messages.append(UserMessage(id=str(uuid.uuid4()), content=prompt))
+        return self.run(**values)
+
+    def answer(self, call, content="done", **values):
+        id_ = str(uuid.uuid4())
+        message = ToolMessage(id=id_, tool_call_id=call.id, content=content, **values)
+        self.messages.append(message)
+
+    def run(self, *, trace=False, resume=None):
+        """Runs the agent, and returns its events; the history grows by what it says."""
+        input_ = RunAgentInput(
+            thread_id=self.thread_id,
+            run_id=str(uuid.uuid4()),
+            messages=self.messages,
+            forwarded_props={"trace": trace},
+            resume=resume,
+            **self._values,
+        )
+        body = input_.model_dump_json(by_alias=True, exclude_none=not self._nulls)
+        with post(self._local, body) as response:
+            events = list(read(response))
+        assert (events[0].type, events[-1].type in ("RUN_FINISHED", "RUN_ERROR")) == (
+            "RUN_STARTED",
+            True,
+        )
+        assert (events[0].thread_id, events[0].run_id) == (input_.thread_id, input_.run_id)
+        self._hear(events)
+        return events
+
+    @property
+    def open_calls(self):
+        answered = {m.tool_call_id for m in self.messages if m.role == "tool"}
+        calls = [call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []]
+        return [call for call in calls if call.id not in answered]
+
+    def _hear(self, events):
+        said = {}
+
+        def assistant(id_):
+            if id_ not in said:
+                said[id_] = AssistantMessage(id=id_, content="", tool_calls=[])
+                self.messages.append(said[id_])
+            return said[id_]
+
+        calls = {}
+        for event in events:
+            match event.type:
+                case "TEXT_MESSAGE_START":
+                    assistant(event.message_id)
+                case "TEXT_MESSAGE_CONTENT":
+                    said[event.message_id].content += event.delta
+                case "TOOL_CALL_START":
+                    function = FunctionCall(name=event.tool_call_name, arguments="")
+                    calls[event.tool_call_id] = ToolCall(id=event.tool_call_id, function=function)
+                    message = assistant(event.parent_message_id)
+                    message.tool_calls.append(calls[event.tool_call_id])
+                case "TOOL_CALL_ARGS":
+                    calls[event.tool_call_id].function.arguments += event.delta
+                case "TOOL_CALL_RESULT":
+                    self.answer(calls[event.tool_call_id], event.content)
+        ids = [message.id for message in self.messages]
+        assert len(set(ids)) == len(ids)
+
+
+def post(local, body, **headers):
+    headers = {"authorization": f"Bearer {CODE}", "content-type": "application/json", **headers}
+    headers = {name: value for name, value in headers.items() if value is not None}
+    url = f"{local.page}/agui"
+    request = urllib.request.Request(url, data=body.encode(), headers=headers, method="POST")
+    return HTTP.open(request, timeout=SECONDS)
+
+
+def read(response):
+    """The events of a response, each of which the models know in every member."""
+    assert response.status == 200
+    assert response.headers["content-type"] == "text/event-stream"
+    for seq, line in enumerate(line for line in response if line not in (b"\n", b": keepalive\n")):
+        assert line.startswith(b"data: ")
+        plain = json.loads(line.removeprefix(b"data: "))
+        assert None not in plain.values()
+        event = EVENT.validate_python(plain)
+        assert EVENT.dump_python(event, mode="json", by_alias=True, exclude_unset=True) == plain
+        assert unknown_members(event) == []
+        assert event.metadata["relay"]["seq"] == seq
+        yield event
+
+
+def unknown_members(model):
+    """The members of a model, and of the models in it, that its schema has not."""
+    unknown = list(model.model_extra or {})
+    for value in dict(model).values():
+        for each in value if isinstance(value, list) else [value]:
+            unknown += unknown_members(each) if hasattr(each, "model_extra") else []
+    return unknown
+
+
+def text_of(events):
+    return "".join(event.delta for event in events if event.type == "TEXT_MESSAGE_CONTENT")
+
+
+@pytest.mark.parametrize("source", PROMPTS)
+def test_every_scenario_is_walked_through(locals_, source):
+    help_ = text_of(Conversation(locals_[source]).ask("/help"))
+    listed = set(re.findall(r"^\| `(/\w+)", help_, re.MULTILINE))
+    assert len(listed) > 15
+    assert listed == {name for name in PROMPTS[source] if name.startswith("/")}
+
+
+@pytest.fixture(scope="module")
+def walks(locals_):
+    """The walk through each scenario, which has begun."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {scenario: pool.submit(walk, locals_, *scenario) for scenario in SCENARIOS}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s[0]}: {s[1]}{' traced' * s[2]}")
+def test_a_scenario_is_read_to_its_end(walks, scenario):
+    walks[scenario].result()
+
+
+def walk(locals_, source, prompt, trace):
+    conversation = Conversation(locals_[source])
+    events = conversation.ask(prompt, trace=trace)
+    rounds = 0
+    while events[-1].type == "RUN_FINISHED":
+        if events[-1].outcome and events[-1].outcome.type == "interrupt":
+            payload = {"confirmed": True, "result": "done"}
+            resume = [
+                ResumeEntry(interrupt_id=interrupt.id, status="resolved", payload=payload)
+                for interrupt in events[-1].outcome.interrupts
+            ]
+            events = conversation.run(trace=trace, resume=resume)
+            assert "**confirmed**" in text_of(events)
+        elif conversation.open_calls and not prompt.startswith("/confirm"):
+            for call in conversation.open_calls:
+                conversation.answer(call)
+            events = conversation.run(trace=trace)
+        else:
+            break
+        rounds += 1
+    assert (rounds > 0) == (prompt.startswith(("/tool", "/confirm")) and prompt != "/tool denied")
+    error = events[-1].code if events[-1].type == "RUN_ERROR" else None
+    assert error == ERRORS.get(prompt), events[-1]
+    if rounds and prompt.startswith("/tool"):
+        assert "returned `done`" in text_of(events)
+
+
+@pytest.mark.parametrize("source", PROMPTS)
+@pytest.mark.parametrize("nulls", [False, True], ids=["", "with nulls for what is absent"])
+def test_a_request_with_all_that_its_types_have(locals_, source, nulls):
+    tool = Tool(name="get_weather", description="Tells the weather.", parameters={"type": "object"})
+    values = {
+        "state": {"page": 1},
+        "tools": [tool],
+        "context": [Context(description="page", value="Orders")],
+        "parent_run_id": str(uuid.uuid4()),
+    }
+    conversation = Conversation(locals_[source], nulls=nulls, **values)
+    assert "turn 1" in text_of(conversation.ask("/slow 0"))
+    conversation.ask("/tool")
+    (call,) = conversation.open_calls
+    conversation.answer(call, "21 °C")
+    assert "returned `21 °C`" in text_of(conversation.run())
+    assert "turn 3" in text_of(conversation.ask("/slow 0"))
+
+
+def test_a_confirmation_is_denied(locals_):
+    conversation = Conversation(locals_["agent"])
+    (interrupt,) = conversation.ask("/confirm")[-1].outcome.interrupts
+    assert interrupt.reason == "confirmation"
+    events = conversation.run(resume=[ResumeEntry(interrupt_id=interrupt.id, status="cancelled")])
+    assert "You **declined**" in text_of(events)
+
+
+def test_a_tool_that_failed(locals_):
+    conversation = Conversation(locals_["harness"])
+    conversation.ask("/tool")
+    (call,) = conversation.open_calls
+    conversation.answer(call, "", error="no sensor")
+    assert "no sensor" in text_of(conversation.run())
+
+
+def test_text_comes_before_the_agent_has_ended(locals_):
+    local = locals_["agent"]
+    run_id = str(uuid.uuid4())
+    input_ = RunAgentInput(
+        thread_id=str(uuid.uuid4()),
+        run_id=run_id,
+        messages=[UserMessage(id="m1", content="/tokens 60 40")],
+        state={},
+        tools=[],
+        context=[],
+        forwarded_props={},
+    )
+
+    def has_ended():
+        return any(run_id in line and "run ended" in line for line in local.output.splitlines())
+
+    with post(local, input_.model_dump_json(by_alias=True, exclude_none=True)) as response:
+        events = read(response)
+        next(event for event in events if event.type == "TEXT_MESSAGE_CONTENT")
+        assert not has_ended()
+        more = [event for event in events if event.type == "TEXT_MESSAGE_CONTENT"]
+    assert len(more) > 5
+
+
+def test_several_at_once(locals_):
+    def text(number):
+        return text_of(Conversation(locals_["agent"]).ask(f"/tokens {number} 100"))
+
+    with ThreadPoolExecutor(6) as pool:
+        for number, said in zip(range(20, 26), pool.map(text, range(20, 26))):
+            assert said.split() == [str(each) for each in range(1, number + 1)]
+
+
+def test_the_script_of_the_docs_runs():
+    page = (REPOSITORY / "docs" / "connecting.md").read_text(encoding="utf-8")
+    script = re.search(r"^```py ask\.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[1]
+    frozen = (REPOSITORY / "tests" / "python" / "requirements.txt").read_text(encoding="utf-8")
+    assert re.search(r"pip install (ag-ui-protocol==[\d.]+)", page)[1] in frozen.splitlines()
+    with LocalAws() as local:
+        script = script.replace("http://127.0.0.1:8080", local.page)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "no_proxy": "127.0.0.1"},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "turn 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (401, {"authorization": None}),
+        (401, {"authorization": "Bearer open sesame"}),
+        (415, {"content-type": "text/plain"}),
+        (403, {"origin": "https://evil.example"}),
+    ],
+)
+def test_who_is_refused_is_told_why(locals_, status, headers):
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        post(locals_["agent"], "{}", **headers)
+    with raised.value as response:
+        assert response.code == status
+        assert json.load(response)["message"]

@@ -1,0 +1,17 @@
+// The same as http-agent.test.mjs with a version of AG-UI's client from before interrupts and reasoning.
+
+import assert from 'node:assert/strict';
+import { register } from 'node:module';
+import { it } from 'node:test';
+import { HttpAgent as Expected } from 'agui-oldest-client';
+
+const hooks = `export const resolve = (specifier, context, next) =>
+  next(specifier === '@ag-ui/client' ? 'agui-oldest-client' : specifier, context);`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+
+await import('./http-agent.test.mjs');
+const { HttpAgent } = await import('@ag-ui/client');
+
+it('is the oldest client that was tested', () => {
+  assert.equal(HttpAgent, Expected);
+});

@@ -74,8 +74,8 @@ pub enum Outcome {
 pub struct Summary {
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether the source said everything that it had to say. Otherwise its stream was dropped, and it may
-    /// be at work still.
+    /// Whether the source said everything that it had to say, and the client has it. Otherwise whoever asked
+    /// has left, or has been left, and the source may be at work still or wait for an answer.
     pub source_ended: bool,
     /// What the agent said.
     pub stats: Stats,
@@ -518,8 +518,9 @@ impl ActiveRun {
             self.stats.total_ms = self.elapsed_ms();
         }
         Summary {
+            source_ended: self.source_ended
+                && matches!(outcome, Outcome::Finished | Outcome::Failed(_)),
             outcome,
-            source_ended: self.source_ended,
             stats: self.stats,
             events: self.events,
             frames: self.outbox.frames(),

@@ -462,3 +462,21 @@ fn a_history_of_calls_may_be_odd() {
         assert_eq!(results[0].content, None, "{after}");
     }
 }
+
+#[test]
+fn nobody_confirms_and_denies_the_same_call() {
+    for (first, second) in [(false, true), (true, false), (true, true)] {
+        let short = json!({"toolResults": [
+            {"toolCallId": "a", "confirmed": first}, {"toolCallId": "a", "confirmed": second},
+        ]});
+        let status = |yes| if yes { "resolved" } else { "cancelled" };
+        let resume = agui(&json!({"resume": [
+            {"interruptId": "a", "status": status(first)},
+            {"interruptId": "a", "status": status(second)},
+        ]}));
+        for message in [short, resume] {
+            let reason = parse(&message).unwrap_err();
+            assert!(reason.contains("a second time"), "{message}: {reason}");
+        }
+    }
+}

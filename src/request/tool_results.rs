@@ -23,6 +23,8 @@ pub struct ToolResult {
     pub content: Option<String>,
     /// Whether the action failed.
     pub failed: bool,
+    /// What went wrong, where the result is told besides.
+    pub error: Option<String>,
     /// Whether the user confirmed the action; `None` where that was not the question.
     pub confirmed: Option<bool>,
 }
@@ -48,7 +50,9 @@ impl Collected {
         for object in fields.objects("toolResults")? {
             object.only(&["toolCallId", "content", "error", "confirmed"])?;
             let result = collected.of(&object, "toolCallId")?;
-            result.confirmed = object.optional_flag("confirmed")?;
+            if let Some(confirmed) = object.optional_flag("confirmed")? {
+                take_confirmation(result, confirmed, &object)?;
+            }
             take_result(result, &object)?;
             if result.content.is_none() && result.confirmed.is_none() {
                 return Err(format!(
@@ -85,7 +89,7 @@ impl Collected {
         for resumption in fields.objects("resume")? {
             let result = collected.of(&resumption, "interruptId")?;
             let confirmed = confirmed(&resumption)?;
-            result.confirmed = Some(confirmed);
+            take_confirmation(result, confirmed, &resumption)?;
             if confirmed {
                 take_payload_result(result, &resumption)?;
             }
@@ -131,6 +135,7 @@ impl Collected {
                 id_field,
                 content: None,
                 failed: true,
+                error: None,
                 confirmed: None,
             })
         };
@@ -147,6 +152,7 @@ impl Collected {
                 id_field: object.path(field),
                 content: None,
                 failed: false,
+                error: None,
                 confirmed: None,
             });
             self.results.len() - 1
@@ -163,6 +169,19 @@ impl Collected {
     }
 }
 
+/// Takes a yes or a no. A second one would be a contradiction, or one too many.
+fn take_confirmation(
+    result: &mut ToolResult,
+    confirmed: bool,
+    object: &Fields<'_>,
+) -> Result<(), String> {
+    if result.confirmed.is_some() {
+        return Err(format!("`{}` confirms or denies a tool call a second time.", object.place()));
+    }
+    result.confirmed = Some(confirmed);
+    Ok(())
+}
+
 /// Reads `content`, and `error`, which says that the action failed.
 fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), String> {
     let (content, error) = (object.text("content")?, object.text("error")?);
@@ -170,7 +189,9 @@ fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), Strin
         return Err(format!("`{}` answers a tool call a second time.", object.place()));
     }
     result.failed = error.is_some();
-    result.content = content.filter(|content| error.is_none() || !content.is_empty()).or(error);
+    let content = content.filter(|content| error.is_none() || !content.is_empty());
+    result.error = error.clone().filter(|_| content.is_some());
+    result.content = content.or(error);
     Ok(())
 }
 

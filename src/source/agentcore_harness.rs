@@ -217,18 +217,20 @@ async fn begin(
     Ok(stream::try_unfold((events, stop), next))
 }
 
-/// The next event of an answer. After the last one, the session is ended if it is to be.
+/// The next event of an answer. After the last one, good or bad, the session is ended if it is to be.
 async fn next(
     (events, stop_request): (Box<ResponseStream>, Option<StopRuntimeSessionFluentBuilder>),
 ) -> Result<Option<(Event, (Box<ResponseStream>, Option<StopRuntimeSessionFluentBuilder>))>, Failure>
 {
-    let Some((event, events)) = events.next().await? else {
-        if let Some(request) = stop_request {
-            Box::pin(stop(request)).await;
-        }
-        return Ok(None);
+    let end = match events.next().await {
+        Ok(Some((event, events))) => return Ok(Some((event, (events, stop_request)))),
+        Ok(None) => Ok(None),
+        Err(failure) => Err(failure),
     };
-    Ok(Some((event, (events, stop_request))))
+    if let Some(request) = stop_request {
+        Box::pin(stop(request)).await;
+    }
+    end
 }
 
 /// Tells the harness that the user turned away from the calls that it waits for. Nobody sees what it

@@ -582,3 +582,38 @@ async fn a_session_ends_with_its_run_if_the_client_wishes_and_the_deployment_all
     // Before the run's own end, so it is there already.
     assert!(bed.aws.journal().entries().iter().any(is_stop));
 }
+
+#[tokio::test]
+async fn a_client_that_left_before_it_got_a_call_leaves_no_session_that_waits_for_it() {
+    let bed = with_environment(&[("STOP_ON_LEAVE", "true")]).await;
+    let mut client = bed.client().await;
+    client.send(input(&[user("/tool")]).to_string()).await;
+    client.text().await;
+    drop(client);
+    wait_for_entry(&bed.aws, "the stop", is_stop).await;
+    let frames = bed.ask(&input(&[user("/tokens 3 200")])).await;
+    assert_eq!(text(&frames), numbers(3), "{}", last(&frames));
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_run_however_that_ends() {
+    let bed = with_environment(&[("STOP_ON_LEAVE", "true")]).await;
+    for (number, prompt) in
+        ["/error internalServerException 2", "/limit max_tokens"].iter().enumerate()
+    {
+        let frames = bed.ask(&json!({"prompt": prompt, "endSession": true})).await;
+        assert_eq!(last(&frames)["type"], "RUN_ERROR");
+        let stops = bed.aws.journal().entries().into_iter().filter(is_stop).count();
+        assert_eq!(stops, number + 1, "{prompt}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_inside_of_a_block_is_not_shown_without_the_trace() {
+    let bed = test_bed().await;
+    for message in [prompt("/odd members"), prompt("/work"), prompt("/think"), prompt("/hook deny")]
+    {
+        let frames = bed.ask(&message).await;
+        assert!(of_type(&frames, "RAW").is_empty(), "{message}: {frames:?}");
+    }
+}

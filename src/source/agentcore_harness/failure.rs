@@ -125,7 +125,7 @@ fn advice(code: ErrorCode) -> &'static str {
             "Another request of this conversation is still under way, or its session is being made or ended. Wait for it, then try again."
         }
         ErrorCode::Validation => {
-            "AgentCore rejected the request as invalid. Check the prompt and the results of tools; a conversation that waits for a tool takes nothing else before its result."
+            "AgentCore rejected the request as invalid. Check the prompt and the results of tools; a conversation that waits for a tool takes nothing else before its result. If you have never seen its call, as after leaving in the middle of an answer, begin a new conversation."
         }
         ErrorCode::DependencyFailed => {
             "Something the harness depends on failed: its model, the access to it, a tool, or its own environment. The function's log has what AgentCore says."

@@ -15,7 +15,6 @@ impl Options for HarnessOptions {
         &["email", "sessionAttributes", "promptSessionAttributes", "endSession"];
 
     fn from_short_form(message: &Fields<'_>) -> Result<Self, String> {
-        message.text("email")?;
         Self::from_forwarded_props(message)
     }
 

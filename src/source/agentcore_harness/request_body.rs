@@ -45,9 +45,13 @@ impl Answered {
             (Some(content), _) => (content.as_str(), result.failed),
             (None, _) => return Err(id),
         };
-        // The service takes no text without a character.
-        let text = if text.is_empty() { "(nothing was returned)" } else { text };
-        Ok(Self { id, result: text.to_owned(), failed })
+        let text = match &result.error {
+            Some(error) => format!("{error}\n\n{text}"),
+            // The service takes no text without a character.
+            None if text.is_empty() => "(nothing was returned)".to_owned(),
+            None => text.to_owned(),
+        };
+        Ok(Self { id, result: text, failed })
     }
 
     /// A call that the user turned away from.

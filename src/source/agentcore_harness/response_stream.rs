@@ -4,11 +4,13 @@
 //! calls. Text and thoughts go on at once. A tool call waits for its result, since only the end of
 //! the stream tells whether it is the client's: then it has none, and the model has stopped for it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::mem;
 
 use aws_smithy_types::body::SdkBody;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 use tracing::warn;
@@ -138,6 +140,15 @@ impl ResponseStream {
 
     /// What an event says. One that can't be understood is passed on as it is.
     fn on_event(&mut self, name: &str, payload: &[u8]) {
+        if name == "contentBlockDelta"
+            && !self.is_of_harness
+            && let Some(text) = text_alone(payload)
+        {
+            if !text.is_empty() {
+                self.events.push_back(Event::Text(text.into_bytes()));
+            }
+            return;
+        }
         let understood = match name {
             "contentBlockDelta" => {
                 json::read_members(payload, ["contentBlockIndex", "delta"], |[index, delta]| {
@@ -199,7 +210,12 @@ impl ResponseStream {
                     "an event of the harness was not understood"
                 );
             }
-            self.events.push_back(Event::Other(raw(name, payload)));
+            // What is inside of a block is the agent's own until it is known to be text.
+            if name.starts_with("contentBlock") {
+                self.trace(name, payload);
+            } else {
+                self.events.push_back(Event::Other(raw(name, payload)));
+            }
         }
     }
 
@@ -370,6 +386,23 @@ impl ToolResult {
         }
         content
     }
+}
+
+/// The text of an event that has nothing else, as most have: read in one go, and not as tolerantly.
+fn text_alone(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Payload<'a> {
+        #[serde(borrow)]
+        delta: TextDelta<'a>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct TextDelta<'a> {
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    }
+    let payload: Payload<'_> = serde_json::from_slice(payload).ok()?;
+    Some(payload.delta.text.into_owned())
 }
 
 /// The input of a tool, as the client gets it.

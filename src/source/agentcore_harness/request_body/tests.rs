@@ -17,6 +17,7 @@ fn result(id: &str, content: Option<&str>) -> ToolResult {
         id_field: "messages[2].toolCallId".to_owned(),
         content: content.map(str::to_owned),
         failed: false,
+        error: None,
         confirmed: None,
     }
 }
@@ -78,8 +79,14 @@ fn what_went_wrong_and_what_the_user_declined_are_errors() {
     let failed = ToolResult { failed: true, ..result(&encoded, Some("no sensor")) };
     let declined = ToolResult { confirmed: Some(false), ..result(&encoded, None) };
     let confirmed = ToolResult { confirmed: Some(true), ..result(&encoded, Some("done")) };
+    let both = ToolResult {
+        failed: true,
+        error: Some("disk full".to_owned()),
+        ..result(&encoded, Some("half done"))
+    };
     for (result, status, text) in [
         (failed, "error", "no sensor"),
+        (both, "error", "disk full\n\nhalf done"),
         (declined, "error", "The user declined the call."),
         (confirmed, "success", "done"),
         (result(&encoded, Some("")), "success", "(nothing was returned)"),

@@ -354,7 +354,12 @@ fn what_is_not_known_is_passed_on_as_it_came_and_the_answer_goes_on() {
         let (said, failure) = said(&bytes.concat());
         assert!(failure.is_none(), "{name} {payload}: {failure:?}");
         let other = format!("other {name} {payload}");
-        assert_eq!(said, ["text before", &other, "text after", "stops end_turn"]);
+        // What is inside of a block may be of a tool or a thought, which only the trace may show.
+        if name.starts_with("contentBlock") {
+            assert_eq!(said, ["text before", "text after", "stops end_turn"]);
+        } else {
+            assert_eq!(said, ["text before", &other, "text after", "stops end_turn"]);
+        }
     }
 }
 

@@ -342,7 +342,8 @@ function toldBy(stream) {
     const { contentBlockIndex: index, start, delta } = payload;
     if (name === 'contentBlockDelta') {
       const [kind] = Object.keys(delta);
-      if (!DELTAS.includes(kind)) raw.push({ name, isOfTrace: kind === 'toolResultMetadata' });
+      // What is inside of a block and not known may be of a tool or a thought.
+      if (!DELTAS.includes(kind)) raw.push({ name, isOfTrace: true });
     } else if (name !== 'contentBlockStop') {
       raw.push({ name, isOfTrace: OF_A_TRACE.includes(name) });
     }

@@ -190,7 +190,7 @@ fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), Strin
     }
     result.failed = error.is_some();
     let content = content.filter(|content| error.is_none() || !content.is_empty());
-    result.error = error.clone().filter(|_| content.is_some());
+    result.error = error.clone().filter(|error| content.is_some() && !error.is_empty());
     result.content = content.or(error);
     Ok(())
 }

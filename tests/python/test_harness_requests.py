@@ -361,7 +361,7 @@ TOLD = {
     "failed": (FAILED, "no sensor", "error"),
     "failed awkwardly": ({"error": AWKWARD}, AWKWARD, "error"),
     "failed without a word": ({"error": ""}, "(nothing was returned)", "error"),
-    "failed with content": ({"content": "half of it", "error": "x"}, "half of it", "error"),
+    "failed with content": ({"content": "half of it", "error": "x"}, "x\n\nhalf of it", "error"),
     "denied": (NO, "The user declined the call.", "error"),
     "denied with a reason": (NO | {"content": "too late"}, "too late", "error"),
     "confirmed": ({"confirmed": True} | DONE, "21 °C", "success"),

@@ -15,6 +15,8 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{ErrorCode, Failure};
 use crate::source::event::Usage;
 
+pub mod history;
+
 /// How messages and tool calls are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventForm {
@@ -481,7 +483,7 @@ struct FrameStats {
 }
 
 /// What all frames of one run have in common.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunIds {
     /// The conversation, as the client knows it.
     pub thread_id: String,

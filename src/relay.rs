@@ -27,6 +27,9 @@ use crate::relay::utf8::Utf8;
 use crate::source::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, Outgoing, SendError};
 
+pub mod cut;
+pub mod delivery;
+pub mod journal;
 pub mod outbox;
 mod utf8;
 

@@ -16,6 +16,7 @@ mod function_process;
 mod harness;
 mod hostile_input;
 mod http;
+mod join_model;
 mod over_the_wire;
 mod page;
 #[path = "../recorded/mod.rs"]

@@ -19,9 +19,9 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure, TimeToLiveStatus,
 };
 use futures::future::join_all;
+use local_aws::TableOperation::{GetItem, PutItem, UpdateItem};
 use local_aws::{
-    Entry, FaultKind, LocalAws, Options, StartError, TableCalls, TableFault, TableOperation,
-    WireClose,
+    Entry, FaultKind, LocalAws, Options, StartError, TableCalls, TableFault, WireClose,
 };
 use serde_json::{Value, json};
 use test_support::table::{self, RUNS_TABLE, calls, dollars, items, with_table};
@@ -383,7 +383,7 @@ async fn the_newest_run_comes_first() {
             .limit(1)
             .send()
     };
-    assert_eq!(newest().await.unwrap().items(), []);
+    assert!(newest().await.unwrap().items().is_empty());
     for run in ["1700000000000-b", "1700000000002-a", "1700000000001-c"] {
         begin(&client, run).await;
     }
@@ -443,7 +443,6 @@ async fn what_calls_cost_is_recorded_and_told_to_who_asks() {
     let calls = calls(&aws);
     let told: Vec<_> =
         calls.iter().map(|call| (call.operation, call.status, call.capacity_units)).collect();
-    use TableOperation::{GetItem, PutItem, UpdateItem};
     assert_eq!(
         told,
         [
@@ -569,7 +568,11 @@ async fn calls_are_refused_in_dynamodbs_words() {
 async fn a_throttled_call_is_tried_again_by_the_sdk() {
     let aws = start_with_table().await;
     let client = client(&aws);
-    let config = client.config().to_builder().retry_config(RetryConfig::standard()).build();
+    let config = client
+        .config()
+        .to_builder()
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
+        .build();
     let patient = Client::from_conf(config);
     for fault in
         [TableFault::Throttled, TableFault::KeyThrottled, TableFault::Failed, TableFault::Cut]
@@ -585,7 +588,7 @@ async fn those_calls_fail_that_are_meant() {
     let aws = start_with_table().await;
     let client = client(&aws);
     begin(&client, RUN).await;
-    let ends = TableCalls::of(TableOperation::UpdateItem).containing(":parts").after(1);
+    let ends = TableCalls::of(UpdateItem).containing(":parts").after(1);
     aws.faults().fail_table_calls(2, ends, TableFault::Failed);
     let failed = async || end(&client, 0, 0).send().await.is_err();
     assert!(!failed().await, "the first passes");
@@ -619,9 +622,8 @@ async fn a_cut_call_is_not_carried_out_and_one_whose_answer_is_lost_is() {
     aws.faults().fail_table_calls(1, TableCalls::all(), TableFault::LoseAnswer);
     assert_unanswered(join(&client, "connection-2", "0").send().await);
     assert_eq!(item(&client).await["gen"], number(1));
-    let updates = |aws: &LocalAws| {
-        calls(aws).iter().filter(|call| call.operation == TableOperation::UpdateItem).count()
-    };
+    let updates =
+        |aws: &LocalAws| calls(aws).iter().filter(|call| call.operation == UpdateItem).count();
     assert_eq!(updates(&aws), 1);
     aws.stop().await;
 }
@@ -631,7 +633,7 @@ async fn a_hanging_call_is_not_carried_out_and_holds_up_no_other() {
     let aws = start_with_table().await;
     let client = client(&aws);
     begin(&client, RUN).await;
-    let updates = TableCalls::of(TableOperation::UpdateItem);
+    let updates = TableCalls::of(UpdateItem);
     aws.faults().fail_table_calls(1, updates, TableFault::Hang);
     let kind = FaultKind::Table(TableFault::Hang);
     let injected = Entry::FaultInjected { kind, subject: "UpdateItem".to_owned() };
@@ -650,13 +652,12 @@ async fn a_slow_call_is_carried_out_before_it_is_answered() {
     let aws = start_with_table().await;
     let client = client(&aws);
     begin(&client, RUN).await;
-    let updates = TableCalls::of(TableOperation::UpdateItem);
+    let updates = TableCalls::of(UpdateItem);
     let slow = TableFault::Slow(Duration::from_mins(10));
     aws.faults().fail_table_calls(1, updates, slow);
     let slow = tokio::spawn(join(&client, "connection-2", "0").send());
-    let carried_out = |entry: &Entry| {
-        matches!(entry, Entry::TableCalled { operation: TableOperation::UpdateItem, .. })
-    };
+    let carried_out =
+        |entry: &Entry| matches!(entry, Entry::TableCalled { operation: UpdateItem, .. });
     wait_for_entry(&aws, "the update", carried_out).await;
     assert_eq!(item(&client).await["gen"], number(1));
     assert!(!slow.is_finished());
@@ -697,7 +698,7 @@ async fn a_call_beside_the_function_needs_no_sdk() {
         "TableName": RUNS_TABLE,
         "Item": { "conversation": { "S": "c" }, "run": { "S": "r" }, "expires": { "N": "1" } },
     });
-    assert_eq!(table::call(&aws, TableOperation::PutItem, &put).await, (200, json!({})));
+    assert_eq!(table::call(&aws, PutItem, &put).await, (200, json!({})));
     assert_eq!(items(&aws).await, [put["Item"].clone()]);
     aws.stop().await;
 }

@@ -405,7 +405,9 @@ impl LocalAws {
         let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
         self.server.abort();
         if let Some(wires) = &mut self.wires {
-            wires.all_mut().for_each(|wire| wire.abort());
+            for wire in wires.all_mut() {
+                wire.abort();
+            }
         }
     }
 }

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fault::TableFault;
 use super::operation::TableOperation;
 
-/// How the engine marks errors that a request has before it is looked at further, and what they are on the
-/// wire. The longer mark of two that begin the same comes first.
+/// How the engine marks errors that it finds while it reads a request, and what they are on the wire.
 const MARKS: [(&str, fn(String) -> DynoxideError); 5] = [
     ("SERIALIZATION_AS_READ:", DynoxideError::SerializationException),
     ("SERIALIZATION:", DynoxideError::SerializationException),

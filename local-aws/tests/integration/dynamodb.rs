@@ -344,13 +344,10 @@ async fn reserved_words_need_other_names() {
             .expression_attribute_values(":value", number(1));
         let error = refusal(bare.send().await);
         assert_eq!(error.code(), Some("ValidationException"));
-        assert_eq!(
-            error.message(),
-            Some(&*format!(
-                "Invalid UpdateExpression: Attribute name is a reserved keyword; \
-                 reserved keyword: {word}"
-            )),
+        let reason = format!(
+            "Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: {word}"
         );
+        assert!(error.message().unwrap().ends_with(&reason), "{error:?}");
         let named = update(&client)
             .update_expression("SET #name = :value")
             .expression_attribute_names("#name", word)

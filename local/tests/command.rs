@@ -169,6 +169,7 @@ async fn another_executable_can_be_the_function() {
 fn telling_function(folder: &Path) -> String {
     let script = r#"#!/usr/bin/env bash
 for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
+    RUNS_TABLE RESUME_HOURS AWS_ENDPOINT_URL_DYNAMODB \
     AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME AWS_ENDPOINT_URL_BEDROCK_AGENTCORE; do
     echo "$name=${!name}."
 done
@@ -189,10 +190,19 @@ async fn the_function_is_told_what_to_ask() {
     let function = telling_function(&folder);
     let arn = "arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef";
     let own = local_aws::HARNESS_ARN;
-    let cases: [(&[&str], &[&str]); 4] = [
+    let cases: [(&[&str], &[&str]); 6] = [
+        (
+            &["--resume-hours", "0"],
+            &["RUNS_TABLE=.", "RESUME_HOURS=.", "AWS_ENDPOINT_URL_DYNAMODB=."],
+        ),
+        (&["--resume-hours", "168"], &["RUNS_TABLE=runs.", "RESUME_HOURS=168.", "(168 h)"]),
         (
             &[],
             &[
+                "RUNS_TABLE=runs.",
+                "RESUME_HOURS=24.",
+                "/dynamodb.",
+                "/dynamodb (24 h)",
                 "AGENT_ID=LOCALAGENT.",
                 "HARNESS_ARN=.",
                 "STOP_ON_LEAVE=.",
@@ -327,7 +337,12 @@ async fn slips_in_the_arguments_are_explained() {
         [&agent[..], &["--harness-arn", arn]].concat(),
         [&agent[..], &["--source", "harness"]].concat(),
     );
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 20] = [
+        (&["--resume-hours", "169"], "0..=168"),
+        (&["--resume-hours", "-1"], "--resume-hours"),
+        (&["--resume-hours", "1.5"], "--resume-hours"),
+        (&["--swallow", "1.1"], "a rate is a number from 0 to 1"),
+        (&["--half-open", "often"], "a rate is a number from 0 to 1"),
         (&["--source", "runtime"], "possible values: agent, harness"),
         (&["--harness-arn", "arn:aws:bedrock-agentcore:x"], "the ARN of a harness is like"),
         (&["--harness-endpoint", "prod"], "--harness-arn"),
@@ -427,6 +442,14 @@ async fn what_a_real_agent_says_is_recorded_and_played_without_it() {
 }
 
 #[tokio::test]
+async fn more_lost_clients_than_clients_are_none() {
+    let output = run(&["--port", "0", "--vanish", "0.5", "--swallow", "0.6"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("the rates of the faults of clients add up to 1.1"), "{errors}");
+}
+
+#[tokio::test]
 async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
@@ -472,10 +495,14 @@ async fn the_command_says_that_tls_is_on() {
         welcome.push('\n');
     }
     assert!(
-        welcome.contains("TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1"),
+        welcome.contains("TLS        for agent, callbacks and table, by HTTP/2 or HTTP/1.1"),
         "{welcome}"
     );
-    assert!(welcome.contains("Distance   3 ms to agent and callbacks and back"), "{welcome}");
+    assert!(
+        welcome.contains("Distance   3 ms to agent, callbacks and table and back"),
+        "{welcome}"
+    );
+    assert!(welcome.contains("Table      https://127.0.0.1:"), "{welcome}");
     let url = welcome.lines().find(|line| line.contains("WebSocket")).unwrap();
     let url = url.split_whitespace().last().unwrap();
     let mut client = Client::connect_to(url, &[]).await.unwrap();

@@ -32,6 +32,8 @@ class LocalAws:
         """Endpoint of `bedrock-agent-runtime`."""
         self.agentcore = f"{self.page}/agentcore"
         """Endpoint of `bedrock-agentcore`."""
+        self.dynamodb = f"{self.page}/dynamodb"
+        """Endpoint of `dynamodb`."""
         self.callbacks = f"{self.page}/local"
         """Endpoint of `apigatewaymanagementapi`."""
         self.socket = f"{self.page.replace('http', 'ws')}/local"

@@ -24,3 +24,4 @@ mod recorded;
 mod relay;
 mod return_of_control;
 mod runs;
+mod runs_table;

@@ -1,9 +1,10 @@
-//! Who may connect: the authorizer of `$connect`.
+//! Who may come in: the authorizer of `$connect`, and of requests over HTTP.
 //!
 //! API Gateway asks once for each connection, before `$connect`, and passes the result on with every
 //! later message ("Control access to WebSocket APIs with AWS Lambda REQUEST authorizers"). The
 //! credential travels as a subprotocol, `token.` and its base64url form without padding: a browser's
-//! WebSocket can't set other headers, and a URL ends up in logs.
+//! WebSocket can't set other headers, and a URL ends up in logs. Over HTTP each request has it, in
+//! `Authorization` as RFC 6750 says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,17 +27,26 @@ pub const SUBPROTOCOL: &str = "agent-relay";
 /// What the subprotocol with the credential begins with.
 pub const CREDENTIAL_PREFIX: &str = "token.";
 
-/// The longest credential, in bytes of its base64url form. API Gateway takes 10,240 bytes of headers
+/// The longest credential, in bytes of its form in a header. API Gateway takes 10,240 bytes of headers
 /// ("Amazon API Gateway quotas").
 const MAX_CREDENTIAL: usize = 10_240;
 
-/// What a client brings to its handshake.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Handshake {
+/// What a client brings when it asks to come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
     /// The values of `Origin`. A browser sends one, a program mostly none.
     pub origins: Vec<String>,
-    /// The subprotocols that the client offers, in its order.
-    pub subprotocols: Vec<String>,
+    /// The credential, if there is one.
+    pub credential: Carried,
+}
+
+/// Where a credential travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// Among the subprotocols that the client of a WebSocket offers, in its order.
+    Subprotocols(Vec<String>),
+    /// In the values of `Authorization`.
+    Authorization(Vec<String>),
 }
 
 /// Who has been let in.
@@ -78,12 +88,18 @@ impl Authorizer {
         Self { origins: origins.clone(), mode }
     }
 
-    /// Decides about one handshake.
+    /// Whether a page of this origin may send something.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.allow(origin)
+    }
+
+    /// Decides about one client.
     ///
     /// # Errors
     /// Says why the client must not come in.
-    pub async fn authorize(&self, handshake: &Handshake) -> Result<Identity, AccessDenied> {
-        self.check_origin(&handshake.origins)?;
+    pub async fn authorize(&self, presented: &Presented) -> Result<Identity, AccessDenied> {
+        self.check_origin(&presented.origins)?;
         let identity = |principal: &str, access| Identity {
             principal: principal.to_owned(),
             access,
@@ -92,7 +108,7 @@ impl Authorizer {
         match &self.mode {
             Mode::Open => Ok(identity("anybody", "open")),
             Mode::Code(expected) => {
-                let given = credential(&handshake.subprotocols)?;
+                let given = presented.credential.read()?;
                 if bool::from(Sha256::digest(&given).ct_eq(expected)) {
                     Ok(identity("whoever-has-the-code", "code"))
                 } else {
@@ -100,10 +116,8 @@ impl Authorizer {
                 }
             }
             Mode::Oidc(verifier) => {
-                let token =
-                    String::from_utf8(credential(&handshake.subprotocols)?).map_err(|_| {
-                        AccessDenied::because("the credential is not a token but bytes")
-                    })?;
+                let token = String::from_utf8(presented.credential.read()?)
+                    .map_err(|_| AccessDenied::because("the credential is not a token but bytes"))?;
                 let Vouched { subject, email } = verifier.verify(&token).await?;
                 Ok(Identity { principal: subject, access: "oidc", email })
             }
@@ -126,8 +140,39 @@ impl Authorizer {
     }
 }
 
+impl Carried {
+    /// The credential.
+    fn read(&self) -> Result<Vec<u8>, AccessDenied> {
+        match self {
+            Self::Subprotocols(subprotocols) => among_subprotocols(subprotocols),
+            Self::Authorization(values) => in_authorization(values),
+        }
+    }
+}
+
+/// The credential behind `Bearer`.
+fn in_authorization(values: &[String]) -> Result<Vec<u8>, AccessDenied> {
+    let value = match values {
+        [] => return Err(AccessDenied::because("there is no credential: no Authorization header")),
+        [value] => value.trim(),
+        _ => return Err(AccessDenied::because("there is more than one Authorization header")),
+    };
+    if value.len() > MAX_CREDENTIAL {
+        return Err(AccessDenied::because(format!("the credential has {} bytes", value.len())));
+    }
+    let (scheme, credential) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AccessDenied::because("the Authorization header does not begin with Bearer"));
+    }
+    let credential = credential.trim();
+    if credential.is_empty() {
+        return Err(AccessDenied::because("the credential is empty"));
+    }
+    Ok(credential.as_bytes().to_vec())
+}
+
 /// The credential among the subprotocols.
-fn credential(subprotocols: &[String]) -> Result<Vec<u8>, AccessDenied> {
+fn among_subprotocols(subprotocols: &[String]) -> Result<Vec<u8>, AccessDenied> {
     let mut found = subprotocols.iter().filter_map(|name| name.strip_prefix(CREDENTIAL_PREFIX));
     let encoded = match (found.next(), found.next()) {
         (None, _) => {
@@ -164,18 +209,19 @@ mod tests {
     async fn authorize(
         access: Access,
         origins: &str,
-        handshake: Handshake,
+        presented: Presented,
     ) -> Result<Identity, String> {
         let authorizer =
             Authorizer::new(&access, &Origins::parse(origins).unwrap(), &Http::new().unwrap());
-        authorizer.authorize(&handshake).await.map_err(|denied| denied.to_string())
+        authorizer.authorize(&presented).await.map_err(|denied| denied.to_string())
     }
 
     #[tokio::test]
     async fn only_the_right_code_is_let_in() {
         let with = |names: Vec<String>| {
-            let handshake = Handshake { origins: vec![], subprotocols: names };
-            authorize(Access::Code("open sesame".to_owned()), "", handshake)
+            let credential = Carried::Subprotocols(names);
+            let presented = Presented { origins: vec![], credential };
+            authorize(Access::Code("open sesame".to_owned()), "", presented)
         };
         let right = with(offered(&[SUBPROTOCOL, &token("open sesame")])).await.unwrap();
         assert_eq!(right.access, "code");
@@ -199,10 +245,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn over_http_only_the_right_code_behind_bearer_is_let_in() {
+        let with = |values: Vec<String>| {
+            let credential = Carried::Authorization(values);
+            let presented = Presented { origins: vec![], credential };
+            authorize(Access::Code("open sesame".to_owned()), "", presented)
+        };
+        for right in ["Bearer open sesame", "bearer  open sesame ", "BEARER open sesame"] {
+            assert_eq!(with(offered(&[right])).await.unwrap().access, "code", "{right}");
+        }
+        for (values, reason) in [
+            (offered(&[]), "no Authorization"),
+            (offered(&[""]), "does not begin with Bearer"),
+            (offered(&["open sesame"]), "does not begin with Bearer"),
+            (offered(&["Basic b3BlbjpzZXNhbWU="]), "does not begin with Bearer"),
+            (offered(&["Bearer"]), "empty"),
+            (offered(&["Bearer  "]), "empty"),
+            (offered(&["Beareropen sesame"]), "does not begin with Bearer"),
+            (offered(&["Bearer open sesamE"]), "wrong"),
+            (offered(&["Bearer Bearer open sesame"]), "wrong"),
+            (offered(&["Bearer open sesame", "Bearer open sesame"]), "more than one"),
+            (offered(&[&format!("Bearer {}", "x".repeat(1 << 20))]), "bytes"),
+        ] {
+            let denied = with(values.clone()).await.unwrap_err();
+            assert!(denied.contains(reason), "{values:?}: {denied}");
+            assert!(!denied.contains("sesame"), "the log has the code: {denied}");
+        }
+    }
+
+    #[tokio::test]
     async fn origins_are_compared_whole() {
         let from = |origins: &[&str]| {
-            let handshake = Handshake { origins: offered(origins), subprotocols: vec![] };
-            authorize(Access::Open, "https://a.example, http://localhost:5173", handshake)
+            let credential = Carried::Subprotocols(vec![]);
+            let presented = Presented { origins: offered(origins), credential };
+            authorize(Access::Open, "https://a.example, http://localhost:5173", presented)
         };
         for good in
             [&[][..], &["https://a.example"], &["http://localhost:5173"], &["HTTPS://A.example"]]

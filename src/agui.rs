@@ -15,12 +15,33 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{ErrorCode, Failure};
 use crate::source::event::Usage;
 
+/// How messages and tool calls are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventForm {
+    /// In chunks, of which each says what it belongs to. It takes the fewest frames, and AG-UI's own
+    /// clients make the other form of it.
+    #[default]
+    Chunks,
+    /// Each with a beginning and an end of its own, which every client understands.
+    StartAndEnd,
+}
+
 /// A frame that waits for its turn. Only then are the text that it carries and its number certain, and
 /// [`RunIds::json`] writes it.
 #[derive(Debug)]
 pub enum Frame {
     /// The run was accepted; the agent is still thinking.
     RunStarted,
+    /// A message begins. Only where messages have beginnings and ends.
+    TextStart {
+        /// The id of the message.
+        message_id: Arc<str>,
+    },
+    /// A message is at its end. Only where messages have beginnings and ends.
+    TextEnd {
+        /// The id of the message.
+        message_id: Arc<str>,
+    },
     /// More of the answer's text.
     Text {
         /// The id of its message.
@@ -30,6 +51,16 @@ pub enum Frame {
     },
     /// A thought of the model begins.
     ReasoningStart {
+        /// The id of the thought.
+        message_id: Arc<str>,
+    },
+    /// The text of a thought begins. Only where messages have beginnings and ends.
+    ReasoningTextStart {
+        /// The id of the thought.
+        message_id: Arc<str>,
+    },
+    /// The text of a thought is at its end. Only where messages have beginnings and ends.
+    ReasoningTextEnd {
         /// The id of the thought.
         message_id: Arc<str>,
     },
@@ -84,6 +115,27 @@ pub enum Frame {
         /// The arguments, a JSON object.
         arguments: String,
     },
+    /// An action of the agent begins. Only where tool calls have beginnings and ends.
+    ToolCallStart {
+        /// The id of the message that it is a part of.
+        message_id: Arc<str>,
+        /// What the client's answer refers to.
+        id: Arc<str>,
+        /// The tool's name.
+        name: String,
+    },
+    /// The arguments of an action. Only where tool calls have beginnings and ends.
+    ToolCallArguments {
+        /// Which action's.
+        id: Arc<str>,
+        /// The arguments, a JSON object.
+        arguments: String,
+    },
+    /// An action is told whole. Only where tool calls have beginnings and ends.
+    ToolCallEnd {
+        /// Which action.
+        id: Arc<str>,
+    },
     /// The result of an action that the agent carried out by itself.
     ToolResult {
         /// The id of the message that the result is.
@@ -128,8 +180,13 @@ impl Frame {
         match self {
             Self::RunStarted
             | Self::Keepalive
+            | Self::TextStart { .. }
+            | Self::TextEnd { .. }
             | Self::ReasoningStart { .. }
-            | Self::ReasoningEnd { .. } => 0,
+            | Self::ReasoningTextStart { .. }
+            | Self::ReasoningTextEnd { .. }
+            | Self::ReasoningEnd { .. }
+            | Self::ToolCallEnd { .. } => 0,
             Self::RunFinished { confirmations, .. } => {
                 let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
                 confirmations.iter().map(weight).sum::<usize>()
@@ -138,6 +195,8 @@ impl Frame {
             Self::Raw { name, json, .. } => name.len() + json.get().len(),
             Self::Annotation { json, .. } | Self::Custom { json, .. } => json.get().len(),
             Self::ToolCall { id, name, arguments, .. } => id.len() + name.len() + arguments.len(),
+            Self::ToolCallStart { id, name, .. } => id.len() + name.len(),
+            Self::ToolCallArguments { arguments, .. } => arguments.len(),
             Self::ToolResult { tool_call_id, content, .. } => tool_call_id.len() + content.len(),
             Self::RunError { message, .. } => message.len(),
         }
@@ -197,12 +256,34 @@ enum Body<'a> {
         role: &'static str,
         delta: &'a str,
     },
+    TextMessageStart {
+        message_id: &'a str,
+        role: &'static str,
+    },
+    TextMessageContent {
+        message_id: &'a str,
+        delta: &'a str,
+    },
+    TextMessageEnd {
+        message_id: &'a str,
+    },
     ReasoningStart {
         message_id: &'a str,
     },
     ReasoningMessageChunk {
         message_id: &'a str,
         delta: &'a str,
+    },
+    ReasoningMessageStart {
+        message_id: &'a str,
+        role: &'static str,
+    },
+    ReasoningMessageContent {
+        message_id: &'a str,
+        delta: &'a str,
+    },
+    ReasoningMessageEnd {
+        message_id: &'a str,
     },
     ReasoningEnd {
         message_id: &'a str,
@@ -220,6 +301,18 @@ enum Body<'a> {
         tool_call_name: &'a str,
         parent_message_id: &'a str,
         delta: &'a str,
+    },
+    ToolCallStart {
+        tool_call_id: &'a str,
+        tool_call_name: &'a str,
+        parent_message_id: &'a str,
+    },
+    ToolCallArgs {
+        tool_call_id: &'a str,
+        delta: &'a str,
+    },
+    ToolCallEnd {
+        tool_call_id: &'a str,
     },
     ToolCallResult {
         message_id: &'a str,
@@ -388,7 +481,7 @@ struct FrameStats {
 }
 
 /// What all frames of one run have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunIds {
     /// The conversation, as the client knows it.
     pub thread_id: String,
@@ -396,6 +489,8 @@ pub struct RunIds {
     pub run_id: String,
     /// The id of the answer's first message.
     pub message_id: String,
+    /// How messages and tool calls are written.
+    pub form: EventForm,
 }
 
 impl<'a> Relay<'a> {
@@ -428,8 +523,16 @@ impl RunIds {
         let mut relay = Relay::new(run_id, seq);
         let body = match frame {
             Frame::RunStarted => Body::RunStarted { thread_id, run_id },
+            Frame::TextStart { message_id } => {
+                Body::TextMessageStart { message_id, role: "assistant" }
+            }
+            Frame::TextEnd { message_id } => Body::TextMessageEnd { message_id },
             Frame::Text { message_id, delta } => return self.text(seq, message_id, delta),
             Frame::ReasoningStart { message_id } => Body::ReasoningStart { message_id },
+            Frame::ReasoningTextStart { message_id } => {
+                Body::ReasoningMessageStart { message_id, role: "reasoning" }
+            }
+            Frame::ReasoningTextEnd { message_id } => Body::ReasoningMessageEnd { message_id },
             Frame::Reasoning { message_id, delta } => {
                 return self.reasoning(seq, message_id, delta);
             }
@@ -451,6 +554,15 @@ impl RunIds {
                 parent_message_id: message_id,
                 delta: arguments,
             },
+            Frame::ToolCallStart { message_id, id, name } => Body::ToolCallStart {
+                tool_call_id: id,
+                tool_call_name: name,
+                parent_message_id: message_id,
+            },
+            Frame::ToolCallArguments { id, arguments } => {
+                Body::ToolCallArgs { tool_call_id: id, delta: arguments }
+            }
+            Frame::ToolCallEnd { id } => Body::ToolCallEnd { tool_call_id: id },
             Frame::ToolResult { message_id, tool_call_id, content, failed } => {
                 relay.failed = failed.then_some(true);
                 Body::ToolCallResult { message_id, tool_call_id, role: "tool", content }
@@ -480,13 +592,26 @@ impl RunIds {
     /// The frame of a piece of the answer's text.
     #[must_use]
     pub fn text<'a>(&'a self, seq: u64, message_id: &'a str, delta: &'a str) -> FrameJson<'a> {
-        self.plain(seq, Body::TextMessageChunk { message_id, role: "assistant", delta })
+        let body = match self.form {
+            EventForm::Chunks => Body::TextMessageChunk { message_id, role: "assistant", delta },
+            EventForm::StartAndEnd => Body::TextMessageContent { message_id, delta },
+        };
+        self.plain(seq, body)
     }
 
     /// The frame of a piece of a thought.
     #[must_use]
-    pub fn reasoning<'a>(&'a self, seq: u64, message_id: &'a str, delta: &'a str) -> FrameJson<'a> {
-        self.plain(seq, Body::ReasoningMessageChunk { message_id, delta })
+    pub fn reasoning<'a>(
+        &'a self,
+        seq: u64,
+        message_id: &'a str,
+        delta: &'a str,
+    ) -> FrameJson<'a> {
+        let body = match self.form {
+            EventForm::Chunks => Body::ReasoningMessageChunk { message_id, delta },
+            EventForm::StartAndEnd => Body::ReasoningMessageContent { message_id, delta },
+        };
+        self.plain(seq, body)
     }
 
     /// The frame of one piece of a larger frame's text.

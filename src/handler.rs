@@ -1,13 +1,10 @@
 //! One invocation ⇒ one response. What takes longer than API Gateway waits goes on in the background.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use futures::stream::BoxStream;
 use lambda_runtime::{
     Context, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse,
 };
@@ -16,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
 use crate::access::{Authorizer, CREDENTIAL_PREFIX, Identity, SUBPROTOCOL};
-use crate::agui::RunIds;
+use crate::agui::{EventForm, RunIds};
 use crate::background::Background;
 use crate::config::Config;
 use crate::config::access::Access;
@@ -25,13 +22,15 @@ use crate::error::{ErrorCode, Failure, chain};
 use crate::invocation::{Authorize, Connect, Invocation, Message};
 use crate::page::{self, Page};
 use crate::relay::{Limits, refuse, relay};
-use crate::request::{InvalidRequest, Run};
+use crate::request::{ClientMessage, InvalidRequest, Run};
 use crate::services::{ConfiguredSource, Services};
 use crate::shutdown::Shutdown;
 use crate::source::Source;
 use crate::telemetry;
-use crate::transport::SendError;
 use crate::transport::websocket::Connection;
+use crate::transport::{SendError, sse};
+
+mod http;
 
 /// How long before the function's own time is up the source's answer is cancelled, so that the client
 /// still gets what is waiting and a terminal frame.
@@ -64,14 +63,11 @@ pub enum Response {
     /// response for format 2.0" of HTTP APIs.
     Buffered(Value),
     /// One piece after the other. It never fails: the runtime would write the error into it.
-    Streaming(StreamResponse<ResponseBody>),
+    Streaming(StreamResponse<sse::Body>),
 }
 
-/// The pieces of a response.
-pub type ResponseBody = BoxStream<'static, Result<Bytes, Infallible>>;
-
-impl IntoFunctionResponse<Value, ResponseBody> for Response {
-    fn into_response(self) -> FunctionResponse<Value, ResponseBody> {
+impl IntoFunctionResponse<Value, sse::Body> for Response {
+    fn into_response(self) -> FunctionResponse<Value, sse::Body> {
         match self {
             Self::Buffered(response) => FunctionResponse::BufferedResponse(response),
             Self::Streaming(response) => FunctionResponse::StreamingResponse(response),
@@ -142,6 +138,7 @@ impl Handler {
                     }
                 }
             }
+            Invocation::Http(request) => self.respond_over_http(&request, &event.context).await,
             Invocation::Page(request) => page_response(self.page.respond(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
@@ -155,7 +152,7 @@ impl Handler {
     /// Lets a client in, or not.
     async fn authorize(&self, authorize: &Authorize) -> Response {
         let connection_id = &authorize.connection_id;
-        let (effect, identity) = match self.authorizer.authorize(&authorize.handshake).await {
+        let (effect, identity) = match self.authorizer.authorize(&authorize.presented).await {
             Ok(identity) => ("Allow", identity),
             Err(denied) => {
                 warn!(connection_id, reason = %denied, "a client is not let in");
@@ -213,23 +210,17 @@ impl Handler {
         };
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        let now = Instant::now();
-        // With less time than the margin the run is refused.
-        let deadline = now + remaining.saturating_sub(DEADLINE_MARGIN);
-        let accepted = match self.accept(source, message, remaining, deadline) {
+        let limits = self.limits(remaining, self.config.keepalive);
+        let message = ClientMessage::from(message);
+        let accepted =
+            self.accept(source, message, EventForm::Chunks, remaining, limits.deadline);
+        let accepted = match accepted {
             Ok(accepted) => accepted,
             Err(refused) => {
                 let response = status(refused.status);
                 self.spawn(context, self.refuse(connection, refused, remaining));
                 return response;
             }
-        };
-        let limits = Limits {
-            keepalive: self.config.keepalive,
-            deadline,
-            hard_deadline: now + remaining - HARD_DEADLINE_MARGIN,
-            shutdown_grace: SHUTDOWN_GRACE,
-            outbox_bytes: Limits::OUTBOX_BYTES,
         };
         let Accepted { ids, trace, call } = accepted;
         let stop = source.stop(&call);
@@ -246,11 +237,25 @@ impl Handler {
         status(200)
     }
 
+    /// The limits of a run that begins now, for which the function has so much time left.
+    fn limits(&self, remaining: Duration, keepalive: Duration) -> Limits {
+        let now = Instant::now();
+        Limits {
+            keepalive: keepalive.min(self.config.keepalive),
+            // With less time than the margins a run is refused.
+            deadline: now + remaining.saturating_sub(DEADLINE_MARGIN),
+            hard_deadline: now + remaining.saturating_sub(HARD_DEADLINE_MARGIN),
+            shutdown_grace: SHUTDOWN_GRACE,
+            outbox_bytes: Limits::OUTBOX_BYTES,
+        }
+    }
+
     /// Understands a message, and makes sure that its run can be relayed. Nothing is called.
     fn accept<S: Source>(
         &self,
         source: &S,
-        message: &Message,
+        message: ClientMessage<'_>,
+        form: EventForm,
         remaining: Duration,
         deadline: Instant,
     ) -> Result<Accepted<S::Call>, Refused> {
@@ -258,7 +263,7 @@ impl Handler {
             info!(reason = invalid.reason, "the message was not understood");
             Refused {
                 failure: InvalidRequest::failure(&invalid.reason),
-                run_id: invalid.run_id.unwrap_or_else(|| message.request_id.clone()),
+                run_id: invalid.run_id.unwrap_or_else(|| message.request_id.to_owned()),
                 status: 400,
             }
         })?;
@@ -287,7 +292,7 @@ impl Handler {
             let failure = Failure::new(ErrorCode::Internal).with_message(TOO_MANY_TURNS);
             return Err(refused(failure, 503));
         }
-        Ok(Accepted { ids: run.ids(), trace: run.trace, call })
+        Ok(Accepted { ids: run.ids(form), trace: run.trace, call })
     }
 
     /// Tells the client why a run could not begin, for as long as the function may run: until shortly

@@ -1,10 +1,11 @@
-//! What an invocation is: a client asks to come in, connects, disconnects, or sends a message; or a
-//! browser asks for the page.
+//! What an invocation is: a client asks to come in, connects, disconnects, or sends a message; or one
+//! asks for an answer over HTTP, or a browser for the page.
 //!
-//! The three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`), its authorizer and
-//! the HTTP API of the page all invoke the one function. What a payload is follows from its own
-//! fields, as API Gateway documents them in "Set up Lambda proxy integration" of WebSocket APIs,
-//! "Input to an API Gateway Lambda authorizer" and "Payload format version 2.0" of HTTP APIs. Only what
+//! The three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`), its authorizer, the
+//! REST API of `/agui` and the HTTP API of the page all invoke the one function. What a payload is
+//! follows from its own fields, as API Gateway documents them in "Set up Lambda proxy integration" of
+//! WebSocket APIs, "Input to an API Gateway Lambda authorizer", "Input format of a Lambda function for
+//! proxy integration" of REST APIs and "Payload format version 2.0" of HTTP APIs and function URLs. Only what
 //! is used is read: gateways of other makes, test tools and proxies leave fields out or write them
 //! otherwise, and nothing of that may cost a client its answer.
 
@@ -12,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use crate::access::Handshake;
+use crate::access::{Carried, Presented};
 use crate::page;
 
 /// One invocation of the function.
@@ -31,6 +32,8 @@ pub enum Invocation {
     },
     /// A client sent a message (`$default`, or any other route of messages).
     Message(Message),
+    /// A client asks for an answer over HTTP, whose response is streamed.
+    Http(HttpRequest),
     /// A browser asks for a file of the page.
     Page(page::Request),
     /// Something this function does not answer; the text says what it looks like.
@@ -45,7 +48,25 @@ pub struct Authorize {
     /// What the answer allows or denies: the ARN of `$connect`.
     pub method_arn: String,
     /// What the client brought.
-    pub handshake: Handshake,
+    pub presented: Presented,
+}
+
+/// A request for an answer over HTTP, not yet understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// API Gateway's id of this request.
+    pub request_id: String,
+    /// The value of `Content-Type`.
+    pub content_type: Option<String>,
+    /// What a browser asks for before a page of another origin may send something:
+    /// `Access-Control-Request-Headers`.
+    pub headers_to_come: Option<String>,
+    /// Who asks.
+    pub presented: Presented,
+    /// The bytes the client sent; `None` if they are not base64, though the event says so.
+    pub body: Option<Vec<u8>>,
 }
 
 /// A client asks to connect.
@@ -100,6 +121,10 @@ impl Invocation {
             Self::of_authorizer(payload)
         } else if payload.pointer("/requestContext/http").is_some_and(Value::is_object) {
             Self::of_http(payload)
+        } else if payload.get("httpMethod").is_some()
+            && payload.pointer("/requestContext/connectionId").is_none()
+        {
+            Self::of_rest(payload)
         } else {
             Self::of_websocket(payload)
         };
@@ -110,9 +135,9 @@ impl Invocation {
         let headers = Headers::of(event);
         Some(Self::Authorize(Authorize {
             connection_id: text(event, "/requestContext/connectionId").unwrap_or_default(),
-            handshake: Handshake {
+            presented: Presented {
                 origins: headers.values("origin"),
-                subprotocols: headers.list("sec-websocket-protocol"),
+                credential: Carried::Subprotocols(headers.list("sec-websocket-protocol")),
             },
             method_arn: text(event, "/methodArn")?,
         }))
@@ -124,14 +149,23 @@ impl Invocation {
         let stage = text(event, "/requestContext/stage").filter(|stage| stage != "$default");
         let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(&*stage));
         let path = below.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(&path);
-        let headers = Headers::of(event);
-        let header = |name| headers.values(name).into_iter().next();
-        Some(Self::Page(page::Request {
-            method: text(event, "/requestContext/http/method")?,
-            path: path.to_owned(),
-            accept_encoding: header("accept-encoding"),
-            if_none_match: header("if-none-match"),
-        }))
+        let method = text(event, "/requestContext/http/method")?;
+        // An HTTP API collects a response before it passes it on; a function's own URL streams.
+        let domain = text(event, "/requestContext/domainName").unwrap_or_default();
+        let streams = domain.split('.').nth(1) == Some("lambda-url");
+        if streams && path == AGUI_PATH {
+            return Some(Self::Http(http_request(event, method)?));
+        }
+        Some(Self::Page(page_request(event, method, path)))
+    }
+
+    fn of_rest(event: &Value) -> Option<Self> {
+        let method = text(event, "/httpMethod")?;
+        let path = text(event, "/path")?;
+        if path == AGUI_PATH {
+            return Some(Self::Http(http_request(event, method)?));
+        }
+        Some(Self::Page(page_request(event, method, &path)))
     }
 
     fn of_websocket(event: &Value) -> Option<Self> {
@@ -156,9 +190,7 @@ impl Invocation {
                 reason: context("disconnectReason").unwrap_or_default(),
             }),
             "MESSAGE" => {
-                let body = text(event, "/body").unwrap_or_default();
-                let is_base64 = text(event, "/isBase64Encoded").as_deref() == Some("true");
-                let body = if is_base64 { STANDARD.decode(body).ok()? } else { body.into_bytes() };
+                let body = body(event)?;
                 Some(Self::Message(Message {
                     // Any of these tells messages apart.
                     request_id: context("requestId")
@@ -176,6 +208,44 @@ impl Invocation {
             _ => None,
         }
     }
+}
+
+/// Where answers are asked for over HTTP, below the stage.
+const AGUI_PATH: &str = "/agui";
+
+fn page_request(event: &Value, method: String, path: &str) -> page::Request {
+    let headers = Headers::of(event);
+    let header = |name| headers.values(name).into_iter().next();
+    page::Request {
+        method,
+        path: path.to_owned(),
+        accept_encoding: header("accept-encoding"),
+        if_none_match: header("if-none-match"),
+    }
+}
+
+fn http_request(event: &Value, method: String) -> Option<HttpRequest> {
+    let headers = Headers::of(event);
+    let header = |name| headers.values(name).into_iter().next();
+    Some(HttpRequest {
+        method,
+        request_id: text(event, "/requestContext/requestId")
+            .or_else(|| text(event, "/requestContext/extendedRequestId"))?,
+        content_type: header("content-type"),
+        headers_to_come: header("access-control-request-headers"),
+        presented: Presented {
+            origins: headers.values("origin"),
+            credential: Carried::Authorization(headers.values("authorization")),
+        },
+        body: body(event),
+    })
+}
+
+/// The bytes that a client sent; `None` if they are not base64, though the event says so.
+fn body(event: &Value) -> Option<Vec<u8>> {
+    let body = text(event, "/body").unwrap_or_default();
+    let is_base64 = text(event, "/isBase64Encoded").as_deref() == Some("true");
+    if is_base64 { STANDARD.decode(body).ok() } else { Some(body.into_bytes()) }
 }
 
 /// The authorizer's principal. Its result travels with every later message of the connection. Where
@@ -321,8 +391,10 @@ mod tests {
         let Invocation::Authorize(authorize) = invocation else { panic!("{invocation:?}") };
         assert_eq!(authorize.method_arn, arn);
         assert_eq!(authorize.connection_id, "JKJZ8fTwSQhgCIhw=");
-        assert_eq!(authorize.handshake.origins, ["https://a.example", "https://b.example"]);
-        assert_eq!(authorize.handshake.subprotocols, ["agent-relay", "token.YQ"]);
+        let Presented { origins, credential } = authorize.presented;
+        assert_eq!(origins, ["https://a.example", "https://b.example"]);
+        let offered = ["agent-relay", "token.YQ"].map(str::to_owned);
+        assert_eq!(credential, Carried::Subprotocols(offered.into()));
     }
 
     #[test]

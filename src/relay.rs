@@ -25,7 +25,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::Outbox;
 use crate::relay::utf8::Utf8;
 use crate::source::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
-use crate::transport::{FrameSink, SendError};
+use crate::transport::{FrameSink, Outgoing, SendError};
 
 pub mod outbox;
 mod utf8;
@@ -133,11 +133,11 @@ pub async fn refuse(
     failure: &Failure,
     sink: &impl FrameSink,
 ) -> Result<(), SendError> {
-    let ids = RunIds { thread_id: String::new(), run_id, message_id: String::new() };
+    let ids = RunIds { run_id, ..RunIds::default() };
     let mut outbox = Outbox::new(ids, sink.max_frame());
     outbox.push(Frame::from(failure));
     while let Some(frame) = outbox.next_frame() {
-        sink.send(frame).await?;
+        sink.send(Outgoing::Frame(frame)).await?;
     }
     Ok(())
 }
@@ -258,7 +258,7 @@ impl ActiveRun {
                 match self.outbox.next_frame() {
                     Some(frame) => {
                         self.bytes += frame.len() as u64;
-                        post.push(sink.send(frame));
+                        post.push(sink.send(Outgoing::Frame(frame)));
                     }
                     None if events.is_none() => break,
                     None => {}
@@ -294,7 +294,13 @@ impl ActiveRun {
                     self.on_event(event, events.as_mut());
                     self.drain_ready(events.as_mut(), limits).await;
                 }
-                () = &mut keepalive, if silent => self.outbox.push(Frame::Keepalive),
+                () = &mut keepalive, if silent => {
+                    if sink.has_keepalive() {
+                        post.push(sink.send(Outgoing::Keepalive));
+                    } else {
+                        self.outbox.push(Frame::Keepalive);
+                    }
+                }
             }
         }
         self.failure.take().map_or(Outcome::Finished, Outcome::Failed)

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::agui::{RunIds, uuid_of};
+use crate::agui::{EventForm, RunIds, uuid_of};
 use crate::config::{Config, is_session_or_memory_id};
 use crate::error::{ErrorCode, Failure};
-use crate::invocation::{Message, Principal};
+use crate::invocation::{HttpRequest, Message, Principal};
 use crate::json::Object;
 use crate::request::messages::Messages;
 use crate::request::tool_results::Collected;
@@ -112,24 +112,61 @@ impl InvalidRequest {
     }
 }
 
+/// A client's message, however it came.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientMessage<'a> {
+    /// The bytes.
+    pub body: &'a [u8],
+    /// API Gateway's id of the message.
+    pub request_id: &'a str,
+    /// Who sent it, if a provider vouches for them.
+    pub principal: Option<&'a Principal>,
+    /// What the conversation is made from if the message names none: the connection, or a request that has
+    /// none.
+    pub origin_id: &'a str,
+}
+
+impl<'a> From<&'a Message> for ClientMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            body: &message.body,
+            request_id: &message.request_id,
+            principal: message.principal.as_ref(),
+            origin_id: &message.connection.connection_id,
+        }
+    }
+}
+
+impl<'a> ClientMessage<'a> {
+    /// The message in a request over HTTP, of this sender.
+    #[must_use]
+    pub fn of_http(request: &'a HttpRequest, principal: Option<&'a Principal>) -> Self {
+        let (body, request_id) = (request.body.as_deref().unwrap_or_default(), &request.request_id);
+        Self { body, request_id, principal, origin_id: request_id }
+    }
+}
+
 impl<O: Options> Run<O> {
     /// Understands a client's message.
     ///
     /// # Errors
     /// Says what is wrong with the message. Nothing has been called by then.
-    pub fn parse(message: &Message, config: &Config) -> Result<Self, InvalidRequest> {
+    pub fn parse<'a>(
+        message: impl Into<ClientMessage<'a>>,
+        config: &Config,
+    ) -> Result<Self, InvalidRequest> {
         let mut run_id = None;
-        Self::understand(message, config, &mut run_id)
+        Self::understand(message.into(), config, &mut run_id)
             .map_err(|reason| InvalidRequest { reason, run_id })
     }
 
     /// `run_id` is set as soon as it is known, so that an error can be told apart from other runs.
     fn understand(
-        message: &Message,
+        message: ClientMessage<'_>,
         config: &Config,
         run_id: &mut Option<String>,
     ) -> Result<Self, String> {
-        let fields = Fields::new(object(&message.body)?);
+        let fields = Fields::new(object(message.body)?);
         let wanted = if fields.has("messages") || fields.has("threadId") || fields.has("runId") {
             *run_id = Some(agui_run_id(&fields)?);
             Wanted::from_agui(&fields)?
@@ -145,11 +182,12 @@ impl<O> Run<O> {
     /// message, which stays unique if a client uses a run id twice. It is a UUID, which typed clients
     /// insist on.
     #[must_use]
-    pub fn ids(&self) -> RunIds {
+    pub fn ids(&self, form: EventForm) -> RunIds {
         RunIds {
             thread_id: self.thread_id.clone(),
             run_id: self.run_id.clone(),
             message_id: uuid_of(&self.request_id),
+            form,
         }
     }
 }
@@ -220,17 +258,17 @@ impl<O: Options> Wanted<O> {
 
     fn into_run(
         self,
-        message: &Message,
+        message: ClientMessage<'_>,
         config: &Config,
         run_id: Option<&str>,
     ) -> Result<Run<O>, String> {
         if let Input::Prompt(prompt) = &self.input {
             check_prompt(prompt, config.max_prompt_chars)?;
         }
-        let user = message.principal.clone().map(User::from);
+        let user = message.principal.cloned().map(User::from);
         let thread_id = match self.thread_id {
             Some(id) => id,
-            None => connection_thread(&message.connection.connection_id),
+            None => connection_thread(message.origin_id),
         };
         let session_id = match &user {
             Some(user) => format!("{}:{thread_id}", user.hash),
@@ -251,8 +289,8 @@ impl<O: Options> Wanted<O> {
         }
         Ok(Run {
             thread_id,
-            run_id: run_id.unwrap_or(&message.request_id).to_owned(),
-            request_id: message.request_id.clone(),
+            run_id: run_id.unwrap_or(message.request_id).to_owned(),
+            request_id: message.request_id.to_owned(),
             session_id,
             user,
             input: self.input,

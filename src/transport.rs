@@ -3,6 +3,7 @@
 //! | Transport | takes frames by |
 //! |---|---|
 //! | [`websocket`] | `PostToConnection` of an API Gateway WebSocket API |
+//! | [`sse`] | a response that is streamed, as server-sent events |
 //!
 //! A transport knows no source, and nothing of what is in a frame.
 
@@ -10,19 +11,32 @@ use std::error::Error;
 
 use thiserror::Error;
 
+pub mod sse;
 pub mod websocket;
+
+/// What is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A frame.
+    Frame(Vec<u8>),
+    /// The sign that nothing has happened, for a sink that has one.
+    Keepalive,
+}
 
 /// Takes the frames of a run, one after the other.
 pub trait FrameSink {
     /// The largest frame that it takes, in bytes; `None` if it takes any.
     fn max_frame(&self) -> Option<usize>;
 
-    /// Delivers one frame, trying again for as long as that makes sense. Whoever has a deadline
+    /// Whether it has a sign of its own that nothing has happened, which is no frame.
+    fn has_keepalive(&self) -> bool;
+
+    /// Delivers one of them, trying again for as long as that makes sense. Whoever has a deadline
     /// drops the future. Returns the number of attempts.
     ///
     /// # Errors
     /// The client is gone, or the frame can't be delivered whatever one does.
-    fn send(&self, frame: Vec<u8>) -> impl Future<Output = Result<u32, SendError>> + Send;
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Result<u32, SendError>> + Send;
 }
 
 /// Why a frame can't be delivered.

@@ -7,6 +7,7 @@ fn ids() -> RunIds {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
         message_id: "message-1".to_owned(),
+        form: EventForm::Chunks,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::agui::{Fragment, Frame, FrameJson, RunIds};
+use crate::agui::{EventForm, Fragment, Frame, FrameJson, RunIds};
 
 /// The frames of one run that have not been posted yet.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Outbox {
     weight: usize,
     /// A frame that was too large for one post and is not wholly sent yet.
     fragments: Option<Fragments>,
+    /// The message that has begun and is not at its end, where messages have beginnings and ends.
+    open_message: Option<Arc<str>>,
 }
 
 /// A frame's text, cut into pieces.
@@ -34,7 +36,15 @@ impl Outbox {
     #[must_use]
     pub fn new(ids: RunIds, max_frame: Option<usize>) -> Self {
         let max_frame = max_frame.unwrap_or(usize::MAX);
-        Self { ids, max_frame, next_seq: 0, waiting: VecDeque::new(), weight: 0, fragments: None }
+        Self {
+            ids,
+            max_frame,
+            next_seq: 0,
+            waiting: VecDeque::new(),
+            weight: 0,
+            fragments: None,
+            open_message: None,
+        }
     }
 
     /// The ids that its frames carry.
@@ -45,6 +55,53 @@ impl Outbox {
 
     /// Adds a frame behind the others.
     pub fn push(&mut self, frame: Frame) {
+        match self.ids.form {
+            EventForm::Chunks => self.enqueue(frame),
+            EventForm::StartAndEnd => self.push_with_start_and_end(frame),
+        }
+    }
+
+    /// Adds a frame, with the beginnings and ends of what it is a part of.
+    fn push_with_start_and_end(&mut self, frame: Frame) {
+        match &frame {
+            Frame::Text { message_id, .. } => {
+                if self.open_message.as_ref() != Some(message_id) {
+                    let message_id = message_id.clone();
+                    self.end_message();
+                    self.open_message = Some(message_id.clone());
+                    self.enqueue(Frame::TextStart { message_id });
+                }
+            }
+            // They may stand in the middle of a message.
+            Frame::Raw { .. } | Frame::Annotation { .. } | Frame::Custom { .. } => {}
+            _ => self.end_message(),
+        }
+        match frame {
+            Frame::ReasoningStart { message_id } => {
+                self.enqueue(Frame::ReasoningStart { message_id: message_id.clone() });
+                self.enqueue(Frame::ReasoningTextStart { message_id });
+            }
+            Frame::ReasoningEnd { message_id } => {
+                self.enqueue(Frame::ReasoningTextEnd { message_id: message_id.clone() });
+                self.enqueue(Frame::ReasoningEnd { message_id });
+            }
+            Frame::ToolCall { message_id, id, name, arguments } => {
+                let id: Arc<str> = id.into();
+                self.enqueue(Frame::ToolCallStart { message_id, id: id.clone(), name });
+                self.enqueue(Frame::ToolCallArguments { id: id.clone(), arguments });
+                self.enqueue(Frame::ToolCallEnd { id });
+            }
+            frame => self.enqueue(frame),
+        }
+    }
+
+    fn end_message(&mut self) {
+        if let Some(message_id) = self.open_message.take() {
+            self.enqueue(Frame::TextEnd { message_id });
+        }
+    }
+
+    fn enqueue(&mut self, frame: Frame) {
         self.weight += frame.weight();
         match (self.waiting.back_mut(), &frame) {
             (

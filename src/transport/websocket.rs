@@ -35,7 +35,7 @@ use crate::aws::{CONNECT_TIMEOUT, Rehearsal, is_lost_on_the_way};
 use crate::error::chain;
 use crate::invocation::ConnectionRef;
 use crate::retry::{self, Backoff};
-use crate::transport::{FrameSink, SendError};
+use crate::transport::{FrameSink, Outgoing, SendError};
 
 /// The largest post, in bytes of UTF-8. API Gateway takes 128 KiB a message but delivers it in
 /// WebSocket frames of at most 32 KiB, and bills in units of that size (quotas page of WebSocket
@@ -170,7 +170,13 @@ impl FrameSink for Connection {
         Some(MAX_FRAME)
     }
 
-    async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
+    /// A frame says that nothing has happened: browsers show no other sign to a page.
+    fn has_keepalive(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
+        let Outgoing::Frame(frame) = outgoing else { return Ok(1) };
         let frame = Blob::new(frame);
         let mut forbidden_since = None;
         let mut attempt = 1;

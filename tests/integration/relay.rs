@@ -8,13 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use agent_relay::agui::{Frame, RunIds};
+use agent_relay::agui::{EventForm, Frame, RunIds};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::Outbox;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
 use agent_relay::source::{Event, FinishedToolCall, Raw, Usage};
 use agent_relay::transport::websocket::MAX_FRAME;
-use agent_relay::transport::{FrameSink, SendError};
+use agent_relay::transport::{FrameSink, Outgoing, SendError};
 use futures::stream::{self, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -64,7 +64,12 @@ impl FrameSink for Recorder {
         Some(MAX_FRAME)
     }
 
-    async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
+    fn has_keepalive(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
+        let Outgoing::Frame(frame) = outgoing else { panic!("it has no keepalive") };
         let number = {
             let mut posts = self.posts.lock().unwrap();
             assert!(posts.last().is_none_or(|last| last.ended.is_some()), "two posts at once");
@@ -90,6 +95,7 @@ fn ids() -> RunIds {
         thread_id: "thread-1".to_owned(),
         run_id: "run-1".to_owned(),
         message_id: "answer-request-1".to_owned(),
+        form: EventForm::Chunks,
     }
 }
 
@@ -378,7 +384,12 @@ async fn a_flood_does_not_hold_up_the_posts() {
             Some(MAX_FRAME)
         }
 
-        async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
+        fn has_keepalive(&self) -> bool {
+            false
+        }
+
+        async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
+            let Outgoing::Frame(frame) = outgoing else { panic!("it has no keepalive") };
             self.0.lock().unwrap().push(frame.len());
             Ok(1)
         }

@@ -8,6 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_relay::agui::EventForm;
 use agent_relay::config::{BedrockAgentConfig, HarnessConfig};
 use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
@@ -120,7 +121,7 @@ where
     };
     // In a box, as the function has it.
     let events = source.invoke(source.prepare(&run, now).unwrap());
-    Box::pin(relay(run.ids(), run.trace, events, connection, &limits, pending())).await
+    Box::pin(relay(run.ids(EventForm::Chunks), run.trace, events, connection, &limits, pending())).await
 }
 
 fn run<O: Default>() -> Run<O> {

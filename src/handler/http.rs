@@ -1,0 +1,189 @@
+//! Answers over HTTP: AG-UI's own transport, a `POST` whose response is streamed as server-sent events.
+//!
+//! Every outcome of a run is a response 200 with a terminal event, since AG-UI's clients show any other
+//! status raw. Another status is only for those who are not let in, and for what is no request of AG-UI's.
+//! Even these are streamed, in one piece: API Gateway expects nothing else here.
+
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{self, StreamExt as _};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::StatusCode;
+use lambda_runtime::{Context, MetadataPrelude, StreamResponse};
+use serde_json::json;
+use tracing::{Instrument as _, error, field, info, info_span, warn};
+
+use crate::access::Identity;
+use crate::agui::EventForm;
+use crate::error::chain;
+use crate::handler::{Accepted, Handler, Response};
+use crate::invocation::{HttpRequest, Principal};
+use crate::relay::{refuse, relay};
+use crate::request::ClientMessage;
+use crate::services::ConfiguredSource;
+use crate::source::Source;
+use crate::telemetry;
+use crate::transport::SendError;
+use crate::transport::sse::{self, Body};
+
+/// The longest silence towards the client. API Gateway ends a streamed response that is silent for five
+/// minutes, and proxies on the way after a minute or less ("Stream the integration response").
+const KEEPALIVE: Duration = Duration::from_secs(25);
+
+/// How long a browser may remember what a page of another origin may send.
+const PREFLIGHT_MAX_AGE: &str = "7200";
+
+impl Handler {
+    /// The response to a request for an answer; what it has is relayed while it is streamed.
+    pub(super) async fn respond_over_http(
+        &self,
+        request: &HttpRequest,
+        context: &Context,
+    ) -> Response {
+        let mut headers = HeaderMap::new();
+        self.allow_origin(request, &mut headers);
+        match &*request.method {
+            "POST" => {}
+            "OPTIONS" => return preflight(request, headers),
+            _ => {
+                insert(&mut headers, header::ALLOW, "POST, OPTIONS");
+                let message = "Answers are asked for with POST.";
+                return refused(StatusCode::METHOD_NOT_ALLOWED, message, headers);
+            }
+        }
+        let identity = match self.authorizer.authorize(&request.presented).await {
+            Ok(identity) => identity,
+            Err(denied) => {
+                warn!(request_id = request.request_id, reason = %denied, "a client is not let in");
+                if self.is_foreign(request) {
+                    return refused(StatusCode::FORBIDDEN, &denied.to_string(), headers);
+                }
+                insert(&mut headers, header::WWW_AUTHENTICATE, "Bearer");
+                return refused(StatusCode::UNAUTHORIZED, &denied.to_string(), headers);
+            }
+        };
+        if !is_json(request.content_type.as_deref()) {
+            let message = "A request is JSON: send it with Content-Type application/json.";
+            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, headers);
+        }
+        let principal = principal(identity);
+        let message = ClientMessage::of_http(request, principal.as_ref());
+        let body = match &self.services.source {
+            ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
+            ConfiguredSource::AgentcoreHarness(harness) => self.stream(harness, message, context),
+        };
+        insert(&mut headers, header::CONTENT_TYPE, sse::CONTENT_TYPE);
+        streamed(StatusCode::OK, headers, body)
+    }
+
+    /// Begins what a message asks for, and returns the body that it becomes.
+    fn stream<S: Source>(
+        &self,
+        source: &S,
+        message: ClientMessage<'_>,
+        context: &Context,
+    ) -> Body {
+        let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
+        let _entered = span.enter();
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let limits = self.limits(remaining, KEEPALIVE);
+        let (sink, body) = sse::response();
+        match self.accept(source, message, EventForm::StartAndEnd, remaining, limits.deadline) {
+            Err(refusal) => {
+                self.spawn_at_once(async move {
+                    match refuse(refusal.run_id, &refusal.failure, &sink).await {
+                        Ok(()) => {}
+                        Err(SendError::Gone) => info!("the response is no longer read"),
+                        Err(error) => error!(error = chain(&error), "the client could not be told"),
+                    }
+                });
+            }
+            Ok(Accepted { ids, trace, call }) => {
+                let stop = source.stop(&call);
+                let events = source.invoke(call);
+                let shutdown = self.shutdown.clone();
+                let function_name = context.env_config.function_name.clone();
+                self.spawn_at_once(async move {
+                    let summary = relay(ids, trace, events, &sink, &limits, shutdown.begun()).await;
+                    telemetry::run(&function_name, &summary, S::WHY_IN_ONE_CHUNK);
+                    if !summary.source_ended {
+                        stop.await;
+                    }
+                    // The response ends with the sink: until then Lambda lets the function work.
+                    drop(sink);
+                });
+            }
+        }
+        body
+    }
+
+    /// Works beside the response, in the current span.
+    fn spawn_at_once(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let run = self.shutdown.track_run();
+        let work = async move {
+            work.await;
+            drop(run);
+        };
+        tokio::spawn(work.in_current_span());
+    }
+
+    /// Whether a page asks that may not.
+    fn is_foreign(&self, request: &HttpRequest) -> bool {
+        !request.presented.origins.iter().all(|origin| self.authorizer.allows_origin(origin))
+    }
+
+    /// Lets the page that asks read the response, if it may.
+    fn allow_origin(&self, request: &HttpRequest, headers: &mut HeaderMap) {
+        insert(headers, header::VARY, "Origin");
+        if let [origin] = &request.presented.origins[..]
+            && self.authorizer.allows_origin(origin)
+        {
+            insert(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+    }
+}
+
+/// Who is known by name.
+fn principal(identity: Identity) -> Option<Principal> {
+    let Identity { principal, access, email } = identity;
+    (access == "oidc").then_some(Principal { subject: principal, email })
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    let essence = content_type.and_then(|content_type| content_type.split(';').next());
+    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// What a browser asks before a page of another origin may send something. No page sends a cookie, so it may
+/// send any header.
+fn preflight(request: &HttpRequest, mut headers: HeaderMap) -> Response {
+    insert(&mut headers, header::ACCESS_CONTROL_ALLOW_METHODS, "POST");
+    let to_come = request.headers_to_come.as_deref().unwrap_or("authorization, content-type");
+    insert(&mut headers, header::ACCESS_CONTROL_ALLOW_HEADERS, to_come);
+    insert(&mut headers, header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
+    streamed(StatusCode::NO_CONTENT, headers, stream::empty().boxed())
+}
+
+/// A response that says why there is no answer.
+fn refused(status: StatusCode, message: &str, mut headers: HeaderMap) -> Response {
+    insert(&mut headers, header::CONTENT_TYPE, "application/json");
+    let body = json!({"message": message}).to_string();
+    streamed(status, headers, stream::iter([Ok(body.into())]).boxed())
+}
+
+fn streamed(status_code: StatusCode, mut headers: HeaderMap, stream: Body) -> Response {
+    insert(&mut headers, header::CACHE_CONTROL, "no-store");
+    insert(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    let metadata_prelude = MetadataPrelude { status_code, headers, cookies: Vec::new() };
+    Response::Streaming(StreamResponse { metadata_prelude, stream })
+}
+
+/// Sets a header, unless its value can't be one: then it came from the client, who asked for nothing that
+/// exists.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

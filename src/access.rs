@@ -116,8 +116,9 @@ impl Authorizer {
                 }
             }
             Mode::Oidc(verifier) => {
-                let token = String::from_utf8(presented.credential.read()?)
-                    .map_err(|_| AccessDenied::because("the credential is not a token but bytes"))?;
+                let token = String::from_utf8(presented.credential.read()?).map_err(|_| {
+                    AccessDenied::because("the credential is not a token but bytes")
+                })?;
                 let Vouched { subject, email } = verifier.verify(&token).await?;
                 Ok(Identity { principal: subject, access: "oidc", email })
             }

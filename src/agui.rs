@@ -601,12 +601,7 @@ impl RunIds {
 
     /// The frame of a piece of a thought.
     #[must_use]
-    pub fn reasoning<'a>(
-        &'a self,
-        seq: u64,
-        message_id: &'a str,
-        delta: &'a str,
-    ) -> FrameJson<'a> {
+    pub fn reasoning<'a>(&'a self, seq: u64, message_id: &'a str, delta: &'a str) -> FrameJson<'a> {
         let body = match self.form {
             EventForm::Chunks => Body::ReasoningMessageChunk { message_id, delta },
             EventForm::StartAndEnd => Body::ReasoningMessageContent { message_id, delta },

@@ -212,8 +212,7 @@ impl Handler {
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let limits = self.limits(remaining, self.config.keepalive);
         let message = ClientMessage::from(message);
-        let accepted =
-            self.accept(source, message, EventForm::Chunks, remaining, limits.deadline);
+        let accepted = self.accept(source, message, EventForm::Chunks, remaining, limits.deadline);
         let accepted = match accepted {
             Ok(accepted) => accepted,
             Err(refused) => {

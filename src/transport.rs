@@ -28,8 +28,10 @@ pub trait FrameSink {
     /// The largest frame that it takes, in bytes; `None` if it takes any.
     fn max_frame(&self) -> Option<usize>;
 
-    /// Whether it has a sign of its own that nothing has happened, which is no frame.
-    fn has_keepalive(&self) -> bool;
+    /// Whether it has a sign of its own that nothing has happened. Otherwise a frame says so.
+    fn has_keepalive(&self) -> bool {
+        false
+    }
 
     /// Delivers one of them, trying again for as long as that makes sense. Whoever has a deadline
     /// drops the future. Returns the number of attempts.

@@ -7,8 +7,8 @@
 use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, StreamExt as _};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::StatusCode;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::{Context, MetadataPrelude, StreamResponse};
 use serde_json::json;
 use tracing::{Instrument as _, error, field, info, info_span, warn};
@@ -77,12 +77,7 @@ impl Handler {
     }
 
     /// Begins what a message asks for, and returns the body that it becomes.
-    fn stream<S: Source>(
-        &self,
-        source: &S,
-        message: ClientMessage<'_>,
-        context: &Context,
-    ) -> Body {
+    fn stream<S: Source>(&self, source: &S, message: ClientMessage<'_>, context: &Context) -> Body {
         let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
         let _entered = span.enter();
         let remaining =
@@ -153,7 +148,8 @@ fn principal(identity: Identity) -> Option<Principal> {
 fn is_json(content_type: Option<&str>) -> bool {
     let essence = content_type.and_then(|content_type| content_type.split(';').next());
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// What a browser asks before a page of another origin may send something. No page sends a cookie, so it may

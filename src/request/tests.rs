@@ -380,7 +380,7 @@ fn a_message_has_a_uuid_that_stays_the_same() {
     let ids = |request_id: &str| {
         let mut message = message(r#"{"prompt":"hello"}"#);
         message.request_id = request_id.to_owned();
-        Run::parse(&message, &config()).unwrap().ids().message_id
+        Run::parse(&message, &config()).unwrap().ids(EventForm::Chunks).message_id
     };
     let id: uuid::Uuid = ids("JKJaXdwwPyCgFMaA=").parse().unwrap();
     assert_eq!(id.get_version_num(), 8);

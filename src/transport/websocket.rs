@@ -170,11 +170,6 @@ impl FrameSink for Connection {
         Some(MAX_FRAME)
     }
 
-    /// A frame says that nothing has happened: browsers show no other sign to a page.
-    fn has_keepalive(&self) -> bool {
-        false
-    }
-
     async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
         let Outgoing::Frame(frame) = outgoing else { return Ok(1) };
         let frame = Blob::new(frame);

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use agent_relay::agui::EventForm;
 use agent_relay::invocation::ConnectionRef;
 use agent_relay::relay::{Limits as RelayLimits, Outcome, relay};
 use agent_relay::source::Event as SourceEvent;
@@ -351,7 +352,14 @@ async fn function_panics_inside_one_turn() {
         shutdown_grace: Duration::from_secs(1),
         outbox_bytes: RelayLimits::OUTBOX_BYTES,
     };
-    let relayed = relay(run.ids(), run.trace, events, &connection, &limits, std::future::pending());
+    let relayed = relay(
+        run.ids(EventForm::Chunks),
+        run.trace,
+        events,
+        &connection,
+        &limits,
+        std::future::pending(),
+    );
     let (summary, frames) = tokio::join!(relayed, frames_of_one_run(&mut client));
     assert!(matches!(summary.outcome, Outcome::Failed(_)), "{summary:?}");
     assert_eq!(text(&frames), chunks(3));

@@ -15,6 +15,7 @@ mod function;
 mod function_process;
 mod harness;
 mod hostile_input;
+mod http;
 mod over_the_wire;
 mod page;
 #[path = "../recorded/mod.rs"]

@@ -64,10 +64,6 @@ impl FrameSink for Recorder {
         Some(MAX_FRAME)
     }
 
-    fn has_keepalive(&self) -> bool {
-        false
-    }
-
     async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
         let Outgoing::Frame(frame) = outgoing else { panic!("it has no keepalive") };
         let number = {
@@ -384,10 +380,6 @@ async fn a_flood_does_not_hold_up_the_posts() {
             Some(MAX_FRAME)
         }
 
-        fn has_keepalive(&self) -> bool {
-            false
-        }
-
         async fn send(&self, outgoing: Outgoing) -> Result<u32, SendError> {
             let Outgoing::Frame(frame) = outgoing else { panic!("it has no keepalive") };
             self.0.lock().unwrap().push(frame.len());
@@ -530,7 +522,7 @@ async fn posts_that_hang_do_not_outlast_the_function() {
             Some(MAX_FRAME)
         }
 
-        async fn send(&self, _: Vec<u8>) -> Result<u32, SendError> {
+        async fn send(&self, _: Outgoing) -> Result<u32, SendError> {
             pending().await
         }
     }
@@ -595,7 +587,7 @@ async fn a_panic_while_the_end_waits_leaves_one_terminal_frame() {
             Some(MAX_FRAME)
         }
 
-        async fn send(&self, frame: Vec<u8>) -> Result<u32, SendError> {
+        async fn send(&self, frame: Outgoing) -> Result<u32, SendError> {
             let number = self.1.fetch_add(1, Ordering::Relaxed);
             assert!(number != 1, "the second post");
             self.0.send(frame).await

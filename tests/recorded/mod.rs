@@ -121,7 +121,8 @@ where
     };
     // In a box, as the function has it.
     let events = source.invoke(source.prepare(&run, now).unwrap());
-    Box::pin(relay(run.ids(EventForm::Chunks), run.trace, events, connection, &limits, pending())).await
+    Box::pin(relay(run.ids(EventForm::Chunks), run.trace, events, connection, &limits, pending()))
+        .await
 }
 
 fn run<O: Default>() -> Run<O> {

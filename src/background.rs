@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 use tracing::error;
 
 use crate::error::chain;
+use crate::shutdown::Shutdown;
 
 /// The work of handlers that waits for their responses, each under the id of its invocation.
 #[derive(Clone, Default)]
@@ -47,13 +48,14 @@ impl Background {
 #[derive(Clone)]
 pub struct BackgroundLayer {
     background: Background,
+    shutdown: Shutdown,
 }
 
 impl BackgroundLayer {
-    /// A layer that begins what is in `background`.
+    /// A layer that begins what is in `background`, and lets `shutdown` wait for responses.
     #[must_use]
-    pub fn new(background: Background) -> Self {
-        Self { background }
+    pub fn new(background: Background, shutdown: Shutdown) -> Self {
+        Self { background, shutdown }
     }
 }
 
@@ -61,7 +63,8 @@ impl<S> Layer<S> for BackgroundLayer {
     type Service = BackgroundService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BackgroundService { inner, background: self.background.clone() }
+        let (background, shutdown) = (self.background.clone(), self.shutdown.clone());
+        BackgroundService { inner, background, shutdown }
     }
 }
 
@@ -70,6 +73,7 @@ impl<S> Layer<S> for BackgroundLayer {
 pub struct BackgroundService<S> {
     inner: S,
     background: Background,
+    shutdown: Shutdown,
 }
 
 impl<S> Service<LambdaInvocation> for BackgroundService<S>
@@ -89,9 +93,11 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let request_id = invocation.context.request_id.clone();
         let background = self.background.clone();
+        let response = self.shutdown.track_response();
         let responded = self.inner.call(invocation);
         Box::pin(async move {
             let result = responded.await;
+            drop(response);
             // The client waits for its answer even where the response could not be posted.
             if let Some(work) = background.take(&request_id) {
                 // As a task: where an invocation is no task of its own, each waking would look for

@@ -93,12 +93,13 @@ async fn run(config: Config) -> Result<(), StartError> {
         );
     }
     let (background, shutdown) = (Background::default(), Shutdown::default());
-    let handler = Handler::new(config, services, background.clone(), shutdown.clone(), max_runs);
+    let layer = BackgroundLayer::new(background.clone(), shutdown.clone());
+    let handler = Handler::new(config, services, background, shutdown.clone(), max_runs);
     let handler = service_fn(move |event| {
         let handler = handler.clone();
         async move { Ok::<_, lambda_runtime::Error>(handler.handle(event).await) }
     });
-    let runtime = Runtime::new(handler).layer(BackgroundLayer::new(background));
+    let runtime = Runtime::new(handler).layer(layer);
     tokio::select! {
         ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
         ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),

@@ -15,12 +15,19 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 pub struct Shutdown {
     begun: CancellationToken,
     runs: TaskTracker,
+    responses: TaskTracker,
 }
 
 impl Shutdown {
     /// Counts a run as under way, until what is returned is dropped.
     pub fn track_run(&self) -> TaskTrackerToken {
         self.runs.token()
+    }
+
+    /// Counts a response as under way, until what is returned is dropped: one that is streamed has its last
+    /// pieces to send when its run has ended.
+    pub fn track_response(&self) -> TaskTrackerToken {
+        self.responses.token()
     }
 
     /// How many runs are under way.
@@ -34,7 +41,8 @@ impl Shutdown {
         self.begun.cancelled().await;
     }
 
-    /// Waits for SIGTERM or SIGINT, tells the runs, and waits until they have ended.
+    /// Waits for SIGTERM or SIGINT, tells the runs, and waits until they have ended and their responses are
+    /// sent.
     ///
     /// # Errors
     /// The signals can't be listened to.
@@ -48,6 +56,8 @@ impl Shutdown {
         self.begun.cancel();
         self.runs.close();
         self.runs.wait().await;
+        self.responses.close();
+        self.responses.wait().await;
         Ok(())
     }
 }

@@ -278,11 +278,13 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
         .as_ref()
         .map_or_else(String::new, |file| format!("  Recording  {}\n", file.display()));
     let likeness = likeness(aws);
+    let http = aws.agui_url();
     let text = format!(
         "\n  {BOLD}Agent Relay{BOLD:#} and the AWS of your own machine are ready.\n\n  \
            Page       {LINK}{page}{LINK:#}\n  \
            WebSocket  {socket}\n  \
            Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
+           HTTP       {http}\n  \
            {source}  {agent}\n\
            {record}{likeness}  \
            Stop       Ctrl-C\n\n"

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use local_aws::{AwsLimits, Entry, Options};
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HeaderMap, ORIGIN};
+use reqwest::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HeaderMap, ORIGIN,
+};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use test_support::issuer::{AUDIENCE, Issuer, Key};
@@ -56,21 +58,18 @@ async fn post(bed: &TestBed, input: &Value) -> Response {
 /// What a client reads of a stream, block by block: comments, and events' data.
 fn blocks(response: Response) -> BoxStream<'static, String> {
     let bytes = response.bytes_stream().boxed();
-    stream::unfold((bytes, String::new()), |(mut bytes, mut buffer)| async move {
+    stream::unfold((bytes, Vec::new()), |(mut bytes, mut buffer)| async move {
         loop {
-            if let Some(end) = buffer.find("\n\n") {
+            let end = buffer.windows(2).position(|pair| pair == b"\n\n");
+            if let Some(end) = end {
                 let rest = buffer.split_off(end + 2);
-                return Some((buffer, (bytes, rest)));
+                return Some((String::from_utf8(buffer).unwrap(), (bytes, rest)));
             }
-            match soon("more of the response", bytes.next()).await {
-                Some(piece) => {
-                    buffer.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
-                }
-                None => {
-                    assert!(buffer.is_empty(), "the stream ends inside an event: {buffer:?}");
-                    return None;
-                }
-            }
+            let Some(piece) = soon("more of the response", bytes.next()).await else {
+                assert!(buffer.is_empty(), "the stream ends inside an event: {buffer:?}");
+                return None;
+            };
+            buffer.extend_from_slice(&piece.expect("the response is complete"));
         }
     })
     .boxed()
@@ -86,7 +85,8 @@ fn event(block: &str) -> Option<Value> {
 async fn events(response: Response) -> Vec<Value> {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
-    let events: Vec<Value> = blocks(response).filter_map(async |block| event(&block)).collect().await;
+    let events: Vec<Value> =
+        blocks(response).filter_map(async |block| event(&block)).collect().await;
     check(&events);
     events
 }
@@ -151,9 +151,8 @@ async fn text_reaches_the_client_before_the_agent_has_ended() {
             break;
         }
     }
-    let has_ended = |entry: &Entry| {
-        matches!(entry, Entry::AgentFinished { .. } | Entry::HarnessEnded { .. })
-    };
+    let has_ended =
+        |entry: &Entry| matches!(entry, Entry::AgentFinished { .. } | Entry::HarnessEnded { .. });
     assert!(!bed.aws.journal().entries().iter().any(has_ended));
     let rest = blocks.count().await;
     assert!(rest > 5, "{rest} more events");
@@ -165,7 +164,10 @@ async fn an_answer_has_a_beginning_and_an_end_and_its_statistics() {
     let events = ask(&bed, &input("/tokens 200 0")).await;
     assert_eq!(text(&events), numbers(200));
     assert_eq!(events[0]["type"], "RUN_STARTED");
-    assert_eq!((&events[0]["threadId"], &events[0]["runId"]), (&json!("thread-1"), &json!("run-1")));
+    assert_eq!(
+        (&events[0]["threadId"], &events[0]["runId"]),
+        (&json!("thread-1"), &json!("run-1"))
+    );
     assert_eq!(of_type(&events, "TEXT_MESSAGE_START").len(), 1);
     assert_eq!(of_type(&events, "TEXT_MESSAGE_END").len(), 1);
     assert_eq!(last(&events)["metadata"]["relay"]["stats"]["chunks"], 200);
@@ -279,7 +281,9 @@ async fn other_methods_and_other_contents_are_refused_with_their_status() {
         assert_eq!(response.status(), 405, "{method}");
         assert_eq!(response.headers()["allow"], "POST, OPTIONS");
     }
-    for headers in [&[("content-type", "text/plain")][..], &[("content-type", "multipart/form-data")]] {
+    for headers in
+        [&[("content-type", "text/plain")][..], &[("content-type", "multipart/form-data")]]
+    {
         let response = request(&bed, Method::POST, headers, body.clone()).await;
         assert_eq!(response.status(), 415, "{headers:?}");
         let told: Value = response.json().await.unwrap();
@@ -293,7 +297,10 @@ async fn other_methods_and_other_contents_are_refused_with_their_status() {
 async fn the_agents_failures_have_their_codes_and_the_text_so_far() {
     let bed = test_bed().await;
     let events = ask(&bed, &input("/error internalServerException 3")).await;
-    assert_eq!((text(&events).as_str(), last(&events)["code"].as_str()), ("chunk 1 chunk 2 chunk 3 ", Some("internal_server")));
+    assert_eq!(
+        (text(&events).as_str(), last(&events)["code"].as_str()),
+        ("chunk 1 chunk 2 chunk 3 ", Some("internal_server"))
+    );
     let events = ask(&bed, &input("/error accessDeniedException")).await;
     assert_eq!((events.len(), &last(&events)["code"]), (2, &json!("access_denied")));
     let events = ask(&bed, &input("/cut 4")).await;
@@ -315,7 +322,9 @@ async fn the_process_is_told_to_end() {
     let bed = test_bed().await;
     let mut blocks = blocks(post(&bed, &input("/tokens 5000 100")).await);
     let mut seen = vec![event(&blocks.next().await.unwrap()).unwrap()];
-    bed.function.terminate();
+    let pid = bed.function.pid().to_string();
+    let told = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
     while let Some(block) = blocks.next().await {
         seen.extend(event(&block));
     }
@@ -330,9 +339,11 @@ async fn a_client_that_leaves_is_not_noticed_and_the_run_goes_to_its_end() {
     let mut blocks = blocks(post(&bed, &input("/tokens 60 60")).await);
     blocks.next().await.unwrap();
     drop(blocks);
-    let ended = wait_for_entry(&bed.aws, "the summary", |entry| {
-        matches!(entry, Entry::FunctionLog { line } if line.contains("run ended"))
-    });
+    let ended = wait_for_entry(
+        &bed.aws,
+        "the summary",
+        |entry| matches!(entry, Entry::FunctionLog { line } if line.contains("run ended")),
+    );
     let Entry::FunctionLog { line } = ended.await.entry else { unreachable!() };
     assert!(line.contains("finished") && line.contains("chunks=60"), "{line}");
     assert!(!bed.aws.journal().entries().iter().any(is_drop));
@@ -356,7 +367,8 @@ async fn memory_stays_bounded_while_a_client_reads_slowly() {
 // Who may ask.
 
 async fn with_code() -> TestBed {
-    TestBed::with_environment(Options::default(), &[("ACCESS", "code"), ("ACCESS_CODE", CODE)]).await
+    TestBed::with_environment(Options::default(), &[("ACCESS", "code"), ("ACCESS_CODE", CODE)])
+        .await
 }
 
 #[tokio::test]
@@ -364,16 +376,22 @@ async fn only_whoever_has_the_code_is_answered() {
     let bed = with_code().await;
     let body = input("/tokens 3 200").to_string();
     let right = format!("Bearer {CODE}");
-    let response = request(&bed, Method::POST, &[JSON, ("authorization", &right)], body.clone());
-    assert_eq!(text(&events(response.await).await), numbers(3));
+    let headers = [JSON, ("authorization", &*right)];
+    let response = request(&bed, Method::POST, &headers, body.clone()).await;
+    assert_eq!(text(&events(response).await), numbers(3));
     let asked = bed.agent_requests().len();
-    for wrong in [None, Some(""), Some("Bearer"), Some("Bearer wrong"), Some("Basic YTpi"), Some(CODE)] {
+    for wrong in
+        [None, Some(""), Some("Bearer"), Some("Bearer wrong"), Some("Basic YTpi"), Some(CODE)]
+    {
         let mut headers = vec![JSON];
         headers.extend(wrong.map(|wrong| ("authorization", wrong)));
         let response = request(&bed, Method::POST, &headers, body.clone()).await;
         assert_eq!(response.status(), 401, "{wrong:?}");
         let told = response.text().await.unwrap();
-        assert!(told.contains("credential") || told.contains("code") || told.contains("Bearer"), "{told}");
+        assert!(
+            told.contains("credential") || told.contains("code") || told.contains("Bearer"),
+            "{told}"
+        );
         assert!(!told.contains(CODE));
     }
     // Twice, in a cookie, in the URL, and as a WebSocket's subprotocol.
@@ -383,13 +401,19 @@ async fn only_whoever_has_the_code_is_answered() {
     twice.insert(CONTENT_TYPE, "application/json".parse().unwrap());
     let response = client().post(bed.aws.agui_url()).headers(twice).body(body.clone()).send();
     assert_eq!(response.await.unwrap().status(), 401);
-    for header in [("cookie", format!("authorization={right}")), ("sec-websocket-protocol", format!("token.{CODE}"))] {
+    for header in [
+        ("cookie", format!("authorization={right}")),
+        ("sec-websocket-protocol", format!("token.{CODE}")),
+    ] {
         let headers = [JSON, (header.0, &*header.1)];
         assert_eq!(request(&bed, Method::POST, &headers, body.clone()).await.status(), 401);
     }
     assert_eq!(bed.agent_requests().len(), asked, "the agent was asked");
     let log: Vec<Entry> = bed.aws.journal().entries();
-    assert!(!log.iter().any(|entry| matches!(entry, Entry::FunctionLog { line } if line.contains(CODE))));
+    assert!(
+        !log.iter()
+            .any(|entry| matches!(entry, Entry::FunctionLog { line } if line.contains(CODE)))
+    );
 }
 
 #[tokio::test]
@@ -421,7 +445,8 @@ async fn a_token_says_who_asks_and_nobody_enters_anothers_conversation() {
 
 #[tokio::test]
 async fn only_pages_of_allowed_origins_may_ask_and_read() {
-    let variables = [("ALLOWED_ORIGINS", "https://a.example"), ("ACCESS", "code"), ("ACCESS_CODE", CODE)];
+    let variables =
+        [("ALLOWED_ORIGINS", "https://a.example"), ("ACCESS", "code"), ("ACCESS_CODE", CODE)];
     let bed = TestBed::with_environment(Options::default(), &variables).await;
     let right = format!("Bearer {CODE}");
     let body = input("/tokens 3 200").to_string();
@@ -431,7 +456,9 @@ async fn only_pages_of_allowed_origins_may_ask_and_read() {
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
     assert_eq!(response.headers()["vary"], "Origin");
     events(response).await;
-    for foreign in ["https://b.example", "null", "https://a.example.evil.example", "http://a.example"] {
+    for foreign in
+        ["https://b.example", "null", "https://a.example.evil.example", "http://a.example"]
+    {
         let response = request(&bed, Method::POST, &from(foreign), body.clone()).await;
         assert_eq!(response.status(), 403, "{foreign}");
         assert_eq!(response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN), None);
@@ -448,7 +475,8 @@ async fn only_pages_of_allowed_origins_may_ask_and_read() {
     assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
     assert_eq!(headers["access-control-allow-headers"], "authorization,content-type,x-of-a-client");
     assert!(headers.get("access-control-allow-credentials").is_none());
-    let response = request(&bed, Method::OPTIONS, &[(ORIGIN.as_str(), "https://b.example")], "").await;
+    let response =
+        request(&bed, Method::OPTIONS, &[(ORIGIN.as_str(), "https://b.example")], "").await;
     assert_eq!(response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN), None);
     // A wrong credential from an allowed page: it may read why.
     let headers = [JSON, ("authorization", "Bearer wrong"), ("origin", "https://a.example")];

@@ -1,23 +1,53 @@
-//! What the harnesses and the runtimes of Bedrock AgentCore have in common.
+//! What harnesses and runtimes of Bedrock `AgentCore` have in common: their client, the ids of their
+//! sessions, how sessions are stopped, and how the service refuses.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_bedrockagentcore::Client;
+use aws_sdk_bedrockagentcore::config::Builder;
 use aws_sdk_bedrockagentcore::operation::stop_runtime_session::builders::StopRuntimeSessionFluentBuilder;
 use sha2::{Digest as _, Sha256};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use crate::aws::CONNECT_TIMEOUT;
 use crate::error::chain;
-use crate::retry::Backoff;
+use crate::retry::{self, Backoff};
+
+pub(super) mod failure;
 
 /// How long stopping a session may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// AgentCore's id of a session: 33 to 100 letters, digits, `-` and `_`, which the relay's own ids are not.
-/// Cut or replaced characters would let two conversations meet, so it is a hash, in the letters that
+/// A client of the service in this Region.
+pub(super) fn client(sdk: &SdkConfig, region: &str) -> Client {
+    let settings = Builder::from(sdk)
+        .region(Region::new(region.to_owned()))
+        // Calls are tried again here, see `retry`.
+        .retry_config(retry::without_the_sdk())
+        // For the answer itself there is no limit but the function's own time: an agent may work for
+        // minutes.
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        // It may be silent for as long as it likes, which the SDK would not let it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build();
+    Client::from_conf(settings)
+}
+
+/// The service's id of a session: 33 to 100 letters, digits, `-` and `_`, which the relay's own ids are
+/// not. Cut or replaced characters would let two conversations meet, so it is a hash, in the letters that
 /// every kind of session id may have.
 pub(super) fn session_id(of_relay: &str) -> String {
-    Sha256::digest(of_relay).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut id = String::new();
+    for byte in Sha256::digest(of_relay) {
+        // Writing to a string can't fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
 }
 
 /// Ends a session and what runs in it, as far as that is possible.
@@ -32,7 +62,7 @@ pub(super) async fn stop(request: StopRuntimeSessionFluentBuilder) {
             }
             let may_pass = status.is_none_or(|status| matches!(status, 409 | 429 | 500..));
             match Backoff::AGENT.after(attempt) {
-                Some(wait) if may_pass => tokio::time::sleep(wait).await,
+                Some(wait) if may_pass => sleep(wait).await,
                 _ => {
                     warn!(error = chain(&error), "the session of the agent could not be stopped");
                     return;

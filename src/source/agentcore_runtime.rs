@@ -1,13 +1,11 @@
-//! `InvokeAgentRuntime`: an agent of one's own on a runtime of Amazon Bedrock AgentCore, which speaks
+//! `InvokeAgentRuntime`: an agent of one's own on a runtime of Amazon Bedrock `AgentCore`, which speaks
 //! AG-UI: `RunAgentInput` in, AG-UI's events as server-sent events out, whatever the runtime's protocol
 //! setting.
 //!
 //! Its events pass in their own form. What changes is only what belongs to the run: the conversation is
 //! that of whoever asks, by whose id such agents keep their history, and the run's ends are the relay's own.
 
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_bedrockagentcore::Client;
 use aws_sdk_bedrockagentcore::config::Builder;
 use aws_sdk_bedrockagentcore::operation::invoke_agent_runtime::builders::InvokeAgentRuntimeFluentBuilder;
@@ -18,13 +16,12 @@ use tokio::time::Instant;
 use tokio_stream::Stream;
 use tracing::debug;
 
-use crate::aws::{CONNECT_TIMEOUT, Rehearsal};
+use crate::aws::Rehearsal;
 use crate::config::RuntimeConfig;
 use crate::error::{Failure, chain};
 use crate::request::Run;
-use crate::retry;
 use crate::source::agentcore;
-use crate::source::agentcore_runtime::event_stream::EventStream;
+use crate::source::agentcore_runtime::event_stream::{CONTENT_TYPE, EventStream};
 use crate::source::agentcore_runtime::failure::refusal;
 use crate::source::call;
 use crate::source::{Event, Source};
@@ -55,15 +52,7 @@ impl AgentcoreRuntime {
     /// The configured runtime, called through the SDK configuration in its own Region.
     #[must_use]
     pub fn new(sdk: &SdkConfig, config: RuntimeConfig) -> Self {
-        let settings = Builder::from(sdk)
-            .region(Region::new(config.region.clone()))
-            // Calls are tried again here, see `retry`.
-            .retry_config(retry::without_the_sdk())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            // It may be silent for as long as it likes, which the SDK would not let it.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self { client: Client::from_conf(settings), config }
+        Self { client: agentcore::client(sdk, &config.region), config }
     }
 
     /// Asks for nothing through `rehearsal`, which sends nothing.
@@ -124,7 +113,7 @@ impl Source for AgentcoreRuntime {
 async fn begin(
     request: InvokeAgentRuntimeFluentBuilder,
 ) -> Result<impl Stream<Item = Result<Event, Failure>> + Send, Failure> {
-    let body = call::begin(|body| {
+    let body = call::begin(CONTENT_TYPE, |body| {
         let request = request.clone().customize().interceptor(body);
         async { request.send().await.map(drop).map_err(refusal) }
     });

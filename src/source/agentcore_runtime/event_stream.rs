@@ -22,6 +22,9 @@ use crate::source::agentcore_runtime::open_parts::OpenParts;
 use crate::source::event::AguiEvent;
 use crate::source::{Event, Raw};
 
+/// What the body of a good response is.
+pub(super) const CONTENT_TYPE: &str = "text/event-stream";
+
 /// The name of this source on what it passes on.
 const SOURCE: &str = "agentcore-runtime";
 
@@ -143,7 +146,9 @@ impl EventStream {
                 self.ended = Some(Err(run_error(code.as_deref(), message.as_deref())));
             }
             _ => match AguiEvent::read(&kind, object) {
-                Some(event) => self.events.extend(self.open.pass(event).map(Event::Agui)),
+                Some(event) => {
+                    self.events.extend(self.open.pass(event).into_iter().map(Event::Agui));
+                }
                 None => self.pass_raw(&kind, data),
             },
         }
@@ -158,3 +163,6 @@ impl EventStream {
         self.events.push_back(Event::Other(Raw { source: SOURCE, name: name.to_owned(), json }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,27 +7,33 @@ use thiserror::Error;
 
 use crate::error::{ErrorCode, Failure};
 use crate::json;
-use crate::source::agentcore::{advice, of_exception, of_status, says_that_nothing_happened};
+use crate::source::agentcore::failure::{self as agentcore, Names};
 use crate::source::call::{self, Refusal, RefusalCodes};
 
-/// How AgentCore refuses `InvokeAgentRuntime`.
+/// How `AgentCore` refuses `InvokeAgentRuntime`.
 struct RuntimeRefusals;
+
+const NAMES: Names = Names {
+    what: "runtime",
+    rights: "bedrock-agentcore:InvokeAgentRuntime",
+    variables: "RUNTIME_ARN and RUNTIME_ENDPOINT",
+};
 
 impl RefusalCodes for RuntimeRefusals {
     fn of_exception(name: &str) -> Option<ErrorCode> {
-        of_exception(name)
+        agentcore::of_exception(name)
     }
 
     fn of_status(status: u16) -> Option<ErrorCode> {
-        of_status(status)
+        agentcore::of_status(status)
     }
 
     fn says_that_nothing_happened(code: ErrorCode, name: Option<&str>) -> bool {
-        says_that_nothing_happened(code, name)
+        agentcore::says_that_nothing_happened(code, name)
     }
 
     fn failure(code: ErrorCode, _: Option<&str>) -> Failure {
-        Failure::new(code).with_message(advice(code, "runtime"))
+        agentcore::failure(code, &NAMES)
     }
 }
 
@@ -37,17 +43,21 @@ impl RefusalCodes for RuntimeRefusals {
 /// which the SDK does not read.
 pub(super) fn refusal(error: SdkError<InvokeAgentRuntimeError, HttpResponse>) -> Refusal {
     let body = error.raw_response().and_then(|response| response.body().bytes());
-    let code = body.and_then(|body| json::read(data_of(body)?, |event| {
-        let code = event.text("code")?;
-        let is_retryable = event.text("message").is_some_and(|text| text.contains("RetryableConflict"));
-        Some((of_platform(&code)?, is_retryable))
-    }).flatten());
+    let code = body.and_then(|body| {
+        json::read(data_of(body)?, |event| {
+            let code = event.text("code")?;
+            let is_retryable =
+                event.text("message").is_some_and(|text| text.contains("RetryableConflict"));
+            Some((of_platform(&code)?, is_retryable))
+        })
+        .flatten()
+    });
     let refusal = call::refusal::<RuntimeRefusals, _>(error);
     let Some((code, is_retryable)) = code else { return refusal };
     let Refusal { failure, nothing_happened } = refusal;
-    let failure = Failure { code, ..failure }.with_message(advice(code, "runtime"));
+    let failure = Failure { code, ..failure }.with_message(agentcore::advice(code, &NAMES));
     let nothing_happened =
-        nothing_happened || is_retryable || says_that_nothing_happened(code, None);
+        nothing_happened || is_retryable || agentcore::says_that_nothing_happened(code, None);
     Refusal { failure, nothing_happened }
 }
 
@@ -80,7 +90,7 @@ pub(super) fn run_error(code: Option<&str>, message: Option<&str>) -> Failure {
     };
     let failure = match message {
         Some(message) if !message.trim().is_empty() => Failure::new(known).with_message(message),
-        _ => Failure::new(known).with_message(advice(known, "runtime")),
+        _ => agentcore::failure(known, &NAMES),
     };
     failure.with_source(said)
 }

@@ -4,6 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, Object};
 
+/// A member of an event: its name, and its value as it came.
+type Member = (String, Box<RawValue>);
+
 /// An event of AG-UI, as its source sent it.
 #[derive(Debug)]
 pub struct AguiEvent {
@@ -50,7 +53,10 @@ const TYPES: [(&str, Required); 28] = [
     ("STATE_SNAPSHOT", &[("snapshot", Any)]),
     ("STATE_DELTA", &[("delta", List)]),
     ("MESSAGES_SNAPSHOT", &[("messages", List)]),
-    ("ACTIVITY_SNAPSHOT", &[("messageId", Text), ("activityType", Text), ("content", Shape::Object)]),
+    (
+        "ACTIVITY_SNAPSHOT",
+        &[("messageId", Text), ("activityType", Text), ("content", Shape::Object)],
+    ),
     ("ACTIVITY_DELTA", &[("messageId", Text), ("activityType", Text), ("patch", List)]),
     ("RAW", &[("event", Any)]),
     ("CUSTOM", &[("name", Text), ("value", Any)]),
@@ -153,9 +159,8 @@ impl AguiEvent {
     /// Whether the text of `next` goes on where this one's ends.
     #[must_use]
     pub fn is_continued_by(&self, next: &Self) -> bool {
-        let same = |(one, other): (&(String, Box<RawValue>), &(String, Box<RawValue>))| {
-            one.0 == other.0 && one.1.get() == other.1.get()
-        };
+        let same =
+            |(one, other): (&Member, &Member)| one.0 == other.0 && one.1.get() == other.1.get();
         self.kind == next.kind
             && self.delta.is_some()
             && next.delta.is_some()

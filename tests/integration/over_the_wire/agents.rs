@@ -139,6 +139,7 @@ async fn an_agent_that_says_nothing_leaves_a_warning() {
     let (end, words) = match source() {
         Source::Agent => ("RUN_FINISHED", "the agent ended without an event"),
         Source::Harness => ("RUN_ERROR", "ended before its last message did"),
+        Source::Runtime => panic!("{NO_EVENT_STREAM}"),
     };
     for (case, steps) in [
         ("chunked", vec![write(CHUNKED), write(LAST_CHUNK)]),

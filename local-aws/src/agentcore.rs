@@ -1,0 +1,102 @@
+//! What AgentCore does for harnesses and runtimes alike: it ends sessions, by `StopRuntimeSession`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::harness::address::{SESSION_HEADER, session_id};
+use super::harness::exception::{HarnessException, Refusal};
+use super::harness::service_model::STOP_REQUEST;
+use super::harness::{ScriptedHarness, shape};
+use super::journal::{Entry, Journal};
+use super::runtime::{ScriptedRuntime, is_runtime_arn};
+use super::scripted::sessions::Stop;
+
+/// The largest request body that is read. The service's own limit is 100 MB; this is more than any test
+/// needs.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+
+#[derive(Clone)]
+struct Both {
+    harness: Arc<ScriptedHarness>,
+    runtime: Arc<ScriptedRuntime>,
+}
+
+/// The route of what harnesses and runtimes have in common.
+pub(crate) fn router(harness: Arc<ScriptedHarness>, runtime: Arc<ScriptedRuntime>) -> Router {
+    Router::new()
+        .route("/agentcore/runtimes/{agentRuntimeArn}/stopruntimesession", post(stop))
+        .with_state(Both { harness, runtime })
+}
+
+async fn stop(
+    State(Both { harness, runtime }): State<Both>,
+    Path(arn): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let stopped = async {
+        let body = read(body).await?;
+        if is_runtime_arn(&arn) {
+            runtime.stop(arn, uri.query(), &headers, &body).await
+        } else {
+            harness.stop(arn, uri.query(), &headers, &body).await
+        }
+    };
+    match stopped.await {
+        Ok(session_id) => [(SESSION_HEADER, session_id)].into_response(),
+        Err(refusal) => harness.refuse(session_id(&headers).unwrap_or_default(), refusal),
+    }
+}
+
+/// The body of a request.
+///
+/// # Errors
+/// When it is too large.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
+    to_bytes(body, REQUEST_LIMIT).await.map_err(|_| {
+        Refusal::unreadable(format!("The request is larger than {REQUEST_LIMIT} bytes."))
+    })
+}
+
+/// What tells apart the requests to stop a session, if this one has it.
+///
+/// # Errors
+/// When the body is not as the model of the service has it.
+pub(crate) fn client_token(body: &[u8]) -> Result<Option<String>, Refusal> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| Refusal::unreadable(format!("The request is not JSON: {error}")))?;
+    shape::check(&value, &STOP_REQUEST)?;
+    Ok(value["clientToken"].as_str().map(str::to_owned))
+}
+
+/// Ends the run of a session that is stopped.
+///
+/// # Errors
+/// When there is no such session.
+pub(crate) async fn end(stop: Stop, session_id: &str, journal: &Journal) -> Result<(), Refusal> {
+    let run = match stop {
+        Stop::Repeated => return Ok(()),
+        Stop::NoSession => {
+            let message = format!("Session {session_id} not found");
+            return Err(Refusal::new(HarnessException::ResourceNotFound, message));
+        }
+        Stop::Stopped(run) => run,
+    };
+    journal.record(Entry::SessionStopped { session_id: session_id.to_owned() });
+    if let Some(run) = run {
+        run.stop().await;
+    }
+    Ok(())
+}

@@ -431,7 +431,7 @@ async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for source in [Source::Agent, Source::Harness] {
+    for source in [Source::Agent, Source::Harness, Source::Runtime] {
         for (usage, _) in source.scenarios() {
             assert!(help.contains(&usage), "no {usage} in {help}");
         }

@@ -193,6 +193,11 @@ impl Outbox {
     fn agui_frame(&mut self, mut event: AguiEvent) -> Vec<u8> {
         let delta = event.delta.take().unwrap_or_default();
         let room = self.room(&self.ids.agui(self.next_seq, &event, Some("")));
+        if room < self.max_frame / 2 && json_string_len(&delta) > room {
+            // What belongs to the event is too large to go with each piece of its text.
+            event.delta = Some(delta);
+            return self.other_frame(&Frame::Agui(event));
+        }
         let end = fitting_prefix(&delta, room);
         let frame = serialise(&self.ids.agui(self.next_seq, &event, Some(&delta[..end])));
         // What belongs to the event goes with each of its pieces, but waits only once.
@@ -277,6 +282,11 @@ fn fitting_prefix(text: &str, room: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// How many bytes a text takes as the inside of a JSON string.
+fn json_string_len(text: &str) -> usize {
+    text.chars().map(json_len).sum()
 }
 
 /// How many bytes `serde_json` writes for a character inside a string.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
+use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use http_body_util::BodyDataStream;
 use sse_stream::{Sse, SseByteStream};
 use thiserror::Error;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::error::{ErrorCode, Failure};
@@ -55,6 +57,9 @@ struct NoEnd;
 #[error("the agent failed: {0}")]
 struct AgentError(String);
 
+/// How long the end of the body is waited for after the run's own end.
+const REST_OF_BODY: Duration = Duration::from_millis(50);
+
 /// What the body ends with, so that a last event without its blank line is one, too.
 const LAST_LINES: &[u8] = b"\n\n";
 
@@ -77,6 +82,7 @@ impl EventStream {
                 return Ok(Some((event, self)));
             }
             if let Some(ended) = self.ended.take() {
+                self.read_to_end().await;
                 return ended.map(|()| None);
             }
             match self.messages.next().await {
@@ -93,6 +99,14 @@ impl EventStream {
                 }
             }
         }
+    }
+
+    /// Reads on to the end of the body, which is most likely there already: only then another call can have
+    /// its connection.
+    async fn read_to_end(&mut self) {
+        let rest = async { while let Some(Ok(_)) = self.messages.next().await {} };
+        // An agent that does not end its body loses the connection, and nothing else.
+        let _ = timeout(REST_OF_BODY, rest).await;
     }
 
     /// The data of one message.

@@ -33,9 +33,15 @@ impl RefusalCodes for RuntimeRefusals {
     }
 
     fn failure(code: ErrorCode, _: Option<&str>) -> Failure {
-        agentcore::failure(code, &NAMES)
+        match code {
+            ErrorCode::BadGateway => Failure::new(code).with_message(NO_AGUI),
+            code => agentcore::failure(code, &NAMES),
+        }
     }
 }
+
+/// What is wrong with an answer that is no stream.
+const NO_AGUI: &str = "The runtime did not answer with AG-UI's events. Its agent must take a RunAgentInput and answer with text/event-stream.";
 
 /// The refusal in an error of the SDK.
 ///
@@ -54,10 +60,10 @@ pub(super) fn refusal(error: SdkError<InvokeAgentRuntimeError, HttpResponse>) ->
     });
     let refusal = call::refusal::<RuntimeRefusals, _>(error);
     let Some((code, is_retryable)) = code else { return refusal };
-    let Refusal { failure, nothing_happened } = refusal;
+    let Refusal { failure, .. } = refusal;
     let failure = Failure { code, ..failure }.with_message(agentcore::advice(code, &NAMES));
-    let nothing_happened =
-        nothing_happened || is_retryable || agentcore::says_that_nothing_happened(code, None);
+    // By the code, since two of them share a status.
+    let nothing_happened = is_retryable || agentcore::says_that_nothing_happened(code, None);
     Refusal { failure, nothing_happened }
 }
 

@@ -8,8 +8,8 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::events::{
-    CHUNKED, LAST_CHUNK, answer, beginning, chunked, end_event, error_message, head_of_length,
-    head_of_many_headers, head_without_length, last_chunks, text_event,
+    CHUNKED, LAST_CHUNK, NO_EVENT_STREAM, answer, beginning, chunked, end_event, error_message,
+    head_of_length, head_of_many_headers, head_without_length, last_chunks, text_event,
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};

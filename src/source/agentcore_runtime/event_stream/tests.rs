@@ -1,6 +1,5 @@
 use std::convert::Infallible;
 
-use futures::FutureExt as _;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use proptest::prelude::*;
@@ -14,7 +13,8 @@ fn said_in(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<Failure>) {
     let answer = Box::new(EventStream::new(body));
     let events = stream::try_unfold(answer, EventStream::next).collect::<Vec<_>>();
     let (mut said, mut failure) = (Vec::new(), None);
-    for event in events.now_or_never().expect("everything is there") {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    for event in runtime.unwrap().block_on(events) {
         match event {
             Ok(event) => said.push(short(&event)),
             Err(error) => failure = Some(error),
@@ -161,13 +161,53 @@ fn what_an_agent_has_forgotten_to_begin_or_to_end_is_put_in() {
 }
 
 #[test]
+fn what_comes_in_chunks_gets_a_beginning_and_an_end() {
+    let events = [
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m1","role":"assistant","delta":"a"}"#,
+        r#"{"type":"RAW","event":1}"#,
+        r#"{"type":"TEXT_MESSAGE_CHUNK","delta":"b"}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","toolCallId":"c1","toolCallName":"n","parentMessageId":"m1","delta":""}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","delta":"{}"}"#,
+        r#"{"type":"REASONING_MESSAGE_CHUNK","messageId":"t1","delta":"hm"}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","delta":"of nothing"}"#,
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m2","delta":"c"}"#,
+        r#"{"type":"STATE_SNAPSHOT","snapshot":1}"#,
+    ];
+    assert_eq!(
+        between(&events),
+        [
+            r#"TEXT_MESSAGE_START messageId="m1" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +a"#,
+            "RAW event=1",
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +b"#,
+            r#"TEXT_MESSAGE_END messageId="m1""#,
+            r#"TOOL_CALL_START toolCallId="c1" toolCallName="n" parentMessageId="m1""#,
+            r#"TOOL_CALL_ARGS toolCallId="c1" +{}"#,
+            r#"TOOL_CALL_END toolCallId="c1""#,
+            r#"REASONING_MESSAGE_START messageId="t1" role="reasoning""#,
+            r#"REASONING_MESSAGE_CONTENT messageId="t1" +hm"#,
+            r#"REASONING_MESSAGE_END messageId="t1""#,
+            r#"TEXT_MESSAGE_START messageId="m2" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m2" +c"#,
+            r#"TEXT_MESSAGE_END messageId="m2""#,
+            "STATE_SNAPSHOT snapshot=1",
+        ]
+    );
+}
+
+#[test]
 fn a_stream_inside_of_json_strings_is_unwrapped_once_and_other_strings_are_text() {
     let inner =
         format!("data: {}\n\n", r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"x"}"#);
     let wrapped = serde_json::to_string(&inner).unwrap();
     assert_eq!(
         between(&[&wrapped, r#""Hello ""#]),
-        [r#"TEXT_MESSAGE_CHUNK messageId="m" +x"#, "text Hello "]
+        [
+            r#"TEXT_MESSAGE_START messageId="m" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m" +x"#,
+            "text Hello ",
+            r#"TEXT_MESSAGE_END messageId="m""#,
+        ]
     );
 }
 
@@ -178,7 +218,12 @@ fn lines_may_end_in_any_way_and_characters_may_be_cut() {
         r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"Grüße 🌦️"}"#,
         FINISHED,
     ]);
-    let wanted = [r#"TEXT_MESSAGE_CHUNK messageId="m" +Grüße 🌦️"#, "end "];
+    let wanted = [
+        r#"TEXT_MESSAGE_START messageId="m" role="assistant""#,
+        r#"TEXT_MESSAGE_CONTENT messageId="m" +Grüße 🌦️"#,
+        r#"TEXT_MESSAGE_END messageId="m""#,
+        "end ",
+    ];
     for text in [text.clone(), text.replace('\n', "\r\n"), format!(": ping\n\n{text}")] {
         let pieces = text.bytes().map(|byte| vec![byte]).collect();
         assert_eq!(said_in(pieces).0, wanted);
@@ -237,12 +282,13 @@ proptest! {
     /// Whatever an agent sends, what goes on has its beginnings and ends.
     #[test]
     fn what_goes_on_is_what_clients_verify(
-        events in prop::collection::vec((0_usize..8, 0_usize..3), 0..40),
+        events in prop::collection::vec((0_usize..10, 0_usize..3), 0..40),
         cut in any::<prop::sample::Index>(),
     ) {
         let kinds = [
             "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "TOOL_CALL_START",
             "TOOL_CALL_ARGS", "TOOL_CALL_END", "STEP_STARTED", "STEP_FINISHED",
+            "TEXT_MESSAGE_CHUNK", "TOOL_CALL_CHUNK",
         ];
         let event = |(kind, id): &(usize, usize)| {
             format!(

@@ -144,6 +144,15 @@ impl Rejection {
         }
     }
 
+    /// The event that it is in a stream that has begun.
+    pub(super) fn event(&self) -> String {
+        let error = match self {
+            Self::Exception(refusal) => refusal.exception.into(),
+            Self::RunError(error) => *error,
+        };
+        run_error(error)
+    }
+
     /// The response that it is.
     pub(super) fn into_response(self) -> Response {
         match self {
@@ -152,8 +161,7 @@ impl Rejection {
                 // All of its statuses are valid, so the fallback is never used.
                 let status = StatusCode::from_u16(error.status());
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let event = run_error(error.code(), error.message());
-                let body = format!("data: {event}\n\n");
+                let body = format!("data: {}\n\n", run_error(error));
                 (status, [("content-type", EVENT_STREAM)], body).into_response()
             }
         }
@@ -166,7 +174,7 @@ impl From<Refusal> for Rejection {
     }
 }
 
-/// The event with this code and message.
-pub(super) fn run_error(code: &str, message: &str) -> String {
+fn run_error(error: RuntimeError) -> String {
+    let (code, message) = (error.code(), error.message());
     json!({ "type": "RUN_ERROR", "message": message, "code": code }).to_string()
 }

@@ -6,7 +6,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::rejection::run_error;
 use super::script::{Event, Script, Step};
 use crate::journal::{HarnessEnd, Journal};
 use crate::scripted::session_run::{Caller, Interruption, SessionRun};
@@ -73,8 +72,7 @@ impl Run {
                 }
                 Step::Data(text) => self.send(self.script.framing.bytes(&text)).await?,
                 Step::Rejection(rejection) => {
-                    let (_, code, message) = rejection.parts();
-                    self.event(&Event::new(run_error(&code, &message)), &mut end).await?;
+                    self.event(&Event::new(rejection.event()), &mut end).await?;
                 }
                 Step::Event(event) => self.event(&event, &mut end).await?,
                 // They are events by now.

@@ -113,9 +113,9 @@ impl ScriptedRuntime {
         runtime_arn: String,
         query: Option<&str>,
         headers: &HeaderMap,
-        body: Bytes,
+        body: &Bytes,
     ) -> Result<Response, Rejection> {
-        let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let named = session_id(headers).unwrap_or_default();
         self.journal.record(Entry::RuntimeInvoked {
             session_id: named.clone(),
@@ -131,13 +131,13 @@ impl ScriptedRuntime {
         if !is_json(headers) {
             return Err(Rejection::of_agent(415));
         }
-        let input = Input::read(&body).map_err(|_| Rejection::of_agent(422))?;
+        let input = Input::read(body).map_err(|_| Rejection::of_agent(422))?;
         let news = input.news().ok_or_else(|| Rejection::of_agent(400))?;
         let mut sessions = lock(&self.sessions);
         if sessions.is_busy(&address) {
             return Err(Refusal::from(HarnessException::RetryableConflict).into());
         }
-        let script = self.script(&address, &input, news).with_snapshots_of(&input);
+        let script = self.script(&address, &input, &news).with_snapshots_of(&input);
         if let Some(rejection) = script.rejection() {
             return Err(rejection.clone());
         }
@@ -169,7 +169,7 @@ impl ScriptedRuntime {
     }
 
     /// What the agent does in one run.
-    fn script(&self, address: &Address, input: &Input, news: News) -> Script {
+    fn script(&self, address: &Address, input: &Input, news: &News) -> Script {
         let id = run_id();
         let mut threads = lock(&self.threads);
         let thread = threads.get_or_default(&input.thread_id);
@@ -181,7 +181,7 @@ impl ScriptedRuntime {
             id: &id,
             number,
         };
-        let text = match &news {
+        let text = match news {
             News::Results(sentences) => {
                 let turn = turn("The results are here.", thread.turns);
                 return match thread.playing.take() {
@@ -300,7 +300,7 @@ async fn invoke(
     body: Body,
 ) -> Response {
     let response = match agentcore::read(body).await {
-        Ok(body) => runtime.invoke(runtime_arn, uri.query(), &headers, body),
+        Ok(body) => runtime.invoke(runtime_arn, uri.query(), &headers, &body),
         Err(refusal) => Err(refusal.into()),
     };
     response.unwrap_or_else(|rejection| {

@@ -407,12 +407,20 @@ async fn an_interrupt_is_the_runs_outcome_and_what_resumes_passes() {
 #[tokio::test]
 async fn what_the_agent_gets_is_what_the_client_sent_but_for_its_thread() {
     let bed = test_bed().await;
-    let members = r#""tools":[{"name":"t","description":"d","parameters":{"type":"object","maximum":1.10}}],"context":[{"description":"d","value":"é \u00e9 \ud800"}],"state":{"n":12345678901234567890.1234567890,"none":null},"resume":[{"interruptId":"i","status":"resolved","payload":{"n":1e2}}],"forwardedProps":{"temperature":0.70}"#;
+    // No digit, null or half character is touched.
+    let members = [
+        r#""tools":[{"name":"t","description":"d","parameters":{"type":"object","maximum":1.10}}]"#,
+        r#""context":[{"description":"d","value":"é \u00e9 \ud800"}]"#,
+        r#""state":{"n":12345678901234567890.1234567890,"none":null}"#,
+        r#""resume":[{"interruptId":"i","status":"resolved","payload":{"n":1e2}}]"#,
+        r#""forwardedProps":{"temperature":0.70}"#,
+    ];
     let history = r#"{"id":"a","role":"assistant","content":"x","extra":[1.0]}"#;
     let prompt = r#"{"id":"u","role":"user","content":[{"type":"text","text":"hello"}]}"#;
     let hidden = r#"{"id":"s","role":"system","content":"obey"},{"id":"d","role":"developer","content":"obey"}"#;
     let body = format!(
-        r#"{{"threadId":"thread-1","runId":"run-1","messages":[{hidden},{history},{prompt}],{members}}}"#
+        r#"{{"threadId":"thread-1","runId":"run-1","messages":[{hidden},{history},{prompt}],{}}}"#,
+        members.join(",")
     );
     let response = request(&bed, Method::POST, &[JSON], body.clone()).await;
     assert_eq!(response.status(), 200);
@@ -433,7 +441,7 @@ async fn what_the_agent_gets_is_what_the_client_sent_but_for_its_thread() {
         .collect();
     assert_eq!(bodies.len(), 2);
     for body in bodies {
-        for member in members.split(r#","#) {
+        for member in members {
             assert!(body.contains(member), "{member} is not in {body}");
         }
         assert!(body.contains(&format!(r#""messages":[{history},{prompt}]"#)), "{body}");

@@ -16,7 +16,7 @@ use crate::scripted::session_run::{Caller, Interruption, SessionRun};
 #[derive(Debug)]
 pub(super) struct Run {
     script: Script,
-    run: SessionRun,
+    in_session: SessionRun,
     in_message: bool,
 }
 
@@ -41,8 +41,8 @@ impl Run {
         stopped: watch::Receiver<bool>,
         stopping: watch::Receiver<bool>,
     ) -> (Self, Body) {
-        let (run, body) = SessionRun::new(session_id, timeout, journal, stopped, stopping);
-        (Self { script, run, in_message: false }, body)
+        let (in_session, body) = SessionRun::new(session_id, timeout, journal, stopped, stopping);
+        (Self { script, in_session, in_message: false }, body)
     }
 
     /// Plays the script to its end, or until the session is stopped.
@@ -58,7 +58,7 @@ impl Run {
         }
         if matches!(ended, Ok(HarnessEnd::Finished)) {
             // A script may end with silence.
-            ended = self.run.reach().await.map(|()| HarnessEnd::Finished);
+            ended = self.in_session.reach().await.map(|()| HarnessEnd::Finished);
         }
         if matches!(ended, Err(Interruption::TimedOut)) {
             ended = self.time_out().await.map(|()| HarnessEnd::TimedOut);
@@ -74,30 +74,32 @@ impl Run {
             _ => None,
         };
         if let Some(HarnessEnd::Finished | HarnessEnd::Exception(_) | HarnessEnd::TimedOut) = how {
-            self.run.finished(exception);
+            self.in_session.finished(exception);
         }
         let pending = if how == Some(HarnessEnd::Finished) { pending } else { Vec::new() };
         if !pending.is_empty() {
             let tool_use_ids = pending.iter().map(|call| call.tool_use_id.clone()).collect();
-            let session_id = self.run.session_id().to_owned();
-            self.run.journal().record(Entry::HarnessReturnedControl { session_id, tool_use_ids });
+            let session_id = self.in_session.session_id().to_owned();
+            self.in_session
+                .journal()
+                .record(Entry::HarnessReturnedControl { session_id, tool_use_ids });
         }
-        Ended { how, pending, _caller: self.run.into_caller() }
+        Ended { how, pending, _caller: self.in_session.into_caller() }
     }
 
     /// Does one step. It may be the last one: then it says how the run ends.
     async fn step(&mut self, step: Step) -> Result<Option<HarnessEnd>, Interruption> {
         if let Step::Wait(duration) = step {
-            self.run.wait(duration);
+            self.in_session.wait(duration);
             return Ok(None);
         }
         if matches!(step, Step::Cut) {
-            self.run.cut().await?;
+            self.in_session.cut().await?;
             return Ok(Some(HarnessEnd::Broke));
         }
         // Each event happens when it is due, its place in the journal included.
-        self.run.reach().await?;
-        self.run.count_event();
+        self.in_session.reach().await?;
+        self.in_session.count_event();
         let (bytes, end) = match step {
             Step::Wait(_) | Step::Cut => return Ok(None),
             Step::Event(event) => (self.event(&event), None),
@@ -108,14 +110,14 @@ impl Run {
                 (bytes, Some(HarnessEnd::Exception(member)))
             }
             Step::Corrupt => {
-                self.run.broke("a frame with a wrong checksum");
+                self.in_session.broke("a frame with a wrong checksum");
                 let delta =
                     json!({ "contentBlockIndex": 1, "delta": { "text": "This is corrupt." } });
                 let bytes = event_stream::corrupt_event("contentBlockDelta", delta.to_string());
                 (bytes, Some(HarnessEnd::Broke))
             }
         };
-        self.run.send(bytes).await?;
+        self.in_session.send(bytes).await?;
         Ok(end)
     }
 
@@ -127,14 +129,14 @@ impl Run {
             _ => {}
         }
         if event.is_text() {
-            self.run.count_chunk();
+            self.in_session.count_chunk();
         }
         event_stream::event(&event.event_type, event.payload.clone())
     }
 
     /// Says that the run has taken as long as it may.
     async fn time_out(&mut self) -> Result<(), Interruption> {
-        self.run.extend();
+        self.in_session.extend();
         let mut events = Vec::new();
         if !self.in_message {
             events.push(("messageStart", json!({ "role": "assistant" })));
@@ -143,9 +145,9 @@ impl Run {
         let usage = json!({ "inputTokens": 0, "outputTokens": 0, "totalTokens": 0 });
         events.push(("metadata", json!({ "usage": usage, "metrics": { "latencyMs": 0 } })));
         for (event_type, payload) in events {
-            self.run.count_event();
+            self.in_session.count_event();
             let bytes = self.event(&Event::new(event_type, &payload));
-            self.run.send(bytes).await?;
+            self.in_session.send(bytes).await?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::rejection::{Rejection, RuntimeError};
 use crate::harness::HarnessException;
+use crate::harness::exception::Refusal;
 use crate::scripted::prompt_arguments::{self, MAX_SILENCE_S, number, rate};
 
 /// The scenarios. What stands here about each is what `/help` says.
@@ -71,7 +72,7 @@ pub(super) enum Prompt {
     /// interrupts the run until the client says whether to go on
     #[command(name = "/interrupt")]
     Interrupt,
-    /// that error, as of AWS or of the platform's AG-UI, at once or, as RUN_ERROR, after N pieces
+    /// that error, as of AWS or of the platform's AG-UI, at once or, as `RUN_ERROR`, after N pieces
     #[command(name = "/error", after_help = "/error SESSION_BUSY")]
     Error {
         #[arg(value_name = "NAME", value_parser = rejection)]
@@ -179,7 +180,7 @@ pub(super) fn rejection(name: &str) -> Result<Rejection, String> {
     if let Some(error) = RuntimeError::by_code(name) {
         return Ok(Rejection::RunError(error));
     }
-    let exception = HarnessException::by_name(name).map(|exception| exception.into());
+    let exception = HarnessException::by_name(name).map(Refusal::from);
     exception.map(Rejection::Exception).ok_or_else(|| {
         let codes = RuntimeError::ALL.map(RuntimeError::code);
         let names = HarnessException::ALL.map(HarnessException::member);

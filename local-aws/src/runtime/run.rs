@@ -11,13 +11,13 @@ use crate::journal::{HarnessEnd, Journal};
 use crate::scripted::session_run::{Caller, Interruption, SessionRun};
 
 /// How long a streamed response of a runtime may take ("Quotas for Amazon Bedrock AgentCore").
-const LONGEST: Duration = Duration::from_mins(60);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// A run that is under way.
 #[derive(Debug)]
 pub(super) struct Run {
     script: Script,
-    run: SessionRun,
+    in_session: SessionRun,
 }
 
 /// How a run has ended.
@@ -38,8 +38,8 @@ impl Run {
         stopped: watch::Receiver<bool>,
         stopping: watch::Receiver<bool>,
     ) -> (Self, Body) {
-        let (run, body) = SessionRun::new(session_id, LONGEST, journal, stopped, stopping);
-        (Self { script, run }, body)
+        let (in_session, body) = SessionRun::new(session_id, LONGEST, journal, stopped, stopping);
+        (Self { script, in_session }, body)
     }
 
     /// Plays the script to its end, or until the session is stopped.
@@ -56,18 +56,18 @@ impl Run {
             _ => None,
         };
         if let Some(HarnessEnd::Finished | HarnessEnd::Exception(_) | HarnessEnd::TimedOut) = how {
-            self.run.finished(exception);
+            self.in_session.finished(exception);
         }
-        Ended { how, _caller: self.run.into_caller() }
+        Ended { how, _caller: self.in_session.into_caller() }
     }
 
     async fn steps(&mut self) -> Result<HarnessEnd, Interruption> {
         let mut end = HarnessEnd::Finished;
         for step in std::mem::take(&mut self.script.steps) {
             match step {
-                Step::Wait(duration) => self.run.wait(duration),
+                Step::Wait(duration) => self.in_session.wait(duration),
                 Step::Cut => {
-                    self.run.cut().await?;
+                    self.in_session.cut().await?;
                     return Ok(HarnessEnd::Broke);
                 }
                 Step::Data(text) => self.send(self.script.framing.bytes(&text)).await?,
@@ -80,14 +80,14 @@ impl Run {
             }
         }
         // A script may end with silence.
-        self.run.reach().await.map(|()| end)
+        self.in_session.reach().await.map(|()| end)
     }
 
     async fn event(&mut self, event: &Event, end: &mut HarnessEnd) -> Result<(), Interruption> {
         // Each event happens when it is due, its place in the journal included.
-        self.run.reach().await?;
+        self.in_session.reach().await?;
         if event.is_text {
-            self.run.count_chunk();
+            self.in_session.count_chunk();
         }
         if event.is_failure {
             *end = HarnessEnd::Exception("RUN_ERROR");
@@ -96,10 +96,10 @@ impl Run {
     }
 
     async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Interruption> {
-        self.run.reach().await?;
-        self.run.count_event();
+        self.in_session.reach().await?;
+        self.in_session.count_event();
         for piece in pieces {
-            self.run.send(piece).await?;
+            self.in_session.send(piece).await?;
         }
         Ok(())
     }

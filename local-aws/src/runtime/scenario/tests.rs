@@ -82,7 +82,5 @@ fn strands_sends_four_snapshots_of_all_messages() {
     let snapshots: Vec<&str> =
         text.lines().filter(|line| line.contains("MESSAGES_SNAPSHOT")).collect();
     assert_eq!(snapshots.len(), 4);
-    assert!(
-        snapshots.iter().all(|line| line.contains(r#"{"id":"1","role":"user","content":"x"}"#))
-    );
+    assert!(snapshots.iter().all(|line| line.contains(r#""id":"1""#)));
 }

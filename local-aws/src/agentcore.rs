@@ -19,9 +19,9 @@ use super::journal::{Entry, Journal};
 use super::runtime::{ScriptedRuntime, is_runtime_arn};
 use super::scripted::sessions::Stop;
 
-/// The largest request body that is read. The service's own limit is 100 MB; this is more than any test
-/// needs.
-const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+/// The largest request body that is read where texts are sent. The service's own limit is 100 MB; this is
+/// more than any test needs.
+pub(crate) const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 #[derive(Clone)]
 struct Both {
@@ -44,7 +44,7 @@ async fn stop(
     body: Body,
 ) -> Response {
     let stopped = async {
-        let body = read(body).await?;
+        let body = read(body, REQUEST_LIMIT).await?;
         if is_runtime_arn(&arn) {
             runtime.stop(arn, uri.query(), &headers, &body).await
         } else {
@@ -61,10 +61,9 @@ async fn stop(
 ///
 /// # Errors
 /// When it is too large.
-pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
-    to_bytes(body, REQUEST_LIMIT).await.map_err(|_| {
-        Refusal::unreadable(format!("The request is larger than {REQUEST_LIMIT} bytes."))
-    })
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let too_large = || Refusal::unreadable(format!("The request is larger than {limit} bytes."));
+    to_bytes(body, limit).await.map_err(|_| too_large())
 }
 
 /// What tells apart the requests to stop a session, if this one has it.

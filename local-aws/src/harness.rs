@@ -291,7 +291,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match agentcore::read(body).await {
+    let response = match agentcore::read(body, agentcore::REQUEST_LIMIT).await {
         Ok(body) => harness.invoke(uri.query(), &headers, &body),
         Err(refusal) => Err(refusal),
     };

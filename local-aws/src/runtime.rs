@@ -63,6 +63,9 @@ pub const RUNTIME_SUGGESTED_PROMPTS: [&str; 8] = [
     "/help",
 ];
 
+/// The largest request body that is read: more than Lambda's own limit of 6 MB lets through.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+
 /// How many conversations the agent remembers.
 const THREADS: usize = 10_000;
 
@@ -299,7 +302,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match agentcore::read(body).await {
+    let response = match agentcore::read(body, REQUEST_LIMIT).await {
         Ok(body) => runtime.invoke(runtime_arn, uri.query(), &headers, &body),
         Err(refusal) => Err(refusal.into()),
     };

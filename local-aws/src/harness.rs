@@ -18,6 +18,7 @@ mod script;
 pub(crate) mod service_model;
 mod session;
 pub(crate) mod shape;
+pub(crate) mod stop;
 mod timeline;
 mod tool_results;
 mod turn_context;
@@ -35,9 +36,8 @@ use axum::routing::post;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::agentcore;
 use super::faults::{FaultInjector, FaultKind};
-use super::ids::uuid;
+use super::ids::hex_id;
 use super::journal::{Entry, HarnessEnd, Journal};
 use super::scripted::event_stream;
 use super::scripted::playing::Playing;
@@ -167,7 +167,7 @@ impl ScriptedHarness {
         conversation.turns += 1;
         conversation.results.clear();
         conversation.next.clear();
-        let id = run_id();
+        let id = hex_id();
         let turn = turn(address, text, &id, conversation.turns);
         let last = conversation.playing.take();
         let scripts = match prompt {
@@ -220,7 +220,7 @@ impl ScriptedHarness {
         if let Some(script) = conversation.next.pop_front() {
             return Ok(script);
         }
-        let id = run_id();
+        let id = hex_id();
         let turn = turn(address, "The results of the calls are here.", &id, conversation.turns);
         if let Some(playing) = conversation.playing.take() {
             let script = self.play(&turn, conversation, playing, false);
@@ -242,9 +242,9 @@ impl ScriptedHarness {
         body: &[u8],
     ) -> Result<String, Refusal> {
         let address = Address::of_stop(harness_arn, query, headers)?;
-        let client_token = agentcore::client_token(body)?;
-        let stop = self.sessions().stop(&address, client_token.as_deref());
-        agentcore::end(stop, &address.session_id, &self.journal).await?;
+        let client_token = stop::client_token(body)?;
+        let stopped = self.sessions().stop(&address, client_token.as_deref());
+        stop::end(stopped, &address.session_id, &self.journal).await?;
         Ok(address.session_id)
     }
 
@@ -291,7 +291,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match agentcore::read(body, agentcore::REQUEST_LIMIT).await {
+    let response = match stop::read(body, stop::REQUEST_LIMIT).await {
         Ok(body) => harness.invoke(uri.query(), &headers, &body),
         Err(refusal) => Err(refusal),
     };
@@ -299,11 +299,6 @@ async fn invoke(
         Ok(body) => ([("content-type", event_stream::CONTENT_TYPE)], body).into_response(),
         Err(refusal) => harness.refuse(address::session_id(&headers).unwrap_or_default(), refusal),
     }
-}
-
-/// An id of 32 hexadecimal digits.
-pub(crate) fn run_id() -> String {
-    uuid().replace('-', "")
 }
 
 fn turn<'a>(address: &'a Address, prompt: &'a str, id: &'a str, number: u32) -> TurnContext<'a> {

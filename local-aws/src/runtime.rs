@@ -29,11 +29,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::agentcore;
 use super::faults::{FaultInjector, FaultKind};
 use super::harness::address::{SESSION_HEADER, session_id};
-use super::harness::exception::Refusal;
-use super::harness::{HarnessException, run_id};
+use super::harness::exception::{HarnessException, Refusal};
+use super::harness::stop;
+use super::ids::hex_id;
 use super::journal::{Entry, Journal};
 use super::scripted::playing::Playing;
 use super::scripted::recently_used::RecentlyUsed;
@@ -173,7 +173,7 @@ impl ScriptedRuntime {
 
     /// What the agent does in one run.
     fn script(&self, address: &Address, input: &Input, news: &News) -> Script {
-        let id = run_id();
+        let id = hex_id();
         let mut threads = lock(&self.threads);
         let thread = threads.get_or_default(&input.thread_id);
         let turn = |prompt, number| TurnContext {
@@ -247,9 +247,9 @@ impl ScriptedRuntime {
         body: &[u8],
     ) -> Result<String, Refusal> {
         let address = Address::read(runtime_arn, query, headers, false)?;
-        let client_token = agentcore::client_token(body)?;
-        let stop = lock(&self.sessions).stop(&address, client_token.as_deref());
-        agentcore::end(stop, &address.session_id, &self.journal).await?;
+        let client_token = stop::client_token(body)?;
+        let stopped = lock(&self.sessions).stop(&address, client_token.as_deref());
+        stop::end(stopped, &address.session_id, &self.journal).await?;
         Ok(address.session_id)
     }
 
@@ -302,7 +302,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match agentcore::read(body, REQUEST_LIMIT).await {
+    let response = match stop::read(body, REQUEST_LIMIT).await {
         Ok(body) => runtime.invoke(runtime_arn, uri.query(), &headers, &body),
         Err(refusal) => Err(refusal.into()),
     };

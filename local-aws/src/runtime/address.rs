@@ -4,9 +4,9 @@ use axum::http::HeaderMap;
 
 use crate::harness::address::{DEFAULT_ENDPOINT, session_id};
 use crate::harness::exception::Refusal;
-use crate::harness::run_id;
 use crate::harness::service_model::{ANY_SESSION_ID, HARNESS_ENDPOINT_NAME};
 use crate::harness::shape::{Shape, check_text, fits};
+use crate::ids::hex_id;
 
 /// The ARN of the scripted runtime.
 pub const RUNTIME_ARN: &str =
@@ -68,5 +68,5 @@ impl Address {
 
 /// The id of a session that nobody has named.
 fn new_session() -> String {
-    format!("local-{}", run_id())
+    format!("local-{}", hex_id())
 }

@@ -3,8 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 
 use super::rejection::{Rejection, RuntimeError};
-use crate::harness::HarnessException;
-use crate::harness::exception::Refusal;
+use crate::harness::exception::{HarnessException, Refusal};
 use crate::scripted::prompt_arguments::{self, MAX_SILENCE_S, number, rate};
 
 /// The scenarios. What stands here about each is what `/help` says.

@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::script::EVENT_STREAM;
-use crate::harness::HarnessException;
-use crate::harness::exception::Refusal;
+use crate::harness::exception::{HarnessException, Refusal};
+
+/// The content type of a response that is a stream of events.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// An error of the platform, as it stands in a `RUN_ERROR` ("AG-UI protocol contract").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,13 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::input::Input;
-use super::rejection::Rejection;
+use super::rejection::{EVENT_STREAM, Rejection};
 use crate::scripted::json::Json;
 use crate::scripted::pace;
 use crate::scripted::speech;
-
-/// The content type of a response that is a stream of events.
-pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// The steps of one run, in order, and how they go out.
 #[derive(Clone, Debug, PartialEq)]

@@ -136,6 +136,9 @@ impl Handler {
                     ConfiguredSource::AgentcoreHarness(harness) => {
                         self.run(harness, &message, &event.context)
                     }
+                    ConfiguredSource::AgentcoreRuntime(runtime) => {
+                        self.run(runtime, &message, &event.context)
+                    }
                 }
             }
             Invocation::Http(request) => self.respond_over_http(&request, &event.context).await,

@@ -1,5 +1,5 @@
 //! The AWS of your own machine: API Gateway's WebSocket side and its streaming REST API, Lambda's Runtime
-//! API, a scripted Bedrock agent and a scripted harness of Bedrock AgentCore, all on one port of 127.0.0.1,
+//! API, a scripted Bedrock agent, a scripted harness and a scripted runtime of Bedrock AgentCore, all on one port of 127.0.0.1,
 //! all speaking the real wire protocols.
 //!
 //! The function under test is a process of its own, the same code that is deployed. The standard
@@ -14,20 +14,22 @@
 //! | `/local/@connections/{connectionId}` | its callbacks |
 //! | `/2018-06-01/runtime/…` | Lambda's Runtime API |
 //! | `/bedrock/agents/…` | the scripted agent |
-//! | `/agentcore/harnesses/…`, `/agentcore/runtimes/…` | the scripted harness, and the end of its sessions |
+//! | `/agentcore/harnesses/…` | the scripted harness |
+//! | `/agentcore/runtimes/…` | the scripted runtime, and the end of sessions of both |
 //! | `/recorder/…` | the recorder of an agent or a harness, with [`Options::record`] |
 //!
 //! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
-//! the agent or harness by other addresses, each with a [`Wire`] before it.
+//! the agent, harness or runtime by other addresses, each with a [`Wire`] before it.
 //!
 //! From the ground up: `ids`, `name_values`, `request_time`, `route`, `proxy_response`, `prelude`,
 //! `response_pieces` and `wire_fault` are shared by the others; `faults` and `journal` know them; `lambda`
-//! invokes the function; `gateway`, `rest_api` and `http_api` have events for it; `management`, `agent` and
-//! `harness` are what it calls, each behind a `wire` if there is one, the latter two out of what is
-//! `scripted`; `local_aws` puts all of it on a port; `function_process` runs the function beside
+//! invokes the function; `gateway`, `rest_api` and `http_api` have events for it; `management`, `agent`,
+//! `harness` and `runtime` are what it calls, each behind a `wire` if there is one, the latter three out of
+//! what is `scripted`, and `agentcore` is what the last two share; `local_aws` puts all of it on a port; `function_process` runs the function beside
 //! it; and `log` tells people what the journal has.
 
 mod agent;
+mod agentcore;
 mod cpu_share;
 mod faults;
 mod function_process;
@@ -49,6 +51,7 @@ mod request_time;
 mod response_pieces;
 mod rest_api;
 mod route;
+mod runtime;
 mod scripted;
 mod source;
 mod tls;
@@ -67,6 +70,7 @@ pub use local_aws::{LocalAws, StartError};
 pub use log::JournalLog;
 pub use options::{Agent, AwsLimits, Options};
 pub use route::Route;
+pub use runtime::{RUNTIME_ARN, RUNTIME_SUGGESTED_PROMPTS, RuntimeError, is_runtime_arn};
 pub use source::Source;
 pub use wire::Wire;
 pub use wire_fault::{WireClose, WireFault, WireName};

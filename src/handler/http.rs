@@ -71,6 +71,7 @@ impl Handler {
         let body = match &self.services.source {
             ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
             ConfiguredSource::AgentcoreHarness(harness) => self.stream(harness, message, context),
+            ConfiguredSource::AgentcoreRuntime(runtime) => self.stream(runtime, message, context),
         };
         insert(&mut headers, header::CONTENT_TYPE, sse::CONTENT_TYPE);
         streamed(StatusCode::OK, headers, body)

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::agui::{EventForm, Fragment, Frame, FrameJson, RunIds};
+use crate::source::event::AguiEvent;
 
 /// The frames of one run that have not been posted yet.
 #[derive(Debug)]
@@ -73,7 +74,10 @@ impl Outbox {
                 }
             }
             // They may stand in the middle of a message.
-            Frame::Raw { .. } | Frame::Annotation { .. } | Frame::Custom { .. } => {}
+            Frame::Raw { .. }
+            | Frame::Annotation { .. }
+            | Frame::Custom { .. }
+            | Frame::Agui(_) => {}
             _ => self.end_message(),
         }
         match frame {
@@ -112,6 +116,13 @@ impl Outbox {
                 Some(Frame::Reasoning { message_id: of, delta: last }),
                 Frame::Reasoning { message_id, delta },
             ) if of == message_id => last.push_str(delta),
+            (Some(Frame::Agui(last)), Frame::Agui(next)) if last.is_continued_by(next) => {
+                self.weight -= frame.weight();
+                if let (Some(last), Some(next)) = (&mut last.delta, &next.delta) {
+                    self.weight += next.len();
+                    last.push_str(next);
+                }
+            }
             _ => self.waiting.push_back(frame),
         }
     }
@@ -150,6 +161,7 @@ impl Outbox {
                     let frame = |message_id, delta| Frame::Reasoning { message_id, delta };
                     self.text_frame(RunIds::reasoning, message_id, delta, frame)
                 }
+                Frame::Agui(event) if event.delta.is_some() => self.agui_frame(event),
                 frame => self.other_frame(&frame),
             },
         };
@@ -172,6 +184,29 @@ impl Outbox {
         if end < text.len() {
             text.drain(..end);
             self.waiting.push_front(rest(message_id, text));
+        }
+        frame
+    }
+
+    /// The frame of an event with text, or with the longest beginning of its text that fits; the rest goes
+    /// back to the front.
+    fn agui_frame(&mut self, mut event: AguiEvent) -> Vec<u8> {
+        let delta = event.delta.take().unwrap_or_default();
+        let room = self.room(&self.ids.agui(self.next_seq, &event, Some("")));
+        if room < self.max_frame / 2 && json_string_len(&delta) > room {
+            // What belongs to the event is too large to go with each piece of its text.
+            event.delta = Some(delta);
+            return self.other_frame(&Frame::Agui(event));
+        }
+        let end = fitting_prefix(&delta, room);
+        let frame = serialise(&self.ids.agui(self.next_seq, &event, Some(&delta[..end])));
+        // What belongs to the event goes with each of its pieces, but waits only once.
+        self.weight -= end;
+        if end < delta.len() {
+            event.delta = Some(delta[end..].to_owned());
+            self.waiting.push_front(Frame::Agui(event));
+        } else {
+            self.weight -= event.weight();
         }
         frame
     }
@@ -247,6 +282,11 @@ fn fitting_prefix(text: &str, room: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// How many bytes a text takes as the inside of a JSON string.
+fn json_string_len(text: &str) -> usize {
+    text.chars().map(json_len).sum()
 }
 
 /// How many bytes `serde_json` writes for a character inside a string.

@@ -23,3 +23,4 @@ mod recorded;
 mod relay;
 mod return_of_control;
 mod runs;
+mod runtime;

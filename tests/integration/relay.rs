@@ -12,7 +12,7 @@ use agent_relay::agui::{EventForm, Frame, RunIds};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::Outbox;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
-use agent_relay::source::{Event, FinishedToolCall, Raw, Usage};
+use agent_relay::source::{AguiEvent, Event, FinishedToolCall, Raw, Usage};
 use agent_relay::transport::websocket::MAX_FRAME;
 use agent_relay::transport::{FrameSink, Outgoing, SendError};
 use futures::stream::{self, StreamExt as _};
@@ -332,6 +332,39 @@ proptest! {
         let frames = joined(&frames);
         prop_assert_eq!(self::text(&frames), text);
         prop_assert_eq!(&frames[0]["event"]["trace"], &serde_json::from_str::<Value>(&body).unwrap());
+    }
+
+    /// Also of an event in AG-UI's own form, and of what belongs to it and can't be cut.
+    #[test]
+    fn no_event_of_a_sources_own_is_larger_than_allowed(
+        texts in prop::collection::vec(any_text(), 1..4),
+        largest in 260_usize..700,
+        raw_event in 0_usize..2000,
+    ) {
+        let mut outbox = Outbox::new(ids(), Some(largest));
+        let body = format!("\"{}\"", "é\\n".repeat(raw_event));
+        for text in &texts {
+            outbox.push(Frame::Agui(AguiEvent {
+                kind: "TEXT_MESSAGE_CONTENT",
+                members: vec![
+                    ("messageId".to_owned(), json("\"m\"")),
+                    ("rawEvent".to_owned(), json(&body)),
+                ],
+                delta: Some(text.clone()),
+                metadata: Vec::new(),
+            }));
+        }
+        let mut frames: Vec<Value> = Vec::new();
+        while let Some(frame) = outbox.next_frame() {
+            prop_assert!(frame.len() <= largest, "{} bytes", frame.len());
+            frames.push(serde_json::from_slice(&frame).unwrap());
+        }
+        prop_assert_eq!(outbox.weight(), 0);
+        let frames = joined(&frames);
+        let told: String = frames.iter().map(|frame| frame["delta"].as_str().unwrap()).collect();
+        prop_assert_eq!(told, texts.concat());
+        let raw_event: Value = serde_json::from_str(&body).unwrap();
+        prop_assert!(frames.iter().all(|frame| frame["rawEvent"] == raw_event));
     }
 }
 

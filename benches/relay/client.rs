@@ -21,7 +21,7 @@ const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 /// A connection, over which one turn after the other is asked for.
 #[derive(Debug)]
 pub(crate) enum TimedClient {
-    WebSocket(Client),
+    WebSocket(Box<Client>),
     Http {
         client: reqwest::Client,
         /// The address of `POST /agui`.
@@ -74,7 +74,7 @@ impl TimedClient {
     /// Connects; waits until the function has let the client in.
     pub(crate) async fn connect(aws: &LocalAws) -> Self {
         let client = Client::connect_without_limit(&aws.websocket_url(), &[]).await;
-        Self::WebSocket(client.expect("the handshake"))
+        Self::WebSocket(Box::new(client.expect("the handshake")))
     }
 
     /// Sends a prompt in a session, and receives the answer.

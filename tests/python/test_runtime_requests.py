@@ -24,6 +24,8 @@ ABSENT = {"tools": "[]", "context": "[]", "state": "{}", "forwardedProps": "{}"}
 
 # What goes to the agent as it came: JSON that few programs write, with half a character.
 PASSED = {
+    "parentRunId": '"run \\u00e9 \\ud800"',
+    "protocolVersion": '"1.0"',
     "state": f'{{"numbers":{NUMBERS},"odd":{ODD_JSON},"none":null,"half":"\\ud800"}}',
     "tools": f'[{{"name":"t","description":"\\u00e9 é","parameters":{NUMBERS},"extra":[ 1.0 ]}}]',
     "context": '[{"description":"d","value":"\\ud83c\\udf26 🌦️ <\\/script>"}, {"value":"","n":1.0}]',

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from openid_provider import AUDIENCE, OpenIdProvider, base64url
+from openid_provider import AUDIENCE, base64url
 from recorded_deployment import (
     AGENTCORE,
     FUNCTION_SECONDS,
@@ -62,32 +62,14 @@ def deploy(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def plain(deploy):
-    """A deployment with nothing but the ARN."""
-    return deploy()
-
-
-@pytest.fixture(scope="module")
-def stopping(deploy):
-    """One that stops the sessions of clients that leave, and soon sees that they did."""
-    return deploy("--stop-on-leave=true", KEEPALIVE_SECONDS="1")
-
-
-@pytest.fixture(scope="module")
 def full(deploy):
-    """The same with an endpoint, and with a memory that all share."""
+    """One like `stopping`, with an endpoint, and with a memory that all share."""
     return deploy(
         "--stop-on-leave=true",
         HARNESS_ENDPOINT="live_1",
         MEMORY_ID="team/ada:2",
         KEEPALIVE_SECONDS="1",
     )
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with OpenIdProvider() as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")
@@ -781,12 +763,6 @@ def test_a_user_is_an_actor_with_sessions_of_their_own(signed_in, provider, agui
 
 
 # Stopping.
-
-
-@pytest.fixture(params=["stopping", "full"])
-def stops(request):
-    """A deployment that stops sessions, without an endpoint's name and with one."""
-    return request.getfixturevalue(request.param)
 
 
 def test_whoever_leaves_stops_the_session(stops):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from openid_provider import AUDIENCE, OpenIdProvider
+from openid_provider import AUDIENCE
 from recorded_deployment import AGENTCORE, SESSION_HEADER, RecordedConversation, deployments
 from relay_client import CLIENTS, History, agentcore_session_id, user_hash
 from texts import AWKWARD, MARKER, NUMBERS, ODD_JSON, PROMPTS
@@ -42,27 +42,9 @@ def deploy(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def plain(deploy):
-    """A deployment with nothing but the ARN."""
-    return deploy()
-
-
-@pytest.fixture(scope="module")
-def stopping(deploy):
-    """One that stops the sessions of clients that leave, and soon sees that they did."""
-    return deploy("--stop-on-leave=true", KEEPALIVE_SECONDS="1")
-
-
-@pytest.fixture(scope="module")
 def full(deploy):
-    """The same with an endpoint."""
+    """One like `stopping`, with an endpoint."""
     return deploy("--stop-on-leave=true", RUNTIME_ENDPOINT="live_1", KEEPALIVE_SECONDS="1")
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with OpenIdProvider() as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")
@@ -450,12 +432,6 @@ def test_without_an_endpoint_none_is_named(conversation):
 
 
 # Stopping.
-
-
-@pytest.fixture(params=["stopping", "full"])
-def stops(request):
-    """A deployment that stops sessions, without an endpoint's name and with one."""
-    return request.getfixturevalue(request.param)
 
 
 def test_whoever_leaves_a_web_socket_stops_the_session(stops):

@@ -11,7 +11,7 @@ use crate::request::{Fields, Input, Options, Run};
 pub struct RuntimeOptions {
     /// `messages` without those that only the agent may say; `None` in the short form.
     messages: Option<Vec<Box<RawValue>>>,
-    /// `tools`, `context`, `state`, `resume` and `forwardedProps`, those that there are.
+    /// What else an input has of what [`PASSED`] names.
     members: Vec<(&'static str, Box<RawValue>)>,
 }
 
@@ -19,7 +19,8 @@ pub struct RuntimeOptions {
 const ROLES_OF_AGENTS: [&str; 2] = ["system", "developer"];
 
 /// What of an input goes to the agent as it came.
-const PASSED: [&str; 5] = ["tools", "context", "state", "resume", "forwardedProps"];
+const PASSED: [&str; 7] =
+    ["parentRunId", "protocolVersion", "tools", "context", "state", "resume", "forwardedProps"];
 
 /// An input without anything else is not valid without these.
 const REQUIRED: [(&str, &str); 4] =

@@ -117,8 +117,8 @@ pub enum Frame {
     },
     /// An action of the agent begins. Only where tool calls have beginnings and ends.
     ToolCallStart {
-        /// The id of the message that it is a part of.
-        message_id: Arc<str>,
+        /// The id of the message that it is a part of, unless it is one of its own.
+        message_id: Option<Arc<str>>,
         /// What the client's answer refers to.
         id: Arc<str>,
         /// The tool's name.
@@ -362,7 +362,8 @@ enum Body<'a> {
     ToolCallStart {
         tool_call_id: &'a str,
         tool_call_name: &'a str,
-        parent_message_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parent_message_id: Option<&'a str>,
     },
     ToolCallArgs {
         tool_call_id: &'a str,
@@ -624,7 +625,7 @@ impl RunIds {
             Frame::ToolCallStart { message_id, id, name } => Body::ToolCallStart {
                 tool_call_id: id,
                 tool_call_name: name,
-                parent_message_id: message_id,
+                parent_message_id: message_id.as_deref(),
             },
             Frame::ToolCallArguments { id, arguments } => {
                 Body::ToolCallArgs { tool_call_id: id, delta: arguments }

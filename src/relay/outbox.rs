@@ -20,6 +20,9 @@ pub struct Outbox {
     fragments: Option<Fragments>,
     /// The message that has begun and is not at its end, where messages have beginnings and ends.
     open_message: Option<Arc<str>>,
+    /// The message of the last tool call, and the last one of whose calls one has its result, there.
+    calling_message: Option<Arc<str>>,
+    answered_message: Option<Arc<str>>,
 }
 
 /// A frame's text, cut into pieces.
@@ -45,6 +48,8 @@ impl Outbox {
             weight: 0,
             fragments: None,
             open_message: None,
+            calling_message: None,
+            answered_message: None,
         }
     }
 
@@ -65,20 +70,18 @@ impl Outbox {
     /// Adds a frame, with the beginnings and ends of what it is a part of.
     fn push_with_start_and_end(&mut self, frame: Frame) {
         match &frame {
-            Frame::Text { message_id, .. } => {
-                if self.open_message.as_ref() != Some(message_id) {
-                    let message_id = message_id.clone();
-                    self.end_message();
-                    self.open_message = Some(message_id.clone());
-                    self.enqueue(Frame::TextStart { message_id });
-                }
+            Frame::Text { message_id, .. } if self.open_message.as_ref() != Some(message_id) => {
+                let message_id = message_id.clone();
+                self.end_message();
+                self.open_message = Some(message_id.clone());
+                self.enqueue(Frame::TextStart { message_id });
             }
-            // They may stand in the middle of a message.
-            Frame::Raw { .. }
-            | Frame::Annotation { .. }
-            | Frame::Custom { .. }
-            | Frame::Agui(_) => {}
-            _ => self.end_message(),
+            // A message can't go on once it has ended: clients would have it twice. So it ends with what
+            // comes behind all of it.
+            Frame::ToolResult { .. } | Frame::RunFinished { .. } | Frame::RunError { .. } => {
+                self.end_message();
+            }
+            _ => {}
         }
         match frame {
             Frame::ReasoningStart { message_id } => {
@@ -89,8 +92,17 @@ impl Outbox {
                 self.enqueue(Frame::ReasoningTextEnd { message_id: message_id.clone() });
                 self.enqueue(Frame::ReasoningEnd { message_id });
             }
+            Frame::ToolResult { .. } => {
+                self.answered_message = self.calling_message.clone();
+                self.enqueue(frame);
+            }
             Frame::ToolCall { message_id, id, name, arguments } => {
                 let id: Arc<str> = id.into();
+                // Behind the result of another call, it is a message of its own: clients put a call only
+                // to the last message, and would make that one anew.
+                let is_last = self.answered_message.as_ref() != Some(&message_id);
+                self.calling_message = Some(message_id.clone());
+                let message_id = is_last.then_some(message_id);
                 self.enqueue(Frame::ToolCallStart { message_id, id: id.clone(), name });
                 self.enqueue(Frame::ToolCallArguments { id: id.clone(), arguments });
                 self.enqueue(Frame::ToolCallEnd { id });

@@ -282,6 +282,74 @@ fn cases(usual: u32) -> ProptestConfig {
     ProptestConfig::with_cases(wanted.unwrap_or(usual))
 }
 
+/// Clients put a call to the last message that they have, and make a message anew that begins again.
+#[test]
+fn with_beginnings_and_ends_no_message_begins_twice() {
+    let ids = RunIds { form: EventForm::StartAndEnd, ..ids() };
+    let mut outbox = Outbox::new(ids, None);
+    let text = |delta: &str| Frame::Text { message_id: "one".into(), delta: delta.to_owned() };
+    let call = |message_id: &str, id: &str| Frame::ToolCall {
+        message_id: message_id.into(),
+        id: id.to_owned(),
+        name: "tool".to_owned(),
+        arguments: "{}".to_owned(),
+    };
+    let result = |id: &str| Frame::ToolResult {
+        message_id: format!("result-{id}").into(),
+        tool_call_id: id.to_owned(),
+        content: "done".to_owned(),
+        failed: false,
+    };
+    let frames = [
+        text("a"),
+        Frame::ReasoningStart { message_id: "thought".into() },
+        Frame::Reasoning { message_id: "thought".into(), delta: "b".to_owned() },
+        Frame::ReasoningEnd { message_id: "thought".into() },
+        text("c"),
+        call("one", "first"),
+        call("one", "second"),
+        result("first"),
+        result("second"),
+        call("one", "third"),
+        result("third"),
+        call("two", "fourth"),
+        Frame::Text { message_id: "two".into(), delta: "d".to_owned() },
+    ];
+    for frame in frames {
+        outbox.push(frame);
+    }
+    let mut told = Vec::new();
+    while let Some(frame) = outbox.next_frame() {
+        let frame: Value = serde_json::from_slice(&frame).unwrap();
+        let name = |name: &str| frame[name].as_str().map(str::to_owned);
+        let kind = name("type").unwrap();
+        let about = name("toolCallId").or_else(|| name("messageId")).unwrap();
+        if kind == "TOOL_CALL_START" {
+            told.push(format!("{kind} {about} of {:?}", name("parentMessageId")));
+        } else if kind.starts_with("TEXT_MESSAGE") || kind == "TOOL_CALL_RESULT" {
+            told.push(format!("{kind} {about}"));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "TEXT_MESSAGE_START one",
+            "TEXT_MESSAGE_CONTENT one",
+            "TEXT_MESSAGE_CONTENT one",
+            "TOOL_CALL_START first of Some(\"one\")",
+            "TOOL_CALL_START second of Some(\"one\")",
+            "TEXT_MESSAGE_END one",
+            "TOOL_CALL_RESULT first",
+            "TOOL_CALL_RESULT second",
+            "TOOL_CALL_START third of None",
+            "TOOL_CALL_RESULT third",
+            "TOOL_CALL_START fourth of Some(\"two\")",
+            "TEXT_MESSAGE_START two",
+            "TEXT_MESSAGE_CONTENT two",
+        ]
+    );
+}
+
 proptest! {
     #![proptest_config(cases(3000))]
 

@@ -132,8 +132,12 @@ pub fn is_safe_url(url: &str) -> bool {
 pub fn is_issuer(url: &str) -> bool {
     is_safe_url(url)
         && !url.contains(['?', '#'])
-        // It knows what is no character of a URL, such as a space.
-        && url.parse::<hyper::Uri>().is_ok()
+        // It knows what is no character of a URL, such as a space, but takes any port.
+        && url.parse::<hyper::Uri>().is_ok_and(|url| {
+            url.authority().is_some_and(|authority| {
+                authority.port().is_some() || authority.as_str() == authority.host()
+            })
+        })
 }
 
 /// How short a code is easy to guess, in characters. The template asks for as many.
@@ -203,6 +207,7 @@ mod tests {
             "https://id.example#a",
             "https://id.example/realms/a b",
             "https://id.example:port",
+            "https://id.example:",
             "http://id.example",
         ] {
             assert!(!is_issuer(bad), "{bad}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::config::access::{Access, Origins, Provider, TokenUse, is_safe_url};
+use crate::config::access::{Access, Origins, Provider, TokenUse, is_issuer};
 
 pub mod access;
 
@@ -330,6 +330,12 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn runtime(&mut self) -> RuntimeConfig {
         let (runtime_arn, region, endpoint) =
             self.agentcore("runtime", "RUNTIME_ARN", "RUNTIME_ENDPOINT");
+        if self.get("MEMORY_ID").is_some() {
+            self.problems.push(
+                "MEMORY_ID is set, but an agent on a runtime has a memory of its own, by the conversation: leave it out."
+                    .to_owned(),
+            );
+        }
         let stop_on_leave = self.boolean("STOP_ON_LEAVE", false);
         RuntimeConfig { runtime_arn, region, endpoint, stop_on_leave }
     }
@@ -454,9 +460,9 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn provider(&mut self, issuer: Option<String>) -> Provider {
         let (issuer, audience) =
             (issuer.unwrap_or_default(), self.get("OIDC_AUDIENCE").unwrap_or_default());
-        if !is_safe_url(&issuer) {
+        if !is_issuer(&issuer) {
             self.problems.push(format!(
-                "OIDC_ISSUER is \"{issuer}\", but it must be the https URL that the provider's tokens have as iss, for example https://login.example.com/."
+                "OIDC_ISSUER is \"{issuer}\", but it must be the https URL that the provider's tokens have as iss, without query and fragment, for example https://login.example.com/."
             ));
         }
         if audience.is_empty() {
@@ -665,14 +671,64 @@ mod tests {
         }
     }
 
+    const RUNTIME_ARN: &str =
+        "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/my_agent-AbCdEf1234";
+
+    fn runtime(more: &[(&str, &str)]) -> Result<RuntimeConfig, String> {
+        let variables = [&[("RUNTIME_ARN", RUNTIME_ARN)], more].concat();
+        match config(&variables)?.source {
+            SourceConfig::AgentcoreRuntime(runtime) => Ok(runtime),
+            source => panic!("{source:?}"),
+        }
+    }
+
+    #[test]
+    fn a_runtime_is_enough() {
+        let only = RuntimeConfig {
+            runtime_arn: RUNTIME_ARN.to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            stop_on_leave: false,
+        };
+        let empty = [("AGENT_ID", ""), ("HARNESS_ARN", ""), ("MEMORY_ID", "")];
+        assert_eq!(runtime(&empty), Ok(only.clone()));
+        let more = [("RUNTIME_ENDPOINT", "live_1"), ("STOP_ON_LEAVE", "true")];
+        let endpoint = Some("live_1".to_owned());
+        assert_eq!(runtime(&more), Ok(RuntimeConfig { endpoint, stop_on_leave: true, ..only }));
+    }
+
+    #[test]
+    fn a_wrong_runtime_is_named_with_what_is_right() {
+        for arn in ["my_agent-AbCdEf1234", HARNESS_ARN, &RUNTIME_ARN[..RUNTIME_ARN.len() - 1]] {
+            let error = config(&[("RUNTIME_ARN", arn)]).unwrap_err();
+            assert!(error.contains("must be the ARN of a runtime"), "{arn}: {error}");
+        }
+        let endpoint = format!("{RUNTIME_ARN}/runtime-endpoint/DEFAULT");
+        let error = config(&[("RUNTIME_ARN", &endpoint)]).unwrap_err();
+        assert!(error.contains("RUNTIME_ENDPOINT to DEFAULT"), "{error}");
+        for (name, value, hint) in [
+            ("RUNTIME_ENDPOINT", "live-1", "a letter, then at most 47"),
+            ("MEMORY_ID", "team", "a memory of its own"),
+            ("STOP_ON_LEAVE", "yes", "true or false"),
+        ] {
+            let error = runtime(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name) && error.contains(hint), "{name}={value}: {error}");
+        }
+    }
+
     #[test]
     fn there_is_exactly_one_agent() {
         for agent in [&REQUIRED[..], &REQUIRED[..1], &REQUIRED[1..]] {
-            let error = harness(agent).unwrap_err();
-            assert!(error.contains("there can be only one agent"), "{error}");
+            for error in [harness(agent).unwrap_err(), runtime(agent).unwrap_err()] {
+                assert!(error.contains("there can be only one agent"), "{error}");
+            }
         }
+        let error = harness(&[("RUNTIME_ARN", RUNTIME_ARN)]).unwrap_err();
+        assert!(error.contains("HARNESS_ARN and RUNTIME_ARN are set"), "{error}");
         let error = with("HARNESS_ENDPOINT", "live").unwrap_err();
         assert!(error.contains("HARNESS_ENDPOINT is set, but HARNESS_ARN is not"), "{error}");
+        let error = harness(&[("RUNTIME_ENDPOINT", "live")]).unwrap_err();
+        assert!(error.contains("RUNTIME_ENDPOINT is set, but RUNTIME_ARN is not"), "{error}");
         assert!(with("STOP_ON_LEAVE", "true").is_ok(), "dropping the stream stops an agent");
     }
 

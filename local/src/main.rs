@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_relay::access::CREDENTIAL_PREFIX;
-use agent_relay::config::access::{Origins, is_safe_url};
+use agent_relay::config::access::{Origins, is_issuer};
 use anstyle::{AnsiColor, Style};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -89,7 +89,8 @@ struct Arguments {
     #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "oidc_issuer", help_heading = ACCESS)]
     access_code: Option<String>,
 
-    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens
+    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens, an https URL, or an http
+    /// one of 127.0.0.1 or localhost
     #[arg(long, value_name = "URL", requires = "oidc_audience", value_parser = issuer, help_heading = ACCESS)]
     oidc_issuer: Option<String>,
 
@@ -529,10 +530,12 @@ fn timeline(text: &str) -> Result<PathBuf, String> {
 
 /// Checks what the function would refuse.
 fn issuer(text: &str) -> Result<String, String> {
-    if is_safe_url(text) {
+    if is_issuer(text) {
         Ok(text.to_owned())
     } else {
-        Err("an issuer is an https URL, such as https://login.example.com/".to_owned())
+        Err("an issuer is an https URL without query and fragment, such as \
+             https://login.example.com/; http is for providers at 127.0.0.1 and localhost only"
+            .to_owned())
     }
 }
 

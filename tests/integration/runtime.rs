@@ -503,6 +503,22 @@ async fn each_refusal_has_its_code_in_either_form() {
 }
 
 #[tokio::test]
+async fn what_the_platform_says_is_in_the_log_alone() {
+    let said = "User is not authorized to perform";
+    for name in ["ACCESS_DENIED", "accessDeniedException"] {
+        let bed = test_bed().await;
+        let frames = bed.ask(&prompt(&format!("/error {name}"))).await;
+        let message = last(&frames)["message"].as_str().unwrap();
+        assert!(message.contains("role needs") && !message.contains(said), "{message}");
+        let fits = |entry: &Entry| {
+            matches!(entry, Entry::FunctionLog { line }
+                if line.contains("run ended") && line.contains(said))
+        };
+        wait_for_entry(&bed.aws, "the platform's words", fits).await;
+    }
+}
+
+#[tokio::test]
 async fn what_passes_by_itself_is_asked_again() {
     let bed = test_bed().await;
     for name in

@@ -49,22 +49,29 @@ const NO_AGUI: &str = "The runtime did not answer with AG-UI's events. Its agent
 /// which the SDK does not read.
 pub(super) fn refusal(error: SdkError<InvokeAgentRuntimeError, HttpResponse>) -> Refusal {
     let body = error.raw_response().and_then(|response| response.body().bytes());
-    let code = body.and_then(|body| {
+    let said = body.and_then(|body| {
         json::read(data_of(body)?, |event| {
-            let code = event.text("code")?;
-            let is_retryable =
-                event.text("message").is_some_and(|text| text.contains("RetryableConflict"));
-            Some((of_platform(&code)?, is_retryable))
+            let code = event.text("code")?.into_owned();
+            let message = event.text("message").unwrap_or_default().into_owned();
+            Some((of_platform(&code)?, PlatformError { code, message }))
         })
         .flatten()
     });
     let refusal = call::refusal::<RuntimeRefusals, _>(error);
-    let Some((code, is_retryable)) = code else { return refusal };
-    let Refusal { failure, .. } = refusal;
-    let failure = Failure { code, ..failure }.with_message(agentcore::advice(code, &NAMES));
+    let Some((code, said)) = said else { return refusal };
     // By the code, since two of them share a status.
-    let nothing_happened = is_retryable || agentcore::says_that_nothing_happened(code, None);
+    let nothing_happened = said.message.contains("RetryableConflict")
+        || agentcore::says_that_nothing_happened(code, None);
+    let failure = agentcore::failure(code, &NAMES).with_source(said);
     Refusal { failure, nothing_happened }
+}
+
+/// What the platform said, for the log: of such a body, the SDK keeps nothing.
+#[derive(Debug, Error)]
+#[error("AgentCore refused: {code}: {message}")]
+struct PlatformError {
+    code: String,
+    message: String,
 }
 
 /// The data of the first of a body's server-sent events.

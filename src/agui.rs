@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{ErrorCode, Failure};
-use crate::source::event::Usage;
+use crate::source::event::{AguiEvent, Usage};
 
 pub mod history;
 
@@ -119,8 +119,8 @@ pub enum Frame {
     },
     /// An action of the agent begins. Only where tool calls have beginnings and ends.
     ToolCallStart {
-        /// The id of the message that it is a part of.
-        message_id: Arc<str>,
+        /// The id of the message that it is a part of, unless it is one of its own.
+        message_id: Option<Arc<str>>,
         /// What the client's answer refers to.
         id: Arc<str>,
         /// The tool's name.
@@ -149,6 +149,8 @@ pub enum Frame {
         /// Whether the action failed.
         failed: bool,
     },
+    /// An event that its source has in AG-UI's own form.
+    Agui(AguiEvent),
     /// Nothing has happened for a while; the connection is still wanted.
     Keepalive,
     /// The run ended well.
@@ -161,6 +163,9 @@ pub enum Frame {
         usage: Option<Usage>,
         /// Why the model stopped, in the source's word.
         stop_reason: Option<String>,
+        /// What else the source says at the end, by the names of the event's members. It takes the place of
+        /// what is made here.
+        members: Vec<(&'static str, Box<RawValue>)>,
     },
     /// The run ended badly.
     RunError {
@@ -201,6 +206,7 @@ impl Frame {
             Self::ToolCallArguments { arguments, .. } => arguments.len(),
             Self::ToolResult { tool_call_id, content, .. } => tool_call_id.len() + content.len(),
             Self::RunError { message, .. } => message.len(),
+            Self::Agui(event) => event.weight(),
         }
     }
 }
@@ -240,10 +246,61 @@ pub struct Stats {
 
 /// A frame, ready to be serialised.
 #[derive(Debug, Serialize)]
-pub struct FrameJson<'a> {
-    #[serde(flatten)]
-    body: Body<'a>,
-    metadata: Metadata<'a>,
+#[serde(untagged)]
+pub enum FrameJson<'a> {
+    /// One that is made here.
+    #[expect(private_interfaces, reason = "it is made here, and only written elsewhere")]
+    Made {
+        /// The event.
+        #[serde(flatten)]
+        body: Body<'a>,
+        /// What the relay says.
+        metadata: Metadata<'a>,
+    },
+    /// One that a source has made.
+    #[expect(private_interfaces, reason = "it is made here, and only written elsewhere")]
+    Agui(AguiFrame<'a>),
+}
+
+/// An event that a source has made, with what the relay says among its metadata.
+#[derive(Debug)]
+struct AguiFrame<'a> {
+    event: &'a AguiEvent,
+    delta: Option<&'a str>,
+    relay: Relay<'a>,
+}
+
+impl Serialize for AguiFrame<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, delta, relay } = self;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("type", event.kind)?;
+        for (name, json) in &event.members {
+            object.serialize_entry(name, json)?;
+        }
+        if let Some(delta) = delta {
+            object.serialize_entry("delta", delta)?;
+        }
+        object.serialize_entry("metadata", &AguiMetadata { event, relay })?;
+        object.end()
+    }
+}
+
+/// The metadata of an event that a source has made.
+struct AguiMetadata<'a> {
+    event: &'a AguiEvent,
+    relay: &'a Relay<'a>,
+}
+
+impl Serialize for AguiMetadata<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (name, json) in self.event.metadata.iter().filter(|(name, _)| name != "relay") {
+            object.serialize_entry(name, json)?;
+        }
+        object.serialize_entry("relay", self.relay)?;
+        object.end()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -307,7 +364,8 @@ enum Body<'a> {
     ToolCallStart {
         tool_call_id: &'a str,
         tool_call_name: &'a str,
-        parent_message_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parent_message_id: Option<&'a str>,
     },
     ToolCallArgs {
         tool_call_id: &'a str,
@@ -326,9 +384,11 @@ enum Body<'a> {
         thread_id: &'a str,
         run_id: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        outcome: Option<Outcome<'a>>,
+        outcome: Option<Made<'a, Outcome<'a>>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        usage: Option<[FrameUsage; 1]>,
+        result: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<Made<'a, [FrameUsage; 1]>>,
     },
     RunError {
         message: &'a str,
@@ -336,6 +396,14 @@ enum Body<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<[FrameUsage; 1]>,
     },
+}
+
+/// A member that is made here, or that a source has made.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Made<'a, T> {
+    Here(T),
+    BySource(&'a RawValue),
 }
 
 /// An object with one field.
@@ -559,7 +627,7 @@ impl RunIds {
             Frame::ToolCallStart { message_id, id, name } => Body::ToolCallStart {
                 tool_call_id: id,
                 tool_call_name: name,
-                parent_message_id: message_id,
+                parent_message_id: message_id.as_deref(),
             },
             Frame::ToolCallArguments { id, arguments } => {
                 Body::ToolCallArgs { tool_call_id: id, delta: arguments }
@@ -569,7 +637,9 @@ impl RunIds {
                 relay.failed = failed.then_some(true);
                 Body::ToolCallResult { message_id, tool_call_id, role: "tool", content }
             }
-            Frame::RunFinished { stats, confirmations, usage, stop_reason } => {
+            // It has a writer of its own.
+            Frame::Agui(event) => return self.agui(seq, event, event.delta.as_deref()),
+            Frame::RunFinished { stats, confirmations, usage, stop_reason, members } => {
                 relay.stop_reason = stop_reason.as_deref();
                 relay.stats = Some(FrameStats {
                     chunks: stats.chunks,
@@ -580,7 +650,19 @@ impl RunIds {
                 let outcome = (!confirmations.is_empty()).then(|| Outcome::Interrupt {
                     interrupts: confirmations.iter().map(Interrupt::wanting).collect(),
                 });
-                Body::RunFinished { thread_id, run_id, outcome, usage: usage.map(FrameUsage::of) }
+                let by_source = |name| {
+                    let mut members = members.iter();
+                    members.find(|(other, _)| *other == name).map(|(_, json)| &**json)
+                };
+                Body::RunFinished {
+                    thread_id,
+                    run_id,
+                    outcome: by_source("outcome").map(Made::BySource).or(outcome.map(Made::Here)),
+                    result: by_source("result"),
+                    usage: by_source("usage")
+                        .map(Made::BySource)
+                        .or(usage.map(FrameUsage::of).map(Made::Here)),
+                }
             }
             Frame::RunError { code, message, usage, stop_reason } => {
                 relay.retryable = Some(code.is_retryable());
@@ -588,7 +670,18 @@ impl RunIds {
                 Body::RunError { message, code: code.as_str(), usage: usage.map(FrameUsage::of) }
             }
         };
-        FrameJson { body, metadata: Metadata { relay } }
+        FrameJson::Made { body, metadata: Metadata { relay } }
+    }
+
+    /// The frame of an event that its source has made, with so much of its text.
+    #[must_use]
+    pub fn agui<'a>(
+        &'a self,
+        seq: u64,
+        event: &'a AguiEvent,
+        delta: Option<&'a str>,
+    ) -> FrameJson<'a> {
+        FrameJson::Agui(AguiFrame { event, delta, relay: Relay::new(&self.run_id, seq) })
     }
 
     /// The frame of a piece of the answer's text.
@@ -620,7 +713,7 @@ impl RunIds {
     }
 
     fn plain<'a>(&'a self, seq: u64, body: Body<'a>) -> FrameJson<'a> {
-        FrameJson { body, metadata: Metadata { relay: Relay::new(&self.run_id, seq) } }
+        FrameJson::Made { body, metadata: Metadata { relay: Relay::new(&self.run_id, seq) } }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::chain;
 use crate::handler::Handler;
 use crate::services::{Services, ServicesError};
 use crate::shutdown::Shutdown;
+use crate::streamed_response::StreamedResponses;
 
 /// The function's entry: reads the configuration, makes the clients of AWS, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
@@ -95,11 +96,13 @@ async fn run(config: Config) -> Result<(), StartError> {
     let (background, shutdown) = (Background::default(), Shutdown::default());
     let layer = BackgroundLayer::new(background.clone(), shutdown.clone());
     let handler = Handler::new(config, services, background, shutdown.clone(), max_runs);
+    let streamed =
+        StreamedResponses::new(handler.clone(), max_concurrency()).map_err(StartError::Runtime)?;
     let handler = service_fn(move |event| {
         let handler = handler.clone();
         async move { Ok::<_, lambda_runtime::Error>(handler.handle(event).await) }
     });
-    let runtime = Runtime::new(handler).layer(layer);
+    let runtime = Runtime::new(handler).layer(streamed).layer(layer);
     tokio::select! {
         ended = runtime.run_concurrent() => ended.map_err(StartError::Runtime),
         ended = shutdown.on_signal() => ended.map_err(|error| StartError::Runtime(error.into())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::config::access::{Access, Origins, Provider, TokenUse, is_safe_url};
+use crate::config::access::{Access, Origins, Provider, TokenUse, is_issuer};
 
 pub mod access;
 
@@ -44,6 +44,8 @@ pub enum SourceConfig {
     BedrockAgent(BedrockAgentConfig),
     /// A harness of Bedrock `AgentCore`, by `InvokeHarness`.
     AgentcoreHarness(HarnessConfig),
+    /// An agent on a runtime of Bedrock `AgentCore`, by `InvokeAgentRuntime`.
+    AgentcoreRuntime(RuntimeConfig),
 }
 
 /// Which Bedrock agent is asked.
@@ -73,6 +75,20 @@ pub struct HarnessConfig {
     /// `STOP_ON_LEAVE` (`true` or `false`, default `false`): whether the session is stopped when its client
     /// leaves in the middle of an answer. Without a memory, the session is forgotten with it, hence the
     /// default.
+    pub stop_on_leave: bool,
+}
+
+/// Which agent on a runtime of Bedrock `AgentCore` is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeConfig {
+    /// `RUNTIME_ARN`: the runtime to call.
+    pub runtime_arn: String,
+    /// The Region in that ARN.
+    pub region: String,
+    /// `RUNTIME_ENDPOINT`: the name of its endpoint. Without it, the newest version answers.
+    pub endpoint: Option<String>,
+    /// `STOP_ON_LEAVE` (`true` or `false`, default `false`): whether the session is stopped when its client
+    /// leaves in the middle of an answer. What the agent keeps in its memory is forgotten with it.
     pub stop_on_leave: bool,
 }
 
@@ -165,18 +181,19 @@ pub fn is_session_or_memory_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
 }
 
-/// The Region in the ARN of a harness; `None` if it is no such ARN (service model of `InvokeHarness`).
-fn region_of_harness(arn: &str) -> Option<&str> {
+/// The Region in the ARN of a harness or a runtime; `None` if it is no such ARN (service model of
+/// `InvokeHarness`).
+fn region_of<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
     let parts: Vec<&str> = arn.split(':').collect();
     let ["arn", partition, "bedrock-agentcore", region, account, resource] = parts[..] else {
         return None;
     };
-    let (name, suffix) = resource.strip_prefix("harness/")?.rsplit_once('-')?;
+    let (name, suffix) = resource.strip_prefix(kind)?.strip_prefix('/')?.rsplit_once('-')?;
     let is_valid = !partition.is_empty()
         && is_region(region)
         && account.len() == 12
         && account.bytes().all(|byte| byte.is_ascii_digit())
-        && is_name(name, 40)
+        && is_name(name, 48)
         && suffix.len() == 10
         && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_valid.then_some(region)
@@ -230,27 +247,44 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn source(&mut self) -> SourceConfig {
         let has = |name| self.get(name).is_some();
         let names_agent = has("AGENT_ID") || has("AGENT_ALIAS_ID");
-        let (has_harness, has_endpoint) = (has("HARNESS_ARN"), has("HARNESS_ENDPOINT"));
-        match (names_agent, has_harness) {
-            (true, true) => self.problems.push(
-                "AGENT_ID and HARNESS_ARN are both set, but there can be only one agent: leave out AGENT_ID and AGENT_ALIAS_ID, or HARNESS_ARN.".to_owned(),
-            ),
-            (false, true) => return SourceConfig::AgentcoreHarness(self.harness()),
-            (_, false) => {}
+        let (has_harness, has_runtime) = (has("HARNESS_ARN"), has("RUNTIME_ARN"));
+        let named = [
+            names_agent.then_some("AGENT_ID"),
+            has_harness.then_some("HARNESS_ARN"),
+            has_runtime.then_some("RUNTIME_ARN"),
+        ];
+        let named: Vec<&str> = named.into_iter().flatten().collect();
+        let endpoints_of_nothing = [
+            ("HARNESS_ENDPOINT", "HARNESS_ARN", "a harness", has_harness),
+            ("RUNTIME_ENDPOINT", "RUNTIME_ARN", "a runtime", has_runtime),
+        ];
+        let endpoints_of_nothing: Vec<String> = endpoints_of_nothing
+            .into_iter()
+            .filter(|(endpoint, _, _, has_arn)| has(endpoint) && !has_arn)
+            .map(|(endpoint, arn, of, _)| {
+                format!("{endpoint} is set, but {arn} is not: an endpoint is one of {of}.")
+            })
+            .collect();
+        self.problems.extend(endpoints_of_nothing);
+        if named.len() > 1 {
+            self.problems.push(format!(
+                "{} are set, but there can be only one agent: leave out all but AGENT_ID with AGENT_ALIAS_ID, or HARNESS_ARN, or RUNTIME_ARN.",
+                named.join(" and ")
+            ));
         }
-        if has_endpoint && !has_harness {
-            self.problems.push(
-                "HARNESS_ENDPOINT is set, but HARNESS_ARN is not: an endpoint is one of a harness."
-                    .to_owned(),
-            );
+        match named[..] {
+            ["HARNESS_ARN", ..] => SourceConfig::AgentcoreHarness(self.harness()),
+            ["RUNTIME_ARN", ..] => SourceConfig::AgentcoreRuntime(self.runtime()),
+            _ => {
+                let agent = self.bedrock_agent();
+                if named.is_empty() {
+                    self.problems.push(
+                        "Or leave both out, and set HARNESS_ARN to a harness or RUNTIME_ARN to a runtime of AgentCore.".to_owned(),
+                    );
+                }
+                SourceConfig::BedrockAgent(agent)
+            }
         }
-        let agent = self.bedrock_agent();
-        if !names_agent && !has_harness {
-            self.problems.push(
-                "Or leave both out, and set HARNESS_ARN to a harness of AgentCore.".to_owned(),
-            );
-        }
-        SourceConfig::BedrockAgent(agent)
     }
 
     fn bedrock_agent(&mut self) -> BedrockAgentConfig {
@@ -263,27 +297,52 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
     }
 
-    fn harness(&mut self) -> HarnessConfig {
-        let harness_arn = self.get("HARNESS_ARN").unwrap_or_default();
-        let region = region_of_harness(&harness_arn).map(str::to_owned);
-        if let Some((arn, endpoint)) = harness_arn.split_once("/harness-endpoint/") {
-            // As the console shows it.
+    /// The ARN in a variable, with its Region, and the name of the endpoint in another. Console and policies
+    /// show both in one ARN.
+    fn agentcore(
+        &mut self,
+        kind: &str,
+        arn_name: &str,
+        endpoint_name: &str,
+    ) -> (String, String, Option<String>) {
+        let arn = self.get(arn_name).unwrap_or_default();
+        let region = region_of(&arn, kind).map(str::to_owned);
+        if let Some((arn, endpoint)) = arn.split_once(&format!("/{kind}-endpoint/")) {
             self.problems.push(format!(
-                "HARNESS_ARN is that of an endpoint: set it to {arn}, and HARNESS_ENDPOINT to {endpoint}."
+                "{arn_name} is that of an endpoint: set it to {arn}, and {endpoint_name} to {endpoint}."
             ));
         } else if region.is_none() {
             self.problems.push(format!(
-                "HARNESS_ARN is \"{harness_arn}\", but it must be the ARN of a harness, for example arn:aws:bedrock-agentcore:eu-west-1:123456789012:harness/my_harness-AbCdEf1234."
+                "{arn_name} is \"{arn}\", but it must be the ARN of a {kind}, for example arn:aws:bedrock-agentcore:eu-west-1:123456789012:{kind}/my_{kind}-AbCdEf1234."
             ));
         }
-        let endpoint = self.get("HARNESS_ENDPOINT");
+        let endpoint = self.get(endpoint_name);
         if let Some(endpoint) = &endpoint
             && !is_name(endpoint, 48)
         {
             self.problems.push(format!(
-                "HARNESS_ENDPOINT is \"{endpoint}\", but it must be the name of an endpoint: a letter, then at most 47 letters, digits and underscores."
+                "{endpoint_name} is \"{endpoint}\", but it must be the name of an endpoint: a letter, then at most 47 letters, digits and underscores."
             ));
         }
+        (arn, region.unwrap_or_default(), endpoint)
+    }
+
+    fn runtime(&mut self) -> RuntimeConfig {
+        let (runtime_arn, region, endpoint) =
+            self.agentcore("runtime", "RUNTIME_ARN", "RUNTIME_ENDPOINT");
+        if self.get("MEMORY_ID").is_some() {
+            self.problems.push(
+                "MEMORY_ID is set, but an agent on a runtime has a memory of its own, by the conversation: leave it out."
+                    .to_owned(),
+            );
+        }
+        let stop_on_leave = self.boolean("STOP_ON_LEAVE", false);
+        RuntimeConfig { runtime_arn, region, endpoint, stop_on_leave }
+    }
+
+    fn harness(&mut self) -> HarnessConfig {
+        let (harness_arn, region, endpoint) =
+            self.agentcore("harness", "HARNESS_ARN", "HARNESS_ENDPOINT");
         let memory_id = self.get("MEMORY_ID");
         if let Some(memory_id) = &memory_id
             && !is_actor_id(memory_id)
@@ -294,7 +353,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
         HarnessConfig {
             harness_arn,
-            region: region.unwrap_or_default(),
+            region,
             endpoint,
             memory_id,
             stop_on_leave: self.boolean("STOP_ON_LEAVE", false),
@@ -401,9 +460,9 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn provider(&mut self, issuer: Option<String>) -> Provider {
         let (issuer, audience) =
             (issuer.unwrap_or_default(), self.get("OIDC_AUDIENCE").unwrap_or_default());
-        if !is_safe_url(&issuer) {
+        if !is_issuer(&issuer) {
             self.problems.push(format!(
-                "OIDC_ISSUER is \"{issuer}\", but it must be the https URL that the provider's tokens have as iss, for example https://login.example.com/."
+                "OIDC_ISSUER is \"{issuer}\", but it must be the https URL that the provider's tokens have as iss, without query and fragment, for example https://login.example.com/."
             ));
         }
         if audience.is_empty() {
@@ -553,7 +612,7 @@ mod tests {
         let variables = [&[("HARNESS_ARN", HARNESS_ARN)], more].concat();
         match config(&variables)?.source {
             SourceConfig::AgentcoreHarness(harness) => Ok(harness),
-            source @ SourceConfig::BedrockAgent(_) => panic!("{source:?}"),
+            source => panic!("{source:?}"),
         }
     }
 
@@ -612,14 +671,64 @@ mod tests {
         }
     }
 
+    const RUNTIME_ARN: &str =
+        "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/my_agent-AbCdEf1234";
+
+    fn runtime(more: &[(&str, &str)]) -> Result<RuntimeConfig, String> {
+        let variables = [&[("RUNTIME_ARN", RUNTIME_ARN)], more].concat();
+        match config(&variables)?.source {
+            SourceConfig::AgentcoreRuntime(runtime) => Ok(runtime),
+            source => panic!("{source:?}"),
+        }
+    }
+
+    #[test]
+    fn a_runtime_is_enough() {
+        let only = RuntimeConfig {
+            runtime_arn: RUNTIME_ARN.to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            stop_on_leave: false,
+        };
+        let empty = [("AGENT_ID", ""), ("HARNESS_ARN", ""), ("MEMORY_ID", "")];
+        assert_eq!(runtime(&empty), Ok(only.clone()));
+        let more = [("RUNTIME_ENDPOINT", "live_1"), ("STOP_ON_LEAVE", "true")];
+        let endpoint = Some("live_1".to_owned());
+        assert_eq!(runtime(&more), Ok(RuntimeConfig { endpoint, stop_on_leave: true, ..only }));
+    }
+
+    #[test]
+    fn a_wrong_runtime_is_named_with_what_is_right() {
+        for arn in ["my_agent-AbCdEf1234", HARNESS_ARN, &RUNTIME_ARN[..RUNTIME_ARN.len() - 1]] {
+            let error = config(&[("RUNTIME_ARN", arn)]).unwrap_err();
+            assert!(error.contains("must be the ARN of a runtime"), "{arn}: {error}");
+        }
+        let endpoint = format!("{RUNTIME_ARN}/runtime-endpoint/DEFAULT");
+        let error = config(&[("RUNTIME_ARN", &endpoint)]).unwrap_err();
+        assert!(error.contains("RUNTIME_ENDPOINT to DEFAULT"), "{error}");
+        for (name, value, hint) in [
+            ("RUNTIME_ENDPOINT", "live-1", "a letter, then at most 47"),
+            ("MEMORY_ID", "team", "a memory of its own"),
+            ("STOP_ON_LEAVE", "yes", "true or false"),
+        ] {
+            let error = runtime(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name) && error.contains(hint), "{name}={value}: {error}");
+        }
+    }
+
     #[test]
     fn there_is_exactly_one_agent() {
         for agent in [&REQUIRED[..], &REQUIRED[..1], &REQUIRED[1..]] {
-            let error = harness(agent).unwrap_err();
-            assert!(error.contains("there can be only one agent"), "{error}");
+            for error in [harness(agent).unwrap_err(), runtime(agent).unwrap_err()] {
+                assert!(error.contains("there can be only one agent"), "{error}");
+            }
         }
+        let error = harness(&[("RUNTIME_ARN", RUNTIME_ARN)]).unwrap_err();
+        assert!(error.contains("HARNESS_ARN and RUNTIME_ARN are set"), "{error}");
         let error = with("HARNESS_ENDPOINT", "live").unwrap_err();
         assert!(error.contains("HARNESS_ENDPOINT is set, but HARNESS_ARN is not"), "{error}");
+        let error = harness(&[("RUNTIME_ENDPOINT", "live")]).unwrap_err();
+        assert!(error.contains("RUNTIME_ENDPOINT is set, but RUNTIME_ARN is not"), "{error}");
         assert!(with("STOP_ON_LEAVE", "true").is_ok(), "dropping the stream stops an agent");
     }
 

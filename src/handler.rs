@@ -5,9 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_runtime::{
-    Context, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse,
-};
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
@@ -27,10 +25,10 @@ use crate::services::{ConfiguredSource, Services};
 use crate::shutdown::Shutdown;
 use crate::source::Source;
 use crate::telemetry;
+use crate::transport::SendError;
 use crate::transport::websocket::Connection;
-use crate::transport::{SendError, sse};
 
-mod http;
+pub(crate) mod http;
 
 /// How long before the function's own time is up the source's answer is cancelled, so that the client
 /// still gets what is waiting and a terminal frame.
@@ -54,25 +52,6 @@ pub struct Handler {
     page: Arc<Page>,
     /// How many runs there are file descriptors for.
     max_runs: usize,
-}
-
-/// What the function responds.
-pub enum Response {
-    /// The whole of it at once, in the form that the one who asks understands: "Set up Lambda proxy
-    /// integration" of WebSocket APIs, "Output from an API Gateway Lambda authorizer", or "Lambda function
-    /// response for format 2.0" of HTTP APIs.
-    Buffered(Value),
-    /// One piece after the other. It never fails: the runtime would write the error into it.
-    Streaming(StreamResponse<sse::Body>),
-}
-
-impl IntoFunctionResponse<Value, sse::Body> for Response {
-    fn into_response(self) -> FunctionResponse<Value, sse::Body> {
-        match self {
-            Self::Buffered(response) => FunctionResponse::BufferedResponse(response),
-            Self::Streaming(response) => FunctionResponse::StreamingResponse(response),
-        }
-    }
 }
 
 /// A run that can be relayed.
@@ -112,8 +91,12 @@ impl Handler {
         }
     }
 
-    /// The response to API Gateway, at once; a run is relayed after it.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Response {
+    /// The response to API Gateway, at once; a run is relayed after it. It has the form that the one who
+    /// asks understands: "Set up Lambda proxy integration" of WebSocket APIs, "Output from an API Gateway
+    /// Lambda authorizer", or "Lambda function response for format 2.0" of HTTP APIs.
+    ///
+    /// Requests for an answer over HTTP are no part of this: their responses are streamed.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Value {
         match Invocation::classify(&event.payload) {
             Invocation::Authorize(authorize) => self.authorize(&authorize).await,
             Invocation::Connect(connect) => self.connect(&connect),
@@ -136,9 +119,11 @@ impl Handler {
                     ConfiguredSource::AgentcoreHarness(harness) => {
                         self.run(harness, &message, &event.context)
                     }
+                    ConfiguredSource::AgentcoreRuntime(runtime) => {
+                        self.run(runtime, &message, &event.context)
+                    }
                 }
             }
-            Invocation::Http(request) => self.respond_over_http(&request, &event.context).await,
             Invocation::Page(request) => page_response(self.page.respond(&request)),
             Invocation::Unknown(looks) => {
                 warn!(
@@ -150,7 +135,7 @@ impl Handler {
     }
 
     /// Lets a client in, or not.
-    async fn authorize(&self, authorize: &Authorize) -> Response {
+    async fn authorize(&self, authorize: &Authorize) -> Value {
         let connection_id = &authorize.connection_id;
         let (effect, identity) = match self.authorizer.authorize(&authorize.presented).await {
             Ok(identity) => ("Allow", identity),
@@ -169,16 +154,16 @@ impl Handler {
             Some(email) => json!({"access": identity.access, "email": email}),
             None => json!({"access": identity.access}),
         };
-        Response::Buffered(json!({
+        json!({
             "principalId": identity.principal,
             "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
             "context": context,
-        }))
+        })
     }
 
     /// The response to `$connect`. A subprotocol that was asked for must be named in it, or the
     /// browser closes the connection. One that carries a credential is never repeated.
-    fn connect(&self, connect: &Connect) -> Response {
+    fn connect(&self, connect: &Connect) -> Value {
         let connection_id = &connect.connection_id;
         // A route without its authorizer would let everybody in.
         if self.config.access != Access::Open && !connect.authorized {
@@ -192,15 +177,15 @@ impl Handler {
         let offered =
             || connect.subprotocols.iter().filter(|name| !name.starts_with(CREDENTIAL_PREFIX));
         match offered().find(|name| *name == SUBPROTOCOL).or_else(|| offered().next()) {
-            Some(chosen) => Response::Buffered(json!({
+            Some(chosen) => json!({
                 "statusCode": 200, "headers": {"Sec-WebSocket-Protocol": chosen},
-            })),
+            }),
             None => status(200),
         }
     }
 
     /// Runs what a message asks for.
-    fn run<S: Source>(&self, source: &S, message: &Message, context: &Context) -> Response {
+    fn run<S: Source>(&self, source: &S, message: &Message, context: &Context) -> Value {
         let connection = match self.services.connections.to(&message.connection) {
             Ok(connection) => connection,
             Err(error) => {
@@ -335,17 +320,17 @@ impl Handler {
 }
 
 /// The page's response. Its bytes travel as base64, since they are compressed.
-fn page_response(response: page::Response) -> Response {
+fn page_response(response: page::Response) -> Value {
     let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-    Response::Buffered(json!({
+    json!({
         "statusCode": response.status,
         "headers": headers.collect::<Map<String, Value>>(),
         "isBase64Encoded": true,
         "body": STANDARD.encode(response.body),
-    }))
+    })
 }
 
 /// A response of nothing but its HTTP status.
-fn status(code: u16) -> Response {
-    Response::Buffered(json!({"statusCode": code}))
+fn status(code: u16) -> Value {
+    json!({"statusCode": code})
 }

@@ -1,5 +1,5 @@
-//! What an invocation is: a client asks to come in, connects, disconnects, or sends a message; or one
-//! asks for an answer over HTTP, or a browser for the page.
+//! What an invocation is: a client asks to come in, connects, disconnects, or sends a message, or a
+//! browser asks for the page ([`Invocation`]); or a client asks for an answer over HTTP ([`HttpRequest`]).
 //!
 //! The three routes of the WebSocket API (`$connect`, `$disconnect`, `$default`), its authorizer, the
 //! REST API of `/agui` and the HTTP API of the page all invoke the one function. What a payload is
@@ -11,6 +11,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::access::{Carried, Presented};
@@ -32,8 +34,6 @@ pub enum Invocation {
     },
     /// A client sent a message (`$default`, or any other route of messages).
     Message(Message),
-    /// A client asks for an answer over HTTP, whose response is streamed.
-    Http(HttpRequest),
     /// A browser asks for a file of the page.
     Page(page::Request),
     /// Something this function does not answer; the text says what it looks like.
@@ -51,7 +51,7 @@ pub struct Authorize {
     pub presented: Presented,
 }
 
-/// A request for an answer over HTTP, not yet understood.
+/// A request for an answer over HTTP, whose response is streamed, not yet understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The HTTP method.
@@ -142,28 +142,13 @@ impl Invocation {
     }
 
     fn of_http(event: &Value) -> Option<Self> {
-        let path = text(event, "/rawPath").or_else(|| text(event, "/requestContext/http/path"))?;
-        // Every stage but the default one stands in the path.
-        let stage = text(event, "/requestContext/stage").filter(|stage| stage != "$default");
-        let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(&*stage));
-        let path = below.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(&path);
+        let path = http_path(event)?;
         let method = text(event, "/requestContext/http/method")?;
-        // An HTTP API collects a response before it passes it on; a function's own URL streams.
-        let domain = text(event, "/requestContext/domainName").unwrap_or_default();
-        let streams = domain.split('.').nth(1) == Some("lambda-url");
-        if streams && path == AGUI_PATH {
-            return Some(Self::Http(http_request(event, method)));
-        }
-        Some(Self::Page(page_request(event, method, path)))
+        Some(Self::Page(page_request(event, method, &path)))
     }
 
     fn of_rest(event: &Value) -> Option<Self> {
-        let method = text(event, "/httpMethod")?;
-        let path = text(event, "/path")?;
-        // A domain of one's own may put something before the path, and never before the resource.
-        if path == AGUI_PATH || text(event, "/resource").as_deref() == Some(AGUI_PATH) {
-            return Some(Self::Http(http_request(event, method)));
-        }
+        let (method, path) = (text(event, "/httpMethod")?, text(event, "/path")?);
         Some(Self::Page(page_request(event, method, &path)))
     }
 
@@ -212,6 +197,86 @@ impl Invocation {
 /// Where answers are asked for over HTTP, below the stage.
 const AGUI_PATH: &str = "/agui";
 
+impl HttpRequest {
+    /// The request in this event, which is JSON; `None` for any other event.
+    #[must_use]
+    pub fn of_event(event: &[u8]) -> Option<Self> {
+        // Most events are messages of WebSockets: of these, nothing is kept here.
+        let outline: Outline = serde_json::from_slice(event).ok()?;
+        if !outline.is_of_http() {
+            return None;
+        }
+        let event: Value = serde_json::from_slice(event).ok()?;
+        Self::of_rest(&event).or_else(|| Self::of_function_url(&event))
+    }
+
+    fn of_rest(event: &Value) -> Option<Self> {
+        let method = text(event, "/httpMethod")?;
+        let is_at = |pointer| text(event, pointer).as_deref() == Some(AGUI_PATH);
+        // A domain of one's own may put something before the path, and never before the resource.
+        (is_at("/path") || is_at("/resource")).then(|| Self::of(event, method))
+    }
+
+    /// An HTTP API, whose events look the same, collects a response before it passes it on.
+    fn of_function_url(event: &Value) -> Option<Self> {
+        let method = text(event, "/requestContext/http/method")?;
+        let domain = text(event, "/requestContext/domainName")?;
+        let is_function_url = domain.split('.').nth(1) == Some("lambda-url");
+        (is_function_url && http_path(event)? == AGUI_PATH).then(|| Self::of(event, method))
+    }
+
+    fn of(event: &Value, method: String) -> Self {
+        let headers = Headers::of(event);
+        let header = |name| headers.values(name).into_iter().next();
+        Self {
+            method,
+            content_type: header("content-type"),
+            headers_to_come: header("access-control-request-headers"),
+            presented: Presented {
+                origins: headers.values("origin"),
+                credential: Carried::Authorization(headers.values("authorization")),
+            },
+            body: body(event),
+        }
+    }
+}
+
+/// What tells events of HTTP from others.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline {
+    method_arn: Option<IgnoredAny>,
+    http_method: Option<IgnoredAny>,
+    request_context: Option<ContextOutline>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContextOutline {
+    connection_id: Option<IgnoredAny>,
+    http: Option<IgnoredAny>,
+}
+
+impl Outline {
+    fn is_of_http(&self) -> bool {
+        let context = self.request_context.as_ref();
+        let is_of_websocket = context.is_some_and(|context| context.connection_id.is_some());
+        let has_http = context.is_some_and(|context| context.http.is_some());
+        let is_of_authorizer = self.method_arn.is_some();
+        !is_of_authorizer && (has_http || (self.http_method.is_some() && !is_of_websocket))
+    }
+}
+
+/// The path below the stage, in format 2.0.
+fn http_path(event: &Value) -> Option<String> {
+    let path = text(event, "/rawPath").or_else(|| text(event, "/requestContext/http/path"))?;
+    // Every stage but the default one stands in the path.
+    let stage = text(event, "/requestContext/stage").filter(|stage| stage != "$default");
+    let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(&*stage));
+    let below = below.filter(|path| path.is_empty() || path.starts_with('/'));
+    Some(below.unwrap_or(&path).to_owned())
+}
+
 fn page_request(event: &Value, method: String, path: &str) -> page::Request {
     let headers = Headers::of(event);
     let header = |name| headers.values(name).into_iter().next();
@@ -220,21 +285,6 @@ fn page_request(event: &Value, method: String, path: &str) -> page::Request {
         path: path.to_owned(),
         accept_encoding: header("accept-encoding"),
         if_none_match: header("if-none-match"),
-    }
-}
-
-fn http_request(event: &Value, method: String) -> HttpRequest {
-    let headers = Headers::of(event);
-    let header = |name| headers.values(name).into_iter().next();
-    HttpRequest {
-        method,
-        content_type: header("content-type"),
-        headers_to_come: header("access-control-request-headers"),
-        presented: Presented {
-            origins: headers.values("origin"),
-            credential: Carried::Authorization(headers.values("authorization")),
-        },
-        body: body(event),
     }
 }
 
@@ -432,8 +482,8 @@ mod tests {
         for (path, resource) in
             [("/agui", "/agui"), ("/agui", "/{proxy+}"), ("/mapped/agui", "/agui")]
         {
-            let invocation = Invocation::classify(&event(path, resource));
-            let Invocation::Http(request) = invocation else { panic!("{invocation:?}") };
+            let request =
+                HttpRequest::of_event(event(path, resource).to_string().as_bytes()).unwrap();
             assert_eq!((&*request.method, request.body.as_deref()), ("POST", Some(&b"hi"[..])));
             assert_eq!(request.content_type.as_deref(), Some("application/json"));
             let both = ["Bearer a", "Bearer b"].map(str::to_owned);
@@ -441,7 +491,9 @@ mod tests {
             assert_eq!(origins, ["https://a.example"]);
             assert_eq!(credential, Carried::Authorization(both.into()));
         }
-        let page = Invocation::classify(&event("/main.js", "/{proxy+}"));
+        let page = event("/main.js", "/{proxy+}");
+        assert_eq!(HttpRequest::of_event(page.to_string().as_bytes()), None);
+        let page = Invocation::classify(&page);
         assert!(matches!(page, Invocation::Page(_)), "{page:?}");
     }
 
@@ -454,10 +506,27 @@ mod tests {
                     "stage": "$default", "requestId": "a"}
             })
         };
-        let own = Invocation::classify(&event("abc.lambda-url.eu-west-1.on.aws"));
-        assert!(matches!(own, Invocation::Http(_)), "{own:?}");
-        let api = Invocation::classify(&event("abc.execute-api.eu-west-1.amazonaws.com"));
-        assert!(matches!(api, Invocation::Page(_)), "{api:?}");
+        let of = |domain| HttpRequest::of_event(event(domain).to_string().as_bytes());
+        assert!(of("abc.lambda-url.eu-west-1.on.aws").is_some());
+        assert_eq!(of("abc.execute-api.eu-west-1.amazonaws.com"), None);
+    }
+
+    #[test]
+    fn no_other_event_is_a_request_for_an_answer() {
+        let http = json!({"method": "POST", "path": "/agui"});
+        for event in [
+            json!({"methodArn": "arn", "httpMethod": "POST", "path": "/agui"}),
+            json!({"httpMethod": "POST", "path": "/agui", "requestContext": {"connectionId": "c"}}),
+            json!({"httpMethod": null, "path": "/agui", "requestContext": null}),
+            json!({"httpMethod": "POST"}),
+            json!({"requestContext": {"http": http}}),
+            json!({"requestContext": "http", "httpMethod": "POST", "path": "/agui"}),
+            json!("httpMethod"),
+            json!([]),
+        ] {
+            assert_eq!(HttpRequest::of_event(event.to_string().as_bytes()), None, "{event}");
+        }
+        assert_eq!(HttpRequest::of_event(b"{\"httpMethod\""), None);
     }
 
     #[test]

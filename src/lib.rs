@@ -7,6 +7,8 @@
 //! 2. [`handler`] gets one invocation, and gives one response.
 //! 3. [`invocation`]: what is it? A client connects, disconnects, or sends a message.
 //! 4. [`request`]: what does the message ask for? A run.
+//!
+//!    A request over HTTP takes another way here: [`streamed_response`] answers it.
 //! 5. [`background`]: the response goes back at once, and the rest happens after it.
 //! 6. [`source`]: an agent is asked, and says one event after the other.
 //! 7. [`relay`]: events become frames, in order, as fast as the client takes them.
@@ -44,5 +46,6 @@ pub mod runs;
 pub mod services;
 pub mod shutdown;
 pub mod source;
+pub mod streamed_response;
 pub mod telemetry;
 pub mod transport;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use futures::future::FutureExt as _;
 use futures::stream::FuturesUnordered;
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::warn;
@@ -24,7 +25,7 @@ use crate::agui::{Confirmation, Frame, RunIds, Stats};
 use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::Outbox;
 use crate::relay::utf8::Utf8;
-use crate::source::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
+use crate::source::{AguiEvent, Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, Outgoing, SendError};
 
 pub mod cut;
@@ -188,6 +189,8 @@ struct ActiveRun {
     events: u64,
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    /// What else the source says at the end.
+    end_members: Vec<(&'static str, Box<RawValue>)>,
     confirmations: Vec<Confirmation>,
     /// The id of the message that text belongs to now.
     message_id: Arc<str>,
@@ -221,6 +224,7 @@ impl ActiveRun {
             events: 0,
             usage: None,
             stop_reason: None,
+            end_members: Vec::new(),
             confirmations: Vec::new(),
             message_id,
             messages: 0,
@@ -395,6 +399,8 @@ impl ActiveRun {
             }
             Event::ToolCall(call) => self.push_tool_call(call),
             Event::StopReason(reason) => self.stop_reason = Some(reason),
+            Event::Agui(event) => self.push_agui(event),
+            Event::RunEnd(members) => self.end_members = members,
         }
     }
 
@@ -414,7 +420,9 @@ impl ActiveRun {
         self.stats.total_ms = self.elapsed_ms();
         let confirmations = std::mem::take(&mut self.confirmations);
         let (stats, usage, stop_reason) = (self.stats, self.usage, self.stop_reason.take());
-        self.outbox.push(Frame::RunFinished { stats, confirmations, usage, stop_reason });
+        let members = std::mem::take(&mut self.end_members);
+        let end = Frame::RunFinished { stats, confirmations, usage, stop_reason, members };
+        self.outbox.push(end);
     }
 
     fn push_reasoning(&mut self, delta: String) {
@@ -430,6 +438,20 @@ impl ActiveRun {
             message_id
         });
         self.outbox.push(Frame::Reasoning { message_id, delta });
+    }
+
+    /// An event that is one of AG-UI's already.
+    fn push_agui(&mut self, event: AguiEvent) {
+        if event.kind.starts_with("TEXT_MESSAGE_")
+            && let Some(delta) = &event.delta
+        {
+            self.stats.chunks += 1;
+            self.text_bytes += delta.len() as u64;
+            if self.stats.first_chunk_ms.is_none() {
+                self.stats.first_chunk_ms = Some(self.elapsed_ms());
+            }
+        }
+        self.outbox.push(Frame::Agui(event));
     }
 
     /// What comes now is no part of the thought before, if there was one.

@@ -28,11 +28,22 @@ pub trait Options: Sized {
     /// Its fields in the short form.
     const SHORT_FORM: &'static [&'static str];
 
+    /// Whether it reads the messages of a `RunAgentInput` by itself, whatever they are.
+    const TAKES_WHOLE_INPUT: bool = false;
+
     /// Reads them from a message in the short form.
     ///
     /// # Errors
     /// Says which field is wrong, and what it must be.
     fn from_short_form(message: &Fields<'_>) -> Result<Self, String>;
+
+    /// Reads them from a `RunAgentInput`, and its `forwardedProps`.
+    ///
+    /// # Errors
+    /// Says which field is wrong, and what it must be.
+    fn from_agui(_: &Fields<'_>, forwarded: &Fields<'_>) -> Result<Self, String> {
+        Self::from_forwarded_props(forwarded)
+    }
 
     /// Reads them from the `forwardedProps` of a `RunAgentInput`, which may have any others.
     ///
@@ -85,6 +96,8 @@ pub enum Input {
     Prompt(String),
     /// The client has results for tool calls.
     ToolResults(ToolResults),
+    /// What the source reads by itself.
+    Whole,
 }
 
 /// Why a message is not a run.
@@ -247,9 +260,15 @@ impl<O: Options> Wanted<O> {
         let forwarded = fields.object("forwardedProps")?;
         let messages = Messages::of(fields)?;
         let thread_id = Some(fields.required_text("threadId")?);
-        let (input, set_aside) = match Collected::from_agui(fields, &messages)? {
-            Some(results) => (Input::ToolResults(results), Vec::new()),
-            None => (Input::Prompt(messages.last_user_text()?), Collected::set_aside(&messages)),
+        let (input, set_aside) = if O::TAKES_WHOLE_INPUT {
+            (Input::Whole, Vec::new())
+        } else {
+            match Collected::from_agui(fields, &messages)? {
+                Some(results) => (Input::ToolResults(results), Vec::new()),
+                None => {
+                    (Input::Prompt(messages.last_user_text()?), Collected::set_aside(&messages))
+                }
+            }
         };
         Ok(Self {
             thread_id,
@@ -257,7 +276,7 @@ impl<O: Options> Wanted<O> {
             input,
             set_aside,
             trace: forwarded.flag("trace")?,
-            options: O::from_forwarded_props(&forwarded)?,
+            options: O::from_agui(fields, &forwarded)?,
         })
     }
 

@@ -16,6 +16,7 @@ use crate::aws::sdk_config;
 use crate::aws::{Http, NoCertificates, Rehearsal};
 use crate::config::{Config, SourceConfig};
 use crate::source::agentcore_harness::AgentcoreHarness;
+use crate::source::agentcore_runtime::AgentcoreRuntime;
 use crate::source::bedrock_agent::BedrockAgent;
 use crate::transport::websocket::{Connections, NoCallback};
 
@@ -41,6 +42,8 @@ pub enum ConfiguredSource {
     BedrockAgent(BedrockAgent),
     /// A harness of Bedrock `AgentCore`.
     AgentcoreHarness(AgentcoreHarness),
+    /// An agent on a runtime of Bedrock `AgentCore`.
+    AgentcoreRuntime(AgentcoreRuntime),
 }
 
 impl ConfiguredSource {
@@ -52,6 +55,9 @@ impl ConfiguredSource {
             SourceConfig::AgentcoreHarness(config) => {
                 Self::AgentcoreHarness(AgentcoreHarness::new(sdk, config))
             }
+            SourceConfig::AgentcoreRuntime(config) => {
+                Self::AgentcoreRuntime(AgentcoreRuntime::new(sdk, config))
+            }
         }
     }
 
@@ -59,6 +65,7 @@ impl ConfiguredSource {
         match self {
             Self::BedrockAgent(agent) => agent.rehearse(rehearsal).await,
             Self::AgentcoreHarness(harness) => harness.rehearse(rehearsal).await,
+            Self::AgentcoreRuntime(runtime) => runtime.rehearse(rehearsal).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | Source | asks |
 //! |---|---|
 //! | [`bedrock_agent`] | a Bedrock agent, by `InvokeAgent` |
+//! | [`agentcore_runtime`] | an agent on a runtime of Bedrock `AgentCore`, by `InvokeAgentRuntime` |
 //! | [`agentcore_harness`] | a harness of Bedrock `AgentCore`, by `InvokeHarness` |
 //!
 //! A source knows no frame and no connection. It reads its own part of a client's message
@@ -15,9 +16,13 @@ use tokio_stream::Stream;
 use crate::error::Failure;
 use crate::request::{Options, Run};
 
-pub use crate::source::event::{Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
+pub use crate::source::event::{
+    AguiEvent, Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage,
+};
 
+mod agentcore;
 pub mod agentcore_harness;
+pub mod agentcore_runtime;
 pub mod bedrock_agent;
 pub(crate) mod call;
 pub mod event;

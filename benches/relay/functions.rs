@@ -19,6 +19,8 @@ pub(crate) enum Function {
     Relay,
     /// This one, which asks a harness.
     RelayOfHarness,
+    /// This one, which asks an agent and answers over HTTP.
+    RelayOverHttp,
     /// Each chunk posted and awaited before the next is read, with the same crates.
     AwaitEach,
     /// Hyper alone.
@@ -32,9 +34,10 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Relay,
         Self::RelayOfHarness,
+        Self::RelayOverHttp,
         Self::AwaitEach,
         Self::Bare,
         Self::Nothing,
@@ -46,6 +49,7 @@ impl Function {
         match self {
             Self::Relay => "this function",
             Self::RelayOfHarness => "this function, harness",
+            Self::RelayOverHttp => "this function, HTTP",
             Self::AwaitEach => "await-each",
             Self::Bare => "bare",
             Self::Nothing => "nothing",
@@ -56,6 +60,11 @@ impl Function {
 
     pub(crate) fn is_python(self) -> bool {
         matches!(self, Self::PythonStreaming | Self::PythonBuffering)
+    }
+
+    /// Whether its clients ask over HTTP, and not over a WebSocket.
+    pub(crate) fn is_over_http(self) -> bool {
+        self == Self::RelayOverHttp
     }
 
     /// What it asks.
@@ -110,7 +119,9 @@ impl Built {
     /// What to run for a function, without arguments, as Lambda runs a `bootstrap`.
     pub(crate) fn executable(&self, function: Function) -> PathBuf {
         match function {
-            Function::Relay | Function::RelayOfHarness => env!("CARGO_BIN_EXE_agent-relay").into(),
+            Function::Relay | Function::RelayOfHarness | Function::RelayOverHttp => {
+                env!("CARGO_BIN_EXE_agent-relay").into()
+            }
             Function::PythonStreaming | Function::PythonBuffering => {
                 Path::new(ROOT).join("benches/peers/bootstrap-python")
             }
@@ -121,8 +132,9 @@ impl Built {
     /// The size of a Rust function's binary, and of the archive that is deployed, in bytes. The
     /// archive's few headers are not counted.
     pub(crate) fn sizes(&self, function: Function) -> Option<(usize, usize)> {
-        // That of a harness is the same file.
-        if function.is_python() || function == Function::RelayOfHarness {
+        // Whatever this function does, it is the same file.
+        let is_same = matches!(function, Function::RelayOfHarness | Function::RelayOverHttp);
+        if function.is_python() || is_same {
             return None;
         }
         let binary = fs::read(self.executable(function)).expect("the binary is there");

@@ -18,6 +18,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) aws: LocalAws,
+    pub(crate) function: Function,
     child: Child,
     pid: u32,
     /// When it was started.
@@ -61,7 +62,7 @@ impl Process {
         let spawned = Instant::now();
         let child = command.spawn().expect("the function can be run");
         let pid = child.id().expect("it runs");
-        Self { aws, child, pid, spawned }
+        Self { aws, function, child, pid, spawned }
     }
 
     /// Starts a function and waits until it is ready.

@@ -8,11 +8,11 @@ use crate::figures::{Figures, Spread};
 use crate::functions::{Built, Function};
 use crate::wire::setup;
 use crate::workloads::{
-    COLD, CROWDS, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000, FLAT_1000_20,
-    SIZE,
+    COLD, CROWDS, FAST, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000,
+    FLAT_1000_20, SIZE,
 };
 
-use Function::{AwaitEach, Bare, PythonStreaming, Relay, RelayOfHarness};
+use Function::{AwaitEach, Bare, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp};
 
 /// Everything as Markdown.
 pub(crate) fn markdown(figures: &Figures, built: &Built, quick: bool) -> String {
@@ -139,6 +139,7 @@ fn goals(figures: &Figures) -> Vec<Goal> {
     ]);
     let cpu = |name| relay(name, "CPU ms");
     let marginal = |more, less, chunks: f64| Some((cpu(more)? - cpu(less)?) / chunks);
+    let over_http = |name| Some(of(name, RelayOverHttp, "CPU ms")? / of(name, Relay, "CPU ms")?);
     let length_growth =
         growth(&[marginal(FLAT_1000, FLAT_100, 900.0), marginal(FLAT, FLAT_1000, 9000.0)]);
     // Here all three have about as many posts.
@@ -177,6 +178,9 @@ fn goals(figures: &Figures) -> Vec<Goal> {
                 .zip(relay(FLAT, "CPU ms"))
                 .map(|(one, other)| one / other),
         ),
+        goal("lag of the last chunk, fast, HTTP, ms", 5.0, of(FAST, RelayOverHttp, "last ms")),
+        goal("CPU, fast, HTTP, times the WebSocket's", 1.0, over_http(FAST)),
+        goal("CPU, flat out, HTTP, times the WebSocket's", 1.0, over_http(FLAT)),
         goal("binary, MB", 9.5, relay(SIZE, "binary MB")),
         goal("zip, MB", 4.3, relay(SIZE, "zip MB")),
         goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),

@@ -59,7 +59,7 @@ pub(crate) struct Turn {
 /// Lets a client ask for an answer.
 pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
     let session = format!("session-{:016x}", fastrand::u64(..));
-    let mut client = TimedClient::connect(&process.aws).await;
+    let mut client = TimedClient::of(process).await;
     tokio::time::sleep(SETTLING).await;
     let mut journal = process.aws.journal().follow_from_now();
     let before = process.cpu();
@@ -90,7 +90,7 @@ pub(crate) async fn measure(process: &Process, answer: Answer) -> Turn {
 pub(crate) async fn crowd(process: &Process, answer: Answer, turns: usize) -> (Duration, u64) {
     let mut clients = Vec::new();
     for _ in 0..turns {
-        clients.push(TimedClient::connect(&process.aws).await);
+        clients.push(TimedClient::of(process).await);
     }
     tokio::time::sleep(SETTLING).await;
     let mut journal = process.aws.journal().follow_from_now();
@@ -123,7 +123,7 @@ pub(crate) async fn crowd(process: &Process, answer: Answer, turns: usize) -> (D
 /// process to the first request for an event, to the client's first frame, and to its first text.
 pub(crate) async fn cold(process: &Process) -> [Duration; 3] {
     let first_turn = async {
-        let mut client = TimedClient::connect(&process.aws).await;
+        let mut client = TimedClient::of(process).await;
         let received = client.ask("/tokens 1 0", "session-cold", false).await;
         (received.frames[0], received.text.first().expect("text").0)
     };

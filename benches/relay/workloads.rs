@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::functions::Function::{
-    self, AwaitEach, Bare, PythonBuffering, PythonStreaming, Relay, RelayOfHarness,
+    self, AwaitEach, Bare, PythonBuffering, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp,
 };
 use crate::turn::Answer;
 
@@ -12,7 +12,7 @@ pub(crate) const FIRST: &str = "first text";
 pub(crate) const COLD: &str = "cold start";
 pub(crate) const SIZE: &str = "size";
 const USUAL: &str = "usual, 0 ms";
-const FAST: &str = "fast, 0 ms";
+pub(crate) const FAST: &str = "fast, 0 ms";
 pub(crate) const FAST_20: &str = "fast, 20 ms";
 pub(crate) const FLAT: &str = "flat out, 0 ms";
 pub(crate) const FLAT_1000: &str = "flat out 1,000, 0 ms";
@@ -50,7 +50,7 @@ pub(crate) const FIRST_TEXT: Workload = Workload {
     name: FIRST,
     answer: Answer::new(2, 50),
     latency_ms: 0,
-    functions: &[(Relay, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
+    functions: &[(Relay, 5), (RelayOverHttp, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
 };
 
 /// Those that are measured in turns with one another stand together: growth with length is a comparison
@@ -63,6 +63,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
         functions: &[
             (Relay, 5),
             (RelayOfHarness, 5),
+            (RelayOverHttp, 5),
             (AwaitEach, 5),
             (Bare, 5),
             (PythonStreaming, 5),
@@ -85,7 +86,13 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
         name: FAST,
         answer: FAST_ANSWER,
         latency_ms: 0,
-        functions: &[(Relay, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
+        functions: &[
+            (Relay, 5),
+            (RelayOverHttp, 5),
+            (AwaitEach, 5),
+            (Bare, 5),
+            (PythonStreaming, 5),
+        ],
     }],
     &[Workload {
         name: "fast, 5 ms",
@@ -125,6 +132,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
             functions: &[
                 (Relay, 25),
                 (RelayOfHarness, 25),
+                (RelayOverHttp, 25),
                 (AwaitEach, 5),
                 (Bare, 25),
                 (PythonStreaming, 5),

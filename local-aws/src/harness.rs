@@ -1,11 +1,11 @@
-//! The scripted harness: `InvokeHarness` and `StopRuntimeSession` as Bedrock AgentCore answers them on the
+//! The scripted harness: `InvokeHarness` as Bedrock AgentCore answers them on the
 //! wire.
 //!
 //! What of it is known and what is only likely stands with each part. In three respects it decides what is
 //! not documented: a session that is busy answers with the conflict that AWS calls retryable; a stopped
 //! session ends its stream without another event; and a session belongs to the endpoint that it began at.
 
-mod address;
+pub(crate) mod address;
 pub(crate) mod exception;
 mod prompt;
 pub(crate) mod recorder;
@@ -15,9 +15,10 @@ mod run;
 mod scenario;
 mod scenario_files;
 mod script;
-mod service_model;
+pub(crate) mod service_model;
 mod session;
-mod shape;
+pub(crate) mod shape;
+pub(crate) mod stop;
 mod timeline;
 mod tool_results;
 mod turn_context;
@@ -27,8 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -36,7 +37,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::faults::{FaultInjector, FaultKind};
-use super::ids::uuid;
+use super::ids::hex_id;
 use super::journal::{Entry, HarnessEnd, Journal};
 use super::scripted::event_stream;
 use super::scripted::playing::Playing;
@@ -45,7 +46,7 @@ pub use address::{HARNESS_ARN, is_harness_arn, is_harness_endpoint};
 pub use exception::HarnessException;
 pub(crate) use prompt::scenarios;
 
-use address::{Address, SESSION_HEADER};
+use address::Address;
 use exception::Refusal;
 use prompt::Prompt;
 use request::{Input, Request, ToolResult};
@@ -65,10 +66,6 @@ pub const HARNESS_SUGGESTED_PROMPTS: [&str; 8] = [
     "/error throttling",
     "/help",
 ];
-
-/// The largest request body that is read. The service's own limit is 100 MB; this is more than any test
-/// needs.
-const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The harness and what it remembers.
 #[derive(Debug)]
@@ -113,7 +110,7 @@ impl ScriptedHarness {
         if sessions.is_busy(&address) {
             return Err(HarnessException::RetryableConflict.into());
         }
-        let conversation = sessions.conversation(&address, actor_id.as_deref());
+        let conversation = sessions.memory(&address).of(actor_id.as_deref());
         let script = match &input {
             Input::Prompt(text) => self.begin(&address, conversation, text)?,
             Input::Results(results) => self.resume(&address, conversation, results)?,
@@ -143,7 +140,7 @@ impl ScriptedHarness {
         {
             let mut sessions = self.sessions();
             if sessions.end_run(address, id) && how == HarnessEnd::Finished {
-                sessions.conversation(address, actor_id).pending.clone_from(&ended.pending);
+                sessions.memory(address).of(actor_id).pending.clone_from(&ended.pending);
             }
         }
         self.journal.record(Entry::HarnessEnded { session_id: address.session_id.clone(), how });
@@ -170,7 +167,7 @@ impl ScriptedHarness {
         conversation.turns += 1;
         conversation.results.clear();
         conversation.next.clear();
-        let id = run_id();
+        let id = hex_id();
         let turn = turn(address, text, &id, conversation.turns);
         let last = conversation.playing.take();
         let scripts = match prompt {
@@ -223,7 +220,7 @@ impl ScriptedHarness {
         if let Some(script) = conversation.next.pop_front() {
             return Ok(script);
         }
-        let id = run_id();
+        let id = hex_id();
         let turn = turn(address, "The results of the calls are here.", &id, conversation.turns);
         if let Some(playing) = conversation.playing.take() {
             let script = self.play(&turn, conversation, playing, false);
@@ -236,39 +233,23 @@ impl ScriptedHarness {
         Ok(conversation.next.pop_front().unwrap_or_default())
     }
 
-    /// Stops a session: its run ends at once, and its history is forgotten.
-    async fn stop(&self, address: Address, body: &[u8]) -> Result<(), Refusal> {
-        let value: Value = if body.is_empty() {
-            Value::Object(serde_json::Map::new())
-        } else {
-            serde_json::from_slice(body)
-                .map_err(|error| Refusal::unreadable(format!("The request is not JSON: {error}")))?
-        };
-        shape::check(&value, &service_model::STOP_REQUEST)?;
-        let client_token = value["clientToken"].as_str();
-        let run = {
-            let mut sessions = self.sessions();
-            if client_token.is_some_and(|token| sessions.was_stopped_by(&address, token)) {
-                return Ok(());
-            }
-            if !sessions.contains(&address) {
-                let message = format!("Session {} not found", address.session_id);
-                return Err(Refusal::new(HarnessException::ResourceNotFound, message));
-            }
-            if let Some(token) = client_token {
-                sessions.remember_stop(address.clone(), token.to_owned());
-            }
-            sessions.forget(&address)
-        };
-        self.journal.record(Entry::SessionStopped { session_id: address.session_id });
-        if let Some(run) = run {
-            run.stop().await;
-        }
-        Ok(())
+    /// Stops a session: its run ends at once, and its history is forgotten. Returns the session's id.
+    pub(crate) async fn stop(
+        &self,
+        harness_arn: String,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<String, Refusal> {
+        let address = Address::of_stop(harness_arn, query, headers)?;
+        let client_token = stop::client_token(body)?;
+        let stopped = self.sessions().stop(&address, client_token.as_deref());
+        stop::end(stopped, &address.session_id, &self.journal).await?;
+        Ok(address.session_id)
     }
 
     /// An exception instead of what was asked for.
-    fn refuse(&self, session_id: String, refusal: Refusal) -> Response {
+    pub(crate) fn refuse(&self, session_id: String, refusal: Refusal) -> Response {
         self.journal.record(Entry::AgentRefused {
             session_id,
             status: refusal.exception.status(),
@@ -301,10 +282,7 @@ impl Conversation {
 
 /// The routes of the harness, below the endpoint URL that the function is given.
 pub(crate) fn router(harness: Arc<ScriptedHarness>) -> Router {
-    Router::new()
-        .route("/agentcore/harnesses/invoke", post(invoke))
-        .route("/agentcore/runtimes/{agentRuntimeArn}/stopruntimesession", post(stop))
-        .with_state(harness)
+    Router::new().route("/agentcore/harnesses/invoke", post(invoke)).with_state(harness)
 }
 
 async fn invoke(
@@ -313,7 +291,7 @@ async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let response = match read(body).await {
+    let response = match stop::read(body, stop::REQUEST_LIMIT).await {
         Ok(body) => harness.invoke(uri.query(), &headers, &body),
         Err(refusal) => Err(refusal),
     };
@@ -321,36 +299,6 @@ async fn invoke(
         Ok(body) => ([("content-type", event_stream::CONTENT_TYPE)], body).into_response(),
         Err(refusal) => harness.refuse(address::session_id(&headers).unwrap_or_default(), refusal),
     }
-}
-
-async fn stop(
-    State(harness): State<Arc<ScriptedHarness>>,
-    Path(harness_arn): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let stopped = async {
-        let body = read(body).await?;
-        let address = Address::of_stop(harness_arn, uri.query(), &headers)?;
-        let session_id = address.session_id.clone();
-        harness.stop(address, &body).await.map(|()| session_id)
-    };
-    match stopped.await {
-        Ok(session_id) => [(SESSION_HEADER, session_id)].into_response(),
-        Err(refusal) => harness.refuse(address::session_id(&headers).unwrap_or_default(), refusal),
-    }
-}
-
-async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
-    to_bytes(body, REQUEST_LIMIT).await.map_err(|_| {
-        Refusal::unreadable(format!("The request is larger than {REQUEST_LIMIT} bytes."))
-    })
-}
-
-/// An id of 32 hexadecimal digits.
-fn run_id() -> String {
-    uuid().replace('-', "")
 }
 
 fn turn<'a>(address: &'a Address, prompt: &'a str, id: &'a str, number: u32) -> TurnContext<'a> {

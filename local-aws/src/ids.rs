@@ -34,6 +34,11 @@ pub(crate) fn trace_id() -> String {
     format!("Root=1-{seconds:08x}-{:024x}", fastrand::u128(..) >> 32)
 }
 
+/// 32 hexadecimal digits.
+pub(crate) fn hex_id() -> String {
+    uuid().replace('-', "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::agent::{self, ScriptedAgent};
+use crate::agentcore;
 use crate::cpu_share::{CpuShareError, cpu_share_is_possible};
 use crate::dynamodb::{self, DynamoDb};
 use crate::faults::{FaultInjector, FaultsError};
@@ -24,6 +25,7 @@ use crate::management::{self, ManagementApi};
 use crate::options::{Agent, Options};
 use crate::rest_api::{self, RestApi};
 use crate::route::{AGUI_PATH, STAGE};
+use crate::runtime::{self, ScriptedRuntime};
 use crate::scripted::recording_proxy::RecordingProxy;
 use crate::source::Source;
 use crate::tls::{Certificates, TlsError};
@@ -100,6 +102,11 @@ pub enum StartError {
         /// The reason, in DynamoDB's words.
         reason: String,
     },
+    /// There is no recorder of runtimes.
+    #[error(
+        "what an agent on a runtime says can't be recorded: its events are AG-UI's own, as clients get them"
+    )]
+    RecordRuntime,
     /// The function could not have its share of the CPU.
     #[error("--cpu-share cannot be had here: {0}")]
     CpuShare(#[from] CpuShareError),
@@ -260,6 +267,12 @@ impl LocalAws {
         format!("{}/bedrock", self.origin(self.agent_wire()))
     }
 
+    /// The endpoint URL of the scripted runtime, which is that of the scripted harness.
+    #[must_use]
+    pub fn runtime_url(&self) -> String {
+        self.harness_url()
+    }
+
     /// The endpoint URL of the scripted harness.
     #[must_use]
     pub fn harness_url(&self) -> String {
@@ -278,7 +291,7 @@ impl LocalAws {
         format!("{}/recorder", self.origin(self.agent_wire()))
     }
 
-    /// The wire to the scripted agent and the scripted harness, if there is one: see [`Options::wire`].
+    /// The wire to the scripted agent, harness and runtime, if there is one: see [`Options::wire`].
     #[must_use]
     pub fn agent_wire(&self) -> Option<&Wire> {
         self.wires.as_ref().map(|wires| &wires.agent)
@@ -365,7 +378,9 @@ impl LocalAws {
         }
         let (endpoint, scripted_url) = match self.options.source {
             Source::Agent => ("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME", self.agent_url()),
-            Source::Harness => ("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", self.harness_url()),
+            Source::Harness | Source::Runtime => {
+                ("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", self.harness_url())
+            }
         };
         if self.options.record.is_some() {
             environment.push((endpoint, self.recorder_url()));
@@ -442,7 +457,7 @@ fn serve(
     tokio::spawn(async move { serving.await })
 }
 
-/// The routes of the scripted agent and the scripted harness, and of the recorder before one of them or
+/// The routes of the scripted agent, harness and runtime, and of the recorder before one of them or
 /// before a real one, if there is one.
 async fn agents(
     options: &Options,
@@ -455,8 +470,16 @@ async fn agents(
     let agent = ScriptedAgent::new(journal.clone(), faults.clone(), timelines(), stopping.clone());
     let harness =
         ScriptedHarness::new(journal.clone(), faults.clone(), timelines(), stopping.clone());
-    let router = agent::router(agent).merge(harness::router(harness));
+    let runtime =
+        ScriptedRuntime::new(journal.clone(), faults.clone(), timelines(), stopping.clone());
+    let router = agent::router(agent)
+        .merge(harness::router(harness.clone()))
+        .merge(runtime::router(runtime.clone()))
+        .merge(agentcore::router(harness, runtime));
     let Some(path) = &options.record else { return Ok(router) };
+    if options.source == Source::Runtime {
+        return Err(StartError::RecordRuntime);
+    }
     let proxy = RecordingProxy::create(path, journal.clone(), stopping.clone())
         .map_err(|source| StartError::Record { path: path.clone(), source })?;
     let recorder = match options.source {
@@ -464,7 +487,7 @@ async fn agents(
             let url = format!("http://{address}/bedrock");
             agent::recorder::router(proxy, options.agent, url).await
         }
-        Source::Harness => {
+        Source::Harness | Source::Runtime => {
             let url = format!("http://{address}/agentcore");
             harness::recorder::router(proxy, options.agent, url).await
         }

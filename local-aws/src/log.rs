@@ -36,7 +36,7 @@ pub struct JournalLog<W> {
     began: Instant,
     /// When each open invocation began.
     invocations: HashMap<String, Instant>,
-    /// The open answers of agent and harness, by session.
+    /// The open answers of agent, harness and runtime, by session.
     answers: HashMap<String, Answer>,
     /// The posts of open runs, by connection.
     tallies: HashMap<String, Tally>,
@@ -44,7 +44,7 @@ pub struct JournalLog<W> {
     busy: bool,
 }
 
-/// The answer of an agent or a harness so far.
+/// The answer of an agent, a harness or a runtime so far.
 #[derive(Debug)]
 struct Answer {
     /// Whose it is.
@@ -154,12 +154,15 @@ impl<W: Write> JournalLog<W> {
         })
     }
 
-    /// Whose answer an entry is about that both agents and harnesses have.
+    /// Whose answer an entry is about that not only agents have.
     fn part(&self, entry: &Entry) -> Part {
         let (Entry::AgentRefused { session_id, .. }
         | Entry::AgentChunk { session_id, .. }
         | Entry::AgentFinished { session_id, .. }
-        | Entry::AgentBroke { session_id, .. }) = entry
+        | Entry::AgentBroke { session_id, .. }
+        | Entry::HarnessAbandoned { session_id, .. }
+        | Entry::HarnessEnded { session_id, .. }
+        | Entry::SessionStopped { session_id }) = entry
         else {
             return Part::Agent;
         };
@@ -192,7 +195,7 @@ impl<W: Write> JournalLog<W> {
                 let answer = self.answers.remove(session_id);
                 let answer = answer.unwrap_or(Answer::begun(Part::Agent, now));
                 let traces = match answer.part {
-                    Part::Harness => String::new(),
+                    Part::Harness | Part::Runtime => String::new(),
                     _ => format!(", {}", count(answer.traces, "trace")),
                 };
                 let unheard = if answer.abandoned { ", unheard" } else { "" };
@@ -229,12 +232,22 @@ impl<W: Write> JournalLog<W> {
     }
 
     fn harness<'a>(&mut self, now: Instant, entry: &'a Entry) -> Option<Line<'a>> {
-        let line =
-            |what: &'a str, session_id: &'a str| Line::new(Part::Harness, what).about(session_id);
+        let part = match self.part(entry) {
+            Part::Runtime => Part::Runtime,
+            _ => Part::Harness,
+        };
+        let line = |what: &'a str, session_id: &'a str| Line::new(part, what).about(session_id);
         Some(match entry {
             Entry::HarnessInvoked { session_id, request } => {
                 remember(&mut self.answers, session_id, Answer::begun(Part::Harness, now));
                 line("invoked", session_id).more(said(request))
+            }
+            Entry::RuntimeInvoked { session_id, request, body } => {
+                remember(&mut self.answers, session_id, Answer::begun(Part::Runtime, now));
+                let messages = request["messages"].as_array().map_or(0, Vec::len);
+                Line::new(Part::Runtime, "invoked")
+                    .more(format!("{}, {}", count(messages, "message"), Bytes(body.len())))
+                    .about(session_id)
             }
             Entry::HarnessReturnedControl { session_id, tool_use_ids } => {
                 line("asks back", session_id).more(count(tool_use_ids.len(), "call"))

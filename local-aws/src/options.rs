@@ -29,7 +29,7 @@ pub struct Options {
     /// How many events the function takes at once, as on Lambda Managed Instances. It becomes the
     /// function's `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is how classic Lambda works.
     pub concurrency: u16,
-    /// What the function asks: an agent or a harness. Both are there; this one's variables are in
+    /// What the function asks: an agent, a harness or a runtime. All are there; this one's variables are in
     /// [`LocalAws::function_environment`](super::LocalAws::function_environment).
     pub source: Source,
     /// Whether that is the scripted one or a real one.
@@ -38,7 +38,8 @@ pub struct Options {
     /// none.
     pub timelines: Option<PathBuf>,
     /// The new file that what the agent or the harness says is recorded in, as a timeline that `/play` plays. The function
-    /// then reaches the agent through a recorder, which has this machine's own AWS credentials.
+    /// then reaches the agent through a recorder, which has this machine's own AWS credentials. There is none
+    /// for runtimes.
     pub record: Option<PathBuf>,
     /// The name of the table of DynamoDB that there is from the start, with the keys `conversation` and `run`
     /// and items that expire by `expires`; without one, there is no DynamoDB.

@@ -1,6 +1,6 @@
-//! What the scripted agent and the scripted harness have in common: bytes, words, pace and files.
+//! What the scripted agent, harness and runtime have in common: bytes, words, pace, files and sessions.
 //!
-//! Nothing here knows what either of them says.
+//! Nothing here knows what any of them says.
 
 pub(crate) mod event_stream;
 pub(crate) mod json;
@@ -11,6 +11,8 @@ pub(crate) mod prompt_arguments;
 pub(crate) mod recently_used;
 pub(crate) mod recording;
 pub(crate) mod recording_proxy;
+pub(crate) mod session_run;
+pub(crate) mod sessions;
 pub(crate) mod speech;
 pub(crate) mod timeline_folder;
 pub(crate) mod timeline_lines;

@@ -1,6 +1,6 @@
-//! What a function can ask: the two services that answer prompts.
+//! What a function can ask: the three services that answer prompts.
 
-use super::{agent, harness};
+use super::{agent, harness, runtime};
 
 /// What a function asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Source {
     Agent,
     /// A managed harness of Amazon Bedrock AgentCore: `InvokeHarness`.
     Harness,
+    /// An agent of one's own on a runtime of Amazon Bedrock AgentCore: `InvokeAgentRuntime`.
+    Runtime,
 }
 
 impl Source {
@@ -19,6 +21,7 @@ impl Source {
         match self {
             Self::Agent => agent::scenarios(),
             Self::Harness => harness::scenarios(),
+            Self::Runtime => runtime::scenarios(),
         }
     }
 
@@ -28,6 +31,7 @@ impl Source {
         match self {
             Self::Agent => &agent::SUGGESTED_PROMPTS,
             Self::Harness => &harness::HARNESS_SUGGESTED_PROMPTS,
+            Self::Runtime => &runtime::RUNTIME_SUGGESTED_PROMPTS,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_relay::access::CREDENTIAL_PREFIX;
-use agent_relay::config::access::{Origins, is_safe_url};
+use agent_relay::config::access::{Origins, is_issuer};
 use anstyle::{AnsiColor, Style};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +15,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 use local_aws::{
     AGENT_ALIAS_ID, AGENT_ID, Agent, AwsLimits, Faults, FunctionError, FunctionProcess,
-    HARNESS_ARN, JournalLog, LocalAws, Options, Program, Source, StartError, is_harness_arn,
-    is_harness_endpoint,
+    HARNESS_ARN, JournalLog, LocalAws, Options, Program, RUNTIME_ARN, Source, StartError,
+    is_harness_arn, is_harness_endpoint, is_runtime_arn,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,7 +39,7 @@ const RUNS_TABLE: &str = "runs";
 const LIMITS: &str = "Limits of AWS, to be shortened";
 
 /// Agent Relay on your own machine: the page, API Gateway's WebSocket side, Lambda's Runtime API and
-/// a scripted Bedrock agent or AgentCore harness. No AWS account is needed.
+/// a scripted Bedrock agent, AgentCore harness or agent on an AgentCore runtime. No AWS account is needed.
 #[derive(Debug, Parser)]
 #[command(name = "local", version, after_help = examples())]
 struct Arguments {
@@ -55,7 +55,8 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1600))]
     concurrency: u16,
 
-    /// What answers: an agent of Bedrock Agents, or a managed harness of Bedrock AgentCore [default: agent]
+    /// What answers: an agent of Bedrock Agents, a managed harness of Bedrock AgentCore, or an agent of
+    /// one's own on a runtime of AgentCore, which speaks AG-UI [default: agent]
     #[arg(long, value_name = "KIND", value_enum, help_heading = SOURCE)]
     source: Option<SourceKind>,
 
@@ -72,10 +73,18 @@ struct Arguments {
     harness_arn: Option<String>,
 
     /// The name of that harness' endpoint [default: the newest version]
-    #[arg(long, value_name = "NAME", requires = "harness_arn", value_parser = harness_endpoint, help_heading = SOURCE)]
+    #[arg(long, value_name = "NAME", requires = "harness_arn", value_parser = endpoint, help_heading = SOURCE)]
     harness_endpoint: Option<String>,
 
-    /// Whether a client that leaves ends the harness' session, and what that remembers with it
+    /// The ARN of a real runtime to talk to, with this machine's own AWS credentials
+    #[arg(long, value_name = "ARN", value_parser = runtime_arn, conflicts_with_all = ["agent_id", "harness_arn"], help_heading = SOURCE)]
+    runtime_arn: Option<String>,
+
+    /// The name of that runtime's endpoint [default: the newest version]
+    #[arg(long, value_name = "NAME", requires = "runtime_arn", value_parser = endpoint, help_heading = SOURCE)]
+    runtime_endpoint: Option<String>,
+
+    /// Whether a client that leaves ends the session of the harness or the runtime, and what that remembers with it
     #[arg(long, value_name = "BOOL", default_value_t = false, action = ArgAction::Set, help_heading = SOURCE)]
     stop_on_leave: bool,
 
@@ -83,7 +92,8 @@ struct Arguments {
     #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "oidc_issuer", help_heading = ACCESS)]
     access_code: Option<String>,
 
-    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens
+    /// The OpenID provider whose tokens clients must have: the `iss` of its tokens, an https URL, or an http
+    /// one of 127.0.0.1 or localhost
     #[arg(long, value_name = "URL", requires = "oidc_audience", value_parser = issuer, help_heading = ACCESS)]
     oidc_issuer: Option<String>,
 
@@ -181,6 +191,7 @@ struct Arguments {
 enum SourceKind {
     Agent,
     Harness,
+    Runtime,
 }
 
 fn main() -> ExitCode {
@@ -277,6 +288,7 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
     let source = match arguments.source() {
         Source::Agent => "Agent    ",
         Source::Harness => "Harness  ",
+        Source::Runtime => "Runtime  ",
     };
     let agent = arguments
         .real()
@@ -375,16 +387,32 @@ impl Arguments {
 
     /// Checks what goes together.
     fn check(&self) -> Result<(), &'static str> {
-        match self.source {
-            Some(SourceKind::Agent) if self.harness_arn.is_some() => {
+        match (self.source, self.named()) {
+            (Some(SourceKind::Agent), Some(Source::Harness)) => {
                 Err("--source agent and --harness-arn are about different things")
             }
-            Some(SourceKind::Harness) if self.agent_id.is_some() => {
+            (Some(SourceKind::Agent), Some(Source::Runtime)) => {
+                Err("--source agent and --runtime-arn are about different things")
+            }
+            (Some(SourceKind::Harness), Some(Source::Agent)) => {
                 Err("--source harness and --agent-id are about different things")
             }
+            (Some(SourceKind::Harness), Some(Source::Runtime)) => {
+                Err("--source harness and --runtime-arn are about different things")
+            }
+            (Some(SourceKind::Runtime), Some(Source::Agent)) => {
+                Err("--source runtime and --agent-id are about different things")
+            }
+            (Some(SourceKind::Runtime), Some(Source::Harness)) => {
+                Err("--source runtime and --harness-arn are about different things")
+            }
             _ if self.stop_on_leave && self.source() == Source::Agent => Err(
-                "--stop-on-leave true is about a harness: an agent stops by itself when its caller \
-                 leaves",
+                "--stop-on-leave true is about a harness or a runtime: an agent stops by itself when \
+                 its caller leaves",
+            ),
+            _ if self.record.is_some() && self.source() == Source::Runtime => Err(
+                "--record is about an agent or a harness: an agent on a runtime speaks AG-UI, which \
+                 clients get as it is",
             ),
             _ => Ok(()),
         }
@@ -397,23 +425,32 @@ impl Arguments {
 
     /// What answers.
     fn source(&self) -> Source {
-        if self.harness_arn.is_some() || self.source == Some(SourceKind::Harness) {
-            Source::Harness
-        } else {
-            Source::Agent
-        }
+        let kind = || match self.source {
+            None | Some(SourceKind::Agent) => Source::Agent,
+            Some(SourceKind::Harness) => Source::Harness,
+            Some(SourceKind::Runtime) => Source::Runtime,
+        };
+        self.named().unwrap_or_else(kind)
     }
 
-    /// The real agent or harness, for people, if there is one.
+    /// What answers, if a real one is named.
+    fn named(&self) -> Option<Source> {
+        let agent = self.agent_id.as_ref().map(|_| Source::Agent);
+        let harness = self.harness_arn.as_ref().map(|_| Source::Harness);
+        agent.or(harness).or(self.runtime_arn.as_ref().map(|_| Source::Runtime))
+    }
+
+    /// The real agent, harness or runtime, for people, if there is one.
     fn real(&self) -> Option<String> {
-        match (&self.agent_id, &self.agent_alias_id, &self.harness_arn) {
-            (Some(agent), Some(alias), _) => Some(format!("Bedrock's {agent}, alias {alias}")),
-            (.., Some(arn)) => Some(match &self.harness_endpoint {
-                Some(endpoint) => format!("AgentCore's {arn}, endpoint {endpoint}"),
-                None => format!("AgentCore's {arn}"),
-            }),
-            _ => None,
+        if let (Some(agent), Some(alias)) = (&self.agent_id, &self.agent_alias_id) {
+            return Some(format!("Bedrock's {agent}, alias {alias}"));
         }
+        let arn = self.harness_arn.as_ref().or(self.runtime_arn.as_ref())?;
+        let endpoint = self.harness_endpoint.as_ref().or(self.runtime_endpoint.as_ref());
+        Some(match endpoint {
+            Some(endpoint) => format!("AgentCore's {arn}, endpoint {endpoint}"),
+            None => format!("AgentCore's {arn}"),
+        })
     }
 
     /// Who may connect, in the word of the function's variable.
@@ -434,20 +471,18 @@ impl Arguments {
             None => self.source().suggested_prompts().join("|"),
             Some(_) => "What can you do?".to_owned(),
         };
-        let [agent_id, agent_alias_id, harness_arn, stop_on_leave] = match self.source() {
-            Source::Agent => [
-                or(&self.agent_id, AGENT_ID),
-                or(&self.agent_alias_id, AGENT_ALIAS_ID),
-                String::new(),
-                String::new(),
-            ],
-            Source::Harness => [
-                String::new(),
-                String::new(),
-                or(&self.harness_arn, HARNESS_ARN),
-                self.stop_on_leave.to_string(),
-            ],
-        };
+        let [mut agent_id, mut agent_alias_id, mut harness_arn, mut runtime_arn] =
+            [const { String::new() }; 4];
+        let mut stop_on_leave = self.stop_on_leave.to_string();
+        match self.source() {
+            Source::Agent => {
+                agent_id = or(&self.agent_id, AGENT_ID);
+                agent_alias_id = or(&self.agent_alias_id, AGENT_ALIAS_ID);
+                stop_on_leave = String::new();
+            }
+            Source::Harness => harness_arn = or(&self.harness_arn, HARNESS_ARN),
+            Source::Runtime => runtime_arn = or(&self.runtime_arn, RUNTIME_ARN),
+        }
         let [runs_table, resume_hours] = if self.keeps_runs() {
             [RUNS_TABLE.to_owned(), self.resume_hours.to_string()]
         } else {
@@ -458,6 +493,8 @@ impl Arguments {
             ("AGENT_ALIAS_ID", agent_alias_id),
             ("HARNESS_ARN", harness_arn),
             ("HARNESS_ENDPOINT", given(&self.harness_endpoint)),
+            ("RUNTIME_ARN", runtime_arn),
+            ("RUNTIME_ENDPOINT", given(&self.runtime_endpoint)),
             ("STOP_ON_LEAVE", stop_on_leave),
             ("RUNS_TABLE", runs_table),
             ("RESUME_HOURS", resume_hours),
@@ -496,12 +533,23 @@ fn harness_arn(text: &str) -> Result<String, String> {
 }
 
 /// The same for the name of an endpoint.
-fn harness_endpoint(text: &str) -> Result<String, String> {
+fn endpoint(text: &str) -> Result<String, String> {
     if is_harness_endpoint(text) {
         Ok(text.to_owned())
     } else {
         Err("the name of an endpoint has at most 48 letters, digits and underscores, and begins with \
              a letter"
+            .to_owned())
+    }
+}
+
+/// The same for the ARN of a runtime.
+fn runtime_arn(text: &str) -> Result<String, String> {
+    if is_runtime_arn(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("the ARN of a runtime is like \
+             arn:aws:bedrock-agentcore:eu-central-1:111122223333:runtime/my_agent-Ab12Cd34Ef"
             .to_owned())
     }
 }
@@ -518,10 +566,12 @@ fn timeline(text: &str) -> Result<PathBuf, String> {
 
 /// Checks what the function would refuse.
 fn issuer(text: &str) -> Result<String, String> {
-    if is_safe_url(text) {
+    if is_issuer(text) {
         Ok(text.to_owned())
     } else {
-        Err("an issuer is an https URL, such as https://login.example.com/".to_owned())
+        Err("an issuer is an https URL without query and fragment, such as \
+             https://login.example.com/; http is for providers at 127.0.0.1 and localhost only"
+            .to_owned())
     }
 }
 
@@ -542,6 +592,7 @@ fn examples() -> String {
     let line = |(usage, what): (String, String)| format!("  {usage:<33}{what}\n");
     let list = |source: Source| source.scenarios().into_iter().map(line).collect::<String>();
     let (agent, harness) = (list(Source::Agent), list(Source::Harness));
+    let runtime = list(Source::Runtime);
     format!(
         "\
 Examples:
@@ -557,12 +608,16 @@ Examples:
   cargo run -- --resume-hours 0                 without a table: no run can be joined
   cargo run -- --source harness                 a harness of AgentCore instead of an agent
   cargo run -- --harness-arn arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef
+  cargo run -- --source runtime                 an agent of one's own on a runtime of AgentCore
+  cargo run -- --runtime-arn arn:aws:bedrock-agentcore:eu-central-1:111122223333:runtime/my_agent-Ab12Cd34Ef
   cargo run -- --function target/lambda/agent-relay/bootstrap
 
 What the scripted agent does with these prompts:
 {agent}
 What the scripted harness does with them:
-{harness}"
+{harness}
+What the scripted agent on a runtime does with them:
+{runtime}"
     )
 }
 

@@ -168,7 +168,7 @@ async fn another_executable_can_be_the_function() {
 /// A function that says what it is told to ask, and then waits for an event for ever.
 fn telling_function(folder: &Path) -> String {
     let script = r#"#!/usr/bin/env bash
-for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
+for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT RUNTIME_ARN RUNTIME_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
     RUNS_TABLE RESUME_HOURS AWS_ENDPOINT_URL_DYNAMODB \
     AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME AWS_ENDPOINT_URL_BEDROCK_AGENTCORE; do
     echo "$name=${!name}."
@@ -190,7 +190,9 @@ async fn the_function_is_told_what_to_ask() {
     let function = telling_function(&folder);
     let arn = "arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef";
     let own = local_aws::HARNESS_ARN;
-    let cases: [(&[&str], &[&str]); 6] = [
+    let runtime = arn.replace("harness/", "runtime/").replace("my_harness", "my_agent");
+    let own_runtime = local_aws::RUNTIME_ARN;
+    let cases: [(&[&str], &[&str]); 8] = [
         (
             &["--resume-hours", "0"],
             &["RUNS_TABLE=.", "RESUME_HOURS=.", "AWS_ENDPOINT_URL_DYNAMODB=."],
@@ -236,6 +238,29 @@ async fn the_function_is_told_what_to_ask() {
         (
             &["--harness-arn", arn, "--harness-endpoint", "prod"],
             &["HARNESS_ENDPOINT=prod.", &format!("{arn}, endpoint prod")],
+        ),
+        (
+            &["--source", "runtime"],
+            &[
+                "AGENT_ID=.",
+                "HARNESS_ARN=.",
+                &format!("RUNTIME_ARN={own_runtime}."),
+                "RUNTIME_ENDPOINT=.",
+                "STOP_ON_LEAVE=false.",
+                "/agentcore.",
+                "|/strands|",
+                "Runtime    scripted",
+            ],
+        ),
+        (
+            &["--runtime-arn", &runtime, "--runtime-endpoint", "prod", "--stop-on-leave", "true"],
+            &[
+                &format!("RUNTIME_ARN={runtime}."),
+                "RUNTIME_ENDPOINT=prod.",
+                "STOP_ON_LEAVE=true.",
+                "AGENTCORE=.",
+                &format!("Runtime    AgentCore's {runtime}, endpoint prod"),
+            ],
         ),
     ];
     for (arguments, said) in cases {
@@ -337,13 +362,22 @@ async fn slips_in_the_arguments_are_explained() {
         [&agent[..], &["--harness-arn", arn]].concat(),
         [&agent[..], &["--source", "harness"]].concat(),
     );
-    let cases: [(&[&str], &str); 20] = [
+    let runtime = arn.replace("harness/", "runtime/");
+    let own = local_aws::RUNTIME_ARN;
+    let cases: [(&[&str], &str); 26] = [
+        (&["--source", "lambda"], "possible values: agent, harness, runtime"),
+        (&["--runtime-arn", arn], "the ARN of a runtime is like"),
+        // That is the one behind a harness.
+        (&["--runtime-arn", &runtime], "the ARN of a runtime is like"),
+        (&["--runtime-endpoint", "prod"], "--runtime-arn"),
+        (&["--runtime-arn", own, "--harness-arn", arn], "cannot be used with"),
+        (&["--runtime-arn", own, "--source", "harness"], "are about different things"),
+        (&["--source", "runtime", "--record", "said.jsonl"], "--record is about"),
         (&["--resume-hours", "169"], "0..=168"),
         (&["--resume-hours", "-1"], "--resume-hours"),
         (&["--resume-hours", "1.5"], "--resume-hours"),
         (&["--swallow", "1.1"], "a rate is a number from 0 to 1"),
         (&["--half-open", "often"], "a rate is a number from 0 to 1"),
-        (&["--source", "runtime"], "possible values: agent, harness"),
         (&["--harness-arn", "arn:aws:bedrock-agentcore:x"], "the ARN of a harness is like"),
         (&["--harness-endpoint", "prod"], "--harness-arn"),
         (&["--harness-arn", arn, "--harness-endpoint", "1st"], "begins with a letter"),
@@ -454,7 +488,7 @@ async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for source in [Source::Agent, Source::Harness] {
+    for source in [Source::Agent, Source::Harness, Source::Runtime] {
         for (usage, _) in source.scenarios() {
             assert!(help.contains(&usage), "no {usage} in {help}");
         }

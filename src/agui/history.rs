@@ -157,6 +157,7 @@ mod tests {
                 confirmations: Vec::new(),
                 usage: None,
                 stop_reason: None,
+                members: Vec::new(),
             },
         ];
         let mut outbox = Outbox::new(ids, None);

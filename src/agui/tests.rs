@@ -16,7 +16,13 @@ fn json_of(seq: u64, frame: &Frame) -> serde_json::Value {
 }
 
 fn finished(stats: Stats) -> Frame {
-    Frame::RunFinished { stats, confirmations: Vec::new(), usage: None, stop_reason: None }
+    Frame::RunFinished {
+        stats,
+        confirmations: Vec::new(),
+        usage: None,
+        stop_reason: None,
+        members: Vec::new(),
+    }
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -143,6 +149,7 @@ fn a_confirmation_interrupts_and_tokens_are_counted() {
         }],
         usage: Some(Usage { input_tokens: 7, output_tokens: 5, ..Usage::default() }),
         stop_reason: None,
+        members: Vec::new(),
     };
     let frame = json_of(2, &frame);
     assert_eq!(frame["outcome"]["type"], "interrupt");
@@ -206,6 +213,7 @@ fn both_ends_tell_the_tokens_and_why_the_model_stopped() {
             confirmations: Vec::new(),
             usage: Some(usage),
             stop_reason: stop_reason(),
+            members: Vec::new(),
         },
         Frame::RunError {
             code: ErrorCode::LimitReached,
@@ -242,4 +250,27 @@ fn every_part_of_an_answer_has_an_id_of_its_own() {
         assert_eq!(&id[14..15], "8", "{id}");
     }
     assert_eq!(ids.part("message", 2), all[0]);
+}
+
+#[test]
+fn an_event_of_a_sources_own_keeps_its_members_and_its_metadata() {
+    let event = AguiEvent {
+        kind: "STATE_DELTA",
+        members: vec![("delta".to_owned(), raw(r#"[{"op":"add","n":1.10}]"#))],
+        delta: None,
+        metadata: vec![("by".to_owned(), raw("\"agent\"")), ("relay".to_owned(), raw("1"))],
+    };
+    assert_eq!(
+        serde_json::to_string(&ids().json(2, &Frame::Agui(event))).unwrap(),
+        r#"{"type":"STATE_DELTA","delta":[{"op":"add","n":1.10}],"metadata":{"by":"agent","relay":{"runId":"run-1","seq":2}}}"#
+    );
+    let frame = Frame::RunFinished {
+        stats: Stats::default(),
+        confirmations: Vec::new(),
+        usage: None,
+        stop_reason: None,
+        members: vec![("outcome", raw(r#"{"type":"success"}"#)), ("result", raw("7"))],
+    };
+    let frame = json_of(2, &frame);
+    assert_eq!((&frame["outcome"]["type"], &frame["result"]), (&json!("success"), &json!(7)));
 }

@@ -126,6 +126,20 @@ pub fn is_safe_url(url: &str) -> bool {
     }
 }
 
+/// Whether a provider can be asked for its keys by this `iss`: a safe URL without query and fragment, behind
+/// which the path of its configuration can stand (OpenID Connect Discovery 1.0, sections 3 and 4).
+#[must_use]
+pub fn is_issuer(url: &str) -> bool {
+    is_safe_url(url)
+        && !url.contains(['?', '#'])
+        // It knows what is no character of a URL, such as a space, but takes any port.
+        && url.parse::<hyper::Uri>().is_ok_and(|url| {
+            url.authority().is_some_and(|authority| {
+                authority.port().is_some() || authority.as_str() == authority.host()
+            })
+        })
+}
+
 /// How short a code is easy to guess, in characters. The template asks for as many.
 const SHORT_CODE: usize = 12;
 
@@ -175,6 +189,28 @@ mod tests {
             "file:///a",
         ] {
             assert!(!is_safe_url(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_a_url_that_a_path_can_stand_behind() {
+        for good in [
+            "https://id.example",
+            "https://id.example/",
+            "https://id.example:8443/realms/a",
+            "http://localhost:9000",
+        ] {
+            assert!(is_issuer(good), "{good}");
+        }
+        for bad in [
+            "https://id.example/?realm=a",
+            "https://id.example#a",
+            "https://id.example/realms/a b",
+            "https://id.example:port",
+            "https://id.example:",
+            "http://id.example",
+        ] {
+            assert!(!is_issuer(bad), "{bad}");
         }
     }
 

@@ -16,7 +16,7 @@ use tracing::{Instrument as _, error, field, info, info_span, warn};
 use crate::access::Identity;
 use crate::agui::EventForm;
 use crate::error::chain;
-use crate::handler::{Accepted, Handler, Response};
+use crate::handler::{Accepted, Handler};
 use crate::invocation::{HttpRequest, Principal};
 use crate::relay::{refuse, relay};
 use crate::request::ClientMessage;
@@ -33,9 +33,12 @@ const KEEPALIVE: Duration = Duration::from_secs(25);
 /// How long a browser may remember what a page of another origin may send.
 const PREFLIGHT_MAX_AGE: &str = "7200";
 
+/// A response: its status and headers, and a body whose pieces come one after the other. It never fails.
+pub(crate) type Response = StreamResponse<Body>;
+
 impl Handler {
     /// The response to a request for an answer; what it has is relayed while it is streamed.
-    pub(super) async fn respond_over_http(
+    pub(crate) async fn respond_over_http(
         &self,
         request: &HttpRequest,
         context: &Context,
@@ -71,6 +74,7 @@ impl Handler {
         let body = match &self.services.source {
             ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
             ConfiguredSource::AgentcoreHarness(harness) => self.stream(harness, message, context),
+            ConfiguredSource::AgentcoreRuntime(runtime) => self.stream(runtime, message, context),
         };
         insert(&mut headers, header::CONTENT_TYPE, sse::CONTENT_TYPE);
         streamed(StatusCode::OK, headers, body)
@@ -162,6 +166,12 @@ fn preflight(request: &HttpRequest, mut headers: HeaderMap) -> Response {
     streamed(StatusCode::NO_CONTENT, headers, stream::empty().boxed())
 }
 
+/// The response where this function is at fault.
+pub(crate) fn failed() -> Response {
+    let message = "The function failed. Its log says more.";
+    refused(StatusCode::INTERNAL_SERVER_ERROR, message, HeaderMap::new())
+}
+
 /// A response that says why there is no answer.
 fn refused(status: StatusCode, message: &str, mut headers: HeaderMap) -> Response {
     insert(&mut headers, header::CONTENT_TYPE, "application/json");
@@ -173,7 +183,7 @@ fn streamed(status_code: StatusCode, mut headers: HeaderMap, stream: Body) -> Re
     insert(&mut headers, header::CACHE_CONTROL, "no-store");
     insert(&mut headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let metadata_prelude = MetadataPrelude { status_code, headers, cookies: Vec::new() };
-    Response::Streaming(StreamResponse { metadata_prelude, stream })
+    StreamResponse { metadata_prelude, stream }
 }
 
 /// Sets a header, unless its value can't be one: then it came from the client, who asked for nothing that

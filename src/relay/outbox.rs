@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::agui::{EventForm, Fragment, Frame, FrameJson, RunIds};
 use crate::relay::cut::{Cut, CutKind, place_of_text};
+use crate::source::event::AguiEvent;
 
 /// The frames of one run that have not been posted yet.
 #[derive(Debug)]
@@ -20,6 +21,9 @@ pub struct Outbox {
     fragments: Option<Fragments>,
     /// The message that has begun and is not at its end, where messages have beginnings and ends.
     open_message: Option<Arc<str>>,
+    /// The message of the last tool call, and the last one of whose calls one has its result, there.
+    calling_message: Option<Arc<str>>,
+    answered_message: Option<Arc<str>>,
 }
 
 /// A frame's text, cut into pieces.
@@ -46,6 +50,8 @@ impl Outbox {
             weight: 0,
             fragments: None,
             open_message: None,
+            calling_message: None,
+            answered_message: None,
         }
     }
 
@@ -66,17 +72,18 @@ impl Outbox {
     /// Adds a frame, with the beginnings and ends of what it is a part of.
     fn push_with_start_and_end(&mut self, frame: Frame) {
         match &frame {
-            Frame::Text { message_id, .. } => {
-                if self.open_message.as_ref() != Some(message_id) {
-                    let message_id = message_id.clone();
-                    self.end_message();
-                    self.open_message = Some(message_id.clone());
-                    self.enqueue(Frame::TextStart { message_id });
-                }
+            Frame::Text { message_id, .. } if self.open_message.as_ref() != Some(message_id) => {
+                let message_id = message_id.clone();
+                self.end_message();
+                self.open_message = Some(message_id.clone());
+                self.enqueue(Frame::TextStart { message_id });
             }
-            // They may stand in the middle of a message.
-            Frame::Raw { .. } | Frame::Annotation { .. } | Frame::Custom { .. } => {}
-            _ => self.end_message(),
+            // A message can't go on once it has ended: clients would have it twice. So it ends with what
+            // comes behind all of it.
+            Frame::ToolResult { .. } | Frame::RunFinished { .. } | Frame::RunError { .. } => {
+                self.end_message();
+            }
+            _ => {}
         }
         match frame {
             Frame::ReasoningStart { message_id } => {
@@ -87,8 +94,17 @@ impl Outbox {
                 self.enqueue(Frame::ReasoningTextEnd { message_id: message_id.clone() });
                 self.enqueue(Frame::ReasoningEnd { message_id });
             }
+            Frame::ToolResult { .. } => {
+                self.answered_message = self.calling_message.clone();
+                self.enqueue(frame);
+            }
             Frame::ToolCall { message_id, id, name, arguments } => {
                 let id: Arc<str> = id.into();
+                // Behind the result of another call, it is a message of its own: clients put a call only
+                // to the last message, and would make that one anew.
+                let is_last = self.answered_message.as_ref() != Some(&message_id);
+                self.calling_message = Some(message_id.clone());
+                let message_id = is_last.then_some(message_id);
                 self.enqueue(Frame::ToolCallStart { message_id, id: id.clone(), name });
                 self.enqueue(Frame::ToolCallArguments { id: id.clone(), arguments });
                 self.enqueue(Frame::ToolCallEnd { id });
@@ -114,6 +130,13 @@ impl Outbox {
                 Some(Frame::Reasoning { message_id: of, delta: last }),
                 Frame::Reasoning { message_id, delta },
             ) if of == message_id => last.push_str(delta),
+            (Some(Frame::Agui(last)), Frame::Agui(next)) if last.is_continued_by(next) => {
+                self.weight -= frame.weight();
+                if let (Some(last), Some(next)) = (&mut last.delta, &next.delta) {
+                    self.weight += next.len();
+                    last.push_str(next);
+                }
+            }
             _ => self.waiting.push_back(frame),
         }
     }
@@ -171,6 +194,7 @@ impl Outbox {
                 let frame = |message_id, delta| Frame::Reasoning { message_id, delta };
                 self.cut_text(RunIds::reasoning, message_id, delta, frame)
             }
+            Frame::Agui(event) if event.delta.is_some() => self.cut_agui(event),
             frame => self.cut_other(&frame),
         };
         self.next_seq = cut.last_seq() + 1;
@@ -196,6 +220,36 @@ impl Outbox {
         }
         let delta = place_of_text(&frame, &empty);
         Cut { seq, json: frame, kind: CutKind::Text { delta } }
+    }
+
+    /// The frame of an event with text, or with the longest beginning of its text that fits; the rest goes
+    /// back to the front.
+    fn cut_agui(&mut self, mut event: AguiEvent) -> Cut {
+        let seq = self.next_seq;
+        let delta = event.delta.take().unwrap_or_default();
+        let empty = serialise(&self.ids.agui(seq, &event, Some("")));
+        let room = self.max_frame.saturating_sub(empty.len());
+        if room < self.max_frame / 2 && json_string_len(&delta) > room {
+            // What belongs to the event is too large to go with each piece of its text.
+            event.delta = Some(delta);
+            return self.cut_other(&Frame::Agui(event));
+        }
+        let end = fitting_prefix(&delta, room);
+        let is_bare = event.metadata.is_empty();
+        let json = serialise(&self.ids.agui(seq, &event, Some(&delta[..end])));
+        let place = place_of_text(&json, &empty);
+        // What belongs to the event goes with each of its pieces, but waits only once.
+        self.weight -= end;
+        if end < delta.len() {
+            event.delta = Some(delta[end..].to_owned());
+            self.waiting.push_front(Frame::Agui(event));
+        } else {
+            self.weight -= event.weight();
+        }
+        // Clients have what belongs to an event as often as it was sent, so only bare text is merged, as
+        // the outbox does it.
+        let kind = if is_bare { CutKind::Text { delta: place } } else { CutKind::Other };
+        Cut { seq, json, kind }
     }
 
     /// Any other frame.
@@ -274,6 +328,11 @@ fn fitting_prefix(text: &str, room: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// How many bytes a text takes as the inside of a JSON string.
+fn json_string_len(text: &str) -> usize {
+    text.chars().map(json_len).sum()
 }
 
 /// How many bytes `serde_json` writes for a character inside a string.

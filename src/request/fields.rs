@@ -26,6 +26,11 @@ pub(crate) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// The value, as it came.
+    pub(crate) fn json(&self) -> &'a RawValue {
+        self.json
+    }
+
     /// The value, which must be an object.
     pub(crate) fn fields(&self) -> Result<Fields<'a>, String> {
         let Self { json, place } = self;
@@ -53,6 +58,11 @@ impl<'a> Fields<'a> {
 
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.object.as_ref()?.get(name)
+    }
+
+    /// The value of a field, as it came.
+    pub(crate) fn json(&self, name: &str) -> Option<&'a RawValue> {
+        self.get(name)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -8,31 +8,26 @@
 //!   it waits.
 //! - The harness works on when its caller leaves. `StopRuntimeSession` ends that, and the session with it.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_bedrockagentcore::Client;
 use aws_sdk_bedrockagentcore::config::Builder;
 use aws_sdk_bedrockagentcore::operation::invoke_harness::builders::InvokeHarnessFluentBuilder;
 use aws_sdk_bedrockagentcore::operation::stop_runtime_session::builders::StopRuntimeSessionFluentBuilder;
 use futures::stream::{self, TryStreamExt as _};
-use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_stream::Stream;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use crate::aws::{CONNECT_TIMEOUT, Rehearsal};
+use crate::aws::Rehearsal;
 use crate::config::HarnessConfig;
 use crate::error::{ErrorCode, Failure, chain};
 use crate::request::{Input, InvalidRequest, Run, ToolResult, User};
-use crate::retry::{self, Backoff};
+use crate::source::agentcore;
 use crate::source::agentcore_harness::failure::HarnessRefusals;
 use crate::source::agentcore_harness::request_body::{Answered, Messages, RequestBody, SetBody};
 use crate::source::agentcore_harness::response_stream::ResponseStream;
 use crate::source::call::{self, refusal};
+use crate::source::event_stream::CONTENT_TYPE;
 use crate::source::{Event, Source, Usage};
 
 pub use crate::source::agentcore_harness::options::HarnessOptions;
@@ -43,9 +38,6 @@ mod options;
 mod request_body;
 mod response_stream;
 mod tool_call_id;
-
-/// How long stopping a session may take.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many times in a row a harness may ask for another tool while its calls are being cancelled.
 const MAX_CANCELLED_ROUNDS: usize = 5;
@@ -77,22 +69,12 @@ impl AgentcoreHarness {
     /// The configured harness, called through the SDK configuration in its own Region.
     #[must_use]
     pub fn new(sdk: &SdkConfig, config: HarnessConfig) -> Self {
-        let settings = Builder::from(sdk)
-            .region(Region::new(config.region.clone()))
-            // Calls are tried again here, see `retry`.
-            .retry_config(retry::without_the_sdk())
-            // For the answer itself there is no limit but the function's own time: a harness may work for
-            // minutes.
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            // It may be silent for as long as it likes.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self { client: Client::from_conf(settings), config }
+        Self { client: agentcore::client(sdk, &config.region), config }
     }
 
     /// Asks for nothing through `rehearsal`, which sends nothing.
     pub async fn rehearse(&self, rehearsal: Rehearsal) {
-        let call = self.request(&session_id("rehearsal"));
+        let call = self.request(&agentcore::session_id("rehearsal"));
         let override_ = Builder::new().http_client(rehearsal);
         let sent = call.customize().config_override(override_).send().await;
         debug!(ended = ?sent.err().map(|error| chain(&error)), "a call of the harness was rehearsed");
@@ -114,7 +96,7 @@ impl AgentcoreHarness {
             .agent_runtime_arn(&self.config.harness_arn)
             .set_qualifier(self.config.endpoint.clone())
             .runtime_session_id(session_id)
-            .client_token(hex_hash(request_id))
+            .client_token(agentcore::hex_hash(request_id))
     }
 }
 
@@ -138,12 +120,14 @@ impl Source for AgentcoreHarness {
                 let cancelled = cancelled(&run.set_aside, &session);
                 (cancelled, Messages::Prompt(prompt.clone()))
             }
+            // Only for sources that read messages by themselves.
+            Input::Whole => return Err(Failure::new(ErrorCode::Internal)),
             Input::ToolResults(results) => {
                 let answered = request_body::answered(results, &session).map_err(invalid)?;
                 (Vec::new(), Messages::ToolResults(answered))
             }
         };
-        let session_id = session_id(&run.session_id);
+        let session_id = agentcore::session_id(&run.session_id);
         let of_user = || run.user.as_ref().map(actor_id);
         Ok(Call {
             request: self.request(&session_id),
@@ -161,7 +145,7 @@ impl Source for AgentcoreHarness {
         let request = self.config.stop_on_leave.then(|| call.stop.clone());
         async move {
             if let Some(request) = request {
-                stop(request).await;
+                agentcore::stop(request).await;
             }
         }
     }
@@ -170,22 +154,6 @@ impl Source for AgentcoreHarness {
         // The call's future is large, and whoever takes this stream may move it about.
         Box::pin(stream::once(begin(call)).try_flatten())
     }
-}
-
-/// The harness's id of a session: 33 to 100 letters, digits, `-` and `_`, which the relay's own ids are
-/// not. Cut or replaced characters would let two conversations meet, so it is a hash, in the letters
-/// that every kind of session id may have.
-fn session_id(of_relay: &str) -> String {
-    hex_hash(of_relay)
-}
-
-fn hex_hash(text: &str) -> String {
-    let mut id = String::new();
-    for byte in Sha256::digest(text) {
-        // Writing to a string can't fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
 }
 
 /// The id under which a memory knows a user: it must begin with a letter or digit, which a hash need not.
@@ -228,7 +196,7 @@ async fn next(
         Err(failure) => Err(failure),
     };
     if let Some(request) = stop_request {
-        Box::pin(stop(request)).await;
+        Box::pin(agentcore::stop(request)).await;
     }
     end
 }
@@ -281,7 +249,7 @@ async fn cancel(call: &Call, mut waiting: Vec<Answered>) -> Result<Option<Usage>
 
 /// Sends messages, again where that is safe, and waits for the beginning of the answer.
 async fn send(call: &Call, messages: Messages) -> Result<ResponseStream, Failure> {
-    let body = call::begin(|body| {
+    let body = call::begin(CONTENT_TYPE, |body| {
         let time = call.deadline.saturating_duration_since(Instant::now());
         let own = RequestBody { actor_id: call.actor_id.as_deref(), messages: &messages, time };
         let request =
@@ -289,31 +257,4 @@ async fn send(call: &Call, messages: Messages) -> Result<ResponseStream, Failure
         async { request.send().await.map(drop).map_err(refusal::<HarnessRefusals, _>) }
     });
     Ok(ResponseStream::new(body.await?, call.session.clone()))
-}
-
-/// Ends a session and what runs in it, as far as that is possible.
-async fn stop(request: StopRuntimeSessionFluentBuilder) {
-    let stopping = async {
-        let mut attempt = 1;
-        while let Err(error) = Box::pin(request.clone().send()).await {
-            let status = error.raw_response().map(|response| response.status().as_u16());
-            if status == Some(404) {
-                debug!("the session has ended by itself");
-                return;
-            }
-            let may_pass = status.is_none_or(|status| matches!(status, 409 | 429 | 500..));
-            match Backoff::AGENT.after(attempt) {
-                Some(wait) if may_pass => tokio::time::sleep(wait).await,
-                _ => {
-                    warn!(error = chain(&error), "the session of the harness could not be stopped");
-                    return;
-                }
-            }
-            attempt += 1;
-        }
-        info!("the session of the harness was stopped");
-    };
-    if timeout(STOP_TIMEOUT, stopping).await.is_err() {
-        warn!("the session of the harness was not stopped in time");
-    }
 }

@@ -23,6 +23,7 @@ use crate::retry;
 use crate::source::bedrock_agent::failure::InvokeAgentRefusals;
 use crate::source::bedrock_agent::response_stream::ResponseStream;
 use crate::source::call::{self, refusal};
+use crate::source::event_stream::CONTENT_TYPE;
 use crate::source::{Event, Source};
 
 pub use crate::source::bedrock_agent::options::InvokeAgentOptions;
@@ -107,6 +108,8 @@ impl Source for BedrockAgent {
         let mut state = session_state(&options);
         let request = match &run.input {
             Input::Prompt(prompt) => request.input_text(prompt),
+            // Only for sources that read messages by themselves.
+            Input::Whole => return Err(Failure::new(ErrorCode::Internal)),
             Input::ToolResults(results) => {
                 let answered = return_of_control::answered(results, &run.session_id)
                     .map_err(|reason| InvalidRequest::failure(&reason))?;
@@ -143,7 +146,7 @@ fn streaming() -> StreamingConfigurations {
 
 /// Calls the agent, and waits for the beginning of its answer.
 async fn begin(call: Call) -> Result<impl Stream<Item = Result<Event, Failure>> + Send, Failure> {
-    let body = call::begin(|body| {
+    let body = call::begin(CONTENT_TYPE, |body| {
         let request = call.request.clone().customize().interceptor(body);
         async { request.send().await.map(drop).map_err(refusal::<InvokeAgentRefusals, _>) }
     });

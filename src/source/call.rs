@@ -26,17 +26,20 @@ pub(crate) struct Refusal {
 }
 
 /// Makes a call until its answer begins, and again where nothing can have happened yet. Returns the
-/// answer's body.
+/// answer's body, which is of this content type.
 ///
 /// # Errors
 /// It was refused, or none of the attempts got through.
-pub(crate) async fn begin<F>(send: impl Fn(TakeBody) -> F) -> Result<SdkBody, Failure>
+pub(crate) async fn begin<F>(
+    content_type: &'static str,
+    send: impl Fn(TakeBody) -> F,
+) -> Result<SdkBody, Failure>
 where
     F: Future<Output = Result<(), Refusal>>,
 {
     let mut attempt = 1;
     loop {
-        let body = TakeBody::default();
+        let body = TakeBody::of(content_type);
         // Large, and no longer needed once the answer has begun.
         let called = Box::pin(send(body.clone())).await;
         let Refusal { failure, nothing_happened } = match (called, body.taken()) {

@@ -2,6 +2,10 @@
 
 use serde_json::value::RawValue;
 
+pub use crate::source::event::agui_event::AguiEvent;
+
+mod agui_event;
+
 /// What a source says, in the words of AG-UI.
 #[derive(Debug)]
 pub enum Event {
@@ -43,6 +47,10 @@ pub enum Event {
     FinishedToolCall(FinishedToolCall),
     /// Why the model stopped, in the service's word. The last one counts.
     StopReason(String),
+    /// An event that is one of AG-UI's already.
+    Agui(AguiEvent),
+    /// What else the end of the run says, by the names of AG-UI's `RUN_FINISHED`.
+    RunEnd(Vec<(&'static str, Box<RawValue>)>),
 }
 
 /// What a source says, as its service sent it.

@@ -25,7 +25,7 @@ use http_body_util::BodyExt as _;
 use thiserror::Error;
 
 /// The type of a response whose body is an event stream.
-const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
+pub(crate) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 
 /// One message of an event stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -151,13 +151,22 @@ fn message_of(message: &event_stream::Message) -> Result<Message, StreamError> {
 }
 
 /// Takes the body of a good response, so that the SDK has nothing to decode.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TakeBody(Arc<Mutex<Option<SdkBody>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct TakeBody {
+    /// What the body must be.
+    content_type: &'static str,
+    taken: Arc<Mutex<Option<SdkBody>>>,
+}
 
 impl TakeBody {
+    /// Takes a body of this type.
+    pub(crate) fn of(content_type: &'static str) -> Self {
+        Self { content_type, taken: Arc::default() }
+    }
+
     /// The body that was taken, once.
     pub(crate) fn taken(&self) -> Option<SdkBody> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -176,9 +185,9 @@ impl Intercept for TakeBody {
         let response = context.response_mut();
         // Any other response is a refusal, which the SDK reads.
         if response.status().is_success() {
-            NotAnEventStream::check(response)?;
+            NotAnEventStream::check(response, self.content_type)?;
             let body = std::mem::replace(response.body_mut(), SdkBody::empty());
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+            *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
         }
         Ok(())
     }
@@ -195,12 +204,12 @@ pub(crate) struct NotAnEventStream {
 }
 
 impl NotAnEventStream {
-    fn check(response: &HttpResponse) -> Result<(), Self> {
+    fn check(response: &HttpResponse, expected: &str) -> Result<(), Self> {
         let status = response.status().as_u16();
         let content_type = response.headers().get("content-type").unwrap_or_default();
         // One without a type is taken as what it should be: its first bytes tell.
         let is_of_the_type =
-            content_type.is_empty() || content_type.to_ascii_lowercase().starts_with(CONTENT_TYPE);
+            content_type.is_empty() || content_type.to_ascii_lowercase().starts_with(expected);
         let length = response.body().size_hint().exact();
         if status == 200 && is_of_the_type && length != Some(0) {
             return Ok(());

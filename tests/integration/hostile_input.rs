@@ -62,6 +62,7 @@ fn check(message: &Message) -> Result<(), TestCaseError> {
                 Input::Prompt(prompt) => {
                     prop_assert!(!prompt.trim().is_empty() && prompt.chars().count() <= 50);
                 }
+                Input::Whole => prop_assert!(false, "an agent reads no whole input"),
                 Input::ToolResults(tool_results) => {
                     let results = &tool_results.results;
                     for result in results {

@@ -36,7 +36,7 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-async fn request(
+pub(crate) async fn request(
     bed: &TestBed,
     method: Method,
     headers: &[(&str, &str)],
@@ -49,14 +49,14 @@ async fn request(
     soon("the response", request.send()).await.unwrap()
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
-async fn post(bed: &TestBed, input: &Value) -> Response {
+pub(crate) async fn post(bed: &TestBed, input: &Value) -> Response {
     request(bed, Method::POST, &[JSON], input.to_string()).await
 }
 
 /// What a client reads of a stream, block by block: comments, and events' data.
-fn blocks(response: Response) -> BoxStream<'static, String> {
+pub(crate) fn blocks(response: Response) -> BoxStream<'static, String> {
     let bytes = response.bytes_stream().boxed();
     stream::unfold((bytes, Vec::new()), |(mut bytes, mut buffer)| async move {
         loop {
@@ -75,14 +75,14 @@ fn blocks(response: Response) -> BoxStream<'static, String> {
     .boxed()
 }
 
-fn event(block: &str) -> Option<Value> {
+pub(crate) fn event(block: &str) -> Option<Value> {
     let data = block.strip_prefix("data: ")?;
     assert_eq!(data.trim_end().lines().count(), 1, "an event is one line");
     Some(serde_json::from_str(data).unwrap())
 }
 
 /// All events of a response, which hold what every client insists on.
-async fn events(response: Response) -> Vec<Value> {
+pub(crate) async fn events(response: Response) -> Vec<Value> {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
     let events: Vec<Value> =
@@ -91,12 +91,12 @@ async fn events(response: Response) -> Vec<Value> {
     events
 }
 
-async fn ask(bed: &TestBed, input: &Value) -> Vec<Value> {
+pub(crate) async fn ask(bed: &TestBed, input: &Value) -> Vec<Value> {
     events(post(bed, input).await).await
 }
 
 /// What holds for the events of every run, as AG-UI's clients verify it.
-fn check(events: &[Value]) {
+pub(crate) fn check(events: &[Value]) {
     let mut open: Vec<String> = Vec::new();
     for (seq, event) in events.iter().enumerate() {
         assert_eq!(event["metadata"]["relay"]["seq"], seq, "{event}");

@@ -366,6 +366,7 @@ impl Relay {
             confirmations,
             usage: None,
             stop_reason: None,
+            members: Vec::new(),
         });
         self.cut_if_alone(world);
         let parts = self.delivery.journal().to_parts();

@@ -25,3 +25,4 @@ mod relay;
 mod return_of_control;
 mod runs;
 mod runs_table;
+mod runtime;

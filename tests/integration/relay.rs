@@ -12,7 +12,7 @@ use agent_relay::agui::{EventForm, Frame, RunIds};
 use agent_relay::error::{ErrorCode, Failure};
 use agent_relay::relay::outbox::Outbox;
 use agent_relay::relay::{Limits, Outcome, Summary, relay};
-use agent_relay::source::{Event, FinishedToolCall, Raw, Usage};
+use agent_relay::source::{AguiEvent, Event, FinishedToolCall, Raw, Usage};
 use agent_relay::transport::websocket::MAX_FRAME;
 use agent_relay::transport::{FrameSink, Outgoing, SendError};
 use futures::stream::{self, StreamExt as _};
@@ -282,6 +282,74 @@ fn cases(usual: u32) -> ProptestConfig {
     ProptestConfig::with_cases(wanted.unwrap_or(usual))
 }
 
+/// Clients put a call to the last message that they have, and make a message anew that begins again.
+#[test]
+fn with_beginnings_and_ends_no_message_begins_twice() {
+    let ids = RunIds { form: EventForm::StartAndEnd, ..ids() };
+    let mut outbox = Outbox::new(ids, None);
+    let text = |delta: &str| Frame::Text { message_id: "one".into(), delta: delta.to_owned() };
+    let call = |message_id: &str, id: &str| Frame::ToolCall {
+        message_id: message_id.into(),
+        id: id.to_owned(),
+        name: "tool".to_owned(),
+        arguments: "{}".to_owned(),
+    };
+    let result = |id: &str| Frame::ToolResult {
+        message_id: format!("result-{id}").into(),
+        tool_call_id: id.to_owned(),
+        content: "done".to_owned(),
+        failed: false,
+    };
+    let frames = [
+        text("a"),
+        Frame::ReasoningStart { message_id: "thought".into() },
+        Frame::Reasoning { message_id: "thought".into(), delta: "b".to_owned() },
+        Frame::ReasoningEnd { message_id: "thought".into() },
+        text("c"),
+        call("one", "first"),
+        call("one", "second"),
+        result("first"),
+        result("second"),
+        call("one", "third"),
+        result("third"),
+        call("two", "fourth"),
+        Frame::Text { message_id: "two".into(), delta: "d".to_owned() },
+    ];
+    for frame in frames {
+        outbox.push(frame);
+    }
+    let mut told = Vec::new();
+    while let Some(frame) = outbox.next_frame() {
+        let frame: Value = serde_json::from_slice(&frame).unwrap();
+        let name = |name: &str| frame[name].as_str().map(str::to_owned);
+        let kind = name("type").unwrap();
+        let about = name("toolCallId").or_else(|| name("messageId")).unwrap();
+        if kind == "TOOL_CALL_START" {
+            told.push(format!("{kind} {about} of {:?}", name("parentMessageId")));
+        } else if kind.starts_with("TEXT_MESSAGE") || kind == "TOOL_CALL_RESULT" {
+            told.push(format!("{kind} {about}"));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "TEXT_MESSAGE_START one",
+            "TEXT_MESSAGE_CONTENT one",
+            "TEXT_MESSAGE_CONTENT one",
+            "TOOL_CALL_START first of Some(\"one\")",
+            "TOOL_CALL_START second of Some(\"one\")",
+            "TEXT_MESSAGE_END one",
+            "TOOL_CALL_RESULT first",
+            "TOOL_CALL_RESULT second",
+            "TOOL_CALL_START third of None",
+            "TOOL_CALL_RESULT third",
+            "TOOL_CALL_START fourth of Some(\"two\")",
+            "TEXT_MESSAGE_START two",
+            "TEXT_MESSAGE_CONTENT two",
+        ]
+    );
+}
+
 proptest! {
     #![proptest_config(cases(3000))]
 
@@ -332,6 +400,39 @@ proptest! {
         let frames = joined(&frames);
         prop_assert_eq!(self::text(&frames), text);
         prop_assert_eq!(&frames[0]["event"]["trace"], &serde_json::from_str::<Value>(&body).unwrap());
+    }
+
+    /// Also of an event in AG-UI's own form, and of what belongs to it and can't be cut.
+    #[test]
+    fn no_event_of_a_sources_own_is_larger_than_allowed(
+        texts in prop::collection::vec(any_text(), 1..4),
+        largest in 260_usize..700,
+        raw_event in 0_usize..2000,
+    ) {
+        let mut outbox = Outbox::new(ids(), Some(largest));
+        let body = format!("\"{}\"", "é\\n".repeat(raw_event));
+        for text in &texts {
+            outbox.push(Frame::Agui(AguiEvent {
+                kind: "TEXT_MESSAGE_CONTENT",
+                members: vec![
+                    ("messageId".to_owned(), json("\"m\"")),
+                    ("rawEvent".to_owned(), json(&body)),
+                ],
+                delta: Some(text.clone()),
+                metadata: Vec::new(),
+            }));
+        }
+        let mut frames: Vec<Value> = Vec::new();
+        while let Some(frame) = outbox.next_frame() {
+            prop_assert!(frame.len() <= largest, "{} bytes", frame.len());
+            frames.push(serde_json::from_slice(&frame).unwrap());
+        }
+        prop_assert_eq!(outbox.weight(), 0);
+        let frames = joined(&frames);
+        let told: String = frames.iter().map(|frame| frame["delta"].as_str().unwrap()).collect();
+        prop_assert_eq!(told, texts.concat());
+        let raw_event: Value = serde_json::from_str(&body).unwrap();
+        prop_assert!(frames.iter().all(|frame| frame["rawEvent"] == raw_event));
     }
 }
 

@@ -49,10 +49,13 @@ RESOURCES = {
     "RelayLogs.Arn": "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*",
 }
 REQUIRED = {"AccessCode": "correct horse"}
-# Who answers: one of the two, and the first for a deployment that names neither.
+# Who answers: one of the three, and the first for a deployment that names none.
 AGENT = {"AgentId": "AGENT12345", "AgentAliasId": "ALIAS12345"}
 HARNESS = {
     "HarnessArn": "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/relay_demo-Ab12Cd34Ef"
+}
+RUNTIME = {
+    "RuntimeArn": "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/relay_demo-Gh56Ij78Kl"
 }
 
 NO_VALUE = object()
@@ -101,7 +104,7 @@ def parameter_values(template, given):
     declared = template["Parameters"]
     assert set(given) <= set(declared), "the template has no such parameter"
     defaults = {name: of["Default"] for name, of in declared.items() if "Default" in of}
-    source = {} if set(given) & set(AGENT | HARNESS) else AGENT
+    source = {} if set(given) & set(AGENT | HARNESS | RUNTIME) else AGENT
     return {name: str(value) for name, value in (defaults | REQUIRED | source | given).items()}
 
 

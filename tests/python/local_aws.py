@@ -11,6 +11,7 @@ PROGRAM = REPOSITORY / "target" / "debug" / "local"
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+LINE_SECONDS = 30
 
 
 class LocalAws:
@@ -18,6 +19,7 @@ class LocalAws:
 
     def __init__(self, *options):
         self._output = []
+        self._printed = threading.Condition()
         self._process = subprocess.Popen(
             [PROGRAM, "--port", "0", *options],
             stdin=subprocess.DEVNULL,
@@ -63,6 +65,15 @@ class LocalAws:
         (child,) = {child for file in children for child in file.read_text().split()}
         return int(child)
 
+    def wait_for_line(self, *parts):
+        """Waits until the program has printed a line with all of these parts."""
+
+        def is_there():
+            return any(all(part in line for part in parts) for line in self._output)
+
+        with self._printed:
+            assert self._printed.wait_for(is_there, LINE_SECONDS), f"{parts} is not in:\n{self.output}"
+
     def _wait_for_address(self):
         # A program that says nothing is ended, which ends the loop below.
         watchdog = threading.Timer(START_SECONDS, self._process.kill)
@@ -79,4 +90,7 @@ class LocalAws:
         raise RuntimeError(f"the local program ended with {code}:\n{self.output}")
 
     def _drain(self):
-        self._output.extend(self._process.stdout)
+        for line in self._process.stdout:
+            with self._printed:
+                self._output.append(line)
+                self._printed.notify_all()

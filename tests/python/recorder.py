@@ -1,4 +1,4 @@
-"""A proxy between the function and an agent or a harness, which records what both say."""
+"""A proxy between the function and an agent, a harness or a runtime, which records what both say."""
 
 import json
 import os
@@ -66,10 +66,11 @@ class Recorder:
 
     def __init__(self):
         self.agent = None
-        """The endpoint of the real agent or harness."""
+        """The endpoint of the real one."""
         self.exchanges = []
         """Every exchange so far, in the order in which they ended."""
         self._to_throttle = ("", 0)
+        self._recorded = threading.Condition()
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,7 +83,7 @@ class Recorder:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        """Where the function believes the agent or harness to be."""
+        """Where the function believes it to be."""
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -93,7 +94,7 @@ class Recorder:
         self._server.server_close()
 
     def function(self, directory, **environment):
-        """An executable that is the function with the recorder as its agent or harness.
+        """An executable that is the function with the recorder as its agent, harness or runtime.
 
         The variables of `environment` are set, whatever the function would otherwise be given.
         """
@@ -106,6 +107,18 @@ class Recorder:
         path.write_text("\n".join(["#!/bin/sh", *exports, f"exec '{FUNCTION}'", ""]))
         os.chmod(path, 0o755)
         return path
+
+    def wait_for(self, wanted, count):
+        """The exchanges that `wanted` holds for, once there are so many."""
+        fitting = []
+
+        def are_there():
+            fitting[:] = filter(wanted, self.exchanges)
+            return len(fitting) >= count
+
+        with self._recorded:
+            assert self._recorded.wait_for(are_there, SECONDS), fitting
+        return fitting
 
     def throttle(self, part, times):
         """Refuses the next requests whose path has this part, so that nobody else sees them."""
@@ -136,18 +149,19 @@ class Recorder:
 
     def _answer(self, handler, body, status, headers, answer):
         path, _, query = handler.path.partition("?")
-        # It is recorded before the function can know that the run is over.
-        self.exchanges.append(
-            Exchange(
-                method=handler.command,
-                path=path,
-                query=query,
-                headers=handler.headers,
-                body=body,
-                status=status,
-                response=answer,
-            )
+        exchange = Exchange(
+            method=handler.command,
+            path=path,
+            query=query,
+            headers=handler.headers,
+            body=body,
+            status=status,
+            response=answer,
         )
+        # It is recorded before the function can know that the run is over.
+        with self._recorded:
+            self.exchanges.append(exchange)
+            self._recorded.notify_all()
         try:
             handler.send_response(status)
             for name, value in headers.items():

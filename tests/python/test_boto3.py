@@ -3,29 +3,13 @@
 import json
 import uuid
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from aws_clients import SECONDS, make_client, unknown_members
 from local_aws import LocalAws
-
-SECONDS = 30
-
-# Every attempt counts: a retry would hide a failure.
-CONFIG = Config(
-    connect_timeout=SECONDS,
-    read_timeout=SECONDS,
-    retries={"total_max_attempts": 1},
-)
-ACCOUNT = {
-    "region_name": "us-east-1",
-    "aws_access_key_id": "local",
-    "aws_secret_access_key": "local",
-    "config": CONFIG,
-}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +22,7 @@ def local():
 @pytest.fixture(scope="module")
 def invoke(local):
     """A function that invokes the agent in a session of its own."""
-    client = boto3.client("bedrock-agent-runtime", endpoint_url=local.bedrock, **ACCOUNT)
+    client = make_client("bedrock-agent-runtime", local.bedrock)
 
     def invoke(prompt, *, trace=False, stream=True):
         return client.invoke_agent(
@@ -56,7 +40,7 @@ def invoke(local):
 @pytest.fixture(scope="module")
 def management(local):
     """The client of the gateway's `@connections`."""
-    return boto3.client("apigatewaymanagementapi", endpoint_url=local.callbacks, **ACCOUNT)
+    return make_client("apigatewaymanagementapi", local.callbacks)
 
 
 @pytest.fixture
@@ -229,16 +213,3 @@ def assert_gone(management, id_):
 
 def text_of(events):
     return b"".join(event["chunk"]["bytes"] for event in events).decode()
-
-
-def unknown_members(node):
-    """Members of unions that AWS's model does not know, wherever they are in an event."""
-    match node:
-        case dict():
-            if "SDK_UNKNOWN_MEMBER" in node:
-                yield node
-            for value in node.values():
-                yield from unknown_members(value)
-        case list():
-            for value in node:
-                yield from unknown_members(value)

@@ -7,17 +7,15 @@ import json
 import re
 import uuid
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError, EventStreamError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
+from aws_clients import AGENTCORE_REFUSALS, assert_modelled, make_client, unknown_members
 from local_aws import LocalAws
 
-SECONDS = 30
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1"
 
 TIMELINE = """{"turn":1}
@@ -90,20 +88,6 @@ UNKNOWN = {"/odd members"}
 # Those whose stream ends without `messageStop`.
 UNSTOPPED = {"/hook failed", "/odd unstopped", "/odd empty"}
 
-# Refusals, with the HTTP status and the class that boto3 makes of its model.
-REFUSALS = [
-    ("accessDeniedException", 403, "AccessDeniedException"),
-    ("authorizationDenied", 500, "ClientError"),
-    ("internalServerException", 500, "InternalServerException"),
-    ("resourceNotFoundException", 404, "ResourceNotFoundException"),
-    ("retryableConflictException", 409, "RetryableConflictException"),
-    ("runtimeClientError", 424, "RuntimeClientError"),
-    ("serviceQuotaExceededException", 402, "ServiceQuotaExceededException"),
-    ("throttlingException", 429, "ThrottlingException"),
-    ("unauthorizedException", 401, "UnauthorizedException"),
-    ("validationException", 400, "ValidationException"),
-]
-
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
@@ -113,33 +97,15 @@ def local(tmp_path_factory):
         yield local
 
 
-def make_client(local, **config):
-    # Every attempt counts: a retry would hide a failure.
-    config = Config(
-        connect_timeout=SECONDS,
-        read_timeout=SECONDS,
-        retries={"total_max_attempts": 1},
-        **config,
-    )
-    return boto3.client(
-        "bedrock-agentcore",
-        endpoint_url=local.agentcore,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=config,
-    )
-
-
 @pytest.fixture(scope="module")
 def client(local):
-    return make_client(local)
+    return make_client("bedrock-agentcore", local.agentcore)
 
 
 @pytest.fixture(scope="module")
 def unchecked(local):
     """A client that leaves it to the service to check what it sends."""
-    return make_client(local, parameter_validation=False)
+    return make_client("bedrock-agentcore", local.agentcore, parameter_validation=False)
 
 
 @pytest.fixture
@@ -264,16 +230,11 @@ def test_hooks_are_decoded(conversation):
     assert "hookEvent" in events[-1]
 
 
-@pytest.mark.parametrize(("name", "status", "kind"), REFUSALS)
+@pytest.mark.parametrize(("name", "status", "kind"), AGENTCORE_REFUSALS)
 def test_a_refusal_is_the_modelled_exception(conversation, name, status, kind):
     with pytest.raises(ClientError) as raised:
         conversation.ask(f"/error {name}")
-    # boto3 makes a class of its own for each exception that its model names.
-    assert type(raised.value).__name__ == kind
-    assert raised.value.response["Error"]["Message"]
-    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
-    if kind == "ValidationException":
-        assert raised.value.response["reason"] == "FieldValidationFailed"
+    assert_modelled(raised, status, kind)
 
 
 def test_authorization_denied_is_a_500_without_a_name(conversation):
@@ -441,16 +402,3 @@ def as_json(text):
         return json.loads(text)
     except json.JSONDecodeError:
         return {}
-
-
-def unknown_members(node):
-    """Members of unions that AWS's model does not know, wherever they are in an event."""
-    match node:
-        case dict():
-            if "SDK_UNKNOWN_MEMBER" in node:
-                yield node
-            for value in node.values():
-                yield from unknown_members(value)
-        case list():
-            for value in node:
-                yield from unknown_members(value)

@@ -9,44 +9,34 @@ import hashlib
 import itertools
 import json
 import re
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
-import botocore.session
 import pytest
-from botocore.serialize import create_serializer
-from botocore.utils import percent_encode_sequence
-from websockets.sync.client import connect
 
-from local_aws import LocalAws
-from openid_provider import AUDIENCE, OpenIdProvider, base64url
-from recorder import SECONDS, Recorder, canonical, digits
-
-TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
+from openid_provider import AUDIENCE, base64url
+from recorded_deployment import (
+    AGENTCORE,
+    FUNCTION_SECONDS,
+    SESSION_HEADER,
+    RecordedConversation,
+    deployments,
+)
+from recorder import digits
+from relay_client import History, WebSocketClient, user_hash
+from texts import AWKWARD, MARKER, NUMBERS, ODD_JSON, PROMPTS
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1"
-
-# What the function is given for each message.
-FUNCTION_SECONDS = 120
-
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-
-# What has to survive JSON, JSON in JSON, and UTF-8.
-AWKWARD = 'Grüße – “21 °C”,\n\t"so" \\ 🌦️ \u0001 </script> \u2028 {"a": [1, 2.50, null]}'
 
 # How often the function sends a request that is throttled.
 ATTEMPTS = 5
 
 CANCELLED = "Tool execution cancelled by the user."
 
-# The names and inputs of calls: JSON that few programs write, and that floating-point numbers can't
-# hold.
+# The names and inputs of calls.
 INPUTS = {
-    "Exact-numbers_2": '{"account": 12345678901234567890123456789, "price":1.10, "large":1E5, '
-    '"rate":-0.00000000000000000001234567890123456789, "zero":-0.0, "list":[1.0,1, 2.5e-7]}',
-    "text": '{"":{"näme":"\\u00fc \\"\\\\ \\n 🌦️ \\u2028 </script>"},"deep":[[{"a":[null,true]}]]}',
+    "Exact-numbers_2": NUMBERS,
+    "text": ODD_JSON,
     "number": "0.10",
     "list": ' [1.50, "x"] ',
 }
@@ -64,77 +54,22 @@ def timeline():
     return "".join(json.dumps(event) + "\n" for event in events)
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A function before a harness, with a recorder between them."""
-
-    local: LocalAws
-    recorder: Recorder
-    qualifier: str | None = None
-    actor_id: str | None = None
-
-    def conversation(self, *, agui=True, user=None, token=None):
-        return Conversation(self, agui=agui, user=user, token=token)
-
-
 @pytest.fixture(scope="module")
 def deploy(tmp_path_factory):
     """A function that makes a deployment; those that it made end with the module."""
-    started = []
-
-    def start(*options, qualifier=None, actor_id=None, **environment):
-        folder = tmp_path_factory.mktemp("deployment")
-        (folder / "calls.jsonl").write_text(timeline())
-        if qualifier:
-            environment["HARNESS_ENDPOINT"] = qualifier
-        if actor_id:
-            environment["MEMORY_ID"] = actor_id
-        recorder = Recorder()
-        started.append(recorder.__enter__())
-        function = recorder.function(folder, **environment)
-        local = LocalAws(
-            "--source=harness",
-            f"--function={function}",
-            f"--timelines={folder}",
-            f"--function-timeout-s={FUNCTION_SECONDS}",
-            *options,
-        )
-        started.append(local)
-        recorder.agent = local.agentcore
-        return Deployment(local, recorder, qualifier, actor_id)
-
-    yield start
-    for context in reversed(started):
-        context.__exit__(None, None, None)
-
-
-@pytest.fixture(scope="module")
-def plain(deploy):
-    """A deployment with nothing but the ARN."""
-    return deploy()
-
-
-@pytest.fixture(scope="module")
-def stopping(deploy):
-    """One that stops the sessions of clients that leave, and soon sees that they did."""
-    return deploy("--stop-on-leave=true", KEEPALIVE_SECONDS="1")
+    with deployments(tmp_path_factory, "harness", {"calls.jsonl": timeline()}) as deploy:
+        yield deploy
 
 
 @pytest.fixture(scope="module")
 def full(deploy):
-    """The same with an endpoint, and with a memory that all share."""
+    """One like `stopping`, with an endpoint, and with a memory that all share."""
     return deploy(
         "--stop-on-leave=true",
-        qualifier="live_1",
-        actor_id="team/ada:2",
+        HARNESS_ENDPOINT="live_1",
+        MEMORY_ID="team/ada:2",
         KEEPALIVE_SECONDS="1",
     )
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with OpenIdProvider() as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")
@@ -147,58 +82,45 @@ def signed_in(deploy, provider):
 @pytest.fixture(params=["short form", "RunAgentInput"])
 def conversation(request, plain):
     """A conversation in either form of a message."""
-    with plain.conversation(agui=request.param == "RunAgentInput") as conversation:
+    with Conversation(plain, agui=request.param == "RunAgentInput") as conversation:
         yield conversation
 
 
 @pytest.fixture(params=["short form", "RunAgentInput"])
 def full_conversation(request, full):
-    with full.conversation(agui=request.param == "RunAgentInput") as conversation:
+    with Conversation(full, agui=request.param == "RunAgentInput") as conversation:
         yield conversation
 
 
 @pytest.fixture
 def agui_conversation(plain):
-    with plain.conversation() as conversation:
+    with Conversation(plain) as conversation:
         yield conversation
 
 
 @pytest.fixture
 def short_conversation(plain):
-    with plain.conversation(agui=False) as conversation:
+    with Conversation(plain, agui=False) as conversation:
         yield conversation
 
 
-class Conversation:
+class Conversation(RecordedConversation):
     """A client that keeps a history as AG-UI's clients do, and sends it where that is the form."""
 
-    def __init__(self, deployment, *, agui, user, token):
-        self.deployment = deployment
-        self.session_id = str(uuid.uuid4())
-        self.user = user
-        self.messages = []
+    def __init__(self, deployment, *, agui=True, user=None, token=None):
+        super().__init__(deployment, WebSocketClient(deployment.local, token=token), user=user)
         self.agui = agui
-        protocols = ["agent-relay", f"token.{base64url(token.encode())}"] if token else None
-        self._connection = connect(
-            deployment.local.socket, open_timeout=SECONDS, subprotocols=protocols
-        )
-
-    def __enter__(self):
-        self._socket = self._connection.__enter__()
-        return self
-
-    def __exit__(self, *exception):
-        self._connection.__exit__(*exception)
+        self._history = History()
 
     @property
-    def harness_session_id(self):
-        of_relay = f"{user_hash(self.user)}:{self.session_id}" if self.user else self.session_id
-        return hashlib.sha256(of_relay.encode()).hexdigest()
+    def messages(self):
+        return self._history.messages
 
     @property
     def actor_id(self):
-        if self.deployment.actor_id or not self.user:
-            return self.deployment.actor_id
+        memory = self.deployment.environment.get("MEMORY_ID")
+        if memory or not self.user:
+            return memory
         # An actor's id begins with a letter or digit.
         hash_ = user_hash(self.user)
         return f"u{hash_}" if hash_[0] in "-_" else hash_
@@ -240,71 +162,21 @@ class Conversation:
         return self.send(json.dumps(message))
 
     def send(self, message):
-        before = len(self.deployment.recorder.exchanges)
-        self._socket.send(message)
-        frames = [json.loads(self._socket.recv(SECONDS))]
-        while frames[-1]["type"] not in TERMINAL:
-            frames.append(json.loads(self._socket.recv(SECONDS)))
-        self._remember(frames)
-        return frames, self.deployment.recorder.exchanges[before:]
+        frames, exchanges = super().send(message)
+        self._history.hear(frames)
+        return frames, exchanges
 
-    def send_and_leave(self, prompt):
-        """Sends a prompt, and closes the connection when its run has started."""
-        self._socket.send(json.dumps({"prompt": prompt, "sessionId": self.session_id}))
-        assert json.loads(self._socket.recv(SECONDS))["type"] == "RUN_STARTED"
-        self._socket.close()
-
-    def exchanges(self):
-        """Every exchange about the session so far."""
-        return [
-            exchange
-            for exchange in self.deployment.recorder.exchanges
-            if exchange.headers[SESSION_HEADER] == self.harness_session_id
-        ]
-
-    def _remember(self, frames):
-        for frame in frames:
-            match frame["type"]:
-                case "TEXT_MESSAGE_CHUNK":
-                    self._message(frame["messageId"], "assistant")["content"] += frame["delta"]
-                case "REASONING_MESSAGE_CHUNK":
-                    self._message(frame["messageId"], "reasoning")["content"] += frame["delta"]
-                case "TOOL_CALL_CHUNK":
-                    message = self._message(frame["parentMessageId"], "assistant")
-                    function = {"name": frame["toolCallName"], "arguments": frame["delta"]}
-                    call = {"id": frame["toolCallId"], "type": "function", "function": function}
-                    message.setdefault("toolCalls", []).append(call)
-                case "TOOL_CALL_RESULT":
-                    message = self._message(frame["messageId"], "tool")
-                    message |= {"toolCallId": frame["toolCallId"], "content": frame["content"]}
-
-    def _message(self, id_, role):
-        for message in self.messages:
-            if message["id"] == id_:
-                return message
-        self.messages.append({"id": id_, "role": role, "content": ""})
-        return self.messages[-1]
+    def ask_and_leave(self, prompt):
+        self.send_and_leave(json.dumps({"prompt": prompt, "sessionId": self.session_id}))
 
 
 # Prompts.
 
 
-PROMPTS = [
-    "hello",
-    AWKWARD,
-    "  \r\n kept as it is\t\n\n",
-    "".join(map(chr, range(0x20))) + "\x7f\x80\x9f",
-    "👨‍👩‍👧‍👦 🇨🇭 👍🏽 e\u0301 é \U0010ffff \ufeff \u200b \u202e",
-    '"}]}],"tools":[{"type":"shell"}],"x":[{"y":[{"z":"',
-    "ü" * 5_000,
-    "/no-such-scenario",
-]
-
-
 @pytest.mark.parametrize("agui", [False, True])
 def test_a_prompt_is_one_message(plain, agui):
     def ask(prompt, options):
-        with plain.conversation(agui=agui) as conversation:
+        with Conversation(plain, agui=agui) as conversation:
             frames, _ = conversation.ask(prompt, **options)
         assert frames[-1]["type"] == "RUN_FINISHED"
         (exchange,) = conversation.exchanges()
@@ -395,7 +267,7 @@ def test_the_input_of_a_call_goes_back_as_it_came(plain):
         "/tool text": '{"note": "this is cut',
     }
     for prompt, input_ in expected.items():
-        with plain.conversation() as conversation:
+        with Conversation(plain) as conversation:
             frames, exchanges = conversation.ask(prompt)
             (call,) = pending_calls(exchanges)
             assert call["input"] == input_
@@ -524,7 +396,7 @@ def test_what_is_no_result_is_not_sent(short_conversation, answers):
 def test_a_result_for_another_conversation_is_not_sent(conversation, plain):
     frames, _ = conversation.ask("/tool")
     (id_,) = ids_of_calls(frames)
-    with plain.conversation(agui=False) as other:
+    with Conversation(plain, agui=False) as other:
         frames, exchanges = other.answer([{"toolCallId": id_} | DONE])
     assert frames[-1]["code"] == "invalid_request"
     assert not exchanges
@@ -706,8 +578,6 @@ def test_results_of_the_harness_behind_all_messages_stay_in_the_history(agui_con
 
 # What never reaches the harness.
 
-MARKER = "MARKER7f3a"
-
 # What a call of a harness may name and a client may not, and what AG-UI has besides.
 FOREIGN = {
     "tools": [
@@ -821,7 +691,7 @@ def test_attributes_are_refused(conversation, field):
 )
 @pytest.mark.parametrize("agui", [False, True])
 def test_a_session_is_the_hash_of_the_client_s(plain, session_id, agui):
-    with plain.conversation(agui=agui) as conversation:
+    with Conversation(plain, agui=agui) as conversation:
         conversation.session_id = session_id
         _, exchanges = conversation.ask("/slow 0")
     (exchange,) = exchanges
@@ -852,7 +722,7 @@ def test_an_endpoint_and_a_memory_are_on_every_request(full_conversation):
 
 
 def test_an_endpoint_and_a_memory_are_on_requests_that_cancel(full):
-    with full.conversation() as conversation:
+    with Conversation(full) as conversation:
         _, exchanges = conversation.ask("/tool")
         (call,) = pending_calls(exchanges)
         _, exchanges = conversation.ask("/slow 0")
@@ -875,7 +745,7 @@ def test_a_user_is_an_actor_with_sessions_of_their_own(signed_in, provider, agui
     sessions = set()
     for user in ["ada", "Grüße|🌦️", odd]:
         token = provider.token(user, email=f"{MARKER}@example.com", email_verified=True)
-        with signed_in.conversation(agui=agui, user=user, token=token) as conversation:
+        with Conversation(signed_in, agui=agui, user=user, token=token) as conversation:
             conversation.session_id = f"shared-{agui}"
             frames, exchanges = conversation.ask("/tool")
             (exchange,) = exchanges
@@ -895,20 +765,11 @@ def test_a_user_is_an_actor_with_sessions_of_their_own(signed_in, provider, agui
 # Stopping.
 
 
-@pytest.fixture(params=["stopping", "full"])
-def stops(request):
-    """A deployment that stops sessions, without an endpoint's name and with one."""
-    return request.getfixturevalue(request.param)
-
-
 def test_whoever_leaves_stops_the_session(stops):
-    with stops.conversation(agui=False) as conversation:
-        conversation.send_and_leave("/pause 1 600")
-    deadline = time.monotonic() + SECONDS
-    while len(exchanges := conversation.exchanges()) < 2:
-        assert time.monotonic() < deadline, exchanges
-        time.sleep(0.05)
+    with Conversation(stops, agui=False) as conversation:
+        conversation.ask_and_leave("/pause 1 600")
     # The run ends with the session, so either may be recorded first.
+    exchanges = conversation.wait_for_exchanges(2)
     invocation, stop = sorted(exchanges, key=lambda exchange: exchange.path)
     assert_invocation(conversation, invocation, [said("/pause 1 600")])
     assert_stop(conversation, stop)
@@ -916,7 +777,7 @@ def test_whoever_leaves_stops_the_session(stops):
 
 @pytest.mark.parametrize("agui", [False, True])
 def test_a_session_that_is_to_end_is_stopped_after_its_run(stops, agui):
-    with stops.conversation(agui=agui) as conversation:
+    with Conversation(stops, agui=agui) as conversation:
         frames, exchanges = conversation.ask("/slow 0", endSession=True)
         assert frames[-1]["type"] == "RUN_FINISHED"
         invocation, stop = exchanges
@@ -933,15 +794,10 @@ def test_a_session_that_is_to_end_is_stopped_after_its_run(stops, agui):
 
 
 def test_another_attempt_to_stop_is_the_same_request(stopping):
-    with stopping.conversation(agui=False) as conversation:
+    with Conversation(stopping, agui=False) as conversation:
         stopping.recorder.throttle("/stopruntimesession", 2)
-        conversation.send_and_leave("/pause 1 600")
-    stops = []
-    deadline = time.monotonic() + SECONDS
-    while len(stops) < 3:
-        assert time.monotonic() < deadline, stops
-        stops = [e for e in conversation.exchanges() if "/stopruntimesession" in e.path]
-        time.sleep(0.05)
+        conversation.ask_and_leave("/pause 1 600")
+    stops = conversation.wait_for_exchanges(3, "/stopruntimesession")
     assert [exchange.status for exchange in stops] == [429, 429, 200]
     assert_stop(conversation, stops[-1])
     # By its token, the service knows an attempt whose answer was lost.
@@ -949,7 +805,7 @@ def test_another_attempt_to_stop_is_the_same_request(stopping):
 
 
 def test_a_session_that_waits_for_results_can_end(stops):
-    with stops.conversation(agui=False) as conversation:
+    with Conversation(stops, agui=False) as conversation:
         _, exchanges = conversation.ask("/tool", endSession=True)
         _, stop = exchanges
         assert_stop(conversation, stop)
@@ -964,13 +820,10 @@ def test_a_session_can_only_be_ended_where_that_is_allowed(conversation):
 
 def test_whoever_leaves_stops_nothing_unless_that_is_wished(deploy):
     deployment = deploy(KEEPALIVE_SECONDS="1")
-    with deployment.conversation(agui=False) as conversation:
-        conversation.send_and_leave("/pause 1 4")
-    deadline = time.monotonic() + SECONDS
-    while not conversation.exchanges():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1)
+    with Conversation(deployment, agui=False) as conversation:
+        conversation.ask_and_leave("/pause 1 4")
+    conversation.wait_for_exchanges(1)
+    deployment.local.wait_for_line("run ended")
     (exchange,) = conversation.exchanges()
     assert_invocation(conversation, exchange, [said("/pause 1 4")])
     # The harness went on to its end.
@@ -1035,87 +888,32 @@ def ids_of_calls(frames):
     return [frame["toolCallId"] for frame in frames if frame["type"] == "TOOL_CALL_CHUNK"]
 
 
-def user_hash(subject):
-    """What stands for a user in ids: 96 bits of a SHA-256, in 16 characters."""
-    return base64url(hashlib.sha256(subject.encode()).digest()[:12])
-
-
 def unique(name):
     return f"{name}-{uuid.uuid4()}"
 
 
-MODEL = botocore.session.get_session().get_service_model("bedrock-agentcore")
-
-
-def serialise(operation_name, **values):
-    """The request that botocore sends for these values."""
-    operation = MODEL.operation_model(operation_name)
-    values = {name: value for name, value in values.items() if value is not None}
-    assert_fits(operation.input_shape, values)
-    serializer = create_serializer(MODEL.metadata["protocol"], include_validation=True)
-    return serializer.serialize_to_request(values, operation)
-
-
 def assert_invocation(conversation, exchange, messages):
-    deployment = conversation.deployment
     seconds = exchange.request["timeoutSeconds"]
     assert type(seconds) is int
     assert FUNCTION_SECONDS / 2 < seconds <= FUNCTION_SECONDS
-    expected = serialise(
+    AGENTCORE.assert_sent(
+        exchange,
         "InvokeHarness",
         harnessArn=ARN,
-        qualifier=deployment.qualifier,
-        runtimeSessionId=conversation.harness_session_id,
+        qualifier=endpoint_of(conversation),
+        runtimeSessionId=conversation.agentcore_session_id,
         messages=messages,
         actorId=conversation.actor_id,
         timeoutSeconds=seconds,
     )
-    assert_same(exchange, "InvokeHarness", expected)
 
 
 def assert_stop(conversation, exchange):
-    assert exchange.status == 200
-    expected = serialise(
-        "StopRuntimeSession",
-        agentRuntimeArn=ARN,
-        qualifier=conversation.deployment.qualifier,
-        runtimeSessionId=conversation.harness_session_id,
-        clientToken=exchange.request["clientToken"],
-    )
-    assert_same(exchange, "StopRuntimeSession", expected)
+    conversation.assert_stop(exchange, ARN, endpoint_of(conversation))
 
 
-def assert_same(exchange, operation_name, expected):
-    """The request is botocore's, except for the order of an object's members."""
-    assert (exchange.method, exchange.path) == (expected["method"], expected["url_path"])
-    assert exchange.query == percent_encode_sequence(expected["query_string"])
-    for name, value in expected["headers"].items():
-        assert exchange.headers.get_all(name) == [value]
-    # Headers that the operation knows and that nobody has named. Those of a trace are Lambda's.
-    members = MODEL.operation_model(operation_name).input_shape.members.values()
-    places = [member.serialization for member in members]
-    names = {place["name"] for place in places if place.get("location") == "header"}
-    others = names - set(expected["headers"]) - {"X-Amzn-Trace-Id"}
-    assert not [name for name in others if name in exchange.headers]
-    assert canonical(exchange.body) == canonical(expected["body"])
-
-
-def assert_fits(shape, value):
-    """The value is what the model allows: botocore leaves patterns and most bounds to the service."""
-    if getattr(shape, "is_document_type", False):
-        return
-    match shape.type_name:
-        case "structure":
-            for name, member in value.items():
-                assert_fits(shape.members[name], member)
-        case "list":
-            for member in value:
-                assert_fits(shape.member, member)
-        case "string":
-            assert shape.metadata.get("min", 0) <= len(value), value
-            assert len(value) <= shape.metadata.get("max", len(value)), value
-            assert value in (shape.enum or [value])
-            assert re.fullmatch(shape.metadata.get("pattern", "(?s:.*)"), value), value
+def endpoint_of(conversation):
+    return conversation.deployment.environment.get("HARNESS_ENDPOINT")
 
 
 def assert_nothing_foreign(exchanges):

@@ -1,7 +1,7 @@
 """An independent client over HTTP: AG-UI's own Python package, which knows the protocol from its schema.
 
-Its types make the requests, and its models read every event, of each scenario of the agent and the harness.
-The script of docs/connecting.md runs, too.
+Its types make the requests, and its models read every event, of each scenario of the agent, the harness and
+the runtime. The script of docs/connecting.md runs, too.
 """
 
 import json
@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import urllib.error
-import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +17,6 @@ import pytest
 from ag_ui.core import (
     AssistantMessage,
     Context,
-    Event,
     FunctionCall,
     ResumeEntry,
     RunAgentInput,
@@ -27,12 +25,11 @@ from ag_ui.core import (
     ToolMessage,
     UserMessage,
 )
-from pydantic import TypeAdapter
 
+from agui_events import EVENT, assert_no_duplicates, assert_order, text_of, validated
 from local_aws import REPOSITORY, LocalAws
-from recorder import HTTP, SECONDS
-
-EVENT = TypeAdapter(Event)
+from recorder import SECONDS
+from relay_client import post, read_events
 
 CODE = "correct horse battery staple"
 
@@ -43,6 +40,11 @@ TIMELINES = {
         '{"messageStart":{"role":"assistant"}}',
         '{"say":"Played."}',
         '{"messageStop":{"stopReason":"end_turn"}}',
+    ],
+    "runtime": [
+        '{"event":{"type":"RUN_STARTED","threadId":"${thread_id}","runId":"${run_id}"}}',
+        '{"say":"Played."}',
+        '{"event":{"type":"RUN_FINISHED","threadId":"${thread_id}","runId":"${run_id}"}}',
     ],
 }
 
@@ -91,6 +93,47 @@ PROMPTS = {
         "/help": ["/help"],
         "an answer": ["hello"],
     },
+    "runtime": {
+        "/tokens": ["/tokens 50 200", "/tokens 20 0"],
+        "/slow": ["/slow 0.1"],
+        "/pause": ["/pause 3 0.1"],
+        "/emoji": ["/emoji"],
+        "/single": ["/single", "/single 300"],
+        "/think": ["/think"],
+        "/strands": ["/strands"],
+        "/steps": ["/steps"],
+        "/trace": ["/trace 300"],
+        "/snapshot": ["/snapshot 300"],
+        "/tool": ["/tool", "/tool 3"],
+        "/interrupt": ["/interrupt"],
+        "/error": [
+            "/error throttlingException",
+            "/error internalServerException 3",
+            "/error SESSION_BUSY",
+            "/error UNAUTHORIZED 3",
+            "/error AGENT_ERROR",
+        ],
+        "/refuse": ["/refuse retryableConflictException 1", "/refuse RATE_LIMIT_EXCEEDED 1"],
+        "/cut": ["/cut 3"],
+        "/odd": [
+            "/odd unknown",
+            "/odd nulls",
+            "/odd crlf",
+            "/odd comments",
+            "/odd quoted",
+            "/odd chunks",
+            "/odd unopened",
+            "/odd words",
+            "/odd failure",
+            "/odd gaveup",
+            "/odd unended",
+            "/odd empty",
+            "/odd json",
+        ],
+        "/play": ["/play written.jsonl --speed 0"],
+        "/help": ["/help"],
+        "an answer": ["hello"],
+    },
 }
 
 # Those that end in an error, with its code.
@@ -102,7 +145,24 @@ ERRORS = {
     "/hook failed": "connection_lost",
     "/odd unstopped": "connection_lost",
     "/limit max_tokens": "limit_reached",
+    "/error SESSION_BUSY": "conflict",
+    "/error UNAUTHORIZED 3": "access_denied",
+    "/error AGENT_ERROR": "dependency_failed",
+    "/odd failure": "dependency_failed",
+    "/odd gaveup": "dependency_failed",
+    "/odd unended": "connection_lost",
+    "/odd empty": "connection_lost",
+    "/odd json": "bad_gateway",
 }
+
+# Those after which the client has something to answer.
+ASKING = ["/tool", "/confirm", "/interrupt", "/odd unopened"]
+
+# What an agent says when its interrupts are answered.
+RESUMED = {"agent": "**confirmed**", "runtime": "I have your word"}
+
+# The members that may be null; elsewhere what is absent is left out.
+MAY_BE_NULL = {"snapshot", "value", "event"}
 
 SCENARIOS = [
     (source, prompt, trace)
@@ -147,8 +207,8 @@ class Conversation:
         self.messages.append(UserMessage(id=str(uuid.uuid4()), content=prompt))
         return self.run(**values)
 
-    def answer(self, call, content="done", **values):
-        id_ = str(uuid.uuid4())
+    def answer(self, call, content="done", *, id_=None, **values):
+        id_ = id_ or str(uuid.uuid4())
         message = ToolMessage(id=id_, tool_call_id=call.id, content=content, **values)
         self.messages.append(message)
 
@@ -163,12 +223,9 @@ class Conversation:
             **self._values,
         )
         body = input_.model_dump_json(by_alias=True, exclude_none=not self._nulls)
-        with post(self._local, body) as response:
+        with ask(self._local, body) as response:
             events = list(read(response))
-        assert (events[0].type, events[-1].type in ("RUN_FINISHED", "RUN_ERROR")) == (
-            "RUN_STARTED",
-            True,
-        )
+        assert_order(events)
         assert (events[0].thread_id, events[0].run_id) == (input_.thread_id, input_.run_id)
         self._hear(events)
         return events
@@ -180,68 +237,59 @@ class Conversation:
         return [call for call in calls if call.id not in answered]
 
     def _hear(self, events):
-        said = {}
-
-        def assistant(id_):
-            if id_ not in said:
-                said[id_] = AssistantMessage(id=id_, content="", tool_calls=[])
-                self.messages.append(said[id_])
-            return said[id_]
-
-        calls = {}
         for event in events:
             match event.type:
                 case "TEXT_MESSAGE_START":
-                    assistant(event.message_id)
+                    self._assistant(event.message_id)
                 case "TEXT_MESSAGE_CONTENT":
-                    said[event.message_id].content += event.delta
+                    self._assistant(event.message_id).content += event.delta
                 case "TOOL_CALL_START":
                     function = FunctionCall(name=event.tool_call_name, arguments="")
-                    calls[event.tool_call_id] = ToolCall(id=event.tool_call_id, function=function)
-                    message = assistant(event.parent_message_id)
-                    message.tool_calls.append(calls[event.tool_call_id])
+                    call = ToolCall(id=event.tool_call_id, function=function)
+                    message = self._assistant(event.parent_message_id or event.tool_call_id)
+                    message.tool_calls = [*(message.tool_calls or []), call]
                 case "TOOL_CALL_ARGS":
-                    calls[event.tool_call_id].function.arguments += event.delta
+                    self._call(event.tool_call_id).function.arguments += event.delta
                 case "TOOL_CALL_RESULT":
-                    self.answer(calls[event.tool_call_id], event.content)
+                    self.answer(self._call(event.tool_call_id), event.content, id_=event.message_id)
+                case "MESSAGES_SNAPSHOT":
+                    self._compare(event.messages)
+                    self.messages = list(event.messages)
         ids = [message.id for message in self.messages]
         assert len(set(ids)) == len(ids)
 
+    def _assistant(self, id_):
+        for message in self.messages:
+            if message.id == id_:
+                return message
+        self.messages.append(AssistantMessage(id=id_, content="", tool_calls=[]))
+        return self.messages[-1]
 
-def post(local, body, **headers):
-    headers = {"authorization": f"Bearer {CODE}", "content-type": "application/json", **headers}
-    headers = {name: value for name, value in headers.items() if value is not None}
-    url = f"{local.page}/agui"
-    request = urllib.request.Request(url, data=body.encode(), headers=headers, method="POST")
-    return HTTP.open(request, timeout=SECONDS)
+    def _call(self, id_):
+        calls = [call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []]
+        return next(call for call in calls if call.id == id_)
+
+    def _compare(self, snapshot):
+        """What was told before a snapshot stands in it as it was told."""
+        known = {message.id: message for message in snapshot}
+        for message in self.messages:
+            assert known[message.id].content == message.content
+            told = getattr(message, "tool_calls", None) or []
+            assert (getattr(known[message.id], "tool_calls", None) or []) == told
+
+
+def ask(local, body, **headers):
+    return post(local, body, **{"authorization": f"Bearer {CODE}", **headers})
 
 
 def read(response):
     """The events of a response, each of which the models know in every member."""
-    assert response.status == 200
-    assert response.headers["content-type"] == "text/event-stream"
-    for seq, line in enumerate(line for line in response if line not in (b"\n", b": keepalive\n")):
-        assert line.startswith(b"data: ")
-        plain = json.loads(line.removeprefix(b"data: "))
-        assert None not in plain.values()
-        event = EVENT.validate_python(plain)
+    for seq, plain in enumerate(read_events(response)):
+        assert not [name for name, value in plain.items() if value is None and name not in MAY_BE_NULL]
+        event = validated(plain)
         assert EVENT.dump_python(event, mode="json", by_alias=True, exclude_unset=True) == plain
-        assert unknown_members(event) == []
         assert event.metadata["relay"]["seq"] == seq
         yield event
-
-
-def unknown_members(model):
-    """The members of a model, and of the models in it, that its schema has not."""
-    unknown = list(model.model_extra or {})
-    for value in dict(model).values():
-        for each in value if isinstance(value, list) else [value]:
-            unknown += unknown_members(each) if hasattr(each, "model_extra") else []
-    return unknown
-
-
-def text_of(events):
-    return "".join(event.delta for event in events if event.type == "TEXT_MESSAGE_CONTENT")
 
 
 @pytest.mark.parametrize("source", PROMPTS)
@@ -268,6 +316,9 @@ def test_a_scenario_is_read_to_its_end(walks, scenario):
 def walk(locals_, source, prompt, trace):
     conversation = Conversation(locals_[source])
     events = conversation.ask(prompt, trace=trace)
+    if source == "runtime":
+        # The relay resumes messages of its own.
+        assert_no_duplicates(events)
     rounds = 0
     while events[-1].type == "RUN_FINISHED":
         if events[-1].outcome and events[-1].outcome.type == "interrupt":
@@ -277,15 +328,15 @@ def walk(locals_, source, prompt, trace):
                 for interrupt in events[-1].outcome.interrupts
             ]
             events = conversation.run(trace=trace, resume=resume)
-            assert "**confirmed**" in text_of(events)
-        elif conversation.open_calls and not prompt.startswith("/confirm"):
+            assert RESUMED[source] in text_of(events)
+        elif conversation.open_calls and not prompt.startswith(("/confirm", "/interrupt")):
             for call in conversation.open_calls:
                 conversation.answer(call)
             events = conversation.run(trace=trace)
         else:
             break
         rounds += 1
-    assert (rounds > 0) == (prompt.startswith(("/tool", "/confirm")) and prompt != "/tool denied")
+    assert (rounds > 0) == (prompt.startswith(tuple(ASKING)) and prompt != "/tool denied")
     error = events[-1].code if events[-1].type == "RUN_ERROR" else None
     assert error == ERRORS.get(prompt), events[-1]
     if rounds and prompt.startswith("/tool"):
@@ -327,8 +378,9 @@ def test_a_tool_that_failed(locals_):
     assert "no sensor" in text_of(conversation.run())
 
 
-def test_text_comes_before_the_agent_has_ended(locals_):
-    local = locals_["agent"]
+@pytest.mark.parametrize("source", PROMPTS)
+def test_text_comes_before_the_agent_has_ended(locals_, source):
+    local = locals_[source]
     run_id = str(uuid.uuid4())
     input_ = RunAgentInput(
         thread_id=str(uuid.uuid4()),
@@ -343,7 +395,7 @@ def test_text_comes_before_the_agent_has_ended(locals_):
     def has_ended():
         return any(run_id in line and "run ended" in line for line in local.output.splitlines())
 
-    with post(local, input_.model_dump_json(by_alias=True, exclude_none=True)) as response:
+    with ask(local, input_.model_dump_json(by_alias=True, exclude_none=True)) as response:
         events = read(response)
         next(event for event in events if event.type == "TEXT_MESSAGE_CONTENT")
         assert not has_ended()
@@ -389,7 +441,7 @@ def test_the_script_of_the_docs_runs():
 )
 def test_who_is_refused_is_told_why(locals_, status, headers):
     with pytest.raises(urllib.error.HTTPError) as raised:
-        post(locals_["agent"], "{}", **headers)
+        ask(locals_["agent"], "{}", **headers)
     with raised.value as response:
         assert response.code == status
         assert json.load(response)["message"]

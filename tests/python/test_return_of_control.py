@@ -7,18 +7,15 @@ agent's own event and the client's answer, and serialised by botocore with AWS's
 import json
 import uuid
 
-import botocore.session
 import pytest
-from botocore.serialize import create_serializer
-from websockets.sync.client import connect
 
 from local_aws import LocalAws
-from recorder import SECONDS, Recorder, canonical
+from recorder import Recorder
+from relay_client import WebSocketClient
+from service_requests import ServiceRequests
+from texts import AWKWARD
 
-TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
-
-# What has to survive JSON in JSON, and UTF-8: quotes, line ends, four-byte and control characters.
-AWKWARD = 'Grüße – “21 °C”,\n\t"so" \\ 🌦️ \u0001 </script> \u2028 {"a": [1, 2.50, null]}'
+AGENT = ServiceRequests("bedrock-agent-runtime")
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +32,17 @@ def local(recorder, tmp_path_factory):
         yield local
 
 
-@pytest.fixture(scope="module")
-def serialise():
-    """A function that gives the request that botocore sends for the values."""
-    model = botocore.session.get_session().get_service_model("bedrock-agent-runtime")
-    operation = model.operation_model("InvokeAgent")
-    serializer = create_serializer(model.metadata["protocol"], include_validation=True)
-    return lambda **values: serializer.serialize_to_request(values, operation)
-
-
 @pytest.fixture(params=["short form", "RunAgentInput"])
 def conversation(request, local, recorder):
     """A conversation in either form of a message."""
-    with connect(local.socket, open_timeout=SECONDS) as socket:
-        yield Conversation(socket, recorder, agui=request.param == "RunAgentInput")
+    with WebSocketClient(local) as client:
+        yield Conversation(client, recorder, agui=request.param == "RunAgentInput")
 
 
 class Conversation:
-    def __init__(self, socket, recorder, *, agui):
+    def __init__(self, client, recorder, *, agui):
         self.session_id = str(uuid.uuid4())
-        self._socket = socket
+        self._client = client
         self._recorder = recorder
         self._agui = agui
         self._messages = []
@@ -87,10 +75,7 @@ class Conversation:
             }
         else:
             message = short_form | {"sessionId": self.session_id}
-        self._socket.send(json.dumps(message))
-        frames = [json.loads(self._socket.recv(SECONDS))]
-        while frames[-1]["type"] not in TERMINAL:
-            frames.append(json.loads(self._socket.recv(SECONDS)))
+        frames = self._client.send(json.dumps(message))
         exchanges = self._recorder.exchanges[before:]
         assert len(exchanges) == 1, frames
         return frames, exchanges[0]
@@ -128,7 +113,7 @@ NO = {"confirmed": False}
     ],
 )
 def test_answers_reach_the_agent_as_botocore_would_send_them(
-    conversation, serialise, prompt, answers, ending
+    conversation, prompt, answers, ending
 ):
     frames, asking = conversation.ask(prompt)
     calls = [frame["toolCallId"] for frame in frames if frame["type"] == "TOOL_CALL_CHUNK"]
@@ -141,8 +126,8 @@ def test_answers_reach_the_agent_as_botocore_would_send_them(
     )
 
     assert frames[-1].get("code", frames[-1]["type"]) == ending
-    expected = serialise(
-        **PLACE,
+    assert_invocation(
+        answering,
         sessionId=conversation.session_id,
         enableTrace=False,
         streamingConfigurations={"streamFinalResponse": True},
@@ -153,13 +138,10 @@ def test_answers_reach_the_agent_as_botocore_would_send_them(
             ],
         },
     )
-    assert_same(answering, expected)
 
 
-def test_a_prompt_with_all_that_can_go_with_it_is_what_botocore_would_send(
-    local, recorder, serialise
-):
-    with connect(local.socket, open_timeout=SECONDS) as socket:
+def test_a_prompt_with_all_that_can_go_with_it_is_what_botocore_would_send(local, recorder):
+    with WebSocketClient(local) as client:
         message = {
             "prompt": AWKWARD,
             "sessionId": f"all:of_the.signs-{uuid.uuid4()}",
@@ -170,12 +152,10 @@ def test_a_prompt_with_all_that_can_go_with_it_is_what_botocore_would_send(
             "endSession": True,
         }
         before = len(recorder.exchanges)
-        socket.send(json.dumps(message))
-        while json.loads(socket.recv(SECONDS))["type"] not in TERMINAL:
-            pass
+        client.send(json.dumps(message))
     (exchange,) = recorder.exchanges[before:]
-    expected = serialise(
-        **PLACE,
+    assert_invocation(
+        exchange,
         sessionId=message["sessionId"],
         inputText=AWKWARD,
         enableTrace=True,
@@ -186,12 +166,9 @@ def test_a_prompt_with_all_that_can_go_with_it_is_what_botocore_would_send(
             "promptSessionAttributes": {"today": "2026-11-23"},
         },
     )
-    assert_same(exchange, expected)
 
 
 # Helpers.
-
-PLACE = {"agentId": "LOCALAGENT", "agentAliasId": "LOCALALIAS"}
 
 
 def result_of(input_, *, content=None, error=None, confirmed=None):
@@ -216,8 +193,7 @@ def result_of(input_, *, content=None, error=None, confirmed=None):
     return {"apiResult": result}
 
 
-def assert_same(exchange, expected):
-    """The request is botocore's, except for the order of an object's members."""
-    assert (exchange.method, exchange.path) == (expected["method"], expected["url_path"])
-    assert exchange.content_type == expected["headers"]["Content-Type"]
-    assert canonical(exchange.body) == canonical(expected["body"])
+def assert_invocation(exchange, **values):
+    AGENT.assert_sent(
+        exchange, "InvokeAgent", agentId="LOCALAGENT", agentAliasId="LOCALALIAS", **values
+    )

@@ -21,6 +21,7 @@ from deployment import (
     FUNCTION,
     FUNCTION_ARN,
     HARNESS,
+    RUNTIME,
     TEMPLATE,
     deploy,
     environment,
@@ -43,6 +44,10 @@ SOCKET = "wss://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
 ALIAS = "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/AGENT12345/ALIAS12345"
 HARNESS_ARN = HARNESS["HarnessArn"]
 ENDPOINT_ARN = f"{HARNESS_ARN}/harness-endpoint/prod"
+RUNTIME_ARN = RUNTIME["RuntimeArn"]
+# What AWS checks when a call names no endpoint.
+DEFAULT_ENDPOINT_ARN = f"{RUNTIME_ARN}/runtime-endpoint/DEFAULT"
+RUNTIME_ENDPOINT_ARN = f"{RUNTIME_ARN}/runtime-endpoint/prod"
 CONNECTIONS = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/POST/@connections/*"
 LOGS = "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*"
 # Whoever answers, the function posts to the stage and writes its log.
@@ -87,6 +92,38 @@ SOURCES = {
             ("bedrock-agentcore:InvokeAgentRuntime", ENDPOINT_ARN),
             ("bedrock-agentcore:StopRuntimeSession", HARNESS_ARN),
             ("bedrock-agentcore:StopRuntimeSession", ENDPOINT_ARN),
+        },
+    ),
+    "runtime": (
+        RUNTIME,
+        {
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", DEFAULT_ENDPOINT_ARN),
+        },
+    ),
+    "runtime-with-endpoint": (
+        RUNTIME | {"RuntimeEndpoint": "prod"},
+        {
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ENDPOINT_ARN),
+        },
+    ),
+    "runtime-that-is-stopped": (
+        RUNTIME | {"StopOnLeave": "true"},
+        {
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", DEFAULT_ENDPOINT_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", RUNTIME_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", DEFAULT_ENDPOINT_ARN),
+        },
+    ),
+    "runtime-with-endpoint-that-is-stopped": (
+        RUNTIME | {"RuntimeEndpoint": "prod", "StopOnLeave": "true"},
+        {
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ARN),
+            ("bedrock-agentcore:InvokeAgentRuntime", RUNTIME_ENDPOINT_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", RUNTIME_ARN),
+            ("bedrock-agentcore:StopRuntimeSession", RUNTIME_ENDPOINT_ARN),
         },
     ),
 }
@@ -355,23 +392,35 @@ def test_an_alias_that_lives_elsewhere_replaces_the_default_arn():
     assert ("bedrock:InvokeAgent", ALIAS) not in rights(role)
 
 
-def test_a_harness_has_the_rights_of_its_own_arn_whatever_the_stack_s_partition():
-    arn = "arn:aws-us-gov:bedrock-agentcore:us-gov-west-1:999999999999:harness/a-0123456789"
-    (role,) = of_type(deploy(HarnessArn=arn)["Resources"], "AWS::IAM::Role").values()
-    assert {resource for action, resource in rights(role) if "agentcore" in action} == {arn}
+@pytest.mark.parametrize(
+    ("parameter", "kind", "endpoints"),
+    [("HarnessArn", "harness", []), ("RuntimeArn", "runtime", ["/runtime-endpoint/DEFAULT"])],
+    ids=["harness", "runtime"],
+)
+def test_agentcore_has_the_rights_of_its_own_arn_whatever_the_stack_s_partition(
+    parameter, kind, endpoints
+):
+    arn = f"arn:aws-us-gov:bedrock-agentcore:us-gov-west-1:999999999999:{kind}/a-0123456789"
+    (role,) = of_type(deploy(**{parameter: arn})["Resources"], "AWS::IAM::Role").values()
+    assert {resource for action, resource in rights(role) if "agentcore" in action} == {
+        arn,
+        *(arn + endpoint for endpoint in endpoints),
+    }
 
 
 @EACH_SOURCE
 def test_the_function_knows_one_source_only(source, invocation):
     variables = environment(deploy(**source)["Resources"])
-    names = ("HARNESS_ARN", "HARNESS_ENDPOINT", "STOP_ON_LEAVE", "AGENT_ID", "AGENT_ALIAS_ID")
-    assert {name: variables[name] for name in names} == {
+    of_sources = {
         "HARNESS_ARN": source.get("HarnessArn", ""),
         "HARNESS_ENDPOINT": source.get("HarnessEndpoint", ""),
+        "RUNTIME_ARN": source.get("RuntimeArn", ""),
+        "RUNTIME_ENDPOINT": source.get("RuntimeEndpoint", ""),
         "STOP_ON_LEAVE": source.get("StopOnLeave", "false"),
         "AGENT_ID": source.get("AgentId", ""),
         "AGENT_ALIAS_ID": source.get("AgentAliasId", ""),
     }
+    assert {name: variables[name] for name in of_sources} == of_sources
 
 
 def test_the_function_gets_its_whole_configuration():
@@ -389,6 +438,8 @@ def test_the_function_gets_its_whole_configuration():
     assert variables == {
         "HARNESS_ARN": "",
         "HARNESS_ENDPOINT": "",
+        "RUNTIME_ARN": "",
+        "RUNTIME_ENDPOINT": "",
         "STOP_ON_LEAVE": "false",
         "AGENT_ID": "AGENT12345",
         "AGENT_ALIAS_ID": "ALIAS12345",

@@ -5,10 +5,11 @@ import re
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from deployment import AGENT, HARNESS, refusals, references, translate
+from deployment import AGENT, HARNESS, RUNTIME, refusals, references, translate
 
 HARNESS_ARN = HARNESS["HarnessArn"]
-NO_SOURCE = {"HarnessArn": "", "AgentId": "", "AgentAliasId": ""}
+RUNTIME_ARN = RUNTIME["RuntimeArn"]
+NO_SOURCE = {"HarnessArn": "", "RuntimeArn": "", "AgentId": "", "AgentAliasId": ""}
 ALIAS_ELSEWHERE = "arn:aws:bedrock:us-east-1:999999999999:agent-alias/AGENT12345/ALIAS12345"
 OIDC = {"Access": "oidc", "OidcIssuer": "https://id.example.com", "OidcAudience": "chat"}
 
@@ -39,7 +40,7 @@ def test_every_parameter_says_what_it_is_and_stands_in_one_group(template):
 
 
 def test_every_parameter_has_a_default_that_is_acceptable_by_itself(template):
-    """Who answers is one of two, so no parameter is always needed: the rules ask for one. SAM asks for
+    """Who answers is one of three, so no parameter is always needed: the rules ask for one. SAM asks for
     every parameter, and Enter must do for all the others."""
     for name, declared in template["Parameters"].items():
         assert accepts(declared, str(declared["Default"])), name
@@ -78,6 +79,30 @@ def test_the_access_code_is_hidden(template):
         ("HarnessEndpoint", "prod/*", False),
         ("HarnessEndpoint", "a" * 48, True),
         ("HarnessEndpoint", "a" * 49, False),
+        ("RuntimeArn", "", True),
+        ("RuntimeArn", RUNTIME_ARN, True),
+        ("RuntimeArn", RUNTIME_ARN.replace(":aws:", ":aws-us-gov:"), True),
+        ("RuntimeArn", f"{RUNTIME_ARN}/runtime-endpoint/DEFAULT", False),
+        ("RuntimeArn", RUNTIME_ARN.replace("relay_demo-Gh56Ij78Kl", "*"), False),
+        ("RuntimeArn", RUNTIME_ARN.replace("relay_demo", "relay*"), False),
+        ("RuntimeArn", RUNTIME_ARN.replace("Gh56Ij78Kl", "*"), False),
+        ("RuntimeArn", RUNTIME_ARN.replace("eu-central-1", "*"), False),
+        ("RuntimeArn", RUNTIME_ARN.replace(":aws:", ":*:"), False),
+        ("RuntimeArn", RUNTIME_ARN.replace("runtime/", "harness/"), False),
+        ("RuntimeArn", RUNTIME_ARN[:-1], False),
+        ("RuntimeArn", f"{RUNTIME_ARN}x", False),
+        ("RuntimeArn", RUNTIME_ARN.replace("relay_demo", "9" * 5), False),
+        ("RuntimeArn", RUNTIME_ARN.replace("relay_demo", "a" * 48), True),
+        ("RuntimeArn", RUNTIME_ARN.replace("relay_demo", "a" * 49), False),
+        ("RuntimeArn", "relay_demo-Gh56Ij78Kl", False),
+        ("RuntimeEndpoint", "", True),
+        ("RuntimeEndpoint", "DEFAULT", True),
+        ("RuntimeEndpoint", "prod_2", True),
+        ("RuntimeEndpoint", "2prod", False),
+        ("RuntimeEndpoint", "prod-2", False),
+        ("RuntimeEndpoint", "prod/*", False),
+        ("RuntimeEndpoint", "a" * 48, True),
+        ("RuntimeEndpoint", "a" * 49, False),
         ("StopOnLeave", "true", True),
         ("StopOnLeave", "false", True),
         ("StopOnLeave", "", False),
@@ -162,9 +187,16 @@ def test_parameters_refuse_what_would_not_work(template, parameter, value, accep
         (HARNESS | {"HarnessEndpoint": "prod"}, []),
         (HARNESS | {"StopOnLeave": "true"}, []),
         (HARNESS | {"HarnessEndpoint": "prod", "StopOnLeave": "true"}, []),
+        (RUNTIME, []),
+        (RUNTIME | {"RuntimeEndpoint": "prod"}, []),
+        (RUNTIME | {"StopOnLeave": "true"}, []),
+        (RUNTIME | {"RuntimeEndpoint": "prod", "StopOnLeave": "true"}, []),
         (AGENT | {"AgentAliasArn": ALIAS_ELSEWHERE}, []),
         (NO_SOURCE, ["Say who answers"]),
         (AGENT | HARNESS, ["only one can answer"]),
+        (AGENT | RUNTIME, ["only one can answer"]),
+        (HARNESS | RUNTIME, ["only one can answer"]),
+        (AGENT | HARNESS | RUNTIME, ["only one can answer"]),
         ({"AgentId": "AGENT12345"}, ["AgentId needs an AgentAliasId"]),
         ({"AgentAliasId": "ALIAS12345"}, ["AgentAliasId needs an AgentId"]),
         (
@@ -175,17 +207,38 @@ def test_parameters_refuse_what_would_not_work(template, parameter, value, accep
             HARNESS | {"AgentAliasId": "ALIAS12345"},
             ["only one can answer", "AgentAliasId needs an AgentId"],
         ),
+        (
+            RUNTIME | {"AgentId": "AGENT12345"},
+            ["only one can answer", "AgentId needs an AgentAliasId"],
+        ),
+        (
+            RUNTIME | {"AgentAliasId": "ALIAS12345"},
+            ["only one can answer", "AgentAliasId needs an AgentId"],
+        ),
         (HARNESS | {"AgentAliasArn": ALIAS_ELSEWHERE}, ["AgentAliasArn is given"]),
+        (RUNTIME | {"AgentAliasArn": ALIAS_ELSEWHERE}, ["AgentAliasArn is given"]),
         (
             NO_SOURCE | {"AgentAliasArn": ALIAS_ELSEWHERE},
             ["Say who answers", "AgentAliasArn is given"],
         ),
         (AGENT | {"HarnessEndpoint": "prod"}, ["HarnessEndpoint is given"]),
-        (AGENT | {"StopOnLeave": "true"}, ["StopOnLeave=true is for a harness"]),
+        (AGENT | {"RuntimeEndpoint": "prod"}, ["RuntimeEndpoint is given"]),
+        (HARNESS | {"RuntimeEndpoint": "prod"}, ["RuntimeEndpoint is given"]),
+        (RUNTIME | {"HarnessEndpoint": "prod"}, ["HarnessEndpoint is given"]),
+        (AGENT | {"StopOnLeave": "true"}, ["StopOnLeave=true is for a harness or a runtime"]),
         (
-            NO_SOURCE | {"HarnessEndpoint": "prod", "StopOnLeave": "true"},
-            ["Say who answers", "HarnessEndpoint is given", "StopOnLeave=true is for a harness"],
+            NO_SOURCE
+            | {"HarnessEndpoint": "prod", "RuntimeEndpoint": "prod", "StopOnLeave": "true"},
+            [
+                "Say who answers",
+                "HarnessEndpoint is given",
+                "RuntimeEndpoint is given",
+                "StopOnLeave=true is for a harness or a runtime",
+            ],
         ),
+        (AGENT | {"MemoryId": "team"}, []),
+        (HARNESS | {"MemoryId": "team"}, []),
+        (RUNTIME | {"MemoryId": "team"}, ["has its own memory"]),
         # Who gets in.
         ({"AccessCode": ""}, ["Access=code needs an AccessCode"]),
         ({"Access": "open", "AccessCode": ""}, []),

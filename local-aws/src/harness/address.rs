@@ -11,10 +11,10 @@ pub const HARNESS_ARN: &str =
     "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1";
 
 /// The header that names the session, of requests and of responses.
-pub(super) const SESSION_HEADER: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
+pub(crate) const SESSION_HEADER: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
 
 /// The endpoint that is meant where none is named.
-const DEFAULT_ENDPOINT: &str = "DEFAULT";
+pub(crate) const DEFAULT_ENDPOINT: &str = "DEFAULT";
 
 /// The harness, the endpoint and the session that a request names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub fn is_harness_arn(text: &str) -> bool {
     fits(text, HARNESS_ARN_PATTERN)
 }
 
-/// Whether this can be the name of a harness' endpoint.
+/// Whether this can be the name of an endpoint of a harness or a runtime.
 #[must_use]
 pub fn is_harness_endpoint(text: &str) -> bool {
     check_text("qualifier", Some(text), &HARNESS_ENDPOINT_NAME).is_ok()
@@ -106,7 +106,7 @@ impl Address {
 }
 
 /// The session that a request names, whether or not it can be one.
-pub(super) fn session_id(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn session_id(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(SESSION_HEADER)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }

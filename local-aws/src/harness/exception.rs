@@ -143,39 +143,39 @@ impl From<Exception> for HarnessException {
 
 /// An exception with its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) exception: HarnessException,
-    pub(super) message: String,
+pub(crate) struct Refusal {
+    pub(crate) exception: HarnessException,
+    pub(crate) message: String,
     /// Where a validation failed: members of the request, and what is wrong with each.
-    pub(super) fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
     /// Whether the request could not even be read.
-    pub(super) unreadable: bool,
+    pub(crate) unreadable: bool,
 }
 
 impl Refusal {
     /// An exception with another message than its own.
-    pub(super) fn new(exception: HarnessException, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exception: HarnessException, message: impl Into<String>) -> Self {
         Self { exception, message: message.into(), fields: Vec::new(), unreadable: false }
     }
 
     /// The validation exception with this message.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(HarnessException::Validation, message)
     }
 
     /// The validation exception of a request that cannot be read.
-    pub(super) fn unreadable(message: impl Into<String>) -> Self {
+    pub(crate) fn unreadable(message: impl Into<String>) -> Self {
         Self { unreadable: true, ..Self::invalid(message) }
     }
 
     /// The validation exception about a member of the request.
-    pub(super) fn invalid_field(name: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid_field(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { fields: vec![(name.to_owned(), message.clone())], ..Self::invalid(message) }
     }
 
     /// The JSON of it.
-    pub(super) fn payload(&self) -> Value {
+    pub(crate) fn payload(&self) -> Value {
         let mut payload = json!({ "message": self.message });
         if self.exception == HarnessException::Validation {
             let reason = if self.unreadable { "CannotParse" } else { "FieldValidationFailed" };
@@ -189,7 +189,7 @@ impl Refusal {
     }
 
     /// It instead of a stream.
-    pub(super) fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let shape = self.exception.shape();
         event_stream::refusal(self.exception.status(), shape.as_deref(), self.payload())
     }

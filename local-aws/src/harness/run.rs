@@ -1,39 +1,22 @@
 //! A run: the steps of its script, each the moment it is due, whether or not the caller is still there.
 
-use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures::stream;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
 
 use super::script::{Event, Script, Step, ToolCall};
 use crate::journal::{Entry, HarnessEnd, Journal};
 use crate::scripted::event_stream;
-use crate::scripted::pace::BEFORE_CUT;
+use crate::scripted::session_run::{Caller, Interruption, SessionRun};
 
 /// A run that is under way.
 #[derive(Debug)]
 pub(super) struct Run {
     script: Script,
-    session_id: String,
-    journal: Journal,
-    /// The body of the response, as long as anybody reads it.
-    caller: Option<mpsc::Sender<io::Result<Bytes>>>,
-    /// When the next step is due. Waits add up here, so that a slow reader or timer does not slow the
-    /// harness down.
-    due: Instant,
-    /// When the run has taken as long as it may.
-    deadline: Instant,
-    /// Whether the session is stopped.
-    stopped: watch::Receiver<bool>,
-    /// Whether the local AWS stops.
-    stopping: watch::Receiver<bool>,
-    chunks: usize,
-    events: usize,
+    in_session: SessionRun,
     in_message: bool,
 }
 
@@ -45,18 +28,7 @@ pub(super) struct Ended {
     /// What the caller is to do.
     pub(super) pending: Vec<ToolCall>,
     /// Kept until the session is free, since the response ends with it.
-    _caller: Option<mpsc::Sender<io::Result<Bytes>>>,
-}
-
-/// Why a run does not go on.
-#[derive(Debug)]
-enum Interruption {
-    /// Its session is stopped.
-    Stopped,
-    /// It has taken as long as it may.
-    TimedOut,
-    /// The local AWS stops.
-    Stopping,
+    _caller: Option<Caller>,
 }
 
 impl Run {
@@ -69,27 +41,8 @@ impl Run {
         stopped: watch::Receiver<bool>,
         stopping: watch::Receiver<bool>,
     ) -> (Self, Body) {
-        // One event may wait, so that each leaves the moment it is made.
-        let (caller, reader) = mpsc::channel(1);
-        let now = Instant::now();
-        let run = Self {
-            script,
-            session_id,
-            journal,
-            caller: Some(caller),
-            due: now,
-            deadline: now + timeout,
-            stopped,
-            stopping,
-            chunks: 0,
-            events: 0,
-            in_message: false,
-        };
-        let body = stream::unfold(reader, async |mut reader| {
-            let bytes = reader.recv().await?;
-            Some((bytes, reader))
-        });
-        (run, Body::from_stream(body))
+        let (in_session, body) = SessionRun::new(session_id, timeout, journal, stopped, stopping);
+        (Self { script, in_session, in_message: false }, body)
     }
 
     /// Plays the script to its end, or until the session is stopped.
@@ -105,7 +58,7 @@ impl Run {
         }
         if matches!(ended, Ok(HarnessEnd::Finished)) {
             // A script may end with silence.
-            ended = self.reach(self.due).await.map(|()| HarnessEnd::Finished);
+            ended = self.in_session.reach().await.map(|()| HarnessEnd::Finished);
         }
         if matches!(ended, Err(Interruption::TimedOut)) {
             ended = self.time_out().await.map(|()| HarnessEnd::TimedOut);
@@ -121,36 +74,34 @@ impl Run {
             _ => None,
         };
         if let Some(HarnessEnd::Finished | HarnessEnd::Exception(_) | HarnessEnd::TimedOut) = how {
-            self.journal.record(Entry::AgentFinished {
-                session_id: self.session_id.clone(),
-                chunks: self.chunks,
-                events: self.events,
-                exception,
-            });
+            self.in_session.finished(exception);
         }
         let pending = if how == Some(HarnessEnd::Finished) { pending } else { Vec::new() };
         if !pending.is_empty() {
             let tool_use_ids = pending.iter().map(|call| call.tool_use_id.clone()).collect();
-            let session_id = self.session_id.clone();
-            self.journal.record(Entry::HarnessReturnedControl { session_id, tool_use_ids });
+            let session_id = self.in_session.session_id().to_owned();
+            self.in_session
+                .journal()
+                .record(Entry::HarnessReturnedControl { session_id, tool_use_ids });
         }
-        Ended { how, pending, _caller: self.caller }
+        Ended { how, pending, _caller: self.in_session.into_caller() }
     }
 
     /// Does one step. It may be the last one: then it says how the run ends.
     async fn step(&mut self, step: Step) -> Result<Option<HarnessEnd>, Interruption> {
         if let Step::Wait(duration) = step {
-            self.due += duration;
+            self.in_session.wait(duration);
             return Ok(None);
         }
         if matches!(step, Step::Cut) {
-            self.due = self.due.max(Instant::now() + BEFORE_CUT);
+            self.in_session.cut().await?;
+            return Ok(Some(HarnessEnd::Broke));
         }
         // Each event happens when it is due, its place in the journal included.
-        self.reach(self.due).await?;
-        self.events += 1;
+        self.in_session.reach().await?;
+        self.in_session.count_event();
         let (bytes, end) = match step {
-            Step::Wait(_) => return Ok(None),
+            Step::Wait(_) | Step::Cut => return Ok(None),
             Step::Event(event) => (self.event(&event), None),
             Step::Frame { headers, payload } => (event_stream::frame(headers, payload), None),
             Step::Exception(refusal) => {
@@ -158,20 +109,15 @@ impl Run {
                 let bytes = event_stream::exception(member, &refusal.payload());
                 (bytes, Some(HarnessEnd::Exception(member)))
             }
-            Step::Cut => {
-                self.broke("the connection was cut");
-                self.send(Err(io::ErrorKind::ConnectionAborted.into())).await?;
-                return Ok(Some(HarnessEnd::Broke));
-            }
             Step::Corrupt => {
-                self.broke("a frame with a wrong checksum");
+                self.in_session.broke("a frame with a wrong checksum");
                 let delta =
                     json!({ "contentBlockIndex": 1, "delta": { "text": "This is corrupt." } });
                 let bytes = event_stream::corrupt_event("contentBlockDelta", delta.to_string());
                 (bytes, Some(HarnessEnd::Broke))
             }
         };
-        self.send(Ok(bytes)).await?;
+        self.in_session.send(bytes).await?;
         Ok(end)
     }
 
@@ -183,16 +129,14 @@ impl Run {
             _ => {}
         }
         if event.is_text() {
-            self.chunks += 1;
-            let (session_id, n) = (self.session_id.clone(), self.chunks);
-            self.journal.record(Entry::AgentChunk { session_id, n });
+            self.in_session.count_chunk();
         }
         event_stream::event(&event.event_type, event.payload.clone())
     }
 
     /// Says that the run has taken as long as it may.
     async fn time_out(&mut self) -> Result<(), Interruption> {
-        self.deadline += Duration::from_hours(24);
+        self.in_session.extend();
         let mut events = Vec::new();
         if !self.in_message {
             events.push(("messageStart", json!({ "role": "assistant" })));
@@ -201,62 +145,10 @@ impl Run {
         let usage = json!({ "inputTokens": 0, "outputTokens": 0, "totalTokens": 0 });
         events.push(("metadata", json!({ "usage": usage, "metrics": { "latencyMs": 0 } })));
         for (event_type, payload) in events {
-            self.events += 1;
+            self.in_session.count_event();
             let bytes = self.event(&Event::new(event_type, &payload));
-            self.send(Ok(bytes)).await?;
+            self.in_session.send(bytes).await?;
         }
         Ok(())
-    }
-
-    /// Waits until this moment. The caller may leave meanwhile, which does not end the run.
-    async fn reach(&mut self, due: Instant) -> Result<(), Interruption> {
-        loop {
-            let caller = &self.caller;
-            let left = async move {
-                match caller {
-                    Some(caller) => caller.closed().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(Interruption::Stopping),
-                _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Interruption::Stopped),
-                () = left => {}
-                () = sleep_until(self.deadline), if self.deadline < due => {
-                    return Err(Interruption::TimedOut);
-                }
-                () = sleep_until(due) => return Ok(()),
-            }
-            self.abandon();
-        }
-    }
-
-    /// Sends bytes to the caller, if anybody reads them.
-    async fn send(&mut self, bytes: io::Result<Bytes>) -> Result<(), Interruption> {
-        let Some(caller) = &self.caller else { return Ok(()) };
-        let sent = tokio::select! {
-            biased;
-            _ = self.stopping.wait_for(|stopping| *stopping) => return Err(Interruption::Stopping),
-            _ = self.stopped.wait_for(|stopped| *stopped) => return Err(Interruption::Stopped),
-            sent = caller.send(bytes) => sent,
-        };
-        if sent.is_err() {
-            self.abandon();
-        }
-        Ok(())
-    }
-
-    /// The caller has left; the run goes on without it.
-    fn abandon(&mut self) {
-        self.caller = None;
-        let (session_id, chunks) = (self.session_id.clone(), self.chunks);
-        self.journal.record(Entry::HarnessAbandoned { session_id, chunks });
-    }
-
-    /// The response ends here, and not as it should.
-    fn broke(&mut self, how: &'static str) {
-        let (session_id, chunks) = (self.session_id.clone(), self.chunks);
-        self.journal.record(Entry::AgentBroke { session_id, chunks, how });
     }
 }

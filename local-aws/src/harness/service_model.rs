@@ -15,7 +15,7 @@ pub(super) static HARNESS_ARN: Shape =
     Text { length: 0..=usize::MAX, pattern: Some(HARNESS_ARN_PATTERN) };
 
 /// `qualifier`, the name of an endpoint.
-pub(super) static HARNESS_ENDPOINT_NAME: Shape =
+pub(crate) static HARNESS_ENDPOINT_NAME: Shape =
     Text { length: 0..=usize::MAX, pattern: Some("[a-zA-Z][a-zA-Z0-9_]{0,47}") };
 
 /// `runtimeSessionId` of `InvokeHarness`.
@@ -23,10 +23,10 @@ pub(super) static SESSION_ID: Shape =
     Text { length: 33..=100, pattern: Some("[a-zA-Z0-9][a-zA-Z0-9_-]*") };
 
 /// `runtimeSessionId` of `StopRuntimeSession`.
-pub(super) static ANY_SESSION_ID: Shape = Text { length: 33..=256, pattern: None };
+pub(crate) static ANY_SESSION_ID: Shape = Text { length: 33..=256, pattern: None };
 
 /// The body of `StopRuntimeSession`.
-pub(super) static STOP_REQUEST: Shape = Structure(&[optional("clientToken", &CLIENT_TOKEN)]);
+pub(crate) static STOP_REQUEST: Shape = Structure(&[optional("clientToken", &CLIENT_TOKEN)]);
 
 /// The body of `InvokeHarness`.
 pub(super) static INVOKE_REQUEST: Shape = Structure(&[

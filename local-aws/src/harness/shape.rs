@@ -16,7 +16,7 @@ const MAX_PROBLEMS: usize = 10;
 
 /// What a value must be.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// A text of so many characters that fits a pattern as a whole.
     Text { length: RangeInclusive<usize>, pattern: Option<&'static str> },
     /// The same, whose value is never quoted.
@@ -43,10 +43,10 @@ pub(super) enum Shape {
 
 /// A member of a structure or of a union.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) name: &'static str,
-    pub(super) required: bool,
-    pub(super) shape: &'static Shape,
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    pub(crate) shape: &'static Shape,
 }
 
 /// A member that may be absent.
@@ -63,7 +63,7 @@ pub(super) const fn required(name: &'static str, shape: &'static Shape) -> Membe
 ///
 /// # Errors
 /// When it has not the shape: the validation exception that says where and why.
-pub(super) fn check(value: &Value, shape: &Shape) -> Result<(), Refusal> {
+pub(crate) fn check(value: &Value, shape: &Shape) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("", value, shape);
     problems.into_result()
@@ -73,7 +73,7 @@ pub(super) fn check(value: &Value, shape: &Shape) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn check_text(name: &str, text: Option<&str>, shape: &Shape) -> Result<(), Refusal> {
+pub(crate) fn check_text(name: &str, text: Option<&str>, shape: &Shape) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     match text {
         Some(text) => problems.check(name, &Value::from(text), shape),
@@ -83,7 +83,7 @@ pub(super) fn check_text(name: &str, text: Option<&str>, shape: &Shape) -> Resul
 }
 
 /// Whether a text fits a pattern as a whole.
-pub(super) fn fits(text: &str, pattern: &str) -> bool {
+pub(crate) fn fits(text: &str, pattern: &str) -> bool {
     let whole = Regex::new(&format!(r"\A(?:{pattern})\z"));
     debug_assert!(whole.is_ok(), "{whole:?}");
     whole.is_ok_and(|whole| whole.is_match(text))

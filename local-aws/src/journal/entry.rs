@@ -24,13 +24,13 @@ pub struct Record {
     pub entry: Entry,
 }
 
-/// How a run of the harness has ended.
+/// How a run of the harness, or of the agent on the runtime, has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HarnessEnd {
     /// As its scenario says.
     Finished,
-    /// With this exception, such as `runtimeClientError`.
+    /// With this exception, such as `runtimeClientError`, or with `RUN_ERROR`.
     Exception(&'static str),
     /// It broke its answer off, as its scenario says.
     Broke,
@@ -191,8 +191,7 @@ pub enum Entry {
     FaultInjected {
         /// What.
         kind: FaultKind,
-        /// The connection; of a refusal of the agent or the harness, the session; of a call of DynamoDB,
-        /// the operation.
+        /// The connection; of a refusal of what answers, the session; of a call of DynamoDB, the operation.
         subject: String,
     },
 
@@ -217,18 +216,18 @@ pub enum Entry {
         /// The JSON body of the request.
         request: Value,
     },
-    /// Agent or harness: it answered with an exception instead of a stream.
+    /// Agent, harness or runtime: it answered with an exception instead of a stream.
     AgentRefused {
         /// The session.
         session_id: String,
         /// The HTTP status.
         status: u16,
-        /// The exception, such as `validationException`.
+        /// The exception, such as `validationException`, or the code of AG-UI's platform.
         exception: String,
         /// Its message.
         message: String,
     },
-    /// Agent or harness: a chunk of text was said.
+    /// Agent, harness or runtime: a chunk of text was said.
     AgentChunk {
         /// The session.
         session_id: String,
@@ -240,7 +239,7 @@ pub enum Entry {
         /// Bedrock's session.
         session_id: String,
     },
-    /// Agent or harness: an answer has ended, with an exception or without.
+    /// Agent, harness or runtime: an answer has ended, with an exception or without.
     AgentFinished {
         /// The session.
         session_id: String,
@@ -260,7 +259,7 @@ pub enum Entry {
         /// The number of calls.
         calls: usize,
     },
-    /// Agent or harness: it broke an answer off, as its scenario says.
+    /// Agent, harness or runtime: it broke an answer off, as its scenario says.
     AgentBroke {
         /// The session.
         session_id: String,
@@ -284,6 +283,15 @@ pub enum Entry {
         /// The JSON body of the request.
         request: Value,
     },
+    /// Runtime: it was invoked. This comes before anything of the request is checked.
+    RuntimeInvoked {
+        /// The session that the request names; empty if it names none.
+        session_id: String,
+        /// The JSON body of the request; null if it is none.
+        request: Value,
+        /// The body as it came.
+        body: Bytes,
+    },
     /// Harness: it asked its caller for the results of calls; the run has ended with that.
     HarnessReturnedControl {
         /// The session.
@@ -291,21 +299,22 @@ pub enum Entry {
         /// The ids that the caller's results have to name.
         tool_use_ids: Vec<String>,
     },
-    /// Harness: the caller closed the stream before its end. The run goes on without it.
+    /// Harness or runtime: the caller closed the stream before its end. The run goes on without it.
     HarnessAbandoned {
         /// The session.
         session_id: String,
         /// The number of chunks of text that had been said.
         chunks: usize,
     },
-    /// Harness: a run has ended, whether or not its caller was still there, and its session is free.
+    /// Harness or runtime: a run has ended, whether or not its caller was still there, and its session is free.
     HarnessEnded {
         /// The session.
         session_id: String,
         /// How.
         how: HarnessEnd,
     },
-    /// Harness: a session was stopped. Its run, if it has one, ends at once, and its history is forgotten.
+    /// Harness or runtime: a session was stopped. Its run, if it has one, ends at once, and all that it
+    /// remembers is forgotten.
     SessionStopped {
         /// The session.
         session_id: String,

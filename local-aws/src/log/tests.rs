@@ -165,6 +165,38 @@ fn an_invocation_shows_how_long_its_answer_took() {
 }
 
 #[test]
+fn a_run_of_the_runtime_has_its_own_name() {
+    let session_id = || "s".to_owned();
+    let request = serde_json::json!({ "messages": [{}, {}] });
+    let invoked = || Entry::RuntimeInvoked {
+        session_id: session_id(),
+        request: request.clone(),
+        body: "{}".into(),
+    };
+    let entries = [
+        invoked(),
+        Entry::AgentChunk { session_id: session_id(), n: 1 },
+        Entry::HarnessAbandoned { session_id: session_id(), chunks: 1 },
+        Entry::AgentFinished { session_id: session_id(), chunks: 3, events: 9, exception: None },
+        invoked(),
+        Entry::SessionStopped { session_id: session_id() },
+        Entry::HarnessEnded { session_id: session_id(), how: HarnessEnd::Stopped },
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  runtime   invoked       2 messages, 2 bytes  s",
+            "    0.100  runtime   first chunk   after 100.0 ms  s",
+            "    0.200  runtime   abandoned     the caller left after 1 chunk, after 200.0 ms; the run goes on  s",
+            "    0.300  runtime   finished      3 chunks, after 300.0 ms, unheard  s",
+            "    0.400  runtime   invoked       2 messages, 2 bytes  s",
+            "    0.500  runtime   stopped       its history is forgotten  s",
+            "    0.600  runtime   ended         its session was stopped after 200.0 ms  s",
+        ],
+    );
+}
+
+#[test]
 fn a_run_of_the_harness_shows_who_left_and_who_stopped_it() {
     let session_id = || "s".to_owned();
     let said = serde_json::json!({ "messages": [{ "content": [{ "text": "hello" }] }] });

@@ -13,4 +13,5 @@ mod lambda;
 #[cfg(target_os = "linux")]
 mod over_the_wire;
 mod rest_api;
+mod runtime;
 mod scenarios;

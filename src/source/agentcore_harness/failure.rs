@@ -3,45 +3,29 @@
 use thiserror::Error;
 
 use crate::error::{ErrorCode, Failure};
+use crate::source::agentcore::failure::{self as agentcore, Names};
 use crate::source::call::{RefusalCodes, without_arns};
 
 /// How `AgentCore` refuses `InvokeHarness`.
 pub(super) struct HarnessRefusals;
 
-/// The conflict that passes by itself: the session is being made or torn down.
-const RETRYABLE_CONFLICT: &str = "RetryableConflictException";
+const NAMES: Names = Names {
+    what: "harness",
+    rights: "bedrock-agentcore:InvokeHarness and bedrock-agentcore:InvokeAgentRuntime",
+    variables: "HARNESS_ARN and HARNESS_ENDPOINT",
+};
 
 impl RefusalCodes for HarnessRefusals {
     fn of_exception(name: &str) -> Option<ErrorCode> {
-        // As in the header `x-amzn-errortype`, with a namespace before or an address behind it.
-        let bare = name.split(':').next().unwrap_or(name);
-        let bare = bare.rsplit('#').next().unwrap_or(bare);
-        match bare {
-            RETRYABLE_CONFLICT => Some(ErrorCode::Conflict),
-            // Its "e" is small in a stream.
-            "RuntimeClientError" | "runtimeClientError" => Some(ErrorCode::DependencyFailed),
-            _ => ErrorCode::of_exception(name),
-        }
+        agentcore::of_exception(name)
     }
 
     fn of_status(status: u16) -> Option<ErrorCode> {
-        Some(match status {
-            400 => ErrorCode::Validation,
-            401 | 403 => ErrorCode::AccessDenied,
-            402 => ErrorCode::ServiceQuotaExceeded,
-            404 => ErrorCode::ResourceNotFound,
-            409 => ErrorCode::Conflict,
-            424 => ErrorCode::DependencyFailed,
-            429 => ErrorCode::Throttling,
-            500.. => ErrorCode::InternalServer,
-            // No final answer: HTTP/1.1 has none below 200 to a call.
-            ..200 => ErrorCode::ConnectionLost,
-            _ => return None,
-        })
+        agentcore::of_status(status)
     }
 
     fn says_that_nothing_happened(code: ErrorCode, name: Option<&str>) -> bool {
-        code == ErrorCode::Throttling || name == Some(RETRYABLE_CONFLICT)
+        agentcore::says_that_nothing_happened(code, name)
     }
 
     fn failure(code: ErrorCode, said: Option<&str>) -> Failure {
@@ -54,19 +38,22 @@ pub(super) fn failure(code: ErrorCode, said: Option<&str>) -> Failure {
     match (code, said) {
         // A token with a claim that is not allowed looks like an error of the service.
         (ErrorCode::InternalServer, Some("Authorization denied")) => {
-            Failure::new(ErrorCode::AccessDenied).with_message(advice(ErrorCode::AccessDenied))
+            agentcore::failure(ErrorCode::AccessDenied, &NAMES)
         }
-        // Only here AgentCore's own words help whoever wrote the message. The words of an error of the
+        // Only here the service's own words help whoever wrote the message. The words of an error of the
         // agent's own code are for its developer, and in the log.
-        (ErrorCode::Validation, Some(said)) if !said.is_empty() => Failure::new(code)
-            .with_message(format!("{} AgentCore says: {}", advice(code), without_arns(said))),
-        _ => Failure::new(code).with_message(advice(code)),
+        (ErrorCode::Validation, Some(said)) if !said.is_empty() => {
+            let advice = agentcore::advice(code, &NAMES);
+            Failure::new(code)
+                .with_message(format!("{advice} AgentCore says: {}", without_arns(said)))
+        }
+        _ => agentcore::failure(code, &NAMES),
     }
 }
 
 /// Why a harness ended its answer: an exception of this name, with these words.
 pub(super) fn ended(name: String, message: String) -> Failure {
-    let code = HarnessRefusals::of_exception(&name).unwrap_or(ErrorCode::InternalServer);
+    let code = agentcore::of_exception(&name).unwrap_or(ErrorCode::InternalServer);
     let said = (!message.is_empty()).then_some(&*message);
     failure(code, said).with_source(Ended { name, message })
 }
@@ -103,35 +90,6 @@ pub(super) fn of_stop_reason(reason: &str) -> Option<Failure> {
             "The harness stopped before the answer was whole ({}). The text so far is valid; the function's log and the harness's own may say more.",
         ),
         _ => None,
-    }
-}
-
-/// What happened and what to do, where that is something else than with other agents.
-fn advice(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::AccessDenied => {
-            "AgentCore denied access. The function's role needs bedrock-agentcore:InvokeHarness and bedrock-agentcore:InvokeAgentRuntime on the harness, and on its endpoint if one is named; a harness whose callers sign in with JWT can't be called by the relay."
-        }
-        ErrorCode::ResourceNotFound => {
-            "The harness or its endpoint was not found. Check HARNESS_ARN and HARNESS_ENDPOINT."
-        }
-        ErrorCode::ServiceQuotaExceeded => {
-            "A quota of AgentCore is used up. Ask for a higher one in Service Quotas, or send less."
-        }
-        ErrorCode::Throttling => {
-            "AgentCore is receiving too many requests. Wait a moment, then try again."
-        }
-        ErrorCode::Conflict => {
-            "Another request of this conversation is still under way, or its session is being made or ended. Wait for it, then try again."
-        }
-        ErrorCode::Validation => {
-            "AgentCore rejected the request as invalid. Check the prompt and the results of tools; a conversation that waits for a tool takes nothing else before its result. If you have never seen its call, as after leaving in the middle of an answer, begin a new conversation."
-        }
-        ErrorCode::DependencyFailed => {
-            "Something the harness depends on failed: its model, the access to it, a tool, or its own environment. The function's log has what AgentCore says."
-        }
-        ErrorCode::InternalServer => "AgentCore had an internal error. Try again in a moment.",
-        other => other.advice(),
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::events::{
-    CHUNKED, LAST_CHUNK, answer, beginning, chunked, end_event, error_message, head_of_length,
-    head_of_many_headers, head_without_length, last_chunks, text_event,
+    CHUNKED, LAST_CHUNK, NO_EVENT_STREAM, answer, beginning, chunked, end_event, error_message,
+    head_of_length, head_of_many_headers, head_without_length, last_chunks, text_event,
 };
 use super::server::{Gate, Request, Server, Step, trust_in_servers, write};
 use test_support::received_run::{ReceivedRun, ask_as, calls_again, log, receive_run, summary};
@@ -139,6 +139,7 @@ async fn an_agent_that_says_nothing_leaves_a_warning() {
     let (end, words) = match source() {
         Source::Agent => ("RUN_FINISHED", "the agent ended without an event"),
         Source::Harness => ("RUN_ERROR", "ended before its last message did"),
+        Source::Runtime => panic!("{NO_EVENT_STREAM}"),
     };
     for (case, steps) in [
         ("chunked", vec![write(CHUNKED), write(LAST_CHUNK)]),

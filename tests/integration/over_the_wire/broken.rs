@@ -48,7 +48,8 @@ async fn mid_answer(fault: Fault) {
     for name in ["one", "two", "three"] {
         client.send(ask_as(name, "/tokens 60 100").to_string()).await;
         let mut turn = ReceivedRun::default();
-        while turn.frames.len() < 10 {
+        // Where the machine is busy, all the rest may come in the next one.
+        while turn.frames.len() < 3 {
             assert!(!turn.next_frame(&mut client).await, "{turn:?}");
         }
         // None may be open in the moment in which the function has given up one and has no other.
@@ -111,7 +112,7 @@ async fn an_answer_goes_on_when_kept_connections_are_swallowed_with_the_one_in_u
     let mut client = bed.client().await;
     client.send(ask_as("all", "/tokens 60 100").to_string()).await;
     let mut turn = ReceivedRun::default();
-    while turn.frames.len() < 10 {
+    while turn.frames.len() < 3 {
         assert!(!turn.next_frame(&mut client).await, "{turn:?}");
     }
     let _ = Fault::Swallowed.put_on(callbacks(&bed));

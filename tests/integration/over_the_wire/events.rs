@@ -46,6 +46,9 @@ pub(crate) fn chunked(bytes: &[u8]) -> Bytes {
     chunk.into()
 }
 
+/// These tests are about `application/vnd.amazon.eventstream`.
+pub(crate) const NO_EVENT_STREAM: &str = "a runtime's answer is no event stream of AWS's";
+
 /// An event with a piece of the answer's text.
 pub(crate) fn text_event(text: &str) -> Bytes {
     match source() {
@@ -54,6 +57,7 @@ pub(crate) fn text_event(text: &str) -> Bytes {
             "contentBlockDelta",
             &json!({ "contentBlockIndex": 0, "delta": { "text": text } }),
         ),
+        Source::Runtime => panic!("{NO_EVENT_STREAM}"),
     }
 }
 
@@ -62,6 +66,7 @@ pub(crate) fn end_event() -> Bytes {
     match source() {
         Source::Agent => Bytes::new(),
         Source::Harness => event("messageStop", &json!({ "stopReason": "end_turn" })),
+        Source::Runtime => panic!("{NO_EVENT_STREAM}"),
     }
 }
 

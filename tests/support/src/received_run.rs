@@ -41,8 +41,18 @@ struct Frame<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(borrow, default)]
-    delta: Cow<'a, str>,
+    delta: Delta<'a>,
     metadata: Metadata,
+}
+
+/// Text, or what a `STATE_DELTA` has instead.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Delta<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(serde::de::IgnoredAny),
+    #[default]
+    None,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +82,9 @@ impl RunReader {
         }
         self.out_of_order += usize::from(seq > self.frames);
         self.frames = seq + 1;
-        self.text.push_str(&frame.delta);
+        if let Delta::Text(delta) = &frame.delta {
+            self.text.push_str(delta);
+        }
         self.end = match frame.kind {
             "RUN_FINISHED" => Some(RunEnd::Finished),
             "RUN_ERROR" => Some(RunEnd::Failed),

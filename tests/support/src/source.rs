@@ -1,9 +1,11 @@
 //! What the function of a test asks. Tests of what holds for any source run for each of them: for the
-//! scripted agent, and with `TEST_BED_SOURCE=harness` for the scripted harness.
+//! scripted agent, and with `TEST_BED_SOURCE=harness` or `runtime` for the scripted harness or runtime.
 
 use std::fmt::Write as _;
 
-use local_aws::{AGENT_ALIAS_ID, AGENT_ID, Entry, HARNESS_ARN, HarnessEnd, LocalAws, Source};
+use local_aws::{
+    AGENT_ALIAS_ID, AGENT_ID, Entry, HARNESS_ARN, HarnessEnd, LocalAws, RUNTIME_ARN, Source,
+};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +17,8 @@ pub fn source() -> Source {
     match std::env::var("TEST_BED_SOURCE").as_deref() {
         Err(_) | Ok("agent") => Source::Agent,
         Ok("harness") => Source::Harness,
-        Ok(other) => panic!("TEST_BED_SOURCE is {other}, but it must be agent or harness"),
+        Ok("runtime") => Source::Runtime,
+        Ok(other) => panic!("TEST_BED_SOURCE is {other}, but it must be agent, harness or runtime"),
     }
 }
 
@@ -24,6 +27,7 @@ pub fn variables(source: Source) -> Vec<(&'static str, &'static str)> {
     match source {
         Source::Agent => vec![("AGENT_ID", AGENT_ID), ("AGENT_ALIAS_ID", AGENT_ALIAS_ID)],
         Source::Harness => vec![("HARNESS_ARN", HARNESS_ARN)],
+        Source::Runtime => vec![("RUNTIME_ARN", RUNTIME_ARN)],
     }
 }
 
@@ -31,7 +35,7 @@ pub fn variables(source: Source) -> Vec<(&'static str, &'static str)> {
 pub fn endpoint_variable() -> &'static str {
     match source() {
         Source::Agent => "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
-        Source::Harness => "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE",
+        Source::Harness | Source::Runtime => "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE",
     }
 }
 
@@ -40,15 +44,16 @@ pub fn endpoint(aws: &LocalAws) -> String {
     match source() {
         Source::Agent => aws.agent_url(),
         Source::Harness => aws.harness_url(),
+        Source::Runtime => aws.runtime_url(),
     }
 }
 
 /// The request with which a source was called, if an entry says so.
 pub fn request_of(entry: &Entry) -> Option<&Value> {
     match entry {
-        Entry::AgentInvoked { request, .. } | Entry::HarnessInvoked { request, .. } => {
-            Some(request)
-        }
+        Entry::AgentInvoked { request, .. }
+        | Entry::HarnessInvoked { request, .. }
+        | Entry::RuntimeInvoked { request, .. } => Some(request),
         _ => None,
     }
 }
@@ -62,7 +67,9 @@ pub fn is_call(entry: &Entry) -> bool {
 pub fn is_call_for(entry: &Entry, session: &str) -> bool {
     match entry {
         Entry::AgentInvoked { session_id, .. } => session_id == session,
-        Entry::HarnessInvoked { session_id, .. } => *session_id == harness_session(session),
+        Entry::HarnessInvoked { session_id, .. } | Entry::RuntimeInvoked { session_id, .. } => {
+            *session_id == harness_session(session)
+        }
         _ => false,
     }
 }
@@ -87,7 +94,7 @@ pub fn is_drop_of(entry: &Entry, session: &str) -> bool {
     }
 }
 
-/// The harness's id of a session of the relay.
+/// AgentCore's id of a session of the relay.
 pub fn harness_session(session: &str) -> String {
     let mut id = String::new();
     for byte in Sha256::digest(session) {

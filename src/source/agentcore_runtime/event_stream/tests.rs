@@ -1,0 +1,323 @@
+use std::convert::Infallible;
+
+use http_body::Frame;
+use http_body_util::StreamBody;
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a response says that comes in these pieces, in short words, and the failure that it ends with.
+fn said_in(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<Failure>) {
+    let pieces = pieces.into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece.into())));
+    let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(pieces)));
+    let answer = Box::new(EventStream::new(body));
+    let events = stream::try_unfold(answer, EventStream::next).collect::<Vec<_>>();
+    let (mut said, mut failure) = (Vec::new(), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    for event in runtime.unwrap().block_on(events) {
+        match event {
+            Ok(event) => said.push(short(&event)),
+            Err(error) => failure = Some(error),
+        }
+    }
+    (said, failure)
+}
+
+fn said(text: &str) -> (Vec<String>, Option<Failure>) {
+    said_in(vec![text.as_bytes().to_vec()])
+}
+
+fn short(event: &Event) -> String {
+    match event {
+        Event::Agui(event) => {
+            let members: Vec<String> = event
+                .members
+                .iter()
+                .map(|(name, json)| format!(" {name}={}", json.get()))
+                .collect();
+            let delta = event.delta.as_deref().map(|delta| format!(" +{delta}"));
+            format!("{}{}{}", event.kind, members.concat(), delta.unwrap_or_default())
+        }
+        Event::Text(text) => format!("text {}", std::str::from_utf8(text).unwrap()),
+        Event::Other(raw) => format!("raw {} {}", raw.name, raw.json.get()),
+        Event::RunEnd(members) => {
+            let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+            format!("end {}", names.join(" "))
+        }
+        event => panic!("a runtime says no {event:?}"),
+    }
+}
+
+/// A stream of these events.
+fn stream_of(events: &[&str]) -> String {
+    let events: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    events.concat()
+}
+
+const STARTED: &str = r#"{"type":"RUN_STARTED","threadId":"t","runId":"r"}"#;
+const FINISHED: &str = r#"{"type":"RUN_FINISHED","threadId":"t","runId":"r"}"#;
+
+/// What an agent says between its beginning and its end.
+fn between(events: &[&str]) -> Vec<String> {
+    let all = [&[STARTED], events, &[FINISHED]].concat();
+    let (mut said, failure) = said(&stream_of(&all));
+    assert!(failure.is_none(), "{failure:?}");
+    assert_eq!(said.pop().as_deref(), Some("end "));
+    said
+}
+
+/// As `ag_ui_strands` sends a run with a tool: in the long form, with snapshots in the middle, and nulls.
+#[test]
+fn events_pass_in_their_own_form_and_order() {
+    let events = [
+        r#"{"type":"STATE_SNAPSHOT","snapshot":{"n":1.10,"empty":null}}"#,
+        r#"{"type":"MESSAGES_SNAPSHOT","messages":[{"id":"1","role":"user","content":"x"}]}"#,
+        r#"{"type":"TEXT_MESSAGE_START","timestamp":null,"messageId":"m1","role":"assistant"}"#,
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"Hel"}"#,
+        r#"{"type":"TOOL_CALL_START","toolCallId":"c1","toolCallName":"a","parentMessageId":null}"#,
+        r#"{"type":"TOOL_CALL_START","toolCallId":"c2","toolCallName":"b","parentMessageId":"m1"}"#,
+        r#"{"type":"TOOL_CALL_ARGS","toolCallId":"c1","delta":"{\"n\":"}"#,
+        r#"{"type":"TOOL_CALL_ARGS","toolCallId":"c2","delta":"{}"}"#,
+        r#"{"type":"TOOL_CALL_ARGS","toolCallId":"c1","delta":"1}"}"#,
+        r#"{"type":"TOOL_CALL_END","toolCallId":"c1"}"#,
+        r#"{"type":"TOOL_CALL_END","toolCallId":"c2"}"#,
+        r#"{"type":"TOOL_CALL_RESULT","messageId":"r1","toolCallId":"c1","content":"ok","role":null}"#,
+        r#"{"type":"STATE_DELTA","delta":[{"op":"add","path":"/n","value":null}]}"#,
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"lo"}"#,
+        r#"{"type":"TEXT_MESSAGE_END","messageId":"m1"}"#,
+        r#"{"type":"CUSTOM","name":"MultiAgentHandoff","value":null}"#,
+        r#"{"type":"STEP_STARTED","stepName":"s"}"#,
+        r#"{"type":"STEP_FINISHED","stepName":"s"}"#,
+    ];
+    assert_eq!(
+        between(&events),
+        [
+            r#"STATE_SNAPSHOT snapshot={"n":1.10,"empty":null}"#,
+            r#"MESSAGES_SNAPSHOT messages=[{"id":"1","role":"user","content":"x"}]"#,
+            r#"TEXT_MESSAGE_START messageId="m1" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +Hel"#,
+            r#"TOOL_CALL_START toolCallId="c1" toolCallName="a""#,
+            r#"TOOL_CALL_START toolCallId="c2" toolCallName="b" parentMessageId="m1""#,
+            r#"TOOL_CALL_ARGS toolCallId="c1" +{"n":"#,
+            r#"TOOL_CALL_ARGS toolCallId="c2" +{}"#,
+            r#"TOOL_CALL_ARGS toolCallId="c1" +1}"#,
+            r#"TOOL_CALL_END toolCallId="c1""#,
+            r#"TOOL_CALL_END toolCallId="c2""#,
+            r#"TOOL_CALL_RESULT messageId="r1" toolCallId="c1" content="ok""#,
+            r#"STATE_DELTA delta=[{"op":"add","path":"/n","value":null}]"#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +lo"#,
+            r#"TEXT_MESSAGE_END messageId="m1""#,
+            r#"CUSTOM name="MultiAgentHandoff" value=null"#,
+            r#"STEP_STARTED stepName="s""#,
+            r#"STEP_FINISHED stepName="s""#,
+        ]
+    );
+}
+
+#[test]
+fn what_clients_can_not_read_passes_as_raw() {
+    for event in [
+        r#"{"type":"NEW_EVENT","n":1.10}"#,
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":7,"delta":"x"}"#,
+        r#"{"type":"STATE_DELTA","delta":{}}"#,
+        r#"{"type":"MESSAGES_SNAPSHOT"}"#,
+        r#"{"type":"CUSTOM","name":"x"}"#,
+        r#"{"type":"ACTIVITY_SNAPSHOT","messageId":"a","activityType":"x","content":"text"}"#,
+        r#"{"data":"x","current_tool_use":{}}"#,
+        "[1]",
+        "7",
+        "no json",
+    ] {
+        let said = between(&[event]);
+        let [said] = said.try_into().unwrap();
+        assert!(said.starts_with("raw "), "{event}: {said}");
+    }
+    assert_eq!(between(&["[DONE]", "", "  "]), Vec::<String>::new());
+}
+
+#[test]
+fn what_an_agent_has_forgotten_to_begin_or_to_end_is_put_in() {
+    let (events, failure) = said(&stream_of(&[
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"x"}"#,
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":""}"#,
+        r#"{"type":"TEXT_MESSAGE_START","messageId":"m1"}"#,
+        r#"{"type":"TOOL_CALL_ARGS","toolCallId":"c1","delta":"{}"}"#,
+        r#"{"type":"TOOL_CALL_END","toolCallId":"c1"}"#,
+        r#"{"type":"STEP_STARTED","stepName":"s"}"#,
+        FINISHED,
+    ]));
+    assert!(failure.is_none());
+    assert_eq!(
+        events,
+        [
+            r#"TEXT_MESSAGE_START messageId="m1" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +x"#,
+            r#"STEP_STARTED stepName="s""#,
+            r#"STEP_FINISHED stepName="s""#,
+            r#"TEXT_MESSAGE_END messageId="m1""#,
+            "end ",
+        ]
+    );
+}
+
+#[test]
+fn what_comes_in_chunks_gets_a_beginning_and_an_end() {
+    let events = [
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m1","role":"assistant","delta":"a"}"#,
+        r#"{"type":"RAW","event":1}"#,
+        r#"{"type":"TEXT_MESSAGE_CHUNK","delta":"b"}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","toolCallId":"c1","toolCallName":"n","parentMessageId":"m1","delta":""}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","delta":"{}"}"#,
+        r#"{"type":"REASONING_MESSAGE_CHUNK","messageId":"t1","delta":"hm"}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","delta":"of nothing"}"#,
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m2","delta":"c"}"#,
+        r#"{"type":"STATE_SNAPSHOT","snapshot":1}"#,
+    ];
+    assert_eq!(
+        between(&events),
+        [
+            r#"TEXT_MESSAGE_START messageId="m1" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +a"#,
+            "RAW event=1",
+            r#"TEXT_MESSAGE_CONTENT messageId="m1" +b"#,
+            r#"TEXT_MESSAGE_END messageId="m1""#,
+            r#"TOOL_CALL_START toolCallId="c1" toolCallName="n" parentMessageId="m1""#,
+            r#"TOOL_CALL_ARGS toolCallId="c1" +{}"#,
+            r#"TOOL_CALL_END toolCallId="c1""#,
+            r#"REASONING_MESSAGE_START messageId="t1" role="reasoning""#,
+            r#"REASONING_MESSAGE_CONTENT messageId="t1" +hm"#,
+            r#"REASONING_MESSAGE_END messageId="t1""#,
+            r#"TEXT_MESSAGE_START messageId="m2" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m2" +c"#,
+            r#"TEXT_MESSAGE_END messageId="m2""#,
+            "STATE_SNAPSHOT snapshot=1",
+        ]
+    );
+}
+
+#[test]
+fn a_stream_inside_of_json_strings_is_unwrapped_once_and_other_strings_are_text() {
+    let inner =
+        format!("data: {}\n\n", r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"x"}"#);
+    let wrapped = serde_json::to_string(&inner).unwrap();
+    assert_eq!(
+        between(&[&wrapped, r#""Hello ""#]),
+        [
+            r#"TEXT_MESSAGE_START messageId="m" role="assistant""#,
+            r#"TEXT_MESSAGE_CONTENT messageId="m" +x"#,
+            "text Hello ",
+            r#"TEXT_MESSAGE_END messageId="m""#,
+        ]
+    );
+}
+
+#[test]
+fn lines_may_end_in_any_way_and_characters_may_be_cut() {
+    let text = stream_of(&[
+        STARTED,
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"Grüße 🌦️"}"#,
+        FINISHED,
+    ]);
+    let wanted = [
+        r#"TEXT_MESSAGE_START messageId="m" role="assistant""#,
+        r#"TEXT_MESSAGE_CONTENT messageId="m" +Grüße 🌦️"#,
+        r#"TEXT_MESSAGE_END messageId="m""#,
+        "end ",
+    ];
+    for text in [text.clone(), text.replace('\n', "\r\n"), format!(": ping\n\n{text}")] {
+        let pieces = text.bytes().map(|byte| vec![byte]).collect();
+        assert_eq!(said_in(pieces).0, wanted);
+    }
+    // Fields that nobody needs, data of several lines, and no blank line at the end.
+    let odd = "event: message\nid: 7\ndata: {\"type\":\ndata: \"RUN_FINISHED\"}";
+    assert_eq!(said(odd).0, ["end "]);
+}
+
+#[test]
+fn the_end_keeps_what_the_agent_says_of_it_and_nothing_comes_after_it() {
+    let end = r#"{"type":"RUN_FINISHED","outcome":{"type":"interrupt","interrupts":[]},"result":{"n":1},"usage":null}"#;
+    let (events, failure) = said(&stream_of(&[end, r#"{"type":"CUSTOM","name":"x","value":1}"#]));
+    assert!(failure.is_none());
+    assert_eq!(events, ["end outcome result"]);
+}
+
+#[test]
+fn how_an_agent_fails() {
+    for (event, code, words) in [
+        (
+            r#"{"type":"RUN_ERROR","message":"I gave up.","code":"STRANDS_ERROR"}"#,
+            ErrorCode::DependencyFailed,
+            "I gave up.",
+        ),
+        (
+            r#"{"type":"RUN_ERROR","message":"","code":null}"#,
+            ErrorCode::DependencyFailed,
+            "depends on failed",
+        ),
+        (
+            r#"{"type":"RUN_ERROR","message":"slow down","code":"RATE_LIMIT_EXCEEDED"}"#,
+            ErrorCode::Throttling,
+            "slow down",
+        ),
+        (
+            r#"{"error":"division by zero","error_type":"ValueError","message":"An error occurred during streaming"}"#,
+            ErrorCode::DependencyFailed,
+            "A Lambda",
+        ),
+    ] {
+        let (events, failure) = said(&stream_of(&[STARTED, r#""so far""#, event]));
+        assert_eq!(events, ["text so far"]);
+        let failure = failure.unwrap();
+        assert_eq!(failure.code, code, "{event}");
+        let is_shown = failure.message.contains(words);
+        assert!(is_shown || words == "A Lambda", "{event}: {}", failure.message);
+        assert!(!failure.message.contains("division"), "{}", failure.message);
+    }
+    let (_, failure) = said(&stream_of(&[STARTED]));
+    assert_eq!(failure.unwrap().code, ErrorCode::ConnectionLost);
+    assert_eq!(said("").1.unwrap().code, ErrorCode::ConnectionLost);
+}
+
+proptest! {
+    /// Whatever an agent sends, what goes on has its beginnings and ends.
+    #[test]
+    fn what_goes_on_is_what_clients_verify(
+        events in prop::collection::vec((0_usize..10, 0_usize..3), 0..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let kinds = [
+            "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "TOOL_CALL_START",
+            "TOOL_CALL_ARGS", "TOOL_CALL_END", "STEP_STARTED", "STEP_FINISHED",
+            "TEXT_MESSAGE_CHUNK", "TOOL_CALL_CHUNK",
+        ];
+        let event = |(kind, id): &(usize, usize)| {
+            format!(
+                r#"{{"type":"{}","messageId":"{id}","toolCallId":"{id}","toolCallName":"n","stepName":"{id}","delta":"d"}}"#,
+                kinds[*kind]
+            )
+        };
+        let mut all: Vec<String> = events.iter().map(event).collect();
+        all.push(FINISHED.to_owned());
+        let text = stream_of(&all.iter().map(String::as_str).collect::<Vec<_>>()).into_bytes();
+        let (head, tail) = text.split_at(cut.index(text.len()));
+        let (said, failure) = said_in(vec![head.to_vec(), tail.to_vec()]);
+        prop_assert!(failure.is_none());
+        let mut open: Vec<String> = Vec::new();
+        for said in &said {
+            let Some((kind, rest)) = said.split_once(' ') else { continue };
+            let id = rest.split(['"']).nth(1).unwrap_or_default();
+            let part = format!("{} {id}", &kind[..3]);
+            if kind.ends_with("START") || kind == "STEP_STARTED" {
+                prop_assert!(!open.contains(&part));
+                open.push(part);
+            } else if kind.ends_with("END") || kind == "STEP_FINISHED" {
+                let position = open.iter().position(|open| *open == part);
+                prop_assert!(position.is_some());
+                open.remove(position.unwrap());
+            } else if kind.ends_with("CONTENT") || kind.ends_with("ARGS") {
+                prop_assert!(open.contains(&part));
+            }
+        }
+        prop_assert!(open.is_empty(), "{:?}", said);
+    }
+}

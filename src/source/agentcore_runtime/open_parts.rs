@@ -1,0 +1,186 @@
+//! What has begun and is not at its end: messages, thoughts, tool calls and steps.
+//!
+//! Clients end a run in which one ends that has not begun, and one that ends while something is open. So
+//! what an agent has forgotten is put in. And what an agent sends in chunks gets a beginning and an end of
+//! its own, which every client understands.
+
+use crate::json;
+use crate::source::event::AguiEvent;
+
+/// A kind of part: the events of its beginning, its pieces and its end, its chunks, and the member with its
+/// id.
+struct Kind {
+    start: &'static str,
+    content: Option<&'static str>,
+    end: &'static str,
+    chunk: Option<&'static str>,
+    id: &'static str,
+    /// Whose words it is.
+    role: Option<&'static str>,
+}
+
+/// The place of tool calls, which can't begin without a name.
+const TOOL_CALL: usize = 1;
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        start: "TEXT_MESSAGE_START",
+        content: Some("TEXT_MESSAGE_CONTENT"),
+        end: "TEXT_MESSAGE_END",
+        chunk: Some("TEXT_MESSAGE_CHUNK"),
+        id: "messageId",
+        role: Some("assistant"),
+    },
+    Kind {
+        start: "TOOL_CALL_START",
+        content: Some("TOOL_CALL_ARGS"),
+        end: "TOOL_CALL_END",
+        chunk: Some("TOOL_CALL_CHUNK"),
+        id: "toolCallId",
+        role: None,
+    },
+    Kind {
+        start: "STEP_STARTED",
+        content: None,
+        end: "STEP_FINISHED",
+        chunk: None,
+        id: "stepName",
+        role: None,
+    },
+    Kind {
+        start: "REASONING_MESSAGE_START",
+        content: Some("REASONING_MESSAGE_CONTENT"),
+        end: "REASONING_MESSAGE_END",
+        chunk: Some("REASONING_MESSAGE_CHUNK"),
+        id: "messageId",
+        role: Some("reasoning"),
+    },
+];
+
+/// The events that may stand between two chunks of one part.
+const BETWEEN_CHUNKS: [&str; 4] =
+    ["RAW", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA", "REASONING_ENCRYPTED_VALUE"];
+
+/// The place of a part's kind in [`KINDS`], and its id.
+type Part = (usize, String);
+
+/// The parts that are open, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct OpenParts {
+    open: Vec<Part>,
+    /// The one that comes in chunks: whatever is not of it ends it.
+    in_chunks: Option<Part>,
+}
+
+impl OpenParts {
+    /// What goes to the client for an event: nothing, where it would end the client's run.
+    pub(super) fn pass(&mut self, event: AguiEvent) -> Vec<AguiEvent> {
+        let of = |(_, kind): &(usize, &Kind)| kind.chunk == Some(event.kind);
+        if let Some((place, _)) = KINDS.iter().enumerate().find(of) {
+            return self.pass_chunk(place, event);
+        }
+        let mut passed = Vec::new();
+        if !BETWEEN_CHUNKS.contains(&event.kind) {
+            passed.extend(self.end_chunks());
+        }
+        passed.extend(self.pass_part(event));
+        passed
+    }
+
+    fn pass_part(&mut self, event: AguiEvent) -> Vec<AguiEvent> {
+        // A client refuses a piece of text that is empty.
+        if event.kind.ends_with("_CONTENT") && event.delta.as_deref() == Some("") {
+            return Vec::new();
+        }
+        let of = |(_, kind): &(usize, &Kind)| {
+            kind.start == event.kind || kind.content == Some(event.kind) || kind.end == event.kind
+        };
+        let Some((place, kind)) = KINDS.iter().enumerate().find(of) else { return vec![event] };
+        // What was read has its id.
+        let part = (place, event.text(kind.id).unwrap_or_default());
+        let position = self.open.iter().position(|open| *open == part);
+        match (position, event.kind) {
+            (Some(_), begun) if begun == kind.start => Vec::new(),
+            (Some(position), ended) if ended == kind.end => {
+                self.open.remove(position);
+                vec![event]
+            }
+            (Some(_), _) => vec![event],
+            (None, ended) if ended == kind.end => Vec::new(),
+            (None, begun) if begun == kind.start => {
+                self.open.push(part);
+                vec![event]
+            }
+            (None, _) if place == TOOL_CALL => Vec::new(),
+            (None, _) => {
+                let start = start(&part);
+                self.open.push(part);
+                vec![start, event]
+            }
+        }
+    }
+
+    /// A chunk in the form that has beginnings and ends.
+    fn pass_chunk(&mut self, place: usize, event: AguiEvent) -> Vec<AguiEvent> {
+        let kind = &KINDS[place];
+        let goes_on = self.in_chunks.as_ref().filter(|(of, _)| *of == place);
+        let id = event.text(kind.id).or_else(|| goes_on.map(|(_, id)| id.clone()));
+        let part = match id {
+            Some(id) => (place, id),
+            // It is of nothing, and clients refuse a call without an id.
+            None if place == TOOL_CALL => return Vec::new(),
+            None => (place, "unnamed".to_owned()),
+        };
+        let mut passed = Vec::new();
+        if self.in_chunks.as_ref() != Some(&part) {
+            passed.extend(self.end_chunks());
+        }
+        let AguiEvent { members, delta, metadata, .. } = event;
+        if !self.open.contains(&part) {
+            let mut start = start(&part);
+            for (name, value) in members {
+                if !matches!(&*name, "messageId" | "toolCallId") {
+                    start.members.retain(|(other, _)| *other != name);
+                    start.members.push((name, value));
+                }
+            }
+            if place == TOOL_CALL && start.text("toolCallName").is_none() {
+                return passed;
+            }
+            self.open.push(part.clone());
+            passed.push(start);
+        }
+        if let (Some(content), Some(delta)) = (kind.content, delta.filter(|text| !text.is_empty()))
+        {
+            let about = AguiEvent::about(content, kind.id, &part.1);
+            passed.push(AguiEvent { delta: Some(delta), metadata, ..about });
+        }
+        self.in_chunks = Some(part);
+        passed
+    }
+
+    /// The end of the part that comes in chunks, if there is one.
+    fn end_chunks(&mut self) -> Option<AguiEvent> {
+        let part = self.in_chunks.take()?;
+        let position = self.open.iter().position(|open| *open == part)?;
+        self.open.remove(position);
+        Some(end(&part))
+    }
+
+    /// The ends of all that is open, the youngest first.
+    pub(super) fn close_all(&mut self) -> Vec<AguiEvent> {
+        self.in_chunks = None;
+        std::mem::take(&mut self.open).iter().rev().map(end).collect()
+    }
+}
+
+fn start((place, id): &Part) -> AguiEvent {
+    let kind = &KINDS[*place];
+    let mut start = AguiEvent::about(kind.start, kind.id, id);
+    start.members.extend(kind.role.map(|role| ("role".to_owned(), json::string(role))));
+    start
+}
+
+fn end((place, id): &Part) -> AguiEvent {
+    AguiEvent::about(KINDS[*place].end, KINDS[*place].id, id)
+}

@@ -173,13 +173,25 @@ mod tests {
             let function = serde_json::json!({
                 "name": "getWeather", "arguments": "{\"city\":\"Zürich\"}",
             });
-            let expected = serde_json::json!([
-                {"role": "assistant", "id": "message-1", "content": "Let me look. Sunny.", "toolCalls": [
-                    {"id": "call-1", "type": "function", "function": function},
-                    {"id": "call-2", "type": "function", "function": function},
-                ]},
-                {"role": "tool", "id": "result-1", "toolCallId": "call-1", "content": "sunny"},
-            ]);
+            let call =
+                |id: &str| serde_json::json!({"id": id, "type": "function", "function": function});
+            // With beginnings and ends, a call behind the result of another is a message of its own.
+            let is_apart = form == EventForm::StartAndEnd;
+            let mut expected = vec![
+                serde_json::json!({
+                    "role": "assistant", "id": "message-1", "content": "Let me look. Sunny.",
+                    "toolCalls": if is_apart { vec![call("call-1")] } else { vec![call("call-1"), call("call-2")] },
+                }),
+                serde_json::json!({
+                    "role": "tool", "id": "result-1", "toolCallId": "call-1", "content": "sunny",
+                }),
+            ];
+            if is_apart {
+                expected.push(serde_json::json!({
+                    "role": "assistant", "id": "call-2", "toolCalls": [call("call-2")],
+                }));
+            }
+            let expected = serde_json::Value::Array(expected);
             assert_eq!(serde_json::to_value(&messages).unwrap(), expected, "{form:?}");
         }
         let nothing = [&b"nonsense"[..], b"{}", b"{\"type\":\"TEXT_MESSAGE_CHUNK\"}"];

@@ -55,6 +55,12 @@ impl Outbox {
         }
     }
 
+    /// The same outbox, whose first frame has the number `seq`.
+    #[must_use]
+    pub fn starting_at(self, seq: u64) -> Self {
+        Self { next_seq: seq, ..self }
+    }
+
     /// The ids that its frames carry.
     #[must_use]
     pub fn ids(&self) -> &RunIds {
@@ -80,7 +86,10 @@ impl Outbox {
             }
             // A message can't go on once it has ended: clients would have it twice. So it ends with what
             // comes behind all of it.
-            Frame::ToolResult { .. } | Frame::RunFinished { .. } | Frame::RunError { .. } => {
+            Frame::ToolResult { .. }
+            | Frame::RunFinished { .. }
+            | Frame::RunStopped { .. }
+            | Frame::RunError { .. } => {
                 self.end_message();
             }
             _ => {}
@@ -143,7 +152,8 @@ impl Outbox {
 
     /// Takes back a terminal frame that is still waiting, so that another can take its place.
     pub fn take_back_terminal(&mut self) {
-        if let Some(Frame::RunFinished { .. } | Frame::RunError { .. }) = self.waiting.back()
+        if let Some(Frame::RunFinished { .. } | Frame::RunStopped { .. } | Frame::RunError { .. }) =
+            self.waiting.back()
             && let Some(end) = self.waiting.pop_back()
         {
             self.weight -= end.weight();
@@ -263,7 +273,7 @@ impl Outbox {
             return Cut { seq, json: text.into_bytes(), kind: CutKind::Fragmented { ends } };
         }
         let kind = match frame {
-            Frame::RunStarted => CutKind::Start,
+            Frame::RunStarted | Frame::JoinableRunStarted { .. } => CutKind::Start,
             Frame::Keepalive => CutKind::Keepalive,
             _ => CutKind::Other,
         };
@@ -348,7 +358,7 @@ fn json_len(char: char) -> usize {
     clippy::expect_used,
     reason = "writing to memory does not fail, and every map in a frame has strings as keys"
 )]
-fn serialise(frame: &FrameJson<'_>) -> Vec<u8> {
+pub(super) fn serialise(frame: &FrameJson<'_>) -> Vec<u8> {
     serde_json::to_vec(frame).expect("a frame can be serialised")
 }
 

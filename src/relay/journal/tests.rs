@@ -130,7 +130,13 @@ fn say(steps: &[Step], form: EventForm, max_frame: usize, fails: bool) -> Said {
             Frame::RunError { code: ErrorCode::Internal, message, usage, stop_reason }
         } else {
             let confirmations = Vec::new();
-            Frame::RunFinished { stats, confirmations, usage: None, stop_reason: None, members: Vec::new() }
+            Frame::RunFinished {
+                stats,
+                confirmations,
+                usage: None,
+                stop_reason: None,
+                members: Vec::new(),
+            }
         }
     };
     push(Some(&end), usize::MAX);

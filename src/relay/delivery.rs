@@ -125,6 +125,23 @@ impl Delivery {
         }
     }
 
+    /// It is not known what has become of the post in flight: the same is posted again.
+    pub fn on_unposted(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// The newest join that is served.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether changes of the item no longer count.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// The client has gone. The run goes on alone.
     pub fn on_gone(&mut self) {
         self.destination = None;

@@ -150,6 +150,13 @@ impl Outbox {
         }
     }
 
+    /// Drops all that waits: nobody wants it any more.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.fragments = None;
+        self.weight = 0;
+    }
+
     /// Takes back a terminal frame that is still waiting, so that another can take its place.
     pub fn take_back_terminal(&mut self) {
         if let Some(Frame::RunFinished { .. } | Frame::RunStopped { .. } | Frame::RunError { .. }) =

@@ -2,6 +2,7 @@
 //! function does not need.
 
 use std::error::Error;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
@@ -9,7 +10,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::{Builder, Config};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -40,10 +41,12 @@ const MAX_INPUT: u64 = 6 * 1024 * 1024;
 /// The most parts that are read, of a journal or an input.
 const MAX_PARTS: u32 = 100;
 
-/// The table of runs.
+/// The table of runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RunsTable {
-    client: Client,
+    /// How the client is made: when it is first needed, so that no first message waits for it.
+    sdk: Arc<SdkConfig>,
+    client: Arc<OnceLock<Client>>,
     name: String,
 }
 
@@ -51,14 +54,22 @@ impl RunsTable {
     /// The table of this name, through the SDK configuration. Nothing is called.
     #[must_use]
     pub fn new(sdk: &SdkConfig, name: String) -> Self {
-        let config = Builder::from(sdk)
+        let (sdk, client) = (Arc::new(sdk.clone()), Arc::default());
+        Self { sdk, client, name }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::from_conf(Self::config(&self.sdk)))
+    }
+
+    fn config(sdk: &SdkConfig) -> Config {
+        Builder::from(sdk)
             // Calls are tried again here, see `retry`.
             .retry_config(retry::without_the_sdk())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             // An attempt has its time limit, which bounds one that stalls, too.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self { client: Client::from_conf(config), name }
+            .build()
     }
 
     /// Keeps a run that begins, and what it begins with: messages, as JSON. Made again, it changes nothing.
@@ -82,7 +93,7 @@ impl RunsTable {
         };
         let attributes = attributes::of_item(address, &item);
         let request = self
-            .client
+            .client()
             .put_item()
             .table_name(&self.name)
             .set_item(Some(attributes))
@@ -120,7 +131,7 @@ impl RunsTable {
         most: u16,
     ) -> Result<Vec<(RunAddress, Item)>, RunsError> {
         let request = self
-            .client
+            .client()
             .query()
             .table_name(&self.name)
             .key_condition_expression("#conversation = :conversation")
@@ -193,7 +204,8 @@ impl RunsTable {
             let mut attributes = attributes::key(&kind.address(address, number));
             attributes.insert(DATA.to_owned(), attributes::bytes(data.clone()));
             attributes.insert(EXPIRES.to_owned(), attributes::number(expires));
-            let request = self.client.put_item().table_name(&self.name).set_item(Some(attributes));
+            let request =
+                self.client().put_item().table_name(&self.name).set_item(Some(attributes));
             call("PutItem", || request.clone().send()).await?;
         }
         Ok(())
@@ -223,7 +235,7 @@ impl RunsTable {
         consistent: bool,
     ) -> Result<Option<Attributes>, RunsError> {
         let request = self
-            .client
+            .client()
             .get_item()
             .table_name(&self.name)
             .set_key(Some(attributes::key(address)))
@@ -243,7 +255,7 @@ impl Table for RunsTable {
         let attributes::Expressions { update, condition, names, values } =
             attributes::of_update(&update);
         let request = self
-            .client
+            .client()
             .update_item()
             .table_name(&self.name)
             .set_key(Some(attributes::key(address)))

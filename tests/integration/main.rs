@@ -17,6 +17,7 @@ mod harness;
 mod hostile_input;
 mod http;
 mod join_model;
+mod joins;
 mod over_the_wire;
 mod page;
 #[path = "../recorded/mod.rs"]

@@ -651,7 +651,7 @@ mod tests {
         let runs = with("RUNS_TABLE", "agent-relay-RunsTable-1A2B").unwrap().runs.unwrap();
         assert_eq!(runs.table, "agent-relay-RunsTable-1A2B");
         assert_eq!(runs.resume, Duration::from_hours(24));
-        assert_eq!(runs.alone, Duration::from_secs(900));
+        assert_eq!(runs.alone, Duration::from_mins(15));
         // A template passes on its parameters, whatever they mean.
         assert_eq!(with("RESUME_HOURS", "0").unwrap().runs, None);
         for (name, value, problem) in [

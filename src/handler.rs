@@ -325,7 +325,7 @@ impl Handler {
         })?;
         self.is_possible(message.principal, remaining)
             .map_err(|refusal| refusal.of(&run.run_id))?;
-        let keeper = self.keeper(&run, message, remaining);
+        let keeper = RunKeeper::new(&self.config, &self.services, &run, message, remaining);
         Ok(Accepted { ids: run.ids(form), trace: run.trace, call, keeper })
     }
 

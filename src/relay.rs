@@ -386,6 +386,7 @@ impl ActiveRun {
     }
 
     /// Posts what the agent says and what waits already, until there is nothing more of either.
+    #[expect(clippy::too_many_lines, reason = "it is one `select!` over all that a run waits for")]
     async fn drive<S, K: Keeper>(
         &mut self,
         events: Option<S>,

@@ -215,19 +215,18 @@ pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> 
         newest_first.into_iter().rev().collect()
     } else {
         let id = |number: usize| uuid_of(&format!("{}/input/{number}", message.request_id));
-        let messages = match fields.text("prompt").ok()? {
-            Some(prompt) => vec![json!({"id": id(0), "role": "user", "content": prompt})],
-            None => {
-                let results = Collected::from_short_form(&fields).ok()?.results;
-                let message = |(number, result): (usize, ToolResult)| {
-                    let content = result.content?;
-                    let tool_call_id = result.tool_call_id;
-                    Some(json!({
-                        "id": id(number), "role": "tool", "toolCallId": tool_call_id, "content": content,
-                    }))
-                };
-                results.into_iter().enumerate().filter_map(message).collect()
-            }
+        let messages = if let Some(prompt) = fields.text("prompt").ok()? {
+            vec![json!({"id": id(0), "role": "user", "content": prompt})]
+        } else {
+            let results = Collected::from_short_form(&fields).ok()?.results;
+            let message = |(number, result): (usize, ToolResult)| {
+                let ToolResult { tool_call_id, content, .. } = result;
+                let content = content?;
+                Some(json!({
+                    "id": id(number), "role": "tool", "toolCallId": tool_call_id, "content": content,
+                }))
+            };
+            results.into_iter().enumerate().filter_map(message).collect()
         };
         let raw = |message| serde_json::value::to_raw_value(&message).ok();
         messages.into_iter().filter_map(raw).collect()

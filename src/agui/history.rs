@@ -161,7 +161,9 @@ mod tests {
             },
         ];
         let mut outbox = Outbox::new(ids, None);
-        all.into_iter().for_each(|frame| outbox.push(frame));
+        for frame in all {
+            outbox.push(frame);
+        }
         std::iter::from_fn(|| outbox.next_frame()).collect()
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 
+use crate::config::Config;
 use crate::error::chain;
-use crate::handler::Handler;
 use crate::invocation::ConnectionRef;
 use crate::relay::Keeping;
 use crate::relay::delivery::Destination;
@@ -16,6 +16,7 @@ use crate::runs::error::{BoxError, RunsError};
 use crate::runs::item::{Item, RunAddress, Update};
 use crate::runs::key::RunKey;
 use crate::runs::table::Table as _;
+use crate::services::Services;
 use crate::transport::websocket::{Connection, Connections, MAX_FRAME};
 
 /// Keeps one run in the table.
@@ -31,25 +32,26 @@ pub(crate) struct RunKeeper {
     alone: Duration,
 }
 
-impl Handler {
+impl RunKeeper {
     /// Where a run is kept that is about to begin, for which the function has so much time left; `None` if
     /// runs are not kept.
-    pub(super) fn keeper<O>(
-        &self,
+    pub(super) fn new<O>(
+        config: &Config,
+        services: &Services,
         run: &Run<O>,
         message: ClientMessage<'_>,
         remaining: Duration,
-    ) -> Option<RunKeeper> {
-        let (config, table) = (self.config.runs.as_ref()?, self.services.runs.as_ref()?);
+    ) -> Option<Self> {
+        let (config, table) = (config.runs.as_ref()?, services.runs.as_ref()?);
         let now = since_1970();
         let address = RunAddress::new(&run.session_id, ms(now), &run.request_id);
         let key = RunKey::generate(&run.thread_id, &address.sort_key);
         let key = key.map_err(|error| warn!(error = chain(&error), "the run is not kept")).ok()?;
         let until = now + remaining;
         let item = Item::new(&run.run_id, key.hash(), ms(until), (until + config.resume).as_secs());
-        Some(RunKeeper {
+        Some(Self {
             table: table.clone(),
-            connections: self.services.connections.clone(),
+            connections: services.connections.clone(),
             address,
             item,
             input: messages_of(message),
@@ -58,9 +60,7 @@ impl Handler {
             alone: config.alone,
         })
     }
-}
 
-impl RunKeeper {
     /// How a run is kept that begins there.
     pub(super) fn keeping(&self, destination: Destination) -> Keeping<'_, Self> {
         let (key, alone) = (self.key.to_text(), self.alone);

@@ -244,15 +244,14 @@ impl KeptRun {
     pub(super) fn on_written(&mut self, written: Result<bool, RunsError>) {
         let Some(write) = self.writing.take() else { return };
         let error = match written {
-            Ok(true) => None,
             // The run was given up by somebody who joined, or its item has gone.
             Ok(false) if matches!(write, Write::End { .. }) => {
                 warn!("the run's end is not kept: it was taken to be lost before");
                 self.end = Progress::Failed;
                 return;
             }
-            // The next look at the item tells why.
-            Ok(false) => None,
+            // Why an item does not allow it, the next look at it tells.
+            Ok(_) => None,
             Err(error) => Some(error),
         };
         if let Some(error) = &error {
@@ -260,7 +259,7 @@ impl KeptRun {
             match write {
                 Write::Start => warn!(error, "the run can't be joined: its beginning is not kept"),
                 Write::Take => {
-                    warn!(error, "the table does not know that a client is served again")
+                    warn!(error, "the table does not know that a client is served again");
                 }
                 Write::Journal | Write::End { .. } => {
                     warn!(error, "the run can't be joined later: its end is not kept");

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use agent_relay::runs::key::RunKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::StreamExt as _;
 use local_aws::{AwsLimits, Entry, FaultKind, FunctionProcess, Options, Program};
 use local_aws::{TableCalls, TableFault, TableOperation};
@@ -218,13 +221,12 @@ async fn a_connection_that_lasts_too_long_is_followed_by_another() {
     send(&mut client, &tokens(70, 20)).await;
     let mut connections = 1;
     while !reader.has_ended() {
-        match client.next_text(Duration::from_secs(10)).await {
-            Ok(text) => reader.take(serde_json::from_str(&text).unwrap()),
-            Err(_) => {
-                connections += 1;
-                client = bed.client().await;
-                send(&mut client, &join(reader.key(), reader.last)).await;
-            }
+        if let Ok(text) = client.next_text(Duration::from_secs(10)).await {
+            reader.take(serde_json::from_str(&text).unwrap());
+        } else {
+            connections += 1;
+            client = bed.client().await;
+            send(&mut client, &join(reader.key(), reader.last)).await;
         }
     }
     reader.assert_finished(70);
@@ -371,6 +373,86 @@ async fn a_run_is_stopped_from_another_connection() {
 }
 
 #[tokio::test]
+async fn a_run_that_the_end_of_its_process_ends_is_kept() {
+    let mut bed = start().await;
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &tokens(4000, 20)).await;
+    reader.read_until(&mut client, |reader| reader.has_words(3)).await;
+    let pid = i32::try_from(bed.function.pid()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    reader.read_to_end(&mut client).await;
+    assert_eq!(reader.end()["code"], "internal");
+    kept(&bed).await;
+    soon("the end", bed.function.exited()).await;
+    let program = Program::Executable(function_program());
+    bed.function = FunctionProcess::start_with(&bed.aws, &program, &[]).await.unwrap();
+    let (mut late, mut all) = (bed.client().await, Reader::new());
+    send(&mut late, &join(reader.key(), -1)).await;
+    all.read_to_end(&mut late).await;
+    assert_eq!((all.text(), all.end()), (reader.text(), reader.end()));
+}
+
+/// Traces are larger than a post, so they come in fragments; over HTTP they are whole.
+#[tokio::test]
+async fn what_is_larger_than_a_post_is_joined_in_the_middle_of_it() {
+    let bed = start().await;
+    let message = json!({"prompt": "/trace 300", "trace": true, "sessionId": "conversation-1"});
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &message).await;
+    reader.read_to_end(&mut client).await;
+    kept(&bed).await;
+    let fragments: Vec<_> =
+        reader.frames.iter().filter(|frame| frame["name"] == "relay.fragment").collect();
+    assert!(fragments.len() > 3, "{}", fragments.len());
+    let middle = fragments[2]["metadata"]["relay"]["seq"].as_i64().unwrap();
+    let (mut late, mut rest) = (bed.client().await, Reader::new());
+    rest.last = middle;
+    rest.frames = reader.frames[..=usize::try_from(middle).unwrap()].to_vec();
+    send(&mut late, &join(reader.key(), middle)).await;
+    rest.read_to_end(&mut late).await;
+    // Too long to be shown.
+    let fragments_of = |frames: &[Value]| -> Vec<Value> {
+        let is_fragment = |frame: &&Value| frame["name"] == "relay.fragment";
+        frames.iter().filter(is_fragment).cloned().collect()
+    };
+    assert!(fragments_of(&rest.frames) == fragments_of(&reader.frames));
+    assert_eq!((rest.text(), rest.end()), (reader.text(), reader.end()));
+
+    let whole =
+        over_http(&bed, &agui("run-2", None, &json!({"join": {"key": reader.key()}}))).await;
+    assert!(whole.frames.iter().all(|frame| frame["name"] != "relay.fragment"));
+    let joined: String =
+        fragments.iter().map(|frame| frame["value"]["data"].as_str().unwrap()).collect();
+    let joined: Value = serde_json::from_str(&joined).unwrap();
+    assert!(
+        whole
+            .frames
+            .iter()
+            .any(|frame| frame["event"] == joined["event"] && frame["type"] == joined["type"])
+    );
+    assert_eq!(whole.last, reader.last);
+}
+
+#[tokio::test]
+async fn a_slow_table_makes_a_join_slower_and_nothing_else() {
+    let bed = start().await;
+    let slow = TableFault::Slow(Duration::from_millis(700));
+    bed.aws.faults().fail_table_calls(u32::MAX, TableCalls::all(), slow);
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &tokens(120, 20)).await;
+    reader.read_until(&mut client, |reader| reader.has_words(40)).await;
+    let (mut other, mut rest) = (bed.client().await, Reader::new());
+    send(&mut other, &join(reader.key(), -1)).await;
+    rest.read_to_end(&mut other).await;
+    rest.assert_finished(120);
+    reader.read_to_end(&mut client).await;
+    assert_eq!(reader.end()["code"], "moved");
+    kept(&bed).await;
+    log_line(&bed, "UnkeptRuns").await;
+    assert_eq!(metric(&bed, "UnkeptRuns"), 0);
+}
+
+#[tokio::test]
 async fn an_agent_does_not_work_alone_for_longer_than_it_may() {
     let bed = start_with(Options::default(), &[("ALONE_SECONDS", "1")]).await;
     let (mut client, mut reader) = (bed.client().await, Reader::new());
@@ -391,10 +473,9 @@ async fn a_foreign_key_is_of_no_run() {
     send(&mut client, &tokens(3, 100)).await;
     reader.read_to_end(&mut client).await;
     kept(&bed).await;
-    let mine = agent_relay::runs::key::RunKey::parse(reader.key()).unwrap();
-    let other = |thread: &str, sort_key: &str| {
-        agent_relay::runs::key::RunKey::generate(thread, sort_key).unwrap().to_text()
-    };
+    let mine = RunKey::parse(reader.key()).unwrap();
+    let other =
+        |thread: &str, sort_key: &str| RunKey::generate(thread, sort_key).unwrap().to_text();
     for key in [
         other(&mine.thread_id, &mine.sort_key),
         other("conversation-2", &mine.sort_key),
@@ -425,13 +506,10 @@ async fn whoever_has_a_name_joins_their_own_runs_by_it_and_no_others() {
         [("ACCESS", "oidc"), ("OIDC_ISSUER", &*issuer.url), ("OIDC_AUDIENCE", AUDIENCE)];
     let options = Options { authorizer: true, ..Options::default() };
     let bed = start_with(options, &variables).await;
-    let origin = bed.aws.page_url().trim_end_matches('/').to_owned();
     let enter = async |name: &str| {
         let token = key.sign(&issuer.claims(name));
-        let encoded =
-            base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token);
-        let protocols = format!("agent-relay, agent-relay.credential.{encoded}");
-        let headers = [("sec-websocket-protocol", &*protocols), ("origin", &*origin)];
+        let protocols = format!("agent-relay, token.{}", URL_SAFE_NO_PAD.encode(token));
+        let headers = [("sec-websocket-protocol", &*protocols)];
         Client::connect(&bed.aws, &headers).await.expect("the handshake succeeds")
     };
     let (mut client, mut reader) = (enter("alice").await, Reader::new());
@@ -516,7 +594,7 @@ async fn wait_for_long(bed: &TestBed, part: &str) {
         .aws
         .journal()
         .wait_for(|entry| matches!(entry, Entry::FunctionLog { line } if line.contains(part)));
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("a line of log");
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("a line of log");
 }
 
 #[tokio::test]
@@ -592,13 +670,19 @@ fn agui(run_id: &str, prompt: Option<&str>, props: &Value) -> Value {
 }
 
 async fn over_http(bed: &TestBed, input: &Value) -> Reader {
+    let mut reader = Reader::new();
+    read_over_http(bed, input, &mut reader).await;
+    reader
+}
+
+async fn read_over_http(bed: &TestBed, input: &Value, reader: &mut Reader) {
     let response = http::post(bed, input).await;
     assert_eq!(response.status(), 200);
-    let mut reader = Reader::new();
     let events: Vec<Value> =
         http::blocks(response).filter_map(async |block| http::event(&block)).collect().await;
-    events.into_iter().for_each(|event| reader.take(event));
-    reader
+    for event in events {
+        reader.take(event);
+    }
 }
 
 #[tokio::test]
@@ -614,12 +698,9 @@ async fn a_run_over_http_goes_on_without_its_client_and_is_joined_over_either_tr
     drop(blocks);
     // Another request waits for the end, and gets what it misses.
     let input = agui("run-1", None, &json!({"join": {"key": reader.key(), "after": reader.last}}));
-    let rest = over_http(&bed, &input).await;
-    kept(&bed).await;
-    let mut all = Reader { last: reader.last, frames: reader.frames.clone() };
-    rest.frames.iter().for_each(|frame| all.take(frame.clone()));
-    all.assert_finished(40);
-    assert_eq!(all.frames[0]["runId"], "run-1");
+    read_over_http(&bed, &input, &mut reader).await;
+    reader.assert_finished(40);
+    assert_eq!(reader.frames[0]["runId"], "run-1");
 
     let (mut client, mut late) = (bed.client().await, Reader::new());
     send(&mut client, &join(reader.key(), -1)).await;

@@ -320,7 +320,9 @@ proptest! {
             frames.insert(place, frames[first]);
         }
         let mut client = Client::default();
-        frames.into_iter().for_each(|frame| client.receive(frame));
+        for frame in frames {
+            client.receive(frame);
+        }
         prop_assert_eq!(client.seen, said.client_until(u64::MAX).seen);
     }
 }

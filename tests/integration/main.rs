@@ -23,6 +23,7 @@ mod page;
 #[path = "../recorded/mod.rs"]
 mod recorded;
 mod relay;
+mod relay_kept;
 mod return_of_control;
 mod runs;
 mod runs_table;

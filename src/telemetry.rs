@@ -107,7 +107,12 @@ fn is_unstreamed(summary: &Summary) -> bool {
 /// The metrics of a run: `Runs`, `FirstChunk` (milliseconds), `GoneClients`, `RetriedPosts` by
 /// function, and `Errors` by function and code; where runs are kept, `Joins` and `UnkeptRuns` by function.
 fn metrics(function_name: &str, summary: &Summary, now: SystemTime) -> Value {
-    let gone = matches!(summary.outcome, Outcome::ClientGone | Outcome::Kept);
+    let is_alone = summary.kept.is_some_and(|kept| kept.is_alone);
+    let gone = match summary.outcome {
+        Outcome::ClientGone | Outcome::Kept => true,
+        Outcome::Undelivered(_) => false,
+        _ => is_alone,
+    };
     let mut by_function = vec![
         json!({"Name": "Runs", "Unit": "Count"}),
         json!({"Name": "GoneClients", "Unit": "Count"}),

@@ -28,6 +28,14 @@ impl RunAddress {
     }
 }
 
+impl RunAddress {
+    /// When the run began, in milliseconds since 1970; `None` if that is no sort key of a run.
+    #[must_use]
+    pub fn begun_ms(&self) -> Option<u64> {
+        self.sort_key.split_once('-')?.0.parse().ok()
+    }
+}
+
 /// How many digits the milliseconds in a sort key have, so that texts are in the order of numbers until
 /// the year 2286.
 pub(super) const MS_DIGITS: usize = 13;

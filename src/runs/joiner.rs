@@ -15,6 +15,10 @@ use crate::runs::table::Table;
 /// How long the relay has to take a join. It looks each second.
 pub const RELAY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long after its beginning a run may not be in the table yet: it is written behind the first frame, and
+/// a client may lose its connection sooner.
+const START_MS: u64 = 5000;
+
 /// How long it takes until the item is looked at again.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -114,6 +118,10 @@ pub async fn join(
     loop {
         let is_overdue = overdue_at.is_some_and(|overdue_at| overdue_at <= Instant::now());
         let item = match table.read(address).await {
+            Ok(None) if is_about_to_be_kept(address, time.now_ms()) => {
+                sleep(POLL_INTERVAL).await;
+                continue;
+            }
             Ok(item) => item.filter(|item| credential.opens(item)),
             Err(error) if overdue_at.is_some() && !is_overdue => {
                 warn!(error = chain(&error), "the item of a run could not be read, and is again");
@@ -166,8 +174,20 @@ pub async fn stop(
         Credential::Key(key) => Some(key.hash()),
         Credential::Name => None,
     };
-    let now = TimeOfDay::start().now_ms() / 1000;
-    table.update(address, Update::Stop { key_hash, now }).await
+    let time = TimeOfDay::start();
+    loop {
+        let now = time.now_ms() / 1000;
+        let stopped = table.update(address, Update::Stop { key_hash, now }).await?;
+        if stopped || !is_about_to_be_kept(address, time.now_ms()) {
+            return Ok(stopped);
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Whether a run that is not in the table may be there soon.
+fn is_about_to_be_kept(address: &RunAddress, now_ms: u64) -> bool {
+    address.begun_ms().is_some_and(|begun_ms| (begun_ms..begun_ms + START_MS).contains(&now_ms))
 }
 
 #[cfg(test)]

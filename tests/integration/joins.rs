@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::issuer::{AUDIENCE, Issuer, Key};
 use test_support::source::is_drop;
-use test_support::table::{RUNS_TABLE, call, items, with_table};
+use test_support::table::{RUNS_TABLE, call, calls, dollars, items, with_table};
 use test_support::test_bed::{TestBed, function_program, numbers};
 use test_support::{Client, soon, wait_for_entry};
 
@@ -191,6 +191,14 @@ async fn a_phone_that_changes_its_network_gets_the_rest() {
         log_line(&bed, "UnkeptRuns").await;
         assert_eq!((metric(&bed, "Joins"), metric(&bed, "UnkeptRuns")), (1, 0));
         assert_eq!(metric(&bed, "GoneClients"), 0);
+        // The key is the client's alone.
+        let key = reader.key();
+        let has_key = |entry: &Entry| match entry {
+            Entry::FunctionLog { line } => line.contains(key),
+            Entry::TableCalled { request, .. } => request.to_string().contains(key),
+            _ => false,
+        };
+        assert!(!bed.aws.journal().entries().iter().any(has_key));
     }
 }
 
@@ -434,6 +442,22 @@ async fn what_is_larger_than_a_post_is_joined_in_the_middle_of_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_lost_before_its_run_is_in_the_table_gets_all_of_it() {
+    let bed = start().await;
+    let starts = TableCalls::of(TableOperation::PutItem);
+    // The first call is carried out late, since those before it are not.
+    bed.aws.faults().fail_table_calls(1, starts, TableFault::Hang);
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &tokens(120, 20)).await;
+    reader.read_until(&mut client, |reader| reader.last == 0).await;
+    client.close().await;
+    let (mut client, key) = (bed.client().await, reader.key().to_owned());
+    send(&mut client, &join(&key, 0)).await;
+    reader.read_to_end(&mut client).await;
+    reader.assert_finished(120);
+}
+
+#[tokio::test]
 async fn a_slow_table_makes_a_join_slower_and_nothing_else() {
     let bed = start().await;
     let slow = TableFault::Slow(Duration::from_millis(700));
@@ -513,7 +537,7 @@ async fn whoever_has_a_name_joins_their_own_runs_by_it_and_no_others() {
         Client::connect(&bed.aws, &headers).await.expect("the handshake succeeds")
     };
     let (mut client, mut reader) = (enter("alice").await, Reader::new());
-    send(&mut client, &tokens(60, 20)).await;
+    send(&mut client, &tokens(240, 20)).await;
     reader.read_until(&mut client, |reader| reader.has_words(3)).await;
     for message in
         [join(reader.key(), 5), json!({"join": {"threadId": "conversation-1", "after": 5}})]
@@ -528,7 +552,7 @@ async fn whoever_has_a_name_joins_their_own_runs_by_it_and_no_others() {
         .await;
     let mut all = Reader { last: reader.last, frames: reader.frames.clone() };
     all.read_to_end(&mut elsewhere).await;
-    all.assert_finished(60);
+    all.assert_finished(240);
     reader.read_to_end(&mut client).await;
     assert_eq!(reader.end()["code"], "moved");
 }
@@ -794,6 +818,23 @@ async fn a_conversation_is_shown_again_and_the_run_under_way_goes_on() {
     assert_eq!(messages.len(), 4, "{messages:?}");
     assert_eq!(messages[3]["content"], numbers(60));
     assert_eq!(bed.agent_requests().len(), 2);
+}
+
+#[tokio::test]
+async fn keeping_a_thousand_usual_turns_costs_half_a_cent() {
+    let bed = start().await;
+    // Ten seconds, and as much text as a long paragraph has.
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &tokens(300, 30)).await;
+    reader.read_to_end(&mut client).await;
+    reader.assert_finished(300);
+    kept(&bed).await;
+    let calls = calls(&bed.aws);
+    let reads = calls.iter().filter(|call| call.operation == TableOperation::GetItem).count();
+    assert!((7..=11).contains(&reads), "one look a second: {reads}");
+    assert_eq!(calls.len() - reads, 3, "{calls:?}");
+    let thousand = 1000.0 * dollars(&calls);
+    assert!(thousand < 0.006, "{thousand}");
 }
 
 #[tokio::test]

@@ -453,9 +453,17 @@ impl ActiveRun {
                     }
                     Err(error) => {
                         if let (Some(kept), Some(keep)) = (&mut self.kept, keep) {
-                            info!("the client has gone, and the run goes on without it");
+                            let is_gone = matches!(error, SendError::Gone);
                             kept.on_gone(error);
                             alone.as_mut().reset(Instant::now() + keep.alone);
+                            if is_gone {
+                                info!("the client has gone, and the run goes on without it");
+                            } else if events.is_some() {
+                                // Something is wrong here, and would be for every client.
+                                events.set(None);
+                                let message = "The answer could not be delivered. The text so far is valid; try again.";
+                                self.fail(Failure::new(ErrorCode::Internal).with_message(message));
+                            }
                         } else if matches!(error, SendError::Gone) {
                             return Outcome::ClientGone;
                         } else {
@@ -620,15 +628,15 @@ impl ActiveRun {
         if self.kept.as_ref().is_some_and(KeptRun::is_lost) {
             return Outcome::Lost;
         }
+        if let Some(error) = self.kept.as_mut().and_then(KeptRun::take_undelivered) {
+            return Outcome::Undelivered(error);
+        }
         if let Some(failure) = self.failure.take() {
             return Outcome::Failed(failure);
         }
-        match &mut self.kept {
-            Some(kept) if kept.is_alone() => match kept.take_undelivered() {
-                Some(error) => Outcome::Undelivered(error),
-                None if kept.is_written() => Outcome::Kept,
-                None => Outcome::ClientGone,
-            },
+        match &self.kept {
+            Some(kept) if kept.is_alone() && kept.is_written() => Outcome::Kept,
+            Some(kept) if kept.is_alone() => Outcome::ClientGone,
             _ if self.stopped => Outcome::Stopped,
             _ => Outcome::Finished,
         }

@@ -254,6 +254,7 @@ enum Write {
 }
 
 /// The relay that carries the run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 struct Relay {
     outbox: Outbox,
     delivery: Delivery,

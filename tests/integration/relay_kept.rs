@@ -33,9 +33,11 @@ enum Behaviour {
     Swallows,
     Hangs,
     Gone,
+    /// They are refused for good.
+    Refuses,
 }
 
-use Behaviour::{Delivers, Gone, Hangs, Swallows};
+use Behaviour::{Delivers, Gone, Hangs, Refuses, Swallows};
 
 #[derive(Debug)]
 struct ConnectionState {
@@ -87,6 +89,7 @@ impl FrameSink for Connection {
             }
             Hangs => pending().await,
             Gone => Err(SendError::Gone),
+            Refuses => Err(SendError::Refused("it is scripted".into())),
         }
     }
 }
@@ -245,7 +248,8 @@ fn agent(count: u32, pause_ms: u64) -> impl Stream<Item = Result<Event, Failure>
 }
 
 fn words(count: u32) -> String {
-    (0..count).map(|number| format!("{number} ")).collect()
+    let word = |number| format!("{number} ");
+    (0..count).map(word).collect()
 }
 
 async fn run(
@@ -389,10 +393,29 @@ async fn whatever_the_table_does_the_answer_is_the_same() {
         assert_eq!(first.frames(), expected, "{table:?}");
         let last = first.0.lock().unwrap().last_arrived.unwrap() - begun;
         assert!(last < Duration::from_millis(5200), "{table:?}: {last:?}");
-        let is_kept = !matches!(table.fails, Some("journal" | "end" | "all"))
-            && !(table.fails == Some("start"));
+        let is_kept = !matches!(table.fails, Some("start" | "journal" | "end" | "all"));
         assert_eq!(summary.kept.unwrap().is_kept, is_kept, "{table:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_refused_frees_the_agent_and_is_kept_as_far_as_it_went() {
+    let first = Connection::new(Delivers(20));
+    let keeper = Scripted::new(Table::default(), &[]);
+    let begun = Instant::now();
+    let script = async {
+        sleep(Duration::from_millis(950)).await;
+        first.now(Refuses);
+    };
+    let limits = limits();
+    let events = agent(1000, 100);
+    let (summary, ()) = tokio::join!(run(events, &first, &keeper, &limits, ALONE), script);
+    assert!(matches!(summary.outcome, Outcome::Undelivered(_)), "{summary:?}");
+    assert!(!summary.source_ended && summary.kept.unwrap().is_kept);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let replayed = keeper.replayed();
+    assert_eq!(replayed.last().unwrap()["type"], "RUN_ERROR");
+    assert_eq!(replayed[0]["delta"], words(9) + "9 ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -477,6 +500,7 @@ async fn a_run_that_is_taken_to_be_lost_ends_without_another_word() {
 /// Clients that come and go at random, over connections of every kind, always have what the agent said.
 #[tokio::test(start_paused = true)]
 async fn whoever_comes_back_has_all_of_it_once() {
+    let mut joins = 0;
     for seed in 0..300 {
         let mut random = Rng::with_seed(seed);
         let names: Vec<String> = (0..8).map(|number| format!("connection-{number}")).collect();
@@ -521,7 +545,9 @@ async fn whoever_comes_back_has_all_of_it_once() {
         }
         assert_eq!(client.text, words(count), "seed {seed}: {summary:?}");
         assert_eq!(client.ends.len(), 1, "seed {seed}");
+        joins += summary.kept.unwrap().joins;
     }
+    assert!(joins > 300, "{joins}");
 }
 
 #[tokio::test(start_paused = true)]

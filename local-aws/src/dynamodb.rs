@@ -113,9 +113,8 @@ async fn call(State(dynamodb): State<Arc<DynamoDb>>, headers: HeaderMap, body: B
     let Ok(body) = to_bytes(body, REQUEST_LIMIT).await else {
         return response::too_large();
     };
-    let request = match serde_json::from_slice(&body) {
-        Ok(Value::Object(request)) => request,
-        _ => return response::not_an_object(),
+    let Ok(Value::Object(request)) = serde_json::from_slice(&body) else {
+        return response::not_an_object();
     };
     let Some(fault) = dynamodb.fault(operation, &body) else {
         return response::of(dynamodb.carry_out(operation, request).await);

@@ -374,7 +374,7 @@ async fn slips_in_the_arguments_are_explained() {
         (&["--runtime-arn", own, "--source", "harness"], "are about different things"),
         (&["--source", "runtime", "--record", "said.jsonl"], "--record is about"),
         (&["--resume-hours", "169"], "0..=168"),
-        (&["--resume-hours", "-1"], "--resume-hours"),
+        (&["--resume-hours=-1"], "--resume-hours"),
         (&["--resume-hours", "1.5"], "--resume-hours"),
         (&["--swallow", "1.1"], "a rate is a number from 0 to 1"),
         (&["--half-open", "often"], "a rate is a number from 0 to 1"),

@@ -9,13 +9,16 @@ use super::fault::TableFault;
 use super::operation::TableOperation;
 
 /// How the engine marks errors that it finds while it reads a request, and what they are on the wire.
-const MARKS: [(&str, fn(String) -> DynoxideError); 5] = [
+const MARKS: [(&str, ErrorKind); 5] = [
     ("SERIALIZATION_AS_READ:", DynoxideError::SerializationException),
     ("SERIALIZATION:", DynoxideError::SerializationException),
     ("VALIDATION_AS_READ:", DynoxideError::ValidationException),
     ("VALIDATION_REQUEST:", DynoxideError::EnvelopedValidation),
     ("VALIDATION:", DynoxideError::ValidationException),
 ];
+
+/// Makes an error of this kind of its message.
+type ErrorKind = fn(String) -> DynoxideError;
 
 /// Tables in memory.
 pub(super) struct Engine {

@@ -359,7 +359,7 @@ async fn reserved_words_need_other_names() {
     {
         let bare = update(&client)
             .update_expression("SET expires = :value")
-            .condition_expression(format!("attribute_not_exists({word}) OR expires > :value"))
+            .condition_expression(format!("attribute_not_exists({word}) OR expires >= :value"))
             .expression_attribute_values(":value", number(1));
         bare.send().await.unwrap();
     }

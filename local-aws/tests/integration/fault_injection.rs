@@ -347,9 +347,9 @@ async fn what_was_posted_before_a_loss_arrives() {
         let mut line = Line::open(Faults::default()).await;
         let faults = line.aws.faults();
         if half_open {
-            faults.half_open_from(21)
+            faults.half_open_from(21);
         } else {
-            faults.swallow_from(21)
+            faults.swallow_from(21);
         }
         let text = "a frame ".repeat(4000);
         for _ in 0..25 {
@@ -392,9 +392,9 @@ async fn the_gateway_notices_a_loss_when_the_connection_has_been_idle() {
         let line = Line::open_with(options).await;
         let faults = line.aws.faults();
         if half_open {
-            faults.half_open_from(1)
+            faults.half_open_from(1);
         } else {
-            faults.swallow_from(1)
+            faults.swallow_from(1);
         }
         line.post("lost").await.unwrap();
         let event = line.runtime.accept("$disconnect").await;

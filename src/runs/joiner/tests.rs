@@ -266,3 +266,22 @@ async fn stopping_what_has_ended_is_no_error_and_what_has_expired_is_nothing() {
     let expired = Item { expires: TimeOfDay::start().now_ms() / 1000, ..ended };
     assert!(!stop(&OneItem::with(Some(expired)), &address(), &credential).await.unwrap());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_just_begun_is_waited_for_and_an_older_one_is_not() {
+    let key = key();
+    let young = RunAddress::new("thread-1", TimeOfDay::start().now_ms(), "a");
+    for (address, seconds) in [(young.clone(), 5), (address(), 0)] {
+        let credential = Credential::Key(key.clone());
+        let table = OneItem::with(None);
+        let outcome = join(&table, &address, &credential, take_over()).await.unwrap();
+        assert_eq!((outcome, table.seconds()), (JoinOutcome::NoSuchRun, seconds));
+        let table = OneItem::with(None);
+        assert!(!stop(&table, &address, &credential).await.unwrap());
+        assert!(table.seconds() <= seconds);
+    }
+    // Whoever has another key learns nothing by it.
+    let table = OneItem::with(Some(running(&RunKey::generate("thread-1", "0-a").unwrap())));
+    let outcome = join(&table, &young, &Credential::Key(key), take_over()).await.unwrap();
+    assert_eq!((outcome, table.seconds()), (JoinOutcome::NoSuchRun, 0));
+}

@@ -99,7 +99,7 @@ describe('a question', () => {
   });
 
   test('comes once for each interrupt, also of one call', () => {
-    const { calls } = turnOf(...call, interrupted({ id: 'i', toolCallId: 'c' }, { id: 'j', toolCallId: 'c', reason: 'again' }, { id: 'k' }, null));
+    const { calls } = turnOf(...call, interrupted({ id: 'i', toolCallId: 'c' }, { id: 'j', toolCallId: 'c', reason: 'again' }, { id: 'k' }));
     assert.deepEqual(calls.map(({ id, interrupt }) => [id, interrupt?.id]), [['c', 'i'], ['j', 'j'], ['k', 'k']]);
   });
 });

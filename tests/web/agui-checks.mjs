@@ -7,7 +7,7 @@ import { EventStreamCodec } from '@smithy/eventstream-codec';
 import { AbstractAgent as OldAbstractAgent } from 'agui-old-client';
 import { EventSchemas as OldEventSchemas } from 'agui-old-core';
 import { from } from 'rxjs';
-import { checkValues } from './agui-model.mjs';
+import { checkValues, withDefaults } from './agui-model.mjs';
 import { isTerminal, listening, reassemble } from './agui-support.mjs';
 
 const MAX_FRAME_BYTES = 32_768;
@@ -53,7 +53,7 @@ export function checkFrames({ frames, binary }, { runId, code }) {
 function checkEvent(event) {
   // Parsing strips unknown fields, and fails on a null for an absent one.
   assert.deepEqual(EventSchemas.parse(event), event);
-  assert.deepEqual(OldEventSchemas.parse(event), withoutCacheWrites(event));
+  assert.deepEqual(OldEventSchemas.parse(event), withDefaults(withoutCacheWrites(event)));
   checkValues(event);
 }
 

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { EventType, HttpAgent } from '@ag-ui/client';
-import { messagesAfter, normalised, stateAfter } from './agui-model.mjs';
+import { checkState, messagesAfter, normalised } from './agui-model.mjs';
 import { listening, reassemble, record, runAgentInput } from './agui-support.mjs';
 
 /** The first versions with these. Without them a client takes what it does not know for a broken stream. */
@@ -187,7 +187,7 @@ export function conversing(wire) {
     assert.equal(new Set(ids).size, ids.length, `a message is there twice: ${JSON.stringify(agent.messages)}`);
     assert.deepEqual(inOrder(agent.messages.map(normalised), events), inOrder(messagesAfter(before, events), events));
     assert.deepEqual(newMessages.map(({ id }) => id), ids.slice(before.length));
-    assert.deepEqual(agent.state, stateAfter(stateBefore, events));
+    checkState(agent.state, stateBefore, events);
     return { events, text: textOf(newMessages), error: terminal.type === 'RUN_ERROR' ? terminal : undefined };
   }
 

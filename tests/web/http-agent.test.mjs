@@ -12,7 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { HttpAgent } from '@ag-ui/client';
 import { EventSchemas } from '@ag-ui/core/schemas';
 import { EventSchemas as OldEventSchemas } from 'agui-old-core';
-import { checkValues } from './agui-model.mjs';
+import { checkValues, withDefaults } from './agui-model.mjs';
 import { isTerminal, listening, startLocal } from './agui-support.mjs';
 import { answer, conversing, KNOWS_INTERRUPTS, open, PROMPTS, resuming, TIMELINES } from './agui-walk.mjs';
 import { startIssuer } from './support/issuer.mjs';
@@ -164,7 +164,7 @@ for (const source of ['agent', 'harness', 'runtime']) {
       );
       assert.deepEqual([complaints, failures], [[], []]);
       assert.match(seen, /^1 /);
-      assert.ok(seen.length < 100, seen);
+      assert.doesNotMatch(seen, /\b100\b/);
       assert.ok(agent.messages.at(-1).content.startsWith('1 '));
       assert.equal(ended(), undefined);
       while (ended() === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -316,7 +316,7 @@ function checkEvents(events, { threadId, runId }) {
     assert.deepEqual(EventSchemas.parse(event), event);
     // The one field that is newer.
     const usage = event.usage?.map(({ cacheWriteInputTokens, ...older }) => older);
-    assert.deepEqual(OldEventSchemas.parse(event), usage ? { ...event, usage } : event);
+    assert.deepEqual(OldEventSchemas.parse(event), withDefaults(usage ? { ...event, usage } : event));
     checkValues(event);
     assert.ok(!event.type.endsWith('_CHUNK') && event.name !== 'relay.fragment', event.type);
     assert.equal(event.metadata.relay.seq, seq);

@@ -177,7 +177,7 @@ describe('the trace', () => {
       ['/odd chunks', /^Reasoning \| And nothing ends\. \| Done$/, /^In chunks nothing begins\..*And nothing ends\.$/s],
       ['/odd words', /^Unknown \| init_event_loop \| Done$/, /^Words without an event\.$/],
       ['/trace 100', /^Tool \| read \| Done$/, /^Before this sentence/],
-      ['/snapshot 100', /^State \| 3 messages \| Done$/, /^Around this sentence/],
+      ['/snapshot 100', /^State \| \d+ messages \| Done$/, /^Around this sentence/],
     ]).entries()) {
       const said = await traced(page, prompt, index + 1);
       assert.match(said, text, prompt);

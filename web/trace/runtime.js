@@ -113,7 +113,8 @@ function described(event) {
     : type === 'MESSAGES_SNAPSHOT' ? ['state', counted(getList(event, 'messages').length, 'message')]
     : type === 'CUSTOM' || type.startsWith('ACTIVITY_') ? ['event', getString(event, 'name') ?? getString(event, 'activityType') ?? type]
     : type === 'REASONING_ENCRYPTED_VALUE' ? ['reasoning', 'Encrypted']
-    : ['unknown', membersOf(event).join(', ') || 'Unknown event']
+    // The relay calls it an event where it has no type.
+    : ['unknown', membersOf(get(event, 'event') ?? event).join(', ') || 'Unknown event']
   );
   return [kind, oneLine(name)];
 }

@@ -289,7 +289,7 @@ describe('a step of an agent that speaks AG-UI', () => {
     3: { title: 'Message', name: 'I look there.', sections: [['Text', 'I look **there**.']], facts: { Message: 'm1' } },
     5: { title: 'Tool', name: 'get_stock', sections: [['Input', '{\n  "n": 146312323488002033,\n  "p": 1.10\n}'], ['Result', '7']], facts: { Tool: 'get_stock', Call: 'c2' } },
     8: { title: 'Event', name: 'PLAN', took: '', sections: [['Value', '{\n  "steps": [\n    "one"\n  ]\n}']], facts: { Activity: 'PLAN' } },
-    14: { title: 'Collaborator', name: 'writer', status: 'Failed', reason: 'No ink.', sections: [], facts: { Agent: 'writer' } },
+    14: { title: 'Collaborator', name: 'writer', status: 'Failed', reason: 'No ink.', sections: [], facts: { Name: 'writer' } },
   };
 
   test('says what it did', async () => {

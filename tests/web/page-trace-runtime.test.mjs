@@ -141,7 +141,7 @@ describe('an opened step', () => {
   test('has facts: what it is called, and by which ids', () => {
     assert.equal(named('get_order').Facts, 'Tool: get_order; Call: c1; Message: m1');
     assert.equal(named('researcher').Facts, 'Step: researcher');
-    assert.equal(named('writer').Facts, 'Agent: writer; Run of the agent: s1');
+    assert.equal(named('writer').Facts, 'Name: writer; Agent: s1');
     assert.match(named('Snapshot').Facts ?? '', /Event: STATE_SNAPSHOT/);
   });
 

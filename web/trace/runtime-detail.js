@@ -16,8 +16,8 @@ const FACTS = [
   ['Call', 'toolCallId'],
   ['Message', 'messageId'],
   ['Message', 'parentMessageId'],
-  ['Agent', 'name'],
-  ['Run of the agent', 'subagentRunId'],
+  ['Name', 'name'],
+  ['Agent', 'subagentRunId'],
   ['Event', 'type'],
   ['Activity', 'activityType'],
 ];

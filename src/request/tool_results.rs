@@ -190,7 +190,9 @@ fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), Strin
     }
     result.failed = error.is_some();
     let content = content.filter(|content| error.is_none() || !content.is_empty());
-    result.error = error.clone().filter(|error| content.is_some() && !error.is_empty());
+    // Some clients say it in both.
+    let differs = |error: &String| content.as_ref().is_some_and(|content| content != error);
+    result.error = error.clone().filter(|error| !error.is_empty() && differs(error));
     result.content = content.or(error);
     Ok(())
 }

@@ -1,10 +1,11 @@
 // A return of control: as a form while it can be answered, and after that as a record of what was asked and done.
 
 import { button, element } from '../lib/dom.js';
+import { parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { argumentList, capped } from './arguments.js';
 
-/** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
+/** @import { Interrupt, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
 /**
  * @param {Turn} turn
@@ -22,8 +23,9 @@ export function toolForm(turn, submit) {
     problem.textContent = submit(fields.map(({ answer }) => answer(confirmed)));
     problem.hidden = problem.textContent === '';
   };
+  const isQuestion = turn.calls.every(({ interrupt, returns }) => interrupt !== undefined && returns);
   const buttons = turn.calls.some(({ asks }) => asks)
-    ? [button('primary', 'Confirm', () => send(true)), button('quiet', 'Deny', () => send(false))]
+    ? [button('primary', isQuestion ? 'Send answer' : 'Confirm', () => send(true)), button('quiet', isQuestion ? 'Decline' : 'Deny', () => send(false))]
     : [button('primary', 'Send result', () => send(true))];
   form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
@@ -40,8 +42,9 @@ function record({ calls }) {
 }
 
 /** @param {ToolCall} call */
-export function wishOf({ asks, returns, reply }) {
+export function wishOf({ asks, returns, reply, interrupt }) {
   const asked = reply === undefined ? 'asks' : 'asked';
+  if (interrupt !== undefined && returns) return `The agent ${asked}: `;
   return returns ? `${asks ? 'If you confirm it, the' : 'The'} agent ${asked} you to do this: ` : `The agent ${asked} to do this: `;
 }
 
@@ -64,24 +67,42 @@ function outcomeOf(call) {
 
 /** @param {ToolCall} call @param {number} index */
 function field(call, index) {
-  const { id, name, arguments: json, asks, returns } = call;
-  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...argumentList(json));
+  const { id, name, arguments: json, asks, returns, interrupt } = call;
+  const question = interrupt?.message === undefined ? [] : [element('p', '', visible(interrupt.message, { lines: true }))];
+  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...question, ...argumentList(json));
   const result = element('textarea');
   result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
   result.value = call.draft ?? '';
   result.addEventListener('input', () => (call.draft = result.value));
-  const label = element('label', '', 'Result');
+  const names = interrupt?.names ?? [];
+  const label = element('label', '', interrupt === undefined ? 'Result' : names.length > 1 ? `Answer, as JSON with ${visible(names.join(', '))}` : 'Answer');
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
-  if (returns) box.append(label, result, element('label', 'failed-switch', failed, 'It failed'));
+  if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, 'It failed') : '');
   const answer = (/** @type {boolean} */ confirmed) => ({
     id,
     ...(asks ? { confirmed } : {}),
     ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
+    ...(interrupt === undefined ? {} : { resume: resumption(call, interrupt, confirmed, result.value) }),
   });
   return { box, answer };
+}
+
+/**
+ * The answer to a question of an agent that speaks AG-UI, in the form that it asks for.
+ *
+ * @param {ToolCall} call
+ * @param {Interrupt} interrupt
+ * @param {boolean} confirmed
+ * @param {string} typed
+ * @returns {NonNullable<ToolAnswer['resume']>}
+ */
+function resumption({ returns }, { id: interruptId, names, type }, confirmed, typed) {
+  if (returns && !confirmed) return { interruptId, status: 'cancelled' };
+  const value = !returns ? confirmed : type === 'string' ? typed : (parseJson(typed) ?? typed);
+  return { interruptId, status: 'resolved', payload: names.length === 1 ? { [names[0] ?? '']: value } : value };
 }
 
 /** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */

@@ -4,6 +4,7 @@
 import { byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
+import { RUNTIME } from '../relay/agui.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
@@ -233,9 +234,11 @@ export class Traces {
       Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),
       'First token': first,
-      'Model calls': String(tree.modelCalls),
-      'Tokens in': tree.tokens.input.toLocaleString('en'),
-      'Tokens out': tree.tokens.output.toLocaleString('en'),
+      ...(turn.events.some(({ source }) => source === RUNTIME) ? {} : {
+        'Model calls': String(tree.modelCalls),
+        'Tokens in': tree.tokens.input.toLocaleString('en'),
+        'Tokens out': tree.tokens.output.toLocaleString('en'),
+      }),
       ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
       ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };

@@ -1,4 +1,4 @@
-//! What has begun and is not at its end: messages, thoughts, tool calls and steps.
+//! What has begun and is not at its end: messages, thoughts, tool calls, steps and runs of other agents.
 //!
 //! Clients end a run in which one ends that has not begun, and one that ends while something is open. So
 //! what an agent has forgotten is put in. And what an agent sends in chunks gets a beginning and an end of
@@ -12,7 +12,8 @@ use crate::source::event::AguiEvent;
 struct Kind {
     start: &'static str,
     content: Option<&'static str>,
-    end: &'static str,
+    /// The first one ends what has no end.
+    ends: &'static [&'static str],
     chunk: Option<&'static str>,
     id: &'static str,
     /// Whose words it is.
@@ -22,11 +23,17 @@ struct Kind {
 /// The place of tool calls, which can't begin without a name.
 const TOOL_CALL: usize = 1;
 
-const KINDS: [Kind; 4] = [
+/// The place of steps, which two agents may have under one name.
+const STEP: usize = 2;
+
+/// The place of the runs of other agents, which can't begin again.
+const SUBAGENT: usize = 5;
+
+const KINDS: [Kind; 6] = [
     Kind {
         start: "TEXT_MESSAGE_START",
         content: Some("TEXT_MESSAGE_CONTENT"),
-        end: "TEXT_MESSAGE_END",
+        ends: &["TEXT_MESSAGE_END"],
         chunk: Some("TEXT_MESSAGE_CHUNK"),
         id: "messageId",
         role: Some("assistant"),
@@ -34,7 +41,7 @@ const KINDS: [Kind; 4] = [
     Kind {
         start: "TOOL_CALL_START",
         content: Some("TOOL_CALL_ARGS"),
-        end: "TOOL_CALL_END",
+        ends: &["TOOL_CALL_END"],
         chunk: Some("TOOL_CALL_CHUNK"),
         id: "toolCallId",
         role: None,
@@ -42,7 +49,7 @@ const KINDS: [Kind; 4] = [
     Kind {
         start: "STEP_STARTED",
         content: None,
-        end: "STEP_FINISHED",
+        ends: &["STEP_FINISHED"],
         chunk: None,
         id: "stepName",
         role: None,
@@ -50,10 +57,26 @@ const KINDS: [Kind; 4] = [
     Kind {
         start: "REASONING_MESSAGE_START",
         content: Some("REASONING_MESSAGE_CONTENT"),
-        end: "REASONING_MESSAGE_END",
+        ends: &["REASONING_MESSAGE_END"],
         chunk: Some("REASONING_MESSAGE_CHUNK"),
         id: "messageId",
         role: Some("reasoning"),
+    },
+    Kind {
+        start: "REASONING_START",
+        content: None,
+        ends: &["REASONING_END"],
+        chunk: None,
+        id: "messageId",
+        role: None,
+    },
+    Kind {
+        start: "SUBAGENT_STARTED",
+        content: None,
+        ends: &["SUBAGENT_FINISHED", "SUBAGENT_ERROR"],
+        chunk: None,
+        id: "subagentRunId",
+        role: None,
     },
 ];
 
@@ -61,8 +84,15 @@ const KINDS: [Kind; 4] = [
 const BETWEEN_CHUNKS: [&str; 4] =
     ["RAW", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA", "REASONING_ENCRYPTED_VALUE"];
 
-/// The place of a part's kind in [`KINDS`], and its id.
-type Part = (usize, String);
+/// A part that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    /// The place of its kind in [`KINDS`].
+    place: usize,
+    id: String,
+    /// Of a step: whose it is, if it is another agent's.
+    subagent: Option<String>,
+}
 
 /// The parts that are open, oldest first.
 #[derive(Debug, Default)]
@@ -70,6 +100,8 @@ pub(super) struct OpenParts {
     open: Vec<Part>,
     /// The one that comes in chunks: whatever is not of it ends it.
     in_chunks: Option<Part>,
+    /// The runs of other agents that are over.
+    over: Vec<Part>,
 }
 
 impl OpenParts {
@@ -93,20 +125,28 @@ impl OpenParts {
             return Vec::new();
         }
         let of = |(_, kind): &(usize, &Kind)| {
-            kind.start == event.kind || kind.content == Some(event.kind) || kind.end == event.kind
+            kind.start == event.kind
+                || kind.content == Some(event.kind)
+                || kind.ends.contains(&event.kind)
         };
         let Some((place, kind)) = KINDS.iter().enumerate().find(of) else { return vec![event] };
         // What was read has its id.
-        let part = (place, event.text(kind.id).unwrap_or_default());
+        let id = event.text(kind.id).unwrap_or_default();
+        let subagent = event.text("subagentRunId").filter(|_| place == STEP);
+        let part = Part { place, id, subagent };
         let position = self.open.iter().position(|open| *open == part);
         match (position, event.kind) {
             (Some(_), begun) if begun == kind.start => Vec::new(),
-            (Some(position), ended) if ended == kind.end => {
+            (Some(position), ended) if kind.ends.contains(&ended) => {
                 self.open.remove(position);
+                if place == SUBAGENT {
+                    self.over.push(part);
+                }
                 vec![event]
             }
             (Some(_), _) => vec![event],
-            (None, ended) if ended == kind.end => Vec::new(),
+            (None, ended) if kind.ends.contains(&ended) => Vec::new(),
+            (None, _) if self.over.contains(&part) => Vec::new(),
             (None, begun) if begun == kind.start => {
                 self.open.push(part);
                 vec![event]
@@ -123,14 +163,15 @@ impl OpenParts {
     /// A chunk in the form that has beginnings and ends.
     fn pass_chunk(&mut self, place: usize, event: AguiEvent) -> Vec<AguiEvent> {
         let kind = &KINDS[place];
-        let goes_on = self.in_chunks.as_ref().filter(|(of, _)| *of == place);
-        let id = event.text(kind.id).or_else(|| goes_on.map(|(_, id)| id.clone()));
-        let part = match id {
-            Some(id) => (place, id),
+        let goes_on = self.in_chunks.as_ref().filter(|part| part.place == place);
+        let id = event.text(kind.id).or_else(|| goes_on.map(|part| part.id.clone()));
+        let id = match id {
+            Some(id) => id,
             // It is of nothing, and clients refuse a call without an id.
             None if place == TOOL_CALL => return Vec::new(),
-            None => (place, "unnamed".to_owned()),
+            None => "unnamed".to_owned(),
         };
+        let part = Part { place, id, subagent: None };
         let mut passed = Vec::new();
         if self.in_chunks.as_ref() != Some(&part) {
             passed.extend(self.end_chunks());
@@ -152,7 +193,7 @@ impl OpenParts {
         }
         if let (Some(content), Some(delta)) = (kind.content, delta.filter(|text| !text.is_empty()))
         {
-            let about = AguiEvent::about(content, kind.id, &part.1);
+            let about = AguiEvent::about(content, kind.id, &part.id);
             passed.push(AguiEvent { delta: Some(delta), metadata, ..about });
         }
         self.in_chunks = Some(part);
@@ -174,13 +215,17 @@ impl OpenParts {
     }
 }
 
-fn start((place, id): &Part) -> AguiEvent {
+fn start(Part { place, id, .. }: &Part) -> AguiEvent {
     let kind = &KINDS[*place];
     let mut start = AguiEvent::about(kind.start, kind.id, id);
     start.members.extend(kind.role.map(|role| ("role".to_owned(), json::string(role))));
     start
 }
 
-fn end((place, id): &Part) -> AguiEvent {
-    AguiEvent::about(KINDS[*place].end, KINDS[*place].id, id)
+fn end(Part { place, id, subagent }: &Part) -> AguiEvent {
+    let kind = &KINDS[*place];
+    let mut end = AguiEvent::about(kind.ends[0], kind.id, id);
+    let owner = subagent.as_deref().map(json::string);
+    end.members.extend(owner.map(|owner| ("subagentRunId".to_owned(), owner)));
+    end
 }

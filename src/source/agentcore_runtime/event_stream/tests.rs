@@ -161,6 +161,43 @@ fn what_an_agent_has_forgotten_to_begin_or_to_end_is_put_in() {
 }
 
 #[test]
+fn spans_of_thought_and_runs_of_other_agents_begin_and_end_once() {
+    let (events, failure) = said(&stream_of(&[
+        r#"{"type":"REASONING_END","messageId":"r0"}"#,
+        r#"{"type":"REASONING_START","messageId":"r1"}"#,
+        r#"{"type":"REASONING_START","messageId":"r1"}"#,
+        r#"{"type":"REASONING_MESSAGE_START","messageId":"r1"}"#,
+        r#"{"type":"SUBAGENT_FINISHED","subagentRunId":"a0"}"#,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"a1","name":"n"}"#,
+        r#"{"type":"SUBAGENT_ERROR","subagentRunId":"a1","message":"no"}"#,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"a1","name":"again"}"#,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"a2","name":"n"}"#,
+        r#"{"type":"STEP_STARTED","stepName":"s"}"#,
+        r#"{"type":"STEP_STARTED","stepName":"s","subagentRunId":"a2"}"#,
+        FINISHED,
+    ]));
+    assert!(failure.is_none());
+    assert_eq!(
+        events,
+        [
+            r#"REASONING_START messageId="r1""#,
+            r#"REASONING_MESSAGE_START messageId="r1" role="reasoning""#,
+            r#"SUBAGENT_STARTED subagentRunId="a1" name="n""#,
+            r#"SUBAGENT_ERROR subagentRunId="a1" message="no""#,
+            r#"SUBAGENT_STARTED subagentRunId="a2" name="n""#,
+            r#"STEP_STARTED stepName="s""#,
+            r#"STEP_STARTED stepName="s" subagentRunId="a2""#,
+            r#"STEP_FINISHED stepName="s" subagentRunId="a2""#,
+            r#"STEP_FINISHED stepName="s""#,
+            r#"SUBAGENT_FINISHED subagentRunId="a2""#,
+            r#"REASONING_MESSAGE_END messageId="r1""#,
+            r#"REASONING_END messageId="r1""#,
+            "end ",
+        ]
+    );
+}
+
+#[test]
 fn what_comes_in_chunks_gets_a_beginning_and_an_end() {
     let events = [
         r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m1","role":"assistant","delta":"a"}"#,
@@ -282,17 +319,19 @@ proptest! {
     /// Whatever an agent sends, what goes on has its beginnings and ends.
     #[test]
     fn what_goes_on_is_what_clients_verify(
-        events in prop::collection::vec((0_usize..10, 0_usize..3), 0..40),
+        events in prop::collection::vec((0_usize..19, 0_usize..3), 0..40),
         cut in any::<prop::sample::Index>(),
     ) {
         let kinds = [
             "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "TOOL_CALL_START",
             "TOOL_CALL_ARGS", "TOOL_CALL_END", "STEP_STARTED", "STEP_FINISHED",
-            "TEXT_MESSAGE_CHUNK", "TOOL_CALL_CHUNK",
+            "TEXT_MESSAGE_CHUNK", "TOOL_CALL_CHUNK", "REASONING_START", "REASONING_END",
+            "REASONING_MESSAGE_START", "REASONING_MESSAGE_CONTENT", "REASONING_MESSAGE_END",
+            "REASONING_MESSAGE_CHUNK", "SUBAGENT_STARTED", "SUBAGENT_FINISHED", "SUBAGENT_ERROR",
         ];
         let event = |(kind, id): &(usize, usize)| {
             format!(
-                r#"{{"type":"{}","messageId":"{id}","toolCallId":"{id}","toolCallName":"n","stepName":"{id}","delta":"d"}}"#,
+                r#"{{"type":"{}","messageId":"{id}","toolCallId":"{id}","toolCallName":"n","stepName":"{id}","subagentRunId":"{id}","name":"n","message":"m","delta":"d"}}"#,
                 kinds[*kind]
             )
         };
@@ -302,19 +341,23 @@ proptest! {
         let (head, tail) = text.split_at(cut.index(text.len()));
         let (said, failure) = said_in(vec![head.to_vec(), tail.to_vec()]);
         prop_assert!(failure.is_none());
-        let mut open: Vec<String> = Vec::new();
+        let (mut open, mut over) = (Vec::<String>::new(), Vec::new());
         for said in &said {
             let Some((kind, rest)) = said.split_once(' ') else { continue };
             let id = rest.split(['"']).nth(1).unwrap_or_default();
-            let part = format!("{} {id}", &kind[..3]);
-            if kind.ends_with("START") || kind == "STEP_STARTED" {
-                prop_assert!(!open.contains(&part));
+            let Some((of, phase)) = kind.rsplit_once('_') else { continue };
+            let part = format!("{of} {id}");
+            if phase.starts_with("START") {
+                prop_assert!(!open.contains(&part) && !over.contains(&part));
                 open.push(part);
-            } else if kind.ends_with("END") || kind == "STEP_FINISHED" {
+            } else if matches!(phase, "END" | "FINISHED" | "ERROR") {
                 let position = open.iter().position(|open| *open == part);
                 prop_assert!(position.is_some());
-                open.remove(position.unwrap());
-            } else if kind.ends_with("CONTENT") || kind.ends_with("ARGS") {
+                let part = open.remove(position.unwrap());
+                if of == "SUBAGENT" {
+                    over.push(part);
+                }
+            } else if matches!(phase, "CONTENT" | "ARGS") {
                 prop_assert!(open.contains(&part));
             }
         }

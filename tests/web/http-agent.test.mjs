@@ -68,9 +68,7 @@ for (const source of ['agent', 'harness', 'runtime']) {
       const codes = Array.isArray(prompts) ? Object.fromEntries(prompts.map((prompt) => [prompt, undefined])) : prompts;
       for (const [prompt, code] of Object.entries(codes)) {
         for (const trace of [false, true]) {
-          const repeats = trace && prompt === '/odd indices' && !KNOWS_INTERRUPTS;
-          const todo = repeats ? 'a second call of a message, after the result of the first, repeats the message' : false;
-          it(`${prompt}${trace ? ', with its trace' : ''}`, { todo }, () => walk(local, connect(), prompt, { trace, code }));
+          it(`${prompt}${trace ? ', with its trace' : ''}`, () => walk(local, connect(), prompt, { trace, code }));
         }
       }
     }

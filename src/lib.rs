@@ -44,3 +44,4 @@ pub mod source;
 pub mod streamed_response;
 pub mod telemetry;
 pub mod transport;
+mod utf8;

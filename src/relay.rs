@@ -24,12 +24,11 @@ use tracing::warn;
 use crate::agui::{Confirmation, Frame, RunIds, Stats};
 use crate::error::{ErrorCode, Failure};
 use crate::relay::outbox::Outbox;
-use crate::relay::utf8::Utf8;
 use crate::source::{AguiEvent, Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, Outgoing, SendError};
+use crate::utf8::Utf8;
 
 pub mod outbox;
-mod utf8;
 
 /// How many events that are there already are taken before the posts are looked after: so many take
 /// a millisecond and a half, in which other turns have theirs.

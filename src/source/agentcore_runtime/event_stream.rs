@@ -19,10 +19,11 @@ use tracing::warn;
 
 use crate::error::{ErrorCode, Failure};
 use crate::json::{self, Object};
-use crate::source::agentcore_runtime::failure::run_error;
+use crate::source::agentcore_runtime::failure::{agent_error, run_error};
 use crate::source::agentcore_runtime::open_parts::OpenParts;
 use crate::source::event::AguiEvent;
 use crate::source::{Event, Raw};
+use crate::utf8::Utf8;
 
 /// What the body of a good response is.
 pub(super) const CONTENT_TYPE: &str = "text/event-stream";
@@ -64,14 +65,20 @@ const REST_OF_BODY: Duration = Duration::from_millis(50);
 const LAST_LINES: &[u8] = b"\n\n";
 
 impl EventStream {
-    pub(super) fn new(body: SdkBody) -> Self {
-        let bytes = BodyDataStream::new(body).map(|bytes| bytes.map_err(BrokenBody));
+    /// The answer in a body. No other answer may have the same seed of ids.
+    pub(super) fn new(body: SdkBody, seed: String) -> Self {
+        let mut utf8 = Utf8::default();
+        let bytes = BodyDataStream::new(body).map(move |bytes| match bytes {
+            // Of bytes that are no text, only these are lost, and not the answer.
+            Ok(bytes) => Ok(Bytes::from(utf8.decode(&bytes))),
+            Err(error) => Err(BrokenBody(error)),
+        });
         let bytes = bytes.chain(stream::iter([Ok(Bytes::from_static(LAST_LINES))]));
         Self {
             messages: SseByteStream::new(bytes).boxed(),
             events: VecDeque::new(),
             ended: None,
-            open: OpenParts::default(),
+            open: OpenParts::new(seed),
             has_warned: false,
         }
     }
@@ -136,10 +143,10 @@ impl EventStream {
 
     fn on_object(&mut self, object: &Object<'_>, data: &str) {
         let Some(kind) = object.text("type") else {
-            if let Some(error) = object.get("error") {
-                let words = json::text(error).unwrap_or_default().into_owned();
-                let failure = Failure::new(ErrorCode::DependencyFailed);
-                self.ended = Some(Err(failure.with_source(AgentError(words))));
+            let words = object.text("error").unwrap_or_default();
+            // An answer may speak of errors, too, such as that there is none.
+            if !words.is_empty() || object.text("error_type").is_some() {
+                self.ended = Some(Err(agent_error().with_source(AgentError(words.into_owned()))));
                 return;
             }
             return self.pass_raw("event", data);

@@ -4,6 +4,7 @@
 //! what an agent has forgotten is put in. And what an agent sends in chunks gets a beginning and an end of
 //! its own, which every client understands.
 
+use crate::agui::uuid_of;
 use crate::json;
 use crate::source::event::AguiEvent;
 
@@ -98,13 +99,24 @@ struct Part {
 #[derive(Debug, Default)]
 pub(super) struct OpenParts {
     open: Vec<Part>,
-    /// The one that comes in chunks: whatever is not of it ends it.
-    in_chunks: Option<Part>,
+    /// Those that come in chunks: whatever is not of them ends them. Calls of tools may come in turns.
+    in_chunks: Vec<Part>,
+    /// What the last chunk was of: one without an id goes on with it.
+    last_chunk: Option<Part>,
+    /// What the ids of messages are made from that the agent gives none.
+    seed: String,
+    /// How many of them there were.
+    unnamed: usize,
     /// The runs of other agents that are over.
     over: Vec<Part>,
 }
 
 impl OpenParts {
+    /// Nothing is open. No other run may have the same seed.
+    pub(super) fn new(seed: String) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
     /// What goes to the client for an event: nothing, where it would end the client's run.
     pub(super) fn pass(&mut self, event: AguiEvent) -> Vec<AguiEvent> {
         let of = |(_, kind): &(usize, &Kind)| kind.chunk == Some(event.kind);
@@ -153,7 +165,10 @@ impl OpenParts {
             }
             (None, _) if place == TOOL_CALL => Vec::new(),
             (None, _) => {
-                let start = start(&part);
+                let mut start = start(&part);
+                // Clients compare whose it is.
+                let owner = event.members.iter().filter(|(name, _)| name == "subagentRunId");
+                start.members.extend(owner.cloned());
                 self.open.push(part);
                 vec![start, event]
             }
@@ -163,17 +178,22 @@ impl OpenParts {
     /// A chunk in the form that has beginnings and ends.
     fn pass_chunk(&mut self, place: usize, event: AguiEvent) -> Vec<AguiEvent> {
         let kind = &KINDS[place];
-        let goes_on = self.in_chunks.as_ref().filter(|part| part.place == place);
+        let goes_on = self.last_chunk.as_ref().filter(|part| part.place == place);
         let id = event.text(kind.id).or_else(|| goes_on.map(|part| part.id.clone()));
         let id = match id {
             Some(id) => id,
             // It is of nothing, and clients refuse a call without an id.
             None if place == TOOL_CALL => return Vec::new(),
-            None => "unnamed".to_owned(),
+            None => {
+                self.unnamed += 1;
+                uuid_of(&format!("{}/unnamed/{}", self.seed, self.unnamed))
+            }
         };
         let part = Part { place, id, subagent: None };
         let mut passed = Vec::new();
-        if self.in_chunks.as_ref() != Some(&part) {
+        let may_stay =
+            |other: &Part| *other == part || (place == TOOL_CALL && other.place == TOOL_CALL);
+        if !self.in_chunks.iter().all(may_stay) {
             passed.extend(self.end_chunks());
         }
         let AguiEvent { members, delta, metadata, .. } = event;
@@ -189,6 +209,8 @@ impl OpenParts {
                 return passed;
             }
             self.open.push(part.clone());
+            // What the agent has begun, it ends.
+            self.in_chunks.push(part.clone());
             passed.push(start);
         }
         if let (Some(content), Some(delta)) = (kind.content, delta.filter(|text| !text.is_empty()))
@@ -196,21 +218,27 @@ impl OpenParts {
             let about = AguiEvent::about(content, kind.id, &part.id);
             passed.push(AguiEvent { delta: Some(delta), metadata, ..about });
         }
-        self.in_chunks = Some(part);
+        self.last_chunk = Some(part);
         passed
     }
 
-    /// The end of the part that comes in chunks, if there is one.
-    fn end_chunks(&mut self) -> Option<AguiEvent> {
-        let part = self.in_chunks.take()?;
-        let position = self.open.iter().position(|open| *open == part)?;
-        self.open.remove(position);
-        Some(end(&part))
+    /// The ends of the parts that come in chunks.
+    fn end_chunks(&mut self) -> Vec<AguiEvent> {
+        self.last_chunk = None;
+        let mut ends = Vec::new();
+        for part in std::mem::take(&mut self.in_chunks) {
+            if let Some(position) = self.open.iter().position(|open| *open == part) {
+                self.open.remove(position);
+                ends.push(end(&part));
+            }
+        }
+        ends
     }
 
     /// The ends of all that is open, the youngest first.
     pub(super) fn close_all(&mut self) -> Vec<AguiEvent> {
-        self.in_chunks = None;
+        self.in_chunks.clear();
+        self.last_chunk = None;
         std::mem::take(&mut self.open).iter().rev().map(end).collect()
     }
 }

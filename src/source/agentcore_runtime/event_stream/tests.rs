@@ -10,7 +10,7 @@ use super::*;
 fn said_in(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<Failure>) {
     let pieces = pieces.into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece.into())));
     let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(pieces)));
-    let answer = Box::new(EventStream::new(body));
+    let answer = Box::new(EventStream::new(body, "run-1".to_owned()));
     let events = stream::try_unfold(answer, EventStream::next).collect::<Vec<_>>();
     let (mut said, mut failure) = (Vec::new(), None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -289,7 +289,7 @@ fn how_an_agent_fails() {
         (
             r#"{"type":"RUN_ERROR","message":"","code":null}"#,
             ErrorCode::DependencyFailed,
-            "depends on failed",
+            "runtime depends on failed",
         ),
         (
             r#"{"type":"RUN_ERROR","message":"slow down","code":"RATE_LIMIT_EXCEEDED"}"#,
@@ -362,5 +362,126 @@ proptest! {
             }
         }
         prop_assert!(open.is_empty(), "{:?}", said);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_cost_only_themselves() {
+    let before = stream_of(&[STARTED]);
+    let broken: [&[u8]; 3] = [
+        b"data: {\"type\":\"TEXT_MESSAGE_CHUNK\",\"messageId\":\"m\",\"delta\":\"x\xff",
+        b"\xe2\x82",
+        b"\xacy\"}\n\n",
+    ];
+    let pieces = [before.as_bytes(), broken[0], broken[1], broken[2], FINISHED_DATA.as_bytes()];
+    let (said, failure) = said_in(pieces.map(<[u8]>::to_vec).into());
+    assert!(failure.is_none(), "{failure:?}");
+    assert!(said[1].ends_with("+x\u{fffd}\u{20ac}y"), "{said:?}");
+    assert_eq!(said.last().unwrap(), "end ");
+}
+
+const FINISHED_DATA: &str = "data: {\"type\":\"RUN_FINISHED\"}\n\n";
+
+#[test]
+fn calls_whose_chunks_come_in_turns_stay_whole() {
+    let chunk = |id: &str, name: &str, delta: &str| {
+        let name =
+            if name.is_empty() { String::new() } else { format!("\"toolCallName\":\"{name}\",") };
+        format!(r#"{{"type":"TOOL_CALL_CHUNK","toolCallId":"{id}",{name}"delta":"{delta}"}}"#)
+    };
+    let events = [
+        STARTED.to_owned(),
+        chunk("a", "look", "1"),
+        chunk("b", "look", "2"),
+        chunk("a", "", "3"),
+        chunk("b", "", "4"),
+        r#"{"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"x"}"#.to_owned(),
+        FINISHED.to_owned(),
+    ];
+    let (said, failure) = said(&stream_of(&events.each_ref().map(|event| &**event)));
+    assert!(failure.is_none(), "{failure:?}");
+    let of =
+        |kind: &str| said.iter().filter(|line| line.starts_with(kind)).cloned().collect::<Vec<_>>();
+    let id = |id: &str| format!(" toolCallId=\"{id}\"");
+    let arguments = ["a", "b", "a", "b"].iter().zip(1..);
+    let arguments: Vec<String> =
+        arguments.map(|(call, delta)| format!("TOOL_CALL_ARGS{} +{delta}", id(call))).collect();
+    assert_eq!(of("TOOL_CALL_ARGS"), arguments);
+    assert_eq!(of("TOOL_CALL_END"), ["a", "b"].map(|call| format!("TOOL_CALL_END{}", id(call))));
+    let position = |kind: &str| said.iter().position(|line| line.starts_with(kind)).unwrap();
+    assert!(position("TOOL_CALL_END") < position("TEXT_MESSAGE_START"), "{said:?}");
+}
+
+/// A chunk of what the agent has begun does not end it.
+#[test]
+fn a_chunk_may_stand_among_the_pieces_of_a_call() {
+    let (said, failure) = said(&stream_of(&[
+        STARTED,
+        r#"{"type":"TOOL_CALL_START","toolCallId":"a","toolCallName":"look"}"#,
+        r#"{"type":"TOOL_CALL_CHUNK","toolCallId":"a","delta":"1"}"#,
+        r#"{"type":"STATE_SNAPSHOT","snapshot":1}"#,
+        r#"{"type":"TOOL_CALL_ARGS","toolCallId":"a","delta":"2"}"#,
+        r#"{"type":"TOOL_CALL_END","toolCallId":"a"}"#,
+        FINISHED,
+    ]));
+    assert!(failure.is_none(), "{failure:?}");
+    let pieces: Vec<&str> = said.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    let expected = [
+        "TOOL_CALL_START",
+        "TOOL_CALL_ARGS",
+        "STATE_SNAPSHOT",
+        "TOOL_CALL_ARGS",
+        "TOOL_CALL_END",
+        "end",
+    ];
+    assert_eq!(pieces, expected);
+}
+
+#[test]
+fn what_has_no_id_gets_one_of_its_own_in_each_run() {
+    let chunk = r#"{"type":"TEXT_MESSAGE_CHUNK","delta":"x"}"#;
+    let thought = r#"{"type":"REASONING_MESSAGE_CHUNK","delta":"y"}"#;
+    let stream = stream_of(&[STARTED, chunk, chunk, thought, chunk, FINISHED]);
+    let ids_in = |seed: &str| {
+        let body = SdkBody::from(stream.clone());
+        let answer = Box::new(EventStream::new(body, seed.to_owned()));
+        let events = stream::try_unfold(answer, EventStream::next).collect::<Vec<_>>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let mut ids: Vec<String> = Vec::new();
+        for event in runtime.unwrap().block_on(events) {
+            if let Event::Agui(event) = event.unwrap() {
+                ids.extend(event.text("messageId").filter(|_| event.kind.ends_with("_START")));
+            }
+        }
+        ids
+    };
+    let ids = [ids_in("run-1"), ids_in("run-2")].concat();
+    let different: std::collections::HashSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), different.len()), (6, 6), "{ids:?}");
+}
+
+#[test]
+fn a_piece_without_a_beginning_gets_one_of_the_same_agent() {
+    let (said, failure) = said(&stream_of(&[
+        STARTED,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"q","name":"other"}"#,
+        r#"{"type":"TEXT_MESSAGE_CONTENT","messageId":"m","delta":"x","subagentRunId":"q"}"#,
+        FINISHED,
+    ]));
+    assert!(failure.is_none(), "{failure:?}");
+    assert!(
+        said[1].starts_with("TEXT_MESSAGE_START") && said[1].contains(r#"subagentRunId="q""#),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn an_object_that_says_there_was_no_error_is_none() {
+    for object in
+        [r#"{"error":false,"status":"ok"}"#, r#"{"error":"","status":"ok"}"#, r#"{"error":null}"#]
+    {
+        let (said, failure) = said(&stream_of(&[STARTED, object, FINISHED]));
+        assert!(failure.is_none(), "{object}: {failure:?}");
+        assert_eq!(said, [format!("raw event {object}"), "end ".to_owned()]);
     }
 }

@@ -1,7 +1,7 @@
 //! The client's results of tool calls, in both forms of a message.
 
 use crate::request::fields::{Fields, short};
-use crate::request::messages::Messages;
+use crate::request::messages::{Messages, optional_content_text};
 
 /// What a client says to the tool calls of an earlier run. At least one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +184,7 @@ fn take_confirmation(
 
 /// Reads `content`, and `error`, which says that the action failed.
 fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), String> {
-    let (content, error) = (object.text("content")?, object.text("error")?);
+    let (content, error) = (optional_content_text(object)?, object.text("error")?);
     if result.content.is_some() || result.failed {
         return Err(format!("`{}` answers a tool call a second time.", object.place()));
     }

@@ -21,7 +21,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::json::{self, Object};
 use crate::source::agentcore_runtime::failure::{agent_error, run_error};
 use crate::source::agentcore_runtime::open_parts::OpenParts;
-use crate::source::event::AguiEvent;
+use crate::source::event::{AguiEvent, agui_schema};
 use crate::source::{Event, Raw};
 use crate::utf8::Utf8;
 
@@ -157,9 +157,7 @@ impl EventStream {
             "RUN_FINISHED" => {
                 let closing = self.open.close_all();
                 self.events.extend(closing.into_iter().map(Event::Agui));
-                let members = ["outcome", "result", "usage"].into_iter();
-                let members = members.filter_map(|name| Some((name, object.get(name)?.to_owned())));
-                self.events.push_back(Event::RunEnd(members.collect()));
+                self.events.push_back(Event::RunEnd(agui_schema::end_members(object)));
                 self.ended = Some(Ok(()));
             }
             "RUN_ERROR" => {

@@ -272,7 +272,7 @@ fn lines_may_end_in_any_way_and_characters_may_be_cut() {
 
 #[test]
 fn the_end_keeps_what_the_agent_says_of_it_and_nothing_comes_after_it() {
-    let end = r#"{"type":"RUN_FINISHED","outcome":{"type":"interrupt","interrupts":[]},"result":{"n":1},"usage":null}"#;
+    let end = r#"{"type":"RUN_FINISHED","outcome":{"type":"interrupt","interrupts":[{"id":"i","reason":"r"}]},"result":{"n":1},"usage":null}"#;
     let (events, failure) = said(&stream_of(&[end, r#"{"type":"CUSTOM","name":"x","value":1}"#]));
     assert!(failure.is_none());
     assert_eq!(events, ["end outcome result"]);

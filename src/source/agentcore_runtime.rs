@@ -32,6 +32,7 @@ mod event_stream;
 mod failure;
 mod open_parts;
 mod options;
+mod split_characters;
 
 /// An agent on a runtime, behind one of its endpoints.
 #[derive(Clone, Debug)]

@@ -21,6 +21,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::json::{self, Object};
 use crate::source::agentcore_runtime::failure::{agent_error, run_error};
 use crate::source::agentcore_runtime::open_parts::OpenParts;
+use crate::source::agentcore_runtime::split_characters::SplitCharacters;
 use crate::source::event::{AguiEvent, agui_schema};
 use crate::source::{Event, Raw};
 use crate::utf8::Utf8;
@@ -39,6 +40,7 @@ pub(super) struct EventStream {
     /// How the answer ended, once it has.
     ended: Option<Result<(), Failure>>,
     open: OpenParts,
+    split: SplitCharacters,
     /// Whether it was said already that an event could not be understood.
     has_warned: bool,
 }
@@ -79,6 +81,7 @@ impl EventStream {
             events: VecDeque::new(),
             ended: None,
             open: OpenParts::new(seed),
+            split: SplitCharacters::default(),
             has_warned: false,
         }
     }
@@ -165,7 +168,8 @@ impl EventStream {
                 self.ended = Some(Err(run_error(code.as_deref(), message.as_deref())));
             }
             _ => match AguiEvent::read(&kind, object) {
-                Some(event) => {
+                Some(mut event) => {
+                    self.split.join(&mut event, object);
                     self.events.extend(self.open.pass(event).into_iter().map(Event::Agui));
                 }
                 None => self.pass_raw(&kind, data),

@@ -485,3 +485,30 @@ fn an_object_that_says_there_was_no_error_is_none() {
         assert_eq!(said, [format!("raw event {object}"), "end ".to_owned()]);
     }
 }
+
+/// As JavaScript cuts them.
+#[test]
+fn a_character_that_is_cut_in_two_is_put_together() {
+    let piece = |id: &str, delta: &str| {
+        format!(r#"{{"type":"TEXT_MESSAGE_CONTENT","messageId":"{id}","delta":"{delta}"}}"#)
+    };
+    let texts = |pieces: &[(&str, &str)]| {
+        let pieces: Vec<String> = pieces.iter().map(|(id, delta)| piece(id, delta)).collect();
+        let mut events = vec![STARTED];
+        events.extend(pieces.iter().map(|event| &**event));
+        events.push(FINISHED);
+        let (said, failure) = said(&stream_of(&events));
+        assert!(failure.is_none(), "{failure:?}");
+        let text = |line: &String| line.split_once(" +").map(|(_, text)| text.to_owned());
+        said.iter().filter_map(text).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&[("m", r"a\ud83d"), ("m", r"\ude00b")]), ["a", "\u{1f600}b"]);
+    assert_eq!(
+        texts(&[("m", r"\ud83d"), ("m", r"\ude00\uD83D"), ("m", r"\uDE01")]),
+        ["\u{1f600}", "\u{1f601}"]
+    );
+    // What is no half, or of another text, is left as it is.
+    assert_eq!(texts(&[("m", r"a\\ud83d"), ("m", "b")]), [r"a\ud83d", "b"]);
+    assert_eq!(texts(&[("m", r"a\ud83d"), ("n", r"\ude00b")]), ["a", "\u{fffd}b"]);
+    assert_eq!(texts(&[("m", r"a\ude00"), ("m", "b")]), ["a\u{fffd}", "b"]);
+}

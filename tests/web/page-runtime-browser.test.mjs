@@ -231,6 +231,7 @@ describe('what the agent asks for', () => {
       const text = await answer(page, 2);
       assert.ok(text.includes(`is resolved with ${payload}`), text);
       assert.equal(await form(page).count(), 0);
+      assert.equal(await page.locator('.tool-form').textContent(), `The agent asked to do this: refund_orderRefund 12.50 for A-1017?orderIdA-1017amount12.50You ${decision === 'Deny' ? 'denied' : 'confirmed'} it.`);
     });
   }
 
@@ -260,6 +261,28 @@ describe('what the agent asks for', () => {
     await form(page).getByRole('button', { name: 'Decline' }).click();
     await answer(page, 2);
     assert.deepEqual(scripted.runs[1]?.input.resume, [{ interruptId: 'i', status: 'cancelled' }]);
+    assert.equal(await page.locator('.tool-form').textContent(), 'The agent asked: inputWhich size?You declined.');
+    assert.equal(await page.locator('article.user .text').last().textContent(), 'Declined: input');
+  });
+
+  test('stays with its answer: in place, over a reload, and in the Markdown', async () => {
+    const responseSchema = { type: 'object', properties: { city: { type: 'string' } } };
+    const scripted = answers([interrupted({ id: 'i', reason: 'input_required', message: 'Which city\u202e?\nOne of ours.', responseSchema })], [...said('n', 'Done.'), FINISHED]);
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'go');
+    await form(page).getByLabel('Answer', { exact: true }).fill('Paris');
+    await form(page).getByRole('button', { name: 'Send answer' }).click();
+    await answer(page, 2);
+    const kept = 'The agent asked: input_requiredWhich city\\u202E?\nOne of ours.You answered:Paris';
+    assert.equal(await page.locator('.tool-form').textContent(), kept);
+    assert.equal(await page.locator('article.user .text').last().textContent(), 'Answered: Paris');
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.locator('.tool-form').textContent(), kept);
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save the conversation as Markdown' }).click();
+    const markdown = await readFile(await (await download).path(), 'utf8');
+    assert.ok(markdown.includes('The agent asked: input_required\n\nWhich city\\u202E?\nOne of ours.\n\nYou answered:\n\n```\nParis\n```\n\n## You\n\nAnswered: Paris\n'), markdown);
   });
 });
 

@@ -132,6 +132,21 @@ describe('the trace', () => {
   /** @param {Page} page @param {string} name */
   const facts = (page, name) => page.locator('.step', { hasText: name }).locator('.step-detail dl').last().textContent();
 
+  test('of foreign events alone counts no calls of a model, and is not there where it was not asked for', async () => {
+    const frames = [{ type: 'RAW', source: 'strands', event: { init_event_loop: true } }, ...said('m', 'Well.'), FINISHED];
+    const page = await open({ prepare: answers(frames, frames).prepare });
+    await send(page, 'go');
+    await answer(page);
+    assert.equal(await page.getByRole('button', { name: 'Show trace' }).count(), 0);
+    await traceSwitch(page).check();
+    await send(page, 'go');
+    await answer(page, 2);
+    assert.equal((await rows(page))[0], 'Unknown | strands: init_event_loop | Done');
+    assert.equal(await page.getByRole('button', { name: 'Show trace' }).count(), 1);
+    assert.equal(await total(page, 'Status'), 'Done');
+    assert.equal(await page.locator('#traces-totals dt', { hasText: /Model calls|Tokens/ }).count(), 0);
+  });
+
   test('has the steps of several agents, and what they hand over', async () => {
     const page = await open();
     await traced(page, '/steps');
@@ -147,7 +162,7 @@ describe('the trace', () => {
       'Unknown | strands: multiagent_node_stop | Done',
     ]);
     const depths = await page.locator('.step').evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
-    assert.deepEqual(depths, [0, 1, 0, 0, 1, 1, 1, 1, 0]);
+    assert.deepEqual(depths, [0, 1, 0, 0, 1, 1, 1, 1, 1]);
     assert.match((await sections(await opened(page, 'MultiAgentHandoff'))).join(), /"confidence": 0\.9500/);
   });
 

@@ -132,6 +132,21 @@ describe('the trace', () => {
   /** @param {Page} page @param {string} name */
   const facts = (page, name) => page.locator('.step', { hasText: name }).locator('.step-detail dl').last().textContent();
 
+  test('of foreign events alone counts no calls of a model, and is not there where it was not asked for', async () => {
+    const frames = [{ type: 'RAW', source: 'strands', event: { init_event_loop: true } }, ...said('m', 'Well.'), FINISHED];
+    const page = await open({ prepare: answers(frames, frames).prepare });
+    await send(page, 'go');
+    await answer(page);
+    assert.equal(await page.getByRole('button', { name: 'Show trace' }).count(), 0);
+    await traceSwitch(page).check();
+    await send(page, 'go');
+    await answer(page, 2);
+    assert.equal((await rows(page))[0], 'Unknown | strands: init_event_loop | Done');
+    assert.equal(await page.getByRole('button', { name: 'Show trace' }).count(), 1);
+    assert.equal(await total(page, 'Status'), 'Done');
+    assert.equal(await page.locator('#traces-totals dt', { hasText: /Model calls|Tokens/ }).count(), 0);
+  });
+
   test('has the steps of several agents, and what they hand over', async () => {
     const page = await open();
     await traced(page, '/steps');
@@ -147,7 +162,7 @@ describe('the trace', () => {
       'Unknown | strands: multiagent_node_stop | Done',
     ]);
     const depths = await page.locator('.step').evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
-    assert.deepEqual(depths, [0, 1, 0, 0, 1, 1, 1, 1, 0]);
+    assert.deepEqual(depths, [0, 1, 0, 0, 1, 1, 1, 1, 1]);
     assert.match((await sections(await opened(page, 'MultiAgentHandoff'))).join(), /"confidence": 0\.9500/);
   });
 
@@ -231,6 +246,7 @@ describe('what the agent asks for', () => {
       const text = await answer(page, 2);
       assert.ok(text.includes(`is resolved with ${payload}`), text);
       assert.equal(await form(page).count(), 0);
+      assert.equal(await page.locator('.tool-form').textContent(), `The agent asked to do this: refund_orderRefund 12.50 for A-1017?orderIdA-1017amount12.50You ${decision === 'Deny' ? 'denied' : 'confirmed'} it.`);
     });
   }
 
@@ -260,6 +276,28 @@ describe('what the agent asks for', () => {
     await form(page).getByRole('button', { name: 'Decline' }).click();
     await answer(page, 2);
     assert.deepEqual(scripted.runs[1]?.input.resume, [{ interruptId: 'i', status: 'cancelled' }]);
+    assert.equal(await page.locator('.tool-form').textContent(), 'The agent asked: inputWhich size?You declined.');
+    assert.equal(await page.locator('article.user .text').last().textContent(), 'Declined: input');
+  });
+
+  test('stays with its answer: in place, over a reload, and in the Markdown', async () => {
+    const responseSchema = { type: 'object', properties: { city: { type: 'string' } } };
+    const scripted = answers([interrupted({ id: 'i', reason: 'input_required', message: 'Which city\u202e?\nOne of ours.', responseSchema })], [...said('n', 'Done.'), FINISHED]);
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'go');
+    await form(page).getByLabel('Answer', { exact: true }).fill('Paris');
+    await form(page).getByRole('button', { name: 'Send answer' }).click();
+    await answer(page, 2);
+    const kept = 'The agent asked: input_requiredWhich city\\u202E?\nOne of ours.You answered:Paris';
+    assert.equal(await page.locator('.tool-form').textContent(), kept);
+    assert.equal(await page.locator('article.user .text').last().textContent(), 'Answered: Paris');
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.locator('.tool-form').textContent(), kept);
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save the conversation as Markdown' }).click();
+    const markdown = await readFile(await (await download).path(), 'utf8');
+    assert.ok(markdown.includes('The agent asked: input_required\n\nWhich city\\u202E?\nOne of ours.\n\nYou answered:\n\n```\nParis\n```\n\n## You\n\nAnswered: Paris\n'), markdown);
   });
 });
 

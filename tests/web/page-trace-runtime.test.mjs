@@ -103,9 +103,18 @@ describe('a run', () => {
     assert.deepEqual(sections(treeOf(turn).steps[0]), { Text: 'abcdefgh', Facts: 'Message: m' });
   });
 
-  test('is not recorded where the trace was not asked for, and what no client knows is', () => {
+  test('has what the agent hands on of any source, or of none, and a step of it where it came', () => {
+    const raw = (/** @type {string | undefined} */ source) => ({ type: 'RAW', source, event: { init: true, type: 'on_start' } });
+    const { steps } = treeOf(turnOf([...step('s', raw('strands'), raw(undefined), raw('ADK')), FINISHED]));
+    const [only] = steps;
+    assert.deepEqual(outline(steps), ['step: s done', '  unknown: strands: init, type done', '  unknown: RAW: init, type done', '  unknown: ADK: init, type done']);
+    assert.ok([only, ...(only?.children ?? [])].every((one) => one?.reader === only?.reader));
+    assert.deepEqual(sections(only?.children[0]), { Value: '{\n  "init": true,\n  "type": "on_start"\n}', Facts: 'Event: on_start' });
+  });
+
+  test('is not recorded where the trace was not asked for', () => {
     const turn = turnOf([...ALL, FINISHED], { trace: false });
-    assert.deepEqual(turn.events.map(({ source }) => source), ['agentcore-runtime', 'strands']);
+    assert.deepEqual(turn.events, []);
     assert.deepEqual(turn.messages.map(({ text }) => text), ['I look **there**.', 'Written.', 'Done.']);
     assert.equal(turn.reasoning[0]?.text, 'They ask for a refund.');
   });

@@ -23,9 +23,9 @@ export function toolForm(turn, submit) {
     problem.textContent = submit(fields.map(({ answer }) => answer(confirmed)));
     problem.hidden = problem.textContent === '';
   };
-  const isQuestion = turn.calls.every(({ interrupt, returns }) => interrupt !== undefined && returns);
+  const onlyAsks = turn.calls.every(isQuestion);
   const buttons = turn.calls.some(({ asks }) => asks)
-    ? [button('primary', isQuestion ? 'Send answer' : 'Confirm', () => send(true)), button('quiet', isQuestion ? 'Decline' : 'Deny', () => send(false))]
+    ? [button('primary', onlyAsks ? 'Send answer' : 'Confirm', () => send(true)), button('quiet', onlyAsks ? 'Decline' : 'Deny', () => send(false))]
     : [button('primary', 'Send result', () => send(true))];
   form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
@@ -35,24 +35,37 @@ export function toolForm(turn, submit) {
 
 /** @param {Turn} turn */
 function record({ calls }) {
-  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...argumentList(call.arguments), ...outcomeOf(call)));
+  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...questionOf(call), ...argumentList(call.arguments), ...outcomeOf(call)));
   const made = element('section', 'tool-form', ...boxes);
   made.setAttribute('aria-label', 'What the agent asked for');
   return made;
 }
 
+/** Whether the agent wants an answer in words, and no action. @param {ToolCall} call */
+function isQuestion({ interrupt, returns }) {
+  return interrupt !== undefined && returns;
+}
+
 /** @param {ToolCall} call */
-export function wishOf({ asks, returns, reply, interrupt }) {
+function questionOf({ interrupt }) {
+  return interrupt?.message === undefined ? [] : [element('p', 'tool-question', visible(interrupt.message, { lines: true }))];
+}
+
+/** @param {ToolCall} call */
+export function wishOf(call) {
+  const { asks, returns, reply } = call;
   const asked = reply === undefined ? 'asks' : 'asked';
-  if (interrupt !== undefined && returns) return `The agent ${asked}: `;
+  if (isQuestion(call)) return `The agent ${asked}: `;
   return returns ? `${asks ? 'If you confirm it, the' : 'The'} agent ${asked} you to do this: ` : `The agent ${asked} to do this: `;
 }
 
 /** What the user did about a call, in words. @param {ToolCall} call */
-export function replyOf({ reply }) {
+export function replyOf(call) {
+  const { reply } = call;
   if (reply === undefined) return 'Not answered.';
   if (reply === 'withdrawn') return 'Withdrawn: you went on with another prompt.';
   const { confirmed, content, failed } = reply;
+  if (isQuestion(call)) return content === undefined ? 'You declined.' : 'You answered:';
   const decided = confirmed === undefined ? '' : confirmed ? 'You confirmed it.' : 'You denied it.';
   const result = content === undefined ? '' : failed ? 'You said that it failed:' : 'Your result:';
   return [decided, result].filter(Boolean).join(' ');
@@ -68,8 +81,7 @@ function outcomeOf(call) {
 /** @param {ToolCall} call @param {number} index */
 function field(call, index) {
   const { id, name, arguments: json, asks, returns, interrupt } = call;
-  const question = interrupt?.message === undefined ? [] : [element('p', '', visible(interrupt.message, { lines: true }))];
-  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...question, ...argumentList(json));
+  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...questionOf(call), ...argumentList(json));
   const result = element('textarea');
   result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
@@ -108,7 +120,9 @@ function resumption({ returns }, { id: interruptId, names, type }, confirmed, ty
 /** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
 export function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
-    const name = visible(calls.find((call) => call.id === id)?.name ?? 'the action');
+    const call = calls.find((call) => call.id === id);
+    const name = visible(call?.name ?? 'the action');
+    if (call !== undefined && isQuestion(call)) return content === undefined ? `Declined: ${name}` : `Answered: ${content || 'nothing'}`;
     const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
     const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
     return [decided, result].filter(Boolean).join('\n');

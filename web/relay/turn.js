@@ -270,7 +270,8 @@ function appendEvent(turn, frame, json, now) {
   const keepalive = source === 'relay' && get(event, 'keepalive') !== undefined;
   if (source !== 'relay') turn.agent ??= source;
   if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
-  if (!keepalive) turn.events.push({ at: now, source, event, json, path: ['event'] });
+  // What an agent hands on comes in any case, as its own events do.
+  if (!keepalive && (turn.trace || !speaksAgui(turn))) turn.events.push({ at: now, source, event, json, path: ['event'] });
 }
 
 /**

@@ -7,7 +7,7 @@ import { RuntimeReader } from './runtime.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 
-/** The last one takes whatever is of no other. */
+/** The first that an event is of takes it; the last one takes whatever is of no other. */
 const READERS = [RuntimeReader, HarnessReader, BedrockAgentReader];
 
 /** @param {AgentEvent} event */

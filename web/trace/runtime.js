@@ -4,6 +4,7 @@
 import { counted, oneLine, withoutMarks } from '../lib/format.js';
 import { get, getList, getString, membersOf } from '../lib/json.js';
 import { isOwnForm, RUNTIME } from '../relay/agui.js';
+import { isFrame } from './harness-event.js';
 import { resultOf, sectionsOf, textOf } from './runtime-detail.js';
 import { partOf } from './runtime-event.js';
 
@@ -23,8 +24,9 @@ export class RuntimeReader {
   }
 
   /** @param {AgentEvent} event */
-  static owns({ source }) {
-    return source === RUNTIME;
+  static owns({ source, event }) {
+    // What the agent hands on of another, such as the library it is made with. A frame has its type for a source.
+    return !/^(?:relay|bedrock|agentcore-harness$)/.test(source) && getString(event, 'type') !== source && !isFrame(source);
   }
 
   /** The source of a value of a file, where it is an event by itself. @param {unknown} value */
@@ -38,7 +40,7 @@ export class RuntimeReader {
   take(event, changed) {
     // In a file without times, one thing follows the other.
     const moment = this.#tree.arrivalOf(event) || this.#tree.latest;
-    const step = this.#stepOf(event.event, moment);
+    const step = this.#stepOf(event, moment);
     step.events.push(event);
     this.#close(event.event, step, moment);
     if (step.parent !== undefined) changed.add(step.parent);
@@ -63,10 +65,11 @@ export class RuntimeReader {
     }
   }
 
-  /** @param {unknown} event @param {number} moment */
-  #stepOf(event, moment) {
+  /** @param {AgentEvent} taken @param {number} moment */
+  #stepOf(taken, moment) {
+    const { event } = taken;
     const part = partOf(event);
-    if (part === undefined) return this.#tree.begin(this, this.#around(event), ...described(event), moment);
+    if (part === undefined) return this.#tree.begin(this, this.#around(event), ...described(taken), moment);
     const known = this.#parts.get(part.key);
     if (known !== undefined && (!part.begins || known.status === 'running')) return known;
     const step = this.#tree.begin(this, part.kind === 'step' ? undefined : this.#around(event), part.kind, oneLine(part.name), moment);
@@ -101,10 +104,10 @@ function nameOf(step) {
 /**
  * The kind and the name of what is no part of anything.
  *
- * @param {unknown} event
+ * @param {AgentEvent} taken
  * @returns {[Kind, string]}
  */
-function described(event) {
+function described({ source, event }) {
   const type = getString(event, 'type') ?? '';
   const changes = () => getList(event, 'delta').map((one) => [getString(one, 'op'), getString(one, 'path')].join(' '));
   const [kind, name] = /** @type {[Kind, string]} */ (
@@ -114,7 +117,7 @@ function described(event) {
     : type === 'CUSTOM' || type.startsWith('ACTIVITY_') ? ['event', getString(event, 'name') ?? getString(event, 'activityType') ?? type]
     : type === 'REASONING_ENCRYPTED_VALUE' ? ['reasoning', 'Encrypted']
     // The relay calls it an event where it has no type.
-    : ['unknown', membersOf(get(event, 'event') ?? event).join(', ') || 'Unknown event']
+    : ['unknown', (source === RUNTIME ? membersOf(get(event, 'event') ?? event) : [`${source}: ${membersOf(event).join(', ')}`]).join(', ') || 'Unknown event']
   );
   return [kind, oneLine(name)];
 }

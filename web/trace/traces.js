@@ -4,10 +4,10 @@
 import { byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
-import { RUNTIME } from '../relay/agui.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
+import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
 import { inSlices } from './slices.js';
 import { TraceView } from './view.js';
@@ -234,7 +234,8 @@ export class Traces {
       Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),
       'First token': first,
-      ...(turn.events.some(({ source }) => source === RUNTIME) ? {} : {
+      // An agent that speaks AG-UI tells of none.
+      ...(turn.events.some(RuntimeReader.owns) ? {} : {
         'Model calls': String(tree.modelCalls),
         'Tokens in': tree.tokens.input.toLocaleString('en'),
         'Tokens out': tree.tokens.output.toLocaleString('en'),

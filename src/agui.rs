@@ -10,9 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{ErrorCode, Failure};
+use crate::ids::uuid_of;
 use crate::source::event::{AguiEvent, Usage};
 
 /// How messages and tool calls are written.
@@ -565,15 +565,6 @@ impl<'a> Relay<'a> {
     fn new(run_id: &'a str, seq: u64) -> Self {
         Self { run_id, seq, retryable: None, failed: None, stop_reason: None, stats: None }
     }
-}
-
-/// A UUID made from a name, always the same one (version 8 of RFC 9562, from a SHA-256). Typed clients
-/// insist on UUIDs.
-#[must_use]
-pub fn uuid_of(name: &str) -> String {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 impl RunIds {

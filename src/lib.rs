@@ -32,6 +32,7 @@ pub mod config;
 pub mod descriptors;
 pub mod error;
 pub mod handler;
+pub mod ids;
 pub mod invocation;
 mod json;
 pub mod page;

@@ -4,7 +4,7 @@
 //! what an agent has forgotten is put in. And what an agent sends in chunks gets a beginning and an end of
 //! its own, which every client understands.
 
-use crate::agui::uuid_of;
+use crate::ids::uuid_of;
 use crate::json;
 use crate::source::event::AguiEvent;
 

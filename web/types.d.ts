@@ -114,6 +114,8 @@ export interface Interrupt {
   names: string[];
   /** The type of the only member, or of the answer as a whole. */
   type: string | undefined;
+  /** What it can be, where it is one of several texts. */
+  choices?: string[];
 }
 
 /** What came of such an action: its result, or whether it is confirmed, or both. */

@@ -256,6 +256,7 @@ describe('what the agent asks for', () => {
       [{ type: 'object', properties: { size: { type: 'string' } } }, 'Answer', '42', { size: '42' }],
       [{ type: 'object', properties: { size: { type: 'number' } } }, 'Answer', '42', { size: 42 }],
       [{ type: 'object', properties: { size: {}, colour: {} } }, 'Answer, as JSON with size, colour', '{"size":1,"colour":"red"}', { size: 1, colour: 'red' }],
+      [{ type: 'array' }, 'Answer', '[1]', [1]],
       [{}, 'Answer', 'as you like', 'as you like'],
     ])) {
       const scripted = answers(question(schema), [...said('n', 'Done.'), FINISHED]);
@@ -278,6 +279,27 @@ describe('what the agent asks for', () => {
     assert.deepEqual(scripted.runs[1]?.input.resume, [{ interruptId: 'i', status: 'cancelled' }]);
     assert.equal(await page.locator('.tool-form').textContent(), 'The agent asked: inputWhich size?You declined.');
     assert.equal(await page.locator('article.user .text').last().textContent(), 'Declined: input');
+  });
+
+  test('is not answered with what its form does not take, and is a choice where there is one', async () => {
+    const schemas = { n: { type: 'integer' }, size: { enum: ['S', 'M\u202e'] } };
+    const questions = Object.entries(schemas).map(([name, schema]) => ({ id: name, reason: name, message: `${name}?`, responseSchema: { type: 'object', properties: { [name]: schema } } }));
+    const scripted = answers([interrupted(...questions, { id: 'o', message: 'o?', responseSchema: { properties: { a: {}, b: {} } } })], [...said('n', 'Done.'), FINISHED]);
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'go');
+    const [whole, object] = [form(page).getByLabel('Answer', { exact: true }).first(), form(page).getByLabel('Answer, as JSON with a, b')];
+    for (const [number, json, words] of /** @type {[string, string, string][]} */ ([['', '{}', 'a whole number'], ['1.5', '{}', 'a whole number'], ['"1"', '{}', 'a whole number'], ['7', '{"a"', 'an object, as JSON'], ['7', '[1]', 'an object, as JSON'], ['7', 'null', 'an object, as JSON']])) {
+      await whole.fill(number);
+      await object.fill(json);
+      await form(page).getByRole('button', { name: 'Send answer' }).click();
+      assert.equal(await form(page).getByRole('alert').textContent(), `The answer must be ${words}.`);
+    }
+    assert.deepEqual(await form(page).locator('option').allTextContents(), ['S', 'M\\u202E']);
+    await form(page).getByRole('combobox').selectOption({ index: 1 });
+    await object.fill('{"a":1}');
+    await form(page).getByRole('button', { name: 'Send answer' }).click();
+    await answer(page, 2);
+    assert.deepEqual(scripted.runs[1]?.input.resume.map((/** @type {{payload: unknown}} */ { payload }) => payload), [{ n: 7 }, { size: 'M\u202e' }, { a: 1 }]);
   });
 
   test('stays with its answer: in place, over a reload, and in the Markdown', async () => {

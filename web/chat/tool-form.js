@@ -20,7 +20,8 @@ export function toolForm(turn, submit) {
   problem.setAttribute('role', 'alert');
   problem.hidden = true;
   const send = (/** @type {boolean} */ confirmed) => {
-    problem.textContent = submit(fields.map(({ answer }) => answer(confirmed)));
+    const misfit = confirmed ? fields.map(({ misfit }) => misfit()).find(Boolean) : undefined;
+    problem.textContent = misfit ?? submit(fields.map(({ answer }) => answer(confirmed)));
     problem.hidden = problem.textContent === '';
   };
   const onlyAsks = turn.calls.every(isQuestion);
@@ -82,10 +83,11 @@ function outcomeOf(call) {
 function field(call, index) {
   const { id, name, arguments: json, asks, returns, interrupt } = call;
   const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...questionOf(call), ...argumentList(json));
-  const result = element('textarea');
-  result.rows = 3;
+  const choices = interrupt?.choices;
+  const result = choices === undefined ? element('textarea') : element('select', '', ...choices.map((one) => new Option(visible(one), one)));
+  if (result instanceof HTMLTextAreaElement) result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
-  result.value = call.draft ?? '';
+  result.value = call.draft ?? choices?.[0] ?? '';
   result.addEventListener('input', () => (call.draft = result.value));
   const names = interrupt?.names ?? [];
   const label = element('label', '', interrupt === undefined ? 'Result' : names.length > 1 ? `Answer, as JSON with ${visible(names.join(', '))}` : 'Answer');
@@ -99,7 +101,19 @@ function field(call, index) {
     ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
     ...(interrupt === undefined ? {} : { resume: resumption(call, interrupt, confirmed, result.value) }),
   });
-  return { box, answer };
+  return { box, answer, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
+}
+
+/** What an answer must be, by the type that the agent gave. @type {Record<string, string>} */
+const TYPES = { object: 'an object, as JSON', array: 'a list, as JSON', number: 'a number', integer: 'a whole number' };
+
+/** Why an answer is none that the agent can take, or an empty text. @param {Interrupt} interrupt @param {string} typed */
+function misfitOf({ names, type = '', choices }, typed) {
+  const wanted = names.length > 1 ? 'object' : type;
+  const words = choices === undefined ? TYPES[wanted] : undefined;
+  const value = parseJson(typed);
+  const is = value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
+  return words === undefined || is === wanted || (is === 'integer' && wanted === 'number') ? '' : `The answer must be ${words}.`;
 }
 
 /**
@@ -111,9 +125,9 @@ function field(call, index) {
  * @param {string} typed
  * @returns {NonNullable<ToolAnswer['resume']>}
  */
-function resumption({ returns }, { id: interruptId, names, type }, confirmed, typed) {
+function resumption({ returns }, { id: interruptId, names, type, choices }, confirmed, typed) {
   if (returns && !confirmed) return { interruptId, status: 'cancelled' };
-  const value = !returns ? confirmed : type === 'string' ? typed : (parseJson(typed) ?? typed);
+  const value = !returns ? confirmed : type === 'string' || choices !== undefined ? typed : (parseJson(typed) ?? typed);
   return { interruptId, status: 'resolved', payload: names.length === 1 ? { [names[0] ?? '']: value } : value };
 }
 

@@ -368,8 +368,10 @@ function askFor(turn, interrupt) {
     call = { id, name: getString(interrupt, 'reason') ?? 'an answer', arguments: '', asks: true, returns: true };
     turn.calls.push(call);
   }
-  const type = names.length === 1 ? getString(schema, 'properties', names[0] ?? '', 'type') : getString(schema, 'type');
-  Object.assign(call, { asks: true, returns: type !== 'boolean', interrupt: { id, message: getString(interrupt, 'message'), names, type } });
+  const value = names.length === 1 ? get(schema, 'properties', names[0] ?? '') : schema;
+  const [type, choices] = [getString(value, 'type'), getList(value, 'enum')];
+  const isChoice = choices.length > 0 && choices.every((one) => typeof one === 'string');
+  Object.assign(call, { asks: true, returns: type !== 'boolean', interrupt: { id, message: getString(interrupt, 'message'), names, type, ...(isChoice ? { choices } : {}) } });
 }
 
 /** The agent has finished: the calls without a result are the user's to answer. @param {Turn} turn */

@@ -132,10 +132,16 @@ impl EventStream {
         let text: Option<String> = serde_json::from_str(data).ok();
         match text {
             // AWS's SDK writes a handler's own events as JSON once more.
-            Some(inner) if inner.trim_start().starts_with("data:") => {
-                for line in inner.lines() {
-                    if let Some(data) = line.strip_prefix("data:") {
-                        self.on_data(data);
+            Some(inner) if is_stream(&inner) => {
+                for message in inner.replace("\r\n", "\n").split("\n\n") {
+                    let lines = message.lines().filter_map(|line| line.strip_prefix("data:"));
+                    let lines: Vec<&str> = lines.collect();
+                    let data = lines.join("\n");
+                    // Where the blank lines between events are forgotten, each line is one.
+                    let is_one = lines.len() == 1 || Object::parse(data.trim()).is_some();
+                    let events = if is_one { vec![&*data] } else { lines };
+                    for event in events {
+                        self.on_data(event);
                     }
                 }
             }
@@ -185,6 +191,18 @@ impl EventStream {
         let json = json::raw(data.as_bytes());
         self.events.push_back(Event::Other(Raw { source: SOURCE, name: name.to_owned(), json }));
     }
+}
+
+/// Whether a text is server-sent events: whole lines, each of which is a field or a comment.
+fn is_stream(text: &str) -> bool {
+    let is_of_stream = |line: &str| {
+        line.is_empty()
+            || ["data:", "event:", "id:", "retry:", ":"].iter().any(|begin| line.starts_with(begin))
+    };
+    let has_data = text.lines().any(|line| line.starts_with("data:"));
+    (has_data || text.ends_with("\n\n"))
+        && text.lines().all(is_of_stream)
+        && !text.trim().is_empty()
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ impl OpenParts {
             (None, _) if self.over.contains(&part) => Vec::new(),
             (None, begun) if begun == kind.start => {
                 self.open.push(part);
-                vec![event]
+                vec![self.with_known_parent(event)]
             }
             (None, _) if place == TOOL_CALL => Vec::new(),
             (None, _) => {
@@ -173,6 +173,18 @@ impl OpenParts {
                 vec![start, event]
             }
         }
+    }
+
+    /// The beginning of a part. Clients refuse that of an agent's run in another that never began.
+    fn with_known_parent(&self, mut event: AguiEvent) -> AguiEvent {
+        const PARENT: &str = "parentSubagentRunId";
+        if let Some(parent) = event.text(PARENT) {
+            let is_it = |part: &Part| part.place == SUBAGENT && part.id == parent;
+            if !self.open.iter().chain(&self.over).any(is_it) {
+                event.members.retain(|(name, _)| name != PARENT);
+            }
+        }
+        event
     }
 
     /// A chunk in the form that has beginnings and ends.

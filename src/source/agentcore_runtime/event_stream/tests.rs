@@ -512,3 +512,42 @@ fn a_character_that_is_cut_in_two_is_put_together() {
     assert_eq!(texts(&[("m", r"a\ud83d"), ("n", r"\ude00b")]), ["a", "\u{fffd}b"]);
     assert_eq!(texts(&[("m", r"a\ude00"), ("m", "b")]), ["a\u{fffd}", "b"]);
 }
+
+#[test]
+fn a_stream_inside_of_strings_may_have_other_lines_than_data() {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let chunk = r#"{"type":"TEXT_MESSAGE_CONTENT",
+data: "messageId":"m","delta":"x"}"#;
+    let events = [
+        quoted(": ping\n\n"),
+        quoted(&format!("event: message\nid: 1\ndata: {chunk}\n\n")),
+        quoted(&format!("data: {FINISHED}\n\n")),
+    ];
+    let (said, failure) = said(&stream_of(&events.each_ref().map(|event| &**event)));
+    assert!(failure.is_none(), "{failure:?}");
+    let pieces: Vec<&str> = said.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(pieces, ["TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "end"]);
+}
+
+#[test]
+fn words_that_only_look_like_a_stream_are_text() {
+    for words in ["data: is a word", ": so it is", "note: a\nb"] {
+        let event = serde_json::to_string(words).unwrap();
+        let (said, _) = said(&stream_of(&[STARTED, &event, FINISHED]));
+        let is_text = said[0] == format!("text {words}");
+        assert_eq!(is_text, words != "data: is a word", "{words}: {said:?}");
+    }
+}
+
+#[test]
+fn an_agent_in_one_that_never_began_is_one_by_itself() {
+    let (said, failure) = said(&stream_of(&[
+        STARTED,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"q","name":"other","parentSubagentRunId":"none"}"#,
+        r#"{"type":"SUBAGENT_STARTED","subagentRunId":"p","name":"other","parentSubagentRunId":"q"}"#,
+        FINISHED,
+    ]));
+    assert!(failure.is_none(), "{failure:?}");
+    let parents: Vec<bool> = said.iter().map(|line| line.contains("parentSubagentRunId")).collect();
+    assert_eq!(parents[..2], [false, true]);
+}

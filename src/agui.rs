@@ -10,9 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{ErrorCode, Failure};
+use crate::ids::uuid_of;
 use crate::source::event::{AguiEvent, Usage};
 
 pub mod history;
@@ -613,15 +613,6 @@ impl<'a> Relay<'a> {
             stats: None,
         }
     }
-}
-
-/// A UUID made from a name, always the same one (version 8 of RFC 9562, from a SHA-256). Typed clients
-/// insist on UUIDs.
-#[must_use]
-pub fn uuid_of(name: &str) -> String {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(name)[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 impl RunIds {

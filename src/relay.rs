@@ -1,10 +1,11 @@
 //! A source's events ⇒ frames, in order.
 //!
 //! One task, one `select!` over four things: the post in flight, the agent, the keepalive and the
-//! deadline; and over the run's item and the writes to it, where it is kept. With no post in flight an event is posted at once, together with what came with it.
-//! While one is, what arrives waits in the [`Outbox`], where adjacent text becomes one frame: so a
-//! chunk is at most about two posts behind the agent at any rate, and a fast agent costs fewer posts,
-//! not more delay. When the outbox is full, the agent is not read until there is room again.
+//! deadline; and over the run's item and the writes to it, where it is kept. With no post in flight an
+//! event is posted at once, together with what came with it. While one is, what arrives waits in the
+//! [`Outbox`], where adjacent text becomes one frame: so a chunk is at most about two posts behind the
+//! agent at any rate, and a fast agent costs fewer posts, not more delay. When the outbox is full, the
+//! agent is not read until there is room again.
 //!
 //! A run that is kept goes on over another connection when its item says so, and without any when the
 //! client has gone; nothing of that is in the way of a post.
@@ -32,9 +33,9 @@ use crate::relay::journal::{Journal, ROOM_FOR_AFTER};
 use crate::relay::keeper::{Keeper, NoKeeper};
 use crate::relay::kept_run::KeptRun;
 use crate::relay::outbox::{Outbox, serialise};
-use crate::relay::utf8::Utf8;
 use crate::source::{AguiEvent, Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, Outgoing, SendError};
+use crate::utf8::Utf8;
 
 pub mod cut;
 pub mod delivery;
@@ -42,7 +43,6 @@ pub mod journal;
 pub mod keeper;
 mod kept_run;
 pub mod outbox;
-mod utf8;
 
 pub use crate::relay::kept_run::Kept;
 

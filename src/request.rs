@@ -9,9 +9,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::agui::{EventForm, RunIds, uuid_of};
+use crate::agui::{EventForm, RunIds};
 use crate::config::{Config, is_session_or_memory_id};
 use crate::error::{ErrorCode, Failure};
+use crate::ids::uuid_of;
 use crate::invocation::{HttpRequest, Message, Principal};
 use crate::json::Object;
 use crate::request::messages::Messages;

@@ -9,7 +9,7 @@ import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
-import { runRequest, RequestError } from './relay/request.js';
+import { earlierMessages, runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
 import { awaitsUser, isCut, isOpen, lastCalls, overtake } from './relay/turn.js';
@@ -189,7 +189,7 @@ function run(config, isOwn) {
     const trace = config.allowTrace && traceSwitch.checked;
     try {
       if (!ready()) return obstacle();
-      const request = runRequest({ threadId: threadId(), runId, messageId: crypto.randomUUID(), prompt, trace, answers, calls: lastCalls(conversation.turns) });
+      const request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
       if (!connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -236,7 +236,12 @@ function run(config, isOwn) {
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
   loadTurns(conversation);
-  if (!isOwn) for (const turn of conversation.turns) overtake(turn, []);
+  if (!isOwn) {
+    for (const turn of conversation.turns) {
+      overtake(turn, []);
+      turn.agent = undefined;
+    }
+  }
   if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
   conversation.turns.forEach(show);
   welcome.hidden = conversation.turns.length > 0;

@@ -56,7 +56,7 @@ export interface Reasoning {
 export interface AgentEvent {
   /** When it arrived. */
   at: number;
-  /** `bedrock-agent`, `agentcore-harness`, or the type of the frame. */
+  /** `bedrock-agent`, `agentcore-harness`, `agentcore-runtime`, or the type of the frame. */
   source: string;
   /** What it says, its numbers as JavaScript holds them. */
   event: unknown;
@@ -98,15 +98,31 @@ export interface ToolCall {
   asks: boolean;
   /** Whether its result is wanted; of an action that is to be confirmed, only then. */
   returns: boolean;
+  /** The question of an agent that speaks AG-UI, about this call or by itself. */
+  interrupt?: Interrupt;
   /** What the user did about it; it is withdrawn by another prompt. */
   reply?: ToolAnswer | 'withdrawn';
   /** The result as far as it is typed. */
   draft?: string;
 }
 
+/** A question that ends a run, and what its answer must be. */
+export interface Interrupt {
+  id: string;
+  message: string | undefined;
+  /** The members of the answer, as far as they have names. */
+  names: string[];
+  /** The type of the only member, or of the answer as a whole. */
+  type: string | undefined;
+  /** What it can be, where it is one of several texts. */
+  choices?: string[];
+}
+
 /** What came of such an action: its result, or whether it is confirmed, or both. */
 export interface ToolAnswer {
   id: string;
+  /** The answer to an interrupt, as AG-UI has it. */
+  resume?: { interruptId: string; status: 'resolved' | 'cancelled'; payload?: unknown };
   content?: string;
   failed?: boolean;
   confirmed?: boolean | undefined;

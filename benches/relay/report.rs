@@ -9,7 +9,7 @@ use crate::functions::{Built, Function};
 use crate::wire::setup;
 use crate::workloads::{
     COLD, CROWDS, FAST, FAST_20, FIRST, FLAT, FLAT_20, FLAT_100, FLAT_100_20, FLAT_1000,
-    FLAT_1000_20, SIZE,
+    FLAT_1000_20, SIZE, USUAL,
 };
 
 use Function::{AwaitEach, Bare, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp};
@@ -172,10 +172,11 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         goal("memory for each further turn, of 1,000, KB", 40.0, further(thousand, 1000.0)),
         goal("memory of 1,000 turns, MB", 64.0, memory(thousand)),
         goal(
-            "CPU, flat out, harness, times the agent's",
+            // Not flat out, where the one that says its text more slowly takes more posts.
+            "CPU, usual, harness, times the agent's",
             1.1,
-            of(FLAT, RelayOfHarness, "CPU ms")
-                .zip(relay(FLAT, "CPU ms"))
+            of(USUAL, RelayOfHarness, "CPU ms")
+                .zip(relay(USUAL, "CPU ms"))
                 .map(|(one, other)| one / other),
         ),
         goal("lag of the last chunk, fast, HTTP, ms", 5.0, of(FAST, RelayOverHttp, "last ms")),

@@ -11,7 +11,7 @@ use crate::turn::Answer;
 pub(crate) const FIRST: &str = "first text";
 pub(crate) const COLD: &str = "cold start";
 pub(crate) const SIZE: &str = "size";
-const USUAL: &str = "usual, 0 ms";
+pub(crate) const USUAL: &str = "usual, 0 ms";
 pub(crate) const FAST: &str = "fast, 0 ms";
 pub(crate) const FAST_20: &str = "fast, 20 ms";
 pub(crate) const FLAT: &str = "flat out, 0 ms";

@@ -101,7 +101,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME", requires = "oidc_issuer", value_parser = NonEmptyStringValueParser::new(), help_heading = ACCESS)]
     oidc_audience: Option<String>,
 
-    /// The origins whose pages may connect, separated by commas, or * for all [default: the page's own]
+    /// The origins whose pages may connect besides this page's own, separated by commas, or * for all
     #[arg(long, value_name = "LIST", value_parser = origins, help_heading = ACCESS)]
     allowed_origins: Option<String>,
 
@@ -253,11 +253,10 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
 /// Runs the function until a signal comes or the function ends.
 async fn serve(aws: &LocalAws, arguments: &Arguments) -> Result<(), Error> {
     let program = arguments.function.clone().map_or(Program::Own, Program::Executable);
-    let page_origins = aws.page_origins();
-    let mut own_page = Vec::new();
-    if arguments.allowed_origins.is_none() {
-        own_page.push(("ALLOWED_ORIGINS", &*page_origins));
-    }
+    // As in a deployment, the page's own is always one of them. An asterisk among them is for all.
+    let named = arguments.allowed_origins.as_deref().unwrap_or_default();
+    let origins = format!("{},{named}", aws.page_origins());
+    let own_page = [("ALLOWED_ORIGINS", &*origins)];
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     // The terminal was closed.
@@ -504,7 +503,6 @@ impl Arguments {
             ("ACCESS_CODE", given(&self.access_code)),
             ("OIDC_ISSUER", given(&self.oidc_issuer)),
             ("OIDC_AUDIENCE", given(&self.oidc_audience)),
-            ("ALLOWED_ORIGINS", given(&self.allowed_origins)),
             ("WEBSOCKET_URL", String::new()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

@@ -307,7 +307,10 @@ async fn a_page_of_another_origin_is_refused_and_the_console_says_why() {
     }
 
     let named = Local::start(&["--allowed-origins", "http://localhost:5173"]).await;
-    for (origin, enters) in [("http://localhost:5173", true), ("http://localhost:5174", false)] {
+    let own = named.websocket_url.replace("ws://", "http://").replace("/local", "");
+    for (origin, enters) in
+        [("http://localhost:5173", true), ("http://localhost:5174", false), (&own, true)]
+    {
         let connected = Client::connect_to(&named.websocket_url, &[("origin", origin)]).await;
         assert_eq!(connected.is_ok(), enters, "{origin}");
     }

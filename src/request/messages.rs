@@ -65,9 +65,23 @@ impl<'a> Messages<'a> {
 
 /// `content` is a string, or a list of parts of which only text can be sent to the agent.
 fn content_text(message: &Fields<'_>) -> Result<String, String> {
-    if !message.is_list("content") {
-        return message.required_text("content");
+    if message.is_list("content") {
+        text_of_parts(message)
+    } else {
+        message.required_text("content")
     }
+}
+
+/// The `content` of a tool's result, which may be absent.
+pub(super) fn optional_content_text(message: &Fields<'_>) -> Result<Option<String>, String> {
+    if message.is_list("content") {
+        text_of_parts(message).map(Some)
+    } else {
+        message.text("content")
+    }
+}
+
+fn text_of_parts(message: &Fields<'_>) -> Result<String, String> {
     let mut text = String::new();
     for part in message.objects("content")? {
         match &*part.required_text("type")? {

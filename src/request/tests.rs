@@ -64,6 +64,39 @@ fn the_short_form_needs_only_a_prompt() {
 }
 
 #[test]
+fn a_result_may_be_text_in_parts() {
+    let result = |content: Value| {
+        let part = json!({"threadId": "t1", "runId": "r1", "messages": [
+            {"id": "1", "role": "user", "content": "hello"},
+            {"id": "2", "role": "tool", "toolCallId": "call", "content": content}]});
+        parse(&part)
+    };
+    let run =
+        result(json!([{"type": "text", "text": "2"}, {"type": "text", "text": "1 °C"}])).unwrap();
+    let Input::ToolResults(results) = run.input else { panic!("{:?}", run.input) };
+    assert_eq!(results.results[0].content.as_deref(), Some("21 °C"));
+    let refused = result(json!([{"type": "image"}])).unwrap_err();
+    assert!(refused.contains("`messages[1].content[0]` is of the type `image`"));
+}
+
+#[test]
+fn what_an_error_and_the_content_beside_it_both_say_is_said_once() {
+    for (content, error, said) in [
+        ("half done", "disk full", (Some("half done"), Some("disk full"))),
+        ("disk full", "disk full", (Some("disk full"), None)),
+        ("", "disk full", (Some("disk full"), None)),
+    ] {
+        let run = parse(&json!({"sessionId": "conversation-1", "toolResults": [
+            {"toolCallId": "call", "content": content, "error": error}]}))
+        .unwrap();
+        let Input::ToolResults(results) = run.input else { panic!("{:?}", run.input) };
+        let result = &results.results[0];
+        assert!(result.failed);
+        assert_eq!((result.content.as_deref(), result.error.as_deref()), said);
+    }
+}
+
+#[test]
 fn the_short_form_takes_everything_else_too() {
     let run = parse(&json!({
         "prompt": "hello", "email": "ada@example.com", "sessionId": "conversation-1", "trace": true,

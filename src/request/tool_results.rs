@@ -1,7 +1,7 @@
 //! The client's results of tool calls, in both forms of a message.
 
 use crate::request::fields::{Fields, short};
-use crate::request::messages::Messages;
+use crate::request::messages::{Messages, optional_content_text};
 
 /// What a client says to the tool calls of an earlier run. At least one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,13 +184,15 @@ fn take_confirmation(
 
 /// Reads `content`, and `error`, which says that the action failed.
 fn take_result(result: &mut ToolResult, object: &Fields<'_>) -> Result<(), String> {
-    let (content, error) = (object.text("content")?, object.text("error")?);
+    let (content, error) = (optional_content_text(object)?, object.text("error")?);
     if result.content.is_some() || result.failed {
         return Err(format!("`{}` answers a tool call a second time.", object.place()));
     }
     result.failed = error.is_some();
     let content = content.filter(|content| error.is_none() || !content.is_empty());
-    result.error = error.clone().filter(|error| content.is_some() && !error.is_empty());
+    // Some clients say it in both.
+    let differs = |error: &String| content.as_ref().is_some_and(|content| content != error);
+    result.error = error.clone().filter(|error| !error.is_empty() && differs(error));
     result.content = content.or(error);
     Ok(())
 }

@@ -32,6 +32,7 @@ mod event_stream;
 mod failure;
 mod open_parts;
 mod options;
+mod split_characters;
 
 /// An agent on a runtime, behind one of its endpoints.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct AgentcoreRuntime {
 #[derive(Clone, Debug)]
 pub struct Call {
     request: InvokeAgentRuntimeFluentBuilder,
+    /// The relay's id of what the client asked.
+    request_id: String,
     /// Ends the session, where that is wished.
     stop: StopRuntimeSessionFluentBuilder,
 }
@@ -93,7 +96,8 @@ impl Source for AgentcoreRuntime {
             .runtime_session_id(&session_id)
             // By its token, the service knows another attempt of the same stop.
             .client_token(agentcore::hex_hash(&run.request_id));
-        Ok(Call { request: self.request(&session_id, payload), stop })
+        let request = self.request(&session_id, payload);
+        Ok(Call { request, request_id: run.request_id.clone(), stop })
     }
 
     fn stop(&self, call: &Call) -> impl Future<Output = ()> + Send + 'static {
@@ -107,18 +111,19 @@ impl Source for AgentcoreRuntime {
 
     fn invoke(&self, call: Call) -> impl Stream<Item = Result<Event, Failure>> + Send + 'static {
         // The call's future is large, and whoever takes this stream may move it about.
-        Box::pin(stream::once(begin(call.request)).try_flatten())
+        Box::pin(stream::once(begin(call.request, call.request_id)).try_flatten())
     }
 }
 
 /// Calls the agent, and waits for the beginning of its answer.
 async fn begin(
     request: InvokeAgentRuntimeFluentBuilder,
+    seed: String,
 ) -> Result<impl Stream<Item = Result<Event, Failure>> + Send, Failure> {
     let body = call::begin(CONTENT_TYPE, |body| {
         let request = request.clone().customize().interceptor(body);
         async { request.send().await.map(drop).map_err(refusal) }
     });
-    let events = Box::new(EventStream::new(body.await?));
+    let events = Box::new(EventStream::new(body.await?, seed));
     Ok(stream::try_unfold(events, EventStream::next))
 }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 pub use crate::source::event::agui_event::AguiEvent;
 
 mod agui_event;
+pub(crate) mod agui_schema;
 
 /// What a source says, in the words of AG-UI.
 #[derive(Debug)]

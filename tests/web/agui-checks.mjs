@@ -7,6 +7,7 @@ import { EventStreamCodec } from '@smithy/eventstream-codec';
 import { AbstractAgent as OldAbstractAgent } from 'agui-old-client';
 import { EventSchemas as OldEventSchemas } from 'agui-old-core';
 import { from } from 'rxjs';
+import { checkValues, withDefaults } from './agui-model.mjs';
 import { isTerminal, listening, reassemble } from './agui-support.mjs';
 
 const MAX_FRAME_BYTES = 32_768;
@@ -52,11 +53,8 @@ export function checkFrames({ frames, binary }, { runId, code }) {
 function checkEvent(event) {
   // Parsing strips unknown fields, and fails on a null for an absent one.
   assert.deepEqual(EventSchemas.parse(event), event);
-  assert.deepEqual(OldEventSchemas.parse(event), withoutCacheWrites(event));
-  assert.ok(
-    Object.values(event).every((value) => value !== null),
-    JSON.stringify(event),
-  );
+  assert.deepEqual(OldEventSchemas.parse(event), withDefaults(withoutCacheWrites(event)));
+  checkValues(event);
 }
 
 /** The event without what the old version does not know: tokens that were written to a cache. */
@@ -69,8 +67,8 @@ function withoutCacheWrites(event) {
 const recordings = [AbstractAgent, OldAbstractAgent].map(
   (Agent) =>
     class extends Agent {
-      constructor(events, { threadId, messages }) {
-        super({ threadId, initialMessages: messages });
+      constructor(events, { threadId, messages, state }) {
+        super({ threadId, initialMessages: messages, initialState: state });
         this.events = events;
       }
 
@@ -95,7 +93,7 @@ export async function replay(events, input) {
       onRunErrorEvent: ({ event }) => void ends.push(event),
     };
     await listening(complaints, () => agent.runAgent({ runId: input.runId }, subscriber));
-    outcomes.push({ messages: agent.messages, ends, complaints });
+    outcomes.push({ messages: agent.messages, state: agent.state, ends, complaints });
   }
   return outcomes;
 }

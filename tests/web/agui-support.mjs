@@ -102,10 +102,10 @@ export function reassemble(events) {
   });
 }
 
-/** The text that the run's message chunks carry, in order. */
+/** The text of a run's messages, in order. */
 export function textOf(events) {
   return events
-    .filter(({ type }) => type === 'TEXT_MESSAGE_CHUNK')
+    .filter(({ type }) => /^TEXT_MESSAGE_(?:CHUNK|CONTENT)$/.test(type))
     .map(({ delta }) => delta ?? '')
     .join('');
 }

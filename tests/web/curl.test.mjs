@@ -11,10 +11,10 @@ const CODE = 'correct horse battery staple';
 const JSON_TYPE = ['-H', 'content-type: application/json'];
 const BEARER = ['-H', `authorization: Bearer ${CODE}`];
 
-describe('curl', { concurrency: true, timeout: 60_000 }, () => {
+for (const source of ['agent', 'runtime']) describe(`curl before the ${source}`, { concurrency: true, timeout: 60_000 }, () => {
   let local;
   before(async () => {
-    local = await startLocal('--access-code', CODE);
+    local = await startLocal('--source', source, '--access-code', CODE);
   });
   after(() => local?.stop());
 

@@ -1,5 +1,5 @@
-// AG-UI's own `HttpAgent`, as it comes, against the real local program: every scenario of the scripted agent
-// and of the scripted harness, by `POST /agui` and nothing of ours in between.
+// AG-UI's own `HttpAgent`, as it comes, against the real local program: every scenario of the scripted agent,
+// the scripted harness and the scripted runtime, by `POST /agui` and nothing of ours in between.
 //
 // What a run says is not written down here: it is what the same prompt says over the WebSocket, whose tests
 // know the agent's own words.
@@ -9,14 +9,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { EventType, HttpAgent } from '@ag-ui/client';
+import { HttpAgent } from '@ag-ui/client';
 import { EventSchemas } from '@ag-ui/core/schemas';
 import { EventSchemas as OldEventSchemas } from 'agui-old-core';
-import { isTerminal, listening, reassemble, record, runAgentInput, startLocal } from './agui-support.mjs';
-
-/** The first versions with these. Without them a client takes what it does not know for a broken stream. */
-const KNOWS_REASONING = 'REASONING_START' in EventType;
-const KNOWS_INTERRUPTS = 'pendingInterrupts' in new HttpAgent({ url: 'http://127.0.0.1/' });
+import { checkValues, withDefaults } from './agui-model.mjs';
+import { isTerminal, listening, startLocal } from './agui-support.mjs';
+import { answer, conversing, KNOWS_INTERRUPTS, open, PROMPTS, resuming, TIMELINES } from './agui-walk.mjs';
+import { startIssuer } from './support/issuer.mjs';
 
 /** The body of every response, by run: what the client reads, read a second time. */
 const bodies = new Map();
@@ -29,90 +28,20 @@ globalThis.fetch = async (url, init) => {
   return response;
 };
 
-const TIMELINES = {
-  agent: [{ turn: 1 }, { say: 'Played. ' }, { say: 'To the end.' }],
-  harness: [
-    { turn: 1 },
-    { messageStart: { role: 'assistant' } },
-    { think: 'I was written by hand.', index: 1 },
-    { say: 'Played.' },
-    { messageStop: { stopReason: 'end_turn' } },
-  ],
-};
-
-/** The prompts of each scenario, by its first word, with the code of the error that ends some of them. */
-const PROMPTS = {
-  agent: {
-    '/tokens': ['/tokens 50 200', '/tokens 20 0 5', '/tokens 10000 0'],
-    '/slow': ['/slow 0.3'],
-    '/pause': ['/pause 3 0.3'],
-    '/emoji': ['/emoji'],
-    '/single': ['/single'],
-    '/trace': ['/trace 1', '/trace 5120'],
-    '/error': {
-      '/error accessDeniedException': 'access_denied',
-      '/error badGatewayException 3': 'bad_gateway',
-      '/error conflictException': 'conflict',
-      '/error dependencyFailedException 3': 'dependency_failed',
-      '/error internalServerException 3': 'internal_server',
-      '/error modelNotReadyException': 'model_not_ready',
-      '/error resourceNotFoundException': 'resource_not_found',
-      '/error serviceQuotaExceededException 1': 'service_quota_exceeded',
-      '/error throttlingException 3': 'throttling',
-      '/error validationException 0': 'validation',
-    },
-    '/cut': { '/cut 0': 'connection_lost', '/cut 3': 'connection_lost' },
-    '/corrupt': { '/corrupt 3': 'connection_lost' },
-    '/tool': ['/tool', '/tool api', '/tool team', '/tool 5'],
-    '/confirm': ['/confirm', '/confirm api', '/confirm result'],
-    '/file': ['/file', '/file 2'],
-    '/guardrail': ['/guardrail'],
-    '/team': ['/team'],
-    '/unknown': ['/unknown'],
-    '/play': ['/play written.jsonl --speed 0'],
-    '/help': ['/help'],
-    'an answer': ['hello'],
-  },
-  harness: {
-    '/tokens': ['/tokens 50 200', '/tokens 20 0 1', '/tokens 10000 0'],
-    '/slow': ['/slow 0.3'],
-    '/pause': ['/pause 3 0.3'],
-    '/emoji': ['/emoji'],
-    '/single': ['/single'],
-    '/think': ['/think'],
-    '/work': ['/work'],
-    '/trace': ['/trace 300'],
-    '/hook': { '/hook allow': undefined, '/hook deny': undefined, '/hook failed': 'connection_lost' },
-    '/tool': ['/tool', '/tool 3', '/tool 3 together', '/tool empty', '/tool text', '/tool untyped', '/tool late', '/tool denied'],
-    '/limit': { '/limit max_tokens': 'limit_reached', '/limit guardrail_intervened': undefined },
-    '/guardrail': ['/guardrail'],
-    '/error': {
-      '/error throttlingException': 'throttling',
-      '/error runtimeClientError 3': 'dependency_failed',
-      '/error internalServerException 2': 'internal_server',
-    },
-    '/refuse': ['/refuse retryableConflictException 1'],
-    '/cut': { '/cut 3': 'connection_lost' },
-    '/corrupt': { '/corrupt 3': 'connection_lost' },
-    '/unknown': ['/unknown'],
-    '/odd': {
-      '/odd start': undefined,
-      '/odd indices': undefined,
-      '/odd untyped': undefined,
-      '/odd members': undefined,
-      '/odd unstopped': 'connection_lost',
-      '/odd empty': 'connection_lost',
-    },
-    '/play': ['/play written.jsonl --speed 0'],
-    '/help': ['/help'],
-    'an answer': ['hello'],
-  },
-};
+const { ask, run, walk } = conversing(async (agent, runId) => {
+  const { response, body } = bodies.get(runId);
+  bodies.delete(runId);
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('content-type'), 'text/event-stream');
+  const events = eventsOf(await body);
+  checkEvents(events, { threadId: agent.threadId, runId });
+  return events;
+});
 
 const AT_ONCE = 16;
 const RUNS = { concurrency: AT_ONCE, timeout: 120_000 };
 
-for (const source of ['agent', 'harness']) {
+for (const source of ['agent', 'harness', 'runtime']) {
   describe(`the stock HttpAgent before the ${source}`, RUNS, () => {
     let local;
     let folder;
@@ -139,51 +68,9 @@ for (const source of ['agent', 'harness']) {
       const codes = Array.isArray(prompts) ? Object.fromEntries(prompts.map((prompt) => [prompt, undefined])) : prompts;
       for (const [prompt, code] of Object.entries(codes)) {
         for (const trace of [false, true]) {
-          const repeats = trace && prompt === '/odd indices' && !KNOWS_INTERRUPTS;
-          const todo = repeats ? 'a second call of a message, after the result of the first, repeats the message' : false;
-          it(`${prompt}${trace ? ', with its trace' : ''}`, { todo }, () => walk(prompt, { trace, code }));
+          it(`${prompt}${trace ? ', with its trace' : ''}`, () => walk(local, connect(), prompt, { trace, code }));
         }
       }
-    }
-
-    /** Asks, answers whatever is asked back, and finds everything as it is over the WebSocket. */
-    async function walk(prompt, { trace, code }) {
-      const agent = connect();
-      const forwardedProps = { trace };
-      const { frames } = await record(local, runAgentInput(prompt, { forwardedProps }));
-      const expected = gist(reassemble(frames.map((frame) => JSON.parse(frame))));
-      if (expected.reasoning !== '' && !KNOWS_REASONING) {
-        await assert.rejects(listening([], () => ask(agent, prompt, { forwardedProps })), /Invalid discriminator value/);
-        return;
-      }
-      const first = await ask(agent, prompt, { forwardedProps });
-      assert.equal(first.error?.code, code, JSON.stringify(first.error));
-      assert.deepEqual(gist(first.events), expected);
-
-      let last = first;
-      for (let round = 0; round < 5; round += 1) {
-        const resume = KNOWS_INTERRUPTS ? resuming(agent, { status: 'resolved', payload: { confirmed: true, result: 'done' } }) : undefined;
-        const calls = open(agent);
-        if (resume?.length) {
-          last = await run(agent, { resume, forwardedProps });
-          assert.match(last.text, /\*\*confirmed\*\*/);
-        } else if (calls.length > 0 && !prompt.startsWith('/confirm')) {
-          for (const call of calls) answer(agent, call, 'done');
-          last = await run(agent, { forwardedProps });
-          assert.match(last.text || 'returned `done`', /returned `done`/);
-        } else {
-          break;
-        }
-        assert.equal(last.error, undefined);
-      }
-      if (prompt.startsWith('/confirm')) {
-        assert.equal(last !== first, KNOWS_INTERRUPTS);
-      } else {
-        assert.deepEqual(open(agent), []);
-        assert.equal(last !== first, prompt.startsWith('/tool') && prompt !== '/tool denied');
-      }
-      // Whatever came of it, the conversation goes on.
-      if (code === undefined) assert.match((await ask(agent, '/slow 0')).text, /\bturn 2\b/);
     }
 
     it('continues the conversation of its thread, with the whole history in every request', async () => {
@@ -206,14 +93,16 @@ for (const source of ['agent', 'harness']) {
       assert.deepEqual(agent.state, { page: 1 });
     });
 
-    it('answers several calls in any order, and only all of them', async () => {
+    it('answers several calls in any order', async () => {
       const agent = connect();
-      await ask(agent, source === 'agent' ? '/tool 2' : '/tool 2 together');
+      await ask(agent, source === 'harness' ? '/tool 2 together' : '/tool 2');
       const calls = open(agent);
       assert.equal(calls.length, 2);
       answer(agent, calls[1], 'two');
-      const refused = await run(agent);
-      assert.equal(refused.error?.code, 'validation', JSON.stringify(refused.error));
+      if (source !== 'runtime') {
+        const refused = await run(agent);
+        assert.equal(refused.error?.code, 'validation', JSON.stringify(refused.error));
+      }
       answer(agent, calls[0], 'one');
       const { text, error } = await run(agent);
       assert.equal(error, undefined);
@@ -239,15 +128,17 @@ for (const source of ['agent', 'harness']) {
       assert.match(text, /\bturn 2\b/);
     });
 
-    it('is refused the call of another thread, which can still be answered there', async () => {
-      const [agent, other] = [connect(), connect()];
-      await ask(agent, '/tool');
-      other.setMessages(agent.messages);
-      for (const each of [other, agent]) answer(each, open(each)[0], '21 °C');
-      const { error } = await run(other);
-      assert.equal(error.code, 'invalid_request');
-      assert.match((await run(agent)).text, /returned `21 °C`/);
-    });
+    if (source !== 'runtime') {
+      it('is refused the call of another thread, which can still be answered there', async () => {
+        const [agent, other] = [connect(), connect()];
+        await ask(agent, '/tool');
+        other.setMessages(agent.messages);
+        for (const each of [other, agent]) answer(each, open(each)[0], '21 °C');
+        const { error } = await run(other);
+        assert.equal(error.code, 'invalid_request');
+        assert.match((await run(agent)).text, /returned `21 °C`/);
+      });
+    }
 
     it('has its first text before the agent has ended, and stops without an error while the agent goes on', async () => {
       const agent = connect();
@@ -271,7 +162,7 @@ for (const source of ['agent', 'harness']) {
       );
       assert.deepEqual([complaints, failures], [[], []]);
       assert.match(seen, /^1 /);
-      assert.ok(seen.length < 100, seen);
+      assert.doesNotMatch(seen, /\b100\b/);
       assert.ok(agent.messages.at(-1).content.startsWith('1 '));
       assert.equal(ended(), undefined);
       while (ended() === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -304,9 +195,66 @@ for (const source of ['agent', 'harness']) {
       }
     }
 
+    if (source === 'runtime') {
+      it('shares its state with the agent, there and back', async () => {
+        const agent = connect({ initialState: { page: 1, digits: '1.10' } });
+        for (const before of [agent.state, { orders: [{ id: 'A-1017', total: 13, note: null }] }]) {
+          const { events } = await ask(agent, '/strands');
+          const [first, ...others] = events.filter(({ type }) => type.startsWith('STATE_'));
+          assert.deepEqual([first.snapshot, others.map(({ type }) => type)], [before, ['STATE_DELTA', 'STATE_DELTA', 'STATE_SNAPSHOT']]);
+          assert.deepEqual(agent.state, { orders: [{ id: 'A-1017', total: 13, note: null }] });
+        }
+        assert.deepEqual(agent.messages.map(({ role }) => role), Array(2).fill(['user', 'assistant', 'tool', 'tool', 'assistant']).flat());
+      });
+
+      if (KNOWS_INTERRUPTS) {
+        it('goes on from an interrupt, or does not', async () => {
+          for (const [response, said] of [
+            [{ status: 'resolved', payload: { approved: true } }, 'is resolved with `{"approved":true}`'],
+            [{ status: 'resolved', payload: { approved: false } }, 'is resolved with `{"approved":false}`'],
+            [{ status: 'cancelled' }, 'is cancelled with `null`'],
+          ]) {
+            const agent = connect();
+            await ask(agent, '/interrupt');
+            const [interrupt, ...others] = agent.pendingInterrupts;
+            assert.deepEqual([interrupt.message, interrupt.toolCallId, others], ['Refund 12.50 for A-1017?', open(agent)[0].id, []]);
+            const { text, events } = await run(agent, { resume: resuming(agent, response) });
+            assert.ok(text.includes(`\`${interrupt.id}\` ${said}`), text);
+            assert.deepEqual([events.at(-1).result, agent.pendingInterrupts], [{ refunded: 12.5 }, []]);
+          }
+        });
+      }
+    }
+
     const connect = (config) => new HttpAgent({ url: `${local.page}/agui`, ...config });
   });
 }
+
+describe('two users of a runtime, with the stock HttpAgent', RUNS, () => {
+  let issuer;
+  let local;
+  before(async () => {
+    issuer = await startIssuer();
+    local = await startLocal('--source', 'runtime', ...issuer.options);
+  });
+  after(async () => {
+    await local?.stop();
+    await issuer?.stop();
+  });
+  const connect = (user, config) => new HttpAgent({ url: `${local.page}/agui`, headers: { Authorization: `Bearer ${issuer.token(user)}` }, ...config });
+
+  it('have conversations of their own, whichever thread they name', async () => {
+    const alice = connect('alice');
+    assert.match((await ask(alice, '/slow 0')).text, /\bturn 1\b/);
+    const { threadId, messages: initialMessages } = alice;
+    const bob = connect('bob', { threadId, initialMessages });
+    assert.match((await ask(bob, '/slow 0')).text, /\bturn 1\b/);
+    assert.match((await ask(alice, '/slow 0')).text, /\bturn 2\b/);
+    // Another place of hers, with nothing but the name.
+    assert.match((await ask(connect('alice', { threadId }), '/slow 0')).text, /\bturn 3\b/);
+    assert.match((await ask(bob, '/slow 0')).text, /\bturn 2\b/);
+  });
+});
 
 describe('the stock HttpAgent before a deployment with an access code', RUNS, () => {
   const code = 'correct horse battery staple';
@@ -346,41 +294,6 @@ describe('the stock HttpAgent before a deployment with an access code', RUNS, ()
   }
 });
 
-/** Says something, and returns what comes of it. */
-async function ask(agent, content, parameters) {
-  agent.addMessage({ id: crypto.randomUUID(), role: 'user', content });
-  return run(agent, parameters);
-}
-
-/** Runs the agent and checks what holds for every run, on the wire and in the client. */
-async function run(agent, parameters) {
-  const runId = crypto.randomUUID();
-  const before = structuredClone(agent.messages);
-  const complaints = [];
-  const ends = [];
-  const { newMessages } = await listening(complaints, () =>
-    agent.runAgent({ runId, ...parameters }, {
-      onRunFinishedEvent: ({ event }) => void ends.push(event),
-      onRunErrorEvent: ({ event }) => void ends.push(event),
-    }),
-  );
-  assert.deepEqual(complaints, []);
-  const { response, body } = bodies.get(runId);
-  bodies.delete(runId);
-  assert.equal(response.status, 200);
-  assert.equal(response.headers.get('content-type'), 'text/event-stream');
-  const events = eventsOf(await body);
-  checkEvents(events, { threadId: agent.threadId, runId });
-
-  const terminal = events.at(-1);
-  assert.deepEqual(ends.map(({ type, code, message }) => ({ type, code, message })), [
-    { type: terminal.type, code: terminal.code, message: terminal.message },
-  ]);
-  assert.deepEqual(agent.messages.slice(0, before.length), before, 'what was said stays as it was');
-  checkMessages(agent.messages, newMessages, events);
-  return { events, text: textOf(newMessages), error: terminal.type === 'RUN_ERROR' ? terminal : undefined };
-}
-
 /** The events of a body, each of which is one line of data. */
 function eventsOf(body) {
   assert.ok(body.endsWith('\n\n'), 'the stream ends with an event');
@@ -401,8 +314,8 @@ function checkEvents(events, { threadId, runId }) {
     assert.deepEqual(EventSchemas.parse(event), event);
     // The one field that is newer.
     const usage = event.usage?.map(({ cacheWriteInputTokens, ...older }) => older);
-    assert.deepEqual(OldEventSchemas.parse(event), usage ? { ...event, usage } : event);
-    assert.ok(Object.values(event).every((value) => value !== null), JSON.stringify(event));
+    assert.deepEqual(OldEventSchemas.parse(event), withDefaults(usage ? { ...event, usage } : event));
+    checkValues(event);
     assert.ok(!event.type.endsWith('_CHUNK') && event.name !== 'relay.fragment', event.type);
     assert.equal(event.metadata.relay.seq, seq);
     assert.equal(isTerminal(event.type), seq === events.length - 1);
@@ -413,74 +326,3 @@ function checkEvents(events, { threadId, runId }) {
   if (first.type === 'RUN_ERROR') return;
   assert.deepEqual([first.type, first.threadId, first.runId], ['RUN_STARTED', threadId, runId]);
 }
-
-/** The client has a message for each one that was sent, with all its text and its calls, and no other. */
-function checkMessages(messages, newMessages, events) {
-  const ids = messages.map(({ id }) => id);
-  assert.equal(new Set(ids).size, ids.length, `a message is there twice: ${JSON.stringify(messages)}`);
-
-  const sent = new Map();
-  const message = (id, role) => {
-    if (!sent.has(id)) sent.set(id, { id, role, content: '', calls: [] });
-    return sent.get(id);
-  };
-  for (const { type, messageId, toolCallId, toolCallName, parentMessageId, delta, content } of events) {
-    if (type === 'TEXT_MESSAGE_START') message(messageId, 'assistant');
-    if (type === 'REASONING_MESSAGE_START') message(messageId, 'reasoning');
-    if (type === 'TEXT_MESSAGE_CONTENT' || type === 'REASONING_MESSAGE_CONTENT') message(messageId).content += delta;
-    if (type === 'TOOL_CALL_START') message(parentMessageId, 'assistant').calls.push({ id: toolCallId, name: toolCallName, arguments: '' });
-    if (type === 'TOOL_CALL_ARGS') {
-      const call = [...sent.values()].flatMap(({ calls }) => calls).find(({ id }) => id === toolCallId);
-      call.arguments += delta;
-    }
-    if (type === 'TOOL_CALL_RESULT') message(messageId, 'tool').content = content;
-  }
-  assert.deepEqual(
-    newMessages.map(({ id, role, content = '', toolCalls = [] }) => ({
-      id,
-      role,
-      content,
-      calls: toolCalls.map((call) => ({ id: call.id, ...call.function })),
-    })),
-    [...sent.values()],
-  );
-}
-
-/** What a run says, in whatever form and however many pieces. */
-function gist(events) {
-  const joined = (...types) => events.filter(({ type }) => types.includes(type)).map(({ delta }) => delta ?? '').join('');
-  const of = (type) => events.filter((event) => event.type === type);
-  return {
-    text: joined('TEXT_MESSAGE_CONTENT', 'TEXT_MESSAGE_CHUNK'),
-    reasoning: joined('REASONING_MESSAGE_CONTENT', 'REASONING_MESSAGE_CHUNK'),
-    arguments: joined('TOOL_CALL_ARGS', 'TOOL_CALL_CHUNK'),
-    calls: events.filter(({ type, toolCallName }) => /^TOOL_CALL_(START|CHUNK)$/.test(type) && toolCallName).map(({ toolCallName }) => toolCallName),
-    results: of('TOOL_CALL_RESULT').map(({ content }) => content),
-    raw: of('RAW').map(({ source, event }) => [source, shape(event)]),
-    custom: of('CUSTOM').map(({ name, value }) => [name, { ...value, messageId: undefined }]),
-    interrupts: events.at(-1).outcome?.interrupts?.map(({ reason, message }) => [reason, message]),
-    end: [events.at(-1).type, events.at(-1).code, events.at(-1).message],
-  };
-}
-
-/** A value without its texts and numbers, some of which are times and ids. */
-function shape(value) {
-  if (typeof value !== 'object' || value === null) return typeof value;
-  if (Array.isArray(value)) return value.map(shape);
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shape(member)]));
-}
-
-const textOf = (messages) => messages.map(({ role, content }) => (role === 'assistant' ? content ?? '' : '')).join('');
-
-/** The calls that nobody has answered. */
-function open({ messages }) {
-  const answered = new Set(messages.map(({ toolCallId }) => toolCallId));
-  return messages.flatMap(({ toolCalls = [] }) => toolCalls).filter(({ id }) => !answered.has(id));
-}
-
-function answer(agent, { id }, content, more) {
-  agent.addMessage({ id: crypto.randomUUID(), role: 'tool', toolCallId: id, content, ...more });
-}
-
-/** The same response to every open interrupt. */
-const resuming = ({ pendingInterrupts }, response) => pendingInterrupts.map(({ id }) => ({ interruptId: id, ...response }));

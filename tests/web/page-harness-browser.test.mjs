@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
+import { opened, rows, sections, seen, total, traced } from './support/trace.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -14,30 +15,8 @@ const { open, openForAll } = useChat('--source', 'harness', '--concurrency', '8'
 const form = (page) => page.getByRole('form', { name: 'What the agent asks for' });
 /** @param {Page} page */
 const reasoning = (page) => page.locator('details.reasoning');
-/** The rows of the trace: kind, name and status. @param {Page} page */
-const rows = (page) => page.locator('.step').evaluateAll((steps) => steps.map((step) => ['title', 'name', 'status'].map((part) => step.querySelector(`:scope > details .step-${part}`)?.textContent).join(' | ')));
-/** @param {Page} page @param {string} row kind, name and status, from the start */
-const seen = (page, row) =>
-  page.waitForFunction((row) => [...document.querySelectorAll('.step > details > summary')].some((step) => ['title', 'name', 'status'].map((part) => step.querySelector(`.step-${part}`)?.textContent).join(' | ').startsWith(row)), row);
-/** @param {Page} page @param {string} name */
-const total = (page, name) => page.locator('#traces-totals div', { has: page.getByText(name, { exact: true }) }).locator('dd').textContent();
 /** @param {Page} page */
 const tools = (page) => form(page).locator('legend code').allTextContents();
-/** The row with this name, opened. @param {Page} page @param {string} name */
-async function opened(page, name) {
-  const step = page.locator('.step', { has: page.locator(':scope > details .step-name').getByText(name, { exact: true }) }).last();
-  await step.locator('summary').first().click();
-  await step.locator(':scope > details > .step-detail').waitFor();
-  return step;
-}
-/** The sections of a step that is open: titles and texts. @param {import('playwright-core').Locator} step */
-const sections = (step) => step.locator(':scope > details > .step-detail').evaluate((detail) => [...detail.querySelectorAll('h3')].map((title) => `${title.textContent}: ${title.nextElementSibling?.textContent}`));
-/** @param {Page} page @param {string} prompt @param {number} [count] which answer it gets */
-async function traced(page, prompt, count = 1) {
-  if (!(await traceSwitch(page).isChecked())) await traceSwitch(page).check();
-  await send(page, prompt);
-  await answer(page, count);
-}
 
 const TEXTS = ['I look into the handbook first.', 'Now the order itself: I ask the ledger, and compute the sum meanwhile.', 'The refund of order A-1017 is CHF 15.70, and it is paid within 14 days. (The shell could not tell, so I asked the gateway.)'];
 const THOUGHTS = ['They ask for a refund. The handbook has the rules, the ledger has the orders.', 'The shell has no ledger. The gateway has one.'];

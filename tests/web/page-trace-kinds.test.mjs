@@ -7,6 +7,7 @@ import { KINDS } from '../../web/trace/row.js';
 import { answer, send, traceSwitch, useChat } from './support/chat.mjs';
 import { WORK, WORK_DONE } from './support/harness.mjs';
 import { answers } from './support/relay.mjs';
+import { ALL, FINISHED } from './support/runtime.mjs';
 
 /** @import { Locator, Page } from 'playwright-core' */
 
@@ -275,6 +276,31 @@ describe("a step of a harness's run", () => {
     for (const [index, one] of rows.entries()) {
       known.add(one.title);
       await look(page.locator('.step').nth(index), one);
+    }
+  });
+});
+
+describe('a step of an agent that speaks AG-UI', () => {
+  /** @type {Record<number, Seen>} */
+  const rows = {
+    0: { title: 'State', name: 'Snapshot', took: '', sections: [['Value', '{\n  "n": 1\n}']], facts: { Event: 'STATE_SNAPSHOT' } },
+    1: { title: 'Reasoning', name: 'They ask for a refund.', sections: [['Reasoning', 'They ask for a refund.']], facts: { Message: 'r1' } },
+    2: { title: 'Step', name: 'researcher', sections: [], facts: { Step: 'researcher' } },
+    3: { title: 'Message', name: 'I look there.', sections: [['Text', 'I look **there**.']], facts: { Message: 'm1' } },
+    5: { title: 'Tool', name: 'get_stock', sections: [['Input', '{\n  "n": 146312323488002033,\n  "p": 1.10\n}'], ['Result', '7']], facts: { Tool: 'get_stock', Call: 'c2' } },
+    8: { title: 'Event', name: 'PLAN', took: '', sections: [['Value', '{\n  "steps": [\n    "one"\n  ]\n}']], facts: { Activity: 'PLAN' } },
+    14: { title: 'Collaborator', name: 'writer', status: 'Failed', reason: 'No ink.', sections: [], facts: { Name: 'writer' } },
+  };
+
+  test('says what it did', async () => {
+    const page = await open({ prepare: answers([...ALL, FINISHED]).prepare });
+    await traceSwitch(page).check();
+    await send(page, 'go');
+    await answer(page);
+    await page.locator('.step').nth(16).waitFor({ state: 'attached' });
+    for (const [index, one] of Object.entries(rows)) {
+      known.add(one.title);
+      await look(page.locator('.step').nth(Number(index)), one);
     }
   });
 });

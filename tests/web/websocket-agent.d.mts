@@ -7,12 +7,15 @@ export interface WebSocketAgentConfig extends AgentConfig {
   credential?: string | (() => string | Promise<string>) | undefined;
   /** Whether the context goes to the agent as attributes, which an AgentCore harness does not take. */
   attributes?: boolean | undefined;
+  /** Whether all that AG-UI has is sent, as an agent on an AgentCore runtime wants it: history, tools, state and context. */
+  wholeInput?: boolean | undefined;
 }
 
 export declare class WebSocketAgent extends AbstractAgent {
   url: string;
   credential: WebSocketAgentConfig['credential'];
   attributes: boolean;
+  wholeInput: boolean;
   constructor(config: WebSocketAgentConfig);
   run(input: RunAgentInput): ReturnType<AbstractAgent['run']>;
   clone(): WebSocketAgent;

@@ -6,9 +6,9 @@ const MAX_BYTES = 32_768;
 
 /** An AG-UI agent behind Agent Relay: `new WebSocketAgent({ url, credential })`, one connection for each run. */
 export class WebSocketAgent extends AbstractAgent {
-  constructor({ url, credential, attributes = true, ...config }) {
+  constructor({ url, credential, attributes = true, wholeInput = false, ...config }) {
     super(config);
-    Object.assign(this, { url, credential, attributes });
+    Object.assign(this, { url, credential, attributes, wholeInput });
   }
 
   run(input) {
@@ -52,7 +52,8 @@ export class WebSocketAgent extends AbstractAgent {
       };
       // A run that the user stops has ended well.
       this.stop = () => subscriber.complete();
-      connect(messageOf(input, this.attributes)).catch((error) => subscriber.error(error));
+      const message = this.wholeInput ? JSON.stringify(input) : messageOf(input, this.attributes);
+      connect(message).catch((error) => subscriber.error(error));
       return () => socket?.close();
     });
   }
@@ -62,8 +63,8 @@ export class WebSocketAgent extends AbstractAgent {
   }
 
   clone() {
-    const { url, credential, attributes } = this;
-    return Object.assign(super.clone(), { url, credential, attributes });
+    const { url, credential, attributes, wholeInput } = this;
+    return Object.assign(super.clone(), { url, credential, attributes, wholeInput });
   }
 }
 

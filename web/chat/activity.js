@@ -3,12 +3,13 @@
 import { oneLine } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { RUNTIME } from '../relay/agui.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 
 /** Empty for an event that says nothing of the kind. @param {AgentEvent} event */
 export function activityOf({ source, event }) {
-  return visible(source === 'bedrock-agent' ? ofBedrockAgent(event) : ofHarness(source, event));
+  return visible(source === 'bedrock-agent' ? ofBedrockAgent(event) : source === RUNTIME ? ofRuntime(event) : ofHarness(source, event));
 }
 
 /** @param {string} source @param {unknown} event */
@@ -17,6 +18,13 @@ function ofHarness(source, event) {
   if (tool !== undefined) return `Calling ${tool.replace('___', ' › ')}`;
   if (source === 'TOOL_CALL_RESULT') return 'Reading the result';
   return source.startsWith('REASONING_') || getString(event, 'messageStart', 'role') === 'assistant' ? 'Thinking' : '';
+}
+
+/** @param {unknown} event */
+function ofRuntime(event) {
+  const [tool, step] = [getString(event, 'toolCallName'), getString(event, 'stepName')];
+  if (tool !== undefined) return `Calling ${tool}`;
+  return step === undefined ? ofHarness(getString(event, 'type') ?? '', undefined) : `At ${step}`;
 }
 
 /** @param {unknown} event */

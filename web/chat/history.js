@@ -119,6 +119,7 @@ function callAsMarkdown(call) {
   const content = typeof call.reply === 'object' ? call.reply.content : undefined;
   return [
     `${wishOf(call)}${visible(call.name)}`,
+    visible(call.interrupt?.message ?? '', { lines: true }),
     call.arguments.trim() === '' || call.arguments === '{}' ? '' : fenced('json', formatJson(call.arguments)),
     replyOf(call),
     content === undefined ? '' : fenced('', content),

@@ -1,10 +1,11 @@
 // A return of control: as a form while it can be answered, and after that as a record of what was asked and done.
 
 import { button, element } from '../lib/dom.js';
+import { parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { argumentList, capped } from './arguments.js';
 
-/** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
+/** @import { Interrupt, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
 /**
  * @param {Turn} turn
@@ -19,11 +20,13 @@ export function toolForm(turn, submit) {
   problem.setAttribute('role', 'alert');
   problem.hidden = true;
   const send = (/** @type {boolean} */ confirmed) => {
-    problem.textContent = submit(fields.map(({ answer }) => answer(confirmed)));
+    const misfit = confirmed ? fields.map(({ misfit }) => misfit()).find(Boolean) : undefined;
+    problem.textContent = misfit ?? submit(fields.map(({ answer }) => answer(confirmed)));
     problem.hidden = problem.textContent === '';
   };
+  const onlyAsks = turn.calls.every(isQuestion);
   const buttons = turn.calls.some(({ asks }) => asks)
-    ? [button('primary', 'Confirm', () => send(true)), button('quiet', 'Deny', () => send(false))]
+    ? [button('primary', onlyAsks ? 'Send answer' : 'Confirm', () => send(true)), button('quiet', onlyAsks ? 'Decline' : 'Deny', () => send(false))]
     : [button('primary', 'Send result', () => send(true))];
   form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
@@ -33,23 +36,37 @@ export function toolForm(turn, submit) {
 
 /** @param {Turn} turn */
 function record({ calls }) {
-  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...argumentList(call.arguments), ...outcomeOf(call)));
+  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...questionOf(call), ...argumentList(call.arguments), ...outcomeOf(call)));
   const made = element('section', 'tool-form', ...boxes);
   made.setAttribute('aria-label', 'What the agent asked for');
   return made;
 }
 
+/** Whether the agent wants an answer in words, and no action. @param {ToolCall} call */
+function isQuestion({ interrupt, returns }) {
+  return interrupt !== undefined && returns;
+}
+
 /** @param {ToolCall} call */
-export function wishOf({ asks, returns, reply }) {
+function questionOf({ interrupt }) {
+  return interrupt?.message === undefined ? [] : [element('p', 'tool-question', visible(interrupt.message, { lines: true }))];
+}
+
+/** @param {ToolCall} call */
+export function wishOf(call) {
+  const { asks, returns, reply } = call;
   const asked = reply === undefined ? 'asks' : 'asked';
+  if (isQuestion(call)) return `The agent ${asked}: `;
   return returns ? `${asks ? 'If you confirm it, the' : 'The'} agent ${asked} you to do this: ` : `The agent ${asked} to do this: `;
 }
 
 /** What the user did about a call, in words. @param {ToolCall} call */
-export function replyOf({ reply }) {
+export function replyOf(call) {
+  const { reply } = call;
   if (reply === undefined) return 'Not answered.';
   if (reply === 'withdrawn') return 'Withdrawn: you went on with another prompt.';
   const { confirmed, content, failed } = reply;
+  if (isQuestion(call)) return content === undefined ? 'You declined.' : 'You answered:';
   const decided = confirmed === undefined ? '' : confirmed ? 'You confirmed it.' : 'You denied it.';
   const result = content === undefined ? '' : failed ? 'You said that it failed:' : 'Your result:';
   return [decided, result].filter(Boolean).join(' ');
@@ -64,30 +81,62 @@ function outcomeOf(call) {
 
 /** @param {ToolCall} call @param {number} index */
 function field(call, index) {
-  const { id, name, arguments: json, asks, returns } = call;
-  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...argumentList(json));
-  const result = element('textarea');
-  result.rows = 3;
+  const { id, name, arguments: json, asks, returns, interrupt } = call;
+  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...questionOf(call), ...argumentList(json));
+  const choices = interrupt?.choices;
+  const result = choices === undefined ? element('textarea') : element('select', '', ...choices.map((one) => new Option(visible(one), one)));
+  if (result instanceof HTMLTextAreaElement) result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
-  result.value = call.draft ?? '';
+  result.value = call.draft ?? choices?.[0] ?? '';
   result.addEventListener('input', () => (call.draft = result.value));
-  const label = element('label', '', 'Result');
+  const names = interrupt?.names ?? [];
+  const label = element('label', '', interrupt === undefined ? 'Result' : names.length > 1 ? `Answer, as JSON with ${visible(names.join(', '))}` : 'Answer');
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
-  if (returns) box.append(label, result, element('label', 'failed-switch', failed, 'It failed'));
+  if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, 'It failed') : '');
   const answer = (/** @type {boolean} */ confirmed) => ({
     id,
     ...(asks ? { confirmed } : {}),
     ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
+    ...(interrupt === undefined ? {} : { resume: resumption(call, interrupt, confirmed, result.value) }),
   });
-  return { box, answer };
+  return { box, answer, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
+}
+
+/** What an answer must be, by the type that the agent gave. @type {Record<string, string>} */
+const TYPES = { object: 'an object, as JSON', array: 'a list, as JSON', number: 'a number', integer: 'a whole number' };
+
+/** Why an answer is none that the agent can take, or an empty text. @param {Interrupt} interrupt @param {string} typed */
+function misfitOf({ names, type = '', choices }, typed) {
+  const wanted = names.length > 1 ? 'object' : type;
+  const words = choices === undefined ? TYPES[wanted] : undefined;
+  const value = parseJson(typed);
+  const is = value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
+  return words === undefined || is === wanted || (is === 'integer' && wanted === 'number') ? '' : `The answer must be ${words}.`;
+}
+
+/**
+ * The answer to a question of an agent that speaks AG-UI, in the form that it asks for.
+ *
+ * @param {ToolCall} call
+ * @param {Interrupt} interrupt
+ * @param {boolean} confirmed
+ * @param {string} typed
+ * @returns {NonNullable<ToolAnswer['resume']>}
+ */
+function resumption({ returns }, { id: interruptId, names, type, choices }, confirmed, typed) {
+  if (returns && !confirmed) return { interruptId, status: 'cancelled' };
+  const value = !returns ? confirmed : type === 'string' || choices !== undefined ? typed : (parseJson(typed) ?? typed);
+  return { interruptId, status: 'resolved', payload: names.length === 1 ? { [names[0] ?? '']: value } : value };
 }
 
 /** What the user decided, as it stands in the transcript. @param {Turn} turn @param {ToolAnswer[]} answers */
 export function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
-    const name = visible(calls.find((call) => call.id === id)?.name ?? 'the action');
+    const call = calls.find((call) => call.id === id);
+    const name = visible(call?.name ?? 'the action');
+    if (call !== undefined && isQuestion(call)) return content === undefined ? `Declined: ${name}` : `Answered: ${content || 'nothing'}`;
     const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
     const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
     return [decided, result].filter(Boolean).join('\n');

@@ -45,3 +45,9 @@ export function oneLine(text, length = 160) {
   const cut = flat.length > length ? flat.slice(0, length).toWellFormed().replace(/\ufffd$/, '') : flat;
   return cut.length < flat.length || text.length > length * 4 ? `${cut.trimEnd()}…` : cut;
 }
+
+/** The start of a text in Markdown, without the marks that a line has no use for. @param {string} markdown */
+export function withoutMarks(markdown) {
+  // Much more of it than is shown.
+  return markdown.slice(0, 2000).replace(/^#{1,6} |\*\*|`/gm, '').replace(/(?<!\S)\*(?=\S)([^*\n]+)(?<=\S)\*/g, '$1');
+}

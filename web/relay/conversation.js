@@ -53,7 +53,7 @@ export class Conversation {
     if (turn === undefined) return {};
     if (isOver(turn) || !countFrame(turn, seq)) return {};
     reopen(turn);
-    applyFrame(turn, frame, text, now);
+    applyFrame(turn, frame, text, now, this.turns);
     return { turn };
   }
 

@@ -1,6 +1,8 @@
 // What the page sends: one AG-UI `RunAgentInput` for each prompt.
 
-/** @import { ToolAnswer, ToolCall } from '../types.d.ts' */
+import { speaksAgui } from './agui.js';
+
+/** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
 /** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -10,12 +12,14 @@ export class RequestError extends Error {}
 
 /**
  * The message that starts a run; with `answers` in place of the prompt. Of what was said before it has the `calls` that
- * it comes after, as far as there is room: an agent may still wait for their results.
+ * it comes after, as far as there is room: an agent may still wait for their results. An agent that speaks AG-UI may know
+ * nothing but what stands in the message, so for it there are the `earlier` messages, without the oldest where they are too
+ * many.
  *
- * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[]}} run
+ * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[], earlier?: object[][]}} run
  * @throws {RequestError}
  */
-export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [] }) {
+export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [], earlier = [] }) {
   if (prompt.trim() === '') throw new RequestError('Type a prompt first.');
   // Half a surrogate pair has no UTF-8 form, so no server could read it.
   const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers);
@@ -23,7 +27,7 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
   const answered = toolMessages(`${messageId}-before`, before);
   const histories = calls.length === 0 ? [] : [[assistantMessage(messageId, calls), ...answered], [assistantMessage(messageId, calls.map((call) => ({ ...call, arguments: '{}' }))), ...answered]];
   let bytes = 0;
-  for (const history of [...histories, []]) {
+  for (const history of [...(earlier.length > 0 ? earlier : histories), []]) {
     const message = JSON.stringify({
       threadId,
       runId,
@@ -41,6 +45,42 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
   throw new RequestError(`This prompt is too long: the message would have ${whole} bytes, and the gateway takes ${most}. Shorten it by about ${over} bytes.`);
 }
 
+/**
+ * What an agent that speaks AG-UI was told and said before, as messages: all of it, and then with ever fewer turns.
+ *
+ * @param {Turn[]} turns
+ * @param {ToolAnswer[]} answers that come now
+ */
+export function earlierMessages(turns, answers) {
+  /** @type {object[][]} */
+  const histories = [];
+  /** @type {object[]} */
+  let messages = [];
+  let length = 0;
+  for (const turn of turns.filter(speaksAgui).toReversed()) {
+    const now = messagesOf(turn, answers);
+    length += JSON.stringify(now).length;
+    if (length > MAX_MESSAGE_BYTES) break;
+    messages = [...now, ...messages];
+    // Results are nothing without their calls.
+    if (turn.answers.length === 0) histories.unshift(messages);
+  }
+  return histories;
+}
+
+/** @param {Turn} turn @param {ToolAnswer[]} answers that come now */
+function messagesOf(turn, answers) {
+  const { runId, prompt, messages, calls } = turn;
+  // An interrupted call is the agent's own.
+  const asked = calls.filter(({ interrupt }) => interrupt === undefined);
+  const replies = asked.flatMap(({ id, reply }) => (answers.some((one) => one.id === id) ? [] : [typeof reply === 'object' ? reply : { id, content: 'Withdrawn', failed: true }]));
+  return [
+    ...(turn.answers.length === 0 ? [{ id: runId, role: 'user', content: prompt.toWellFormed() }] : []),
+    ...messages.filter(({ text }) => text !== '').map(({ id, text }) => ({ id, role: 'assistant', content: text.toWellFormed() })),
+    ...(asked.length > 0 ? [assistantMessage(runId, asked), ...toolMessages(`${runId}-result`, replies)] : []),
+  ];
+}
+
 /** @param {string} messageId @param {ToolCall[]} calls */
 function assistantMessage(messageId, calls) {
   const toolCalls = calls.map(({ id, name, arguments: json }) => ({ id, type: 'function', function: { name: name.toWellFormed(), arguments: json.toWellFormed() } }));
@@ -56,7 +96,7 @@ function answersBefore(calls, answers) {
 /** @param {string} messageId @param {ToolAnswer[]} answers */
 function toolMessages(messageId, answers) {
   return answers
-    .filter(({ content }) => content !== undefined)
+    .filter(({ content, resume }) => content !== undefined && resume === undefined)
     .map(({ id, content = '', failed }, index) => {
       const result = content.toWellFormed();
       return { id: `${messageId}-${index}`, role: 'tool', toolCallId: id, content: result, ...(failed ? { error: result || 'It failed.' } : {}) };
@@ -67,5 +107,5 @@ function toolMessages(messageId, answers) {
 function resumption(answers) {
   const decided = answers.filter(({ confirmed }) => confirmed !== undefined);
   if (decided.length === 0) return {};
-  return { resume: decided.map(({ id, confirmed }) => ({ interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } })) };
+  return { resume: decided.map(({ id, confirmed, resume }) => resume ?? { interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } }) };
 }

@@ -2,7 +2,8 @@
 // is handed in, in milliseconds of one monotonic clock.
 
 import { counted } from '../lib/format.js';
-import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
+import { get, getList, getNumber, getString, membersOf, parseJson } from '../lib/json.js';
+import { isAgui, isOwnForm, RUNTIME, speaksAgui } from './agui.js';
 import { FragmentError, Fragments } from './fragments.js';
 
 /** @import { AgentEvent, Failure, Message, Status, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
@@ -73,9 +74,9 @@ export function awaitsUser(turn) {
 }
 
 /** What a user is told who stopped an answer. @param {Turn} turn */
-export function stoppedNote({ agent }) {
+export function stoppedNote({ agent = TELLS_ALL }) {
   // Whether it goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
-  return agent === 'agentcore-harness' ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
+  return agent !== TELLS_ALL ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
 }
 
 /**
@@ -144,30 +145,38 @@ export function reopen(turn) {
  * @param {unknown} frame
  * @param {string} json the frame as it came
  * @param {number} now
+ * @param {Turn[]} [turns] all of the conversation
  */
-export function applyFrame(turn, frame, json, now) {
+export function applyFrame(turn, frame, json, now, turns = []) {
   const type = getString(frame, 'type') ?? '';
+  if (isOwnForm(type)) turn.agent ??= RUNTIME;
   switch (type) {
     case 'RUN_STARTED':
       return;
     case 'TEXT_MESSAGE_CHUNK':
-      return appendText(turn, frame, json, now);
+    case 'TEXT_MESSAGE_CONTENT':
+      return appendText(turn, type, frame, json, now);
     case 'RAW':
       return appendEvent(turn, frame, json, now);
     case 'CUSTOM':
-      return applyCustom(turn, frame, json, now);
+      return applyCustom(turn, frame, json, now, turns);
     case 'TOOL_CALL_CHUNK':
-      return holdCall(turn, frame, { at: now, source: type, event: frame, json, path: [] });
+      return holdCall(turn, frame, [{ at: now, source: type, event: frame, json, path: [] }]);
+    case 'TOOL_CALL_START':
+    case 'TOOL_CALL_ARGS':
+      holdCall(turn, frame, []);
+      break;
     case 'TOOL_CALL_RESULT':
-      return addResult(turn, frame, { at: now, source: type, event: frame, json, path: [] });
+      turn.events.push(...takeCall(turn, getString(frame, 'toolCallId')));
+      break;
+    case 'MESSAGES_SNAPSHOT':
+      takeSnapshot(turn, getList(frame, 'messages'), now, turns);
+      break;
     case 'RUN_FINISHED':
       noteEnd(turn, frame);
       if (turn.stopReason === 'guardrail_intervened') turn.intervened = true;
       handOver(turn);
-      for (const interrupt of getList(frame, 'outcome', 'interrupts')) {
-        const call = turn.calls.find(({ id }) => id === getString(interrupt, 'toolCallId'));
-        if (call) Object.assign(call, { asks: true, returns: get(interrupt, 'responseSchema', 'properties', 'result') !== undefined });
-      }
+      for (const interrupt of getList(frame, 'outcome', 'interrupts')) askFor(turn, interrupt);
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
       noteEnd(turn, frame);
@@ -178,10 +187,10 @@ export function applyFrame(turn, frame, json, now) {
         source: 'relay',
       });
     default:
-      if (type.startsWith('REASONING_')) appendReasoning(turn, type, frame, now);
-      // A later relay may send more than this page knows: listed with the trace, never dropped.
-      record(turn, type, frame, json, now);
+      if (/^REASONING_(?!ENCRYPTED)/.test(type)) appendReasoning(turn, type, frame, now);
   }
+  // A later relay may send more than this page knows: listed with the trace, never dropped.
+  record(turn, type, frame, json, now);
 }
 
 /**
@@ -194,16 +203,21 @@ export function applyFrame(turn, frame, json, now) {
  * @param {number} now
  */
 function record(turn, type, frame, json, now) {
-  const [messageId, delta] = [getString(frame, 'messageId'), getString(frame, 'delta')];
-  if (!type.endsWith('_MESSAGE_CHUNK') || delta === undefined) {
-    turn.events.push({ at: now, source: type, event: frame, json, path: [] });
+  const isOwn = isAgui(type) && speaksAgui(turn);
+  // It comes in any case, and only who asked for the trace has it listed.
+  if (isOwn && !turn.trace) return;
+  const source = isOwn ? RUNTIME : type;
+  const [messageId, toolCallId, delta] = ['messageId', 'toolCallId', 'delta'].map((name) => getString(frame, name));
+  if (!/_(?:CHUNK|CONTENT|ARGS)$/.test(type) || delta === undefined) {
+    turn.events.push({ at: now, source, event: frame, json, path: [] });
     return;
   }
+  const about = toolCallId === undefined ? { messageId } : { toolCallId };
   const last = turn.events.at(-1);
-  if (last?.source === type && last.json === undefined && getString(last.event, 'messageId') === messageId) {
-    /** @type {{delta: string}} */ (last.event).delta += delta;
+  if (last?.json === undefined && getString(last?.event, 'type') === type && Object.entries(about).every(([name, id]) => getString(last?.event, name) === id)) {
+    /** @type {{delta: string}} */ (last?.event).delta += delta;
   } else {
-    turn.events.push({ at: now, source: type, event: { type, messageId, delta } });
+    turn.events.push({ at: now, source, event: { type, ...about, delta } });
   }
 }
 
@@ -221,21 +235,22 @@ function appendReasoning(turn, type, frame, now) {
     turn.reasoning.push(reasoning);
   }
   reasoning.text += getString(frame, 'delta') ?? '';
-  if (type === 'REASONING_END') reasoning.endedAt = now;
+  if (type.endsWith('_END')) reasoning.endedAt = now;
 }
 
 /**
  * @param {Turn} turn
+ * @param {string} type
  * @param {unknown} frame
  * @param {string} json
  * @param {number} now
  */
-function appendText(turn, frame, json, now) {
+function appendText(turn, type, frame, json, now) {
   const delta = getString(frame, 'delta') ?? '';
   if (delta === '') return;
   messageOf(turn, frame).text += delta;
   turn.firstTextAt ??= now;
-  if (hasFramesInTrace(turn)) record(turn, 'TEXT_MESSAGE_CHUNK', frame, json, now);
+  if (hasFramesInTrace(turn)) record(turn, type, frame, json, now);
 }
 
 /** @param {Turn} turn */
@@ -255,7 +270,8 @@ function appendEvent(turn, frame, json, now) {
   const keepalive = source === 'relay' && get(event, 'keepalive') !== undefined;
   if (source !== 'relay') turn.agent ??= source;
   if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
-  if (!keepalive) turn.events.push({ at: now, source, event, json, path: ['event'] });
+  // What an agent hands on comes in any case, as its own events do.
+  if (!keepalive && (turn.trace || !speaksAgui(turn))) turn.events.push({ at: now, source, event, json, path: ['event'] });
 }
 
 /**
@@ -263,8 +279,9 @@ function appendEvent(turn, frame, json, now) {
  * @param {unknown} frame
  * @param {string} json
  * @param {number} now
+ * @param {Turn[]} turns
  */
-function applyCustom(turn, frame, json, now) {
+function applyCustom(turn, frame, json, now, turns) {
   const name = getString(frame, 'name') ?? '';
   const value = get(frame, 'value');
   switch (name) {
@@ -275,9 +292,10 @@ function applyCustom(turn, frame, json, now) {
       turn.files.push({ name: getString(value, 'name') ?? '', type: getString(value, 'type') ?? '', bytes: getString(value, 'bytes') ?? '' });
       return;
     case 'relay.fragment':
-      return applyFragment(turn, value, now);
+      return applyFragment(turn, value, now, turns);
     default:
-      turn.events.push({ at: now, source: name, event: value, json, path: ['value'] });
+      if (speaksAgui(turn)) record(turn, 'CUSTOM', frame, json, now);
+      else turn.events.push({ at: now, source: name, event: value, json, path: ['value'] });
   }
 }
 
@@ -286,31 +304,74 @@ function applyCustom(turn, frame, json, now) {
  *
  * @param {Turn} turn
  * @param {unknown} frame
- * @param {AgentEvent} event
+ * @param {AgentEvent[]} events what of it waits for the trace
  */
-function holdCall(turn, frame, event) {
+function holdCall(turn, frame, events) {
   const id = getString(frame, 'toolCallId') ?? '';
   const delta = getString(frame, 'delta') ?? '';
   const known = turn.openCalls.find(({ call }) => call.id === id);
   if (known) {
     known.call.arguments += delta;
-    known.events.push(event);
+    known.events.push(...events);
   } else {
     const call = { id, name: getString(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true };
-    turn.openCalls.push({ call, events: [event] });
+    turn.openCalls.push({ call, events });
+  }
+}
+
+/** A call has its result, and is not the user's. Gives what waited for that. @param {Turn} turn @param {string | undefined} id */
+function takeCall(turn, id) {
+  const events = turn.openCalls.flatMap((open) => (open.call.id === id ? open.events : []));
+  turn.openCalls = turn.openCalls.filter(({ call }) => call.id !== id);
+  return events;
+}
+
+/**
+ * Some agents say what is new in a snapshot of all messages only. What was shown stays: text only grows.
+ *
+ * @param {Turn} turn
+ * @param {unknown[]} messages
+ * @param {number} now
+ * @param {Turn[]} turns
+ */
+function takeSnapshot(turn, messages, now, turns) {
+  const earlier = new Set(turns.flatMap((one) => (one === turn ? [] : one.messages.map(({ id }) => id))));
+  const asked = messages.findLastIndex((message) => getString(message, 'role') === 'user' || turn.answers.some(({ id }) => id === getString(message, 'toolCallId')));
+  for (const one of messages.slice(asked + 1)) {
+    const [id, role, text] = [getString(one, 'id') ?? '', getString(one, 'role'), getString(one, 'content') ?? ''];
+    if (role === 'tool') takeCall(turn, getString(one, 'toolCallId'));
+    if (role !== 'assistant' || text === '' || earlier.has(id)) continue;
+    if (turn.messages.some((one) => one.text === text)) continue;
+    const message = messageOf(turn, { messageId: id });
+    if (text.startsWith(message.text)) message.text = text;
+    turn.firstTextAt ??= now;
   }
 }
 
 /**
+ * A run ended with a question.
+ *
  * @param {Turn} turn
- * @param {unknown} frame
- * @param {AgentEvent} event
+ * @param {unknown} interrupt
  */
-function addResult(turn, frame, event) {
-  const id = getString(frame, 'toolCallId');
-  const events = turn.openCalls.flatMap((open) => (open.call.id === id ? open.events : []));
-  turn.openCalls = turn.openCalls.filter(({ call }) => call.id !== id);
-  turn.events.push(...events, event);
+function askFor(turn, interrupt) {
+  const [id = '', toolCallId] = [getString(interrupt, 'id'), getString(interrupt, 'toolCallId')];
+  let call = turn.calls.find((one) => one.id === toolCallId && one.interrupt === undefined);
+  const schema = get(interrupt, 'responseSchema');
+  const names = membersOf(get(schema, 'properties'));
+  if (call !== undefined && id === toolCallId && !speaksAgui(turn)) {
+    Object.assign(call, { asks: true, returns: names.includes('result') });
+    return;
+  }
+  turn.agent ??= RUNTIME;
+  if (call === undefined) {
+    call = { id, name: getString(interrupt, 'reason') ?? 'an answer', arguments: '', asks: true, returns: true };
+    turn.calls.push(call);
+  }
+  const value = names.length === 1 ? get(schema, 'properties', names[0] ?? '') : schema;
+  const [type, choices] = [getString(value, 'type'), getList(value, 'enum')];
+  const isChoice = choices.length > 0 && choices.every((one) => typeof one === 'string');
+  Object.assign(call, { asks: true, returns: type !== 'boolean', interrupt: { id, message: getString(interrupt, 'message'), names, type, ...(isChoice ? { choices } : {}) } });
 }
 
 /** The agent has finished: the calls without a result are the user's to answer. @param {Turn} turn */
@@ -325,8 +386,9 @@ function handOver(turn) {
  * @param {Turn} turn
  * @param {unknown} value
  * @param {number} now
+ * @param {Turn[]} turns
  */
-function applyFragment(turn, value, now) {
+function applyFragment(turn, value, now, turns) {
   try {
     const text = turn.fragments.add(value);
     if (text === undefined) return;
@@ -335,7 +397,7 @@ function applyFragment(turn, value, now) {
     const foreign = getString(frame, 'metadata', 'relay', 'runId') !== turn.runId;
     const nested = getString(frame, 'name') === 'relay.fragment';
     if (foreign || nested || getString(frame, 'type') === undefined) turn.unreadable += 1;
-    else applyFrame(turn, frame, text, now);
+    else applyFrame(turn, frame, text, now, turns);
   } catch (error) {
     if (!(error instanceof FragmentError)) throw error;
     turn.unreadable += 1;

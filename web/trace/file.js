@@ -1,6 +1,7 @@
 // A trace as a file: what the page saves, and what it can show again without a connection. No DOM.
 
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
+import { RUNTIME } from '../relay/agui.js';
 import { HARNESS, isFrame } from './harness-event.js';
 import { sourceOf } from './readers.js';
 import { partsOf, sequence, textOf } from './source.js';
@@ -75,7 +76,8 @@ export function traceOf(text, name) {
   const found = values.flatMap((one) => [...eventsIn(one.value, one.text, MAX_DEPTH)]);
   // The text of an answer whose trace is told in events alone is no part of the trace.
   const isTold = found.some(({ source }) => source === HARNESS || /^(?:REASONING|TOOL_CALL_RESULT)/.test(source));
-  const events = isTold ? found : found.filter(({ source }) => !isFrame(source));
+  const isAgents = found.some(({ source }) => source === RUNTIME);
+  const events = isAgents ? found.map((one) => (isFrame(one.source) ? { ...one, source: RUNTIME } : one)) : isTold ? found : found.filter(({ source }) => !isFrame(source));
   if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`);
   const code = getString(saved, 'failure', 'code');
   return {

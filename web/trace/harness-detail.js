@@ -1,6 +1,6 @@
 // What an opened step of AgentCore's harness shows. No DOM.
 
-import { oneLine } from '../lib/format.js';
+import { oneLine, withoutMarks } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
 import { pieceIn, thingsIn } from './harness-event.js';
 import { rows, text, whole } from './sections.js';
@@ -36,12 +36,6 @@ export function sectionsOf(step) {
 export function nameOf(step, of) {
   const part = partOf(step, of);
   return oneLine(of === 'text' ? withoutMarks(part) : part);
-}
-
-/** The start of a text in Markdown, without the marks that a line has no use for. @param {string} markdown */
-function withoutMarks(markdown) {
-  // Much more of it than is shown.
-  return markdown.slice(0, 2000).replace(/^#{1,6} |\*\*|`/gm, '').replace(/(?<!\S)\*(?=\S)([^*\n]+)(?<=\S)\*/g, '$1');
 }
 
 /**

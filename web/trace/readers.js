@@ -3,11 +3,12 @@
 
 import { BedrockAgentReader } from './bedrock-agent.js';
 import { HarnessReader } from './harness.js';
+import { RuntimeReader } from './runtime.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 
-/** The last one takes whatever is of no other. */
-const READERS = [HarnessReader, BedrockAgentReader];
+/** The first that an event is of takes it; the last one takes whatever is of no other. */
+const READERS = [RuntimeReader, HarnessReader, BedrockAgentReader];
 
 /** @param {AgentEvent} event */
 export function readerOf(event) {

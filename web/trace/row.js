@@ -28,6 +28,10 @@ export const KINDS = {
   'post-processing': 'Post-processing',
   answer: 'Final response',
   custom: 'Custom orchestration',
+  message: 'Message',
+  step: 'Step',
+  state: 'State',
+  event: 'Event',
   failure: 'Failure',
   unknown: 'Unknown',
 };

@@ -7,6 +7,7 @@ import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
+import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
 import { inSlices } from './slices.js';
 import { TraceView } from './view.js';
@@ -233,9 +234,12 @@ export class Traces {
       Status: view.isOpen ? 'Running' : outcome(view),
       Total: duration(view.total),
       'First token': first,
-      'Model calls': String(tree.modelCalls),
-      'Tokens in': tree.tokens.input.toLocaleString('en'),
-      'Tokens out': tree.tokens.output.toLocaleString('en'),
+      // An agent that speaks AG-UI tells of none.
+      ...(turn.events.some(RuntimeReader.owns) ? {} : {
+        'Model calls': String(tree.modelCalls),
+        'Tokens in': tree.tokens.input.toLocaleString('en'),
+        'Tokens out': tree.tokens.output.toLocaleString('en'),
+      }),
       ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
       ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };

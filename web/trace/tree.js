@@ -11,7 +11,8 @@ import { readerOf } from './readers.js';
  * The kinds of steps.
  *
  * @typedef {'pre-processing' | 'routing' | 'rationale' | 'reasoning' | 'model' | 'knowledge-base' | 'action-group' | 'tool' | 'return-control'
- *   | 'code' | 'collaborator' | 'guardrail' | 'hook' | 'reprompt' | 'post-processing' | 'answer' | 'custom' | 'failure' | 'unknown'} Kind
+ *   | 'code' | 'collaborator' | 'guardrail' | 'hook' | 'reprompt' | 'post-processing' | 'answer' | 'custom'
+ *   | 'message' | 'step' | 'state' | 'event' | 'failure' | 'unknown'} Kind
  */
 
 /**

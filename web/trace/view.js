@@ -77,6 +77,7 @@ export class TraceView {
       const end = endedAt ?? sentAt + this.tree.latest;
       for (const step of this.tree.end(status === 'done' ? 'done' : left, end, reason)) this.#stale.add(step);
     }
+    this.#showBusy();
     return events.length;
   }
 
@@ -96,6 +97,7 @@ export class TraceView {
         return true;
       }
       this.#drawing = false;
+      this.#showBusy();
       return false;
     }, this.#parts.drawn);
   }
@@ -204,6 +206,11 @@ export class TraceView {
     if (above !== undefined) this.#nested.add(above);
     (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);
+  }
+
+  /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
+  #showBusy() {
+    this.list.ariaBusy = String(this.#stale.size > 0);
   }
 
   #lastList() {

@@ -19,10 +19,12 @@ use tracing::warn;
 
 use crate::error::{ErrorCode, Failure};
 use crate::json::{self, Object};
-use crate::source::agentcore_runtime::failure::run_error;
+use crate::source::agentcore_runtime::failure::{agent_error, run_error};
 use crate::source::agentcore_runtime::open_parts::OpenParts;
-use crate::source::event::AguiEvent;
+use crate::source::agentcore_runtime::split_characters::SplitCharacters;
+use crate::source::event::{AguiEvent, agui_schema};
 use crate::source::{Event, Raw};
+use crate::utf8::Utf8;
 
 /// What the body of a good response is.
 pub(super) const CONTENT_TYPE: &str = "text/event-stream";
@@ -38,6 +40,7 @@ pub(super) struct EventStream {
     /// How the answer ended, once it has.
     ended: Option<Result<(), Failure>>,
     open: OpenParts,
+    split: SplitCharacters,
     /// Whether it was said already that an event could not be understood.
     has_warned: bool,
 }
@@ -64,14 +67,21 @@ const REST_OF_BODY: Duration = Duration::from_millis(50);
 const LAST_LINES: &[u8] = b"\n\n";
 
 impl EventStream {
-    pub(super) fn new(body: SdkBody) -> Self {
-        let bytes = BodyDataStream::new(body).map(|bytes| bytes.map_err(BrokenBody));
+    /// The answer in a body. No other answer may have the same seed of ids.
+    pub(super) fn new(body: SdkBody, seed: String) -> Self {
+        let mut utf8 = Utf8::default();
+        let bytes = BodyDataStream::new(body).map(move |bytes| match bytes {
+            // Of bytes that are no text, only these are lost, and not the answer.
+            Ok(bytes) => Ok(Bytes::from(utf8.decode(&bytes))),
+            Err(error) => Err(BrokenBody(error)),
+        });
         let bytes = bytes.chain(stream::iter([Ok(Bytes::from_static(LAST_LINES))]));
         Self {
             messages: SseByteStream::new(bytes).boxed(),
             events: VecDeque::new(),
             ended: None,
-            open: OpenParts::default(),
+            open: OpenParts::new(seed),
+            split: SplitCharacters::default(),
             has_warned: false,
         }
     }
@@ -122,10 +132,16 @@ impl EventStream {
         let text: Option<String> = serde_json::from_str(data).ok();
         match text {
             // AWS's SDK writes a handler's own events as JSON once more.
-            Some(inner) if inner.trim_start().starts_with("data:") => {
-                for line in inner.lines() {
-                    if let Some(data) = line.strip_prefix("data:") {
-                        self.on_data(data);
+            Some(inner) if is_stream(&inner) => {
+                for message in inner.replace("\r\n", "\n").split("\n\n") {
+                    let lines = message.lines().filter_map(|line| line.strip_prefix("data:"));
+                    let lines: Vec<&str> = lines.collect();
+                    let data = lines.join("\n");
+                    // Where the blank lines between events are forgotten, each line is one.
+                    let is_one = lines.len() == 1 || Object::parse(data.trim()).is_some();
+                    let events = if is_one { vec![&*data] } else { lines };
+                    for event in events {
+                        self.on_data(event);
                     }
                 }
             }
@@ -136,10 +152,10 @@ impl EventStream {
 
     fn on_object(&mut self, object: &Object<'_>, data: &str) {
         let Some(kind) = object.text("type") else {
-            if let Some(error) = object.get("error") {
-                let words = json::text(error).unwrap_or_default().into_owned();
-                let failure = Failure::new(ErrorCode::DependencyFailed);
-                self.ended = Some(Err(failure.with_source(AgentError(words))));
+            let words = object.text("error").unwrap_or_default();
+            // An answer may speak of errors, too, such as that there is none.
+            if !words.is_empty() || object.text("error_type").is_some() {
+                self.ended = Some(Err(agent_error().with_source(AgentError(words.into_owned()))));
                 return;
             }
             return self.pass_raw("event", data);
@@ -150,9 +166,7 @@ impl EventStream {
             "RUN_FINISHED" => {
                 let closing = self.open.close_all();
                 self.events.extend(closing.into_iter().map(Event::Agui));
-                let members = ["outcome", "result", "usage"].into_iter();
-                let members = members.filter_map(|name| Some((name, object.get(name)?.to_owned())));
-                self.events.push_back(Event::RunEnd(members.collect()));
+                self.events.push_back(Event::RunEnd(agui_schema::end_members(object)));
                 self.ended = Some(Ok(()));
             }
             "RUN_ERROR" => {
@@ -160,7 +174,8 @@ impl EventStream {
                 self.ended = Some(Err(run_error(code.as_deref(), message.as_deref())));
             }
             _ => match AguiEvent::read(&kind, object) {
-                Some(event) => {
+                Some(mut event) => {
+                    self.split.join(&mut event, object);
                     self.events.extend(self.open.pass(event).into_iter().map(Event::Agui));
                 }
                 None => self.pass_raw(&kind, data),
@@ -176,6 +191,18 @@ impl EventStream {
         let json = json::raw(data.as_bytes());
         self.events.push_back(Event::Other(Raw { source: SOURCE, name: name.to_owned(), json }));
     }
+}
+
+/// Whether a text is server-sent events: whole lines, each of which is a field or a comment.
+fn is_stream(text: &str) -> bool {
+    let is_of_stream = |line: &str| {
+        line.is_empty()
+            || ["data:", "event:", "id:", "retry:", ":"].iter().any(|begin| line.starts_with(begin))
+    };
+    let has_data = text.lines().any(|line| line.starts_with("data:"));
+    (has_data || text.ends_with("\n\n"))
+        && text.lines().all(is_of_stream)
+        && !text.trim().is_empty()
 }
 
 #[cfg(test)]

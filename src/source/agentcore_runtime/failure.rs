@@ -94,6 +94,11 @@ fn of_platform(code: &str) -> Option<ErrorCode> {
     })
 }
 
+/// The agent's own code failed. Its words are not meant for clients.
+pub(super) fn agent_error() -> Failure {
+    agentcore::failure(ErrorCode::DependencyFailed, &NAMES)
+}
+
 /// Why an agent ended its answer, in its own `RUN_ERROR`. Its words are meant for clients.
 pub(super) fn run_error(code: Option<&str>, message: Option<&str>) -> Failure {
     let known = code.and_then(of_platform).unwrap_or(ErrorCode::DependencyFailed);

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::json::{self, Object};
+use crate::source::event::agui_schema;
 
 /// A member of an event: its name, and its value as it came.
 type Member = (String, Box<RawValue>);
@@ -20,66 +21,6 @@ pub struct AguiEvent {
     /// The members of its own `metadata`.
     pub metadata: Vec<(String, Box<RawValue>)>,
 }
-
-/// What a member must be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Text,
-    List,
-    Object,
-    /// Text; other JSON becomes the text that it is.
-    TextOfJson,
-    /// It must be there, and may be null.
-    Any,
-}
-
-use Shape::{Any, List, Text, TextOfJson};
-
-/// The members of an event that clients insist on.
-type Required = &'static [(&'static str, Shape)];
-
-/// The types that clients of both 1.0 and 0.0.59 know, and what they must have (the schemas of
-/// `@ag-ui/core`). The run's own beginning and ends are not among them: they are the relay's.
-const TYPES: [(&str, Required); 28] = [
-    ("TEXT_MESSAGE_START", &[("messageId", Text)]),
-    ("TEXT_MESSAGE_CONTENT", &[("messageId", Text), ("delta", Text)]),
-    ("TEXT_MESSAGE_END", &[("messageId", Text)]),
-    ("TEXT_MESSAGE_CHUNK", &[]),
-    ("TOOL_CALL_START", &[("toolCallId", Text), ("toolCallName", Text)]),
-    ("TOOL_CALL_ARGS", &[("toolCallId", Text), ("delta", Text)]),
-    ("TOOL_CALL_END", &[("toolCallId", Text)]),
-    ("TOOL_CALL_CHUNK", &[]),
-    ("TOOL_CALL_RESULT", &[("messageId", Text), ("toolCallId", Text), ("content", TextOfJson)]),
-    ("STATE_SNAPSHOT", &[("snapshot", Any)]),
-    ("STATE_DELTA", &[("delta", List)]),
-    ("MESSAGES_SNAPSHOT", &[("messages", List)]),
-    (
-        "ACTIVITY_SNAPSHOT",
-        &[("messageId", Text), ("activityType", Text), ("content", Shape::Object)],
-    ),
-    ("ACTIVITY_DELTA", &[("messageId", Text), ("activityType", Text), ("patch", List)]),
-    ("RAW", &[("event", Any)]),
-    ("CUSTOM", &[("name", Text), ("value", Any)]),
-    ("STEP_STARTED", &[("stepName", Text)]),
-    ("STEP_FINISHED", &[("stepName", Text)]),
-    ("REASONING_START", &[("messageId", Text)]),
-    ("REASONING_MESSAGE_START", &[("messageId", Text)]),
-    ("REASONING_MESSAGE_CONTENT", &[("messageId", Text), ("delta", Text)]),
-    ("REASONING_MESSAGE_END", &[("messageId", Text)]),
-    ("REASONING_MESSAGE_CHUNK", &[]),
-    ("REASONING_END", &[("messageId", Text)]),
-    (
-        "REASONING_ENCRYPTED_VALUE",
-        &[("subtype", Text), ("entityId", Text), ("encryptedValue", Text)],
-    ),
-    ("SUBAGENT_STARTED", &[("subagentRunId", Text), ("name", Text)]),
-    ("SUBAGENT_FINISHED", &[("subagentRunId", Text)]),
-    ("SUBAGENT_ERROR", &[("subagentRunId", Text), ("message", Text)]),
-];
-
-/// The members that may be null. Elsewhere a null is what Python writes for an absent member, and clients
-/// insist on its absence.
-const MAY_BE_NULL: [&str; 4] = ["snapshot", "value", "event", "result"];
 
 /// The types whose `delta` is text that goes on.
 const WITH_TEXT: [&str; 6] = [
@@ -99,46 +40,24 @@ impl AguiEvent {
     }
 
     /// Reads an event. `None` if clients can't: its type is not known, or something is missing or of
-    /// another shape.
+    /// a shape that can't be mended.
     pub(crate) fn read(kind: &str, object: &Object<'_>) -> Option<Self> {
-        let (kind, required) = TYPES.into_iter().find(|(known, _)| *known == kind)?;
-        let is_there = |name: &str| object.members().any(|(other, _)| other == name);
-        let fits = |(name, shape): &(&str, Shape)| match shape {
-            Text => object.text(name).is_some(),
-            List => object.list(name).is_some(),
-            Shape::Object => object.object(name).is_some(),
-            TextOfJson => object.get(name).is_some(),
-            Any => is_there(name),
-        };
-        if !required.iter().all(fits) {
-            return None;
-        }
+        let (kind, fitted) = agui_schema::event(kind, object)?;
         let has_text = WITH_TEXT.contains(&kind);
-        let delta = object.text("delta").filter(|_| has_text).map(Into::into);
-        let mut members: Vec<(String, Box<RawValue>)> = Vec::new();
-        for (name, value) in object.members() {
-            let is_left_out = matches!(name, "type" | "metadata") || (has_text && name == "delta");
-            let is_absent = value.get() == "null" && !MAY_BE_NULL.contains(&name);
-            if is_left_out || is_absent {
-                continue;
+        let (mut delta, mut metadata) = (None, Vec::new());
+        let mut members: Vec<Member> = Vec::with_capacity(fitted.len());
+        for (name, value) in fitted {
+            match name {
+                "type" => {}
+                "delta" if has_text => delta = json::text(&value).map(Into::into),
+                "metadata" => metadata = members_of(&value),
+                _ => members.push((name.to_owned(), value.into_owned())),
             }
-            let is_text = value.get().starts_with('"');
-            let value = if required.contains(&(name, TextOfJson)) && !is_text {
-                json::string(value.get())
-            } else {
-                value.to_owned()
-            };
-            // Of two members of one name, the last counts.
-            members.retain(|(other, _)| other != name);
-            members.push((name.to_owned(), value));
         }
         if kind == "REASONING_MESSAGE_START" {
             members.retain(|(name, _)| name != "role");
             members.push(("role".to_owned(), json::string("reasoning")));
         }
-        let metadata = object.object("metadata");
-        let metadata = metadata.iter().flat_map(Object::members);
-        let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Some(Self { kind, members, delta, metadata })
     }
 
@@ -169,4 +88,11 @@ impl AguiEvent {
             && self.members.len() == next.members.len()
             && self.members.iter().zip(&next.members).all(same)
     }
+}
+
+/// The members of an object.
+fn members_of(value: &RawValue) -> Vec<Member> {
+    let object = Object::parse(value.get());
+    let members = object.iter().flat_map(Object::members);
+    members.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

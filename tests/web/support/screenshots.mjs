@@ -12,6 +12,7 @@ const MAX_BYTES = 200 * 1024;
 const PROMPT = 'What happens between my question and your answer?';
 
 const HARNESS = ['--source', 'harness'];
+const RUNTIME = ['--source', 'runtime'];
 /** @type {BrowserContextOptions} */
 const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
@@ -91,6 +92,18 @@ const PICTURES = {
       await ended(page);
       await page.locator('#traces-toggle').click();
       await page.locator('#traces-scroller').waitFor();
+    },
+  },
+  'runtime-trace': {
+    source: RUNTIME,
+    options: { viewport: { width: 1100, height: 900 } },
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, '/strands');
+      await ended(page);
+      await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));
+      await fromTheTop(page);
+      await page.mouse.move(0, 0);
     },
   },
   tool: {

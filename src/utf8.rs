@@ -3,7 +3,7 @@
 /// Decodes UTF-8 that arrives in pieces. A character that is cut by the end of a piece is carried
 /// over to the next; only bytes that can't become a character are replaced, by U+FFFD.
 #[derive(Debug, Default)]
-pub(super) struct Utf8 {
+pub(crate) struct Utf8 {
     /// The beginning of a character, at most three bytes.
     carried: Vec<u8>,
     /// How many times U+FFFD stands for bytes that were no text.
@@ -12,7 +12,7 @@ pub(super) struct Utf8 {
 
 impl Utf8 {
     /// The text that is complete with `bytes`.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> String {
         if self.carried.is_empty() {
             return self.take(bytes);
         }
@@ -22,7 +22,7 @@ impl Utf8 {
     }
 
     /// What is left at the end: nothing, or U+FFFD for a character that was never completed.
-    pub(super) fn finish(&mut self) -> &'static str {
+    pub(crate) fn finish(&mut self) -> &'static str {
         if self.carried.is_empty() {
             return "";
         }
@@ -33,7 +33,7 @@ impl Utf8 {
 
     /// How many times U+FFFD was put in for bytes that were no text.
     #[must_use]
-    pub(super) fn replaced(&self) -> u64 {
+    pub(crate) fn replaced(&self) -> u64 {
         self.replaced
     }
 

@@ -328,6 +328,8 @@ struct ActiveRun {
     /// How many results of actions there were.
     tool_results: u64,
     source_ended: bool,
+    // Frames that were posted, and their bytes.
+    frames: u64,
     bytes: u64,
     text_bytes: u64,
     retried_posts: u64,
@@ -376,6 +378,7 @@ impl ActiveRun {
             thoughts: 0,
             tool_results: 0,
             source_ended: false,
+            frames: 0,
             bytes: 0,
             text_bytes: 0,
             retried_posts: 0,
@@ -423,6 +426,7 @@ impl ActiveRun {
             if post.is_empty()
                 && let Some(frame) = self.next_post()
             {
+                self.frames += 1;
                 self.bytes += frame.len() as u64;
                 stalled.as_mut().reset(Instant::now() + STALLED_TIMEOUT);
                 post.push(route.clone().send(Outgoing::Frame(frame)));
@@ -877,7 +881,7 @@ impl ActiveRun {
             outcome,
             stats: self.stats,
             events: self.events,
-            frames: self.outbox.frames(),
+            frames: self.frames,
             bytes: self.bytes,
             text_bytes: self.text_bytes,
             retried_posts: self.retried_posts,

@@ -173,12 +173,6 @@ impl Outbox {
         self.weight + self.fragments.as_ref().map_or(0, |fragments| fragments.text.len())
     }
 
-    /// How many frames have been taken.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.next_seq
-    }
-
     /// Takes the next frame or fragment, as much text in it as fits.
     pub fn next_frame(&mut self) -> Option<Vec<u8>> {
         let mut fragments = match self.fragments.take() {

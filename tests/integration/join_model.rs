@@ -336,7 +336,7 @@ impl Relay {
             && self.delivery.destination().is_some()
             && self.delivery.is_drained();
         // The outbox may hold what weighs nothing.
-        if is_silent && !self.has_ended && self.outbox.frames() > 0 {
+        if is_silent && !self.has_ended && self.delivery.journal().next_seq() > 0 {
             self.outbox.push(Frame::Keepalive);
         }
     }

@@ -453,6 +453,7 @@ async fn a_run_that_is_alone_ends_when_it_may_not_be_any_longer_or_has_no_time()
         let replayed = keeper.replayed();
         assert_eq!(replayed.last().unwrap()["type"], expected);
         assert!(summary.kept.unwrap().is_kept && summary.kept.unwrap().is_alone);
+        assert_eq!(summary.frames, 1, "the rest was posted to nobody");
         let took = begun.elapsed().as_secs();
         if expected == "RUN_FINISHED" {
             assert!(matches!(summary.outcome, Outcome::Kept), "{summary:?}");

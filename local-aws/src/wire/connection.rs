@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::timeout;
 
 use super::clock::sleep_until;
 use super::state::{Command, Shared};
@@ -105,9 +106,13 @@ impl Connection {
 
     /// Keeps the connection open and silent until everything stops.
     async fn swallow<T>(mut self, server: T) {
-        let _ = drop_incoming(&self.stream);
+        let _ = drop_incoming(&self.stream, Incoming::Bytes);
         // An error means that everything has stopped.
-        let _ = self.stopping.wait_for(|stopping| *stopping).await;
+        let stopped = self.stopping.wait_for(|stopping| *stopping);
+        if timeout(LONGEST_DELAY_OF_ACK, stopped).await.is_err() {
+            let _ = drop_incoming(&self.stream, Incoming::Everything);
+            let _ = self.stopping.wait_for(|stopping| *stopping).await;
+        }
         drop(server);
         self.reset();
     }
@@ -119,17 +124,33 @@ impl Connection {
     }
 }
 
-/// Lets the kernel drop every packet that comes in on this connection before it looks at it, so that
-/// none is acknowledged.
+/// How late the other end may acknowledge what has been sent: the longest that Linux's TCP delays it.
+const LONGEST_DELAY_OF_ACK: Duration = Duration::from_millis(200);
+
+/// What the kernel drops of what comes in.
+#[derive(Clone, Copy, Debug)]
+enum Incoming {
+    /// The bytes of each packet, but not what it acknowledges. If that were dropped as well, the kernel here
+    /// would send its last bytes again and again, and the other end would hear from a dead connection.
+    Bytes,
+    Everything,
+}
+
+/// Lets the kernel drop what comes in on this connection before it looks at it, so that none is acknowledged.
 #[cfg(target_os = "linux")]
-fn drop_incoming(stream: &TcpStream) -> io::Result<()> {
-    // The one instruction of a filter that keeps zero bytes of each packet: BPF_RET | BPF_K.
-    let drop_all = [socket2::SockFilter::new(0x06, 0, 0, 0)];
-    socket2::SockRef::from(stream).attach_filter(&drop_all)
+fn drop_incoming(stream: &TcpStream, what: Incoming) -> io::Result<()> {
+    // How many bytes are kept of each packet: with any at all, the header of TCP is.
+    let kept = match what {
+        Incoming::Bytes => 1,
+        Incoming::Everything => 0,
+    };
+    // The one instruction of a filter that says so: BPF_RET | BPF_K.
+    let filter = [socket2::SockFilter::new(0x06, 0, 0, kept)];
+    socket2::SockRef::from(stream).attach_filter(&filter)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_incoming(_: &TcpStream) -> io::Result<()> {
+fn drop_incoming(_: &TcpStream, _: Incoming) -> io::Result<()> {
     Ok(())
 }
 

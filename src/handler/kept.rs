@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
@@ -32,6 +33,9 @@ const MAX_RUNS_OF_HISTORY: u16 = 100;
 
 /// The most bytes of messages that are shown, but for those of the newest run.
 const MAX_HISTORY: usize = 1024 * 1024;
+
+/// How many runs of a history are read at once.
+const MAX_READS: usize = 8;
 
 /// What it takes to do what is asked of a run that is kept.
 pub(super) struct KeptRuns {
@@ -289,7 +293,7 @@ async fn history_of(
     run_id: &str,
     sink: &impl FrameSink,
 ) -> Result<Option<RunAddress>, Trouble> {
-    let mut runs = table.history(&target.session_id, MAX_RUNS_OF_HISTORY).await?;
+    let runs = table.history(&target.session_id, MAX_RUNS_OF_HISTORY).await?;
     // Who has no name shows the key of the newest run.
     let Some((address, newest)) = runs.last() else { return Err(ErrorCode::NoSuchRun.into()) };
     if !target.credential.opens(newest) {
@@ -297,15 +301,19 @@ async fn history_of(
     }
     let is_under_way = newest.parts.is_none() && !newest.lost;
     let under_way = is_under_way.then(|| address.clone());
+    let mut left_out = runs.len();
+    let each = runs.into_iter().rev();
+    let each = each.map(|(address, item)| messages_of_run(table, target, address, item));
+    let mut each = stream::iter(each).buffered(MAX_READS);
     let mut newest_first = Vec::new();
     let mut bytes = 0;
-    while let Some((address, item)) = runs.pop() {
-        let messages = messages_of_run(table, target, &address, &item).await;
+    while let Some(messages) = each.next().await {
         bytes += messages.iter().map(|message| message.get().len()).sum::<usize>();
         if bytes > MAX_HISTORY && !newest_first.is_empty() {
-            info!(left_out = runs.len() + 1, "a conversation is longer than what is shown of it");
+            info!(left_out, "a conversation is longer than what is shown of it");
             break;
         }
+        left_out -= 1;
         newest_first.push(messages);
     }
     let messages: Vec<_> = newest_first.into_iter().rev().flatten().collect();
@@ -341,14 +349,14 @@ async fn history_of(
 async fn messages_of_run(
     table: &RunsTable,
     target: &Target,
-    address: &RunAddress,
-    item: &Item,
+    address: RunAddress,
+    item: Item,
 ) -> Vec<Box<RawValue>> {
     let left_out = |error: &RunsError, what| {
         warn!(error = chain(error), run_id = item.run_id, what, "a part of a history is left out");
     };
     let mut messages = Vec::new();
-    match table.input(address, item).await {
+    match table.input(&address, &item).await {
         Ok(Some(input)) => match serde_json::from_str::<Vec<Box<RawValue>>>(&input) {
             Ok(input) => messages.extend(input),
             Err(error) => left_out(&RunsError::UnreadableItem(error.to_string()), "input"),
@@ -358,7 +366,7 @@ async fn messages_of_run(
     }
     if let Some(parts) = item.parts {
         let answer = async {
-            let journal = journal(target, item, &table.journal(address, parts).await?)?;
+            let journal = journal(target, &item, &table.journal(&address, parts).await?)?;
             let frames: Vec<_> = journal.whole_frames().collect();
             Ok(history::messages(frames.iter().map(Vec::as_slice)))
         };

@@ -62,6 +62,9 @@ pub struct Delivery {
     next_seq: u64,
     /// What `next_seq` becomes when the post in flight has arrived.
     in_flight: Option<u64>,
+    /// The same of a post that may have arrived: it is made again as it was, or its client would get a part
+    /// of a longer one twice.
+    unposted: Option<u64>,
     /// The newest join that is served.
     generation: u64,
     /// Whether changes of the item no longer count, since the end has been written or is on its way.
@@ -77,6 +80,7 @@ impl Delivery {
             destination: Some(destination),
             next_seq: 0,
             in_flight: None,
+            unposted: None,
             generation: 0,
             is_closed: false,
         }
@@ -113,7 +117,9 @@ impl Delivery {
     pub fn next_post(&mut self) -> Option<Vec<u8>> {
         let destination = self.destination.as_ref().filter(|_| self.in_flight.is_none())?;
         let whole = *destination == Destination::Response;
-        let Replayed { frame, next_seq } = self.journal.frame_from(self.next_seq, whole)?;
+        let before = self.unposted.take().unwrap_or(u64::MAX);
+        let replayed = self.journal.frame_between(self.next_seq, before, whole)?;
+        let Replayed { frame, next_seq } = replayed;
         self.in_flight = Some(next_seq);
         Some(frame)
     }
@@ -127,7 +133,7 @@ impl Delivery {
 
     /// It is not known what has become of the post in flight: the same is posted again.
     pub fn on_unposted(&mut self) {
-        self.in_flight = None;
+        self.unposted = self.in_flight.take();
     }
 
     /// The newest join that is served.
@@ -146,6 +152,7 @@ impl Delivery {
     pub fn on_gone(&mut self) {
         self.destination = None;
         self.in_flight = None;
+        self.unposted = None;
     }
 
     /// What has changed in the item, in the order in which it is to be attended to.
@@ -185,7 +192,7 @@ impl Delivery {
     }
 
     fn leave_behind(&mut self) -> Option<LeftBehind> {
-        let in_flight = self.in_flight.take();
+        let in_flight = self.in_flight.take().or(self.unposted.take());
         let destination = self.destination.take()?;
         let after = i64::try_from(self.next_seq).unwrap_or(i64::MAX) - 1;
         Some(LeftBehind { destination, after, seq: in_flight.unwrap_or(self.next_seq) })
@@ -196,5 +203,37 @@ impl Delivery {
     pub fn close(&mut self, parts: u32, expires: u64) -> Update {
         self.is_closed = true;
         Update::End { parts, generation: self.generation, expires }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agui::{Frame, RunIds};
+    use crate::relay::journal::ROOM_FOR_AFTER;
+    use crate::relay::outbox::Outbox;
+
+    #[test]
+    fn what_may_have_arrived_is_posted_again_as_it_was() {
+        let ids = RunIds::default();
+        let mut outbox = Outbox::new(ids.clone(), Some(1000 - ROOM_FOR_AFTER));
+        let connection = Destination::Connection(ConnectionRef::default());
+        let mut delivery = Delivery::new(Journal::new(ids, 1000), connection);
+        let mut say = |delivery: &mut Delivery, text: &str| {
+            let delta = text.to_owned();
+            outbox.push(Frame::Text { message_id: "message-1".into(), delta });
+            while let Some(cut) = outbox.cut() {
+                delivery.push(cut);
+            }
+        };
+        say(&mut delivery, "one ");
+        let posted = delivery.next_post().unwrap();
+        say(&mut delivery, "two ");
+        say(&mut delivery, "three ");
+        delivery.on_unposted();
+        assert_eq!(delivery.next_post().unwrap(), posted);
+        delivery.on_posted();
+        let rest = String::from_utf8(delivery.next_post().unwrap()).unwrap();
+        assert!(rest.contains("two three "), "{rest}");
     }
 }

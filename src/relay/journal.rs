@@ -197,6 +197,12 @@ impl Journal {
     /// nothing yet. With `whole` a frame may have any size, and none is cut into fragments.
     #[must_use]
     pub fn frame_from(&self, seq: u64, whole: bool) -> Option<Replayed> {
+        self.frame_between(seq, u64::MAX, whole)
+    }
+
+    /// The same, of what was there when the number `before` was the next.
+    #[must_use]
+    pub fn frame_between(&self, seq: u64, before: u64, whole: bool) -> Option<Replayed> {
         if seq == 0 && self.next_seq > 0 {
             return Some(Replayed { frame: self.start.clone(), next_seq: 1 });
         }
@@ -206,7 +212,9 @@ impl Journal {
         let Entry { last_seq, body } = self.entries.get(index)?;
         let last_seq = *last_seq;
         let (frame, last_seq) = match body {
-            Body::Text { form, content } => self.merged_text(form, content, last_seq, index, from),
+            Body::Text { form, content } => {
+                self.merged_text(form, content, last_seq, index, from..before)
+            }
             Body::Frame(json) | Body::Keepalive(json) => {
                 (with_after(json, last_seq, from), last_seq)
             }
@@ -243,7 +251,7 @@ impl Journal {
         content: &str,
         mut last_seq: u64,
         index: usize,
-        from: u64,
+        numbers: Range<u64>,
     ) -> (String, u64) {
         let around = form.head.len() + form.tail.len() + END.len() + 20 + ROOM_FOR_AFTER;
         let room = self.max_frame.saturating_sub(around);
@@ -254,7 +262,8 @@ impl Journal {
         for entry in self.entries.range(index + 1..) {
             let Body::Text { form: other, content } = &entry.body else { break };
             len += content.len();
-            if len > room || !(Arc::ptr_eq(form, other) || form == other) {
+            let is_alike = Arc::ptr_eq(form, other) || form == other;
+            if len > room || !is_alike || entry.last_seq >= numbers.end {
                 break;
             }
             frame.push_str(content);
@@ -262,7 +271,7 @@ impl Journal {
         }
         frame.push_str(&form.tail);
         frame.push_str(&last_seq.to_string());
-        push_after(&mut frame, last_seq, from);
+        push_after(&mut frame, last_seq, numbers.start);
         frame.push_str(END);
         (frame, last_seq)
     }

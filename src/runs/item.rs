@@ -280,7 +280,8 @@ pub struct Joining {
     mode: JoinMode,
     /// The number of their join, once the item has it.
     generation: Option<u64>,
-    /// The number with which they have tried.
+    /// The number with which they have tried, unless the item has refused it: whether it has arrived is not
+    /// known before they see that.
     tried: Option<u64>,
 }
 
@@ -303,6 +304,11 @@ impl Joining {
     pub fn next_step(&mut self, item: &Item, now_ms: u64, is_overdue: bool) -> NextStep {
         if self.has_arrived_unheard(item) {
             self.generation = self.tried;
+        }
+        // It may have arrived and been served, until the newer one came. To join again would take the run
+        // back from that, and replay what the client has.
+        if self.generation.is_none() && self.tried.is_some_and(|tried| tried < item.generation) {
+            return NextStep::LeaveToNewerJoin;
         }
         if let Some(parts) = item.parts {
             return match self.generation {
@@ -335,7 +341,9 @@ impl Joining {
 
     /// Whether the item has allowed the change that the last step asked for.
     pub fn made(&mut self, allowed: bool) {
-        if allowed && self.generation.is_none() {
+        if !allowed {
+            self.tried = None;
+        } else if self.generation.is_none() {
             self.generation = self.tried;
         }
     }
@@ -346,5 +354,51 @@ impl Joining {
         self.generation.is_none()
             && self.tried == Some(item.generation)
             && item.joined.as_ref() == Some(mine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(connection_id: &str) -> Joined {
+        let connection_id = connection_id.to_owned();
+        Joined { connection: ConnectionRef { connection_id, ..ConnectionRef::default() }, after: 0 }
+    }
+
+    fn join(joining: &mut Joining, item: &Item) -> Update {
+        match joining.next_step(item, 0, false) {
+            NextStep::Make(update) => update,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_join_whose_answer_is_lost_does_not_take_the_run_back_from_a_newer_one() {
+        let mut item = Item::new("run-1", [0; 32], u64::MAX, u64::MAX);
+        let mut first = Joining::new(JoinMode::TakeOver(joined("first")));
+        let mut second = Joining::new(JoinMode::TakeOver(joined("second")));
+        // It arrives, and they are not told.
+        join(&mut first, &item).apply(&mut item);
+        join(&mut second, &item).apply(&mut item);
+        second.made(true);
+        assert_eq!(first.next_step(&item, 0, false), NextStep::LeaveToNewerJoin);
+        Update::Take { generation: 2 }.apply(&mut item);
+        Update::End { parts: 1, generation: 2, expires: 1 }.apply(&mut item);
+        assert_eq!(first.next_step(&item, 0, false), NextStep::LeaveToNewerJoin);
+        assert_eq!(second.next_step(&item, 0, false), NextStep::LeaveToRelay);
+    }
+
+    #[test]
+    fn a_join_that_was_refused_is_made_again() {
+        let mut item = Item::new("run-1", [0; 32], u64::MAX, u64::MAX);
+        let mut late = Joining::new(JoinMode::TakeOver(joined("late")));
+        let refused = join(&mut late, &item);
+        for generation in 1..=2 {
+            Update::Join { generation, joined: joined("other") }.apply(&mut item);
+        }
+        assert!(!refused.is_allowed(&item));
+        late.made(false);
+        assert!(matches!(join(&mut late, &item), Update::Join { generation: 3, .. }));
     }
 }

@@ -786,3 +786,10 @@ fn the_schedules_are_of_use() {
     }
     assert!(joins > 50 && lost > 5, "{joins} joins, {lost} lost");
 }
+
+/// A join whose answer was lost, and which a newer one had overtaken, took the run back.
+#[test]
+fn schedules_that_once_failed_do_not() {
+    let seed = 14_928_966_819_000_954_159;
+    run(Schedule { seed, kills: false, windows: 2, mistake: None }).unwrap();
+}

@@ -245,18 +245,29 @@ async fn connections_that_end_in_any_way_repeat_and_lose_nothing() {
     .await;
 }
 
+/// How many turns are tried that may be slower than the code, since machines can be busy. The best counts.
+const TURNS: usize = 5;
+
 /// With each of these answers, nearly all posts of a turn go over the connection that is there.
 async fn shares_a_connection(cases: Vec<(&str, Vec<Step>)>) {
     let (bed, server) = test_bed().await;
     for (case, answer) in cases {
-        let before = server.record(|record| record.connections);
-        server.follow(move |_| [vec![Step::Deliver], answer.clone()].concat());
-        let turn = receive_run(&bed, case, PROMPT).await;
-        complete(&bed, case, &turn, 0).await;
-        let connections = server.record(|record| record.connections) - before;
-        // On a busy machine one may be given up now and then, because it may have died meanwhile.
-        let posts = posts(&server);
-        assert!(posts >= 4 * connections, "{case}: {connections} connections for {posts} posts");
+        let mut seen = Vec::new();
+        for number in 1..=TURNS {
+            let answer = answer.clone();
+            // Posts count from 1 again.
+            server.follow(move |_| [vec![Step::Deliver], answer.clone()].concat());
+            let before = server.record(|record| record.connections);
+            let name = format!("{case}-{number}");
+            let turn = receive_run(&bed, &name, PROMPT).await;
+            complete(&bed, &name, &turn, 0).await;
+            seen.push((posts(&server), server.record(|record| record.connections) - before));
+            // One may be given up now and then, because it may have died meanwhile.
+            if seen.last().is_some_and(|(posts, connections)| *posts >= 4 * connections) {
+                break;
+            }
+            assert!(number < TURNS, "{case}: posts and connections of each turn: {seen:?}");
+        }
     }
 }
 
@@ -403,13 +414,20 @@ async fn the_first_repetition_after_a_broken_connection_does_not_wait() {
     // Every second post is reset.
     let broken = |post: &Request| post.number.is_multiple_of(2);
     server.follow(move |post| vec![if broken(post) { Step::Reset } else { Step::Relay }]);
-    let turn = receive_run(&bed, "resets", PROMPT).await;
-    complete(&bed, "resets", &turn, 0).await;
-    let posts = server.record(|record| record.requests.clone());
-    let gaps = posts.windows(2).filter(|pair| broken(&pair[0])).map(|pair| pair[1].at - pair[0].at);
-    // The shortest wait of the backoff is 25 ms. Only the fastest counts, since machines can be busy.
-    let fastest = gaps.min().unwrap();
-    assert!(fastest < Duration::from_millis(20), "{fastest:?}");
+    let mut fastest = Duration::MAX;
+    for number in 1..=TURNS {
+        let name = format!("resets-{number}");
+        let turn = receive_run(&bed, &name, PROMPT).await;
+        complete(&bed, &name, &turn, 0).await;
+        let posts = server.record(|record| record.requests.clone());
+        let repeated = posts.windows(2).filter(|pair| broken(&pair[0]));
+        fastest = repeated.map(|pair| pair[1].at - pair[0].at).fold(fastest, Duration::min);
+        // The shortest wait of the backoff is 25 ms.
+        if fastest < Duration::from_millis(20) {
+            return;
+        }
+    }
+    panic!("{fastest:?}");
 }
 
 #[tokio::test]

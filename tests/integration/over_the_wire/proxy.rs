@@ -130,14 +130,21 @@ async fn calls_and_posts_go_through_tunnels_of_a_proxy() {
     let url = proxy.url(USER_IN_URL);
     let options = Options { tls: true, ..Options::default() };
     let bed = TestBed::with_environment(options, &environment(&url, "")).await;
-    a_turn_works(&bed).await;
-    let heads = proxy.heads();
-    for wire in [bed.aws.agent_wire().unwrap(), bed.aws.callback_wire().unwrap()] {
-        let line = format!("CONNECT {} HTTP/1.1\r\n", wire.address());
-        let tunnels = heads.iter().filter(|head| head.starts_with(&line)).count();
-        assert_eq!(tunnels as u64, wire.connections_accepted(), "{heads:#?}");
-        // On a busy machine one may be given up now and then, because it may have died meanwhile.
-        assert!((1..=bed.posts() / 4).contains(&tunnels), "{heads:#?}");
+    // On a busy machine a tunnel may be given up now and then, because it may have died meanwhile.
+    for turns_left in (0..5).rev() {
+        a_turn_works(&bed).await;
+        let heads = proxy.heads();
+        let mut are_shared = true;
+        for wire in [bed.aws.agent_wire().unwrap(), bed.aws.callback_wire().unwrap()] {
+            let line = format!("CONNECT {} HTTP/1.1\r\n", wire.address());
+            let tunnels = heads.iter().filter(|head| head.starts_with(&line)).count();
+            assert_eq!(tunnels as u64, wire.connections_accepted(), "{heads:#?}");
+            are_shared &= (1..=bed.posts() / 4).contains(&tunnels);
+        }
+        if are_shared {
+            return;
+        }
+        assert!(turns_left > 0, "{heads:#?}");
     }
 }
 

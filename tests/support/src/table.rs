@@ -8,6 +8,9 @@ use crate::soon;
 /// The name of the table.
 pub const RUNS_TABLE: &str = "runs";
 
+/// What makes a function keep no runs, though there is a table.
+pub const NO_TABLE: (&str, &str) = ("RUNS_TABLE", "");
+
 /// These options with a table, and with the variables that make a function keep its runs there for so many
 /// hours.
 pub fn with_table(options: Options, resume_hours: u16) -> Options {

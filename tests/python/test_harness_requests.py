@@ -63,9 +63,10 @@ def deploy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full(deploy):
-    """One like `stopping`, with an endpoint, and with a memory that all share."""
+    """One like `stopping`, with an endpoint, and with a memory that all share, which keeps no answers."""
     return deploy(
         "--stop-on-leave=true",
+        "--resume-hours=0",
         HARNESS_ENDPOINT="live_1",
         MEMORY_ID="team/ada:2",
         KEEPALIVE_SECONDS="1",

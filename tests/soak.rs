@@ -31,6 +31,9 @@ mod turn;
 /// How long an event may wait for the function, which may be frozen.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How many of the function's warnings are shown when something is wrong.
+const MAX_WARNINGS: usize = 30;
+
 /// The most invocations at once, as in Lambda.
 const MAX_CONCURRENCY: u16 = 1600;
 
@@ -119,6 +122,8 @@ struct Counted {
     replays: u64,
     unkept_runs: u64,
     lost_runs: u64,
+    /// The first warnings of the function but those about posts, which faults see to.
+    warnings: Vec<String>,
 }
 
 #[tokio::main]
@@ -251,7 +256,7 @@ fn report(arguments: &Arguments, aws: &LocalAws, figures: &Figures) -> bool {
     if !good {
         let codes: Vec<_> = results.iter().filter_map(|turn| turn.received.code.as_ref()).collect();
         eprintln!(
-            "Something is wrong: {counted:?}, {may_vanish} clients were to vanish. Codes: {codes:?}"
+            "Something is wrong: {counted:#?}, {may_vanish} clients were to vanish. Codes: {codes:?}"
         );
     }
     good
@@ -366,6 +371,13 @@ async fn count(
                 counted.replays += of("Replays");
                 counted.unkept_runs += of("UnkeptRuns");
                 counted.lost_runs += of("LostRuns");
+            }
+            Entry::FunctionLog { line }
+                if line.contains("WARN")
+                    && !line.contains("a post failed")
+                    && counted.warnings.len() < MAX_WARNINGS =>
+            {
+                counted.warnings.push(line);
             }
             _ => {}
         }

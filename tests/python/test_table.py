@@ -1,23 +1,12 @@
 """The table of runs, seen by boto3: an independent client, which checks the checksum of each response."""
 
-import boto3
 import pytest
 from boto3.dynamodb.conditions import Key
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from aws_clients import make_resource
 from local_aws import LocalAws
 
-SECONDS = 30
-ACCOUNT = {
-    "region_name": "us-east-1",
-    "aws_access_key_id": "local",
-    "aws_secret_access_key": "local",
-    # Every attempt counts: a retry would hide a failure.
-    "config": Config(
-        connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1}
-    ),
-}
 RUN = {"conversation": "conversation-1", "run": "1700000000000-request-1"}
 
 
@@ -30,7 +19,7 @@ def local():
 @pytest.fixture
 def table(local):
     """The table, empty."""
-    table = boto3.resource("dynamodb", endpoint_url=local.dynamodb, **ACCOUNT).Table("runs")
+    table = make_resource("dynamodb", local.dynamodb).Table("runs")
     for item in table.scan()["Items"]:
         table.delete_item(Key={name: item[name] for name in RUN})
     return table

@@ -46,6 +46,10 @@ pub mod outbox;
 
 pub use crate::relay::kept_run::Kept;
 
+/// How long the first post may take before the run is written that it belongs to. Usually it is written
+/// behind that post; but whoever joins looks for it for some seconds only.
+const START_DELAY: Duration = Duration::from_secs(1);
+
 /// How often the item of a run is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -415,6 +419,7 @@ impl ActiveRun {
         let mut store = FuturesUnordered::new();
         let mut look = FuturesUnordered::new();
         let mut last_words = FuturesUnordered::new();
+        let mut start_is_due = pin!(sleep(START_DELAY));
         let mut next_look = pin!(sleep(WATCH_INTERVAL));
         let mut alone = pin!(sleep(Duration::ZERO));
         let mut stalled = pin!(sleep(STALLED_TIMEOUT));
@@ -440,6 +445,7 @@ impl ActiveRun {
             if post.is_empty() && events.is_none() && last_words.is_empty() && is_over {
                 break;
             }
+            let has_begun = self.kept.as_ref().is_none_or(KeptRun::has_begun);
             let is_alone = self.kept.as_ref().is_some_and(KeptRun::is_alone);
             let is_written = self.kept.as_ref().is_some_and(KeptRun::is_written);
             let is_watched = self.kept.as_ref().is_some_and(KeptRun::is_to_be_watched);
@@ -504,6 +510,11 @@ impl ActiveRun {
                     kept.on_written(written);
                     stalled.as_mut().reset(Instant::now() + STALLED_TIMEOUT);
                 },
+                () = &mut start_is_due, if !has_begun => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.begin();
+                    }
+                }
                 () = &mut next_look, if is_watched && look.is_empty() => {
                     look.extend(keep.map(|keep| keep.keeper.watch()));
                 }

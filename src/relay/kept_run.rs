@@ -92,6 +92,8 @@ pub(super) struct KeptRun {
     /// Whether it is not known that the table knows of the newest join being served.
     is_untaken: bool,
     joins: u64,
+    /// Whether its beginning could not be written last time.
+    is_unstarted: bool,
     /// Whether its item was read when it was looked at last.
     is_watched: bool,
     is_lost: bool,
@@ -110,6 +112,7 @@ impl KeptRun {
             end: Progress::NotYet,
             is_untaken: false,
             joins: 0,
+            is_unstarted: false,
             is_watched: true,
             is_lost: false,
             undelivered: None,
@@ -152,9 +155,15 @@ impl KeptRun {
         self.is_lost || (is_written && (self.is_alone() || self.delivery.is_drained()))
     }
 
-    /// Whether the item is to be looked at.
+    /// Whether the run has been written, or is about to be.
+    pub(super) fn has_begun(&self) -> bool {
+        self.start != Progress::NotYet
+    }
+
+    /// Whether the item is to be looked at, also where it is not known whether there is one.
     pub(super) fn is_to_be_watched(&self) -> bool {
-        self.start == Progress::Written && !self.delivery.is_closed()
+        let may_be_there = matches!(self.start, Progress::Written | Progress::Failed);
+        may_be_there && !self.delivery.is_closed()
     }
 
     /// The next frame to be posted, if somebody is there; from `outbox` when all before has been posted.
@@ -257,7 +266,13 @@ impl KeptRun {
         if let Some(error) = &error {
             let error = chain(error);
             match write {
-                Write::Start => warn!(error, "the run can't be joined: its beginning is not kept"),
+                Write::Start if self.is_unstarted => {
+                    debug!(error, "the run's beginning is not kept")
+                }
+                // It is tried again after the next look.
+                Write::Start => {
+                    warn!(error, "the run can't be joined yet: its beginning is not kept")
+                }
                 Write::Take => {
                     warn!(error, "the table does not know that a client is served again");
                 }
@@ -268,7 +283,10 @@ impl KeptRun {
         }
         let progress = if error.is_none() { Progress::Written } else { Progress::Failed };
         match write {
-            Write::Start => self.start = progress,
+            Write::Start => {
+                self.start = progress;
+                self.is_unstarted = progress == Progress::Failed;
+            }
             Write::Take => self.is_untaken = error.is_some(),
             Write::Journal if error.is_none() => {
                 self.start = Progress::Written;
@@ -295,7 +313,15 @@ impl KeptRun {
             }
         };
         self.is_watched = true;
-        let Some(item) = item else { return Vec::new() };
+        let Some(item) = item else {
+            if self.start == Progress::Failed {
+                self.start = Progress::UnderWay;
+                self.writes.push_back(Write::Start);
+            }
+            return Vec::new();
+        };
+        // Also where the answer to that was lost.
+        self.start = Progress::Written;
         let changes = self.delivery.on_item(&item);
         for change in &changes {
             match change {

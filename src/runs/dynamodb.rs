@@ -291,7 +291,7 @@ fn is_current(attributes: &Attributes) -> bool {
     attributes::expires(attributes).map_or(true, |expires| expires > now)
 }
 
-/// Calls until there is an answer, three times at most; `None` if the item does not allow what was asked.
+/// Calls until there is an answer, a few times at most; `None` if the item does not allow what was asked.
 async fn call<T, E, F>(
     operation: &'static str,
     send: impl Fn() -> F,
@@ -315,7 +315,11 @@ where
             },
         };
         let FailedCall { error, is_final } = failed;
-        match Backoff::TABLE.after(attempt) {
+        let backoff = match error {
+            RunsError::Throttled { .. } => Backoff::THROTTLED_TABLE,
+            _ => Backoff::TABLE,
+        };
+        match backoff.after(attempt) {
             Some(wait) if !is_final => {
                 debug!(attempt, ?wait, error = chain(&error), "the table of runs is asked again");
                 sleep(wait).await;

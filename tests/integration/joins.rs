@@ -634,28 +634,37 @@ async fn a_table_that_cannot_be_reached_is_not_noticed_in_an_answer() {
 }
 
 #[tokio::test]
-async fn a_table_that_fails_at_the_beginning_only_keeps_the_run_at_its_end() {
-    let bed = start().await;
-    let starts = TableCalls::of(TableOperation::PutItem);
-    bed.aws.faults().fail_table_calls(3, starts, TableFault::Failed);
-    let (mut client, mut reader) = (bed.client().await, Reader::new());
-    send(&mut client, &tokens(20, 20)).await;
-    reader.read_to_end(&mut client).await;
-    reader.assert_finished(20);
-    kept(&bed).await;
-    let (mut late, mut all) = (bed.client().await, Reader::new());
-    send(&mut late, &join(reader.key(), -1)).await;
-    all.read_to_end(&mut late).await;
-    all.assert_finished(20);
-    log_line(&bed, "its beginning is not kept").await;
-    assert_eq!(metric(&bed, "UnkeptRuns"), 0);
+async fn a_table_that_fails_at_the_beginning_only_has_the_run_later() {
+    // Short enough to end before its beginning is tried again, or long enough to be joined then.
+    for count in [20, 100] {
+        let bed = start().await;
+        let starts = TableCalls::of(TableOperation::PutItem);
+        bed.aws.faults().fail_table_calls(3, starts, TableFault::Failed);
+        let (mut client, mut reader) = (bed.client().await, Reader::new());
+        send(&mut client, &tokens(count, 20)).await;
+        reader.read_until(&mut client, |reader| reader.has_words(3)).await;
+        let (mut other, mut all) = (bed.client().await, Reader::new());
+        if count == 20 {
+            reader.read_to_end(&mut client).await;
+            reader.assert_finished(count);
+            kept(&bed).await;
+        } else {
+            log_line(&bed, "its beginning is not kept").await;
+        }
+        send(&mut other, &join(reader.key(), -1)).await;
+        all.read_to_end(&mut other).await;
+        all.assert_finished(count);
+        kept(&bed).await;
+        assert_eq!(metric(&bed, "UnkeptRuns"), 0);
+        assert_eq!(bed.agent_requests().len(), 1);
+    }
 }
 
 #[tokio::test]
 async fn an_end_that_is_not_kept_is_counted_and_not_noticed_in_the_answer() {
     let bed = start().await;
     let ends = TableCalls::of(TableOperation::UpdateItem).containing("#parts = ");
-    bed.aws.faults().fail_table_calls(3, ends, TableFault::Throttled);
+    bed.aws.faults().fail_table_calls(3, ends, TableFault::Failed);
     let (mut client, mut reader) = (bed.client().await, Reader::new());
     send(&mut client, &tokens(20, 100)).await;
     reader.read_to_end(&mut client).await;
@@ -665,11 +674,25 @@ async fn an_end_that_is_not_kept_is_counted_and_not_noticed_in_the_answer() {
     assert_eq!(metric(&bed, "UnkeptRuns"), 1);
 }
 
+/// As a large run may, whose parts are more than a partition takes at once.
+#[tokio::test]
+async fn an_end_that_is_throttled_for_some_seconds_is_kept() {
+    let bed = start().await;
+    let ends = TableCalls::of(TableOperation::UpdateItem).containing("#parts = ");
+    bed.aws.faults().fail_table_calls(4, ends, TableFault::Throttled);
+    let (mut client, mut reader) = (bed.client().await, Reader::new());
+    send(&mut client, &tokens(20, 100)).await;
+    reader.read_to_end(&mut client).await;
+    kept(&bed).await;
+    assert_eq!(metric(&bed, "UnkeptRuns"), 0);
+}
+
 #[tokio::test]
 async fn answers_of_the_table_that_are_lost_change_nothing() {
     let bed = start().await;
-    for operation in [TableOperation::PutItem, TableOperation::UpdateItem] {
-        bed.aws.faults().fail_table_calls(2, TableCalls::of(operation), TableFault::LoseAnswer);
+    // Three: then nobody knows that the run is in the table, until it is looked at.
+    for (operation, lost) in [(TableOperation::PutItem, 3), (TableOperation::UpdateItem, 2)] {
+        bed.aws.faults().fail_table_calls(lost, TableCalls::of(operation), TableFault::LoseAnswer);
     }
     let (mut client, mut reader) = (bed.client().await, Reader::new());
     send(&mut client, &tokens(60, 20)).await;

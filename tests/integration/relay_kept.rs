@@ -466,6 +466,20 @@ async fn a_run_that_is_alone_ends_when_it_may_not_be_any_longer_or_has_no_time()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_whose_first_post_hangs_can_be_joined_soon() {
+    let (first, second) = (Connection::new(Hangs), Connection::new(Delivers(20)));
+    let keeper = Scripted::new(Table::default(), &[("second", &second)]);
+    let script = async {
+        sleep(Duration::from_millis(1100)).await;
+        keeper.join("second", -1);
+    };
+    let limits = limits();
+    let (summary, ()) = tokio::join!(run(agent(50, 100), &first, &keeper, &limits, ALONE), script);
+    assert!(matches!(summary.outcome, Outcome::Finished), "{summary:?}");
+    assert_whole(&second.frames(), 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_post_that_hangs_at_the_end_does_not_hold_the_function_up() {
     let first = Connection::new(Delivers(20));
     let keeper = Scripted::new(Table::default(), &[]);
@@ -557,6 +571,6 @@ async fn without_a_hurry_nothing_is_written_before_the_first_post_has_arrived() 
     let keeper = Scripted::new(Table::default(), &[]);
     let limits = limits();
     let run = run(agent(1000, 100), &first, &keeper, &limits, ALONE);
-    assert!(timeout(Duration::from_secs(20), run).await.is_err());
+    assert!(timeout(Duration::from_millis(900), run).await.is_err());
     assert!(keeper.item.lock().unwrap().is_none());
 }

@@ -216,18 +216,18 @@ async fn a_call_that_fails_twice_is_made_a_third_time() {
 }
 
 #[tokio::test]
-async fn a_call_that_fails_three_times_says_why() {
+async fn a_call_that_fails_too_often_says_why() {
     let aws = start_with_table().await;
     let table = table(&aws).await;
-    let fails = async |fault| {
-        aws.faults().fail_table_calls(3, TableCalls::all(), fault);
+    let fails = async |fault, times| {
+        aws.faults().fail_table_calls(times, TableCalls::all(), fault);
         soon("the item", table.read(&address(1))).await.unwrap_err()
     };
-    let throttled = fails(TableFault::Throttled).await;
+    let throttled = fails(TableFault::Throttled, 8).await;
     assert!(matches!(throttled, RunsError::Throttled { operation: "GetItem", .. }), "{throttled}");
-    let failed = fails(TableFault::Failed).await;
+    let failed = fails(TableFault::Failed, 3).await;
     assert!(matches!(failed, RunsError::NoAnswer { operation: "GetItem", .. }), "{failed}");
-    let cut = fails(TableFault::Cut).await;
+    let cut = fails(TableFault::Cut, 3).await;
     assert!(matches!(cut, RunsError::NoAnswer { .. }), "{cut}");
     let elsewhere = RunsTable::new(&sdk(&aws).await, "elsewhere".to_owned());
     let missing = soon("the item", elsewhere.read(&address(1))).await.unwrap_err();

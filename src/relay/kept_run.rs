@@ -92,8 +92,8 @@ pub(super) struct KeptRun {
     /// Whether it is not known that the table knows of the newest join being served.
     is_untaken: bool,
     joins: u64,
-    /// Whether its beginning could not be written last time.
-    is_unstarted: bool,
+    /// How often its beginning could not be written.
+    failed_starts: u32,
     /// Whether its item was read when it was looked at last.
     is_watched: bool,
     is_lost: bool,
@@ -112,7 +112,7 @@ impl KeptRun {
             end: Progress::NotYet,
             is_untaken: false,
             joins: 0,
-            is_unstarted: false,
+            failed_starts: 0,
             is_watched: true,
             is_lost: false,
             undelivered: None,
@@ -266,12 +266,12 @@ impl KeptRun {
         if let Some(error) = &error {
             let error = chain(error);
             match write {
-                Write::Start if self.is_unstarted => {
-                    debug!(error, "the run's beginning is not kept")
+                Write::Start if self.failed_starts > 0 => {
+                    debug!(error, "the run's beginning is not kept");
                 }
                 // It is tried again after the next look.
                 Write::Start => {
-                    warn!(error, "the run can't be joined yet: its beginning is not kept")
+                    warn!(error, "the run can't be joined yet: its beginning is not kept");
                 }
                 Write::Take => {
                     warn!(error, "the table does not know that a client is served again");
@@ -285,7 +285,7 @@ impl KeptRun {
         match write {
             Write::Start => {
                 self.start = progress;
-                self.is_unstarted = progress == Progress::Failed;
+                self.failed_starts += u32::from(progress == Progress::Failed);
             }
             Write::Take => self.is_untaken = error.is_some(),
             Write::Journal if error.is_none() => {

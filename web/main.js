@@ -30,8 +30,8 @@ const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 
-/** The relay sends something every 30 s at least (KEEPALIVE_SECONDS) while an answer runs. */
-const SILENCE_MS = 45_000;
+/** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
+const GRACE_SECONDS = 15;
 
 byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
@@ -123,11 +123,12 @@ function run(config, isOwn) {
     save();
     connection.reconnect();
   };
+  const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
-    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < SILENCE_MS) return;
+    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
     silent = true;
     showConnection('waiting', 'Silent');
-    showBanner(`Nothing was heard from the relay for ${SILENCE_MS / 1000} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
+    showBanner(`Nothing was heard from the relay for ${silence} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
   };
   setInterval(() => {
     conversation.open.forEach(show);

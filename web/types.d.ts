@@ -17,6 +17,8 @@ export interface Config {
   allowTrace: boolean;
   /** Prompts offered in an empty chat. */
   suggestions: string[];
+  /** The longest silence of the relay while an answer runs, in seconds. */
+  keepaliveSeconds: number;
 }
 
 /**

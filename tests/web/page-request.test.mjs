@@ -113,9 +113,9 @@ describe('the request', () => {
 
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
-    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"]}';
+    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
     const { issuer, audience, ...rest } = parseConfig(text);
-    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'] });
+    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25 });
     assert.deepEqual([issuer, audience], [undefined, undefined]);
   });
 
@@ -127,8 +127,9 @@ describe('config.json', () => {
 
   test('needs only an endpoint; traces are off unless allowed', () => {
     const config = parseConfig('{"endpoint":"wss://abc.execute-api.eu-central-1.amazonaws.com/prod"}');
-    const { endpoint, access, allowTrace, suggestions } = config;
-    assert.deepEqual([endpoint, access, allowTrace, suggestions], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, []]);
+    const { endpoint, access, allowTrace, suggestions, keepaliveSeconds } = config;
+    assert.deepEqual([endpoint, access, allowTrace, suggestions, keepaliveSeconds], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, [], 30]);
+    for (const silly of [0, -20]) assert.equal(parseConfig(`{"endpoint":"wss://x/y","keepaliveSeconds":${silly}}`).keepaliveSeconds, 1);
     assert.equal(parseConfig('{"endpoint":"wss://x/y","allowTrace":"true"}').allowTrace, false);
     assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').suggestions, ['a']);
   });

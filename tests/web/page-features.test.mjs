@@ -176,6 +176,7 @@ describe('an answer that is being written', () => {
     assert.match(await answer(page), /^1 2 3/);
     assert.equal(await page.locator('article').count(), 2);
     assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
+    assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after [\d.]+ m?s$/);
   });
 });
 

@@ -422,7 +422,7 @@ function messageOf(turn, value) {
 /**
  * @param {Turn} turn
  * @param {Status} status
- * @param {number} now
+ * @param {number | undefined} now if that is when it ended
  * @param {Failure} [failure]
  */
 export function endTurn(turn, status, now, failure) {

@@ -9,10 +9,10 @@ import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
-import { earlierMessages, runRequest, RequestError } from './relay/request.js';
+import { earlierMessages, joinRequest, runRequest, RequestError } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { awaitsUser, isCut, isOpen, lastCalls, overtake } from './relay/turn.js';
+import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -54,6 +54,13 @@ function run(config, isOwn) {
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
     goOn: () => void send('Continue.'),
+    join(turn) {
+      turn.joins = 0;
+      awaitJoin(turn);
+      show(turn);
+      reconnect();
+      rest();
+    },
     showTrace(turn) {
       traces.show(turn);
       panel.open();
@@ -116,19 +123,40 @@ function run(config, isOwn) {
     hideBanner();
     showConnection('open', 'Connected');
   };
-  const giveUp = () => {
+  /** Leaves the connection for another one, over which goes on what can. */
+  const reconnect = () => {
     silent = false;
-    conversation.abandon(performance.now()).forEach(show);
-    announce('The answer is incomplete. Reconnecting.');
+    const left = conversation.abandon(performance.now());
+    left.forEach(show);
+    announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}Reconnecting.`);
     save();
     connection.reconnect();
   };
+  /** Whether there are answers, and all of them can go on over another connection. */
+  const canAllGoOn = () => conversation.open.length > 0 && conversation.open.every(({ key }) => key !== undefined);
   const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
     if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
+    if (canAllGoOn()) {
+      if (!document.hidden) reconnect();
+      return;
+    }
     silent = true;
     showConnection('waiting', 'Silent');
-    showBanner(`Nothing was heard from the relay for ${silence} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
+    showBanner(`Nothing was heard from the relay for ${silence} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', reconnect);
+  };
+  /** The turns that are joined over this connection. @type {Set<Turn>} */
+  const joined = new Set();
+  /** Has the turns go on that lost their connection. A page that nobody looks at does not: the agent goes on without it. */
+  const join = () => {
+    if (connection.state !== 'open' || document.hidden) return;
+    for (const turn of conversation.open) {
+      if (!turn.reconnecting || joined.has(turn)) continue;
+      joined.add(turn);
+      turn.joins += 1;
+      connection.send(joinRequest(threadId(), turn));
+      heardAt = performance.now();
+    }
   };
   setInterval(() => {
     conversation.open.forEach(show);
@@ -143,13 +171,18 @@ function run(config, isOwn) {
       silent = false;
       showState(state, failures, config.endpoint, connect);
       if (state === 'open' && before === 'waiting') announce('Connected again.');
+      if (state === 'open') join();
+      else joined.clear();
       refresh();
     },
     received(text) {
       hear();
-      const { turn, problem } = conversation.receive(text, performance.now());
+      const { turn, problem, early } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
+      if (early) reconnect();
       if (turn === undefined) return;
+      // It is there after a reload.
+      if (turn.nextSeq === 1 && turn.key !== undefined) save();
       if (!isOpen(turn)) {
         announce(ending(turn));
         save();
@@ -157,9 +190,9 @@ function run(config, isOwn) {
       show(turn);
     },
     closed(code) {
-      const interrupted = conversation.disconnect(code, performance.now());
-      announce(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
-      interrupted.forEach(show);
+      const left = conversation.disconnect(code, performance.now());
+      announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}The connection closed. Reconnecting.`);
+      left.forEach(show);
     },
     async failed(failures) {
       const refusal = await accessDialog.refusal(failures);
@@ -241,6 +274,7 @@ function run(config, isOwn) {
     for (const turn of conversation.turns) {
       overtake(turn, []);
       turn.agent = undefined;
+      if (isOpen(turn)) endTurn(turn, 'moved', undefined);
     }
   }
   if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
@@ -272,9 +306,13 @@ function run(config, isOwn) {
   });
   refuseFiles((words) => composer.explain(words));
 
-  window.addEventListener('online', connect);
+  // A connection of another network is none any more, long before the browser says so.
+  window.addEventListener('online', () => (connection.state === 'open' && canAllGoOn() ? reconnect() : connect()));
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) connect();
+    if (!document.hidden) {
+      connect();
+      join();
+    }
     draw();
   });
   window.addEventListener('pagehide', () => save());
@@ -341,6 +379,9 @@ function hideBanner() {
 
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
+  if (turn.status === 'moved') return MOVED_NOTE;
+  if (turn.status === 'stopped') return 'Stopped.';
+  if (turn.status === 'interrupted') return 'The answer is incomplete.';
   if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError, parseConfig } from '../../web/settings/config.js';
-import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
+import { joinRequest, MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
 import { lastCalls, newTurn } from '../../web/relay/turn.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
@@ -108,6 +108,21 @@ describe('the request', () => {
   test('never has a lone surrogate', () => {
     const input = JSON.parse(runRequest({ ...run, prompt: 'a\ud83d' }));
     assert.equal(input.messages[0].content, 'a\ufffd');
+  });
+});
+
+describe('what is asked of a run that is kept', () => {
+  test('is a RunAgentInput without messages, with the id of the run', async () => {
+    const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+    const turn = Object.assign(newTurn({ runId: 'run-1', prompt: 'p', trace: true }, 0), { key: 'eyJ', nextSeq: 18 });
+    const nothing = { messages: [], state: {}, tools: [], context: [] };
+    for (const [message, forwardedProps] of /** @type {[string, object][]} */ ([
+      [joinRequest('thread-1', turn), { join: { key: 'eyJ', after: 17 } }],
+    ])) {
+      const input = JSON.parse(message);
+      assert.deepEqual(input, { threadId: 'thread-1', runId: 'run-1', ...nothing, forwardedProps });
+      RunAgentInputSchema.parse(input);
+    }
   });
 });
 

@@ -5,7 +5,7 @@ import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
 import { sourcesOf } from '../relay/citations.js';
 import { Fragments } from '../relay/fragments.js';
-import { endTurn, isOpen, newTurn, overtake, stoppedNote } from '../relay/turn.js';
+import { awaitJoin, endTurn, isOpen, MOVED_NOTE, newTurn, overtake, stoppedNote } from '../relay/turn.js';
 import { fileSize, safeName } from './files.js';
 import { replyOf, wishOf } from './tool-form.js';
 
@@ -85,7 +85,10 @@ export function loadTurns(conversation) {
     const earlier = (getNumber(value, 'timeOrigin') ?? performance.timeOrigin) - performance.timeOrigin;
     turn.sentAt += earlier;
     for (const name of /** @type {const} */ (['firstTextAt', 'endedAt'])) if (turn[name] !== undefined) turn[name] += earlier;
-    if (isOpen(turn)) {
+    turn.joins = 0;
+    if (!isOpen(turn)) return [turn];
+    if (turn.key !== undefined) awaitJoin(turn);
+    else {
       const message = 'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
       // When that was is not known.
       endTurn(turn, 'interrupted', undefined, { message, code: 'page_left', retryable: true, source: 'connection' });
@@ -113,6 +116,7 @@ export function asMarkdown({ turns, forgotten }) {
       ...turn.calls.flatMap(callAsMarkdown),
       turn.failure ? `> ${visible(turn.failure.message)} (${visible(turn.failure.code)})` : '',
       turn.status === 'stopped' ? `> ${stoppedNote(turn)}` : '',
+      turn.status === 'moved' ? `> ${MOVED_NOTE}` : '',
     ];
   });
   const missing = forgotten > 0 ? `> ${forgottenNote(forgotten)}` : '';

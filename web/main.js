@@ -9,7 +9,7 @@ import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
-import { earlierMessages, joinRequest, runRequest, RequestError } from './relay/request.js';
+import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
 import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake } from './relay/turn.js';
@@ -158,6 +158,10 @@ function run(config, isOwn) {
       heardAt = performance.now();
     }
   };
+  /** Ends the runs that nobody wants any more. */
+  const endRuns = () => {
+    for (const [runId, key] of conversation.toStop) connection.send(stopRequest(threadId(), runId, key));
+  };
   setInterval(() => {
     conversation.open.forEach(show);
     listen();
@@ -171,14 +175,22 @@ function run(config, isOwn) {
       silent = false;
       showState(state, failures, config.endpoint, connect);
       if (state === 'open' && before === 'waiting') announce('Connected again.');
-      if (state === 'open') join();
-      else joined.clear();
+      if (state === 'open') {
+        // What was said over the connection before may not have arrived.
+        endRuns();
+        conversation.toStop.clear();
+        join();
+      } else joined.clear();
       refresh();
     },
     received(text) {
       hear();
-      const { turn, problem, early } = conversation.receive(text, performance.now());
+      const { turn, problem, early, stopped } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
+      if (stopped) {
+        endRuns();
+        if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
+      }
       if (early) reconnect();
       if (turn === undefined) return;
       // It is there after a reload.
@@ -246,11 +258,17 @@ function run(config, isOwn) {
     composer.explain(problem, problem === obstacle());
     return problem === '';
   };
-  const stop = () => {
+  /** Ends what is open, at once for whoever reads it. Gives what was. */
+  const endTurns = () => {
     const stopped = conversation.stop(performance.now());
+    endRuns();
+    // A relay that keeps no runs drops the agent when its client is gone. Whether it does, its first frame tells.
+    if (stopped.some(({ key, nextSeq }) => key === undefined && nextSeq > 0)) connection.reconnect();
+    return stopped;
+  };
+  const stop = () => {
+    const stopped = endTurns();
     if (stopped.length === 0) return;
-    // The relay drops the agent when its client is gone.
-    connection.reconnect();
     stopped.forEach(show);
     save();
     announce('Stopped.');
@@ -286,8 +304,7 @@ function run(config, isOwn) {
     transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
   }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
-    // An answer that still runs is left with its connection, which tells the relay to stop the agent.
-    if (conversation.open.length > 0) connection.reconnect();
+    endTurns();
     conversation.reset();
     stale.clear();
     transcript.clear();

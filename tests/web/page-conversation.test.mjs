@@ -619,9 +619,30 @@ describe('a run that can be joined', () => {
     }
   });
 
+  test('is to be stopped until its end has come, and what it says meanwhile is not shown', () => {
+    const one = lost();
+    assert.deepEqual(one.conversation.stop(600), [one.turn]);
+    assert.deepEqual([...one.conversation.toStop], [['run-1', 'eyJ']]);
+    assert.deepEqual(give(one, chunk(' late'), 2), {});
+    assert.deepEqual(give(one, RUN_FINISHED, 3, { stopped: true }), {});
+    assert.deepEqual([textOf(one.turn), one.turn.status, one.turn.endedAt, one.conversation.toStop.size], ['so far', 'stopped', 600, 0]);
+  });
+
   test('and that was stopped elsewhere says so, with what it used', () => {
     const one = lost();
     give(one, { ...RUN_FINISHED, usage: [{ inputTokens: 3, outputTokens: 2 }] }, 2, { stopped: true });
     assert.deepEqual([one.turn.status, one.turn.usage?.output, one.turn.reconnecting], ['stopped', 2, false]);
+  });
+
+  test('that is stopped or left before its first frame is stopped by what that says', () => {
+    for (const [key, isLeft] of /** @type {[object, boolean][]} */ ([[KEY, false], [KEY, true], [{}, false]])) {
+      const { conversation, turn, send } = started();
+      conversation.stop(200);
+      if (isLeft) conversation.reset();
+      assert.deepEqual(send(RUN_STARTED, key), { stopped: true });
+      assert.deepEqual([...conversation.toStop.values()], 'key' in key ? ['eyJ'] : []);
+      assert.deepEqual(send(chunk('late')), {});
+      assert.deepEqual([turn.status, textOf(turn)], ['stopped', '']);
+    }
   });
 });

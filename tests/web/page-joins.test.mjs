@@ -1,5 +1,5 @@
 // Answers that outlive their connections, in Chromium against the real local AWS: what a person sees when the network
-// goes, when the page is loaded again, and when there are two windows.
+// goes, when the page is loaded again, when there are two windows, and when they stop an answer.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -54,7 +54,7 @@ function network({ endpoint, output }) {
 
 const chat = useChat();
 const { open } = chat;
-const { counts, cut } = network(chat);
+const { counts, cut, until } = network(chat);
 
 describe('an answer whose connection is cut', () => {
   test('says that it is reconnecting, and goes on to its end, each time', async () => {
@@ -184,7 +184,9 @@ describe('two windows', () => {
     await connected(page);
     await joinButton(page).click();
     await moved(copy).waitFor();
-    await someText(page, 120);
+    await stopButton(page).click();
+    assert.match(await answer(page), /^1 2 3/);
+    await until('freed', before);
     assert.equal(counts().prompts, before.prompts + 1);
     await copy.close();
   });
@@ -201,6 +203,93 @@ describe('two windows', () => {
     await page.getByText('Stopped.', { exact: true }).first().waitFor();
     assert.match(await answer(page), /^1 2 3/);
     assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
+  });
+});
+
+describe('an answer that is stopped', () => {
+  test('while the agent is silent ends at once, over the connection that stays, and the next one comes', async () => {
+    const page = await open();
+    const before = counts();
+    await send(page, '/slow 600');
+    await page.getByText('Thinking', { exact: true }).waitFor();
+    await until('prompts', before);
+    await stopButton(page).click();
+    assert.equal(await page.locator('article.agent .foot .empty').textContent(), 'Stopped.');
+    // Right away, and once more.
+    await page.keyboard.press('Escape');
+    await send(page, '/tokens 40 40');
+    await until('freed', before);
+    assert.equal(words(await answer(page, 2)), numbers(40));
+    assert.equal(await page.locator('article.agent').first().locator('.body').textContent(), '');
+    assert.deepEqual(counts(), { ...before, prompts: before.prompts + 2, freed: before.freed + 1 });
+  });
+
+  test('before its first frame has come is ended by what that says', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    const before = counts();
+    await send(page, '/tokens 4000 20');
+    await until('prompts', before);
+    await stopButton(page).click();
+    assert.equal(await page.locator('article.agent .foot .empty').textContent(), 'Stopped.');
+    gate.open();
+    await until('freed', before);
+    assert.equal(await page.locator('article.agent .body').textContent(), '');
+    assert.equal(counts().connections, before.connections);
+  });
+
+  test('without a connection is ended over the next one, and does not come back', async () => {
+    const page = await open({ prepare: waitsForDays });
+    const before = counts();
+    await send(page, '/tokens 4000 20');
+    await someText(page);
+    await cut();
+    await reconnecting(page).waitFor();
+    await stopButton(page).click();
+    const text = await answer(page);
+    assert.equal(counts().freed, before.freed);
+    await comeBack(page);
+    await until('freed', before);
+    await send(page, '/tokens 5 200');
+    assert.equal(words(await answer(page, 2)), numbers(5));
+    assert.equal(await page.locator('article.agent .body').first().textContent(), text);
+  });
+
+  test('while it is being joined keeps what it had', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    const before = counts();
+    await send(page, '/tokens 4000 20');
+    for (let text = ''; text.length < 20; ) text += (await gate.next()).delta ?? '';
+    await someText(page);
+    await cut();
+    await until('connections', before);
+    await connected(page);
+    await reconnecting(page).waitFor();
+    await stopButton(page).click();
+    const text = await answer(page);
+    await until('freed', before);
+    gate.open();
+    await send(page, '/tokens 5 200');
+    assert.equal(words(await answer(page, 2)), numbers(5));
+    assert.equal(await page.locator('article.agent .body').first().textContent(), text);
+    assert.match((await page.locator('article.agent .foot').first().textContent()) ?? '', /^Stopped\..*stopped after/);
+  });
+
+  test('by a new conversation, with or without a connection', async () => {
+    const page = await open({ prepare: waitsForDays });
+    const before = counts();
+    for (const isCut of [false, true]) {
+      await send(page, '/tokens 4000 20');
+      await someText(page);
+      if (isCut) await cut();
+      if (isCut) await reconnecting(page).waitFor();
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      if (isCut) await comeBack(page);
+      await until('freed', before, isCut ? 2 : 1);
+      assert.equal(await page.locator('article').count(), 0);
+    }
+    assert.equal(counts().connections, before.connections + 1);
   });
 });
 

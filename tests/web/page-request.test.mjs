@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError, parseConfig } from '../../web/settings/config.js';
-import { joinRequest, MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
+import { joinRequest, MAX_MESSAGE_BYTES, RequestError, runRequest, stopRequest } from '../../web/relay/request.js';
 import { lastCalls, newTurn } from '../../web/relay/turn.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
@@ -118,6 +118,7 @@ describe('what is asked of a run that is kept', () => {
     const nothing = { messages: [], state: {}, tools: [], context: [] };
     for (const [message, forwardedProps] of /** @type {[string, object][]} */ ([
       [joinRequest('thread-1', turn), { join: { key: 'eyJ', after: 17 } }],
+      [stopRequest('thread-1', 'run-1', 'eyJ'), { stop: { key: 'eyJ' } }],
     ])) {
       const input = JSON.parse(message);
       assert.deepEqual(input, { threadId: 'thread-1', runId: 'run-1', ...nothing, forwardedProps });

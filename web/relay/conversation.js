@@ -13,9 +13,9 @@ const MAX_JOINS = 8;
 /**
  * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
  * duplicate, or a late frame of a run that is over). With `early`, others before it have not come, and the run is to be
- * joined again over another connection.
+ * joined again over another connection; with `stopped`, the run was stopped before it was known how.
  *
- * @typedef {{turn?: Turn, problem?: string, early?: boolean}} Change
+ * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean}} Change
  */
 
 /** The turns of one conversation. */
@@ -26,6 +26,10 @@ export class Conversation {
   forgotten = 0;
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
+  /** The runs that are to end, by their ids, with their keys. @type {Map<string, string>} */
+  toStop = new Map();
+  /** The runs that are to end and whose first frame has not come: it has the key. @type {Set<string>} */
+  #stoppedEarly = new Set();
 
   get open() {
     return this.turns.filter(isOpen);
@@ -54,6 +58,11 @@ export class Conversation {
       return { problem: 'A frame without metadata.relay arrived. Is the endpoint an Agent Relay?' };
     }
     const [type, key] = [getString(frame, 'type'), getString(frame, 'metadata', 'relay', 'key')];
+    if (type === 'RUN_FINISHED' || type === 'RUN_ERROR') this.toStop.delete(runId);
+    if (this.#stoppedEarly.delete(runId) && type === 'RUN_STARTED') {
+      if (key !== undefined) this.toStop.set(runId, key);
+      return { stopped: true };
+    }
     const turn = this.turns.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
     if (turn === undefined || isOver(turn)) return {};
     turn.key ??= key;
@@ -114,7 +123,11 @@ export class Conversation {
    */
   stop(now) {
     const stopped = this.open;
-    for (const turn of stopped) endTurn(turn, 'stopped', now);
+    for (const turn of stopped) {
+      if (turn.key !== undefined) this.toStop.set(turn.runId, turn.key);
+      else if (turn.status === 'sent') this.#stoppedEarly.add(turn.runId);
+      endTurn(turn, 'stopped', now);
+    }
     return stopped;
   }
 

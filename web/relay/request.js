@@ -56,6 +56,11 @@ export function joinRequest(threadId, { runId, key, nextSeq }) {
   return keptRunRequest(threadId, runId, { join: { key, after: nextSeq - 1 } });
 }
 
+/** The message that ends a run, wherever its frames go. @param {string} threadId @param {string} runId @param {string} key */
+export function stopRequest(threadId, runId, key) {
+  return keptRunRequest(threadId, runId, { stop: { key } });
+}
+
 /** @param {string} threadId @param {string} runId @param {object} forwardedProps */
 function keptRunRequest(threadId, runId, forwardedProps) {
   return JSON.stringify({ threadId, runId, messages: [], state: {}, tools: [], context: [], forwardedProps });

@@ -576,6 +576,7 @@ describe('a run that can be joined', () => {
       const one = lost();
       give(one, refusal(code), 2);
       assert.deepEqual([one.turn.status, one.turn.failure?.code, one.turn.failure?.retryable, canJoin(one.turn), textOf(one.turn)], ['interrupted', code, retryable, canBeJoined, 'so far']);
+      assert.equal(one.turn.nextSeq, 2, 'the frame with that number is still to come');
     }
     const own = started();
     own.send(RUN_STARTED, KEY);
@@ -588,6 +589,8 @@ describe('a run that can be joined', () => {
     one.turn.joins = 7;
     one.conversation.disconnect(1001, 600);
     assert.equal(one.turn.status, 'running');
+    give(one, chunk(', and on'), 2);
+    assert.equal(one.turn.joins, 0, 'a frame has come');
     one.turn.joins = 8;
     one.conversation.abandon(700);
     assert.deepEqual([one.turn.status, one.turn.failure?.code, canJoin(one.turn)], ['interrupted', 'connection_silent', true]);

@@ -68,6 +68,8 @@ struct Settings<'a> {
     allow_trace: bool,
     /// Prompts that the page offers for a first try.
     suggestions: &'a [String],
+    /// The longest silence while an answer runs: after more of it, the connection is gone.
+    keepalive_seconds: u64,
 }
 
 impl Page {
@@ -87,6 +89,7 @@ impl Page {
                 audience,
                 allow_trace: config.allow_trace,
                 suggestions: &config.page.suggestions,
+                keepalive_seconds: config.keepalive.as_secs(),
             })
             .ok()
         });

@@ -545,7 +545,8 @@ impl ActiveRun {
                                     // If the connection can't be reached.
                                     alone.as_mut().reset(Instant::now() + keep.alone);
                                 }
-                                keepalive.as_mut().reset(Instant::now() + limits.keepalive);
+                                // At once if there is nothing to post: they wait for a sign of having joined.
+                                keepalive.as_mut().reset(Instant::now());
                                 if !is_complete {
                                     warn!("the client has lost more than is kept of the run: it sees a gap");
                                 }

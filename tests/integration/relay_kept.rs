@@ -466,6 +466,29 @@ async fn a_run_that_is_alone_ends_when_it_may_not_be_any_longer_or_has_no_time()
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_joins_a_silent_run_hears_that_they_have() {
+    let (first, second) = (Connection::new(Delivers(20)), Connection::new(Delivers(20)));
+    let keeper = Scripted::new(Table::default(), &[("second", &second)]);
+    let script = async {
+        sleep(Duration::from_millis(2050)).await;
+        let last = first.frames().last().unwrap()["metadata"]["relay"]["seq"].as_i64().unwrap();
+        keeper.join("second", last);
+        sleep(Duration::from_secs(2)).await;
+        let frames = second.frames();
+        assert_eq!(frames[0]["event"]["keepalive"], serde_json::json!({}), "{frames:?}");
+        assert_eq!(frames.len(), 1);
+    };
+    let silent = agent(10, 100).chain(agent(1, 60_000).skip(1));
+    let limits = limits();
+    let (summary, ()) = tokio::join!(run(silent, &first, &keeper, &limits, ALONE), script);
+    assert!(matches!(summary.outcome, Outcome::Finished), "{summary:?}");
+    let mut all = first.frames();
+    all.retain(|frame| frame["code"] != "moved");
+    all.extend(second.frames());
+    assert_whole(&all, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_whose_first_post_hangs_can_be_joined_soon() {
     let (first, second) = (Connection::new(Hangs), Connection::new(Delivers(20)));
     let keeper = Scripted::new(Table::default(), &[("second", &second)]);

@@ -179,6 +179,11 @@ pub enum Frame {
         /// The tokens that models used until then, as far as the source tells.
         usage: Option<Usage>,
     },
+    /// All of a conversation has been shown.
+    HistoryFinished {
+        /// The id of the run that follows over the same connection, if one does.
+        follows: Option<String>,
+    },
     /// The run ended badly.
     RunError {
         /// The stable code.
@@ -208,6 +213,7 @@ impl Frame {
             | Self::ToolCallEnd { .. }
             | Self::RunStopped { .. } => 0,
             Self::JoinableRunStarted { key } => key.len(),
+            Self::HistoryFinished { follows } => follows.as_ref().map_or(0, String::len),
             Self::RunFinished { confirmations, .. } => {
                 let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
                 confirmations.iter().map(weight).sum::<usize>()
@@ -549,6 +555,9 @@ struct Relay<'a> {
     /// What the run is joined with.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// The run that follows over the same connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follows: Option<&'a str>,
     /// Whether somebody wanted the run to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<bool>,
@@ -606,6 +615,7 @@ impl<'a> Relay<'a> {
             seq,
             after: None,
             key: None,
+            follows: None,
             stopped: None,
             retryable: None,
             failed: None,
@@ -705,6 +715,10 @@ impl RunIds {
                 relay.stats = Some(FrameStats::of(*stats, seq));
                 let usage = usage.map(FrameUsage::of).map(Made::Here);
                 Body::RunFinished { thread_id, run_id, outcome: None, result: None, usage }
+            }
+            Frame::HistoryFinished { follows } => {
+                relay.follows = follows.as_deref();
+                Body::RunFinished { thread_id, run_id, outcome: None, result: None, usage: None }
             }
             Frame::RunError { code, message, usage, stop_reason } => {
                 relay.retryable = Some(code.is_retryable());

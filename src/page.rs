@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
-            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"]}"#,
+            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30}"#,
         );
         let with_code = page(&[
             ("WEBSOCKET_URL", "wss://a.example"),

@@ -46,16 +46,54 @@ struct Function {
     arguments: String,
 }
 
-/// The messages in the frames of a run, which are whole and in order, each as its JSON.
-pub fn messages<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Vec<Message> {
-    let mut messages = Vec::new();
-    for frame in frames {
-        // What can't be read was not made here, and is no message.
-        if let Some(frame) = std::str::from_utf8(frame).ok().and_then(Object::parse) {
-            take(&mut messages, &frame);
+/// What a run has said, for who sees it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Its messages.
+    pub messages: Vec<Message>,
+    /// Whether messages alone do not show it: it failed, or it waits for somebody's results or decision.
+    pub is_open: bool,
+}
+
+impl Answer {
+    /// What stands in the frames of a run, which are whole and in order, each as its JSON.
+    pub fn of<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut answer = Self::default();
+        for frame in frames {
+            // What can't be read was not made here, and is no message.
+            if let Some(frame) = std::str::from_utf8(frame).ok().and_then(Object::parse) {
+                answer.is_open |= has_failed_or_asks(&frame);
+                take(&mut answer.messages, &frame);
+            }
         }
+        answer.is_open |= has_open_call(&answer.messages);
+        answer
     }
-    messages
+}
+
+fn has_failed_or_asks(frame: &Object<'_>) -> bool {
+    match frame.text("type").as_deref() {
+        Some("RUN_ERROR") => true,
+        Some("RUN_FINISHED") => {
+            let outcome = frame.object("outcome");
+            outcome.and_then(|it| it.text("type").map(|it| it == "interrupt")).unwrap_or_default()
+        }
+        _ => false,
+    }
+}
+
+fn has_open_call(messages: &[Message]) -> bool {
+    let is_answered = |wanted: &ToolCall| {
+        let is_result = |message: &Message| match message {
+            Message::Tool { tool_call_id, .. } => *tool_call_id == wanted.id,
+            Message::Assistant { .. } => false,
+        };
+        messages.iter().any(is_result)
+    };
+    messages.iter().any(|message| match message {
+        Message::Assistant { tool_calls, .. } => !tool_calls.iter().all(is_answered),
+        Message::Tool { .. } => false,
+    })
 }
 
 fn take(messages: &mut Vec<Message>, frame: &Object<'_>) -> Option<()> {
@@ -171,7 +209,8 @@ mod tests {
     fn what_was_said_becomes_messages_in_either_form() {
         for form in [EventForm::Chunks, EventForm::StartAndEnd] {
             let frames = frames(form);
-            let messages = messages(frames.iter().map(Vec::as_slice));
+            let Answer { messages, is_open } = Answer::of(frames.iter().map(Vec::as_slice));
+            assert!(is_open, "nobody has answered the second call");
             let function = serde_json::json!({
                 "name": "getWeather", "arguments": "{\"city\":\"Zürich\"}",
             });
@@ -197,6 +236,6 @@ mod tests {
             assert_eq!(serde_json::to_value(&messages).unwrap(), expected, "{form:?}");
         }
         let nothing = [&b"nonsense"[..], b"{}", b"{\"type\":\"TEXT_MESSAGE_CHUNK\"}"];
-        assert!(messages(nothing).is_empty());
+        assert_eq!(Answer::of(nothing), Answer::default());
     }
 }

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
-use crate::agui::history::{self, Message};
-use crate::agui::{Frame, RunIds, Stats};
+use crate::agui::history::{Answer, Message};
+use crate::agui::{Frame, RunIds};
 use crate::error::{ErrorCode, Failure, chain};
 use crate::handler::{Handler, SHUTDOWN_GRACE};
 use crate::invocation::ConnectionRef;
@@ -285,8 +285,8 @@ async fn replay(journal: &Journal, after: i64, sink: &impl FrameSink) -> Result<
     Ok(())
 }
 
-/// Sends the messages of a conversation as a run of their own, with this id. Returns where the run is that
-/// is under way, if there is one.
+/// Sends the messages of a conversation as a run of their own, with this id. Returns where the newest run is
+/// if messages alone don't show it: it is under way, it failed, or it waits for somebody. It is to follow.
 async fn history_of(
     table: &RunsTable,
     target: &Target,
@@ -299,15 +299,21 @@ async fn history_of(
     if !target.credential.opens(newest) {
         return Err(ErrorCode::NoSuchRun.into());
     }
-    let is_under_way = newest.parts.is_none() && !newest.lost;
-    let under_way = is_under_way.then(|| address.clone());
+    let newest = (address.clone(), newest.run_id.clone());
     let mut left_out = runs.len();
     let each = runs.into_iter().rev();
-    let each = each.map(|(address, item)| messages_of_run(table, target, address, item));
+    let each = each.map(|(address, item)| shown_run(table, target, address, item));
     let mut each = stream::iter(each).buffered(MAX_READS);
     let mut newest_first = Vec::new();
     let mut bytes = 0;
-    while let Some(messages) = each.next().await {
+    let mut follows = None;
+    while let Some(ShownRun { input, answer, is_open }) = each.next().await {
+        let mut messages = input;
+        if newest_first.is_empty() && is_open {
+            follows = Some(newest.clone());
+        } else {
+            messages.extend(answer);
+        }
         bytes += messages.iter().map(|message| message.get().len()).sum::<usize>();
         if bytes > MAX_HISTORY && !newest_first.is_empty() {
             info!(left_out, "a conversation is longer than what is shown of it");
@@ -316,6 +322,7 @@ async fn history_of(
         left_out -= 1;
         newest_first.push(messages);
     }
+    let (follows, id_of_follower) = follows.unzip();
     let messages: Vec<_> = newest_first.into_iter().rev().flatten().collect();
     let messages = serde_json::value::to_raw_value(&messages)
         .map_err(|error| Failure::new(ErrorCode::Internal).with_source(error))?;
@@ -332,51 +339,58 @@ async fn history_of(
         delta: None,
         metadata: Vec::new(),
     }));
-    outbox.push(Frame::RunFinished {
-        stats: Stats::default(),
-        confirmations: Vec::new(),
-        usage: None,
-        stop_reason: None,
-        members: Vec::new(),
-    });
+    outbox.push(Frame::HistoryFinished { follows: id_of_follower });
     while let Some(frame) = outbox.next_frame() {
         sink.send(Outgoing::Frame(frame)).await?;
     }
-    Ok(under_way)
+    Ok(follows)
 }
 
-/// What a run began with, and what was answered. What can't be read is left out, and the log says so.
-async fn messages_of_run(
+/// A run of a conversation, as messages.
+struct ShownRun {
+    /// What it began with.
+    input: Vec<Box<RawValue>>,
+    /// What was answered, if it has ended.
+    answer: Vec<Box<RawValue>>,
+    /// Whether messages alone don't show it.
+    is_open: bool,
+}
+
+/// What can't be read of a run is left out, and the log says so.
+async fn shown_run(
     table: &RunsTable,
     target: &Target,
     address: RunAddress,
     item: Item,
-) -> Vec<Box<RawValue>> {
+) -> ShownRun {
     let left_out = |error: &RunsError, what| {
         warn!(error = chain(error), run_id = item.run_id, what, "a part of a history is left out");
     };
-    let mut messages = Vec::new();
+    let mut shown = ShownRun { input: Vec::new(), answer: Vec::new(), is_open: false };
     match table.input(&address, &item).await {
-        Ok(Some(input)) => match serde_json::from_str::<Vec<Box<RawValue>>>(&input) {
-            Ok(input) => messages.extend(input),
+        Ok(Some(input)) => match serde_json::from_str(&input) {
+            Ok(input) => shown.input = input,
             Err(error) => left_out(&RunsError::UnreadableItem(error.to_string()), "input"),
         },
         Ok(None) => {}
         Err(error) => left_out(&error, "input"),
     }
-    if let Some(parts) = item.parts {
-        let answer = async {
-            let journal = journal(target, &item, &table.journal(&address, parts).await?)?;
-            let frames: Vec<_> = journal.whole_frames().collect();
-            Ok(history::messages(frames.iter().map(Vec::as_slice)))
-        };
-        match answer.await {
-            Ok(answer) => {
-                let raw = |message: &Message| serde_json::value::to_raw_value(message).ok();
-                messages.extend(answer.iter().filter_map(raw));
-            }
-            Err(error) => left_out(&error, "answer"),
+    let Some(parts) = item.parts else {
+        shown.is_open = !item.lost;
+        return shown;
+    };
+    let answer = async {
+        let journal = journal(target, &item, &table.journal(&address, parts).await?)?;
+        let frames: Vec<_> = journal.whole_frames().collect();
+        Ok(Answer::of(frames.iter().map(Vec::as_slice)))
+    };
+    match answer.await {
+        Ok(Answer { messages, is_open }) => {
+            let raw = |message: &Message| serde_json::value::to_raw_value(message).ok();
+            shown.answer = messages.iter().filter_map(raw).collect();
+            shown.is_open = is_open;
         }
+        Err(error) => left_out(&error, "answer"),
     }
-    messages
+    shown
 }

@@ -89,6 +89,7 @@ impl Outbox {
             Frame::ToolResult { .. }
             | Frame::RunFinished { .. }
             | Frame::RunStopped { .. }
+            | Frame::HistoryFinished { .. }
             | Frame::RunError { .. } => {
                 self.end_message();
             }

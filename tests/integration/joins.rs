@@ -821,6 +821,9 @@ async fn a_conversation_is_shown_again_and_the_run_under_way_goes_on() {
         (&json!("assistant"), &json!(numbers(3)))
     );
     assert_eq!(messages[2], prompt["messages"][0]);
+    let follows =
+        |history: &Reader| history.frames.last().unwrap()["metadata"]["relay"]["follows"].clone();
+    assert_eq!(follows(&history), "run-2");
     under_way.read_to_end(&mut again).await;
     under_way.assert_finished(60);
     assert_eq!(under_way.key(), second.key());
@@ -840,7 +843,30 @@ async fn a_conversation_is_shown_again_and_the_run_under_way_goes_on() {
     let messages = snapshot(&shown.frames);
     assert_eq!(messages.len(), 4, "{messages:?}");
     assert_eq!(messages[3]["content"], numbers(60));
+    assert_eq!(follows(&shown), Value::Null);
     assert_eq!(bed.agent_requests().len(), 2);
+}
+
+#[tokio::test]
+async fn what_messages_alone_do_not_show_is_said_again_behind_them() {
+    for (prompt, shows) in
+        [("/tool", "TOOL_CALL_CHUNK"), ("/error throttlingException 2", "RUN_ERROR")]
+    {
+        let bed = start().await;
+        let (mut client, mut run) = (bed.client().await, Reader::new());
+        send(&mut client, &agui("run-1", Some(prompt), &json!({}))).await;
+        run.read_to_end(&mut client).await;
+        kept(&bed).await;
+        let mut again = bed.client().await;
+        send(&mut again, &json!({"history": {"key": run.key()}})).await;
+        let (mut history, mut follower) = (Reader::new(), Reader::new());
+        history.read_to_end(&mut again).await;
+        assert_eq!(snapshot(&history.frames).len(), 1, "{prompt}: the prompt alone");
+        assert_eq!(history.frames.last().unwrap()["metadata"]["relay"]["follows"], "run-1");
+        follower.read_to_end(&mut again).await;
+        assert!(follower.frames.iter().any(|frame| frame["type"] == shows), "{prompt}");
+        assert_eq!(bed.agent_requests().len(), 1);
+    }
 }
 
 #[tokio::test]

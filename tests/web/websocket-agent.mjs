@@ -4,9 +4,6 @@ import { Observable } from 'rxjs';
 /** What API Gateway takes in one frame, and a browser sends a message as one frame. */
 const MAX_BYTES = 32_768;
 
-/** How long a run that is under way takes to follow its conversation, in milliseconds. */
-const JOIN_TIMEOUT = 2_000;
-
 /** How long a connection stays open for a run that is stopped, which takes about a second, in milliseconds. */
 const STOP_TIMEOUT = 5_000;
 
@@ -74,8 +71,6 @@ class ActiveRun {
   target;
   /** The events of a conversation that is not whole yet. */
   history = [];
-  /** The ids of messages and calls that a conversation has shown. */
-  shown = new Set();
 
   /** Without a message of its own it asks for the conversation. */
   constructor(agent, subscriber, threadId, message) {
@@ -156,11 +151,11 @@ class ActiveRun {
       this.watch();
     }
     if (this.history) return this.receiveHistory(event);
-    if (!this.shown.has(event.messageId ?? event.toolCallId)) this.subscriber.next(event);
+    this.subscriber.next(event);
     if (isTerminal(event)) this.subscriber.complete();
   }
 
-  /** A conversation comes as a run of its own, and the run that is under way behind it. */
+  /** A conversation comes as a run of its own, and behind it what messages can't show: a run that is under way, or waits. */
   receiveHistory(event) {
     this.history.push(event);
     if (!isTerminal(event)) return;
@@ -168,16 +163,9 @@ class ActiveRun {
     const events = this.history;
     this.history = undefined;
     for (const each of events) this.subscriber.next(each);
-    const messages = events.flatMap((each) => each.messages ?? []);
-    const calls = messages.flatMap(({ toolCalls }) => toolCalls ?? []);
-    this.shown = new Set([...messages, ...calls].map(({ id }) => id));
-    const newest = messages.at(-1);
-    const isAnswered = newest?.role === 'assistant' && !newest.toolCalls?.length;
-    if (isAnswered || event.type === 'RUN_ERROR') return this.subscriber.complete();
-    // Somebody waits for the agent, or the agent for somebody: that is said by the newest run. If it has ended,
-    // it does not follow by itself, and is joined.
+    if (!event.metadata?.relay?.follows) return this.subscriber.complete();
     Object.assign(this, { last: -1, target: this.conversation });
-    this.watch(JOIN_TIMEOUT);
+    this.watch();
   }
 
   /** Goes on over another connection, unless nothing can be joined yet: the agent may have acted already. */
@@ -193,8 +181,9 @@ class ActiveRun {
   }
 
   /** A connection can die without a word: the relay is never silent for long. */
-  watch(timeout = this.agent.silenceTimeout) {
+  watch() {
     if (this.subscriber.closed || !this.isJoinable()) return;
+    const timeout = this.agent.silenceTimeout;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.lose(`Nothing has arrived for ${timeout / 1000} seconds.`), timeout);
   }

@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 
+use tokio::task::yield_now;
 use tracing::{debug, warn};
 
 use crate::error::chain;
 use crate::relay::delivery::{Change, Delivery, Destination};
 use crate::relay::journal::Journal;
+use crate::relay::journal::kept::Lines;
 use crate::relay::keeper::Keeper;
 use crate::relay::outbox::Outbox;
 use crate::runs::error::RunsError;
@@ -37,24 +39,49 @@ pub(super) enum Job {
     Update(Update),
     /// The journal; the beginning before it, if that has failed.
     Journal {
-        parts: Vec<Vec<u8>>,
+        lines: Lines,
         with_start: bool,
     },
 }
 
+/// What has become of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is made.
+    Made,
+    /// The item does not allow it.
+    Refused,
+    /// The journal is there, and has so many parts.
+    Journal { parts: u32 },
+}
+
 impl Job {
-    /// Carries it out. Whether the item allowed it.
-    pub(super) async fn carry_out<K: Keeper>(self, keeper: &K) -> Result<bool, RunsError> {
-        match self {
-            Self::Start => keeper.start().await.map(|()| true),
-            Self::Update(update) => keeper.update(update).await,
-            Self::Journal { parts, with_start } => {
+    /// Carries it out.
+    pub(super) async fn carry_out<K: Keeper>(self, keeper: &K) -> Result<Written, RunsError> {
+        Ok(match self {
+            Self::Start => {
+                keeper.start().await?;
+                Written::Made
+            }
+            Self::Update(update) => {
+                if keeper.update(update).await? {
+                    Written::Made
+                } else {
+                    Written::Refused
+                }
+            }
+            Self::Journal { lines, with_start } => {
                 if with_start {
                     keeper.start().await?;
                 }
-                keeper.put_journal(parts).await.map(|()| true)
+                // The last post need not wait for this: now its connection, which is a task of its own, sends it.
+                yield_now().await;
+                let parts = lines.to_parts();
+                let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+                keeper.put_journal(parts).await?;
+                Written::Journal { parts: count }
             }
-        }
+        })
     }
 }
 
@@ -85,8 +112,6 @@ pub(super) struct KeptRun {
     delivery: Delivery,
     writes: VecDeque<Write>,
     writing: Option<Write>,
-    /// How many parts the journal has that is being written.
-    parts: u32,
     start: Progress,
     end: Progress,
     /// Whether it is not known that the table knows of the newest join being served.
@@ -107,7 +132,6 @@ impl KeptRun {
             delivery: Delivery::new(journal, destination),
             writes: VecDeque::new(),
             writing: None,
-            parts: 0,
             start: Progress::NotYet,
             end: Progress::NotYet,
             is_untaken: false,
@@ -241,26 +265,30 @@ impl KeptRun {
             Write::Start => Job::Start,
             Write::Take => Job::Update(Update::Take { generation: self.delivery.generation() }),
             Write::Journal => {
-                let parts = self.delivery.journal().to_parts();
-                self.parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-                Job::Journal { parts, with_start: self.start != Progress::Written }
+                let lines = self.delivery.journal().to_lines();
+                Job::Journal { lines, with_start: self.start != Progress::Written }
             }
             Write::End { parts } => Job::Update(self.delivery.close(parts, keeper.expires())),
         })
     }
 
-    /// What has become of the write: whether the item allowed it.
-    pub(super) fn on_written(&mut self, written: Result<bool, RunsError>) {
+    /// What has become of the write.
+    pub(super) fn on_written(&mut self, written: Result<Written, RunsError>) {
         let Some(write) = self.writing.take() else { return };
         let error = match written {
             // The run was given up by somebody who joined, or its item has gone.
-            Ok(false) if matches!(write, Write::End { .. }) => {
+            Ok(Written::Refused) if matches!(write, Write::End { .. }) => {
                 warn!("the run's end is not kept: it was taken to be lost before");
                 self.end = Progress::Failed;
                 return;
             }
+            Ok(Written::Journal { parts }) => {
+                self.start = Progress::Written;
+                self.writes.push_back(Write::End { parts });
+                return;
+            }
             // Why an item does not allow it, the next look at it tells.
-            Ok(_) => None,
+            Ok(Written::Made | Written::Refused) => None,
             Err(error) => Some(error),
         };
         if let Some(error) = &error {
@@ -288,10 +316,6 @@ impl KeptRun {
                 self.failed_starts += u32::from(progress == Progress::Failed);
             }
             Write::Take => self.is_untaken = error.is_some(),
-            Write::Journal if error.is_none() => {
-                self.start = Progress::Written;
-                self.writes.push_back(Write::End { parts: self.parts });
-            }
             Write::Journal | Write::End { .. } => self.end = progress,
         }
     }

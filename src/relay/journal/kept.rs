@@ -53,13 +53,30 @@ struct Header {
     first_seq: u64,
 }
 
+/// A journal as it is kept, but for its size.
+#[derive(Debug)]
+pub struct Lines(String);
+
+impl Lines {
+    /// In parts of at most [`MAX_PART`] bytes.
+    #[must_use]
+    pub fn to_parts(&self) -> Vec<Vec<u8>> {
+        deflate(&self.0).chunks(MAX_PART).map(<[u8]>::to_vec).collect()
+    }
+}
+
 impl Journal {
     /// The journal as it is kept, without `RUN_STARTED`, in parts of at most [`MAX_PART`] bytes. If it is
     /// beyond its bound, the oldest frames are left out.
     #[must_use]
     pub fn to_parts(&self) -> Vec<Vec<u8>> {
-        let deflated = deflate(&self.lines());
-        deflated.chunks(MAX_PART).map(<[u8]>::to_vec).collect()
+        self.to_lines().to_parts()
+    }
+
+    /// The same before it is deflated, which takes most of the time.
+    #[must_use]
+    pub fn to_lines(&self) -> Lines {
+        Lines(self.lines())
     }
 
     /// A journal that has been kept, of the run with these ids, whose `RUN_STARTED` is `start`. It makes

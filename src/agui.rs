@@ -15,6 +15,8 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::uuid_of;
 use crate::source::event::{AguiEvent, Usage};
 
+pub mod history;
+
 /// How messages and tool calls are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventForm {
@@ -32,6 +34,11 @@ pub enum EventForm {
 pub enum Frame {
     /// The run was accepted; the agent is still thinking.
     RunStarted,
+    /// The same, of a run that can be joined.
+    JoinableRunStarted {
+        /// What it is joined with, for the client alone.
+        key: String,
+    },
     /// A message begins. Only where messages have beginnings and ends.
     TextStart {
         /// The id of the message.
@@ -165,6 +172,18 @@ pub enum Frame {
         /// what is made here.
         members: Vec<(&'static str, Box<RawValue>)>,
     },
+    /// The run was ended because somebody wanted it to. What the agent said so far stays.
+    RunStopped {
+        /// What the run amounted to.
+        stats: Stats,
+        /// The tokens that models used until then, as far as the source tells.
+        usage: Option<Usage>,
+    },
+    /// All of a conversation has been shown.
+    HistoryFinished {
+        /// The id of the run that follows over the same connection, if one does.
+        follows: Option<String>,
+    },
     /// The run ended badly.
     RunError {
         /// The stable code.
@@ -191,7 +210,10 @@ impl Frame {
             | Self::ReasoningTextStart { .. }
             | Self::ReasoningTextEnd { .. }
             | Self::ReasoningEnd { .. }
-            | Self::ToolCallEnd { .. } => 0,
+            | Self::ToolCallEnd { .. }
+            | Self::RunStopped { .. } => 0,
+            Self::JoinableRunStarted { key } => key.len(),
+            Self::HistoryFinished { follows } => follows.as_ref().map_or(0, String::len),
             Self::RunFinished { confirmations, .. } => {
                 let weight = |wanted: &Confirmation| wanted.tool_call_id.len() + wanted.name.len();
                 confirmations.iter().map(weight).sum::<usize>()
@@ -526,6 +548,19 @@ struct Metadata<'a> {
 struct Relay<'a> {
     run_id: &'a str,
     seq: u64,
+    /// The frame stands for all behind this number, up to its own. Where it is left out, that is the one
+    /// before its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<i64>,
+    /// What the run is joined with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    /// The run that follows over the same connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follows: Option<&'a str>,
+    /// Whether somebody wanted the run to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
     /// Whether an action of the agent failed.
@@ -548,8 +583,20 @@ struct FrameStats {
     total_ms: u64,
 }
 
+impl FrameStats {
+    /// Those in a last frame with the number `seq`.
+    fn of(stats: Stats, seq: u64) -> Self {
+        Self {
+            chunks: stats.chunks,
+            frames: seq + 1,
+            first_chunk_ms: stats.first_chunk_ms,
+            total_ms: stats.total_ms,
+        }
+    }
+}
+
 /// What all frames of one run have in common.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunIds {
     /// The conversation, as the client knows it.
     pub thread_id: String,
@@ -563,7 +610,18 @@ pub struct RunIds {
 
 impl<'a> Relay<'a> {
     fn new(run_id: &'a str, seq: u64) -> Self {
-        Self { run_id, seq, retryable: None, failed: None, stop_reason: None, stats: None }
+        Self {
+            run_id,
+            seq,
+            after: None,
+            key: None,
+            follows: None,
+            stopped: None,
+            retryable: None,
+            failed: None,
+            stop_reason: None,
+            stats: None,
+        }
     }
 }
 
@@ -582,6 +640,10 @@ impl RunIds {
         let mut relay = Relay::new(run_id, seq);
         let body = match frame {
             Frame::RunStarted => Body::RunStarted { thread_id, run_id },
+            Frame::JoinableRunStarted { key } => {
+                relay.key = Some(key);
+                Body::RunStarted { thread_id, run_id }
+            }
             Frame::TextStart { message_id } => {
                 Body::TextMessageStart { message_id, role: "assistant" }
             }
@@ -630,12 +692,7 @@ impl RunIds {
             Frame::Agui(event) => return self.agui(seq, event, event.delta.as_deref()),
             Frame::RunFinished { stats, confirmations, usage, stop_reason, members } => {
                 relay.stop_reason = stop_reason.as_deref();
-                relay.stats = Some(FrameStats {
-                    chunks: stats.chunks,
-                    frames: seq + 1,
-                    first_chunk_ms: stats.first_chunk_ms,
-                    total_ms: stats.total_ms,
-                });
+                relay.stats = Some(FrameStats::of(*stats, seq));
                 let outcome = (!confirmations.is_empty()).then(|| Outcome::Interrupt {
                     interrupts: confirmations.iter().map(Interrupt::wanting).collect(),
                 });
@@ -653,6 +710,16 @@ impl RunIds {
                         .or(usage.map(FrameUsage::of).map(Made::Here)),
                 }
             }
+            Frame::RunStopped { stats, usage } => {
+                relay.stopped = Some(true);
+                relay.stats = Some(FrameStats::of(*stats, seq));
+                let usage = usage.map(FrameUsage::of).map(Made::Here);
+                Body::RunFinished { thread_id, run_id, outcome: None, result: None, usage }
+            }
+            Frame::HistoryFinished { follows } => {
+                relay.follows = follows.as_deref();
+                Body::RunFinished { thread_id, run_id, outcome: None, result: None, usage: None }
+            }
             Frame::RunError { code, message, usage, stop_reason } => {
                 relay.retryable = Some(code.is_retryable());
                 relay.stop_reason = stop_reason.as_deref();
@@ -660,6 +727,19 @@ impl RunIds {
             }
         };
         FrameJson::Made { body, metadata: Metadata { relay } }
+    }
+
+    /// The JSON of `frame`, with the number `seq`, for somebody who has all up to the number `after`; −1 if
+    /// nothing.
+    #[must_use]
+    pub fn json_after<'a>(&'a self, seq: u64, after: i64, frame: &'a Frame) -> FrameJson<'a> {
+        let mut json = self.json(seq, frame);
+        if let FrameJson::Made { metadata: Metadata { relay }, .. } = &mut json
+            && u64::try_from(after + 1).is_ok_and(|first| first < seq)
+        {
+            relay.after = Some(after);
+        }
+        json
     }
 
     /// The frame of an event that its source has made, with so much of its text.

@@ -86,11 +86,11 @@ async fn run(config: Config) -> Result<(), StartError> {
     }
     let services = Services::new(&config).await.map_err(StartError::Services)?;
     services.rehearse().await;
-    let max_runs = max_runs(max_concurrency());
+    let max_runs = max_runs(max_concurrency(), config.runs.is_some());
     if max_runs < max_concurrency() {
         warn!(
             max_runs,
-            "AWS_LAMBDA_MAX_CONCURRENCY is more than this process has file descriptors for, of which a turn takes three: turns beyond that are refused"
+            "AWS_LAMBDA_MAX_CONCURRENCY is more than this process has file descriptors for, of which a turn takes three, and one more with RUNS_TABLE: turns beyond that are refused"
         );
     }
     let (background, shutdown) = (Background::default(), Shutdown::default());

@@ -33,8 +33,23 @@ pub struct Config {
     pub origins: Origins,
     /// What the page is told.
     pub page: PageConfig,
+    /// How runs are kept, so that they can be joined; not at all without a table.
+    pub runs: Option<RunsConfig>,
     /// How to log.
     pub log: LogConfig,
+}
+
+/// How runs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunsConfig {
+    /// `RUNS_TABLE`: the name of the table.
+    pub table: String,
+    /// `RESUME_HOURS` (1 to 168, default 24): how long a run can be joined after its end. With 0, there must
+    /// be no table.
+    pub resume: Duration,
+    /// `ALONE_SECONDS` (1 to 900, default 900): how long an agent works on while its client is gone. The
+    /// default is as long as a function may run.
+    pub alone: Duration,
 }
 
 /// Who is asked: one of these.
@@ -128,6 +143,9 @@ impl std::error::Error for ConfigError {}
 /// The SDK's own variable for the endpoint of one service.
 const CALLBACK_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
+/// The same for the table of runs.
+const TABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
 /// The SDK's own variable for the endpoint of every service that has none of its own.
 const ANY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
@@ -163,6 +181,7 @@ impl Config {
             access: env.access(),
             origins: env.origins("ALLOWED_ORIGINS"),
             page: env.page(),
+            runs: env.runs(),
             log: env.log(),
         };
         if env.problems.is_empty() {
@@ -203,6 +222,12 @@ fn is_region(text: &str) -> bool {
     let is_region_char =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(is_region_char)
+}
+
+/// True for the name of a table (API reference of `DynamoDB`'s `CreateTable`).
+fn is_table_name(text: &str) -> bool {
+    (3..=255).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// True for a letter and at most `most - 1` letters, digits and underscores.
@@ -396,15 +421,38 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             ANY_ENDPOINT,
         ];
         for name in endpoints {
-            if let Some(url) = self.get(name)
-                && !is_endpoint(&url)
-            {
-                self.problems.push(format!(
-                    "{name} must be an http or https URL without a user's name, for example https://abc123.execute-api.eu-west-1.amazonaws.com/live."
-                ));
-            }
+            self.check_endpoint(name);
         }
         self.get(CALLBACK_ENDPOINT).is_some() || self.get(ANY_ENDPOINT).is_some()
+    }
+
+    fn runs(&mut self) -> Option<RunsConfig> {
+        let hours = self.number("RESUME_HOURS", 24, 0, 168);
+        let alone = Duration::from_secs(self.number("ALONE_SECONDS", 900, 1, 900));
+        let table = self.get("RUNS_TABLE")?;
+        if !is_table_name(&table) {
+            self.problems.push(format!(
+                "RUNS_TABLE is \"{table}\", but it must be the name of a table of DynamoDB: 3 to 255 letters, digits and the characters . _ -"
+            ));
+        }
+        if hours == 0 {
+            self.problems.push(
+                "RESUME_HOURS is 0, which keeps no run, but RUNS_TABLE is set: leave out RUNS_TABLE, or set RESUME_HOURS to 1 or more."
+                    .to_owned(),
+            );
+        }
+        self.check_endpoint(TABLE_ENDPOINT);
+        Some(RunsConfig { table, resume: Duration::from_secs(hours * 3600), alone })
+    }
+
+    fn check_endpoint(&mut self, name: &str) {
+        if let Some(url) = self.get(name)
+            && !is_endpoint(&url)
+        {
+            self.problems.push(format!(
+                "{name} must be an http or https URL without a user's name, for example https://abc123.execute-api.eu-west-1.amazonaws.com/live."
+            ));
+        }
     }
 
     fn boolean(&mut self, name: &str, default: bool) -> bool {
@@ -595,6 +643,32 @@ mod tests {
         assert_eq!(config.max_prompt_chars, 100_000);
         assert!(!config.callback_endpoint_is_set);
         assert_eq!(config.log.filter, everything(LevelFilter::INFO));
+        assert_eq!(config.runs, None);
+    }
+
+    #[test]
+    fn runs_are_kept_where_a_table_is_named() {
+        let runs = with("RUNS_TABLE", "agent-relay-RunsTable-1A2B").unwrap().runs.unwrap();
+        assert_eq!(runs.table, "agent-relay-RunsTable-1A2B");
+        assert_eq!(runs.resume, Duration::from_hours(24));
+        assert_eq!(runs.alone, Duration::from_mins(15));
+        // A template passes on its parameters, whatever they mean.
+        assert_eq!(with("RESUME_HOURS", "0").unwrap().runs, None);
+        for (name, value, problem) in [
+            ("RUNS_TABLE", "ab", "the name of a table"),
+            ("RUNS_TABLE", "arn:aws:dynamodb:eu-west-1:1:table/runs", "the name of a table"),
+            ("RESUME_HOURS", "0", "leave out RUNS_TABLE"),
+            ("RESUME_HOURS", "169", "from 0 to 168"),
+            ("RESUME_HOURS", "a day", "from 0 to 168"),
+            ("ALONE_SECONDS", "0", "from 1 to 900"),
+            ("ALONE_SECONDS", "901", "from 1 to 900"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb", "must be an http or https URL"),
+        ] {
+            let table = ("RUNS_TABLE", "runs");
+            let error = config(&[REQUIRED[0], REQUIRED[1], (name, value), table]);
+            let error = if name == "RUNS_TABLE" { with(name, value) } else { error }.unwrap_err();
+            assert!(error.contains(name) && error.contains(problem), "{name} {value}: {error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How many runs a process has file descriptors for.
 //!
 //! Lambda gives a process 1,024 ("Lambda quotas"), and no way to ask for more. A run takes two, one for
-//! its agent and one for its posts, and each invocation that is waited for takes one, to Lambda itself.
+//! its agent and one for its posts; a third for the table, if it is kept there. Each invocation that is
+//! waited for takes one, to Lambda itself.
 
 use std::error::Error;
 use std::io;
@@ -13,6 +14,9 @@ use crate::error::causes;
 
 /// What a run takes: the agent's connection, and the one that its frames are posted on.
 const PER_RUN: u64 = 2;
+
+/// What a run takes besides that is kept: a connection to the table.
+const PER_KEPT_RUN: u64 = 1;
 
 /// What the process needs besides: its own files, names to be resolved, and connections on which those
 /// who are turned away are told so.
@@ -31,13 +35,14 @@ pub fn are_exhausted(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// The most runs at once for a process that waits for so many invocations at once. At least one, however
-/// low the limit.
+/// The most runs at once for a process that waits for so many invocations at once, and in which runs are
+/// kept or not. At least one, however low the limit.
 #[must_use]
-pub fn max_runs(invocations: usize) -> usize {
+pub fn max_runs(invocations: usize, are_kept: bool) -> usize {
     let invocations = u64::try_from(invocations).unwrap_or(u64::MAX);
     let free = limit().saturating_sub(RESERVE).saturating_sub(invocations);
-    usize::try_from(free / PER_RUN).unwrap_or(usize::MAX).max(1)
+    let per_run = PER_RUN + if are_kept { PER_KEPT_RUN } else { 0 };
+    usize::try_from(free / per_run).unwrap_or(usize::MAX).max(1)
 }
 
 /// As many descriptors as the system lets this process have.
@@ -57,7 +62,9 @@ mod tests {
 
     #[test]
     fn there_is_room_for_a_run_whatever_the_limit() {
-        assert_eq!(max_runs(usize::MAX), 1);
-        assert!(max_runs(1) > 1);
+        for are_kept in [false, true] {
+            assert_eq!(max_runs(usize::MAX, are_kept), 1);
+            assert!(max_runs(1, are_kept) > 1);
+        }
     }
 }

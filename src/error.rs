@@ -35,6 +35,13 @@ pub enum ErrorCode {
     Deadline,
     /// The connection to the agent could not be made or broke.
     ConnectionLost,
+    /// There is no run to be joined or stopped: there never was, it is kept no longer, or it is somebody
+    /// else's. These three look the same.
+    NoSuchRun,
+    /// The function that carried the run has ended before the run.
+    RunLost,
+    /// The answer goes on over another connection.
+    Moved,
     /// Something that should not happen, happened in the relay.
     Internal,
 }
@@ -151,6 +158,21 @@ impl ErrorCode {
                 "connection_lost",
                 true,
                 "The connection to the agent was lost. The text so far is valid; try again.",
+            ),
+            Self::NoSuchRun => (
+                "no_such_run",
+                false,
+                "There is no such run: it is kept no longer, or it is not yours. Ask again.",
+            ),
+            Self::RunLost => (
+                "run_lost",
+                true,
+                "The function that carried the answer has ended. The text so far is valid; actions of the agent may have been carried out. Ask again.",
+            ),
+            Self::Moved => (
+                "moved",
+                false,
+                "The answer goes on in another window or on another device, where it was joined.",
             ),
             Self::Internal => {
                 ("internal", true, "The relay failed. Try again; the function's log says more.")

@@ -17,9 +17,12 @@ use crate::config::Config;
 use crate::config::access::Access;
 use crate::descriptors::TOO_MANY_TURNS;
 use crate::error::{ErrorCode, Failure, chain};
-use crate::invocation::{Authorize, Connect, Invocation, Message};
+use crate::handler::keeping::RunKeeper;
+use crate::invocation::{Authorize, Connect, Invocation, Message, Principal};
 use crate::page::{self, Page};
-use crate::relay::{Limits, refuse, relay};
+use crate::relay::delivery::Destination;
+use crate::relay::{Limits, refuse, relay_and_keep};
+use crate::request::kept::KeptRunRequest;
 use crate::request::{ClientMessage, InvalidRequest, Run};
 use crate::services::{ConfiguredSource, Services};
 use crate::shutdown::Shutdown;
@@ -29,6 +32,8 @@ use crate::transport::SendError;
 use crate::transport::websocket::Connection;
 
 pub(crate) mod http;
+mod keeping;
+mod kept;
 
 /// How long before the function's own time is up the source's answer is cancelled, so that the client
 /// still gets what is waiting and a terminal frame.
@@ -60,6 +65,8 @@ struct Accepted<C> {
     /// Whether the client gets the source's trace.
     trace: bool,
     call: C,
+    /// Where it is kept, if it is.
+    keeper: Option<RunKeeper>,
 }
 
 /// Why a message is no run.
@@ -68,6 +75,31 @@ struct Refused {
     failure: Failure,
     /// The HTTP status that API Gateway gets.
     status: u16,
+}
+
+/// Why nothing can be done for a client, whatever it asks.
+struct Refusal {
+    failure: Failure,
+    /// The HTTP status that API Gateway gets.
+    status: u16,
+}
+
+impl Refusal {
+    /// The refusal of the run with this id.
+    fn of(self, run_id: &str) -> Refused {
+        let Self { failure, status } = self;
+        Refused { run_id: run_id.to_owned(), failure, status }
+    }
+}
+
+/// A message that was not understood, and came with this id.
+fn refused_as_invalid(invalid: InvalidRequest, request_id: &str) -> Refused {
+    info!(reason = invalid.reason, "the message was not understood");
+    Refused {
+        failure: InvalidRequest::failure(&invalid.reason),
+        run_id: invalid.run_id.unwrap_or_else(|| request_id.to_owned()),
+        status: 400,
+    }
 }
 
 impl Handler {
@@ -112,6 +144,9 @@ impl Handler {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
+                if let Some(response) = self.attend_to_kept_run(&message, &event.context) {
+                    return response;
+                }
                 match &self.services.source {
                     ConfiguredSource::BedrockAgent(agent) => {
                         self.run(agent, &message, &event.context)
@@ -184,6 +219,40 @@ impl Handler {
         }
     }
 
+    /// Does what a message asks of a run that is kept; `None` if it does not.
+    fn attend_to_kept_run(&self, message: &Message, context: &Context) -> Option<Value> {
+        let request = KeptRunRequest::parse(message).transpose()?;
+        let connection = match self.services.connections.to(&message.connection) {
+            Ok(connection) => connection,
+            Err(error) => {
+                error!(error = chain(&error), "there is no way to answer the client");
+                return Some(status(500));
+            }
+        };
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let request = request.map_err(|invalid| refused_as_invalid(invalid, &message.request_id));
+        let is_possible = |request: KeptRunRequest| {
+            self.is_possible(message.principal.as_ref(), remaining)
+                .map_err(|refusal| refusal.of(&request.request_id))
+                .map(|()| request)
+        };
+        Some(match request.and_then(is_possible) {
+            Err(refused) => {
+                let response = status(refused.status);
+                self.spawn(context, self.refuse(connection, refused, remaining));
+                response
+            }
+            Ok(request) => {
+                let limits = self.limits(remaining, self.config.keepalive);
+                let kept_runs = self.kept_runs(&context.env_config.function_name, limits);
+                let joined_from = Some(message.connection.clone());
+                self.spawn(context, kept_runs.attend(request, joined_from, connection));
+                status(200)
+            }
+        })
+    }
+
     /// Runs what a message asks for.
     fn run<S: Source>(&self, source: &S, message: &Message, context: &Context) -> Value {
         let connection = match self.services.connections.to(&message.connection) {
@@ -196,6 +265,7 @@ impl Handler {
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let limits = self.limits(remaining, self.config.keepalive);
+        let destination = Destination::Connection(message.connection.clone());
         let message = ClientMessage::from(message);
         let accepted = self.accept(source, message, EventForm::Chunks, remaining, limits.deadline);
         let accepted = match accepted {
@@ -206,13 +276,16 @@ impl Handler {
                 return response;
             }
         };
-        let Accepted { ids, trace, call } = accepted;
+        let Accepted { ids, trace, call, keeper } = accepted;
         let stop = source.stop(&call);
         let events = source.invoke(call);
         let shutdown = self.shutdown.clone();
         let function_name = context.env_config.function_name.clone();
         self.spawn(context, async move {
-            let summary = relay(ids, trace, events, &connection, &limits, shutdown.begun()).await;
+            let keeping = keeper.as_ref().map(|keeper| keeper.keeping(destination));
+            let begun = shutdown.begun();
+            let summary =
+                relay_and_keep(ids, trace, events, &connection, &limits, begun, keeping).await;
             telemetry::run(&function_name, &summary, S::WHY_IN_ONE_CHUNK);
             if !summary.source_ended {
                 stop.await;
@@ -243,20 +316,26 @@ impl Handler {
         remaining: Duration,
         deadline: Instant,
     ) -> Result<Accepted<S::Call>, Refused> {
-        let run = Run::<S::Options>::parse(message, &self.config).map_err(|invalid| {
-            info!(reason = invalid.reason, "the message was not understood");
-            Refused {
-                failure: InvalidRequest::failure(&invalid.reason),
-                run_id: invalid.run_id.unwrap_or_else(|| message.request_id.to_owned()),
-                status: 400,
-            }
-        })?;
+        let run = Run::<S::Options>::parse(message, &self.config)
+            .map_err(|invalid| refused_as_invalid(invalid, message.request_id))?;
         Span::current().record("run_id", &run.run_id);
-        let refused = |failure, status| Refused { run_id: run.run_id.clone(), failure, status };
         let call = source.prepare(&run, deadline).map_err(|failure| {
             info!(reason = failure.cause(), "the source can't take this run");
-            refused(failure, 400)
+            Refused { run_id: run.run_id.clone(), failure, status: 400 }
         })?;
+        self.is_possible(message.principal, remaining)
+            .map_err(|refusal| refusal.of(&run.run_id))?;
+        let keeper = RunKeeper::new(&self.config, &self.services, &run, message, remaining);
+        Ok(Accepted { ids: run.ids(form), trace: run.trace, call, keeper })
+    }
+
+    /// Whether anything can be done for a client of this name, for which the function has so much time left.
+    fn is_possible(
+        &self,
+        principal: Option<&Principal>,
+        remaining: Duration,
+    ) -> Result<(), Refusal> {
+        let refused = |failure, status| Refusal { failure, status };
         if remaining <= DEADLINE_MARGIN {
             error!(
                 ?remaining,
@@ -264,7 +343,7 @@ impl Handler {
             );
             return Err(refused(Failure::new(ErrorCode::Internal), 500));
         }
-        if matches!(self.config.access, Access::Oidc(_)) && message.principal.is_none() {
+        if matches!(self.config.access, Access::Oidc(_)) && principal.is_none() {
             error!("API Gateway does not say who the client is: is its authorizer this function?");
             return Err(refused(Failure::new(ErrorCode::Internal), 403));
         }
@@ -276,7 +355,7 @@ impl Handler {
             let failure = Failure::new(ErrorCode::Internal).with_message(TOO_MANY_TURNS);
             return Err(refused(failure, 503));
         }
-        Ok(Accepted { ids: run.ids(form), trace: run.trace, call })
+        Ok(())
     }
 
     /// Tells the client why a run could not begin, for as long as the function may run: until shortly

@@ -16,9 +16,12 @@
 //! 9. [`transport`]: frames go to the client.
 //! 10. [`telemetry`]: what an operator sees of it.
 //!
+//! [`runs`] is the table of runs that can be joined: an answer that has lost its connection goes on over
+//! another.
+//!
 //! [`aws`] has the connections to AWS, [`retry`] says what is tried again, [`descriptors`] how many runs
-//! there is room for, and [`shutdown`] ends them in good order. [`access`] decides who may connect, and
-//! [`page`] has the files of the page. [`error`] has the codes of everything that can go wrong.
+//! there is room for, and [`shutdown`] ends them in good order. [`access`] decides who may connect, [`page`]
+//! has the files of the page, and [`deflate`] makes text small. [`error`] has the codes of everything that can go wrong.
 //!
 //! `docs/architecture.md` draws the same way, and says where a further source, transport or scenario
 //! belongs.
@@ -29,6 +32,7 @@ pub mod aws;
 pub mod background;
 pub mod bootstrap;
 pub mod config;
+pub mod deflate;
 pub mod descriptors;
 pub mod error;
 pub mod handler;
@@ -39,6 +43,7 @@ pub mod page;
 pub mod relay;
 pub mod request;
 pub mod retry;
+pub mod runs;
 pub mod services;
 pub mod shutdown;
 pub mod source;

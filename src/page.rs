@@ -68,6 +68,8 @@ struct Settings<'a> {
     allow_trace: bool,
     /// Prompts that the page offers for a first try.
     suggestions: &'a [String],
+    /// The longest silence while an answer runs: after more of it, the connection is gone.
+    keepalive_seconds: u64,
 }
 
 impl Page {
@@ -87,6 +89,7 @@ impl Page {
                 audience,
                 allow_trace: config.allow_trace,
                 suggestions: &config.page.suggestions,
+                keepalive_seconds: config.keepalive.as_secs(),
             })
             .ok()
         });
@@ -292,7 +295,7 @@ mod tests {
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
-            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"]}"#,
+            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30}"#,
         );
         let with_code = page(&[
             ("WEBSOCKET_URL", "wss://a.example"),

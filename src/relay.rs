@@ -1,10 +1,14 @@
 //! A source's events ⇒ frames, in order.
 //!
 //! One task, one `select!` over four things: the post in flight, the agent, the keepalive and the
-//! deadline. With no post in flight an event is posted at once, together with what came with it.
-//! While one is, what arrives waits in the [`Outbox`], where adjacent text becomes one frame: so a
-//! chunk is at most about two posts behind the agent at any rate, and a fast agent costs fewer posts,
-//! not more delay. When the outbox is full, the agent is not read until there is room again.
+//! deadline; and over the run's item and the writes to it, where it is kept. With no post in flight an
+//! event is posted at once, together with what came with it. While one is, what arrives waits in the
+//! [`Outbox`], where adjacent text becomes one frame: so a chunk is at most about two posts behind the
+//! agent at any rate, and a fast agent costs fewer posts, not more delay. When the outbox is full, the
+//! agent is not read until there is room again.
+//!
+//! A run that is kept goes on over another connection when its item says so, and without any when the
+//! client has gone; nothing of that is in the way of a post.
 
 use std::any::Any;
 use std::future::{pending, poll_fn};
@@ -17,18 +21,43 @@ use std::time::Duration;
 use futures::future::FutureExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::{Stream, StreamExt as _};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::agui::{Confirmation, Frame, RunIds, Stats};
-use crate::error::{ErrorCode, Failure};
-use crate::relay::outbox::Outbox;
+use crate::error::{ErrorCode, Failure, chain};
+use crate::invocation::ConnectionRef;
+use crate::relay::delivery::{Change, Destination, LeftBehind};
+use crate::relay::journal::{Journal, ROOM_FOR_AFTER};
+use crate::relay::keeper::{Keeper, NoKeeper};
+use crate::relay::kept_run::KeptRun;
+use crate::relay::outbox::{Outbox, serialise};
 use crate::source::{AguiEvent, Event, FinishedToolCall, Raw, ResultKind, ToolCall, Usage};
 use crate::transport::{FrameSink, Outgoing, SendError};
 use crate::utf8::Utf8;
 
+pub mod cut;
+pub mod delivery;
+pub mod journal;
+pub mod keeper;
+mod kept_run;
 pub mod outbox;
+
+pub use crate::relay::kept_run::Kept;
+
+/// How long the first post may take before the run is written that it belongs to. Usually it is written
+/// behind that post; but whoever joins looks for it for some seconds only.
+const START_DELAY: Duration = Duration::from_secs(1);
+
+/// How often the item of a run is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long it may take to tell a client that its answer goes on elsewhere: it may be long gone.
+const MOVED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a post may take once the run is written: whoever is there can join.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many events that are there already are taken before the posts are looked after: so many take
 /// a millisecond and a half, in which other turns have theirs.
@@ -67,6 +96,12 @@ pub enum Outcome {
     Undelivered(SendError),
     /// Posts hung or failed until the function's time was up.
     OutOfTime,
+    /// The client has gone, and the run went on to its end without it. It is kept.
+    Kept,
+    /// Somebody wanted the run to end, or its client was gone for longer than the agent may work alone.
+    Stopped,
+    /// Somebody who wanted to join the run took it to be lost, and was told so.
+    Lost,
 }
 
 /// What a relay amounted to.
@@ -89,6 +124,23 @@ pub struct Summary {
     pub text_bytes: u64,
     /// Attempts to post that had to be repeated.
     pub retried_posts: u64,
+    /// How it was kept, if it was to be.
+    pub kept: Option<Kept>,
+}
+
+/// How a run is kept.
+#[derive(Debug)]
+pub struct Keeping<'a, K> {
+    /// Where.
+    pub keeper: &'a K,
+    /// What the client can join it with.
+    pub key: String,
+    /// Where the frames go at first.
+    pub destination: Destination,
+    /// The largest post of all connections that it can be joined from, in bytes.
+    pub max_frame: usize,
+    /// How long the agent works on while nobody is there.
+    pub alone: Duration,
 }
 
 /// Relays a run's events to where its frames go until both are done, or until `shutdown` says that the
@@ -96,27 +148,45 @@ pub struct Summary {
 ///
 /// A panic on the way ends this run and no other: the client gets what was waiting, and is told.
 /// One in the agent's stream does not even disturb the post in flight.
-pub async fn relay<S>(
+pub fn relay<S>(
     ids: RunIds,
     trace: bool,
     events: S,
     sink: &impl FrameSink,
     limits: &Limits,
     shutdown: impl Future<Output = ()>,
-) -> Summary
+) -> impl Future<Output = Summary>
 where
     S: Stream<Item = Result<Event, Failure>>,
 {
-    let mut run = ActiveRun::new(ids, trace, sink.max_frame());
-    let relayed = run.drive(Some(events), sink, limits, shutdown);
+    relay_and_keep(ids, trace, events, sink, limits, shutdown, None::<Keeping<'_, NoKeeper>>)
+}
+
+/// The same for a run that is kept, if it is to be: it outlives its client's connection, and goes on over
+/// any that it is joined from.
+pub async fn relay_and_keep<S, K>(
+    ids: RunIds,
+    trace: bool,
+    events: S,
+    sink: &impl FrameSink,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+    keeping: Option<Keeping<'_, K>>,
+) -> Summary
+where
+    S: Stream<Item = Result<Event, Failure>>,
+    K: Keeper,
+{
+    let alone = keeping.as_ref().map_or(Duration::MAX, |keeping| keeping.alone);
+    let keeper = keeping.as_ref().map(|keeping| Keep { keeper: keeping.keeper, alone });
+    let mut run = ActiveRun::new(ids, trace, sink.max_frame(), keeping);
+    let relayed = run.drive(Some(events), sink, limits, shutdown, keeper);
     let outcome = match AssertUnwindSafe(relayed).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
-            // The frame in flight may be lost, so the run did not end well, even if the agent has.
-            run.outbox.take_back_terminal();
-            run.fail(panicked(&*panic));
+            run.on_panic(panicked(&*panic));
             // Seldom needed, so it takes no room in the future of every run.
-            let rest = Box::pin(run.drive(None::<S>, sink, limits, pending()));
+            let rest = Box::pin(run.drive(None::<S>, sink, limits, pending(), keeper));
             let rest = AssertUnwindSafe(rest).catch_unwind().await;
             rest.unwrap_or_else(|_| Outcome::Failed(Failure::new(ErrorCode::Internal)))
         }
@@ -133,8 +203,21 @@ pub async fn refuse(
     failure: &Failure,
     sink: &impl FrameSink,
 ) -> Result<(), SendError> {
+    refuse_at(run_id, 0, failure, sink).await
+}
+
+/// The same to somebody who has the frames before the number `seq` already.
+///
+/// # Errors
+/// The client is gone, or can't be told.
+pub async fn refuse_at(
+    run_id: String,
+    seq: u64,
+    failure: &Failure,
+    sink: &impl FrameSink,
+) -> Result<(), SendError> {
     let ids = RunIds { run_id, ..RunIds::default() };
-    let mut outbox = Outbox::new(ids, sink.max_frame());
+    let mut outbox = Outbox::new(ids, sink.max_frame()).starting_at(seq);
     outbox.push(Frame::from(failure));
     while let Some(frame) = outbox.next_frame() {
         sink.send(Outgoing::Frame(frame)).await?;
@@ -174,6 +257,56 @@ where
     event.unwrap_or_else(|panic| Some(Err(panicked(&*panic))))
 }
 
+/// Where a run is kept, and how long its agent works on while nobody is there.
+struct Keep<'a, K> {
+    keeper: &'a K,
+    alone: Duration,
+}
+
+impl<K> Clone for Keep<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Keep<'_, K> {}
+
+/// Where posts go: to the sink that the run began with, or to a connection that it was joined from.
+enum Route<'a, S, C> {
+    Begun(&'a S),
+    Joined(C),
+}
+
+impl<S, C: Clone> Clone for Route<'_, S, C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Begun(sink) => Self::Begun(sink),
+            Self::Joined(connection) => Self::Joined(connection.clone()),
+        }
+    }
+}
+
+impl<S: FrameSink, C: FrameSink> Route<'_, S, C> {
+    fn has_keepalive(&self) -> bool {
+        match self {
+            Self::Begun(sink) => sink.has_keepalive(),
+            Self::Joined(connection) => connection.has_keepalive(),
+        }
+    }
+
+    async fn send(self, outgoing: Outgoing) -> Result<u32, SendError> {
+        match self {
+            Self::Begun(sink) => sink.send(outgoing).await,
+            Self::Joined(connection) => connection.send(outgoing).await,
+        }
+    }
+
+    /// Tells a client that its answer goes on elsewhere, as well as that can be done.
+    async fn send_last(self, frame: Vec<u8>) {
+        let _ = timeout(MOVED_TIMEOUT, self.send(Outgoing::Frame(frame))).await;
+    }
+}
+
 /// One run under way: what the agent has said, and what the client has not got yet.
 struct ActiveRun {
     /// Whether the client gets the source's trace.
@@ -199,18 +332,39 @@ struct ActiveRun {
     /// How many results of actions there were.
     tool_results: u64,
     source_ended: bool,
+    // Frames that were posted, and their bytes.
+    frames: u64,
     bytes: u64,
     text_bytes: u64,
     retried_posts: u64,
     failure: Option<Failure>,
+    /// Whether the run was ended before its time because somebody wanted it.
+    stopped: bool,
+    kept: Option<KeptRun>,
 }
 
 impl ActiveRun {
     /// A run that was just accepted: the client is told so while the agent is still thinking.
-    fn new(ids: RunIds, trace: bool, max_frame: Option<usize>) -> Self {
+    fn new<K>(
+        ids: RunIds,
+        trace: bool,
+        max_frame: Option<usize>,
+        keeping: Option<Keeping<'_, K>>,
+    ) -> Self {
         let message_id = ids.message_id.as_str().into();
-        let mut outbox = Outbox::new(ids, max_frame);
-        outbox.push(Frame::RunStarted);
+        let (outbox, kept) = match keeping {
+            None => {
+                let mut outbox = Outbox::new(ids, max_frame);
+                outbox.push(Frame::RunStarted);
+                (outbox, None)
+            }
+            Some(Keeping { key, destination, max_frame, .. }) => {
+                let journal = Journal::new(ids.clone(), max_frame);
+                let mut outbox = Outbox::new(ids, Some(max_frame - ROOM_FOR_AFTER));
+                outbox.push(Frame::JoinableRunStarted { key });
+                (outbox, Some(KeptRun::new(journal, destination)))
+            }
+        };
         Self {
             trace,
             started: Instant::now(),
@@ -228,20 +382,25 @@ impl ActiveRun {
             thoughts: 0,
             tool_results: 0,
             source_ended: false,
+            frames: 0,
             bytes: 0,
             text_bytes: 0,
             retried_posts: 0,
             failure: None,
+            stopped: false,
+            kept,
         }
     }
 
     /// Posts what the agent says and what waits already, until there is nothing more of either.
-    async fn drive<S>(
+    #[expect(clippy::too_many_lines, reason = "it is one `select!` over all that a run waits for")]
+    async fn drive<S, K: Keeper>(
         &mut self,
         events: Option<S>,
         sink: &impl FrameSink,
         limits: &Limits,
         shutdown: impl Future<Output = ()>,
+        keep: Option<Keep<'_, K>>,
     ) -> Outcome
     where
         S: Stream<Item = Result<Event, Failure>>,
@@ -255,19 +414,42 @@ impl ActiveRun {
         let mut deadline = pin!(sleep_until(limits.deadline));
         let mut hard_deadline = pin!(sleep_until(limits.hard_deadline));
         let mut shutdown = pin!(shutdown.fuse());
+        // What follows is of runs that are kept. Of writes and looks, too, there is at most one at a time.
+        let mut route = self.route(sink, keep);
+        let mut store = FuturesUnordered::new();
+        let mut look = FuturesUnordered::new();
+        let mut last_words = FuturesUnordered::new();
+        let mut start_is_due = pin!(sleep(START_DELAY));
+        let mut next_look = pin!(sleep(WATCH_INTERVAL));
+        let mut alone = pin!(sleep(Duration::ZERO));
+        let mut stalled = pin!(sleep(STALLED_TIMEOUT));
 
         loop {
-            if post.is_empty() {
-                match self.outbox.next_frame() {
-                    Some(frame) => {
-                        self.bytes += frame.len() as u64;
-                        post.push(sink.send(Outgoing::Frame(frame)));
-                    }
-                    None if events.is_none() => break,
-                    None => {}
-                }
+            if let Some(kept) = &mut self.kept {
+                kept.freeze(&mut self.outbox, events.is_none());
             }
-            let silent = post.is_empty() && events.is_some();
+            if post.is_empty()
+                && let Some(frame) = self.next_post()
+            {
+                self.frames += 1;
+                self.bytes += frame.len() as u64;
+                stalled.as_mut().reset(Instant::now() + STALLED_TIMEOUT);
+                post.push(route.clone().send(Outgoing::Frame(frame)));
+            }
+            if let (Some(kept), Some(Keep { keeper, .. })) = (&mut self.kept, keep)
+                && let Some(job) = kept.next_job(keeper)
+            {
+                store.push(job.carry_out(keeper));
+            }
+            let is_over = self.kept.as_ref().is_none_or(KeptRun::is_over);
+            if post.is_empty() && events.is_none() && last_words.is_empty() && is_over {
+                break;
+            }
+            let has_begun = self.kept.as_ref().is_none_or(KeptRun::has_begun);
+            let is_alone = self.kept.as_ref().is_some_and(KeptRun::is_alone);
+            let is_written = self.kept.as_ref().is_some_and(KeptRun::is_written);
+            let is_watched = self.kept.as_ref().is_some_and(KeptRun::is_to_be_watched);
+            let silent = post.is_empty() && events.is_some() && !is_alone;
             tokio::select! {
                 // Posts first: each one that ends makes room, and lets the next begin.
                 biased;
@@ -275,9 +457,29 @@ impl ActiveRun {
                     Ok(attempts) => {
                         self.retried_posts += u64::from(attempts) - 1;
                         keepalive.as_mut().reset(Instant::now() + limits.keepalive);
+                        if let Some(kept) = &mut self.kept {
+                            kept.on_posted();
+                        }
                     }
-                    Err(SendError::Gone) => return Outcome::ClientGone,
-                    Err(error) => return Outcome::Undelivered(error),
+                    Err(error) => {
+                        if let (Some(kept), Some(keep)) = (&mut self.kept, keep) {
+                            let is_gone = matches!(error, SendError::Gone);
+                            kept.on_gone(error);
+                            alone.as_mut().reset(Instant::now() + keep.alone);
+                            if is_gone {
+                                info!("the client has gone, and the run goes on without it");
+                            } else if events.is_some() {
+                                // Something is wrong here, and would be for every client.
+                                events.set(None);
+                                let message = "The answer could not be delivered. The text so far is valid; try again.";
+                                self.fail(Failure::new(ErrorCode::Internal).with_message(message));
+                            }
+                        } else if matches!(error, SendError::Gone) {
+                            return Outcome::ClientGone;
+                        } else {
+                            return Outcome::Undelivered(error);
+                        }
+                    }
                 },
                 () = &mut hard_deadline => return Outcome::OutOfTime,
                 () = &mut deadline, if events.is_some() => {
@@ -298,15 +500,162 @@ impl ActiveRun {
                     self.drain_ready(events.as_mut(), limits).await;
                 }
                 () = &mut keepalive, if silent => {
-                    if sink.has_keepalive() {
-                        post.push(sink.send(Outgoing::Keepalive));
+                    if route.has_keepalive() {
+                        post.push(route.clone().send(Outgoing::Keepalive));
                     } else {
                         self.outbox.push(Frame::Keepalive);
                     }
                 }
+                Some(written) = store.next() => if let Some(kept) = &mut self.kept {
+                    kept.on_written(written);
+                    stalled.as_mut().reset(Instant::now() + STALLED_TIMEOUT);
+                },
+                () = &mut start_is_due, if !has_begun => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.begin();
+                    }
+                }
+                () = &mut next_look, if is_watched && look.is_empty() => {
+                    look.extend(keep.map(|keep| keep.keeper.watch()));
+                }
+                Some(item) = look.next() => {
+                    next_look.as_mut().reset(Instant::now() + WATCH_INTERVAL);
+                    let changes = self.kept.as_mut().map(|kept| kept.on_item(item));
+                    for change in changes.unwrap_or_default() {
+                        match change {
+                            Change::Lost => {
+                                events.set(None);
+                                post.clear();
+                                self.outbox.clear();
+                            }
+                            Change::Stop if events.is_some() => {
+                                events.set(None);
+                                self.stop("somebody wants the run to end");
+                            }
+                            Change::Stop | Change::Taken { .. } => {}
+                            Change::Moved { from, is_complete, .. } => {
+                                // What is in flight is posted again, where it is wanted now.
+                                post.clear();
+                                if let Some(left) = from {
+                                    let frame = self.moved(&left);
+                                    last_words.push(route.clone().send_last(frame));
+                                }
+                                route = self.route(sink, keep);
+                                if let Some(keep) = keep {
+                                    // If the connection can't be reached.
+                                    alone.as_mut().reset(Instant::now() + keep.alone);
+                                }
+                                // At once if there is nothing to post: they wait for a sign of having joined.
+                                keepalive.as_mut().reset(Instant::now());
+                                if !is_complete {
+                                    warn!("the client has lost more than is kept of the run: it sees a gap");
+                                }
+                            }
+                        }
+                    }
+                }
+                Some(()) = last_words.next() => {}
+                () = &mut alone, if is_alone && events.is_some() => {
+                    events.set(None);
+                    self.stop("the client was gone for too long: see ALONE_SECONDS");
+                }
+                () = &mut stalled, if is_written && !post.is_empty() => {
+                    post.clear();
+                    if let Some(kept) = &mut self.kept {
+                        info!("a post hangs, and is given up: the run is kept");
+                        kept.on_gone(SendError::Gone);
+                    }
+                }
             }
         }
-        self.failure.take().map_or(Outcome::Finished, Outcome::Failed)
+        self.outcome()
+    }
+
+    /// Where frames go now.
+    fn route<'s, S: FrameSink, K: Keeper>(
+        &mut self,
+        sink: &'s S,
+        keep: Option<Keep<'_, K>>,
+    ) -> Route<'s, S, K::Connection> {
+        let begun = Route::Begun(sink);
+        let (Some(kept), Some(Keep { keeper, .. })) = (&mut self.kept, keep) else { return begun };
+        let Some(Destination::Connection(to)) = kept.destination().filter(|_| kept.has_moved())
+        else {
+            return begun;
+        };
+        let ConnectionRef { connection_id, .. } = to;
+        match keeper.connect(to) {
+            Ok(connection) => {
+                info!(joined_from = connection_id, "the client has come back");
+                Route::Joined(connection)
+            }
+            Err(error) => {
+                warn!(
+                    joined_from = connection_id,
+                    error = chain(&*error),
+                    "a client that has come back can't be reached"
+                );
+                kept.on_gone(SendError::Gone);
+                begun
+            }
+        }
+    }
+
+    /// The next frame, if there is one to be posted.
+    fn next_post(&mut self) -> Option<Vec<u8>> {
+        match &mut self.kept {
+            None => self.outbox.next_frame(),
+            Some(kept) => kept.next_post(&mut self.outbox),
+        }
+    }
+
+    /// The last frame for a client whose answer goes on elsewhere.
+    fn moved(&self, left: &LeftBehind) -> Vec<u8> {
+        let frame = Frame::from(&Failure::new(ErrorCode::Moved));
+        serialise(&self.outbox.ids().json_after(left.seq, left.after, &frame))
+    }
+
+    /// The agent is not heard to its end. The text so far stays.
+    fn stop(&mut self, why: &str) {
+        info!(why, "the run is stopped");
+        self.end_text();
+        self.stats.total_ms = self.elapsed_ms();
+        self.outbox.push(Frame::RunStopped { stats: self.stats, usage: self.usage });
+        self.stopped = true;
+    }
+
+    /// Something that should not happen, happened, and what was in flight may be lost.
+    fn on_panic(&mut self, failure: Failure) {
+        if let Some(kept) = &mut self.kept {
+            kept.on_panic();
+            // The end is told already, and can't be another any more.
+            if kept.is_frozen() {
+                warn!(error = failure.cause(), "a run goes on after an error");
+                return;
+            }
+        }
+        // The run did not end well, even if the agent has.
+        self.outbox.take_back_terminal();
+        self.fail(failure);
+    }
+
+    /// How it ended, when nothing more is to be done.
+    fn outcome(&mut self) -> Outcome {
+        if self.kept.as_ref().is_some_and(KeptRun::is_lost) {
+            return Outcome::Lost;
+        }
+        if let Some(error) = self.kept.as_mut().and_then(KeptRun::take_undelivered) {
+            return Outcome::Undelivered(error);
+        }
+        if let Some(failure) = self.failure.take() {
+            return Outcome::Failed(failure);
+        }
+        match &self.kept {
+            Some(kept) if kept.is_alone() && kept.is_written() => Outcome::Kept,
+            Some(kept) if kept.is_alone() => Outcome::ClientGone,
+            _ if self.stopped => Outcome::Stopped,
+            _ => Outcome::Finished,
+        }
     }
 
     /// What the agent has said already: it goes into the next post together, whether one is in flight
@@ -540,14 +889,15 @@ impl ActiveRun {
         }
         Summary {
             source_ended: self.source_ended
-                && matches!(outcome, Outcome::Finished | Outcome::Failed(_)),
+                && matches!(outcome, Outcome::Finished | Outcome::Failed(_) | Outcome::Kept),
             outcome,
             stats: self.stats,
             events: self.events,
-            frames: self.outbox.frames(),
+            frames: self.frames,
             bytes: self.bytes,
             text_bytes: self.text_bytes,
             retried_posts: self.retried_posts,
+            kept: self.kept.map(|kept| kept.kept()),
         }
     }
 }

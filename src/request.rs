@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,7 @@ pub use crate::request::fields::{Attributes, Fields};
 pub use crate::request::tool_results::{ToolResult, ToolResults};
 
 mod fields;
+pub mod kept;
 mod messages;
 mod tool_results;
 
@@ -194,6 +196,43 @@ impl<O: Options> Run<O> {
         };
         wanted.into_run(message, config, run_id.as_deref())
     }
+}
+
+/// What a run begins with that its message asks for, as a list of AG-UI's messages, for whoever wants to see
+/// the conversation later: those behind the agent's last one. `None` if there are none.
+#[must_use]
+pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> {
+    let message = message.into();
+    let fields = Fields::new(object(message.body).ok()?);
+    let messages: Vec<Box<RawValue>> = if fields.has("messages") {
+        let mut newest_first = Vec::new();
+        for message in fields.items("messages").ok()??.iter().rev() {
+            match &*message.fields().ok()?.required_text("role").ok()? {
+                "assistant" => break,
+                "user" | "tool" => newest_first.push(message.json().to_owned()),
+                _ => {}
+            }
+        }
+        newest_first.into_iter().rev().collect()
+    } else {
+        let id = |number: usize| uuid_of(&format!("{}/input/{number}", message.request_id));
+        let messages = if let Some(prompt) = fields.text("prompt").ok()? {
+            vec![json!({"id": id(0), "role": "user", "content": prompt})]
+        } else {
+            let results = Collected::from_short_form(&fields).ok()?.results;
+            let message = |(number, result): (usize, ToolResult)| {
+                let ToolResult { tool_call_id, content, .. } = result;
+                let content = content?;
+                Some(json!({
+                    "id": id(number), "role": "tool", "toolCallId": tool_call_id, "content": content,
+                }))
+            };
+            results.into_iter().enumerate().filter_map(message).collect()
+        };
+        let raw = |message| serde_json::value::to_raw_value(&message).ok();
+        messages.into_iter().filter_map(raw).collect()
+    };
+    serde_json::to_string(&messages).ok().filter(|_| !messages.is_empty())
 }
 
 impl<O> Run<O> {

@@ -16,6 +16,9 @@
 //! | a post: 403 while nothing was delivered yet by this process | for 5 s | a new right takes seconds until it holds everywhere |
 //! | a post: 410 | never | the client is gone for good |
 //! | a post: 403, 413, other 4xx | never | the answer will not change |
+//! | the table of runs: throttled | for some five seconds | the parts of one large run are more than a partition takes at once |
+//! | the table of runs: 5xx, no answer within 2 s | twice | each of its calls may be made again |
+//! | the table of runs: anything else | never | the answer will not change |
 
 use std::time::Duration;
 
@@ -52,6 +55,21 @@ impl Backoff {
         first: Duration::from_millis(400),
         longest: Duration::from_secs(4),
         attempts: Some(5),
+    };
+
+    /// For a call of the table of runs: three attempts, soon after each other. A run goes on without it.
+    pub const TABLE: Self = Self {
+        first: Duration::from_millis(50),
+        longest: Duration::from_millis(500),
+        attempts: Some(3),
+    };
+
+    /// For a call of the table of runs that was throttled: within about five seconds. A partition takes one
+    /// megabyte a second ("Burst and adaptive capacity" of `DynamoDB`), and a run may have some.
+    pub const THROTTLED_TABLE: Self = Self {
+        first: Duration::from_millis(50),
+        longest: Duration::from_secs(2),
+        attempts: Some(8),
     };
 
     /// How long to wait after the attempt number `attempt` (from 1) has failed; `None` when that

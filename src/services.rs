@@ -15,6 +15,7 @@ use tracing::debug;
 use crate::aws::sdk_config;
 use crate::aws::{Http, NoCertificates, Rehearsal};
 use crate::config::{Config, SourceConfig};
+use crate::runs::dynamodb::RunsTable;
 use crate::source::agentcore_harness::AgentcoreHarness;
 use crate::source::agentcore_runtime::AgentcoreRuntime;
 use crate::source::bedrock_agent::BedrockAgent;
@@ -31,6 +32,8 @@ pub struct Services {
     pub source: ConfiguredSource,
     /// Where the answers go.
     pub connections: Connections,
+    /// Where runs are kept, if they are.
+    pub runs: Option<RunsTable>,
     /// What both call through.
     pub http: Http,
 }
@@ -106,7 +109,8 @@ impl Services {
         let for_agent =
             sdk.to_builder().http_client(http.for_requests_without_repetition()).build();
         let source = ConfiguredSource::new(&for_agent, config.source.clone());
-        Ok(Self { source, connections, http })
+        let runs = config.runs.as_ref().map(|runs| RunsTable::new(&sdk, runs.table.clone()));
+        Ok(Self { source, connections, runs, http })
     }
 
     /// Walks the way of a first message as far as that is possible without one, and opens its

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use crate::error::{ErrorCode, chain};
-use crate::relay::{Outcome, Summary};
+use crate::relay::{Kept, Outcome, Summary};
 
 /// An answer of at least this many bytes is long enough that a streaming agent sends several chunks.
 const LONG_ANSWER: u64 = 600;
@@ -29,6 +29,33 @@ pub fn run(function_name: &str, summary: &Summary, why_in_one_chunk: &str) {
     println!("{}", metrics(function_name, summary, SystemTime::now()));
 }
 
+/// What has become of a join that no relay serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// The run has ended before, and was replayed.
+    Replayed,
+    /// The function that carried the run has ended before the run.
+    Lost,
+}
+
+/// Counts a join that no relay serves: `Replays` or `LostRuns`, by function.
+pub fn joined(function_name: &str, joined: Joined) {
+    println!("{}", metrics_of_join(function_name, joined, SystemTime::now()));
+}
+
+fn metrics_of_join(function_name: &str, joined: Joined, now: SystemTime) -> Value {
+    let name = match joined {
+        Joined::Replayed => "Replays",
+        Joined::Lost => "LostRuns",
+    };
+    let metrics = [json!({"Name": name, "Unit": "Count"})];
+    json!({
+        "FunctionName": function_name,
+        name: 1,
+        "_aws": stamp(now, &[directive(&["FunctionName"], &metrics)]),
+    })
+}
+
 fn log(summary: &Summary) {
     let Summary { outcome, stats, frames, bytes, retried_posts, .. } = summary;
     let (chunks, first_chunk_ms, total_ms) = (stats.chunks, stats.first_chunk_ms, stats.total_ms);
@@ -45,6 +72,13 @@ fn log(summary: &Summary) {
     match outcome {
         Outcome::Finished => line!(info, "finished"),
         Outcome::ClientGone => line!(info, "client_gone"),
+        Outcome::Kept => line!(info, "kept"),
+        Outcome::Stopped => line!(info, "stopped"),
+        Outcome::Lost => line!(
+            warn,
+            "lost",
+            advice = "somebody who joined this run got no answer from it within ten seconds, and was told that it is lost: look for a process that stood still, or for errors of the table of runs"
+        ),
         Outcome::Failed(failure) => {
             let code = failure.code.as_str();
             line!(error, "failed", code = code, error = failure.cause(), advice = failure.message);
@@ -71,9 +105,14 @@ fn is_unstreamed(summary: &Summary) -> bool {
 }
 
 /// The metrics of a run: `Runs`, `FirstChunk` (milliseconds), `GoneClients`, `RetriedPosts` by
-/// function, and `Errors` by function and code.
+/// function, and `Errors` by function and code; where runs are kept, `Joins` and `UnkeptRuns` by function.
 fn metrics(function_name: &str, summary: &Summary, now: SystemTime) -> Value {
-    let gone = matches!(summary.outcome, Outcome::ClientGone);
+    let is_alone = summary.kept.is_some_and(|kept| kept.is_alone);
+    let gone = match summary.outcome {
+        Outcome::ClientGone | Outcome::Kept => true,
+        Outcome::Undelivered(_) => false,
+        _ => is_alone,
+    };
     let mut by_function = vec![
         json!({"Name": "Runs", "Unit": "Count"}),
         json!({"Name": "GoneClients", "Unit": "Count"}),
@@ -92,16 +131,28 @@ fn metrics(function_name: &str, summary: &Summary, now: SystemTime) -> Value {
         by_function.push(json!({"Name": "FirstChunk", "Unit": "Milliseconds"}));
         line["FirstChunk"] = json!(first_chunk_ms);
     }
+    if let Some(Kept { joins, is_kept, .. }) = summary.kept {
+        // Of one that was taken to be lost, somebody else has said so.
+        let is_unkept = !is_kept && !matches!(summary.outcome, Outcome::Lost);
+        for (name, count) in [("Joins", joins), ("UnkeptRuns", is_unkept.into())] {
+            by_function.push(json!({"Name": name, "Unit": "Count"}));
+            line[name] = json!(count);
+        }
+    }
     let mut directives = vec![directive(&["FunctionName"], &by_function)];
     if let Some(code) = error {
         line["Code"] = json!(code);
         let errors = json!({"Name": "Errors", "Unit": "Count"});
         directives.push(directive(&["FunctionName", "Code"], &[errors]));
     }
+    line["_aws"] = stamp(now, &directives);
+    line
+}
+
+fn stamp(now: SystemTime, directives: &[Value]) -> Value {
     let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let timestamp = u64::try_from(timestamp).unwrap_or(u64::MAX);
-    line["_aws"] = json!({"Timestamp": timestamp, "CloudWatchMetrics": directives});
-    line
+    json!({"Timestamp": timestamp, "CloudWatchMetrics": directives})
 }
 
 fn directive(dimensions: &[&str], metrics: &[Value]) -> Value {
@@ -111,7 +162,8 @@ fn directive(dimensions: &[&str], metrics: &[Value]) -> Value {
 /// The code that an error counts under.
 fn error_code(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Finished | Outcome::ClientGone => None,
+        Outcome::Finished | Outcome::ClientGone | Outcome::Kept | Outcome::Stopped => None,
+        Outcome::Lost => Some(ErrorCode::RunLost.as_str()),
         Outcome::Failed(failure) => Some(failure.code.as_str()),
         Outcome::Undelivered(_) => Some("undelivered"),
         Outcome::OutOfTime => Some(ErrorCode::Deadline.as_str()),

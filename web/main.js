@@ -9,10 +9,10 @@ import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
-import { earlierMessages, runRequest, RequestError } from './relay/request.js';
+import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { awaitsUser, isCut, isOpen, lastCalls, overtake } from './relay/turn.js';
+import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -30,8 +30,8 @@ const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 
-/** The relay sends something every 30 s at least (KEEPALIVE_SECONDS) while an answer runs. */
-const SILENCE_MS = 45_000;
+/** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
+const GRACE_SECONDS = 15;
 
 byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
@@ -54,6 +54,13 @@ function run(config, isOwn) {
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
     goOn: () => void send('Continue.'),
+    join(turn) {
+      turn.joins = 0;
+      awaitJoin(turn);
+      show(turn);
+      reconnect();
+      rest();
+    },
     showTrace(turn) {
       traces.show(turn);
       panel.open();
@@ -116,18 +123,44 @@ function run(config, isOwn) {
     hideBanner();
     showConnection('open', 'Connected');
   };
-  const giveUp = () => {
+  /** Leaves the connection for another one, over which goes on what can. */
+  const reconnect = () => {
     silent = false;
-    conversation.abandon(performance.now()).forEach(show);
-    announce('The answer is incomplete. Reconnecting.');
+    const left = conversation.abandon(performance.now());
+    left.forEach(show);
+    announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}Reconnecting.`);
     save();
     connection.reconnect();
   };
+  /** Whether there are answers, and all of them can go on over another connection. */
+  const canAllGoOn = () => conversation.open.length > 0 && conversation.open.every(({ key }) => key !== undefined);
+  const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
-    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < SILENCE_MS) return;
+    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
+    if (canAllGoOn()) {
+      if (!document.hidden) reconnect();
+      return;
+    }
     silent = true;
     showConnection('waiting', 'Silent');
-    showBanner(`Nothing was heard from the relay for ${SILENCE_MS / 1000} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', giveUp);
+    showBanner(`Nothing was heard from the relay for ${silence} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', reconnect);
+  };
+  /** The turns that are joined over this connection. @type {Set<Turn>} */
+  const joined = new Set();
+  /** Has the turns go on that lost their connection. A page that nobody looks at does not: the agent goes on without it. */
+  const join = () => {
+    if (connection.state !== 'open' || document.hidden) return;
+    for (const turn of conversation.open) {
+      if (!turn.reconnecting || joined.has(turn)) continue;
+      joined.add(turn);
+      turn.joins += 1;
+      connection.send(joinRequest(threadId(), turn));
+      heardAt = performance.now();
+    }
+  };
+  /** Ends the runs that nobody wants any more. */
+  const endRuns = () => {
+    for (const [runId, key] of conversation.toStop) connection.send(stopRequest(threadId(), runId, key));
   };
   setInterval(() => {
     conversation.open.forEach(show);
@@ -142,13 +175,26 @@ function run(config, isOwn) {
       silent = false;
       showState(state, failures, config.endpoint, connect);
       if (state === 'open' && before === 'waiting') announce('Connected again.');
+      if (state === 'open') {
+        // What was said over the connection before may not have arrived.
+        endRuns();
+        conversation.toStop.clear();
+        join();
+      } else joined.clear();
       refresh();
     },
     received(text) {
       hear();
-      const { turn, problem } = conversation.receive(text, performance.now());
+      const { turn, problem, early, stopped } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
+      if (stopped) {
+        endRuns();
+        if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
+      }
+      if (early) reconnect();
       if (turn === undefined) return;
+      // It is there after a reload.
+      if (turn.nextSeq === 1 && turn.key !== undefined) save();
       if (!isOpen(turn)) {
         announce(ending(turn));
         save();
@@ -156,9 +202,9 @@ function run(config, isOwn) {
       show(turn);
     },
     closed(code) {
-      const interrupted = conversation.disconnect(code, performance.now());
-      announce(`${interrupted.length > 0 ? 'The answer is incomplete. ' : ''}The connection closed. Reconnecting.`);
-      interrupted.forEach(show);
+      const left = conversation.disconnect(code, performance.now());
+      announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}The connection closed. Reconnecting.`);
+      left.forEach(show);
     },
     async failed(failures) {
       const refusal = await accessDialog.refusal(failures);
@@ -212,11 +258,17 @@ function run(config, isOwn) {
     composer.explain(problem, problem === obstacle());
     return problem === '';
   };
-  const stop = () => {
+  /** Ends what is open, at once for whoever reads it. Gives what was. */
+  const endTurns = () => {
     const stopped = conversation.stop(performance.now());
+    endRuns();
+    // A relay that keeps no runs drops the agent when its client is gone. Whether it does, its first frame tells.
+    if (stopped.some(({ key, nextSeq }) => key === undefined && nextSeq > 0)) connection.reconnect();
+    return stopped;
+  };
+  const stop = () => {
+    const stopped = endTurns();
     if (stopped.length === 0) return;
-    // The relay drops the agent when its client is gone.
-    connection.reconnect();
     stopped.forEach(show);
     save();
     announce('Stopped.');
@@ -240,6 +292,7 @@ function run(config, isOwn) {
     for (const turn of conversation.turns) {
       overtake(turn, []);
       turn.agent = undefined;
+      if (isOpen(turn)) endTurn(turn, 'moved', undefined);
     }
   }
   if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
@@ -251,8 +304,7 @@ function run(config, isOwn) {
     transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
   }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
-    // An answer that still runs is left with its connection, which tells the relay to stop the agent.
-    if (conversation.open.length > 0) connection.reconnect();
+    endTurns();
     conversation.reset();
     stale.clear();
     transcript.clear();
@@ -271,9 +323,13 @@ function run(config, isOwn) {
   });
   refuseFiles((words) => composer.explain(words));
 
-  window.addEventListener('online', connect);
+  // A connection of another network is none any more, long before the browser says so.
+  window.addEventListener('online', () => (connection.state === 'open' && canAllGoOn() ? reconnect() : connect()));
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) connect();
+    if (!document.hidden) {
+      connect();
+      join();
+    }
     draw();
   });
   window.addEventListener('pagehide', () => save());
@@ -340,6 +396,9 @@ function hideBanner() {
 
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
+  if (turn.status === 'moved') return MOVED_NOTE;
+  if (turn.status === 'stopped') return 'Stopped.';
+  if (turn.status === 'interrupted') return 'The answer is incomplete.';
   if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');

@@ -17,6 +17,8 @@ export interface Config {
   allowTrace: boolean;
   /** Prompts offered in an empty chat. */
   suggestions: string[];
+  /** The longest silence of the relay while an answer runs, in seconds. */
+  keepaliveSeconds: number;
 }
 
 /**
@@ -26,11 +28,11 @@ export interface Config {
 export type ConnectionState = 'connecting' | 'open' | 'waiting' | 'asleep';
 
 /**
- * How far a turn is: sent without a frame yet, running, or over in one of four ways. `interrupted`
+ * How far a turn is: sent without a frame yet, running, or over in one of five ways. `interrupted`
  * means that the connection closed first: whether the agent finished is not known. `stopped` is the
- * user's doing.
+ * user's doing. `moved` means that it goes on in another window, which joined it.
  */
-export type Status = 'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped';
+export type Status = 'sent' | 'running' | 'done' | 'failed' | 'interrupted' | 'stopped' | 'moved';
 
 /** One message of the agent. A turn mostly has one. */
 export interface Message {
@@ -148,7 +150,15 @@ export interface Turn {
   answers: ToolAnswer[];
   /** Whether traces were asked for. */
   trace: boolean;
+  /** With it the run is joined over another connection, and stopped; none where the relay keeps no runs. */
+  key: string | undefined;
   status: Status;
+  /** Whether its connection was lost, until the next frame comes over another one. */
+  reconnecting: boolean;
+  /** How often it was joined since its last frame. */
+  joins: number;
+  /** How often it was emptied, to come anew from its beginning. */
+  restarts: number;
   messages: Message[];
   reasoning: Reasoning[];
   events: AgentEvent[];
@@ -163,7 +173,7 @@ export interface Turn {
   stopReason: string | undefined;
   /** Whether another turn came after it, so that its calls cannot be answered any more. */
   overtaken: boolean;
-  /** Whether it is of before a reload: its events are not kept. */
+  /** Whether it is as it was before a reload: its events are not kept. */
   restored?: boolean;
   /** Whether not all of its text and passages were kept over a reload. */
   cut?: boolean;
@@ -181,6 +191,8 @@ export interface Turn {
   nextSeq: number;
   /** Frames that never came. */
   missing: number;
+  /** The frame for which the run was joined again, since it and others had not come. */
+  missedSeq: number | undefined;
   /** Frames that came and made no sense. */
   unreadable: number;
   /** What the gateway said before the answer came all the same. */

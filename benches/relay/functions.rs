@@ -21,6 +21,8 @@ pub(crate) enum Function {
     RelayOfHarness,
     /// This one, which asks an agent and answers over HTTP.
     RelayOverHttp,
+    /// This one, which asks an agent and keeps its runs in a table.
+    RelayWithTable,
     /// Each chunk posted and awaited before the next is read, with the same crates.
     AwaitEach,
     /// Hyper alone.
@@ -34,10 +36,11 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Relay,
         Self::RelayOfHarness,
         Self::RelayOverHttp,
+        Self::RelayWithTable,
         Self::AwaitEach,
         Self::Bare,
         Self::Nothing,
@@ -50,6 +53,7 @@ impl Function {
             Self::Relay => "this function",
             Self::RelayOfHarness => "this function, harness",
             Self::RelayOverHttp => "this function, HTTP",
+            Self::RelayWithTable => "this function, table",
             Self::AwaitEach => "await-each",
             Self::Bare => "bare",
             Self::Nothing => "nothing",
@@ -65,6 +69,19 @@ impl Function {
     /// Whether its clients ask over HTTP, and not over a WebSocket.
     pub(crate) fn is_over_http(self) -> bool {
         self == Self::RelayOverHttp
+    }
+
+    /// Whether it keeps its runs.
+    pub(crate) fn has_table(self) -> bool {
+        self == Self::RelayWithTable
+    }
+
+    /// Whether it is this one, the same file whatever it does.
+    pub(crate) fn is_relay(self) -> bool {
+        matches!(
+            self,
+            Self::Relay | Self::RelayOfHarness | Self::RelayOverHttp | Self::RelayWithTable
+        )
     }
 
     /// What it asks.
@@ -119,9 +136,7 @@ impl Built {
     /// What to run for a function, without arguments, as Lambda runs a `bootstrap`.
     pub(crate) fn executable(&self, function: Function) -> PathBuf {
         match function {
-            Function::Relay | Function::RelayOfHarness | Function::RelayOverHttp => {
-                env!("CARGO_BIN_EXE_agent-relay").into()
-            }
+            relay if relay.is_relay() => env!("CARGO_BIN_EXE_agent-relay").into(),
             Function::PythonStreaming | Function::PythonBuffering => {
                 Path::new(ROOT).join("benches/peers/bootstrap-python")
             }
@@ -132,8 +147,7 @@ impl Built {
     /// The size of a Rust function's binary, and of the archive that is deployed, in bytes. The
     /// archive's few headers are not counted.
     pub(crate) fn sizes(&self, function: Function) -> Option<(usize, usize)> {
-        // Whatever this function does, it is the same file.
-        let is_same = matches!(function, Function::RelayOfHarness | Function::RelayOverHttp);
+        let is_same = function.is_relay() && function != Function::Relay;
         if function.is_python() || is_same {
             return None;
         }

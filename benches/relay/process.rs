@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use local_aws::{Entry, LocalAws, Options};
+use test_support::table::with_table;
 use test_support::test_bed::relay_options;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -13,6 +14,9 @@ use crate::functions::{Built, Function};
 
 /// How long anything may take before the benchmark gives up.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
+
+/// For how long a function with a table keeps its runs: the template's default.
+const RESUME_HOURS: u16 = 24;
 
 /// A function that runs.
 #[derive(Debug)]
@@ -41,7 +45,11 @@ impl Process {
             source: function.source(),
             ..Options::default()
         };
-        let aws = LocalAws::start(relay_options(options)).await.expect("the local AWS starts");
+        let mut options = relay_options(options);
+        if function.has_table() {
+            options = with_table(options, RESUME_HOURS);
+        }
+        let aws = LocalAws::start(options).await.expect("the local AWS starts");
         let logs = built.directory().with_file_name("benchmarks");
         fs::create_dir_all(&logs).expect("a directory for the logs");
         let log = File::create(logs.join(format!("{}.log", function.name()))).expect("a log");

@@ -12,7 +12,9 @@ use crate::workloads::{
     FLAT_1000_20, SIZE, USUAL,
 };
 
-use Function::{AwaitEach, Bare, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp};
+use Function::{
+    AwaitEach, Bare, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp, RelayWithTable,
+};
 
 /// Everything as Markdown.
 pub(crate) fn markdown(figures: &Figures, built: &Built, quick: bool) -> String {
@@ -140,6 +142,7 @@ fn goals(figures: &Figures) -> Vec<Goal> {
     let cpu = |name| relay(name, "CPU ms");
     let marginal = |more, less, chunks: f64| Some((cpu(more)? - cpu(less)?) / chunks);
     let over_http = |name| Some(of(name, RelayOverHttp, "CPU ms")? / of(name, Relay, "CPU ms")?);
+    let with_table = |name| Some(of(name, RelayWithTable, "CPU ms")? / of(name, Relay, "CPU ms")?);
     let length_growth =
         growth(&[marginal(FLAT_1000, FLAT_100, 900.0), marginal(FLAT, FLAT_1000, 9000.0)]);
     // Here all three have about as many posts.
@@ -182,8 +185,10 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         goal("lag of the last chunk, fast, HTTP, ms", 5.0, of(FAST, RelayOverHttp, "last ms")),
         goal("CPU, fast, HTTP, times the WebSocket's", 1.0, over_http(FAST)),
         goal("CPU, flat out, HTTP, times the WebSocket's", 1.0, over_http(FLAT)),
-        goal("binary, MB", 9.5, relay(SIZE, "binary MB")),
-        goal("zip, MB", 4.3, relay(SIZE, "zip MB")),
+        goal("CPU, usual, table, times that without", 1.05, with_table(USUAL)),
+        goal("CPU, fast, 20 ms, table, times that without", 1.05, with_table(FAST_20)),
+        goal("binary, MB", 10.5, relay(SIZE, "binary MB")),
+        goal("zip, MB", 4.8, relay(SIZE, "zip MB")),
         goal("growth of CPU for a chunk, 1 to 1,000 turns", 1.15, crowd_growth),
         goal("growth of CPU for a further chunk, 100 to 10,000 chunks", 1.15, length_growth),
         goal("growth with length, posts of 20 ms", 1.15, length_growth_20),

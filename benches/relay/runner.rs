@@ -15,10 +15,10 @@ impl Runner<'_> {
     /// Whether a workload of a function was asked for. Says so.
     pub(crate) fn wants(&self, workload: &str, function: Function) -> bool {
         let only = &self.arguments.only;
-        let wanted = |word: &String| workload.contains(word) || function.name().contains(word);
-        let wanted = only.is_empty() || only.iter().any(wanted);
+        let label = format!("{workload}: {}", function.name());
+        let wanted = only.is_empty() || only.iter().any(|part| label.contains(part));
         if wanted {
-            eprintln!("{workload}: {}", function.name());
+            eprintln!("{label}");
         }
         wanted
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::functions::Function::{
     self, AwaitEach, Bare, PythonBuffering, PythonStreaming, Relay, RelayOfHarness, RelayOverHttp,
+    RelayWithTable,
 };
 use crate::turn::Answer;
 
@@ -50,7 +51,14 @@ pub(crate) const FIRST_TEXT: Workload = Workload {
     name: FIRST,
     answer: Answer::new(2, 50),
     latency_ms: 0,
-    functions: &[(Relay, 5), (RelayOverHttp, 5), (AwaitEach, 5), (Bare, 5), (PythonStreaming, 5)],
+    functions: &[
+        (Relay, 5),
+        (RelayOverHttp, 5),
+        (RelayWithTable, 5),
+        (AwaitEach, 5),
+        (Bare, 5),
+        (PythonStreaming, 5),
+    ],
 };
 
 /// Those that are measured in turns with one another stand together: growth with length is a comparison
@@ -64,6 +72,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
             (Relay, 5),
             (RelayOfHarness, 5),
             (RelayOverHttp, 5),
+            (RelayWithTable, 5),
             (AwaitEach, 5),
             (Bare, 5),
             (PythonStreaming, 5),
@@ -74,7 +83,13 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
         name: "usual, 20 ms",
         answer: USUAL_ANSWER,
         latency_ms: 20,
-        functions: &[(Relay, 5), (AwaitEach, 5), (PythonStreaming, 5), (PythonBuffering, 5)],
+        functions: &[
+            (Relay, 5),
+            (RelayWithTable, 5),
+            (AwaitEach, 5),
+            (PythonStreaming, 5),
+            (PythonBuffering, 5),
+        ],
     }],
     &[Workload {
         name: "usual, 80 ms",
@@ -106,6 +121,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
         latency_ms: 20,
         functions: &[
             (Relay, 5),
+            (RelayWithTable, 5),
             (AwaitEach, 4),
             (Bare, 5),
             (PythonStreaming, 4),
@@ -133,6 +149,7 @@ pub(crate) const WORKLOADS: [&[Workload]; 10] = [
                 (Relay, 25),
                 (RelayOfHarness, 25),
                 (RelayOverHttp, 25),
+                (RelayWithTable, 25),
                 (AwaitEach, 5),
                 (Bare, 25),
                 (PythonStreaming, 5),

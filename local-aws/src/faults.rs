@@ -1,4 +1,4 @@
-//! Faults on purpose: what really goes wrong between a function, its clients and its agent.
+//! Faults on purpose: what really goes wrong between a function, its clients, its agent and its table.
 //!
 //! Some come by chance, at the rates of [`Faults`], drawn from one seed; others exactly when a test
 //! asks for them, through the [`FaultInjector`] of the running local AWS. Each one is counted, and
@@ -7,22 +7,24 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
 
 use super::agent::exception::Exception;
+use super::dynamodb::fault::{TableCalls, TableFault};
+use super::dynamodb::operation::TableOperation;
 
-/// The posts at which a vanishing client may vanish: after the first frame of an answer, and long
-/// before the last of any but the shortest.
-const VANISH_AT_POSTS: RangeInclusive<u32> = 2..=50;
+/// The posts at which a client that is lost by chance may be lost: after the first frame of an answer, and
+/// long before the last of any but the shortest.
+const LOST_AT_POSTS: RangeInclusive<u32> = 2..=50;
 
 /// What goes wrong by chance; by default nothing does.
 ///
 /// Each rate is a share, from 0 for never to 1 for always. Those of posts add up to 1 at most,
-/// since one post has one connection.
+/// since one post has one connection, and so do those of clients.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Posts that are refused with 429 `LimitExceededException`.
@@ -40,6 +42,12 @@ pub struct Faults {
     /// Clients that vanish in the middle of an answer, without a close frame. Whether one does is
     /// decided when the first post comes to it.
     pub vanishing_clients: f64,
+    /// Clients that get no more in the middle of an answer, as in [`FaultInjector::swallow_from`]; decided
+    /// at the same moment.
+    pub swallowed_clients: f64,
+    /// Clients whose side ends in the middle of an answer, as in [`FaultInjector::half_open_from`];
+    /// decided at the same moment.
+    pub half_open_clients: f64,
     /// What all chance is drawn from. The same seed and the same order of posts give the same
     /// faults.
     pub seed: u64,
@@ -59,6 +67,9 @@ pub enum FaultsError {
     /// More faults than posts.
     #[error("the rates of the faults of posts add up to {0}, which is more than 1")]
     Sum(f64),
+    /// More lost clients than clients.
+    #[error("the rates of the faults of clients add up to {0}, which is more than 1")]
+    SumOfClients(f64),
 }
 
 /// What can go wrong with one post.
@@ -92,8 +103,14 @@ pub enum FaultKind {
     Slow,
     /// A client vanished.
     Vanish,
+    /// From a post on, a client got nothing more.
+    Swallow,
+    /// A client's side ended, and the gateway did not notice.
+    HalfOpen,
     /// The agent or the harness refused to answer.
     Refusal,
+    /// A call of DynamoDB met this.
+    Table(TableFault),
 }
 
 /// The way to change the faults of a running local AWS. Clones share everything.
@@ -110,9 +127,11 @@ struct State {
     next: VecDeque<(u32, PostFault)>,
     /// For the posts of each connection: from which on, counted from 1, and what happens to them.
     from: Option<(u32, PostFault)>,
-    /// The post of each connection, counted from 1, at which its client vanishes.
-    vanish_at: Option<u32>,
+    /// The post of each connection, counted from 1, at which its client is lost, and how.
+    lose_at: BTreeMap<Loss, u32>,
     refusals: VecDeque<(u32, Exception)>,
+    /// Of DynamoDB: which calls, how many more, and what happens to them.
+    table: Vec<(TableCalls, u32, TableFault)>,
     counts: BTreeMap<FaultKind, u64>,
 }
 
@@ -120,7 +139,21 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionFaults {
     posts: AtomicU32,
-    vanishes_at: OnceLock<Option<u32>>,
+    /// How its client is lost by chance, and at which post.
+    lost_by_chance: OnceLock<Option<(Loss, u32)>>,
+    /// Its client is lost already, and the gateway has not noticed.
+    lost: AtomicBool,
+}
+
+/// How a client is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loss {
+    /// It vanishes, and the gateway notices at once.
+    Vanish,
+    /// Nothing gets to it or comes from it any more; neither side notices.
+    Swallow,
+    /// Its side of the connection ends, and the gateway does not notice.
+    HalfOpen,
 }
 
 /// What happens to a post.
@@ -128,8 +161,8 @@ pub(crate) struct ConnectionFaults {
 pub(crate) enum InjectedFault {
     /// This goes wrong with it.
     Post(PostFault),
-    /// Its client vanishes before it is delivered.
-    Vanish,
+    /// Its client is lost before it is delivered.
+    Lose(Loss),
 }
 
 impl Faults {
@@ -138,16 +171,21 @@ impl Faults {
     /// # Errors
     /// When one is not from 0 to 1, or those of posts add up to more than 1.
     pub fn check(&self) -> Result<(), FaultsError> {
-        let posts = self.posts();
-        let clients = ("vanishing clients", self.vanishing_clients);
-        let named = posts.map(|(name, rate, _)| (name, rate));
+        let posts = self.posts().map(|(name, rate, _)| (name, rate));
+        let clients = self.clients().map(|(name, rate, _)| (name, rate));
         let wrong = |(_, rate): &(&str, f64)| !(0.0..=1.0).contains(rate);
-        if let Some((name, rate)) = named.into_iter().chain([clients]).find(wrong) {
+        if let Some((name, rate)) = posts.into_iter().chain(clients).find(wrong) {
             return Err(FaultsError::Rate { name, rate });
         }
-        let sum: f64 = posts.iter().map(|(_, rate, _)| rate).sum();
+        let sum = |rates: &[(&str, f64)]| rates.iter().map(|(_, rate)| rate).sum::<f64>();
         // Tenths do not add up exactly.
-        if sum > 1.0 + 1e-9 { Err(FaultsError::Sum(sum)) } else { Ok(()) }
+        let is_too_much = |sum: &f64| *sum > 1.0 + 1e-9;
+        if let Some(sum) = Some(sum(&posts)).filter(is_too_much) {
+            return Err(FaultsError::Sum(sum));
+        }
+        Some(sum(&clients))
+            .filter(is_too_much)
+            .map_or(Ok(()), |sum| Err(FaultsError::SumOfClients(sum)))
     }
 
     /// The rates of posts, and what they are rates of.
@@ -161,6 +199,15 @@ impl Faults {
             ("lost answers", self.lost_answers, PostFault::LoseAnswer),
         ]
     }
+
+    /// The rates of clients, and what they are rates of.
+    fn clients(&self) -> [(&'static str, f64, Loss); 3] {
+        [
+            ("vanishing clients", self.vanishing_clients, Loss::Vanish),
+            ("swallowed clients", self.swallowed_clients, Loss::Swallow),
+            ("half-open clients", self.half_open_clients, Loss::HalfOpen),
+        ]
+    }
 }
 
 impl FaultInjector {
@@ -170,8 +217,9 @@ impl FaultInjector {
             faults,
             next: VecDeque::new(),
             from: None,
-            vanish_at: None,
+            lose_at: BTreeMap::new(),
             refusals: VecDeque::new(),
+            table: Vec::new(),
             counts: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -203,7 +251,30 @@ impl FaultInjector {
     /// Lets each connection's client vanish when its `nth` post comes, counted as in
     /// [`fail_from`](Self::fail_from).
     pub fn vanish_at(&self, nth: u32) {
-        self.state().vanish_at = Some(nth);
+        self.state().lose_at.insert(Loss::Vanish, nth);
+    }
+
+    /// Lets each connection lose everything in both directions from its `nth` post on, counted as in
+    /// [`fail_from`](Self::fail_from), without a sign to either side, as when a phone has left its network:
+    /// what was posted before still arrives, and posts go on to be answered with 200, until the client's
+    /// buffer at the gateway is full ([`AwsLimits::client_buffer_bytes`](crate::AwsLimits::client_buffer_bytes)).
+    /// The gateway notices when the connection has been idle or open for too long, or is deleted.
+    ///
+    /// A connection that is lost stays so when the faults are [cleared](Self::clear); others then are not.
+    pub fn swallow_from(&self, nth: u32) {
+        self.state().lose_at.insert(Loss::Swallow, nth);
+    }
+
+    /// The same, but the client's side of the connection ends at once, without a close frame: the client
+    /// knows, and may connect again, while the gateway still answers 200 and sends no `$disconnect`.
+    pub fn half_open_from(&self, nth: u32) {
+        self.state().lose_at.insert(Loss::HalfOpen, nth);
+    }
+
+    /// Lets so many of these calls of DynamoDB fail. Of several such wishes, the earliest that is about
+    /// a call and not used up is the one that counts.
+    pub fn fail_table_calls(&self, count: u32, calls: TableCalls, fault: TableFault) {
+        self.state().table.push((calls, count, fault));
     }
 
     /// Lets the scripted agent or harness refuse so many invocations with this exception, before it looks
@@ -222,8 +293,9 @@ impl FaultInjector {
             chance: Rng::with_seed(seed),
             next: VecDeque::new(),
             from: None,
-            vanish_at: None,
+            lose_at: BTreeMap::new(),
             refusals: VecDeque::new(),
+            table: Vec::new(),
             counts,
         };
     }
@@ -251,6 +323,19 @@ impl FaultInjector {
         Some(exception)
     }
 
+    /// What goes wrong with one more call of DynamoDB, whose body is this, which is then counted.
+    pub(crate) fn table_fault(&self, operation: TableOperation, body: &[u8]) -> Option<TableFault> {
+        let state = &mut *self.state();
+        for (calls, count, fault) in &mut state.table {
+            if *count > 0 && calls.include(operation, body) {
+                *count -= 1;
+                *state.counts.entry(FaultKind::Table(*fault)).or_default() += 1;
+                return Some(*fault);
+            }
+        }
+        None
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is complete in itself, so a panic elsewhere spoils nothing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -259,29 +344,26 @@ impl FaultInjector {
 
 impl State {
     fn next_fault(&mut self, connection: &ConnectionFaults, n: u32) -> Option<InjectedFault> {
-        let vanishes_at = connection.vanishes_at.get_or_init(|| {
-            let vanishes = self.chance.f64() < self.faults.vanishing_clients;
-            vanishes.then(|| self.chance.u32(VANISH_AT_POSTS))
+        let lost_by_chance = *connection.lost_by_chance.get_or_init(|| {
+            let loss = draw(&mut self.chance, self.faults.clients())?;
+            Some((loss, self.chance.u32(LOST_AT_POSTS)))
         });
-        let vanishes_at = [*vanishes_at, self.vanish_at].into_iter().flatten().min();
-        if vanishes_at.is_some_and(|at| n >= at) {
-            return Some(InjectedFault::Vanish);
+        let wished = self.lose_at.iter().map(|(loss, at)| (*loss, *at));
+        let lost = wished.chain(lost_by_chance).min_by_key(|(_, at)| *at);
+        if let Some((loss, at)) = lost
+            && n >= at
+            // Who has vanished is gone for every post; the others are lost once.
+            && (loss == Loss::Vanish || !connection.lost.swap(true, Ordering::Relaxed))
+        {
+            return Some(InjectedFault::Lose(loss));
         }
         if let Some((nth, fault)) = self.from
             && n >= nth
         {
             return Some(InjectedFault::Post(fault));
         }
-        take(&mut self.next).or_else(|| self.draw()).map(InjectedFault::Post)
-    }
-
-    /// One draw for all rates: each has its part of the line from 0 to 1.
-    fn draw(&mut self) -> Option<PostFault> {
-        let mut rest = self.chance.f64();
-        self.faults.posts().into_iter().find_map(|(_, rate, fault)| {
-            rest -= rate;
-            (rest < 0.0).then_some(fault)
-        })
+        let by_chance = || draw(&mut self.chance, self.faults.posts());
+        take(&mut self.next).or_else(by_chance).map(InjectedFault::Post)
     }
 }
 
@@ -293,7 +375,9 @@ impl InjectedFault {
             Self::Post(PostFault::Cut) => FaultKind::Cut,
             Self::Post(PostFault::LoseAnswer) => FaultKind::LostAnswer,
             Self::Post(PostFault::Slow(_)) => FaultKind::Slow,
-            Self::Vanish => FaultKind::Vanish,
+            Self::Lose(Loss::Vanish) => FaultKind::Vanish,
+            Self::Lose(Loss::Swallow) => FaultKind::Swallow,
+            Self::Lose(Loss::HalfOpen) => FaultKind::HalfOpen,
         }
     }
 }
@@ -307,9 +391,21 @@ impl Display for FaultKind {
             Self::LostAnswer => f.write_str("lost answer"),
             Self::Slow => f.write_str("slow"),
             Self::Vanish => f.write_str("vanish"),
+            Self::Swallow => f.write_str("swallow"),
+            Self::HalfOpen => f.write_str("half-open"),
             Self::Refusal => f.write_str("refusal"),
+            Self::Table(fault) => write!(f, "table {fault}"),
         }
     }
+}
+
+/// One draw for all rates: each has its part of the line from 0 to 1.
+fn draw<T, const N: usize>(chance: &mut Rng, rates: [(&str, f64, T); N]) -> Option<T> {
+    let mut rest = chance.f64();
+    rates.into_iter().find_map(|(_, rate, fault)| {
+        rest -= rate;
+        (rest < 0.0).then_some(fault)
+    })
 }
 
 /// Takes one of so many from the front.

@@ -1,6 +1,6 @@
 //! The AWS of your own machine: API Gateway's WebSocket side and its streaming REST API, Lambda's Runtime
-//! API, a scripted Bedrock agent, a scripted harness and a scripted runtime of Bedrock AgentCore, all on one port of 127.0.0.1,
-//! all speaking the real wire protocols.
+//! API, a scripted Bedrock agent, a scripted harness and a scripted runtime of Bedrock AgentCore, and a table
+//! of DynamoDB, all on one port of 127.0.0.1, all speaking the real wire protocols.
 //!
 //! The function under test is a process of its own, the same code that is deployed. The standard
 //! variables of [`LocalAws::function_environment`] point it here, so nothing in it knows whether
@@ -16,21 +16,24 @@
 //! | `/bedrock/agents/…` | the scripted agent |
 //! | `/agentcore/harnesses/…` | the scripted harness |
 //! | `/agentcore/runtimes/…` | the scripted runtime, and the end of sessions of both |
+//! | `/dynamodb` | DynamoDB, with [`Options::table`] |
 //! | `/recorder/…` | the recorder of an agent or a harness, with [`Options::record`] |
 //!
-//! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks and
-//! the agent, harness or runtime by other addresses, each with a [`Wire`] before it.
+//! With [`Options::tls`], [`Options::rtt`] or [`Options::wire`], the function reaches the callbacks, the
+//! agent, harness or runtime and the table by other addresses, each with a [`Wire`] before it.
 //!
 //! From the ground up: `ids`, `name_values`, `request_time`, `route`, `proxy_response`, `prelude`,
-//! `response_pieces` and `wire_fault` are shared by the others; `faults` and `journal` know them; `lambda`
-//! invokes the function; `gateway`, `rest_api` and `http_api` have events for it; `management`, `agent`,
-//! `harness` and `runtime` are what it calls, each behind a `wire` if there is one, the latter three out of
-//! what is `scripted`, and `agentcore` is what the last two share; `local_aws` puts all of it on a port; `function_process` runs the function beside
+//! `response_pieces`, `no_response` and `wire_fault` are shared by the others; `faults` and `journal` know
+//! them; `lambda` invokes the function; `gateway`, `rest_api` and `http_api` have events for it; `management`,
+//! `agent`, `harness`, `runtime` and `dynamodb` are what it calls, each behind a `wire` if there is one, the
+//! three in the middle out of what is `scripted`, and `agentcore` is what harness and runtime share;
+//! `local_aws` puts all of it on a port; `function_process` runs the function beside
 //! it; and `log` tells people what the journal has.
 
 mod agent;
 mod agentcore;
 mod cpu_share;
+mod dynamodb;
 mod faults;
 mod function_process;
 mod gateway;
@@ -44,6 +47,7 @@ mod local_aws;
 mod log;
 mod management;
 mod name_values;
+mod no_response;
 mod options;
 mod prelude;
 mod proxy_response;
@@ -60,6 +64,8 @@ mod wire_fault;
 
 pub use agent::{AGENT_ALIAS_ID, AGENT_ID, Exception, SUGGESTED_PROMPTS, file_bytes};
 pub use cpu_share::{CpuShareError, cpu_share_is_possible};
+pub use dynamodb::fault::{TableCalls, TableFault};
+pub use dynamodb::operation::TableOperation;
 pub use faults::{FaultInjector, FaultKind, Faults, FaultsError, PostFault};
 pub use function_process::{FunctionError, FunctionProcess, Program, child};
 pub use harness::{

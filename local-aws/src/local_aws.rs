@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::agent::{self, ScriptedAgent};
 use crate::agentcore;
 use crate::cpu_share::{CpuShareError, cpu_share_is_possible};
+use crate::dynamodb::{self, DynamoDb};
 use crate::faults::{FaultInjector, FaultsError};
 use crate::gateway::{self, Gateway};
 use crate::harness::{self, ScriptedHarness};
@@ -58,6 +59,8 @@ pub struct LocalAws {
 struct Wires {
     agent: Wire,
     callbacks: Wire,
+    /// If there is a table.
+    table: Option<Wire>,
 }
 
 /// Why the local AWS cannot start.
@@ -91,6 +94,14 @@ pub enum StartError {
         /// The reason.
         source: io::Error,
     },
+    /// There can't be such a table.
+    #[error("cannot make the table {name}: {reason}")]
+    Table {
+        /// The table's name.
+        name: String,
+        /// The reason, in DynamoDB's words.
+        reason: String,
+    },
     /// There is no recorder of runtimes.
     #[error(
         "what an agent on a runtime says can't be recorded: its events are AG-UI's own, as clients get them"
@@ -108,8 +119,8 @@ impl LocalAws {
     /// Starts everything but the function, which [`FunctionProcess::start`](crate::FunctionProcess::start) starts.
     ///
     /// # Errors
-    /// When the port is taken or may not be used, or when the concurrency or a rate of the faults
-    /// is out of bounds.
+    /// When the port is taken or may not be used, when the concurrency or a rate of the faults is out of
+    /// bounds, or when no table can have the name that was chosen.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         // "Concurrency per environment" of Lambda Managed Instances goes up to 1600.
         if !(1..=1600).contains(&options.concurrency) {
@@ -158,6 +169,7 @@ impl LocalAws {
             stopping: stopping.clone(),
         };
         let agents = agents(&options, address, &journal, &faults, &stopping).await?;
+        let table = table(&options, &journal, &faults, &stopping)?;
         let checked = |router: Router| {
             let authorizer = options.authorizer;
             let host_check =
@@ -177,6 +189,10 @@ impl LocalAws {
                 agent: start(WireName::Agent, agents.clone()).await?,
                 callbacks: start(WireName::Callbacks, management::router(management.clone()))
                     .await?,
+                table: match &table {
+                    Some(router) => Some(start(WireName::Table, router.clone()).await?),
+                    None => None,
+                },
             })
         } else {
             None
@@ -188,6 +204,7 @@ impl LocalAws {
                 .merge(rest_api::router(rest_api.clone()))
                 .merge(management::router(management))
                 .merge(agents)
+                .merge(table.unwrap_or_default())
                 .merge(http_api::router(lambda.clone())),
         );
 
@@ -262,6 +279,12 @@ impl LocalAws {
         format!("{}/agentcore", self.origin(self.agent_wire()))
     }
 
+    /// The endpoint URL of DynamoDB, with [`Options::table`].
+    #[must_use]
+    pub fn dynamodb_url(&self) -> String {
+        format!("{}/dynamodb", self.origin(self.table_wire()))
+    }
+
     /// The endpoint URL of the recorder, with [`Options::record`].
     #[must_use]
     pub fn recorder_url(&self) -> String {
@@ -278,6 +301,13 @@ impl LocalAws {
     #[must_use]
     pub fn callback_wire(&self) -> Option<&Wire> {
         self.wires.as_ref().map(|wires| &wires.callbacks)
+    }
+
+    /// The wire to DynamoDB, if there are wires and a table: see [`Options::wire`]. It is what makes DynamoDB
+    /// unreachable, with [`Wire::refuse_next`].
+    #[must_use]
+    pub fn table_wire(&self) -> Option<&Wire> {
+        self.wires.as_ref().and_then(|wires| wires.table.as_ref())
     }
 
     /// With TLS, the file of the authority whose certificates the agent and the callbacks show, in PEM.
@@ -357,6 +387,9 @@ impl LocalAws {
         } else if self.options.agent == Agent::Scripted {
             environment.push((endpoint, scripted_url));
         }
+        if self.options.table.is_some() {
+            environment.push(("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url()));
+        }
         if self.options.agent == Agent::Scripted {
             environment.extend([
                 ("AWS_REGION", REGION.to_owned()),
@@ -379,16 +412,24 @@ impl LocalAws {
         let ended = async {
             let _ = (&mut self.server).await;
             if let Some(wires) = &mut self.wires {
-                wires.agent.finish().await;
-                wires.callbacks.finish().await;
+                for wire in wires.all_mut() {
+                    wire.finish().await;
+                }
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
         self.server.abort();
-        if let Some(wires) = &self.wires {
-            wires.agent.abort();
-            wires.callbacks.abort();
+        if let Some(wires) = &mut self.wires {
+            for wire in wires.all_mut() {
+                wire.abort();
+            }
         }
+    }
+}
+
+impl Wires {
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Wire> {
+        [&mut self.agent, &mut self.callbacks].into_iter().chain(&mut self.table)
     }
 }
 
@@ -452,6 +493,19 @@ async fn agents(
         }
     };
     Ok(router.merge(recorder))
+}
+
+/// The route of DynamoDB, if there is a table.
+fn table(
+    options: &Options,
+    journal: &Journal,
+    faults: &FaultInjector,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Option<Router>, StartError> {
+    let Some(name) = &options.table else { return Ok(None) };
+    let dynamodb = DynamoDb::with_table(name, journal.clone(), faults.clone(), stopping.clone());
+    let dynamodb = dynamodb.map_err(|reason| StartError::Table { name: name.clone(), reason })?;
+    Ok(Some(dynamodb::router(dynamodb)))
 }
 
 /// Certificates. Making them takes up to a second of CPU, so a blocking thread does it.

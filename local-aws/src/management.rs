@@ -3,7 +3,6 @@
 //! Shapes as in the model of the SDK's `apigatewaymanagementapi`. Any signature is accepted, none is
 //! asked for.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,15 +14,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use futures::stream;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::faults::{FaultInjector, InjectedFault, PostFault};
+use super::faults::{FaultInjector, InjectedFault, Loss, PostFault};
 use super::gateway::{Connection, Gateway, PostError};
 use super::ids::is_random_id;
 use super::journal::{Entry, Journal};
+use super::no_response::close_without_response;
 
 /// What the commands need.
 #[derive(Clone)]
@@ -140,9 +139,13 @@ impl ManagementApi {
         self.journal.record(Entry::FaultInjected { kind: fault.kind(), subject });
         match fault {
             InjectedFault::Post(fault) => Some(fault),
-            InjectedFault::Vanish => {
+            InjectedFault::Lose(Loss::Vanish) => {
                 connection.abort();
                 Some(PostFault::Status(410))
+            }
+            InjectedFault::Lose(loss) => {
+                connection.lose(loss);
+                None
             }
         }
     }
@@ -190,13 +193,6 @@ impl ManagementApi {
         }
         outcome.map_or_else(ApiError::into_response, |()| StatusCode::OK.into_response())
     }
-}
-
-/// Closes the connection without a response: hyper closes a connection if the body of a response fails
-/// before anything of that response was sent.
-fn close_without_response() -> Response {
-    let error = io::Error::from(io::ErrorKind::ConnectionAborted);
-    Body::from_stream(stream::iter([Err::<Bytes, _>(error)])).into_response()
 }
 
 impl ApiError {

@@ -13,14 +13,14 @@ pub struct Options {
     pub port: u16,
     /// How long the answer to each post to a connection takes.
     pub post_latency: Duration,
-    /// Whether the agent and the callbacks are reached over TLS, with an authority that only the function
+    /// Whether the agent, the callbacks and the table are reached over TLS, with an authority that only the function
     /// trusts, by HTTP/2 or HTTP/1.1 as the client chooses (ALPN). They are on ports of their own then;
     /// the port of everything else goes on serving them, too.
     pub tls: bool,
-    /// How long bytes take to the agent and the callbacks and back. It puts a [`Wire`](super::Wire)
+    /// How long bytes take to the agent, the callbacks and the table and back. It puts a [`Wire`](super::Wire)
     /// before each of them.
     pub rtt: Duration,
-    /// Whether there is a [`Wire`](super::Wire) before the agent and the callbacks even without TLS and
+    /// Whether there is a [`Wire`](super::Wire) before the agent, the callbacks and the table even without TLS and
     /// delay, to break connections on.
     pub wire: bool,
     /// The memory of the function in MB, whose share of the CPU it gets as on Lambda, once it asks for
@@ -41,6 +41,9 @@ pub struct Options {
     /// then reaches the agent through a recorder, which has this machine's own AWS credentials. There is none
     /// for runtimes.
     pub record: Option<PathBuf>,
+    /// The name of the table of DynamoDB that there is from the start, with the keys `conversation` and `run`
+    /// and items that expire by `expires`; without one, there is no DynamoDB.
+    pub table: Option<String>,
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
     /// authorizer is.
     pub authorizer: bool,
@@ -67,7 +70,7 @@ pub enum Agent {
 }
 
 impl Options {
-    /// Whether there is a wire before the agent and the callbacks.
+    /// Whether there is a wire before the agent, the callbacks and the table.
     pub(super) fn has_wires(&self) -> bool {
         self.tls || self.wire || !self.rtt.is_zero()
     }
@@ -121,6 +124,7 @@ impl Default for Options {
             agent: Agent::Scripted,
             timelines: None,
             record: None,
+            table: None,
             authorizer: false,
             function_name: "function".to_owned(),
             environment: Vec::new(),

@@ -9,6 +9,8 @@ pub enum WireName {
     Agent,
     /// The one to the callbacks of API Gateway.
     Callbacks,
+    /// The one to DynamoDB.
+    Table,
 }
 
 /// How a connection is closed.
@@ -46,6 +48,7 @@ impl Display for WireName {
         f.write_str(match self {
             Self::Agent => "agent",
             Self::Callbacks => "callbacks",
+            Self::Table => "table",
         })
     }
 }

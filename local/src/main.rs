@@ -32,6 +32,9 @@ const WIRE: &str = "As between Lambda and AWS";
 /// Where the help lists what goes wrong on purpose.
 const FAULTS: &str = "Faults on purpose";
 
+/// The name of the table in which runs are kept.
+const RUNS_TABLE: &str = "runs";
+
 /// Where the help lists the limits.
 const LIMITS: &str = "Limits of AWS, to be shortened";
 
@@ -106,11 +109,15 @@ struct Arguments {
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     allow_trace: bool,
 
-    /// The function reaches the agent and the callbacks over TLS, by HTTP/2 or HTTP/1.1 as it wishes
+    /// For how many hours a run that has ended can be joined; 0 is a deployment without a table
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=168))]
+    resume_hours: u16,
+
+    /// The function reaches the agent, the callbacks and the table over TLS, by HTTP/2 or HTTP/1.1 as it wishes
     #[arg(long, help_heading = WIRE)]
     tls: bool,
 
-    /// How long bytes take to the agent and the callbacks and back, in milliseconds
+    /// How long bytes take to the agent, the callbacks and the table and back, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000), help_heading = WIRE)]
     rtt_ms: u64,
 
@@ -138,6 +145,16 @@ struct Arguments {
     /// The share of clients that vanish in the middle of an answer
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
     vanish: f64,
+
+    /// The share of clients that get nothing more in the middle of an answer, as when a phone has left its
+    /// network: their posts are answered with 200
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    swallow: f64,
+
+    /// The share of clients whose side of the connection ends in the middle of an answer, while the
+    /// gateway does not notice
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate, help_heading = FAULTS)]
+    half_open: f64,
 
     /// What the chance of all these is drawn from
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FAULTS)]
@@ -288,6 +305,10 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
         .record
         .as_ref()
         .map_or_else(String::new, |file| format!("  Recording  {}\n", file.display()));
+    let table = match arguments.resume_hours {
+        0 => String::new(),
+        hours => format!("  Table      {} ({hours} h)\n", aws.dynamodb_url()),
+    };
     let likeness = likeness(aws);
     let http = aws.agui_url();
     let text = format!(
@@ -297,7 +318,7 @@ fn welcome(aws: &LocalAws, arguments: &Arguments) {
            Try        npx wscat -c {socket}{credential} -w -1 -x '{{\"prompt\":\"hello\"}}'\n  \
            HTTP       {http}\n  \
            {source}  {agent}\n\
-           {record}{likeness}  \
+           {table}{record}{likeness}  \
            Stop       Ctrl-C\n\n"
     );
     let mut out = anstream::stdout();
@@ -309,11 +330,11 @@ fn likeness(aws: &LocalAws) -> String {
     let options = aws.options();
     let authority = aws.authority_file().map(|file| {
         let file = file.display();
-        format!("  TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1; the function trusts {file}\n")
+        format!("  TLS        for agent, callbacks and table, by HTTP/2 or HTTP/1.1; the function trusts {file}\n")
     });
     let distance = (!options.rtt.is_zero()).then(|| {
         let rtt = options.rtt.as_millis();
-        format!("  Distance   {rtt} ms to agent and callbacks and back\n")
+        format!("  Distance   {rtt} ms to agent, callbacks and table and back\n")
     });
     let cpu_share = options
         .cpu_share_mb
@@ -334,6 +355,7 @@ impl Arguments {
             concurrency: self.concurrency,
             timelines: Some(self.timelines.clone()),
             record: self.record.clone(),
+            table: self.keeps_runs().then(|| RUNS_TABLE.to_owned()),
             source: self.source(),
             agent: if self.real().is_none() { Agent::Scripted } else { Agent::Real },
             // As in a deployment, which always asks.
@@ -352,6 +374,8 @@ impl Arguments {
                 hanging_posts: self.hang,
                 lost_answers: self.lose_answers,
                 vanishing_clients: self.vanish,
+                swallowed_clients: self.swallow,
+                half_open_clients: self.half_open,
                 seed: self.fault_seed,
                 ..Faults::default()
             },
@@ -391,6 +415,11 @@ impl Arguments {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is a table.
+    fn keeps_runs(&self) -> bool {
+        self.resume_hours > 0
     }
 
     /// What answers.
@@ -453,6 +482,11 @@ impl Arguments {
             Source::Harness => harness_arn = or(&self.harness_arn, HARNESS_ARN),
             Source::Runtime => runtime_arn = or(&self.runtime_arn, RUNTIME_ARN),
         }
+        let [runs_table, resume_hours] = if self.keeps_runs() {
+            [RUNS_TABLE.to_owned(), self.resume_hours.to_string()]
+        } else {
+            [String::new(), String::new()]
+        };
         [
             ("AGENT_ID", agent_id),
             ("AGENT_ALIAS_ID", agent_alias_id),
@@ -461,6 +495,8 @@ impl Arguments {
             ("RUNTIME_ARN", runtime_arn),
             ("RUNTIME_ENDPOINT", given(&self.runtime_endpoint)),
             ("STOP_ON_LEAVE", stop_on_leave),
+            ("RUNS_TABLE", runs_table),
+            ("RESUME_HOURS", resume_hours),
             ("ALLOW_TRACE", self.allow_trace.to_string()),
             ("SUGGESTED_PROMPTS", prompts),
             ("ACCESS", self.access().to_owned()),
@@ -567,6 +603,7 @@ Examples:
   cargo run -- --agent-id ABCDEFGHIJ --agent-alias-id KLMNOPQRST --record said.jsonl
                                                 what it says becomes a file; later, without an
                                                 account, the prompt /play said.jsonl says it again
+  cargo run -- --resume-hours 0                 without a table: no run can be joined
   cargo run -- --source harness                 a harness of AgentCore instead of an agent
   cargo run -- --harness-arn arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/my_harness-Ab12Cd34Ef
   cargo run -- --source runtime                 an agent of one's own on a runtime of AgentCore

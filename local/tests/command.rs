@@ -169,6 +169,7 @@ async fn another_executable_can_be_the_function() {
 fn telling_function(folder: &Path) -> String {
     let script = r#"#!/usr/bin/env bash
 for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT RUNTIME_ARN RUNTIME_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
+    RUNS_TABLE RESUME_HOURS AWS_ENDPOINT_URL_DYNAMODB \
     AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME AWS_ENDPOINT_URL_BEDROCK_AGENTCORE; do
     echo "$name=${!name}."
 done
@@ -191,10 +192,19 @@ async fn the_function_is_told_what_to_ask() {
     let own = local_aws::HARNESS_ARN;
     let runtime = arn.replace("harness/", "runtime/").replace("my_harness", "my_agent");
     let own_runtime = local_aws::RUNTIME_ARN;
-    let cases: [(&[&str], &[&str]); 6] = [
+    let cases: [(&[&str], &[&str]); 8] = [
+        (
+            &["--resume-hours", "0"],
+            &["RUNS_TABLE=.", "RESUME_HOURS=.", "AWS_ENDPOINT_URL_DYNAMODB=."],
+        ),
+        (&["--resume-hours", "168"], &["RUNS_TABLE=runs.", "RESUME_HOURS=168.", "(168 h)"]),
         (
             &[],
             &[
+                "RUNS_TABLE=runs.",
+                "RESUME_HOURS=24.",
+                "/dynamodb.",
+                "/dynamodb (24 h)",
                 "AGENT_ID=LOCALAGENT.",
                 "HARNESS_ARN=.",
                 "STOP_ON_LEAVE=.",
@@ -357,7 +367,7 @@ async fn slips_in_the_arguments_are_explained() {
     );
     let runtime = arn.replace("harness/", "runtime/");
     let own = local_aws::RUNTIME_ARN;
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["--source", "lambda"], "possible values: agent, harness, runtime"),
         (&["--runtime-arn", arn], "the ARN of a runtime is like"),
         // That is the one behind a harness.
@@ -366,6 +376,11 @@ async fn slips_in_the_arguments_are_explained() {
         (&["--runtime-arn", own, "--harness-arn", arn], "cannot be used with"),
         (&["--runtime-arn", own, "--source", "harness"], "are about different things"),
         (&["--source", "runtime", "--record", "said.jsonl"], "--record is about"),
+        (&["--resume-hours", "169"], "0..=168"),
+        (&["--resume-hours=-1"], "--resume-hours"),
+        (&["--resume-hours", "1.5"], "--resume-hours"),
+        (&["--swallow", "1.1"], "a rate is a number from 0 to 1"),
+        (&["--half-open", "often"], "a rate is a number from 0 to 1"),
         (&["--harness-arn", "arn:aws:bedrock-agentcore:x"], "the ARN of a harness is like"),
         (&["--harness-endpoint", "prod"], "--harness-arn"),
         (&["--harness-arn", arn, "--harness-endpoint", "1st"], "begins with a letter"),
@@ -464,6 +479,14 @@ async fn what_a_real_agent_says_is_recorded_and_played_without_it() {
 }
 
 #[tokio::test]
+async fn more_lost_clients_than_clients_are_none() {
+    let output = run(&["--port", "0", "--vanish", "0.5", "--swallow", "0.6"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("the rates of the faults of clients add up to 1.1"), "{errors}");
+}
+
+#[tokio::test]
 async fn help_has_examples_and_scenarios() {
     let output = run(&["--help"]).await;
     assert_eq!(output.status.code(), Some(0));
@@ -509,10 +532,14 @@ async fn the_command_says_that_tls_is_on() {
         welcome.push('\n');
     }
     assert!(
-        welcome.contains("TLS        for agent and callbacks, by HTTP/2 or HTTP/1.1"),
+        welcome.contains("TLS        for agent, callbacks and table, by HTTP/2 or HTTP/1.1"),
         "{welcome}"
     );
-    assert!(welcome.contains("Distance   3 ms to agent and callbacks and back"), "{welcome}");
+    assert!(
+        welcome.contains("Distance   3 ms to agent, callbacks and table and back"),
+        "{welcome}"
+    );
+    assert!(welcome.contains("Table      https://127.0.0.1:"), "{welcome}");
     let url = welcome.lines().find(|line| line.contains("WebSocket")).unwrap();
     let url = url.split_whitespace().last().unwrap();
     let mut client = Client::connect_to(url, &[]).await.unwrap();

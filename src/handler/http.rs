@@ -16,15 +16,17 @@ use tracing::{Instrument as _, error, field, info, info_span, warn};
 use crate::access::Identity;
 use crate::agui::EventForm;
 use crate::error::chain;
-use crate::handler::{Accepted, Handler};
+use crate::handler::{Accepted, Handler, Refused, refused_as_invalid};
 use crate::invocation::{HttpRequest, Principal};
-use crate::relay::{refuse, relay};
-use crate::request::ClientMessage;
+use crate::relay::delivery::Destination;
+use crate::relay::{refuse, relay_and_keep};
+use crate::request::kept::KeptRunRequest;
+use crate::request::{ClientMessage, InvalidRequest};
 use crate::services::ConfiguredSource;
 use crate::source::Source;
 use crate::telemetry;
 use crate::transport::SendError;
-use crate::transport::sse::{self, Body};
+use crate::transport::sse::{self, Body, EventSink};
 
 /// The longest silence towards the client. API Gateway ends a streamed response that is silent for five
 /// minutes, and proxies on the way after a minute or less ("Stream the integration response").
@@ -71,10 +73,17 @@ impl Handler {
         }
         let principal = principal(identity);
         let message = ClientMessage::of_http(request, &context.request_id, principal.as_ref());
-        let body = match &self.services.source {
-            ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
-            ConfiguredSource::AgentcoreHarness(harness) => self.stream(harness, message, context),
-            ConfiguredSource::AgentcoreRuntime(runtime) => self.stream(runtime, message, context),
+        let body = match KeptRunRequest::parse(message).transpose() {
+            Some(request) => self.stream_kept_run(request, message, context),
+            None => match &self.services.source {
+                ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
+                ConfiguredSource::AgentcoreHarness(harness) => {
+                    self.stream(harness, message, context)
+                }
+                ConfiguredSource::AgentcoreRuntime(runtime) => {
+                    self.stream(runtime, message, context)
+                }
+            },
         };
         insert(&mut headers, header::CONTENT_TYPE, sse::CONTENT_TYPE);
         streamed(StatusCode::OK, headers, body)
@@ -89,22 +98,18 @@ impl Handler {
         let limits = self.limits(remaining, KEEPALIVE);
         let (sink, body) = sse::response();
         match self.accept(source, message, EventForm::StartAndEnd, remaining, limits.deadline) {
-            Err(refusal) => {
-                self.spawn_at_once(async move {
-                    match refuse(refusal.run_id, &refusal.failure, &sink).await {
-                        Ok(()) => {}
-                        Err(SendError::Gone) => info!("the response is no longer read"),
-                        Err(error) => error!(error = chain(&error), "the client could not be told"),
-                    }
-                });
-            }
-            Ok(Accepted { ids, trace, call }) => {
+            Err(refused) => self.spawn_at_once(tell(refused, sink)),
+            Ok(Accepted { ids, trace, call, keeper }) => {
                 let stop = source.stop(&call);
                 let events = source.invoke(call);
                 let shutdown = self.shutdown.clone();
                 let function_name = context.env_config.function_name.clone();
                 self.spawn_at_once(async move {
-                    let summary = relay(ids, trace, events, &sink, &limits, shutdown.begun()).await;
+                    let keeping =
+                        keeper.as_ref().map(|keeper| keeper.keeping(Destination::Response));
+                    let begun = shutdown.begun();
+                    let summary =
+                        relay_and_keep(ids, trace, events, &sink, &limits, begun, keeping).await;
                     telemetry::run(&function_name, &summary, S::WHY_IN_ONE_CHUNK);
                     if !summary.source_ended {
                         stop.await;
@@ -112,6 +117,36 @@ impl Handler {
                     // The response ends with the sink: until then Lambda lets the function work.
                     drop(sink);
                 });
+            }
+        }
+        body
+    }
+
+    /// Begins what a message asks of a run that is kept, and returns the body that it becomes.
+    fn stream_kept_run(
+        &self,
+        request: Result<KeptRunRequest, InvalidRequest>,
+        message: ClientMessage<'_>,
+        context: &Context,
+    ) -> Body {
+        let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
+        let _entered = span.enter();
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let (sink, body) = sse::response();
+        let request = request
+            .map_err(|invalid| refused_as_invalid(invalid, message.request_id))
+            .and_then(|request| match self.is_possible(message.principal, remaining) {
+                Ok(()) => Ok(request),
+                Err(refusal) => Err(refusal.of(&request.request_id)),
+            });
+        match request {
+            Err(refused) => self.spawn_at_once(tell(refused, sink)),
+            Ok(request) => {
+                let limits = self.limits(remaining, KEEPALIVE);
+                let kept_runs = self.kept_runs(&context.env_config.function_name, limits);
+                // No other invocation can write into this response, so nobody can take a run over to it.
+                self.spawn_at_once(kept_runs.attend(request, None, sink));
             }
         }
         body
@@ -140,6 +175,15 @@ impl Handler {
         {
             insert(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
+    }
+}
+
+/// Tells a client why there is no run.
+async fn tell(refused: Refused, sink: EventSink) {
+    match refuse(refused.run_id, &refused.failure, &sink).await {
+        Ok(()) => {}
+        Err(SendError::Gone) => info!("the response is no longer read"),
+        Err(error) => error!(error = chain(&error), "the client could not be told"),
     }
 }
 

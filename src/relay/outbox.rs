@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::agui::{EventForm, Fragment, Frame, FrameJson, RunIds};
+use crate::relay::cut::{Cut, CutKind, place_of_text};
 use crate::source::event::AguiEvent;
 
 /// The frames of one run that have not been posted yet.
@@ -28,7 +29,8 @@ pub struct Outbox {
 /// A frame's text, cut into pieces.
 #[derive(Debug)]
 struct Fragments {
-    id: String,
+    /// The number of the first.
+    first_seq: u64,
     text: String,
     /// Where each piece ends.
     ends: Vec<usize>,
@@ -51,6 +53,12 @@ impl Outbox {
             calling_message: None,
             answered_message: None,
         }
+    }
+
+    /// The same outbox, whose first frame has the number `seq`.
+    #[must_use]
+    pub fn starting_at(self, seq: u64) -> Self {
+        Self { next_seq: seq, ..self }
     }
 
     /// The ids that its frames carry.
@@ -78,7 +86,11 @@ impl Outbox {
             }
             // A message can't go on once it has ended: clients would have it twice. So it ends with what
             // comes behind all of it.
-            Frame::ToolResult { .. } | Frame::RunFinished { .. } | Frame::RunError { .. } => {
+            Frame::ToolResult { .. }
+            | Frame::RunFinished { .. }
+            | Frame::RunStopped { .. }
+            | Frame::HistoryFinished { .. }
+            | Frame::RunError { .. } => {
                 self.end_message();
             }
             _ => {}
@@ -139,9 +151,17 @@ impl Outbox {
         }
     }
 
+    /// Drops all that waits: nobody wants it any more.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.fragments = None;
+        self.weight = 0;
+    }
+
     /// Takes back a terminal frame that is still waiting, so that another can take its place.
     pub fn take_back_terminal(&mut self) {
-        if let Some(Frame::RunFinished { .. } | Frame::RunError { .. }) = self.waiting.back()
+        if let Some(Frame::RunFinished { .. } | Frame::RunStopped { .. } | Frame::RunError { .. }) =
+            self.waiting.back()
             && let Some(end) = self.waiting.pop_back()
         {
             self.weight -= end.weight();
@@ -154,64 +174,82 @@ impl Outbox {
         self.weight + self.fragments.as_ref().map_or(0, |fragments| fragments.text.len())
     }
 
-    /// How many frames have been taken.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.next_seq
-    }
-
-    /// Takes the next frame, as much text in it as fits.
+    /// Takes the next frame or fragment, as much text in it as fits.
     pub fn next_frame(&mut self) -> Option<Vec<u8>> {
-        let frame = match self.fragments.take() {
-            Some(fragments) => self.fragment_frame(fragments),
-            None => match self.waiting.pop_front()? {
-                Frame::Text { message_id, delta } => {
-                    let frame = |message_id, delta| Frame::Text { message_id, delta };
-                    self.text_frame(RunIds::text, message_id, delta, frame)
+        let mut fragments = match self.fragments.take() {
+            Some(fragments) => fragments,
+            None => match self.cut()? {
+                Cut { seq, json, kind: CutKind::Fragmented { ends } } => {
+                    Fragments { first_seq: seq, text: into_text(json), ends, next: 0 }
                 }
-                Frame::Reasoning { message_id, delta } => {
-                    let frame = |message_id, delta| Frame::Reasoning { message_id, delta };
-                    self.text_frame(RunIds::reasoning, message_id, delta, frame)
-                }
-                Frame::Agui(event) if event.delta.is_some() => self.agui_frame(event),
-                frame => self.other_frame(&frame),
+                cut => return Some(cut.json),
             },
         };
-        self.next_seq += 1;
+        let Fragments { first_seq, ref text, ref ends, next } = fragments;
+        let frame = fragment(&self.ids, first_seq, text, ends, next);
+        fragments.next += 1;
+        if fragments.next < fragments.ends.len() {
+            self.fragments = Some(fragments);
+        }
         Some(frame)
     }
 
+    /// Takes the next frame whole, as much text in it as fits. One that is too large has as many numbers as
+    /// it takes fragments.
+    pub fn cut(&mut self) -> Option<Cut> {
+        let cut = match self.waiting.pop_front()? {
+            Frame::Text { message_id, delta } => {
+                let frame = |message_id, delta| Frame::Text { message_id, delta };
+                self.cut_text(RunIds::text, message_id, delta, frame)
+            }
+            Frame::Reasoning { message_id, delta } => {
+                let frame = |message_id, delta| Frame::Reasoning { message_id, delta };
+                self.cut_text(RunIds::reasoning, message_id, delta, frame)
+            }
+            Frame::Agui(event) if event.delta.is_some() => self.cut_agui(event),
+            frame => self.cut_other(&frame),
+        };
+        self.next_seq = cut.last_seq() + 1;
+        Some(cut)
+    }
+
     /// The frame of `text`, or of its longest beginning that fits; the rest goes back to the front.
-    fn text_frame(
+    fn cut_text(
         &mut self,
         json: impl for<'a> Fn(&'a RunIds, u64, &'a str, &'a str) -> FrameJson<'a>,
         message_id: Arc<str>,
         mut text: String,
         rest: impl FnOnce(Arc<str>, String) -> Frame,
-    ) -> Vec<u8> {
-        let room = self.room(&json(&self.ids, self.next_seq, &message_id, ""));
-        let end = fitting_prefix(&text, room);
-        let frame = serialise(&json(&self.ids, self.next_seq, &message_id, &text[..end]));
+    ) -> Cut {
+        let seq = self.next_seq;
+        let empty = serialise(&json(&self.ids, seq, &message_id, ""));
+        let end = fitting_prefix(&text, self.max_frame.saturating_sub(empty.len()));
+        let frame = serialise(&json(&self.ids, seq, &message_id, &text[..end]));
         self.weight -= end;
         if end < text.len() {
             text.drain(..end);
             self.waiting.push_front(rest(message_id, text));
         }
-        frame
+        let delta = place_of_text(&frame, &empty);
+        Cut { seq, json: frame, kind: CutKind::Text { delta } }
     }
 
     /// The frame of an event with text, or with the longest beginning of its text that fits; the rest goes
     /// back to the front.
-    fn agui_frame(&mut self, mut event: AguiEvent) -> Vec<u8> {
+    fn cut_agui(&mut self, mut event: AguiEvent) -> Cut {
+        let seq = self.next_seq;
         let delta = event.delta.take().unwrap_or_default();
-        let room = self.room(&self.ids.agui(self.next_seq, &event, Some("")));
+        let empty = serialise(&self.ids.agui(seq, &event, Some("")));
+        let room = self.max_frame.saturating_sub(empty.len());
         if room < self.max_frame / 2 && json_string_len(&delta) > room {
             // What belongs to the event is too large to go with each piece of its text.
             event.delta = Some(delta);
-            return self.other_frame(&Frame::Agui(event));
+            return self.cut_other(&Frame::Agui(event));
         }
         let end = fitting_prefix(&delta, room);
-        let frame = serialise(&self.ids.agui(self.next_seq, &event, Some(&delta[..end])));
+        let is_bare = event.metadata.is_empty();
+        let json = serialise(&self.ids.agui(seq, &event, Some(&delta[..end])));
+        let place = place_of_text(&json, &empty);
         // What belongs to the event goes with each of its pieces, but waits only once.
         self.weight -= end;
         if end < delta.len() {
@@ -220,35 +258,35 @@ impl Outbox {
         } else {
             self.weight -= event.weight();
         }
-        frame
+        // Clients have what belongs to an event as often as it was sent, so only bare text is merged, as
+        // the outbox does it.
+        let kind = if is_bare { CutKind::Text { delta: place } } else { CutKind::Other };
+        Cut { seq, json, kind }
     }
 
-    /// Any other frame, or its first fragment.
-    fn other_frame(&mut self, frame: &Frame) -> Vec<u8> {
+    /// Any other frame.
+    fn cut_other(&mut self, frame: &Frame) -> Cut {
         self.weight -= frame.weight();
-        let json = serialise(&self.ids.json(self.next_seq, frame));
-        if json.len() <= self.max_frame {
-            return json;
+        let seq = self.next_seq;
+        let json = serialise(&self.ids.json(seq, frame));
+        if json.len() > self.max_frame {
+            let text = into_text(json);
+            let ends = self.ends_of_fragments(&text);
+            return Cut { seq, json: text.into_bytes(), kind: CutKind::Fragmented { ends } };
         }
-        let fragments = self.cut(json);
-        self.fragment_frame(fragments)
+        let kind = match frame {
+            Frame::RunStarted | Frame::JoinableRunStarted { .. } => CutKind::Start,
+            Frame::Keepalive => CutKind::Keepalive,
+            _ => CutKind::Other,
+        };
+        Cut { seq, json, kind }
     }
 
-    /// The next fragment; what is left of the fragments stays for later.
-    fn fragment_frame(&mut self, mut fragments: Fragments) -> Vec<u8> {
-        let frame = serialise(&self.ids.fragment(self.next_seq, &fragments.current()));
-        fragments.next += 1;
-        if fragments.next < fragments.ends.len() {
-            self.fragments = Some(fragments);
-        }
-        frame
-    }
-
-    fn cut(&self, frame: Vec<u8>) -> Fragments {
-        let id = format!("{}:{}", self.ids.run_id, self.next_seq);
-        let text = into_text(frame);
+    /// Where the fragments of a frame end, of which the first has the next number.
+    fn ends_of_fragments(&self, text: &str) -> Vec<usize> {
         // There are at most as many pieces as bytes, so the numbers are nowhere longer than this.
         let most = text.len();
+        let id = fragments_id(&self.ids, self.next_seq);
         let widest = Fragment { id: &id, index: most, count: most, data: "" };
         let last_seq = self.next_seq + most as u64;
         let room = self.room(&self.ids.fragment(last_seq, &widest));
@@ -258,7 +296,7 @@ impl Outbox {
             start += fitting_prefix(&text[start..], room);
             ends.push(start);
         }
-        Fragments { id, text, ends, next: 0 }
+        ends
     }
 
     /// How many bytes of a JSON string fit into a frame, of which `empty` is one with none.
@@ -267,16 +305,24 @@ impl Outbox {
     }
 }
 
-impl Fragments {
-    fn current(&self) -> Fragment<'_> {
-        let start = if self.next == 0 { 0 } else { self.ends[self.next - 1] };
-        Fragment {
-            id: &self.id,
-            index: self.next,
-            count: self.ends.len(),
-            data: &self.text[start..self.ends[self.next]],
-        }
-    }
+/// The frame of one fragment of the frame `text`, whose first has the number `first_seq`.
+pub(super) fn fragment(
+    ids: &RunIds,
+    first_seq: u64,
+    text: &str,
+    ends: &[usize],
+    index: usize,
+) -> Vec<u8> {
+    let start = if index == 0 { 0 } else { ends[index - 1] };
+    let id = fragments_id(ids, first_seq);
+    let data = &text[start..ends[index]];
+    let fragment = Fragment { id: &id, index, count: ends.len(), data };
+    serialise(&ids.fragment(first_seq + index as u64, &fragment))
+}
+
+/// Which frame fragments are pieces of.
+fn fragments_id(ids: &RunIds, first_seq: u64) -> String {
+    format!("{}:{first_seq}", ids.run_id)
 }
 
 /// The length of the longest beginning of `text` that takes at most `room` bytes as the inside of a
@@ -314,7 +360,7 @@ fn json_len(char: char) -> usize {
     clippy::expect_used,
     reason = "writing to memory does not fail, and every map in a frame has strings as keys"
 )]
-fn serialise(frame: &FrameJson<'_>) -> Vec<u8> {
+pub(super) fn serialise(frame: &FrameJson<'_>) -> Vec<u8> {
     serde_json::to_vec(frame).expect("a frame can be serialised")
 }
 

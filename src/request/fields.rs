@@ -114,6 +114,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number that is at least so large.
+    pub(crate) fn integer(&self, name: &str, least: i64) -> Result<Option<i64>, String> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match value.get().parse() {
+            Ok(number) if number >= least => Ok(Some(number)),
+            _ => Err(format!("`{}` must be a whole number from {least} on.", self.path(name))),
+        }
+    }
+
     /// A list of whatever is in it; `None` when it is absent.
     pub(crate) fn items(&self, name: &str) -> Result<Option<Vec<Item<'a>>>, String> {
         let Some(list) = self.get(name) else { return Ok(None) };

@@ -69,7 +69,7 @@ for (const [variant, { http, own }] of Object.entries({
 
     once('asked for a licence, of which the page said nothing', async () => {
       const chat = await openChat(app.address, { box: 'textarea', expected: LICENCE });
-      await chat.says('How can I help you today?');
+      await chat.ready();
       assert.equal(chat.expectedComplaints.length > 0, !own);
       assert.match(opening('### Without a server of your own'), /publicLicenseKey/);
       await chat.close();
@@ -92,7 +92,7 @@ for (const [variant, { http, own }] of Object.entries({
     once('turned white where a hook did not find the agent', async () => {
       const chat = await visit();
       for (let time = 0; time < 2; time += 1) {
-        await chat.says('How can I help you today?');
+        await chat.ready();
         await chat.page.reload();
       }
       await chat.close();
@@ -171,6 +171,35 @@ for (const [variant, { http, own }] of Object.entries({
       await chat.complains(/too many requests/);
       await chat.ask('/slow 0');
       await chat.says('turn 2');
+      await chat.close();
+    });
+
+    it('lost the conversation with a reload, and with another thread', async () => {
+      const chat = await visit();
+      await chat.ask('/slow 0');
+      await chat.says('turn 1');
+      await chat.page.reload();
+      await chat.says('turn 1');
+      await chat.page.getByText('New thread').click();
+      await chat.forgets('turn 1');
+      await chat.ask('/slow 0');
+      await chat.says('turn 1');
+      await chat.page.goBack();
+      await chat.ask('/slow 0');
+      await chat.says('turn 2');
+      await chat.says('turn 1');
+      await chat.close();
+    });
+
+    it('lost an answer with a reload', async () => {
+      const chat = await visit();
+      await chat.ask('/tokens 97 20');
+      await chat.says('1 2 3');
+      await chat.page.reload();
+      await chat.says('95 96 97');
+      assert.equal((await chat.text()).split('1 2 3 4').length, 2, 'it is there once');
+      const threadId = new URL(chat.page.url()).hash.slice(1);
+      assert.equal(local.output().match(new RegExp(`agent +invoked .* ${threadId}`, 'g')).length, 1);
       await chat.close();
     });
 
@@ -304,13 +333,20 @@ for (const http of [false, true]) {
       await chat.close();
     });
 
-    once('had one conversation for all threads, also after a reload', async () => {
+    once('lost its conversations with a reload', async () => {
       const chat = await visit();
-      for (let time = 0; time < 2; time += 1) {
-        await chat.ask('/slow 0');
-        await chat.says('turn 1');
-        await chat.page.reload();
-      }
+      await chat.ask('/slow 0');
+      await chat.says('turn 1');
+      await chat.press('New thread');
+      await chat.ask('/tokens 97 20');
+      await chat.says('1 2 3');
+      await chat.page.reload();
+      await chat.says('turn 1');
+      await chat.ask('/slow 0');
+      await chat.says('turn 2');
+      await chat.press('Thread 2');
+      await chat.says('95 96 97');
+      assert.equal((await chat.text()).split('1 2 3 4').length, 2, 'it is there once');
       await chat.close();
     });
 
@@ -359,7 +395,7 @@ async function hasNoClass({ folder }, file) {
   const sources = await readdir(join(folder, 'src'));
   assert.deepEqual(sources.filter((name) => name.includes('agent')), []);
   const code = await readFile(join(folder, file), 'utf8');
-  assert.match(code, /new HttpAgent\(/);
+  assert.match(code, /new (Kept)?HttpAgent\(/);
   assert.doesNotMatch(code, /WebSocket/);
 }
 
@@ -415,6 +451,12 @@ async function openChat(address, { box, complaint, expected, handler }) {
           if (attempt === 3) throw error;
         }
       }
+    },
+    /** Waits until something can be said. */
+    ready: () => page.locator(box).first().waitFor(),
+    /** Waits until the words are seen no more. */
+    async forgets(words) {
+      await page.waitForFunction((wanted) => !document.body.innerText.includes(wanted), words);
     },
     press: (name) => page.getByRole('button', { name, exact: true }).click(),
     /** Waits until the words are to be seen, however they are marked up. */

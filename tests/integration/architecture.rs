@@ -27,7 +27,7 @@ struct Rule {
 /// The seam of the sources: what one says, in words that no source has made.
 const SOURCE_SEAM: &str = "source/event.rs";
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 7] = [
     // The relay and the frames know no service, and of sources and transports only the seams.
     Rule {
         files: &["relay.rs", "relay/", "agui.rs", "agui/"],
@@ -55,6 +55,20 @@ const RULES: [Rule; 5] = [
         files_not_imported: &["source.rs", "source/", "agui", "relay.rs", "relay/"],
         and_yet: &[],
         crates_not_imported: &[],
+    },
+    // The table knows runs, and not how they are asked for, answered or delivered.
+    Rule {
+        files: &["runs.rs", "runs/"],
+        files_not_imported: &["source", "transport", "agui", "request", "handler"],
+        and_yet: &[],
+        crates_not_imported: &["lambda_", "hyper"],
+    },
+    // What becomes of a run is decided without the table.
+    Rule {
+        files: &["runs/item.rs", "runs/table.rs", "runs/joiner.rs", "runs/joiner/"],
+        files_not_imported: &["runs/dynamodb.rs", "runs/attributes.rs", "aws.rs", "aws/"],
+        and_yet: &[],
+        crates_not_imported: &["aws_"],
     },
     // The function does not know what stands around it on a developer's machine.
     Rule {

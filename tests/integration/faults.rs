@@ -17,6 +17,7 @@ use futures::stream::{self, StreamExt as _};
 use local_aws::{AwsLimits, Entry, Options, PostFault, Source};
 use serde_json::{Value, json};
 use test_support::source::{endpoint_variable, is_drop, source};
+use test_support::table::NO_TABLE;
 use test_support::test_bed::{TestBed, ask, frames_of_one_run, numbers, prompt, text, traced};
 use test_support::{Client, soon, wait_for_entry};
 use tokio::time::Instant;
@@ -192,10 +193,15 @@ fn times_retried(fault: PostFault, times: u32) -> u32 {
     if matches!(fault, PostFault::Slow(_)) { 0 } else { times }
 }
 
+/// The bed of a run that ends when its client has gone: with a table it would go on.
+async fn without_table() -> TestBed {
+    let options = Options { concurrency: 1, ..Options::default() };
+    TestBed::with_environment(options, &[NO_TABLE]).await
+}
+
 /// Posts fail for good from the fifth on: the agent is freed, nothing more is tried, the log says
 /// what to do; and when posts work again, so does the next turn.
-async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
-    let bed = TestBed::sequential().await;
+async fn the_run_ends(bed: &TestBed, fault: PostFault, outcome: &str, advice: &str) {
     bed.aws.faults().fail_from(5, fault);
     let mut client = bed.client().await;
     client.send(prompt("/tokens 5000 100").to_string()).await;
@@ -204,11 +210,11 @@ async fn the_run_ends(fault: PostFault, outcome: &str, advice: &str) {
         assert_eq!(frame["metadata"]["relay"]["seq"], seq);
     }
     wait_for_entry(&bed.aws, "the drop", is_drop).await;
-    let line = summary(&bed).await;
+    let line = summary(bed).await;
     assert!(line.contains(outcome) && line.contains(advice), "{line}");
     assert_eq!(bed.posts(), 5, "posts after the one that failed for good");
     bed.aws.faults().clear();
-    the_next_turn_works(&bed).await;
+    the_next_turn_works(bed).await;
 }
 
 #[tokio::test]
@@ -238,12 +244,12 @@ async fn posts_are_slow_by_seconds() {
 
 #[tokio::test]
 async fn posts_find_the_client_gone_in_mid_run() {
-    the_run_ends(PostFault::Status(410), "client_gone", "").await;
+    the_run_ends(&without_table().await, PostFault::Status(410), "client_gone", "").await;
 }
 
 #[tokio::test]
 async fn posts_find_the_client_gone_at_the_first_frame() {
-    let bed = TestBed::sequential().await;
+    let bed = without_table().await;
     bed.aws.faults().fail_from(1, PostFault::Status(410));
     let mut client = bed.client().await;
     client.send(prompt("/tokens 5000 100").to_string()).await;
@@ -256,12 +262,24 @@ async fn posts_find_the_client_gone_at_the_first_frame() {
 
 #[tokio::test]
 async fn posts_are_forbidden() {
-    the_run_ends(PostFault::Status(403), "undelivered", "execute-api:ManageConnections").await;
+    the_run_ends(
+        &TestBed::sequential().await,
+        PostFault::Status(403),
+        "undelivered",
+        "execute-api:ManageConnections",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn posts_are_too_large_for_the_gateway() {
-    the_run_ends(PostFault::Status(413), "undelivered", "PayloadTooLarge").await;
+    the_run_ends(
+        &TestBed::sequential().await,
+        PostFault::Status(413),
+        "undelivered",
+        "PayloadTooLarge",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -490,7 +508,7 @@ async fn client_uses_a_run_id_twice() {
 async fn client_disconnects_while_the_agent_thinks() {
     let bed = TestBed::with_environment(
         Options { concurrency: 1, ..Options::default() },
-        &[("KEEPALIVE_SECONDS", "1")],
+        &[("KEEPALIVE_SECONDS", "1"), NO_TABLE],
     )
     .await;
     let mut client = bed.client().await;

@@ -16,11 +16,15 @@ mod function_process;
 mod harness;
 mod hostile_input;
 mod http;
+mod join_model;
+mod joins;
 mod over_the_wire;
 mod page;
 #[path = "../recorded/mod.rs"]
 mod recorded;
 mod relay;
+mod relay_kept;
 mod return_of_control;
 mod runs;
+mod runs_table;
 mod runtime;

@@ -22,21 +22,28 @@ AGENTCORE_REFUSALS = [
 
 def make_client(service, endpoint, **config):
     """A client of a service at this address."""
-    # Every attempt counts: a retry would hide a failure.
-    config = Config(
-        connect_timeout=SECONDS,
-        read_timeout=SECONDS,
-        retries={"total_max_attempts": 1},
-        **config,
-    )
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=config,
-    )
+    return boto3.client(service, **_settings(endpoint, **config))
+
+
+def make_resource(service, endpoint):
+    """boto3's objects of a service at this address."""
+    return boto3.resource(service, **_settings(endpoint))
+
+
+def _settings(endpoint, **config):
+    return {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "local",
+        "aws_secret_access_key": "local",
+        # Every attempt counts: a retry would hide a failure.
+        "config": Config(
+            connect_timeout=SECONDS,
+            read_timeout=SECONDS,
+            retries={"total_max_attempts": 1},
+            **config,
+        ),
+    }
 
 
 def status_of(raised):

@@ -16,13 +16,15 @@ def plain(deploy):
 
 @pytest.fixture(scope="module")
 def stopping(deploy):
-    """One that stops the sessions of clients that leave, and soon sees that they did."""
-    return deploy("--stop-on-leave=true", KEEPALIVE_SECONDS="1")
+    """One that stops the sessions of clients that leave, soon sees that they did, and keeps answers: the
+    agent works on alone for a moment."""
+    return deploy("--stop-on-leave=true", KEEPALIVE_SECONDS="1", ALONE_SECONDS="1")
 
 
 @pytest.fixture(params=["stopping", "full"])
 def stops(request):
-    """A deployment that stops sessions, without an endpoint's name and with one."""
+    """A deployment that stops sessions: one that keeps answers, and one with an endpoint's name, which
+    keeps none."""
     return request.getfixturevalue(request.param)
 
 

@@ -45,6 +45,8 @@ RESOURCES = {
     FUNCTION: "relay-function",
     f"{FUNCTION}.Arn": FUNCTION_ARN,
     "RelayRole.Arn": "arn-of-the-role",
+    "RunsTable": "runs-table",
+    "RunsTable.Arn": "arn-of-the-runs-table",
     "RelayLogs": "relay-logs",
     "RelayLogs.Arn": "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*",
 }

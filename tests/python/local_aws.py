@@ -1,6 +1,8 @@
 """The real local program, started for a test module."""
 
+import os
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -8,10 +10,20 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "target" / "debug" / "local"
+FUNCTION = REPOSITORY / "target" / "debug" / "agent-relay"
 
 START_SECONDS = 30
 STOP_SECONDS = 30
 LINE_SECONDS = 30
+
+
+def function_with(directory, **environment):
+    """An executable that is the function with these variables, whatever it would otherwise be given."""
+    exports = (f"export {name}={shlex.quote(value)}" for name, value in environment.items())
+    path = directory / "function"
+    path.write_text("\n".join(["#!/bin/sh", *exports, f"exec '{FUNCTION}'", ""]))
+    os.chmod(path, 0o755)
+    return path
 
 
 class LocalAws:
@@ -34,6 +46,8 @@ class LocalAws:
         """Endpoint of `bedrock-agent-runtime`."""
         self.agentcore = f"{self.page}/agentcore"
         """Endpoint of `bedrock-agentcore`."""
+        self.dynamodb = f"{self.page}/dynamodb"
+        """Endpoint of `dynamodb`."""
         self.callbacks = f"{self.page}/local"
         """Endpoint of `apigatewaymanagementapi`."""
         self.socket = f"{self.page.replace('http', 'ws')}/local"

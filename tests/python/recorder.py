@@ -1,8 +1,6 @@
 """A proxy between the function and an agent, a harness or a runtime, which records what both say."""
 
 import json
-import os
-import shlex
 import threading
 import urllib.error
 import urllib.request
@@ -12,12 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from botocore.eventstream import EventStreamBuffer
 
-from local_aws import REPOSITORY
+from local_aws import function_with
 
 # A proxy of this machine's is none for this machine.
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-FUNCTION = REPOSITORY / "target" / "debug" / "agent-relay"
 
 SECONDS = 30
 
@@ -102,11 +98,7 @@ class Recorder:
             "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": self.url,
             "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": self.url,
         }
-        exports = (f"export {name}={shlex.quote(value)}" for name, value in environment.items())
-        path = directory / "recorded-function"
-        path.write_text("\n".join(["#!/bin/sh", *exports, f"exec '{FUNCTION}'", ""]))
-        os.chmod(path, 0o755)
-        return path
+        return function_with(directory, **environment)
 
     def wait_for(self, wanted, count):
         """The exchanges that `wanted` holds for, once there are so many."""

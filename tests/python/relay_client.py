@@ -30,20 +30,29 @@ class WebSocketClient:
 
     def send(self, message):
         """Sends a message, and returns the frames of its run."""
-        self._socket.send(message)
-        frames = [self._frame()]
+        self.begin(message)
+        frames = [self.next_frame()]
         while frames[-1]["type"] not in TERMINAL:
-            frames.append(self._frame())
+            frames.append(self.next_frame())
         return frames
+
+    def begin(self, message):
+        """Sends a message. Its frames are for `next_frame`."""
+        self._socket.send(message)
+
+    def next_frame(self):
+        """The next frame, which must come."""
+        return json.loads(self._socket.recv(SECONDS))
+
+    def leave(self):
+        """Closes the connection."""
+        self._socket.close()
 
     def send_and_leave(self, message):
         """Sends a message, and closes the connection when its run has started."""
-        self._socket.send(message)
-        assert self._frame()["type"] == "RUN_STARTED"
-        self._socket.close()
-
-    def _frame(self):
-        return json.loads(self._socket.recv(SECONDS))
+        self.begin(message)
+        assert self.next_frame()["type"] == "RUN_STARTED"
+        self.leave()
 
 
 class HttpClient:

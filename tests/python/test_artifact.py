@@ -153,6 +153,7 @@ def test_it_tells_the_page_how_to_connect(aws):
         "access": "code",
         "allowTrace": False,
         "suggestions": PROMPTS,
+        "keepaliveSeconds": 30,
     }
 
 

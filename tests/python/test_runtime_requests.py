@@ -14,7 +14,14 @@ import pytest
 
 from openid_provider import AUDIENCE
 from recorded_deployment import AGENTCORE, SESSION_HEADER, RecordedConversation, deployments
-from relay_client import CLIENTS, History, agentcore_session_id, user_hash
+from relay_client import (
+    CLIENTS,
+    TERMINAL,
+    History,
+    WebSocketClient,
+    agentcore_session_id,
+    user_hash,
+)
 from texts import AWKWARD, MARKER, NUMBERS, ODD_JSON, PROMPTS
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:runtime/local_runtime-LOCALRUNT1"
@@ -43,8 +50,13 @@ def deploy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full(deploy):
-    """One like `stopping`, with an endpoint."""
-    return deploy("--stop-on-leave=true", RUNTIME_ENDPOINT="live_1", KEEPALIVE_SECONDS="1")
+    """One like `stopping`, with an endpoint, which keeps no answers."""
+    return deploy(
+        "--stop-on-leave=true",
+        "--resume-hours=0",
+        RUNTIME_ENDPOINT="live_1",
+        KEEPALIVE_SECONDS="1",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +164,9 @@ def test_a_prompt_is_one_message(plain, transport, form):
         (exchange,) = conversation.exchanges()
         conversation.assert_invocation(exchange, frames, messages)
 
-    # Several at once, since the scripted agent speaks slowly: as many as the function takes.
-    with ThreadPoolExecutor(10) as pool:
+    # Several at once, since the scripted agent speaks slowly: half as many as the function takes, which
+    # is busy for a moment after the last frame, writing the end to the table.
+    with ThreadPoolExecutor(5) as pool:
         list(pool.map(ask, PROMPTS))
 
 
@@ -440,6 +453,24 @@ def test_whoever_leaves_a_web_socket_stops_the_session(stops):
     # The run ends with the session, so either may be recorded first.
     invocation, stop = sorted(conversation.wait_for_exchanges(2), key=lambda exchange: exchange.path)
     assert_left(conversation, invocation)
+    conversation.assert_stopped(stop)
+
+
+def test_a_turn_that_is_stopped_stops_its_session(stopping):
+    with (
+        Conversation(stopping, "WebSocket") as conversation,
+        WebSocketClient(stopping.local) as client,
+        WebSocketClient(stopping.local) as other,
+    ):
+        conversation.say("/pause 1 600")
+        client.begin(conversation.input(json.dumps(conversation.messages)))
+        frames = [client.next_frame()]
+        other.begin(json.dumps({"stop": {"key": frames[0]["metadata"]["relay"]["key"]}}))
+        while frames[-1]["type"] not in TERMINAL:
+            frames.append(client.next_frame())
+        assert frames[-1]["type"] == "RUN_FINISHED"
+        assert frames[-1]["metadata"]["relay"]["stopped"] is True
+        (stop,) = conversation.wait_for_exchanges(1, "/stopruntimesession")
     conversation.assert_stopped(stop)
 
 

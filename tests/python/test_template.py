@@ -49,12 +49,20 @@ RUNTIME_ARN = RUNTIME["RuntimeArn"]
 DEFAULT_ENDPOINT_ARN = f"{RUNTIME_ARN}/runtime-endpoint/DEFAULT"
 RUNTIME_ENDPOINT_ARN = f"{RUNTIME_ARN}/runtime-endpoint/prod"
 CONNECTIONS = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/POST/@connections/*"
+TABLE = "arn-of-the-runs-table"
 LOGS = "arn:aws:logs:eu-central-1:123456789012:log-group:relay-logs:*"
 # Whoever answers, the function posts to the stage and writes its log.
 COMMON_RIGHTS = {
     ("execute-api:ManageConnections", CONNECTIONS),
     ("logs:CreateLogStream", LOGS),
     ("logs:PutLogEvents", LOGS),
+}
+# Where answers are kept, it reads and writes them in the one table.
+TABLE_RIGHTS = {
+    ("dynamodb:GetItem", TABLE),
+    ("dynamodb:PutItem", TABLE),
+    ("dynamodb:Query", TABLE),
+    ("dynamodb:UpdateItem", TABLE),
 }
 # Every way to say who answers, with the rights for that.
 SOURCES = {
@@ -335,15 +343,18 @@ def test_only_the_apis_may_invoke_the_function(http):
     ]
 
 
+@pytest.mark.parametrize(
+    ("hours", "table_rights"), [(24, TABLE_RIGHTS), (0, set())], ids=["with-table", "without-table"]
+)
 @EACH_SOURCE
-def test_the_function_may_invoke_who_answers_post_to_the_stage_and_log_and_nothing_else(
-    source, invocation
+def test_the_function_may_invoke_who_answers_post_to_the_stage_keep_and_log_and_nothing_else(
+    source, invocation, hours, table_rights
 ):
-    resources = deploy(**source)["Resources"]
+    resources = deploy(ResumeHours=hours, **source)["Resources"]
     ((name, role),) = of_type(resources, "AWS::IAM::Role").items()
     assert of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Role"] == "arn-of-the-role", name
     assert "ManagedPolicyArns" not in role
-    assert rights(role) == COMMON_RIGHTS | invocation
+    assert rights(role) == COMMON_RIGHTS | table_rights | invocation
     assert role["AssumeRolePolicyDocument"]["Statement"] == [
         {
             "Effect": "Allow",
@@ -369,6 +380,7 @@ def test_rights_and_addresses_follow_the_partition():
     assert {resource for _, resource in rights(role)} == {
         "arn:aws-cn:bedrock:cn-north-1:123456789012:agent-alias/AGENT12345/ALIAS12345",
         "arn:aws-cn:execute-api:cn-north-1:123456789012:abcdef1234/live/POST/@connections/*",
+        TABLE,
         LOGS,
     }
     variables = environment(resources)
@@ -431,6 +443,8 @@ def test_the_function_gets_its_whole_configuration():
             AllowedOrigins="https://a.example.com,https://b.example.com",
             SuggestedPrompts="What can you do?|Tell me a story",
             CustomWebSocketUrl="wss://relay.example.com",
+            ResumeHours=72,
+            AloneSeconds=60,
             OidcTokenUse="access",
             **OIDC,
         )["Resources"]
@@ -453,6 +467,9 @@ def test_the_function_gets_its_whole_configuration():
         "ALLOWED_ORIGINS": f"{PAGE},https://a.example.com,https://b.example.com",
         "SUGGESTED_PROMPTS": "What can you do?|Tell me a story",
         "WEBSOCKET_URL": "wss://relay.example.com",
+        "RUNS_TABLE": "runs-table",
+        "RESUME_HOURS": "72",
+        "ALONE_SECONDS": "60",
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": (
             "https://abcdef1234.execute-api.eu-central-1.amazonaws.com/live"
         ),
@@ -468,6 +485,14 @@ def test_by_default_a_code_is_asked_for_and_only_the_own_page_may_connect():
 
 def test_a_code_that_nobody_is_asked_for_is_not_kept():
     assert environment(deploy(Access="open")["Resources"])["ACCESS_CODE"] == ""
+
+
+def test_by_default_answers_are_kept_for_a_day_and_agents_work_on_alone_to_their_end():
+    resources = deploy()["Resources"]
+    variables = environment(resources)
+    assert (variables["RUNS_TABLE"], variables["RESUME_HOURS"]) == ("runs-table", "24")
+    longest = of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Timeout"]
+    assert variables["ALONE_SECONDS"] == str(longest)
 
 
 def test_the_longest_configuration_fits_into_an_environment(template):
@@ -503,10 +528,67 @@ def test_the_binary_that_sam_builds_is_one_of_the_package(template):
     assert build["BuildProperties"]["Binary"] in binaries
 
 
+# The table.
+
+
+def test_the_table_is_as_the_function_reads_it():
+    """Its keys and the attribute that items expire by are those of `src/runs/attributes.rs`."""
+    ((name, table),) = of_type(deploy()["Resources"], "AWS::DynamoDB::Table").items()
+    assert name == "RunsTable"
+    source = (TEMPLATE.parent / "src" / "runs" / "attributes.rs").read_text()
+    names = dict(re.findall(r'^pub const (\w+): &str = "(\w+)";', source, re.MULTILINE))
+    assert table["KeySchema"] == [
+        {"AttributeName": names["CONVERSATION"], "KeyType": "HASH"},
+        {"AttributeName": names["RUN"], "KeyType": "RANGE"},
+    ]
+    assert table["AttributeDefinitions"] == [
+        {"AttributeName": names["CONVERSATION"], "AttributeType": "S"},
+        {"AttributeName": names["RUN"], "AttributeType": "S"},
+    ]
+    assert table["TimeToLiveSpecification"] == {
+        "AttributeName": names["EXPIRES"],
+        "Enabled": True,
+    }
+
+
+def test_the_table_is_paid_by_request_up_to_a_limit():
+    (table,) = of_type(deploy()["Resources"], "AWS::DynamoDB::Table").values()
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["OnDemandThroughput"] == {
+        "MaxReadRequestUnits": 1000,
+        "MaxWriteRequestUnits": 1000,
+    }
+
+
+def test_nothing_of_an_answer_is_anywhere_but_in_the_table():
+    (table,) = of_type(deploy()["Resources"], "AWS::DynamoDB::Table").values()
+    # No index, stream, backup or replica; and no name, by which a second stack would collide.
+    assert set(table) == {
+        "AttributeDefinitions",
+        "BillingMode",
+        "KeySchema",
+        "OnDemandThroughput",
+        "TimeToLiveSpecification",
+    }
+
+
+def test_a_deployment_that_keeps_nothing_has_nothing_of_the_table():
+    kept, deployed = deploy(), deploy(ResumeHours=0)
+    assert set(kept["Resources"]) - set(deployed["Resources"]) == {"RunsTable", "RunsAlarm"}
+    assert set(kept["Outputs"]) - set(deployed["Outputs"]) == {"RunsTableName"}
+    assert kept["Outputs"]["RunsTableName"]["Value"] == "runs-table"
+    variables = environment(deployed["Resources"])
+    # Empty counts as unset; with a name, hours of 0 would end the function's start.
+    assert (variables["RUNS_TABLE"], variables["RESUME_HOURS"]) == ("", "0")
+    # What is left refers to nothing that is gone.
+    for name in ("runs-table", "RunsTable", "RunsAlarm", "dynamodb"):
+        assert name not in str(deployed), name
+
+
 # The stack.
 
 
-def test_the_stack_has_no_bucket_and_no_other_store():
+def test_the_stack_has_no_store_but_the_table():
     assert {resource["Type"] for resource in deploy(AlarmEmail="a@b.org")["Resources"].values()} == {
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::RestApi",
@@ -518,6 +600,7 @@ def test_the_stack_has_no_bucket_and_no_other_store():
         "AWS::ApiGatewayV2::Stage",
         "AWS::CloudWatch::Alarm",
         "AWS::CloudWatch::Dashboard",
+        "AWS::DynamoDB::Table",
         "AWS::IAM::Role",
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",

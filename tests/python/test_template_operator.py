@@ -79,7 +79,7 @@ def test_the_stack_leaves_the_settings_of_the_account_alone():
     assert "AWS::ApiGateway::Account" not in types
 
 
-def test_alarms_watch_errors_throttles_and_slow_first_chunks():
+def test_alarms_watch_errors_throttles_slow_first_chunks_and_answers_that_are_not_kept():
     alarms = of_type(deploy()["Resources"], "AWS::CloudWatch::Alarm")
     watched = {name: set(map(metric, metrics(alarm))) for name, alarm in alarms.items()}
     assert watched == {
@@ -93,11 +93,20 @@ def test_alarms_watch_errors_throttles_and_slow_first_chunks():
         },
         "RetriedPostsAlarm": {("AgentRelay", "RetriedPosts", (FUNCTION,))},
         "SlowFirstChunkAlarm": {("AgentRelay", "FirstChunk", (FUNCTION,))},
+        "RunsAlarm": {("AgentRelay", "UnkeptRuns", (FUNCTION,))},
     }
     for name, alarm in alarms.items():
         assert alarm["TreatMissingData"] == "notBreaching", name
         assert alarm["AlarmActions"] == alarm["OKActions"] == ["AlarmTopic"], name
         assert alarm["AlarmDescription"].startswith("Agent Relay: "), name
+
+
+def test_three_answers_that_are_not_kept_within_five_minutes_are_too_many():
+    alarm = of_type(deploy()["Resources"], "AWS::CloudWatch::Alarm")["RunsAlarm"]
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 300, 1)
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["Threshold"] == 3
+    assert "RunsAlarm" not in of_type(deploy(ResumeHours=0)["Resources"], "AWS::CloudWatch::Alarm")
 
 
 def test_alarms_and_dashboard_read_metrics_that_are_emitted():
@@ -207,11 +216,18 @@ def emitted():
     """The metrics that `src/telemetry.rs` writes, each with its sets of dimensions."""
     assert '"Namespace": "AgentRelay"' in REPORT
     names = re.findall(r'json!\(\{"Name": "(\w+)", "Unit"', REPORT)
+    # Those of runs that are kept are named first, and written by a loop or a variable.
+    names += re.findall(r'\("(\w+)", (?:joins|is_unkept\.into\(\))\)', REPORT)
+    names += re.findall(r'Joined::\w+ => "(\w+)",', REPORT)
+    assert REPORT.count('json!({"Name": name, "Unit": "Count"})') == 2
     found = {name: [("FunctionName",)] for name in names}
     assert '&["FunctionName"], &by_function' in REPORT
     assert '&["FunctionName", "Code"], &[errors]' in REPORT
     found["Errors"].append(("FunctionName", "Code"))
-    assert {"Runs", "FirstChunk", "GoneClients", "RetriedPosts", "Errors"} <= set(found)
+    assert set(found) == {
+        *("Runs", "FirstChunk", "GoneClients", "RetriedPosts", "Errors"),
+        *("Joins", "Replays", "UnkeptRuns", "LostRuns"),
+    }
     return found
 
 

@@ -2,6 +2,7 @@
 // docs/connecting.md shows: the class is used here as an application would use it.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { buildResumeArray } from '@ag-ui/client';
 import WebSocket from 'ws';
@@ -147,8 +148,10 @@ describe('an application with the documented agent class', {
     assert.match(text, /^1 2 3 /);
     assert.ok(text.length < 1000, text);
     assert.equal(agent.isRunning, false);
-    assert.ok(connections.get(agent.url).socket.readyState >= WebSocket.CLOSING);
+    const { socket, frames } = connections.get(agent.url);
     assert.match(await ask(agent, '/slow 0'), /\bturn 2\b/);
+    if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
+    assert.equal(frames.at(-1).metadata.relay.stopped, true);
   });
 
   it('is cloned with its address, as CopilotKit does for every thread', async () => {

@@ -2,6 +2,7 @@
 // is, and what only agents have that speak AG-UI themselves.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ globalThis.WebSocket = class extends WebSocket {
   constructor(url, protocols) {
     super(url, protocols);
     if (!wires.has(url)) wires.set(url, { sent: [], messages: [] });
+    wires.get(url).socket = this;
     this.on('message', (data, isBinary) => wires.get(url).messages.push({ frame: data.toString('utf8'), isBinary }));
   }
 
@@ -144,7 +146,11 @@ describe('an application at an agent on a runtime', RUNS, () => {
     );
     assert.deepEqual([complaints, failures], [[], []]);
     assert.match(agent.messages.at(-1).content, /^1 /);
-    wires.get(agent.url).messages.splice(0);
+    // The run ends for the relay, too, before the connection closes.
+    const { socket, messages } = wires.get(agent.url);
+    if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
+    assert.equal(JSON.parse(messages.at(-1).frame).metadata.relay.stopped, true);
+    messages.splice(0);
     // The runtime has one run at a time for each session: until it has ended, the relay asks again for a while.
     let last = await ask(agent, '/slow 0');
     while (last.error?.code === 'conflict') {

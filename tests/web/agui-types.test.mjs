@@ -37,6 +37,9 @@ const RIGHT = {
   'a credential': "new WebSocketAgent({ url: 'wss://example.com', credential: 'code' });",
   'a credential that may be missing': "new WebSocketAgent({ url: 'wss://example.com', credential: Math.random() > 0.5 ? 'code' : '' });",
   'a token that is renewed': "new WebSocketAgent({ url: 'wss://example.com', credential: async () => 'token' });",
+  'a storage': "new WebSocketAgent({ url: 'wss://example.com', storage: localStorage });\nnew WebSocketAgent({ url: 'wss://example.com', storage: null });",
+  'other times': "new WebSocketAgent({ url: 'wss://example.com', reconnectAttempts: 3, reconnectDelay: 100, silenceTimeout: 60_000 });",
+  'its conversation': "await new WebSocketAgent({ url: 'wss://example.com' }).connectAgent();",
   'options of every agent': "new WebSocketAgent({ url: 'wss://example.com', threadId: 'thread', agentId: 'relay', initialMessages: [] });",
   'its clone': "const url: string = new WebSocketAgent({ url: 'wss://example.com' }).clone().url; console.log(url);",
   'an agent of AG-UI': "import type { AbstractAgent } from '@ag-ui/client';\nexport const agent: AbstractAgent = new WebSocketAgent({ url: 'wss://example.com' });",
@@ -46,6 +49,7 @@ const WRONG = {
   'no address': 'new WebSocketAgent({});',
   'a credential that is a number': "new WebSocketAgent({ url: 'wss://example.com', credential: 7 });",
   "an agent of another version of AG-UI's client": "export const agent: import('agui-old-client').AbstractAgent = new WebSocketAgent({ url: 'wss://example.com' });",
+  'a storage that only reads': "new WebSocketAgent({ url: 'wss://example.com', storage: { getItem: () => null } });",
   'an option that does not exist': "new WebSocketAgent({ url: 'wss://example.com', token: 'code' });",
 };
 

@@ -256,7 +256,7 @@ describe('scrolling', () => {
 describe('the connection', () => {
   const refused = /WebSocket connection to .* failed/;
 
-  test('that closes marks the open answer, comes back by itself, and sends nothing again', async () => {
+  test('that closes keeps the open answer, comes back by itself, and sends no prompt again', async () => {
     let own = await startLocal();
     try {
       const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('short', 'short') });
@@ -264,12 +264,14 @@ describe('the connection', () => {
       await page.locator('article.agent .prose').waitFor();
       await own.stop();
       await page.getByText('Reconnecting', { exact: true }).waitFor();
-      assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*closed before the answer was complete/);
-      assert.notEqual(await answer(page), '');
-      assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
+      await page.getByText('Reconnecting…', { exact: true }).waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Send' }).isVisible(), false);
 
+      // The answer was in the program that has ended.
       own = await startLocal('--port', String(own.port));
       await connected(page);
+      assert.notEqual(await answer(page), '');
+      assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*closed before the answer was complete.*no_such_run/);
       assert.equal(await page.locator('article').count(), 2, 'the prompt was not sent again');
       await send(page, '/slow 0');
       assert.match(await answer(page, 2), /turn 1 of this conversation/, 'the agent of the new program answers');

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { formatTree, readJson, treeAt } from '../../web/lib/json.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
-import { isCut, notesOf, stoppedNote } from '../../web/relay/turn.js';
+import { awaitJoin, canJoin, isCut, notesOf, stoppedNote } from '../../web/relay/turn.js';
 
 /** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
 function started(runId = 'run-1', conversation = new Conversation()) {
@@ -521,5 +521,131 @@ describe('a connection that closes', () => {
 
   test('with nothing open changes nothing', () => {
     assert.deepEqual(new Conversation().disconnect(1001, 1), []);
+  });
+});
+
+describe('a run that can be joined', () => {
+  const KEY = { key: 'eyJ' };
+  /** A turn whose connection is lost, of which so many frames have come. @param {string} text */
+  function lost(text = 'so far') {
+    const one = started();
+    one.send(RUN_STARTED, KEY);
+    one.send(chunk(text));
+    assert.equal(one.turn.key, 'eyJ');
+    assert.deepEqual(one.conversation.disconnect(1001, 500), [one.turn]);
+    return one;
+  }
+  /** @param {ReturnType<typeof started>} one @param {object} frame @param {number} seq @param {object} [more] */
+  const give = ({ conversation }, frame, seq, more = {}) => conversation.receive(JSON.stringify({ ...frame, metadata: { relay: { runId: 'run-1', seq, ...more } } }), 900);
+  const refusal = (/** @type {string} */ code) => ({ type: 'RUN_ERROR', message: `It is ${code}.`, code });
+
+  test('stays open without its connection, until a frame comes over another one', () => {
+    const one = lost();
+    assert.deepEqual([one.turn.status, one.turn.reconnecting, one.turn.nextSeq, one.turn.failure], ['running', true, 2, undefined]);
+    give(one, chunk(', and on'), 7, { after: 1 });
+    assert.deepEqual([one.turn.reconnecting, one.turn.nextSeq, textOf(one.turn)], [false, 8, 'so far, and on']);
+    give(one, RUN_FINISHED, 8);
+    assert.deepEqual([one.turn.status, notesOf(one.turn)], ['done', []]);
+  });
+
+  test('takes each frame once, and those behind a gap only when there is no other way', () => {
+    const one = lost();
+    assert.deepEqual(give(one, chunk('so far'), 1, { after: 0 }), {});
+    assert.deepEqual(give(one, chunk('late'), 9, { after: 5 }), { turn: one.turn, early: true });
+    assert.equal(textOf(one.turn), 'so far');
+    // It was joined again, and what is missing is not there any more.
+    assert.deepEqual(give(one, chunk(' … late'), 9, { after: 5 }), { turn: one.turn });
+    assert.equal(textOf(one.turn), 'so far … late');
+    assert.deepEqual(notesOf(one.turn), ['4 frames got lost on the way: this answer may have gaps.']);
+  });
+
+  test('that goes on elsewhere is over here, and loses nothing when it comes back', () => {
+    const one = lost();
+    give(one, refusal('moved'), 5);
+    assert.deepEqual([one.turn.status, one.turn.failure, one.turn.endedAt, canJoin(one.turn)], ['moved', undefined, undefined, true]);
+    assert.deepEqual(one.conversation.disconnect(1001, 950), [], 'it is not joined by itself');
+    awaitJoin(one.turn);
+    assert.equal(one.turn.nextSeq, 2, 'those behind what has come are still to come');
+    assert.deepEqual(notesOf(one.turn), []);
+    give(one, chunk(', and on'), 2);
+    assert.equal(textOf(one.turn), 'so far, and on');
+  });
+
+  test('that is refused is interrupted, and only what may still be had is offered', () => {
+    for (const [code, canBeJoined, retryable] of /** @type {[string, boolean, boolean][]} */ ([['no_such_run', false, true], ['run_lost', false, false], ['internal', true, false]])) {
+      const one = lost();
+      give(one, refusal(code), 2);
+      assert.deepEqual([one.turn.status, one.turn.failure?.code, one.turn.failure?.retryable, canJoin(one.turn), textOf(one.turn)], ['interrupted', code, retryable, canBeJoined, 'so far']);
+      assert.equal(one.turn.nextSeq, 2, 'the frame with that number is still to come');
+    }
+    const own = started();
+    own.send(RUN_STARTED, KEY);
+    own.send(refusal('internal'));
+    assert.deepEqual([own.turn.status, canJoin(own.turn)], ['failed', false], 'an error of the run itself is its end');
+  });
+
+  test('is given up after eight joins without a frame', () => {
+    const one = lost();
+    one.turn.joins = 7;
+    one.conversation.disconnect(1001, 600);
+    assert.equal(one.turn.status, 'running');
+    give(one, chunk(', and on'), 2);
+    assert.equal(one.turn.joins, 0, 'a frame has come');
+    one.turn.joins = 8;
+    one.conversation.abandon(700);
+    assert.deepEqual([one.turn.status, one.turn.failure?.code, canJoin(one.turn)], ['interrupted', 'connection_silent', true]);
+  });
+
+  test('of which the gateway says something while it is joined is interrupted, and goes on if it comes', () => {
+    const one = lost();
+    one.conversation.receive(JSON.stringify({ message: 'Too Many Requests', connectionId: 'c', requestId: 'r' }), 600);
+    assert.deepEqual([one.turn.status, one.turn.failure?.code, canJoin(one.turn)], ['interrupted', 'gateway_throttled', true]);
+    give(one, chunk(', and on'), 2);
+    assert.deepEqual([one.turn.status, textOf(one.turn)], ['running', 'so far, and on']);
+  });
+
+  test('of before a reload is emptied by its first frame, and not by a refusal', () => {
+    for (const isRefused of [false, true]) {
+      const one = lost();
+      Object.assign(one.turn, { restored: true, cut: true });
+      awaitJoin(one.turn);
+      assert.equal(one.turn.nextSeq, 0);
+      if (isRefused) {
+        give(one, refusal('no_such_run'), 0);
+        assert.deepEqual([one.turn.restarts, textOf(one.turn)], [0, 'so far']);
+        continue;
+      }
+      give(one, RUN_STARTED, 0, KEY);
+      assert.deepEqual([one.turn.restarts, textOf(one.turn), one.turn.cut, one.turn.key, one.turn.sentAt], [1, '', false, 'eyJ', 100]);
+      give(one, chunk('so far, and on'), 9, { after: 0 });
+      assert.deepEqual([one.turn.restarts, textOf(one.turn)], [1, 'so far, and on']);
+    }
+  });
+
+  test('is to be stopped until its end has come, and what it says meanwhile is not shown', () => {
+    const one = lost();
+    assert.deepEqual(one.conversation.stop(600), [one.turn]);
+    assert.deepEqual([...one.conversation.toStop], [['run-1', 'eyJ']]);
+    assert.deepEqual(give(one, chunk(' late'), 2), {});
+    assert.deepEqual(give(one, RUN_FINISHED, 3, { stopped: true }), {});
+    assert.deepEqual([textOf(one.turn), one.turn.status, one.turn.endedAt, one.conversation.toStop.size], ['so far', 'stopped', 600, 0]);
+  });
+
+  test('and that was stopped elsewhere says so, with what it used', () => {
+    const one = lost();
+    give(one, { ...RUN_FINISHED, usage: [{ inputTokens: 3, outputTokens: 2 }] }, 2, { stopped: true });
+    assert.deepEqual([one.turn.status, one.turn.usage?.output, one.turn.reconnecting], ['stopped', 2, false]);
+  });
+
+  test('that is stopped or left before its first frame is stopped by what that says', () => {
+    for (const [key, isLeft] of /** @type {[object, boolean][]} */ ([[KEY, false], [KEY, true], [{}, false]])) {
+      const { conversation, turn, send } = started();
+      conversation.stop(200);
+      if (isLeft) conversation.reset();
+      assert.deepEqual(send(RUN_STARTED, key), { stopped: true });
+      assert.deepEqual([...conversation.toStop.values()], 'key' in key ? ['eyJ'] : []);
+      assert.deepEqual(send(chunk('late')), {});
+      assert.deepEqual([turn.status, textOf(turn)], ['stopped', '']);
+    }
   });
 });

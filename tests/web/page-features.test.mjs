@@ -134,24 +134,6 @@ describe('an answer that is being written', () => {
     assert.equal(await thinking.isVisible(), false);
   });
 
-  test('that loses a frame on the way says so, and shows the rest', async () => {
-    let chunks = 0;
-    const lossy = (/** @type {Page} */ page) =>
-      page.routeWebSocket(/./, (client) => {
-        client.connectToServer().onMessage((message) => {
-          if (JSON.parse(message.toString()).type === 'TEXT_MESSAGE_CHUNK' && (chunks += 1) === 2) return;
-          client.send(message);
-        });
-      });
-    const page = await open({ prepare: lossy });
-    await send(page, '/tokens 50 20');
-    const text = await answer(page);
-    assert.equal(await page.locator('.notes').textContent(), '1 frame got lost on the way: this answer may have gaps.');
-    assert.match(text, /^1 /);
-    assert.match(text, / 50$/);
-    assert.ok(text.split(' ').length < 50, text);
-  });
-
   test('is left by a scroll up, and found again by a jump', async () => {
     const page = await open({ viewport: { width: 600, height: 400 } });
     await send(page, '/tokens 900 3000');
@@ -163,19 +145,6 @@ describe('an answer that is being written', () => {
     await jump.click();
     await jump.waitFor({ state: 'hidden' });
     assert.ok(await page.locator('#scroller').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2));
-  });
-
-  test('is marked as interrupted after a reload, and not sent again by itself', async () => {
-    const gate = new FrameGate();
-    const page = await open({ prepare: (page) => gate.guard(page) });
-    await send(page, '/tokens 3000 100');
-    await someText(page, gate);
-    await page.reload();
-    await connected(page);
-    assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*left before the answer was complete/);
-    assert.match(await answer(page), /^1 2 3/);
-    assert.equal(await page.locator('article').count(), 2);
-    assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
   });
 });
 

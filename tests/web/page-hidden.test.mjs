@@ -54,6 +54,30 @@ test('a hidden tab that lost its connection reconnects when it is shown', async 
   }
 });
 
+test('a hidden tab does not have an answer go on, and does when it is shown', async () => {
+  const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`);
+  await page.bringToFront();
+  await connected(page);
+  await send(page, '/tokens 200 50');
+  await page.locator('article.agent .prose').waitFor();
+  const other = await tabs.context.newPage();
+  await other.bringToFront();
+  await until(page, 'document.hidden');
+  const [, id = ''] = [...local.output().matchAll(/gateway +connected +(\S+)/g)].at(-1) ?? [];
+  const connections = () => local.output().match(/gateway +connected/g)?.length;
+  const before = connections();
+  await fetch(`${local.page}/local/@connections/${encodeURIComponent(id)}`, { method: 'DELETE' });
+  await page.getByText('Paused', { exact: true }).waitFor();
+  while (!local.output().includes('run ended')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  assert.equal(connections(), before);
+  assert.equal(await page.locator('article.agent').getAttribute('aria-busy'), 'true');
+  await other.close();
+  await page.bringToFront();
+  assert.match(await answer(page), /^1 2 3[^]* 200\s*$/);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test('a whole answer in one frame is typed where it is seen, and shown at once in a hidden tab', async () => {
   const gate = new FrameGate();
   const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, { prepare: (page) => gate.guard(page) });

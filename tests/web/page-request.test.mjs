@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError, parseConfig } from '../../web/settings/config.js';
-import { MAX_MESSAGE_BYTES, RequestError, runRequest } from '../../web/relay/request.js';
+import { joinRequest, MAX_MESSAGE_BYTES, RequestError, runRequest, stopRequest } from '../../web/relay/request.js';
 import { lastCalls, newTurn } from '../../web/relay/turn.js';
 
 const run = { threadId: 'thread-1', runId: 'run-1', messageId: 'message-1', trace: true };
@@ -111,11 +111,27 @@ describe('the request', () => {
   });
 });
 
+describe('what is asked of a run that is kept', () => {
+  test('is a RunAgentInput without messages, with the id of the run', async () => {
+    const { RunAgentInputSchema } = await import('@ag-ui/core/schemas');
+    const turn = Object.assign(newTurn({ runId: 'run-1', prompt: 'p', trace: true }, 0), { key: 'eyJ', nextSeq: 18 });
+    const nothing = { messages: [], state: {}, tools: [], context: [] };
+    for (const [message, forwardedProps] of /** @type {[string, object][]} */ ([
+      [joinRequest('thread-1', turn), { join: { key: 'eyJ', after: 17 } }],
+      [stopRequest('thread-1', 'run-1', 'eyJ'), { stop: { key: 'eyJ' } }],
+    ])) {
+      const input = JSON.parse(message);
+      assert.deepEqual(input, { threadId: 'thread-1', runId: 'run-1', ...nothing, forwardedProps });
+      RunAgentInputSchema.parse(input);
+    }
+  });
+});
+
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
-    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"]}';
+    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
     const { issuer, audience, ...rest } = parseConfig(text);
-    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'] });
+    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25 });
     assert.deepEqual([issuer, audience], [undefined, undefined]);
   });
 
@@ -127,8 +143,9 @@ describe('config.json', () => {
 
   test('needs only an endpoint; traces are off unless allowed', () => {
     const config = parseConfig('{"endpoint":"wss://abc.execute-api.eu-central-1.amazonaws.com/prod"}');
-    const { endpoint, access, allowTrace, suggestions } = config;
-    assert.deepEqual([endpoint, access, allowTrace, suggestions], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, []]);
+    const { endpoint, access, allowTrace, suggestions, keepaliveSeconds } = config;
+    assert.deepEqual([endpoint, access, allowTrace, suggestions, keepaliveSeconds], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, [], 30]);
+    for (const silly of [0, -20]) assert.equal(parseConfig(`{"endpoint":"wss://x/y","keepaliveSeconds":${silly}}`).keepaliveSeconds, 1);
     assert.equal(parseConfig('{"endpoint":"wss://x/y","allowTrace":"true"}').allowTrace, false);
     assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').suggestions, ['a']);
   });

@@ -172,6 +172,9 @@ test('a failed step says why on its row, and a button goes to it', async () => {
   assert.equal(await failure.evaluate((row) => row.getBoundingClientRect().top < innerHeight && row.getBoundingClientRect().top > 0), true);
 });
 
+// Where runs are kept, the answer would go on.
+const unkept = useChat('--resume-hours', '0');
+
 test('a step that was at work when the connection broke is marked so', async () => {
   // The connection ends after the first trace event, which is the input of a step.
   const cut = (/** @type {Page} */ page) =>
@@ -181,7 +184,7 @@ test('a step that was at work when the connection broke is marked so', async () 
         if (JSON.parse(message.toString()).type === 'RAW') void client.close({ code: 1011 });
       });
     });
-  const page = await open({ prepare: cut });
+  const page = await unkept.open({ prepare: cut });
   await trace(page, '/team');
   await step(page, 'Routing').locator('.step-status', { hasText: 'Not finished' }).waitFor();
   assert.equal(await total(page, 'Status'), 'connection_closed_1011');

@@ -5,7 +5,7 @@ import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
 import { sourcesOf } from '../relay/citations.js';
 import { Fragments } from '../relay/fragments.js';
-import { endTurn, isOpen, newTurn, overtake, stoppedNote } from '../relay/turn.js';
+import { awaitJoin, endTurn, isOpen, MOVED_NOTE, newTurn, overtake, stoppedNote } from '../relay/turn.js';
 import { fileSize, safeName } from './files.js';
 import { replyOf, wishOf } from './tool-form.js';
 
@@ -38,7 +38,7 @@ export function saveTurns({ turns, forgotten }) {
 /** A turn as JSON, whole or as much of it as there is room for. @param {number} room @param {Turn} turn */
 function savedIn(room, turn) {
   const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '', dropped: fileSize(file) } : file));
-  const kept = { ...turn, files, events: [], reasoning: [], openCalls: [], fragments: undefined };
+  const kept = { ...turn, files, events: [], reasoning: [], openCalls: [], fragments: undefined, timeOrigin: performance.timeOrigin };
   const whole = JSON.stringify(kept);
   if (whole.length <= room) return whole;
 
@@ -81,9 +81,17 @@ export function loadTurns(conversation) {
     if (runId === undefined || prompt === undefined) return [];
     /** @type {Turn} */
     const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments(), restored: true };
-    if (isOpen(turn)) {
+    // Its times go on, on the clock of this load.
+    const earlier = (getNumber(value, 'timeOrigin') ?? performance.timeOrigin) - performance.timeOrigin;
+    turn.sentAt += earlier;
+    for (const name of /** @type {const} */ (['firstTextAt', 'endedAt'])) if (turn[name] !== undefined) turn[name] += earlier;
+    turn.joins = 0;
+    if (!isOpen(turn)) return [turn];
+    if (turn.key !== undefined) awaitJoin(turn);
+    else {
       const message = 'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
-      endTurn(turn, 'interrupted', turn.firstTextAt ?? turn.sentAt, { message, code: 'page_left', retryable: true, source: 'connection' });
+      // When that was is not known.
+      endTurn(turn, 'interrupted', undefined, { message, code: 'page_left', retryable: true, source: 'connection' });
     }
     return [turn];
   });
@@ -108,6 +116,7 @@ export function asMarkdown({ turns, forgotten }) {
       ...turn.calls.flatMap(callAsMarkdown),
       turn.failure ? `> ${visible(turn.failure.message)} (${visible(turn.failure.code)})` : '',
       turn.status === 'stopped' ? `> ${stoppedNote(turn)}` : '',
+      turn.status === 'moved' ? `> ${MOVED_NOTE}` : '',
     ];
   });
   const missing = forgotten > 0 ? `> ${forgottenNote(forgotten)}` : '';

@@ -9,7 +9,7 @@ import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
 import { ReasoningBlock } from './reasoning.js';
 import { toolForm } from './tool-form.js';
-import { actions, failureBox, sourceList, timing } from './turn-foot.js';
+import { actions, failureBox, movedBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
 /** @import { CitationMarker, Message, Reasoning, Turn } from '../types.d.ts' */
@@ -36,6 +36,7 @@ import { reveal } from './typewriter.js';
  * @property {HTMLElement} answer
  * @property {HTMLElement} body
  * @property {HTMLElement} thinking
+ * @property {HTMLElement} state
  * @property {HTMLElement} doing
  * @property {HTMLElement} notes
  * @property {HTMLElement} extras
@@ -49,6 +50,7 @@ import { reveal } from './typewriter.js';
  * @property {number} drawn when it was
  * @property {number} grown when text came last
  * @property {string | undefined} ended which end is shown, if any
+ * @property {number} restarts how often the turn had been emptied before what is shown
  */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
@@ -89,11 +91,18 @@ export class Transcript {
    */
   update(turn, now) {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
+    const isAnew = view.restarts !== turn.restarts;
+    // What stood there before a reload stays until there is something to take its place.
+    if (isAnew && isOpen(turn) && turn.messages.length === 0) {
+      showActivity(view, turn, now);
+      return true;
+    }
+    if (isAnew) empty(view, turn);
     // An end that was drawn may be another one by now: of a gateway that gave up too early, or of a question
     // that was answered.
     if (view.ended !== undefined && view.ended !== endOf(turn)) takeBackEnd(view, turn);
     const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
-    const flush = !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
+    const flush = isAnew || turn.restored || !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
     const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
     view.drawn = now;
     let complete = true;
@@ -127,8 +136,8 @@ export class Transcript {
     const prompt = element('article', 'turn user', element('h2', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
     prompt.setAttribute('aria-label', 'You');
 
-    const doing = element('span', 'doing');
-    const thinking = element('p', 'thinking', element('span', 'pulse'), element('span', '', 'Thinking'), doing);
+    const [state, doing] = [element('span'), element('span', 'doing')];
+    const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
     files.setAttribute('aria-label', 'Files');
     notes.hidden = files.hidden = true;
@@ -138,7 +147,7 @@ export class Transcript {
 
     this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { answer, body, thinking, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined };
+    const view = { answer, body, thinking, state, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined, restarts: turn.restarts };
     this.#views.set(turn, view);
     return view;
   }
@@ -160,6 +169,7 @@ export class Transcript {
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', stoppedNote(turn)));
+    if (turn.status === 'moved') view.foot.append(movedBox(turn, this.#turnActions));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
@@ -231,9 +241,13 @@ function showReasoning(view, turn, before) {
  * @param {number} now
  */
 function showActivity(view, turn, now) {
-  const waits = turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
+  const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
   view.thinking.hidden = !isOpen(turn) || !waits;
   if (view.thinking.hidden) return;
+  const state = turn.reconnecting ? 'Reconnecting…' : 'Thinking';
+  if (view.state.textContent !== state) view.state.textContent = state;
+  view.thinking.classList.toggle('reconnecting', turn.reconnecting);
+  view.doing.hidden = turn.reconnecting;
   const known = turn.events.slice(view.events).map(activityOf).filter(Boolean).at(-1);
   view.events = turn.events.length;
   if (known !== undefined) view.doing.dataset.activity = known;
@@ -259,6 +273,12 @@ function showNotes(view, turn) {
 function endOf(turn) {
   const late = turn.overtaken && awaitsUser(turn);
   return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late}`;
+}
+
+/** What is shown is of before a reload, and comes anew. @param {AnswerView} view @param {Turn} turn */
+function empty(view, turn) {
+  for (const part of [view.body, view.files, view.extras]) part.replaceChildren();
+  Object.assign(view, { messages: new Map(), reasoning: new Map(), extra: 0, events: 0, restarts: turn.restarts });
 }
 
 /** @param {AnswerView} view @param {Turn} turn */

@@ -5,7 +5,7 @@ import { counted, duration, oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { anchor } from '../markdown/renderer.js';
 import { stopReasonInWords } from '../relay/stop-reason.js';
-import { isCut } from '../relay/turn.js';
+import { canJoin, isCut, MOVED_NOTE } from '../relay/turn.js';
 
 /** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
 
@@ -15,6 +15,7 @@ import { isCut } from '../relay/turn.js';
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} retry
  * @property {() => void} goOn asks the agent to
+ * @property {(turn: Turn) => void} join has the answer go on here
  * @property {(turn: Turn) => void} showTrace
  * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
@@ -47,6 +48,16 @@ export function failureBox(turn, { message, code, source }) {
   return box;
 }
 
+/** @param {Turn} turn @param {TurnActions} turnActions */
+export function movedBox(turn, turnActions) {
+  return element('div', 'moved', element('p', '', MOVED_NOTE), joinButton('quiet', turn, turnActions));
+}
+
+/** @param {string} classes @param {Turn} turn @param {TurnActions} turnActions */
+function joinButton(classes, turn, turnActions) {
+  return button(classes, 'Continue here', () => turnActions.join(turn));
+}
+
 /** @param {Turn} turn */
 export function timing(turn) {
   const parts = [];
@@ -74,6 +85,7 @@ export function actions(turn, turnActions) {
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
   if (turn.events.length > 0) row.append(button('quiet small', 'Show trace', () => turnActions.showTrace(turn)));
+  if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;
   const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');

@@ -3,15 +3,19 @@
 
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
-import { applyFrame, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen } from './turn.js';
+import { applyFrame, awaitJoin, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen, restart } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
 
+/** After so many joins in a row without a frame, a turn is interrupted. */
+const MAX_JOINS = 8;
+
 /**
  * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
- * duplicate, or a late frame of a run that is over).
+ * duplicate, or a late frame of a run that is over). With `early`, others before it have not come, and the run is to be
+ * joined again over another connection; with `stopped`, the run was stopped before it was known how.
  *
- * @typedef {{turn?: Turn, problem?: string}} Change
+ * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean}} Change
  */
 
 /** The turns of one conversation. */
@@ -22,6 +26,10 @@ export class Conversation {
   forgotten = 0;
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
+  /** The runs that are to end, by their ids, with their keys. @type {Map<string, string>} */
+  toStop = new Map();
+  /** The runs that are to end and whose first frame has not come: it has the key. @type {Set<string>} */
+  #stoppedEarly = new Set();
 
   get open() {
     return this.turns.filter(isOpen);
@@ -49,46 +57,62 @@ export class Conversation {
     if (runId === undefined || seq === undefined) {
       return { problem: 'A frame without metadata.relay arrived. Is the endpoint an Agent Relay?' };
     }
+    const [type, key] = [getString(frame, 'type'), getString(frame, 'metadata', 'relay', 'key')];
+    if (type === 'RUN_FINISHED' || type === 'RUN_ERROR') this.toStop.delete(runId);
+    if (this.#stoppedEarly.delete(runId) && type === 'RUN_STARTED') {
+      if (key !== undefined) this.toStop.set(runId, key);
+      return { stopped: true };
+    }
     const turn = this.turns.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
-    if (turn === undefined) return {};
-    if (isOver(turn) || !countFrame(turn, seq)) return {};
+    if (turn === undefined || isOver(turn)) return {};
+    turn.key ??= key;
+    const news = countFrame(turn, frame);
+    if (news === 'known') return {};
+    if (news === 'early') {
+      awaitJoin(turn);
+      return { turn, early: true };
+    }
+    if (turn.restored && type !== 'RUN_ERROR') restart(turn);
     reopen(turn);
     applyFrame(turn, frame, text, now, this.turns);
+    turn.reconnecting = false;
+    turn.joins = 0;
     return { turn };
   }
 
   /**
-   * The connection closed: what was open stays as it is, marked.
+   * The connection closed: what was open stays as it is, and waits to be joined, or is marked.
    *
    * @param {number} code
    * @param {number} now
-   * @returns {Turn[]} what this interrupted
+   * @returns {Turn[]} what was open
    */
   disconnect(code, now) {
-    const interrupted = this.open;
-    for (const turn of interrupted) {
-      const message =
-        code === 1009
-          ? 'The gateway closed the connection because the message was too large for it.'
-          : 'The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
-      endTurn(turn, 'interrupted', now, { message, code: `connection_closed_${code}`, retryable: true, source: 'connection' });
-    }
-    return interrupted;
+    const message =
+      code === 1009
+        ? 'The gateway closed the connection because the message was too large for it.'
+        : 'The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
+    return this.#lose(now, message, `connection_closed_${code}`);
   }
 
   /**
-   * The user gave up on a connection that had gone silent.
+   * A connection that had gone silent was left for another one.
    *
    * @param {number} now
-   * @returns {Turn[]} what this interrupted
+   * @returns {Turn[]} what was open
    */
   abandon(now) {
-    const interrupted = this.open;
-    for (const turn of interrupted) {
-      const message = 'Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.';
-      endTurn(turn, 'interrupted', now, { message, code: 'connection_silent', retryable: true, source: 'connection' });
+    return this.#lose(now, 'Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.', 'connection_silent');
+  }
+
+  /** @param {number} now @param {string} message @param {string} code */
+  #lose(now, message, code) {
+    const lost = this.open;
+    for (const turn of lost) {
+      if (turn.key !== undefined && turn.joins < MAX_JOINS) awaitJoin(turn);
+      else endTurn(turn, 'interrupted', now, { message, code, retryable: true, source: 'connection' });
     }
-    return interrupted;
+    return lost;
   }
 
   /**
@@ -99,7 +123,11 @@ export class Conversation {
    */
   stop(now) {
     const stopped = this.open;
-    for (const turn of stopped) endTurn(turn, 'stopped', now);
+    for (const turn of stopped) {
+      if (turn.key !== undefined) this.toStop.set(turn.runId, turn.key);
+      else if (turn.status === 'sent') this.#stoppedEarly.add(turn.runId);
+      endTurn(turn, 'stopped', now);
+    }
     return stopped;
   }
 
@@ -137,7 +165,8 @@ export class Conversation {
     const failure = gatewayFailure(message);
     const turn = this.turns.find((candidate) => candidate.status === 'sent') ?? this.open.at(-1);
     if (turn === undefined) return { problem: failure.message };
-    endTurn(turn, 'failed', now, failure);
+    // An answer that was to be joined is not touched by that.
+    endTurn(turn, turn.reconnecting ? 'interrupted' : 'failed', now, failure);
     return { turn };
   }
 }

@@ -1,4 +1,4 @@
-// What the page sends: one AG-UI `RunAgentInput` for each prompt.
+// What the page sends: one AG-UI `RunAgentInput` for each prompt, and for what is asked of a run that is kept.
 
 import { speaksAgui } from './agui.js';
 
@@ -43,6 +43,27 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
   }
   const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES].map((count) => count.toLocaleString('en'));
   throw new RequestError(`This prompt is too long: the message would have ${whole} bytes, and the gateway takes ${most}. Shorten it by about ${over} bytes.`);
+}
+
+/**
+ * The message that joins a run: all that it said and says behind the number `after` comes over the connection that this is
+ * sent over. It has the id of the run, as what it is refused with then has.
+ *
+ * @param {string} threadId
+ * @param {Pick<Turn, 'runId' | 'key' | 'nextSeq'>} turn
+ */
+export function joinRequest(threadId, { runId, key, nextSeq }) {
+  return keptRunRequest(threadId, runId, { join: { key, after: nextSeq - 1 } });
+}
+
+/** The message that ends a run, wherever its frames go. @param {string} threadId @param {string} runId @param {string} key */
+export function stopRequest(threadId, runId, key) {
+  return keptRunRequest(threadId, runId, { stop: { key } });
+}
+
+/** @param {string} threadId @param {string} runId @param {object} forwardedProps */
+function keptRunRequest(threadId, runId, forwardedProps) {
+  return JSON.stringify({ threadId, runId, messages: [], state: {}, tools: [], context: [], forwardedProps });
 }
 
 /**

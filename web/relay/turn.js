@@ -11,6 +11,11 @@ import { FragmentError, Fragments } from './fragments.js';
 /** Whose events tell all of a trace. Those of others leave out what the run has frames for, which are a part of it then. */
 const TELLS_ALL = 'bedrock-agent';
 
+/** What the relay says of runs of which nothing more can be had. */
+const UNJOINABLE = ['no_such_run', 'run_lost'];
+/** What it says when it cannot tell now. */
+const REFUSALS = ['internal', 'deadline'];
+
 /**
  * @param {{runId: string, prompt: string, trace: boolean, answers?: ToolAnswer[]}} run
  * @param {number} now
@@ -22,7 +27,11 @@ export function newTurn({ runId, prompt, trace, answers = [] }, now) {
     prompt,
     answers,
     trace,
+    key: undefined,
     status: 'sent',
+    reconnecting: false,
+    joins: 0,
+    restarts: 0,
     messages: [],
     reasoning: [],
     events: [],
@@ -41,6 +50,7 @@ export function newTurn({ runId, prompt, trace, answers = [] }, now) {
     endedAt: undefined,
     nextSeq: 0,
     missing: 0,
+    missedSeq: undefined,
     unreadable: 0,
     gatewayMessage: undefined,
     fragments: new Fragments(),
@@ -72,6 +82,15 @@ export function isCut(turn) {
 export function awaitsUser(turn) {
   return turn.calls.length + turn.answers.length > 0 || isCut(turn);
 }
+
+/** Whether it may be that an answer which does not go on here can be had all the same, by joining it. @param {Turn} turn */
+export function canJoin({ key, status, failure }) {
+  if (key === undefined) return false;
+  return status === 'moved' || failure?.source === 'gateway' || (status === 'interrupted' && !UNJOINABLE.includes(failure?.code ?? ''));
+}
+
+/** What a user is told whose answer was joined elsewhere. */
+export const MOVED_NOTE = 'This answer goes on in another window.';
 
 /** What a user is told who stopped an answer. @param {Turn} turn */
 export function stoppedNote({ agent = TELLS_ALL }) {
@@ -116,16 +135,28 @@ export function isOver(turn) {
 }
 
 /**
- * Says whether a frame is new.
+ * Says whether a frame is new, or comes behind others that have not come: then the run is to be joined again, once.
  *
  * @param {Turn} turn
- * @param {number} seq
+ * @param {unknown} frame
+ * @returns {'known' | 'new' | 'early'}
  */
-export function countFrame(turn, seq) {
-  if (seq < turn.nextSeq) return false;
-  turn.missing += seq - turn.nextSeq;
-  turn.nextSeq = seq + 1;
-  return true;
+export function countFrame(turn, frame) {
+  const seq = getNumber(frame, 'metadata', 'relay', 'seq') ?? 0;
+  // A frame of a run that was joined stands for all behind that one.
+  const after = getNumber(frame, 'metadata', 'relay', 'after') ?? seq - 1;
+  if (seq < turn.nextSeq) return 'known';
+  // What has not come goes elsewhere, and is not to be taken from there.
+  if (getString(frame, 'code') === 'moved') return 'new';
+  const missing = Math.max(0, after + 1 - turn.nextSeq);
+  if (missing > 0 && turn.key !== undefined && turn.missedSeq !== turn.nextSeq) {
+    turn.missedSeq = turn.nextSeq;
+    return 'early';
+  }
+  turn.missing += missing;
+  // What a join is refused with has the number of a frame that is still to come.
+  if (getString(frame, 'type') !== 'RUN_ERROR') turn.nextSeq = seq + 1;
+  return 'new';
 }
 
 /** A frame shows that the run is alive, whatever the gateway said before. @param {Turn} turn */
@@ -136,6 +167,21 @@ export function reopen(turn) {
     turn.endedAt = undefined;
   }
   turn.status = 'running';
+}
+
+/** Empties a turn of before a reload, which comes anew from its beginning. @param {Turn} turn */
+export function restart(turn) {
+  const { key, overtaken, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
+  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
+}
+
+/** A turn is to be joined over the next connection. @param {Turn} turn */
+export function awaitJoin(turn) {
+  turn.status = 'running';
+  turn.reconnecting = true;
+  turn.failure = turn.endedAt = undefined;
+  // Not all of it was kept over the reload, so it is to come from its beginning.
+  if (turn.restored) Object.assign(turn, { nextSeq: 0, missing: 0, missedSeq: undefined });
 }
 
 /**
@@ -174,23 +220,34 @@ export function applyFrame(turn, frame, json, now, turns = []) {
       break;
     case 'RUN_FINISHED':
       noteEnd(turn, frame);
+      if (get(frame, 'metadata', 'relay', 'stopped') === true) return endTurn(turn, 'stopped', now);
       if (turn.stopReason === 'guardrail_intervened') turn.intervened = true;
       handOver(turn);
       for (const interrupt of getList(frame, 'outcome', 'interrupts')) askFor(turn, interrupt);
       return endTurn(turn, 'done', now);
     case 'RUN_ERROR':
-      noteEnd(turn, frame);
-      return endTurn(turn, 'failed', now, {
-        message: getString(frame, 'message') ?? 'The run failed, and the relay gave no reason.',
-        code: getString(frame, 'code') ?? 'unknown',
-        retryable: get(frame, 'metadata', 'relay', 'retryable') === true,
-        source: 'relay',
-      });
+      return failTurn(turn, frame, now);
     default:
       if (/^REASONING_(?!ENCRYPTED)/.test(type)) appendReasoning(turn, type, frame, now);
   }
   // A later relay may send more than this page knows: listed with the trace, never dropped.
   record(turn, type, frame, json, now);
+}
+
+/** @param {Turn} turn @param {unknown} frame @param {number} now */
+function failTurn(turn, frame, now) {
+  const code = getString(frame, 'code') ?? 'unknown';
+  if (code === 'moved') return endTurn(turn, 'moved', undefined);
+  noteEnd(turn, frame);
+  const message = code === 'no_such_run' ? 'The connection closed before the answer was complete, and the relay does not have it any more. What had arrived is kept; the prompt is not sent again by itself.' : getString(frame, 'message');
+  // What a join is refused with says nothing of how the run itself ends.
+  const isRefused = UNJOINABLE.includes(code) || (turn.reconnecting && REFUSALS.includes(code));
+  endTurn(turn, isRefused ? 'interrupted' : 'failed', now, {
+    message: message ?? 'The run failed, and the relay gave no reason.',
+    code,
+    retryable: code === 'no_such_run' || get(frame, 'metadata', 'relay', 'retryable') === true,
+    source: 'relay',
+  });
 }
 
 /**
@@ -422,11 +479,12 @@ function messageOf(turn, value) {
 /**
  * @param {Turn} turn
  * @param {Status} status
- * @param {number} now
+ * @param {number | undefined} now if that is when it ended
  * @param {Failure} [failure]
  */
 export function endTurn(turn, status, now, failure) {
   turn.status = status;
+  turn.reconnecting = false;
   turn.endedAt = now;
   turn.failure = failure;
 }

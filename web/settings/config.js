@@ -1,11 +1,14 @@
 // The page's settings: `config.json` beside index.html.
 
-import { get, getList, getString } from '../lib/json.js';
+import { get, getList, getNumber, getString } from '../lib/json.js';
 
 /** @import { Config } from '../types.d.ts' */
 
 /** What is wrong with the settings, for the user. */
 export class ConfigError extends Error {}
+
+/** As the function's own default: what a `config.json` means that does not say it. */
+const KEEPALIVE_SECONDS = 30;
 
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';
 
@@ -49,5 +52,6 @@ export function parseConfig(text) {
     audience: getString(json, 'audience'),
     allowTrace: get(json, 'allowTrace') === true,
     suggestions: getList(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
+    keepaliveSeconds: Math.max(1, getNumber(json, 'keepaliveSeconds') ?? KEEPALIVE_SECONDS),
   };
 }

@@ -47,8 +47,8 @@ export class Traces {
   #views = new Map();
   /** How many turns the conversation has had, those before a reload included. */
   #turns = 0;
-  /** Those before a reload that have been counted. @type {WeakSet<Trace>} */
-  #restored = new WeakSet();
+  /** The numbers of those before a reload. @type {WeakMap<Trace, number>} */
+  #restored = new WeakMap();
   /** @type {TraceView | undefined} */
   #shown;
   #events = 0;
@@ -107,7 +107,7 @@ export class Traces {
     let view = this.#views.get(turn);
     if (view === undefined) {
       view = this.#viewOf(turn);
-      this.#offer(view, `${(this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+      this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
       // Who looks at a file goes on doing so while there is nothing else to see.
       if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
     }
@@ -129,7 +129,7 @@ export class Traces {
   clear() {
     for (const view of this.#views.values()) view.stop();
     this.#views.clear();
-    this.#restored = new WeakSet();
+    this.#restored = new WeakMap();
     this.#turns = 0;
     this.#events = 0;
     this.#answer.replaceChildren();
@@ -147,8 +147,7 @@ export class Traces {
 
   /** A turn of before a reload has a number like any other, and no trace. @param {Trace} turn */
   #countRestored(turn) {
-    if (!this.#restored.has(turn)) this.#turns += 1;
-    this.#restored.add(turn);
+    if (!this.#restored.has(turn)) this.#restored.set(turn, (this.#turns += 1));
     if (this.#shown === undefined) this.#showParts();
   }
 

@@ -120,6 +120,7 @@ impl Case {
         let wire = match self.wire {
             WireName::Agent => aws.agent_wire(),
             WireName::Callbacks => aws.callback_wire(),
+            WireName::Table => aws.table_wire(),
         };
         let wire = wire.expect("there are wires with TLS");
         let met = match self.harm {

@@ -1,6 +1,6 @@
 //! One open connection: the queue of posts to its client, its state, and its faults.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::socket::{SocketSink, send_in_frames};
-use crate::faults::ConnectionFaults;
+use crate::faults::{ConnectionFaults, Loss};
 
 /// How many posts may wait for a slow client, however small they are.
 const MAX_WAITING_POSTS: usize = 4096;
@@ -26,12 +26,14 @@ pub(crate) struct Connection {
     pub(super) authorizer: OnceLock<Map<String, Value>>,
     /// When the last message went either way, by the wall clock and by the monotonic one.
     last_active: Mutex<(SystemTime, Instant)>,
-    posts: mpsc::Sender<Utf8Bytes>,
+    posts: mpsc::Sender<Queued>,
     /// The bytes of the posts that wait for the client.
     waiting_bytes: AtomicUsize,
     /// How many of them there may be.
     buffer_bytes: usize,
     close: mpsc::Sender<Close>,
+    /// The client is lost, and the gateway has not noticed: posts are taken, and put in no queue.
+    lost: AtomicBool,
     /// What the faults know of it.
     pub(crate) faults: ConnectionFaults,
 }
@@ -45,6 +47,15 @@ pub(super) enum Close {
     Abort,
 }
 
+/// What is in the queue to a client.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// A post.
+    Post(Utf8Bytes),
+    /// From here on, the client is lost, and the gateway does not notice.
+    Loss(Loss),
+}
+
 /// Why a post is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostError {
@@ -56,7 +67,7 @@ pub(crate) enum PostError {
 
 /// The ends of a connection's queues that its task reads.
 pub(super) struct Queues {
-    pub(super) posts: mpsc::Receiver<Utf8Bytes>,
+    pub(super) posts: mpsc::Receiver<Queued>,
     pub(super) close: mpsc::Receiver<Close>,
 }
 
@@ -67,7 +78,8 @@ impl Connection {
         user_agent: Option<String>,
         buffer_bytes: usize,
     ) -> (Self, Queues) {
-        let (posts, posts_out) = mpsc::channel(MAX_WAITING_POSTS);
+        // With room for a loss behind as many posts as there may be.
+        let (posts, posts_out) = mpsc::channel(MAX_WAITING_POSTS + 1);
         let (close, close_out) = mpsc::channel(1);
         let connected_at = SystemTime::now();
         let connection = Self {
@@ -81,6 +93,7 @@ impl Connection {
             waiting_bytes: AtomicUsize::new(0),
             buffer_bytes,
             close,
+            lost: AtomicBool::new(false),
             faults: ConnectionFaults::default(),
         };
         (connection, Queues { posts: posts_out, close: close_out })
@@ -93,8 +106,13 @@ impl Connection {
         // One message always fits, whatever its size.
         let sent = if before > 0 && before + bytes > self.buffer_bytes {
             Err(PostError::BufferFull)
+        } else if self.lost.load(Ordering::Relaxed) {
+            // It waits until the gateway notices.
+            if self.posts.is_closed() { Err(PostError::Gone) } else { Ok(()) }
+        } else if self.posts.capacity() <= 1 && !self.posts.is_closed() {
+            Err(PostError::BufferFull)
         } else {
-            self.posts.try_send(text).map_err(|error| match error {
+            self.posts.try_send(Queued::Post(text)).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => PostError::BufferFull,
                 mpsc::error::TrySendError::Closed(_) => PostError::Gone,
             })
@@ -119,6 +137,14 @@ impl Connection {
         let _ = self.close.try_send(Close::Abort);
     }
 
+    /// Loses the client, after the posts that are waiting, without noticing. What is posted from now on
+    /// is taken and gets to nobody.
+    pub(crate) fn lose(&self, loss: Loss) {
+        self.lost.store(true, Ordering::Relaxed);
+        // There is room, or there is no connection any more.
+        let _ = self.posts.try_send(Queued::Loss(loss));
+    }
+
     /// When the last message went either way.
     pub(crate) fn last_active_at(&self) -> SystemTime {
         self.last_active().0
@@ -133,19 +159,24 @@ impl Connection {
         *self.last_active() = (SystemTime::now(), Instant::now());
     }
 
-    /// Sends what is posted until the queue is closed and empty, or the client is gone.
+    /// Sends what is posted until the queue is closed and empty, or the client is gone or, as is then
+    /// returned, lost.
     pub(super) async fn send_posts(
         &self,
-        posts: &mut mpsc::Receiver<Utf8Bytes>,
+        posts: &mut mpsc::Receiver<Queued>,
         sink: &mut SocketSink,
         frame_bytes: usize,
-    ) {
-        while let Some(text) = posts.recv().await {
+    ) -> Option<Loss> {
+        loop {
+            let text = match posts.recv().await? {
+                Queued::Post(text) => text,
+                Queued::Loss(loss) => return Some(loss),
+            };
             let bytes = text.len();
             let sent = send_in_frames(sink, text.into(), frame_bytes).await;
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             if sent.is_err() {
-                return;
+                return None;
             }
         }
     }

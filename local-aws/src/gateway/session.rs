@@ -6,6 +6,7 @@ use std::pin::pin;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -14,6 +15,7 @@ use super::connection::{Close, Connection, Queues};
 use super::event;
 use super::socket::{CLOSE_TIMEOUT, CloseStatus, RawSocket, Socket, SocketError, send_close};
 use super::state::Gateway;
+use crate::faults::Loss;
 use crate::ids::random_id;
 use crate::journal::Entry;
 use crate::lambda::InvokeError;
@@ -27,6 +29,8 @@ enum Cause {
     Gateway(CloseCode, &'static str),
     /// A fault aborts it, as if the client had vanished.
     Fault,
+    /// It does not end yet: a fault loses the client, and the gateway does not notice.
+    Lost(Loss),
 }
 
 /// Serves a connection until it ends. What is left of the socket is for
@@ -40,16 +44,11 @@ pub(super) async fn serve(
     let Queues { mut posts, mut close } = queues;
     let frame_bytes = gateway.limits.frame_bytes;
     let (mut sink, mut stream) = socket.split();
+    let lifetime = Instant::now() + gateway.limits.lifetime;
+    let mut dispatches = FuturesUnordered::new();
     let cause = {
         let mut sending = pin!(connection.send_posts(&mut posts, &mut sink, frame_bytes));
-        let mut stopping = gateway.stopping.clone();
-        let mut stopped = pin!(async move {
-            if stopping.wait_for(|stopping| *stopping).await.is_err() {
-                pending::<()>().await;
-            }
-        });
-        let lifetime = Instant::now() + gateway.limits.lifetime;
-        let mut dispatches = FuturesUnordered::new();
+        let mut stopped = pin!(stopped(gateway));
         loop {
             let idle = connection.idle_since() + gateway.limits.idle;
             tokio::select! {
@@ -75,7 +74,9 @@ pub(super) async fn serve(
                     None => break Cause::Client(client_gone()),
                 },
                 Some(()) = dispatches.next(), if !dispatches.is_empty() => {}
-                () = &mut sending => break Cause::Client(client_gone()),
+                loss = &mut sending => {
+                    break loss.map_or_else(|| Cause::Client(client_gone()), Cause::Lost);
+                }
                 Some(close) = close.recv() => break match close {
                     Close::Graceful => {
                         Cause::Gateway(CloseCode::Normal, "Connection Closed Normally")
@@ -93,8 +94,10 @@ pub(super) async fn serve(
             }
         }
     };
-    // From here on posts are refused: the connection is gone.
-    posts.close();
+    if !matches!(cause, Cause::Lost(_)) {
+        // From here on posts are refused: the connection is gone.
+        posts.close();
+    }
     match cause {
         Cause::Client(status) => {
             // One more read lets tungstenite answer the client's close frame.
@@ -103,6 +106,11 @@ pub(super) async fn serve(
             (status, None)
         }
         Cause::Fault => (client_gone(), None),
+        Cause::Lost(loss) => {
+            // The client's side ends with the socket, or waits for what never comes.
+            let _socket = (loss == Loss::Swallow).then_some((sink, stream));
+            (noticed(gateway, connection, &mut close, &mut dispatches, lifetime).await, None)
+        }
         Cause::Gateway(code, reason) => {
             let last = connection.send_posts(&mut posts, &mut sink, frame_bytes);
             let _ = timeout(CLOSE_TIMEOUT, last).await;
@@ -113,6 +121,47 @@ pub(super) async fn serve(
             };
             (CloseStatus { code: code.into(), reason: reason.to_owned() }, raw.ok().flatten())
         }
+    }
+}
+
+/// How the connection of a lost client ends: at the latest when it has been idle or open for too long.
+/// Meanwhile the function may answer what the client has said.
+async fn noticed(
+    gateway: &Gateway,
+    connection: &Connection,
+    close: &mut mpsc::Receiver<Close>,
+    dispatches: &mut FuturesUnordered<impl Future<Output = ()>>,
+    lifetime: Instant,
+) -> CloseStatus {
+    let away = || CloseStatus { code: CloseCode::Away.into(), reason: "Going away".to_owned() };
+    let mut stopped = pin!(stopped(gateway));
+    loop {
+        let idle = connection.idle_since() + gateway.limits.idle;
+        tokio::select! {
+            Some(()) = dispatches.next(), if !dispatches.is_empty() => {}
+            Some(close) = close.recv() => break match close {
+                Close::Graceful => CloseStatus {
+                    code: CloseCode::Normal.into(),
+                    reason: "Connection Closed Normally".to_owned(),
+                },
+                Close::Abort => client_gone(),
+            },
+            () = sleep_until(idle) => {
+                if connection.idle_since() + gateway.limits.idle <= Instant::now() {
+                    break away();
+                }
+            }
+            () = sleep_until(lifetime) => break away(),
+            () = &mut stopped => break away(),
+        }
+    }
+}
+
+/// Waits until everything stops.
+async fn stopped(gateway: &Gateway) {
+    let mut stopping = gateway.stopping.clone();
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        pending::<()>().await;
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::dynamodb::operation::TableOperation;
 use crate::faults::FaultKind;
 use crate::route::Route;
 use crate::wire_fault::{WireFault, WireName};
@@ -190,8 +191,22 @@ pub enum Entry {
     FaultInjected {
         /// What.
         kind: FaultKind,
-        /// The connection or, of a refusal of what answers, the session.
+        /// The connection; of a refusal of what answers, the session; of a call of DynamoDB, the operation.
         subject: String,
+    },
+
+    /// DynamoDB: an operation was carried out, or refused. What was lost on the way is in no such entry.
+    TableCalled {
+        /// The operation.
+        operation: TableOperation,
+        /// The JSON of the request.
+        request: Value,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// The name of the error that it was answered with, such as `ConditionalCheckFailedException`.
+        error: Option<String>,
+        /// What is paid for it: write units if it writes items, else read units.
+        capacity_units: f64,
     },
 
     /// Agent: it was invoked.

@@ -2,6 +2,7 @@
 
 use super::line::{Bytes, Line, Part, micros, short};
 use super::metrics;
+use crate::dynamodb::operation::TableOperation;
 use crate::journal::{Entry, HttpResponseEnd};
 use crate::route::AGUI_PATH;
 use crate::wire_fault::WireName;
@@ -11,6 +12,7 @@ pub(super) fn line(entry: &Entry) -> Option<Line<'_>> {
     gateway(entry)
         .or_else(|| rest_api(entry))
         .or_else(|| management(entry))
+        .or_else(|| table(entry))
         .or_else(|| function(entry))
         .or_else(|| wire(entry))
         .or_else(|| fault(entry))
@@ -84,6 +86,28 @@ fn management(entry: &Entry) -> Option<Line<'_>> {
         Entry::Deleted { connection_id, status } => line("delete", status, connection_id),
         _ => return None,
     })
+}
+
+fn table(entry: &Entry) -> Option<Line<'_>> {
+    let Entry::TableCalled { operation, request, status, error, capacity_units } = entry else {
+        return None;
+    };
+    // A run looks at its item once a second: a line for each would hide what happens.
+    if *operation == TableOperation::GetItem && *status == 200 {
+        return None;
+    }
+    let more = match (error, capacity_units.to_string().as_str()) {
+        (Some(error), _) => error.clone(),
+        (None, "1") => "1 unit".to_owned(),
+        (None, units) if operation.is_about_items() => format!("{units} units"),
+        (None, _) => String::new(),
+    };
+    let keys = [&request["Key"], &request["Item"]];
+    let conversation = keys.into_iter().find_map(|key| key["conversation"]["S"].as_str());
+    // A condition that does not hold is an answer like others.
+    let failed = *status >= 400 && error.as_deref() != Some("ConditionalCheckFailedException");
+    let line = Line::new(Part::Table, format!("{operation} {status}")).more(more);
+    Some(line.about(conversation.unwrap_or_default()).bad_if(failed))
 }
 
 fn function(entry: &Entry) -> Option<Line<'_>> {

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::dynamodb::operation::TableOperation;
 use crate::faults::FaultKind;
 use crate::journal::HttpResponseEnd;
 use crate::route::Route;
@@ -55,6 +56,36 @@ fn faults_are_shown_and_metrics_only_summed_up() {
             "    0.000  fault     lost answer   on purpose  c=",
             "    0.100  function  metrics       Runs 1",
             "    0.200  function  a line for people",
+        ],
+    );
+}
+
+#[test]
+fn of_calls_of_the_table_all_but_the_glances_at_an_item_are_shown() {
+    let call = |operation, request, status, error: Option<&str>, capacity_units| {
+        let error = error.map(str::to_owned);
+        Entry::TableCalled { operation, request, status, error, capacity_units }
+    };
+    let item = serde_json::json!({ "Item": { "conversation": { "S": "s" } } });
+    let key = serde_json::json!({ "Key": { "conversation": { "S": "s" } } });
+    let nothing = serde_json::json!({});
+    let unfit = Some("ConditionalCheckFailedException");
+    let entries = [
+        call(TableOperation::PutItem, item, 200, None, 1.0),
+        call(TableOperation::GetItem, key.clone(), 200, None, 0.5),
+        call(TableOperation::UpdateItem, key.clone(), 400, unfit, 1.0),
+        call(TableOperation::GetItem, key, 500, Some("InternalServerError"), 0.0),
+        call(TableOperation::Query, nothing.clone(), 200, None, 0.5),
+        call(TableOperation::ListTables, nothing, 200, None, 0.0),
+    ];
+    assert_eq!(
+        lines(entries),
+        [
+            "    0.000  table     PutItem 200   1 unit  s",
+            "    0.200  table     UpdateItem 400  ConditionalCheckFailedException  s",
+            "    0.300  table     GetItem 500   InternalServerError  s",
+            "    0.400  table     Query 200     0.5 units",
+            "    0.500  table     ListTables 200",
         ],
     );
 }

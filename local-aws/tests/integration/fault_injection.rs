@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aws_sdk_apigatewaymanagement as management;
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use local_aws::{
     AGENT_ALIAS_ID, AGENT_ID, Entry, Exception, FaultKind, Faults, FaultsError, LocalAws, Options,
     PostFault, StartError,
@@ -15,7 +15,7 @@ use management::error::{DisplayErrorContext, SdkError};
 use management::operation::post_to_connection::PostToConnectionError;
 use management::primitives::Blob;
 use serde_json::{Value, json};
-use test_support::{Client, Runtime, soon, start, wait_for_entry};
+use test_support::{Client, Runtime, ok, soon, start, wait_for_entry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -31,7 +31,11 @@ struct Line {
 
 impl Line {
     async fn open(faults: Faults) -> Self {
-        let aws = start(Options { faults, ..Options::default() }).await;
+        Self::open_with(Options { faults, ..Options::default() }).await
+    }
+
+    async fn open_with(options: Options) -> Self {
+        let aws = start(options).await;
         let runtime = Runtime::new(&aws);
         let (client, connection_id) = connect(&aws, &runtime).await;
         let config = management::Config::builder()
@@ -83,6 +87,18 @@ impl Line {
 
     fn count(&self, kind: FaultKind) -> u64 {
         self.aws.faults().counts().get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Goes on with a new connection; returns the old client and the id of its connection.
+    async fn reconnect(&mut self) -> (Client, String) {
+        let (client, connection_id) = connect(&self.aws, &self.runtime).await;
+        let old = std::mem::replace(&mut self.client, client);
+        (old, std::mem::replace(&mut self.connection_id, connection_id))
+    }
+
+    /// The connection of this id is there, as far as the gateway knows.
+    async fn is_there(&self, connection_id: &str) -> bool {
+        self.sdk.get_connection().connection_id(connection_id).send().await.is_ok()
     }
 
     /// Posts one more message, which arrives; nothing came before it.
@@ -280,6 +296,158 @@ async fn a_vanished_client_is_gone_without_a_close_frame_and_the_function_gets_d
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1006);
     assert!(line.error("lost").await.is_gone_exception());
     assert_eq!(line.count(FaultKind::Vanish), 1);
+    line.close().await;
+}
+
+/// The client's side of the connection ends, without a close frame or anything else before.
+async fn assert_ended(client: &mut Client) {
+    match soon("the end", client.socket.next()).await {
+        None | Some(Err(_)) => {}
+        Some(Ok(other)) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn from_a_post_on_everything_is_swallowed_and_neither_side_notices() {
+    let mut line = Line::open(Faults::default()).await;
+    line.aws.faults().swallow_from(3);
+    for _ in 0..2 {
+        line.still_open().await;
+    }
+    for _ in 0..3 {
+        line.post("lost").await.unwrap();
+    }
+    line.injected(FaultKind::Swallow).await;
+    line.client.send("lost as well").await;
+    line.client.socket.send(Message::Close(None)).await.unwrap();
+
+    // The network stays as it is when there are no faults any more, and other connections are well. The
+    // function hears of no end.
+    line.aws.faults().clear();
+    line.post("lost").await.unwrap();
+    let (mut lost, lost_id) = line.reconnect().await;
+    line.still_open().await;
+    assert!(line.is_there(&lost_id).await);
+
+    line.sdk.delete_connection().connection_id(&lost_id).send().await.unwrap();
+    let event = line.runtime.accept("$disconnect").await;
+    assert_eq!(event["requestContext"]["connectionId"], lost_id);
+    assert_eq!(event["requestContext"]["disconnectStatusCode"], 1000);
+    assert!(!line.is_there(&lost_id).await);
+    assert_ended(&mut lost).await;
+    let received = |entry: &Entry| matches!(entry, Entry::MessageReceived { .. });
+    assert!(!line.aws.journal().entries().iter().any(received));
+    assert_eq!(line.count(FaultKind::Swallow), 1, "a connection is lost once");
+    line.close().await;
+}
+
+#[tokio::test]
+async fn what_was_posted_before_a_loss_arrives() {
+    for half_open in [false, true] {
+        let mut line = Line::open(Faults::default()).await;
+        let faults = line.aws.faults();
+        if half_open {
+            faults.half_open_from(21);
+        } else {
+            faults.swallow_from(21);
+        }
+        let text = "a frame ".repeat(4000);
+        for _ in 0..25 {
+            line.post(&text).await.unwrap();
+        }
+        for _ in 0..20 {
+            assert_eq!(line.client.text().await, text);
+        }
+        if half_open {
+            assert_ended(&mut line.client).await;
+        }
+        line.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_half_open_connection_has_ended_for_the_client_alone() {
+    let mut line = Line::open(Faults::default()).await;
+    line.aws.faults().half_open_from(2);
+    line.still_open().await;
+    for _ in 0..3 {
+        line.post("lost").await.unwrap();
+    }
+    line.injected(FaultKind::HalfOpen).await;
+    line.aws.faults().clear();
+    assert_ended(&mut line.client).await;
+    // The next event that the function gets is not of an end.
+    let (_, lost_id) = line.reconnect().await;
+    line.still_open().await;
+    assert!(line.is_there(&lost_id).await);
+    assert_eq!(line.count(FaultKind::HalfOpen), 1);
+    line.close().await;
+}
+
+#[tokio::test]
+async fn the_gateway_notices_a_loss_when_the_connection_has_been_idle() {
+    for half_open in [false, true] {
+        let mut options = Options::default();
+        options.limits.idle = Duration::from_millis(500);
+        let line = Line::open_with(options).await;
+        let faults = line.aws.faults();
+        if half_open {
+            faults.half_open_from(1);
+        } else {
+            faults.swallow_from(1);
+        }
+        line.post("lost").await.unwrap();
+        let event = line.runtime.accept("$disconnect").await;
+        assert_eq!(event["requestContext"]["disconnectStatusCode"], 1001);
+        assert!(line.error("lost").await.is_gone_exception());
+        line.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_fills_the_clients_buffer() {
+    let mut options = Options::default();
+    options.limits.client_buffer_bytes = 10;
+    let line = Line::open_with(options).await;
+    line.aws.faults().swallow_from(1);
+    for _ in 0..2 {
+        line.post("five!").await.unwrap();
+    }
+    assert!(line.error("more").await.is_limit_exceeded_exception());
+    assert!(line.error("more").await.is_limit_exceeded_exception());
+    line.close().await;
+}
+
+#[tokio::test]
+async fn what_a_client_has_asked_before_a_loss_is_answered_by_the_function() {
+    let mut line = Line::open(Faults::default()).await;
+    line.client.send("a question").await;
+    let invocation = line.runtime.next().await;
+    line.aws.faults().swallow_from(1);
+    line.post("lost").await.unwrap();
+    assert_eq!(line.runtime.respond(&invocation.request_id, &ok()).await, 202);
+    let answered = |entry: &Entry| matches!(entry, Entry::Responded { late: false, .. });
+    wait_for_entry(&line.aws, "the answer", answered).await;
+    // Everything stops although the client is still there.
+    soon("the end", line.aws.stop()).await;
+    assert_ended(&mut line.client).await;
+}
+
+#[tokio::test]
+async fn a_share_of_clients_is_lost_in_mid_answer() {
+    let faults =
+        Faults { swallowed_clients: 0.4, half_open_clients: 0.3, seed: 5, ..Faults::default() };
+    let mut line = Line::open(faults).await;
+    let mut kept = Vec::new();
+    for _ in 0..20 {
+        for _ in 0..60 {
+            line.post("a frame").await.unwrap();
+        }
+        kept.push(line.reconnect().await);
+    }
+    let lost = [FaultKind::Swallow, FaultKind::HalfOpen].map(|kind| line.count(kind));
+    assert!(lost.iter().all(|count| (2..=14).contains(count)), "{lost:?}");
+    drop(kept);
     line.close().await;
 }
 

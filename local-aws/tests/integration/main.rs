@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agent;
+mod dynamodb;
 mod fault_injection;
 mod gateway;
 mod harness;

@@ -20,6 +20,7 @@ use local_aws::{
     WireName,
 };
 use serde_json::json;
+use test_support::table::{RUNS_TABLE, with_table};
 use test_support::{soon, start, wait_for_entry};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -145,6 +146,8 @@ async fn whole(answer: Response<Incoming>) -> Bytes {
 async fn there_are_no_wires_by_default() {
     let aws = start(Options::default()).await;
     assert!(aws.agent_wire().is_none() && aws.callback_wire().is_none());
+    let aws = start(with_table(Options::default(), 24)).await;
+    assert!(aws.table_wire().is_none());
     assert!(aws.authority_file().is_none());
     assert_eq!(aws.callback_url(), format!("http://{}/local", aws.address()));
     assert_eq!(aws.agent_url(), format!("http://{}/bedrock", aws.address()));
@@ -184,7 +187,7 @@ async fn a_page_of_another_site_is_refused_over_http_2_too() {
 
 #[tokio::test]
 async fn the_sdk_of_aws_calls_over_tls() {
-    let aws = start_with_tls().await;
+    let aws = start(with_table(Options { tls: true, ..Options::default() }, 24)).await;
     let pem = fs::read(aws.authority_file().unwrap()).unwrap();
     let trust = TrustStore::empty().with_pem_certificate(pem);
     let http = aws_smithy_http_client::Builder::new()
@@ -195,11 +198,16 @@ async fn the_sdk_of_aws_calls_over_tls() {
         .http_client(http)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::for_tests())
-        .endpoint_url(aws.callback_url())
         .load()
         .await;
-    let sdk = aws_sdk_apigatewaymanagement::Client::new(&sdk);
-    let error = soon("an answer", sdk.get_connection().connection_id(NOBODY).send()).await;
+    let config = sdk.to_builder().endpoint_url(aws.callback_url()).build();
+    let callback = aws_sdk_apigatewaymanagement::Client::new(&config);
+    let config = sdk.to_builder().endpoint_url(aws.dynamodb_url()).build();
+    let tables = aws_sdk_dynamodb::Client::new(&config).list_tables().send();
+    let tables = soon("the tables", tables).await.unwrap();
+    assert_eq!(tables.table_names(), [RUNS_TABLE]);
+    assert_eq!(aws.table_wire().unwrap().connections_accepted(), 1);
+    let error = soon("an answer", callback.get_connection().connection_id(NOBODY).send()).await;
     assert!(error.unwrap_err().into_service_error().is_gone_exception());
     assert_eq!(callbacks(&aws).connections_accepted(), 1);
 }

@@ -1,5 +1,5 @@
 //! What the tests share: the local AWS with the function that is deployed, a function made of a few
-//! lines, a WebSocket client, an OpenID provider.
+//! lines, a WebSocket client, an OpenID provider, a table.
 // Whatever does not hold here fails the test that uses it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
@@ -8,6 +8,7 @@ pub mod issuer;
 pub mod received_run;
 pub mod source;
 pub mod streamed_response;
+pub mod table;
 pub mod test_bed;
 
 use std::net::SocketAddr;

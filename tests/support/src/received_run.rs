@@ -26,6 +26,10 @@ pub struct RunReader {
     pub out_of_order: usize,
     /// How the run ended, if it has.
     pub end: Option<RunEnd>,
+    /// What the run can be joined with, if it is kept.
+    pub key: Option<String>,
+    /// The code of the error that it ended with.
+    pub code: Option<String>,
 }
 
 /// What the last frame of a run says.
@@ -42,6 +46,7 @@ struct Frame<'a> {
     kind: &'a str,
     #[serde(borrow, default)]
     delta: Delta<'a>,
+    code: Option<&'a str>,
     metadata: Metadata,
 }
 
@@ -63,7 +68,10 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Relay {
     seq: usize,
+    /// The number of the frame that it comes behind, if it stands for several; −1 for none.
+    after: Option<i64>,
     stats: Option<Stats>,
+    key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,12 +83,13 @@ impl RunReader {
     /// Reads a frame. Returns its number if it had come before, and is dropped.
     pub fn read(&mut self, frame: &str) -> Option<usize> {
         let frame: Frame<'_> = serde_json::from_str(frame).expect("a frame");
-        let Relay { seq, stats } = frame.metadata.relay;
+        let Relay { seq, after, stats, key } = frame.metadata.relay;
         if seq < self.frames {
             self.repeated += 1;
             return Some(seq);
         }
-        self.out_of_order += usize::from(seq > self.frames);
+        let first = after.map_or(Some(seq), |after| usize::try_from(after + 1).ok());
+        self.out_of_order += usize::from(first != Some(self.frames));
         self.frames = seq + 1;
         if let Delta::Text(delta) = &frame.delta {
             self.text.push_str(delta);
@@ -93,6 +102,8 @@ impl RunReader {
         if let Some(Stats { chunks }) = stats {
             self.chunks = chunks;
         }
+        self.key = self.key.take().or(key);
+        self.code = frame.code.map(str::to_owned);
         None
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::received_run::ReceivedRun;
 use crate::source::{request_of, source, variables};
+use crate::table::with_table;
 use crate::{Client, soon, start};
 
 /// The local AWS with the function that is deployed.
@@ -34,6 +35,10 @@ impl TestBed {
         // `scripts/test wire` runs the tests of everything that can break a second time, over TLS.
         let tls = options.tls || std::env::var_os("TEST_BED_OVER_TLS").is_some();
         let source = if options.source == Source::Agent { source() } else { options.source };
+        // And of everything that can break once more with a table, which no answer may notice.
+        let has_table =
+            options.table.is_some() || std::env::var_os("TEST_BED_WITH_TABLE").is_none();
+        let options = if has_table { options } else { with_table(options, 24) };
         let aws = start(relay_options(Options { tls, source, ..options })).await;
         let origins = aws.page_origins();
         let mut environment = Vec::new();

@@ -1,0 +1,371 @@
+//! The table of runs in Amazon `DynamoDB`, by `PutItem`, `GetItem`, `UpdateItem` and `Query`: more rights the
+//! function does not need.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::SdkConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Builder, Config};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use crate::aws::{CONNECT_TIMEOUT, is_lost_on_the_way};
+use crate::deflate::{deflate, inflate};
+use crate::error::chain;
+use crate::relay::journal::kept::{MAX_PART, UnreadableJournal};
+use crate::retry::{self, Backoff};
+use crate::runs::attributes::{self, Attributes, CONVERSATION, DATA, EXPIRES, RUN};
+use crate::runs::error::RunsError;
+use crate::runs::item::{Item, KeptInput, RunAddress, Update};
+use crate::runs::table::Table;
+
+/// How long an attempt may take. A usual one takes some 5 ms.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The largest input that stands in the control item, in bytes. With it, the item is still read for the
+/// price of 4 KB, and written for that of 1 KB where the input is as short as most are.
+const MAX_INPUT_IN_ITEM: usize = 2048;
+
+/// The largest input that is kept, in bytes: Lambda passes on no larger message ("Lambda quotas").
+const MAX_INPUT: u64 = 6 * 1024 * 1024;
+
+/// The most parts that are read, of a journal or an input.
+const MAX_PARTS: u32 = 100;
+
+/// The table of runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RunsTable {
+    /// How the client is made: when it is first needed, so that no first message waits for it.
+    sdk: Arc<SdkConfig>,
+    client: Arc<OnceLock<Client>>,
+    name: String,
+}
+
+impl RunsTable {
+    /// The table of this name, through the SDK configuration. Nothing is called.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, name: String) -> Self {
+        let (sdk, client) = (Arc::new(sdk.clone()), Arc::default());
+        Self { sdk, client, name }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::from_conf(Self::config(&self.sdk)))
+    }
+
+    fn config(sdk: &SdkConfig) -> Config {
+        Builder::from(sdk)
+            // Calls are tried again here, see `retry`.
+            .retry_config(retry::without_the_sdk())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            // An attempt has its time limit, which bounds one that stalls, too.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    /// Keeps a run that begins, and what it begins with: messages, as JSON. Made again, it changes nothing.
+    ///
+    /// # Errors
+    /// The run can't be joined.
+    pub async fn start(
+        &self,
+        address: &RunAddress,
+        mut item: Item,
+        input: Option<&str>,
+    ) -> Result<(), RunsError> {
+        item.input = match input {
+            Some(input) if input.len() > MAX_INPUT_IN_ITEM => {
+                let deflated = deflate(input);
+                let parts: Vec<_> = deflated.chunks(MAX_PART).map(<[u8]>::to_vec).collect();
+                self.put_parts(address, PartKind::Input, &parts, item.expires).await?;
+                Some(KeptInput::Apart { parts: u32::try_from(parts.len()).unwrap_or(u32::MAX) })
+            }
+            input => input.map(|input| KeptInput::Here(input.to_owned())),
+        };
+        let attributes = attributes::of_item(address, &item);
+        let request = self
+            .client()
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(#run)")
+            .expression_attribute_names("#run", RUN);
+        // An item that is there already is that of an attempt whose answer was lost: its name is unique.
+        call("PutItem", || request.clone().send()).await.map(drop)
+    }
+
+    /// The item as the relay that carries the run sees it each second: perhaps a little out of date, at half
+    /// the price.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn watch(&self, address: &RunAddress) -> Result<Option<Item>, RunsError> {
+        let attributes = self.get(address, false).await?;
+        attributes.filter(is_current).as_ref().map(attributes::to_item).transpose()
+    }
+
+    /// The newest run of a conversation.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn newest(&self, session_id: &str) -> Result<Option<(RunAddress, Item)>, RunsError> {
+        Ok(self.history(session_id, 1).await?.pop())
+    }
+
+    /// The newest runs of a conversation, at most so many, the oldest of them first.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub async fn history(
+        &self,
+        session_id: &str,
+        most: u16,
+    ) -> Result<Vec<(RunAddress, Item)>, RunsError> {
+        let request = self
+            .client()
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("#conversation = :conversation")
+            .expression_attribute_names("#conversation", CONVERSATION)
+            .expression_attribute_values(":conversation", attributes::text(session_id))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::from(most));
+        let output = call("Query", || request.clone().send()).await?;
+        let newest_first = output.and_then(|output| output.items).unwrap_or_default();
+        let read = |attributes: &Attributes| {
+            Ok((attributes::to_address(attributes)?, attributes::to_item(attributes)?))
+        };
+        newest_first.iter().rev().filter(|attributes| is_current(attributes)).map(read).collect()
+    }
+
+    /// Keeps the journal of a run that has ended. Nobody looks for it before the item says so.
+    ///
+    /// # Errors
+    /// The run is not kept.
+    pub async fn put_journal(
+        &self,
+        address: &RunAddress,
+        parts: &[Vec<u8>],
+        expires: u64,
+    ) -> Result<(), RunsError> {
+        self.put_parts(address, PartKind::Journal, parts, expires).await
+    }
+
+    /// The parts of the journal of a run that has ended.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub async fn journal(
+        &self,
+        address: &RunAddress,
+        parts: u32,
+    ) -> Result<Vec<Vec<u8>>, RunsError> {
+        self.get_parts(address, PartKind::Journal, parts).await
+    }
+
+    /// What a run began with.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn input(
+        &self,
+        address: &RunAddress,
+        item: &Item,
+    ) -> Result<Option<String>, RunsError> {
+        match &item.input {
+            None => Ok(None),
+            Some(KeptInput::Here(input)) => Ok(Some(input.clone())),
+            Some(KeptInput::Apart { parts }) => {
+                let parts = self.get_parts(address, PartKind::Input, *parts).await?;
+                let input = inflate(&parts.concat(), MAX_INPUT);
+                Ok(Some(input.map_err(UnreadableJournal::from)?))
+            }
+        }
+    }
+
+    async fn put_parts(
+        &self,
+        address: &RunAddress,
+        kind: PartKind,
+        parts: &[Vec<u8>],
+        expires: u64,
+    ) -> Result<(), RunsError> {
+        for (number, data) in (0..).zip(parts) {
+            let mut attributes = attributes::key(&kind.address(address, number));
+            attributes.insert(DATA.to_owned(), attributes::bytes(data.clone()));
+            attributes.insert(EXPIRES.to_owned(), attributes::number(expires));
+            let request =
+                self.client().put_item().table_name(&self.name).set_item(Some(attributes));
+            call("PutItem", || request.clone().send()).await?;
+        }
+        Ok(())
+    }
+
+    async fn get_parts(
+        &self,
+        address: &RunAddress,
+        kind: PartKind,
+        parts: u32,
+    ) -> Result<Vec<Vec<u8>>, RunsError> {
+        if parts > MAX_PARTS {
+            return Err(RunsError::UnreadableItem(format!("{parts} parts are more than any has")));
+        }
+        let mut all = Vec::new();
+        for number in 0..parts {
+            let part = self.get(&kind.address(address, number), true).await?;
+            let data = part.as_ref().and_then(attributes::data);
+            all.push(data.ok_or(RunsError::MissingPart(number))?);
+        }
+        Ok(all)
+    }
+
+    async fn get(
+        &self,
+        address: &RunAddress,
+        consistent: bool,
+    ) -> Result<Option<Attributes>, RunsError> {
+        let request = self
+            .client()
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes::key(address)))
+            .consistent_read(consistent);
+        let output = call("GetItem", || request.clone().send()).await?;
+        Ok(output.and_then(|output| output.item))
+    }
+}
+
+impl Table for RunsTable {
+    async fn read(&self, address: &RunAddress) -> Result<Option<Item>, RunsError> {
+        let attributes = self.get(address, true).await?;
+        attributes.filter(is_current).as_ref().map(attributes::to_item).transpose()
+    }
+
+    async fn update(&self, address: &RunAddress, update: Update) -> Result<bool, RunsError> {
+        let attributes::Expressions { update, condition, names, values } =
+            attributes::of_update(&update);
+        let request = self
+            .client()
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes::key(address)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
+        Ok(call("UpdateItem", || request.clone().send()).await?.is_some())
+    }
+}
+
+/// What a part is a part of.
+#[derive(Clone, Copy, Debug)]
+enum PartKind {
+    Journal,
+    Input,
+}
+
+impl PartKind {
+    /// Where the part with this number is. No conversation has a `/`.
+    fn address(self, run: &RunAddress, number: u32) -> RunAddress {
+        let sort_key = match self {
+            Self::Journal => number.to_string(),
+            Self::Input => format!("input-{number}"),
+        };
+        RunAddress { session_id: format!("{}/{}", run.session_id, run.sort_key), sort_key }
+    }
+}
+
+/// Whether these attributes have not expired. Those that do not say so are for others to complain about.
+fn is_current(attributes: &Attributes) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    attributes::expires(attributes).map_or(true, |expires| expires > now)
+}
+
+/// Calls until there is an answer, a few times at most; `None` if the item does not allow what was asked.
+async fn call<T, E, F>(
+    operation: &'static str,
+    send: impl Fn() -> F,
+) -> Result<Option<T>, RunsError>
+where
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let mut attempt = 1;
+    loop {
+        // Large, and most of the time none is under way.
+        let failed = match Box::pin(timeout(ATTEMPT_TIMEOUT, send())).await {
+            Ok(Ok(output)) => return Ok(Some(output)),
+            Ok(Err(error)) if error.code() == Some("ConditionalCheckFailedException") => {
+                return Ok(None);
+            }
+            Ok(Err(error)) => FailedCall::of(operation, error),
+            Err(_) => FailedCall {
+                error: RunsError::NoAnswer { operation, source: TimedOut.into() },
+                is_final: false,
+            },
+        };
+        let FailedCall { error, is_final } = failed;
+        let backoff = match error {
+            RunsError::Throttled { .. } => Backoff::THROTTLED_TABLE,
+            _ => Backoff::TABLE,
+        };
+        match backoff.after(attempt) {
+            Some(wait) if !is_final => {
+                debug!(attempt, ?wait, error = chain(&error), "the table of runs is asked again");
+                sleep(wait).await;
+                attempt += 1;
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+#[error("there was no answer in time")]
+struct TimedOut;
+
+/// Why a call failed, and whether it would again.
+struct FailedCall {
+    error: RunsError,
+    is_final: bool,
+}
+
+impl FailedCall {
+    fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.code().unwrap_or_default().to_owned();
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let lost = is_lost_on_the_way(&error);
+        let source = Box::new(error);
+        let (error, is_final) = match &*code {
+            "ResourceNotFoundException" => (RunsError::NoTable(source), true),
+            "AccessDeniedException" => (RunsError::AccessDenied { operation, source }, true),
+            code if THROTTLING_ERRORS.contains(&code) => {
+                (RunsError::Throttled { operation, source }, false)
+            }
+            code => {
+                let again = lost
+                    || TRANSIENT_ERRORS.contains(&code)
+                    || status.is_some_and(|status| status >= 500 || status == 429);
+                if again {
+                    (RunsError::NoAnswer { operation, source }, false)
+                } else {
+                    (RunsError::Refused { operation, source }, true)
+                }
+            }
+        };
+        Self { error, is_final }
+    }
+}

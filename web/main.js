@@ -32,6 +32,8 @@ const traceSwitch = byId('trace', HTMLInputElement);
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
+/** So long the end of a run that was stopped may take to come: it takes about a second. */
+const STOP_MS = 4_000;
 
 byId('not-loaded', HTMLElement).remove();
 themeSwitch(byId('theme', HTMLButtonElement));
@@ -158,9 +160,20 @@ function run(config, isOwn) {
       heardAt = performance.now();
     }
   };
-  /** Ends the runs that nobody wants any more. */
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let confirmation;
+  /** Ends the runs that nobody wants any more. A connection over which no end comes is none: they are ended over the next one. */
   const endRuns = () => {
     for (const [runId, key] of conversation.toStop) connection.send(stopRequest(threadId(), runId, key));
+    clearTimeout(confirmation);
+    confirmation = setTimeout(() => {
+      if (conversation.toStop.size > 0 && connection.state === 'open') reconnect();
+    }, STOP_MS);
+  };
+  const sendHeld = () => {
+    if (conversation.held === undefined || !connection.send(conversation.held.request)) return;
+    conversation.held = undefined;
+    heardAt = performance.now();
   };
   setInterval(() => {
     conversation.open.forEach(show);
@@ -179,6 +192,7 @@ function run(config, isOwn) {
         // What was said over the connection before may not have arrived.
         endRuns();
         conversation.toStop.clear();
+        sendHeld();
         join();
       } else joined.clear();
       refresh();
@@ -191,6 +205,8 @@ function run(config, isOwn) {
         endRuns();
         if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
       }
+      // Whatever came, the connection is one.
+      sendHeld();
       if (early) reconnect();
       if (turn === undefined) return;
       // It is there after a reload.
@@ -232,11 +248,14 @@ function run(config, isOwn) {
   /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
   const trySend = (prompt, answers = []) => {
     const runId = crypto.randomUUID();
+    // Until the end of what was stopped has come, or anything else, there may be no connection.
+    const isHeld = conversation.toStop.size > 0;
+    let request = '';
     const trace = config.allowTrace && traceSwitch.checked;
     try {
       if (!ready()) return obstacle();
-      const request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
-      if (!connection.send(request)) return obstacle();
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
+      if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       return error.message;
@@ -246,6 +265,7 @@ function run(config, isOwn) {
     heardAt = performance.now();
     announce('Generating.');
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);

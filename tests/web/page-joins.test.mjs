@@ -31,6 +31,12 @@ const waitsHalfASecond = (page) => page.addInitScript(() => (Math.random = () =>
 /** And here for days, unless the network comes back. @param {Page} page */
 const waitsForDays = (page) => page.addInitScript(() => (Math.random = () => 1_000_000));
 
+/** Waits until an answer stands still, as its connection is a black hole. @param {Page} page */
+async function swallowed(page) {
+  const text = () => page.locator('article.agent .body').last().textContent();
+  for (let [before, now] = [/** @type {string | null} */ (''), await text()]; before !== now; [before, now] = [now, await text()]) await setTimeout(500);
+}
+
 /** @param {ReturnType<typeof useChat>} chat */
 function network({ endpoint, output }) {
   const count = (/** @type {RegExp} */ pattern) => output().match(pattern)?.length ?? 0;
@@ -314,6 +320,30 @@ describe('a connection that is a black hole', () => {
     assert.equal(counts().prompts, before.prompts + 1);
     assert.equal(await page.locator('#banner').isVisible(), false);
   });
+
+  for (const [when, wait] of /** @type {[string, number][]} */ ([['right away', 0], ['later', 5_000]])) {
+    test(`is left when nothing comes of a stop: the agent hears it over another one, and so it does a prompt that comes ${when}`, async () => {
+      const page = await hole.open({ prepare: (page) => page.clock.install() });
+      const before = counts();
+      await send(page, '/tokens 4000 20');
+      await someText(page, 0);
+      await swallowed(page);
+      await stopButton(page).click();
+      const stopped = await answer(page);
+      await page.clock.fastForward(wait);
+      await send(page, '/tokens 2 1');
+      if (wait === 0) {
+        assert.deepEqual(counts(), { ...before, prompts: before.prompts + 1 }, 'nothing is said into the hole');
+        await page.clock.fastForward(5_000);
+      }
+      await until('connections', before);
+      await until('freed', before);
+      // Of what comes of it, this connection may swallow all.
+      await until('prompts', before, 2);
+      assert.equal(await page.locator('article.agent .body').first().textContent(), stopped);
+      assert.deepEqual(counts(), { connections: before.connections + 1, prompts: before.prompts + 2, freed: before.freed + 1 });
+    });
+  }
 });
 
 describe('a function that is killed', () => {

@@ -30,6 +30,8 @@ export class Conversation {
   toStop = new Map();
   /** The runs that are to end and whose first frame has not come: it has the key. @type {Set<string>} */
   #stoppedEarly = new Set();
+  /** A turn whose message goes out once it is known that there is a connection. @type {{turn: Turn, request: string} | undefined} */
+  held;
 
   get open() {
     return this.turns.filter(isOpen);
@@ -109,6 +111,7 @@ export class Conversation {
   #lose(now, message, code) {
     const lost = this.open;
     for (const turn of lost) {
+      if (turn === this.held?.turn) continue;
       if (turn.key !== undefined && turn.joins < MAX_JOINS) awaitJoin(turn);
       else endTurn(turn, 'interrupted', now, { message, code, retryable: true, source: 'connection' });
     }
@@ -125,9 +128,10 @@ export class Conversation {
     const stopped = this.open;
     for (const turn of stopped) {
       if (turn.key !== undefined) this.toStop.set(turn.runId, turn.key);
-      else if (turn.status === 'sent') this.#stoppedEarly.add(turn.runId);
+      else if (turn.status === 'sent' && turn !== this.held?.turn) this.#stoppedEarly.add(turn.runId);
       endTurn(turn, 'stopped', now);
     }
+    this.held = undefined;
     return stopped;
   }
 

@@ -383,9 +383,10 @@ function offerSuggestions(suggestions, choose) {
 
 /** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
 function showState(state, failures, endpoint, connect) {
+  const before = byId('connection', HTMLElement).dataset.state;
   const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
-  const shown = state === 'connecting' && failures > 0 ? 'waiting' : state;
+  const shown = state === 'connecting' && (failures > 0 || before === 'waiting') ? 'waiting' : state;
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {

@@ -66,6 +66,13 @@ describe('an answer whose connection is cut', () => {
   test('says that it is reconnecting, and goes on to its end, each time', async () => {
     const before = counts();
     const page = await open({ prepare: waitsHalfASecond });
+    await page.evaluate(() => {
+      /** @type {string[]} */
+      const banners = [];
+      Object.assign(window, { banners });
+      const banner = document.querySelector('#banner');
+      if (banner) new MutationObserver(() => banner.checkVisibility() && banners.push(banner.textContent ?? '')).observe(banner, { attributes: true });
+    });
     await send(page, '/tokens 120 20');
     for (const length of [10, 150]) {
       await someText(page, length);
@@ -74,6 +81,7 @@ describe('an answer whose connection is cut', () => {
       assert.equal(await page.locator('.pulse').isVisible(), true);
       await reconnecting(page).waitFor({ state: 'hidden' });
     }
+    assert.deepEqual(await page.evaluate('window.banners'), [], 'no handshake failed');
     assert.equal(words(await answer(page)), numbers(120));
     assert.match((await page.locator('article.agent .foot').textContent()) ?? '', /^First token after .* · complete after/);
     assert.equal(await page.locator('.notes li').count(), 0);

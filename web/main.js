@@ -12,7 +12,7 @@ import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake } from './relay/turn.js';
+import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -291,7 +291,7 @@ function run(config, isOwn) {
     if (stopped.length === 0) return;
     stopped.forEach(show);
     save();
-    announce('Stopped.');
+    announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
   const composer = new Composer(send);
@@ -418,7 +418,7 @@ function hideBanner() {
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
   if (turn.status === 'moved') return MOVED_NOTE;
-  if (turn.status === 'stopped') return 'Stopped.';
+  if (turn.status === 'stopped') return stoppedNote(turn);
   if (turn.status === 'interrupted') return 'The answer is incomplete.';
   if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
   if (turn.calls.length > 0) return 'The agent asks you for something.';

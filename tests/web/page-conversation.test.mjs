@@ -191,7 +191,11 @@ describe('every kind of frame', () => {
       assert.equal(turn.agent, source);
       assert.match(stoppedNote(turn), note);
     }
-    assert.equal(stoppedNote(started().turn), 'Stopped.');
+    const unknown = started();
+    unknown.send(chunk('so far'));
+    assert.match(stoppedNote(unknown.turn), /may go on with its work/, 'without a trace, nothing tells');
+    unknown.send({ type: 'CUSTOM', name: 'bedrock.citations', value: { messageId: 'm-1', citations: [] } });
+    assert.equal(stoppedNote(unknown.turn), 'Stopped.');
   });
 
   test('a stopped turn keeps its text, and what comes after is late', () => {

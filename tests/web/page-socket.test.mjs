@@ -29,8 +29,8 @@ function ears() {
   return {
     heard,
     listener: {
-      /** @param {string} state */
-      stateChanged: (state) => note(state),
+      /** @param {string} state @param {number} _failures */
+      stateChanged: (state, _failures) => note(state),
       /** @param {string} text */
       received: (text) => note(`text ${text}`),
       /** @param {number} code */
@@ -139,7 +139,7 @@ describe('over a real socket', () => {
     /** @param {string} state @param {number} failures */
     const stateChanged = (state, failures) => {
       counted.push(failures);
-      on.listener.stateChanged(state);
+      on.listener.stateChanged(state, failures);
     };
     connect({ ...on, listener: { ...on.listener, stateChanged } });
     await on.until(1001, 3);

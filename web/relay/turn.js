@@ -93,8 +93,8 @@ export function canJoin({ key, status, failure }) {
 export const MOVED_NOTE = 'This answer goes on in another window.';
 
 /** What a user is told who stopped an answer. @param {Turn} turn */
-export function stoppedNote({ agent = TELLS_ALL }) {
-  // Whether it goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
+export function stoppedNote({ agent }) {
+  // Whether another one goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
   return agent !== TELLS_ALL ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
 }
 
@@ -341,6 +341,8 @@ function appendEvent(turn, frame, json, now) {
 function applyCustom(turn, frame, json, now, turns) {
   const name = getString(frame, 'name') ?? '';
   const value = get(frame, 'value');
+  // Who has no trace may learn by these alone what answers.
+  if (name.startsWith('bedrock.')) turn.agent ??= TELLS_ALL;
   switch (name) {
     case 'bedrock.citations':
       messageOf(turn, value).citations.push(...getList(value, 'citations'));

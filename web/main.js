@@ -118,6 +118,8 @@ function run(config, isOwn) {
   /** When something came last, or was sent. */
   let heardAt = 0;
   let silent = false;
+  /** Whether it was said that the connection is gone. */
+  let isAway = false;
   const hear = () => {
     heardAt = performance.now();
     if (!silent) return;
@@ -128,6 +130,7 @@ function run(config, isOwn) {
   /** Leaves the connection for another one, over which goes on what can. */
   const reconnect = () => {
     silent = false;
+    isAway = true;
     const left = conversation.abandon(performance.now());
     left.forEach(show);
     announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}Reconnecting.`);
@@ -187,8 +190,11 @@ function run(config, isOwn) {
       const before = byId('connection', HTMLElement).dataset.state;
       silent = false;
       showState(state, failures, config.endpoint, connect);
-      if (state === 'open' && before === 'waiting') announce('Connected again.');
+      if (state === 'open' && (isAway || before === 'waiting')) announce('Connected again.');
+      transcript.isConnected = state === 'open';
+      for (const turn of conversation.open) if (turn.reconnecting) show(turn);
       if (state === 'open') {
+        isAway = false;
         // What was said over the connection before may not have arrived.
         endRuns();
         conversation.toStop.clear();
@@ -199,7 +205,7 @@ function run(config, isOwn) {
     },
     received(text) {
       hear();
-      const { turn, problem, early, stopped } = conversation.receive(text, performance.now());
+      const { turn, problem, early, stopped, resumed } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
         endRuns();
@@ -211,6 +217,7 @@ function run(config, isOwn) {
       if (turn === undefined) return;
       // It is there after a reload.
       if (turn.nextSeq === 1 && turn.key !== undefined) save();
+      if (resumed && isOpen(turn)) announce('The answer goes on.');
       if (!isOpen(turn)) {
         announce(ending(turn));
         save();

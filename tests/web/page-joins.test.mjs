@@ -19,7 +19,7 @@ const words = (text) => text?.trim().split(/\s+/).join(' ');
 /** @param {Page} page */
 const joinButton = (page) => page.getByRole('button', { name: 'Continue here' });
 /** @param {Page} page */
-const reconnecting = (page) => page.locator('article.agent').getByText('Reconnecting…');
+const reconnecting = (page) => page.locator('article.agent').getByText(/^(?:Reconnecting|Loading the answer)…$/);
 /** @param {Page} page */
 const stopButton = (page) => page.getByRole('button', { name: 'Stop' });
 
@@ -33,6 +33,16 @@ const someText = (page, length = 10) => page.waitForFunction((length) => ([...do
 const waitsHalfASecond = (page) => page.addInitScript(() => (Math.random = () => 1));
 /** And here for days, unless the network comes back. @param {Page} page */
 const waitsForDays = (page) => page.addInitScript(() => (Math.random = () => 1_000_000));
+
+/** Notes what a screen reader reads out. */
+function hearkens() {
+  /** @type {(string | null)[]} */
+  const heard = [];
+  Object.assign(window, { heard });
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) if (target instanceof Element && target.id === 'status') heard.push(...[...addedNodes].map((node) => node.textContent));
+  }).observe(document, { childList: true, subtree: true });
+}
 
 /** Waits until an answer stands still, as its connection is a black hole. @param {Page} page */
 async function swallowed(page) {
@@ -138,6 +148,37 @@ describe('an answer whose connection is cut', () => {
     assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*What had arrived is kept; the prompt is not sent again by itself\.no_such_run$/);
     assert.match(await answer(page), /^1 2 3/);
     assert.deepEqual(await page.locator('.turn-actions button').allTextContents(), ['Copy answer', 'Retry']);
+  });
+});
+
+describe('who does not see the page', () => {
+  test('hears that the answer goes on, however it came back', async () => {
+    const page = await open();
+    await send(page, '/tokens 1000 20');
+    await someText(page);
+    /** What is shown and read out until the answer goes on. @param {() => Promise<unknown>} act */
+    const heardOf = async (act) => {
+      await page.evaluate(hearkens);
+      await act();
+      await page.waitForFunction(() => Reflect.get(window, 'heard')?.includes('The answer goes on.'));
+      return /** @type {string[]} */ (await page.evaluate('window.heard'));
+    };
+    assert.deepEqual(await heardOf(() => page.evaluate(() => window.dispatchEvent(new Event('online')))), ['Reconnecting.', 'Connected again.', 'The answer goes on.']);
+    await page.addInitScript(hearkens);
+    await page.addInitScript(() => {
+      let pictures = 0;
+      const look = () => {
+        const shown = document.querySelector('.thinking:not([hidden]) span:not(.pulse)')?.textContent;
+        pictures = shown === 'Reconnecting…' && document.querySelector('#connection-text')?.textContent === 'Connected' ? pictures + 1 : 0;
+        // The words of an answer come with the next picture.
+        if (pictures > 2) Object.assign(window, { isContradicted: true });
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    assert.deepEqual(await heardOf(() => page.reload()), ['The answer goes on.']);
+    assert.equal(await page.evaluate('window.isContradicted'), undefined, 'who is connected does not reconnect');
+    await stopButton(page).click();
   });
 });
 

@@ -66,6 +66,8 @@ export class Transcript {
   #turnActions;
   /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
+  /** Whether there is a connection: what does not go on yet is on its way. */
+  isConnected = false;
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
   /**
@@ -94,7 +96,7 @@ export class Transcript {
     const isAnew = view.restarts !== turn.restarts;
     // What stood there before a reload stays until there is something to take its place.
     if (isAnew && isOpen(turn) && turn.messages.length === 0) {
-      showActivity(view, turn, now);
+      showActivity(view, turn, now, this.isConnected);
       return true;
     }
     if (isAnew) empty(view, turn);
@@ -117,7 +119,7 @@ export class Transcript {
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
     if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
-    showActivity(view, turn, now);
+    showActivity(view, turn, now, this.isConnected);
     return complete;
   }
 
@@ -239,12 +241,13 @@ function showReasoning(view, turn, before) {
  * @param {AnswerView} view
  * @param {Turn} turn
  * @param {number} now
+ * @param {boolean} isConnected
  */
-function showActivity(view, turn, now) {
+function showActivity(view, turn, now, isConnected) {
   const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
   view.thinking.hidden = !isOpen(turn) || !waits;
   if (view.thinking.hidden) return;
-  const state = turn.reconnecting ? 'Reconnecting…' : 'Thinking';
+  const state = !turn.reconnecting ? 'Thinking' : isConnected ? 'Loading the answer…' : 'Reconnecting…';
   if (view.state.textContent !== state) view.state.textContent = state;
   view.thinking.classList.toggle('reconnecting', turn.reconnecting);
   view.doing.hidden = turn.reconnecting;

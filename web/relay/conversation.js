@@ -13,9 +13,10 @@ const MAX_JOINS = 8;
 /**
  * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
  * duplicate, or a late frame of a run that is over). With `early`, others before it have not come, and the run is to be
- * joined again over another connection; with `stopped`, the run was stopped before it was known how.
+ * joined again over another connection; with `stopped`, the run was stopped before it was known how;
+ * with `resumed`, it goes on over another connection.
  *
- * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean}} Change
+ * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean, resumed?: boolean}} Change
  */
 
 /** The turns of one conversation. */
@@ -74,12 +75,13 @@ export class Conversation {
       awaitJoin(turn);
       return { turn, early: true };
     }
+    const resumed = turn.reconnecting;
     if (turn.restored && type !== 'RUN_ERROR') restart(turn);
     reopen(turn);
     applyFrame(turn, frame, text, now, this.turns);
     turn.reconnecting = false;
     turn.joins = 0;
-    return { turn };
+    return { turn, resumed };
   }
 
   /**

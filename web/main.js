@@ -3,7 +3,7 @@
 import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, fileName, forgottenNote, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
 import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
@@ -36,6 +36,7 @@ const GRACE_SECONDS = 15;
 const STOP_MS = 4_000;
 
 byId('not-loaded', HTMLElement).remove();
+welcome.hidden = hasSavedTurns();
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
   showConnection('failed', 'Not set up');

@@ -172,12 +172,14 @@ describe('who does not see the page', () => {
         pictures = shown === 'Reconnecting…' && document.querySelector('#connection-text')?.textContent === 'Connected' ? pictures + 1 : 0;
         // The words of an answer come with the next picture.
         if (pictures > 2) Object.assign(window, { isContradicted: true });
+        if (document.querySelector('#welcome')?.checkVisibility()) Object.assign(window, { isWelcomed: true });
         requestAnimationFrame(look);
       };
       look();
     });
     assert.deepEqual(await heardOf(() => page.reload()), ['The answer goes on.']);
     assert.equal(await page.evaluate('window.isContradicted'), undefined, 'who is connected does not reconnect');
+    assert.equal(await page.evaluate('window.isWelcomed'), undefined, 'there is a conversation');
     await stopButton(page).click();
   });
 });

@@ -73,6 +73,11 @@ function shortened(citation) {
   };
 }
 
+/** Whether there is a conversation of the last visit of this tab. */
+export function hasSavedTurns() {
+  return getList({ turns: parseJson(recall('tab', 'turns') ?? '[]') }, 'turns').length > 0;
+}
+
 /** Loads the turns of the last visit of this tab. @param {Conversation} conversation */
 export function loadTurns(conversation) {
   conversation.forgotten = getNumber({ count: parseJson(recall('tab', 'forgotten') ?? '0') }, 'count') ?? 0;

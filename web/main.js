@@ -12,7 +12,7 @@ import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
+import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -319,6 +319,7 @@ function run(config, isOwn) {
   if (!isOwn) {
     for (const turn of conversation.turns) {
       overtake(turn, []);
+      turn.elsewhere = true;
       turn.agent = undefined;
       if (isOpen(turn)) endTurn(turn, 'moved', undefined);
     }
@@ -429,6 +430,7 @@ function ending(turn) {
   if (turn.status === 'stopped') return stoppedNote(turn);
   if (turn.status === 'interrupted') return 'The answer is incomplete.';
   if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
+  if (asksElsewhere(turn)) return `The agent asks for something. ${ELSEWHERE_NOTE}`;
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;

@@ -175,6 +175,8 @@ export interface Turn {
   overtaken: boolean;
   /** Whether it is as it was before a reload: its events are not kept. */
   restored?: boolean;
+  /** Whether the conversation that it is of is another window's: only there its calls can be answered. */
+  elsewhere?: boolean;
   /** Whether not all of its text and passages were kept over a reload. */
   cut?: boolean;
   /** Whether a guardrail did. */

@@ -251,6 +251,29 @@ describe('two windows', () => {
     await copy.close();
   });
 
+  test('and an agent that asks for something: the one that cannot answer says where that can be done', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    await send(page, '/confirm');
+    // Its end is still to come when the window is copied.
+    await gate.until('RUN_STARTED');
+    await page.getByText('Thinking', { exact: true }).waitFor();
+    const opened = page.context().waitForEvent('page');
+    await page.evaluate(() => {
+      dispatchEvent(new Event('pagehide'));
+      window.open(location.href);
+    });
+    const copy = await opened;
+    await connected(copy);
+    await joinButton(copy).click();
+    await copy.getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.').waitFor();
+    assert.match((await copy.getByRole('status').textContent()) ?? '', /^The agent asks for something\. It can be answered only in the window/);
+    assert.equal(await copy.getByRole('button', { name: 'Confirm' }).count(), 0);
+    gate.open();
+    await page.getByRole('button', { name: 'Confirm' }).waitFor();
+    await copy.close();
+  });
+
   test('and one of them stops it: the other says so', async () => {
     const page = await open();
     await send(page, '/tokens 400 20');

@@ -4,7 +4,7 @@ import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
-import { awaitsUser, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
+import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
 import { ReasoningBlock } from './reasoning.js';
@@ -174,6 +174,7 @@ export class Transcript {
     if (turn.status === 'moved') view.foot.append(movedBox(turn, this.#turnActions));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
+    if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', ELSEWHERE_NOTE));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
   }
 }

@@ -92,6 +92,14 @@ export function canJoin({ key, status, failure }) {
 /** What a user is told whose answer was joined elsewhere. */
 export const MOVED_NOTE = 'This answer goes on in another window.';
 
+/** What a user is told where an agent asks for something that only another window can answer. */
+export const ELSEWHERE_NOTE = 'It can be answered only in the window that this conversation is of: “Continue here” brings it there.';
+
+/** Whether it asks for something that only another window can answer. @param {Turn} turn */
+export function asksElsewhere({ elsewhere, calls }) {
+  return elsewhere === true && calls.some(({ reply }) => reply === undefined);
+}
+
 /** What a user is told who stopped an answer. @param {Turn} turn */
 export function stoppedNote({ agent }) {
   // Whether another one goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
@@ -171,8 +179,8 @@ export function reopen(turn) {
 
 /** Empties a turn of before a reload, which comes anew from its beginning. @param {Turn} turn */
 export function restart(turn) {
-  const { key, overtaken, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
-  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
+  const { key, overtaken, elsewhere, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
+  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, elsewhere, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
 }
 
 /** A turn is to be joined over the next connection. @param {Turn} turn */

@@ -78,10 +78,11 @@ export class Conversation {
     const resumed = turn.reconnecting;
     if (turn.restored && type !== 'RUN_ERROR') restart(turn);
     reopen(turn);
+    if (resumed) turn.resumedAt = now;
     applyFrame(turn, frame, text, now, this.turns);
     turn.reconnecting = false;
     turn.joins = 0;
-    return { turn, resumed };
+    return resumed ? { turn, resumed } : { turn };
   }
 
   /**

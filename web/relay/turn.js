@@ -11,6 +11,9 @@ import { FragmentError, Fragments } from './fragments.js';
 /** Whose events tell all of a trace. Those of others leave out what the run has frames for, which are a part of it then. */
 const TELLS_ALL = 'bedrock-agent';
 
+/** So long what was said before a join may take to come, in milliseconds. */
+const REPLAY_MS = 500;
+
 /** What the relay says of runs of which nothing more can be had. */
 const UNJOINABLE = ['no_such_run', 'run_lost'];
 /** What it says when it cannot tell now. */
@@ -301,6 +304,8 @@ function appendReasoning(turn, type, frame, now) {
   }
   reasoning.text += getString(frame, 'delta') ?? '';
   if (type.endsWith('_END')) reasoning.endedAt = now;
+  const isLimit = reasoning.startedAt === now || reasoning.endedAt === now;
+  if (isLimit && turn.resumedAt !== undefined && now - turn.resumedAt < REPLAY_MS) reasoning.late = true;
 }
 
 /**

@@ -266,7 +266,7 @@ describe('two windows', () => {
     const copy = await opened;
     await connected(copy);
     await joinButton(copy).click();
-    await copy.getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.').waitFor();
+    await copy.locator('.foot').getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.').waitFor();
     assert.match((await copy.getByRole('status').textContent()) ?? '', /^The agent asks for something\. It can be answered only in the window/);
     assert.equal(await copy.getByRole('button', { name: 'Confirm' }).count(), 0);
     gate.open();

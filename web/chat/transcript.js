@@ -94,8 +94,8 @@ export class Transcript {
   update(turn, now) {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
     const isAnew = view.restarts !== turn.restarts;
-    // What stood there before a reload stays until there is something to take its place.
-    if (isAnew && isOpen(turn) && turn.messages.length === 0) {
+    // What stood there before a reload stays until as much has come to take its place.
+    if (isAnew && isOpen(turn) && lengthOf(turn) < lengthOf({ messages: [...view.messages.keys()] })) {
       showActivity(view, turn, now, this.isConnected);
       return true;
     }
@@ -271,6 +271,11 @@ function showNotes(view, turn) {
   view.noted = noted;
   view.notes.hidden = notes.length === 0;
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
+}
+
+/** How much text there is. @param {Pick<Turn, 'messages'>} turn */
+function lengthOf({ messages }) {
+  return messages.reduce((sum, { text }) => sum + text.length, 0);
 }
 
 /** Which end of a turn there is to show. @param {Turn} turn */

@@ -72,6 +72,8 @@ struct Accepted<C> {
 /// Why a message is no run.
 struct Refused {
     run_id: String,
+    /// The number of the frame that says so.
+    seq: u64,
     failure: Failure,
     /// The HTTP status that API Gateway gets.
     status: u16,
@@ -88,7 +90,12 @@ impl Refusal {
     /// The refusal of the run with this id.
     fn of(self, run_id: &str) -> Refused {
         let Self { failure, status } = self;
-        Refused { run_id: run_id.to_owned(), failure, status }
+        Refused { run_id: run_id.to_owned(), seq: 0, failure, status }
+    }
+
+    /// The refusal of what is asked of a run that is kept.
+    fn of_wish(self, request: &KeptRunRequest) -> Refused {
+        Refused { seq: request.wish.first_seq(), ..self.of(&request.request_id) }
     }
 }
 
@@ -98,6 +105,7 @@ fn refused_as_invalid(invalid: InvalidRequest, request_id: &str) -> Refused {
     Refused {
         failure: InvalidRequest::failure(&invalid.reason),
         run_id: invalid.run_id.unwrap_or_else(|| request_id.to_owned()),
+        seq: invalid.seq,
         status: 400,
     }
 }
@@ -234,7 +242,7 @@ impl Handler {
         let request = request.map_err(|invalid| refused_as_invalid(invalid, &message.request_id));
         let is_possible = |request: KeptRunRequest| {
             self.is_possible(message.principal.as_ref(), remaining)
-                .map_err(|refusal| refusal.of(&request.request_id))
+                .map_err(|refusal| refusal.of_wish(&request))
                 .map(|()| request)
         };
         Some(match request.and_then(is_possible) {
@@ -321,7 +329,7 @@ impl Handler {
         Span::current().record("run_id", &run.run_id);
         let call = source.prepare(&run, deadline).map_err(|failure| {
             info!(reason = failure.cause(), "the source can't take this run");
-            Refused { run_id: run.run_id.clone(), failure, status: 400 }
+            Refused { run_id: run.run_id.clone(), seq: 0, failure, status: 400 }
         })?;
         self.is_possible(message.principal, remaining)
             .map_err(|refusal| refusal.of(&run.run_id))?;
@@ -377,7 +385,7 @@ impl Handler {
                     timeout(remaining.saturating_sub(HARD_DEADLINE_MARGIN), until_shutdown).await;
             };
             tokio::select! {
-                sent = refuse(refused.run_id, &refused.failure, &connection) => match sent {
+                sent = refuse(refused.run_id, refused.seq, &refused.failure, &connection) => match sent {
                     Ok(()) => {}
                     Err(SendError::Gone) => info!("the client is gone"),
                     Err(error) => error!(error = chain(&error), "the client could not be told"),

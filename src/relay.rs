@@ -194,23 +194,12 @@ where
     run.end(outcome)
 }
 
-/// Tells the client why a run could not begin, in the only frame of the run.
+/// Tells the client why it does not get a run, in one frame: with the number `seq`, which is 0 where nothing
+/// has begun, and follows those that a client has which wanted to join.
 ///
 /// # Errors
 /// The client is gone, or can't be told.
 pub async fn refuse(
-    run_id: String,
-    failure: &Failure,
-    sink: &impl FrameSink,
-) -> Result<(), SendError> {
-    refuse_at(run_id, 0, failure, sink).await
-}
-
-/// The same to somebody who has the frames before the number `seq` already.
-///
-/// # Errors
-/// The client is gone, or can't be told.
-pub async fn refuse_at(
     run_id: String,
     seq: u64,
     failure: &Failure,

@@ -110,6 +110,8 @@ pub struct InvalidRequest {
     pub reason: String,
     /// The run id that the message named, if that much could be read.
     pub run_id: Option<String>,
+    /// The number of the frame that says so: the one behind those that a client says it has.
+    pub seq: u64,
 }
 
 impl InvalidRequest {
@@ -177,8 +179,11 @@ impl<O: Options> Run<O> {
         config: &Config,
     ) -> Result<Self, InvalidRequest> {
         let mut run_id = None;
-        Self::understand(message.into(), config, &mut run_id)
-            .map_err(|reason| InvalidRequest { reason, run_id })
+        Self::understand(message.into(), config, &mut run_id).map_err(|reason| InvalidRequest {
+            reason,
+            run_id,
+            seq: 0,
+        })
     }
 
     /// `run_id` is set as soon as it is known, so that an error can be told apart from other runs.

@@ -3,7 +3,7 @@
 import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, fileName, forgottenNote, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
 import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
@@ -12,7 +12,7 @@ import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
-import { awaitJoin, awaitsUser, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake } from './relay/turn.js';
+import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -32,8 +32,11 @@ const traceSwitch = byId('trace', HTMLInputElement);
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
+/** So long the end of a run that was stopped may take to come: it takes about a second. */
+const STOP_MS = 4_000;
 
 byId('not-loaded', HTMLElement).remove();
+welcome.hidden = hasSavedTurns();
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
   showConnection('failed', 'Not set up');
@@ -116,6 +119,8 @@ function run(config, isOwn) {
   /** When something came last, or was sent. */
   let heardAt = 0;
   let silent = false;
+  /** Whether it was said that the connection is gone. */
+  let isAway = false;
   const hear = () => {
     heardAt = performance.now();
     if (!silent) return;
@@ -126,6 +131,7 @@ function run(config, isOwn) {
   /** Leaves the connection for another one, over which goes on what can. */
   const reconnect = () => {
     silent = false;
+    isAway = true;
     const left = conversation.abandon(performance.now());
     left.forEach(show);
     announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}Reconnecting.`);
@@ -158,9 +164,20 @@ function run(config, isOwn) {
       heardAt = performance.now();
     }
   };
-  /** Ends the runs that nobody wants any more. */
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let confirmation;
+  /** Ends the runs that nobody wants any more. A connection over which no end comes is none: they are ended over the next one. */
   const endRuns = () => {
     for (const [runId, key] of conversation.toStop) connection.send(stopRequest(threadId(), runId, key));
+    clearTimeout(confirmation);
+    confirmation = setTimeout(() => {
+      if (conversation.toStop.size > 0 && connection.state === 'open') reconnect();
+    }, STOP_MS);
+  };
+  const sendHeld = () => {
+    if (conversation.held === undefined || !connection.send(conversation.held.request)) return;
+    conversation.held = undefined;
+    heardAt = performance.now();
   };
   setInterval(() => {
     conversation.open.forEach(show);
@@ -174,27 +191,34 @@ function run(config, isOwn) {
       const before = byId('connection', HTMLElement).dataset.state;
       silent = false;
       showState(state, failures, config.endpoint, connect);
-      if (state === 'open' && before === 'waiting') announce('Connected again.');
+      if (state === 'open' && (isAway || before === 'waiting')) announce('Connected again.');
+      transcript.isConnected = state === 'open';
+      for (const turn of conversation.open) if (turn.reconnecting) show(turn);
       if (state === 'open') {
+        isAway = false;
         // What was said over the connection before may not have arrived.
         endRuns();
         conversation.toStop.clear();
+        sendHeld();
         join();
       } else joined.clear();
       refresh();
     },
     received(text) {
       hear();
-      const { turn, problem, early, stopped } = conversation.receive(text, performance.now());
+      const { turn, problem, early, stopped, resumed } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
         endRuns();
         if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
       }
+      // Whatever came, the connection is one.
+      sendHeld();
       if (early) reconnect();
       if (turn === undefined) return;
       // It is there after a reload.
       if (turn.nextSeq === 1 && turn.key !== undefined) save();
+      if (resumed && isOpen(turn)) announce('The answer goes on.');
       if (!isOpen(turn)) {
         announce(ending(turn));
         save();
@@ -232,11 +256,14 @@ function run(config, isOwn) {
   /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
   const trySend = (prompt, answers = []) => {
     const runId = crypto.randomUUID();
+    // Until the end of what was stopped has come, or anything else, there may be no connection.
+    const isHeld = conversation.toStop.size > 0;
+    let request = '';
     const trace = config.allowTrace && traceSwitch.checked;
     try {
       if (!ready()) return obstacle();
-      const request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
-      if (!connection.send(request)) return obstacle();
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
+      if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       return error.message;
@@ -246,6 +273,7 @@ function run(config, isOwn) {
     heardAt = performance.now();
     announce('Generating.');
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
@@ -271,7 +299,7 @@ function run(config, isOwn) {
     if (stopped.length === 0) return;
     stopped.forEach(show);
     save();
-    announce('Stopped.');
+    announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
   const composer = new Composer(send);
@@ -291,6 +319,7 @@ function run(config, isOwn) {
   if (!isOwn) {
     for (const turn of conversation.turns) {
       overtake(turn, []);
+      turn.elsewhere = true;
       turn.agent = undefined;
       if (isOpen(turn)) endTurn(turn, 'moved', undefined);
     }
@@ -363,9 +392,10 @@ function offerSuggestions(suggestions, choose) {
 
 /** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
 function showState(state, failures, endpoint, connect) {
+  const before = byId('connection', HTMLElement).dataset.state;
   const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
-  const shown = state === 'connecting' && failures > 0 ? 'waiting' : state;
+  const shown = state === 'connecting' && (failures > 0 || before === 'waiting') ? 'waiting' : state;
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {
@@ -397,9 +427,10 @@ function hideBanner() {
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
   if (turn.status === 'moved') return MOVED_NOTE;
-  if (turn.status === 'stopped') return 'Stopped.';
+  if (turn.status === 'stopped') return stoppedNote(turn);
   if (turn.status === 'interrupted') return 'The answer is incomplete.';
   if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
+  if (asksElsewhere(turn)) return `The agent asks for something. ${ELSEWHERE_NOTE}`;
   if (turn.calls.length > 0) return 'The agent asks you for something.';
   const text = turn.messages.map((message) => message.text).join('\n');
   return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;

@@ -52,6 +52,8 @@ export interface Reasoning {
   before: number;
   startedAt: number;
   endedAt: number | undefined;
+  /** Whether it began or ended before it came, so that how long it took is not known. */
+  late?: boolean;
 }
 
 /** One event that is not text: a trace, or something this page has no better place for. */
@@ -155,6 +157,8 @@ export interface Turn {
   status: Status;
   /** Whether its connection was lost, until the next frame comes over another one. */
   reconnecting: boolean;
+  /** When it went on last after it was joined: what had been said meanwhile comes then at once. */
+  resumedAt?: number;
   /** How often it was joined since its last frame. */
   joins: number;
   /** How often it was emptied, to come anew from its beginning. */
@@ -175,6 +179,8 @@ export interface Turn {
   overtaken: boolean;
   /** Whether it is as it was before a reload: its events are not kept. */
   restored?: boolean;
+  /** Whether the conversation that it is of is another window's: only there its calls can be answered. */
+  elsewhere?: boolean;
   /** Whether not all of its text and passages were kept over a reload. */
   cut?: boolean;
   /** Whether a guardrail did. */

@@ -71,6 +71,19 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Says where messages are shown that what stood before them is kept no longer.
+    pub fn has_lost_its_beginning(&mut self) {
+        let first = self.messages.iter_mut().find_map(|message| match message {
+            Message::Assistant { content: Some(content), .. } => Some(content),
+            Message::Assistant { .. } | Message::Tool { .. } => None,
+        });
+        if let Some(content) = first {
+            content.insert_str(0, "(The beginning of this answer is kept no longer.)\n\n");
+        }
+    }
+}
+
 fn has_failed_or_asks(frame: &Object<'_>) -> bool {
     match frame.text("type").as_deref() {
         Some("RUN_ERROR") => true,

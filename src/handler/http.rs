@@ -138,7 +138,7 @@ impl Handler {
             .map_err(|invalid| refused_as_invalid(invalid, message.request_id))
             .and_then(|request| match self.is_possible(message.principal, remaining) {
                 Ok(()) => Ok(request),
-                Err(refusal) => Err(refusal.of(&request.request_id)),
+                Err(refusal) => Err(refusal.of_wish(&request)),
             });
         match request {
             Err(refused) => self.spawn_at_once(tell(refused, sink)),
@@ -180,7 +180,7 @@ impl Handler {
 
 /// Tells a client why there is no run.
 async fn tell(refused: Refused, sink: EventSink) {
-    match refuse(refused.run_id, &refused.failure, &sink).await {
+    match refuse(refused.run_id, refused.seq, &refused.failure, &sink).await {
         Ok(()) => {}
         Err(SendError::Gone) => info!("the response is no longer read"),
         Err(error) => error!(error = chain(&error), "the client could not be told"),

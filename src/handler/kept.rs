@@ -15,12 +15,12 @@ use crate::handler::{Handler, SHUTDOWN_GRACE};
 use crate::invocation::ConnectionRef;
 use crate::relay::journal::Journal;
 use crate::relay::outbox::Outbox;
-use crate::relay::{Limits, refuse_at};
+use crate::relay::{Limits, refuse};
 use crate::request::kept::{KeptRunRequest, Target, Wish};
 use crate::runs::dynamodb::RunsTable;
 use crate::runs::error::RunsError;
 use crate::runs::item::{Item, JoinMode, Joined, RunAddress};
-use crate::runs::joiner::{self, Credential, JoinOutcome};
+use crate::runs::joiner::{self, Credential, JoinOutcome, POLL_INTERVAL, TimeOfDay};
 use crate::runs::table::Table as _;
 use crate::shutdown::Shutdown;
 use crate::source::AguiEvent;
@@ -123,7 +123,7 @@ impl KeptRuns {
                         info!(code, wish = ?request.wish, "a kept run can't be had");
                     }
                     let seq = request.wish.first_seq();
-                    refuse_at(run_id, seq, &failure, &sink).await
+                    refuse(run_id, seq, &failure, &sink).await
                 }
             }
         };
@@ -293,13 +293,8 @@ async fn history_of(
     run_id: &str,
     sink: &impl FrameSink,
 ) -> Result<Option<RunAddress>, Trouble> {
-    let runs = table.history(&target.session_id, MAX_RUNS_OF_HISTORY).await?;
-    // Who has no name shows the key of the newest run.
-    let Some((address, newest)) = runs.last() else { return Err(ErrorCode::NoSuchRun.into()) };
-    if !target.credential.opens(newest) {
-        return Err(ErrorCode::NoSuchRun.into());
-    }
-    let newest = (address.clone(), newest.run_id.clone());
+    let runs = runs_of_history(table, target).await?;
+    let newest = runs.last().map(|(address, item)| (address.clone(), item.run_id.clone()));
     let mut left_out = runs.len();
     let each = runs.into_iter().rev();
     let each = each.map(|(address, item)| shown_run(table, target, address, item));
@@ -310,7 +305,7 @@ async fn history_of(
     while let Some(ShownRun { input, answer, is_open }) = each.next().await {
         let mut messages = input;
         if newest_first.is_empty() && is_open {
-            follows = Some(newest.clone());
+            follows.clone_from(&newest);
         } else {
             messages.extend(answer);
         }
@@ -346,6 +341,29 @@ async fn history_of(
     Ok(follows)
 }
 
+/// The newest runs of a conversation, the oldest of them first, for who may see them: who has no name shows
+/// the key of the newest.
+async fn runs_of_history(
+    table: &RunsTable,
+    target: &Target,
+) -> Result<Vec<(RunAddress, Item)>, Trouble> {
+    let time = TimeOfDay::start();
+    loop {
+        let runs = table.history(&target.session_id, MAX_RUNS_OF_HISTORY).await?;
+        if runs.last().is_some_and(|(_, newest)| target.credential.opens(newest)) {
+            return Ok(runs);
+        }
+        let is_there = |address: &RunAddress| runs.iter().any(|(other, _)| other == address);
+        let is_awaited = target.address.as_ref().is_some_and(|address| {
+            !is_there(address) && joiner::is_about_to_be_kept(address, time.now_ms())
+        });
+        if !is_awaited {
+            return Err(ErrorCode::NoSuchRun.into());
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
 /// A run of a conversation, as messages.
 struct ShownRun {
     /// What it began with.
@@ -376,13 +394,18 @@ async fn shown_run(
         Err(error) => left_out(&error, "input"),
     }
     let Some(parts) = item.parts else {
-        shown.is_open = !item.lost;
+        // It is under way, or it is lost, which is said as well.
+        shown.is_open = true;
         return shown;
     };
     let answer = async {
         let journal = journal(target, &item, &table.journal(&address, parts).await?)?;
         let frames: Vec<_> = journal.whole_frames().collect();
-        Ok(Answer::of(frames.iter().map(Vec::as_slice)))
+        let mut answer = Answer::of(frames.iter().map(Vec::as_slice));
+        if !journal.has(1) {
+            answer.has_lost_its_beginning();
+        }
+        Ok(answer)
     };
     match answer.await {
         Ok(Answer { messages, is_open }) => {

@@ -77,9 +77,13 @@ impl KeptRunRequest {
     pub fn parse<'a>(
         message: impl Into<ClientMessage<'a>>,
     ) -> Result<Option<Self>, InvalidRequest> {
+        let message = message.into();
         let mut run_id = None;
-        Self::understand(message.into(), &mut run_id)
-            .map_err(|reason| InvalidRequest { reason, run_id })
+        Self::understand(message, &mut run_id).map_err(|reason| InvalidRequest {
+            reason,
+            run_id,
+            seq: seq_behind(message.body),
+        })
     }
 
     fn understand(
@@ -91,10 +95,18 @@ impl KeptRunRequest {
         let fields = Fields::new(object);
         let is_agui = fields.has("messages") || fields.has("threadId") || fields.has("runId");
         let holder = if is_agui {
-            // Agents have properties of their own, which come with messages.
             match fields.object("forwardedProps") {
                 Ok(forwarded) if !fields.has_items("messages") => forwarded,
-                _ => return Ok(None),
+                // Agents have properties of their own, which come with messages. But none has a run's key.
+                Ok(forwarded) => {
+                    return match Wish::NAMES.into_iter().find(|name| has_key(&forwarded, name)) {
+                        None => Ok(None),
+                        Some(name) => Err(format!(
+                            "`forwardedProps.{name}` comes without messages: send `messages` as []."
+                        )),
+                    };
+                }
+                Err(_) => return Ok(None),
             }
         } else {
             Fields::new(self::object(message.body)?)
@@ -131,6 +143,22 @@ impl KeptRunRequest {
         let request_id = run_id.clone().unwrap_or_else(|| message.request_id.to_owned());
         Ok(Some(Self { wish, request_id, target }))
     }
+}
+
+/// Whether a member with the name of a wish has the key of a run.
+fn has_key(fields: &Fields<'_>, name: &str) -> bool {
+    let key = fields.object(name).and_then(|wanted| wanted.text("key"));
+    matches!(key, Ok(Some(key)) if RunKey::parse(&key).is_some())
+}
+
+/// The number behind those that a client says it has who wants to join, whatever else is wrong.
+fn seq_behind(body: &[u8]) -> u64 {
+    let after = |holder: &Fields<'_>| holder.object("join").ok()?.integer("after", -1).ok()?;
+    let parse = || {
+        let fields = Fields::new(object(body).ok()?);
+        after(&fields).or_else(|| after(&fields.object("forwardedProps").ok()?))
+    };
+    parse().map_or(0, first_seq)
 }
 
 impl Target {
@@ -250,9 +278,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_join_is_said_behind_what_the_client_has() {
+        for (join, seq) in [
+            (json!({"key": 5, "after": 17}), 18),
+            (json!({"key": "a", "after": 17, "before": 1}), 18),
+            (json!({"key": "a", "after": "17"}), 0),
+            (json!("a"), 0),
+        ] {
+            for message in [
+                json!({"join": join}),
+                json!({
+                    "threadId": "conversation-1", "runId": "run-1", "messages": [],
+                    "forwardedProps": {"join": join},
+                }),
+            ] {
+                assert_eq!(parse(&message, None).unwrap_err().seq, seq, "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_a_run_comes_without_messages() {
+        let message = json!({
+            "threadId": "conversation-1", "runId": "run-1",
+            "messages": [{"id": "1", "role": "user", "content": "hi"}],
+            "forwardedProps": {"join": {"key": key().to_text()}},
+        });
+        let reason = parse(&message, None).unwrap_err().reason;
+        assert!(reason.contains("send `messages` as []"), "{reason}");
+    }
+
+    #[test]
     fn other_messages_are_left_to_others() {
         for message in [
             json!({"prompt": "join"}),
+            // A property of the agent's own.
+            json!({
+                "threadId": "conversation-1", "runId": "run-1", "messages": [{"id": "1"}],
+                "forwardedProps": {"join": {"key": "a"}},
+            }),
             json!(["join"]),
             json!({
                 "threadId": "conversation-1", "runId": "run-1", "forwardedProps": {"stop": {"key": "a"}},

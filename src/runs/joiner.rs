@@ -16,11 +16,15 @@ use crate::runs::table::Table;
 pub const RELAY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long after its beginning a run may not be in the table yet: it is written behind the first frame, and
-/// a client may lose its connection sooner.
-const START_MS: u64 = 5000;
+/// a client may lose its connection sooner. So long do three attempts of two seconds take, the look behind
+/// them, and one attempt more.
+const START_MS: u64 = 8000;
+
+/// By how much the clocks of two environments may differ.
+const CLOCK_SKEW_MS: u64 = 1000;
 
 /// How long it takes until the item is looked at again.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often it is looked at while the end of a run is awaited that nobody takes over.
 const POLL_INTERVAL_FOR_END: Duration = Duration::from_secs(1);
@@ -185,9 +189,12 @@ pub async fn stop(
     }
 }
 
-/// Whether a run that is not in the table may be there soon.
-fn is_about_to_be_kept(address: &RunAddress, now_ms: u64) -> bool {
-    address.begun_ms().is_some_and(|begun_ms| (begun_ms..begun_ms + START_MS).contains(&now_ms))
+/// Whether a run that is not in the table may be there soon, at this time, in milliseconds since 1970.
+#[must_use]
+pub fn is_about_to_be_kept(address: &RunAddress, now_ms: u64) -> bool {
+    address
+        .begun_ms()
+        .is_some_and(|begun_ms| begun_ms <= now_ms + CLOCK_SKEW_MS && now_ms < begun_ms + START_MS)
 }
 
 #[cfg(test)]

@@ -445,16 +445,22 @@ async fn what_is_larger_than_a_post_is_joined_in_the_middle_of_it() {
 async fn a_client_that_is_lost_before_its_run_is_in_the_table_gets_all_of_it() {
     let bed = start().await;
     let starts = TableCalls::of(TableOperation::PutItem);
-    // The first call is carried out late, since those before it are not.
-    bed.aws.faults().fail_table_calls(1, starts, TableFault::Hang);
+    // Then all attempts have failed, and it is tried again at the next look.
+    bed.aws.faults().fail_table_calls(3, starts, TableFault::Hang);
     let (mut client, mut reader) = (bed.client().await, Reader::new());
-    send(&mut client, &tokens(120, 20)).await;
+    send(&mut client, &tokens(240, 20)).await;
     reader.read_until(&mut client, |reader| reader.last == 0).await;
     client.close().await;
     let (mut client, key) = (bed.client().await, reader.key().to_owned());
+    // Neither is said to be none.
+    let (mut other, mut history) = (bed.client().await, Reader::new());
+    send(&mut other, &json!({"history": {"key": key}})).await;
+    history.read_to_end(&mut other).await;
+    assert_eq!(snapshot(&history.frames).len(), 1);
     send(&mut client, &join(&key, 0)).await;
     reader.read_to_end(&mut client).await;
-    reader.assert_finished(120);
+    reader.assert_finished(240);
+    assert_eq!(bed.agent_requests().len(), 1);
 }
 
 #[tokio::test]

@@ -259,7 +259,7 @@ describe('the connection', () => {
   test('that closes keeps the open answer, comes back by itself, and sends no prompt again', async () => {
     let own = await startLocal();
     try {
-      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('short', 'short') });
+      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('short') });
       await send(page, '/tokens 40000 50');
       await page.locator('article.agent .prose').waitFor();
       await own.stop();
@@ -283,8 +283,8 @@ describe('the connection', () => {
   test('that does not come back is explained, with a button to try at once', async () => {
     let own = await startLocal();
     try {
-      // The connection is lost, the attempt after it fails, and the next one is far away.
-      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('none', 'days') });
+      // The connection is lost, the two attempts after it fail, and the next one is far away.
+      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('none', 'none', 'days') });
       await own.stop();
       const explanation = page.getByText(/No connection to ws:.*does not answer, or it refuses this page/);
       await explanation.waitFor();
@@ -300,7 +300,7 @@ describe('the connection', () => {
   test('comes back as soon as the network does', async () => {
     let own = await startLocal();
     try {
-      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('none', 'days') });
+      const page = await open({ address: `${own.page}/`, expected: refused, prepare: waits('none', 'none', 'days') });
       await own.stop();
       await page.getByText(/No connection to ws:/).waitFor();
       assert.equal(await page.getByRole('status').textContent(), 'The connection closed. Reconnecting.');
@@ -343,23 +343,15 @@ describe('the connection', () => {
 /**
  * Chooses how long the page waits until it connects again: it takes a random part of a limit that doubles.
  *
- * @param {keyof typeof PARTS} first
- * @param {keyof typeof PARTS} later
+ * @param {(keyof typeof PARTS)[]} names of the parts, one after the other; the last one for all further waits
  * @returns {(page: Page) => Promise<unknown>}
  */
-function waits(first, later) {
+function waits(...names) {
   return (page) =>
-    page.addInitScript(
-      ([first, later]) => {
-        let asked = false;
-        Math.random = () => {
-          const part = asked ? later : first;
-          asked = true;
-          return part;
-        };
-      },
-      /** @type {const} */ ([PARTS[first], PARTS[later]]),
-    );
+    page.addInitScript((parts) => {
+      let asked = 0;
+      Math.random = () => parts[Math.min(asked++, parts.length - 1)] ?? 0;
+    }, names.map((name) => PARTS[name]));
 }
 
 /**

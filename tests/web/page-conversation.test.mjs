@@ -191,7 +191,11 @@ describe('every kind of frame', () => {
       assert.equal(turn.agent, source);
       assert.match(stoppedNote(turn), note);
     }
-    assert.equal(stoppedNote(started().turn), 'Stopped.');
+    const unknown = started();
+    unknown.send(chunk('so far'));
+    assert.match(stoppedNote(unknown.turn), /may go on with its work/, 'without a trace, nothing tells');
+    unknown.send({ type: 'CUSTOM', name: 'bedrock.citations', value: { messageId: 'm-1', citations: [] } });
+    assert.equal(stoppedNote(unknown.turn), 'Stopped.');
   });
 
   test('a stopped turn keeps its text, and what comes after is late', () => {
@@ -548,13 +552,20 @@ describe('a run that can be joined', () => {
     assert.deepEqual([one.turn.status, notesOf(one.turn)], ['done', []]);
   });
 
+  test('does not know how long what was thought meanwhile took', () => {
+    const one = lost();
+    const frames = [['REASONING_START', 'a', 900], ['REASONING_END', 'a', 901], ['REASONING_START', 'b', 902], ['REASONING_END', 'b', 3000], ['REASONING_START', 'c', 3100], ['REASONING_END', 'c', 3300]];
+    for (const [index, [type, messageId, now]] of frames.entries()) one.conversation.receive(JSON.stringify({ type, messageId, metadata: { relay: { runId: 'run-1', seq: 2 + index } } }), Number(now));
+    assert.deepEqual(one.turn.reasoning.map(({ id, late }) => [id, late]), [['a', true], ['b', true], ['c', undefined]]);
+  });
+
   test('takes each frame once, and those behind a gap only when there is no other way', () => {
     const one = lost();
     assert.deepEqual(give(one, chunk('so far'), 1, { after: 0 }), {});
     assert.deepEqual(give(one, chunk('late'), 9, { after: 5 }), { turn: one.turn, early: true });
     assert.equal(textOf(one.turn), 'so far');
     // It was joined again, and what is missing is not there any more.
-    assert.deepEqual(give(one, chunk(' … late'), 9, { after: 5 }), { turn: one.turn });
+    assert.deepEqual(give(one, chunk(' … late'), 9, { after: 5 }), { turn: one.turn, resumed: true });
     assert.equal(textOf(one.turn), 'so far … late');
     assert.deepEqual(notesOf(one.turn), ['4 frames got lost on the way: this answer may have gaps.']);
   });

@@ -19,9 +19,12 @@ const words = (text) => text?.trim().split(/\s+/).join(' ');
 /** @param {Page} page */
 const joinButton = (page) => page.getByRole('button', { name: 'Continue here' });
 /** @param {Page} page */
-const reconnecting = (page) => page.locator('article.agent').getByText('Reconnecting…');
+const reconnecting = (page) => page.locator('article.agent').getByText(/^(?:Reconnecting|Loading the answer)…$/);
 /** @param {Page} page */
 const stopButton = (page) => page.getByRole('button', { name: 'Stop' });
+
+/** What a page says that does not know what kind of agent answers. @param {Page} page */
+const stoppedHere = (page) => page.locator('.foot').getByText(/^Stopped here\. The agent itself may go on/).first();
 
 /** Waits for text of the last answer. @param {Page} page @param {number} [length] so much of it, in UTF-16 units */
 const someText = (page, length = 10) => page.waitForFunction((length) => ([...document.querySelectorAll('article.agent .body')].at(-1)?.textContent ?? '').length > length, length);
@@ -30,6 +33,22 @@ const someText = (page, length = 10) => page.waitForFunction((length) => ([...do
 const waitsHalfASecond = (page) => page.addInitScript(() => (Math.random = () => 1));
 /** And here for days, unless the network comes back. @param {Page} page */
 const waitsForDays = (page) => page.addInitScript(() => (Math.random = () => 1_000_000));
+
+/** Notes what a screen reader reads out. */
+function hearkens() {
+  /** @type {(string | null)[]} */
+  const heard = [];
+  Object.assign(window, { heard });
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) if (target instanceof Element && target.id === 'status') heard.push(...[...addedNodes].map((node) => node.textContent));
+  }).observe(document, { childList: true, subtree: true });
+}
+
+/** Waits until an answer stands still, as its connection is a black hole. @param {Page} page */
+async function swallowed(page) {
+  const text = () => page.locator('article.agent .body').last().textContent();
+  for (let [before, now] = [/** @type {string | null} */ (''), await text()]; before !== now; [before, now] = [now, await text()]) await setTimeout(500);
+}
 
 /** @param {ReturnType<typeof useChat>} chat */
 function network({ endpoint, output }) {
@@ -60,6 +79,13 @@ describe('an answer whose connection is cut', () => {
   test('says that it is reconnecting, and goes on to its end, each time', async () => {
     const before = counts();
     const page = await open({ prepare: waitsHalfASecond });
+    await page.evaluate(() => {
+      /** @type {string[]} */
+      const banners = [];
+      Object.assign(window, { banners });
+      const banner = document.querySelector('#banner');
+      if (banner) new MutationObserver(() => banner.checkVisibility() && banners.push(banner.textContent ?? '')).observe(banner, { attributes: true });
+    });
     await send(page, '/tokens 120 20');
     for (const length of [10, 150]) {
       await someText(page, length);
@@ -68,6 +94,7 @@ describe('an answer whose connection is cut', () => {
       assert.equal(await page.locator('.pulse').isVisible(), true);
       await reconnecting(page).waitFor({ state: 'hidden' });
     }
+    assert.deepEqual(await page.evaluate('window.banners'), [], 'no handshake failed');
     assert.equal(words(await answer(page)), numbers(120));
     assert.match((await page.locator('article.agent .foot').textContent()) ?? '', /^First token after .* · complete after/);
     assert.equal(await page.locator('.notes li').count(), 0);
@@ -121,6 +148,39 @@ describe('an answer whose connection is cut', () => {
     assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*What had arrived is kept; the prompt is not sent again by itself\.no_such_run$/);
     assert.match(await answer(page), /^1 2 3/);
     assert.deepEqual(await page.locator('.turn-actions button').allTextContents(), ['Copy answer', 'Retry']);
+  });
+});
+
+describe('who does not see the page', () => {
+  test('hears that the answer goes on, however it came back', async () => {
+    const page = await open();
+    await send(page, '/tokens 1000 20');
+    await someText(page);
+    /** What is shown and read out until the answer goes on. @param {() => Promise<unknown>} act */
+    const heardOf = async (act) => {
+      await page.evaluate(hearkens);
+      await act();
+      await page.waitForFunction(() => Reflect.get(window, 'heard')?.includes('The answer goes on.'));
+      return /** @type {string[]} */ (await page.evaluate('window.heard'));
+    };
+    assert.deepEqual(await heardOf(() => page.evaluate(() => window.dispatchEvent(new Event('online')))), ['Reconnecting.', 'Connected again.', 'The answer goes on.']);
+    await page.addInitScript(hearkens);
+    await page.addInitScript(() => {
+      let pictures = 0;
+      const look = () => {
+        const shown = document.querySelector('.thinking:not([hidden]) span:not(.pulse)')?.textContent;
+        pictures = shown === 'Reconnecting…' && document.querySelector('#connection-text')?.textContent === 'Connected' ? pictures + 1 : 0;
+        // The words of an answer come with the next picture.
+        if (pictures > 2) Object.assign(window, { isContradicted: true });
+        if (document.querySelector('#welcome')?.checkVisibility()) Object.assign(window, { isWelcomed: true });
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    assert.deepEqual(await heardOf(() => page.reload()), ['The answer goes on.']);
+    assert.equal(await page.evaluate('window.isContradicted'), undefined, 'who is connected does not reconnect');
+    assert.equal(await page.evaluate('window.isWelcomed'), undefined, 'there is a conversation');
+    await stopButton(page).click();
   });
 });
 
@@ -191,6 +251,29 @@ describe('two windows', () => {
     await copy.close();
   });
 
+  test('and an agent that asks for something: the one that cannot answer says where that can be done', async () => {
+    const gate = new FrameGate();
+    const page = await open({ prepare: (page) => gate.guard(page) });
+    await send(page, '/confirm');
+    // Its end is still to come when the window is copied.
+    await gate.until('RUN_STARTED');
+    await page.getByText('Thinking', { exact: true }).waitFor();
+    const opened = page.context().waitForEvent('page');
+    await page.evaluate(() => {
+      dispatchEvent(new Event('pagehide'));
+      window.open(location.href);
+    });
+    const copy = await opened;
+    await connected(copy);
+    await joinButton(copy).click();
+    await copy.locator('.foot').getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.').waitFor();
+    assert.match((await copy.getByRole('status').textContent()) ?? '', /^The agent asks for something\. It can be answered only in the window/);
+    assert.equal(await copy.getByRole('button', { name: 'Confirm' }).count(), 0);
+    gate.open();
+    await page.getByRole('button', { name: 'Confirm' }).waitFor();
+    await copy.close();
+  });
+
   test('and one of them stops it: the other says so', async () => {
     const page = await open();
     await send(page, '/tokens 400 20');
@@ -200,7 +283,7 @@ describe('two windows', () => {
       const other = new WebSocket(`ws://${location.host}/local`);
       other.onopen = () => other.send(JSON.stringify({ stop: { key } }));
     });
-    await page.getByText('Stopped.', { exact: true }).first().waitFor();
+    await stoppedHere(page).waitFor();
     assert.match(await answer(page), /^1 2 3/);
     assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
   });
@@ -214,7 +297,7 @@ describe('an answer that is stopped', () => {
     await page.getByText('Thinking', { exact: true }).waitFor();
     await until('prompts', before);
     await stopButton(page).click();
-    assert.equal(await page.locator('article.agent .foot .empty').textContent(), 'Stopped.');
+    await stoppedHere(page).waitFor();
     // Right away, and once more.
     await page.keyboard.press('Escape');
     await send(page, '/tokens 40 40');
@@ -231,7 +314,7 @@ describe('an answer that is stopped', () => {
     await send(page, '/tokens 4000 20');
     await until('prompts', before);
     await stopButton(page).click();
-    assert.equal(await page.locator('article.agent .foot .empty').textContent(), 'Stopped.');
+    await stoppedHere(page).waitFor();
     gate.open();
     await until('freed', before);
     assert.equal(await page.locator('article.agent .body').textContent(), '');
@@ -273,7 +356,7 @@ describe('an answer that is stopped', () => {
     await send(page, '/tokens 5 200');
     assert.equal(words(await answer(page, 2)), numbers(5));
     assert.equal(await page.locator('article.agent .body').first().textContent(), text);
-    assert.match((await page.locator('article.agent .foot').first().textContent()) ?? '', /^Stopped\..*stopped after/);
+    assert.match((await page.locator('article.agent .foot').first().textContent()) ?? '', /^Stopped here\..*stopped after/);
   });
 
   test('by a new conversation, with or without a connection', async () => {
@@ -314,6 +397,30 @@ describe('a connection that is a black hole', () => {
     assert.equal(counts().prompts, before.prompts + 1);
     assert.equal(await page.locator('#banner').isVisible(), false);
   });
+
+  for (const [when, wait] of /** @type {[string, number][]} */ ([['right away', 0], ['later', 5_000]])) {
+    test(`is left when nothing comes of a stop: the agent hears it over another one, and so it does a prompt that comes ${when}`, async () => {
+      const page = await hole.open({ prepare: (page) => page.clock.install() });
+      const before = counts();
+      await send(page, '/tokens 4000 20');
+      await someText(page, 0);
+      await swallowed(page);
+      await stopButton(page).click();
+      const stopped = await answer(page);
+      await page.clock.fastForward(wait);
+      await send(page, '/tokens 2 1');
+      if (wait === 0) {
+        assert.deepEqual(counts(), { ...before, prompts: before.prompts + 1 }, 'nothing is said into the hole');
+        await page.clock.fastForward(5_000);
+      }
+      await until('connections', before);
+      await until('freed', before);
+      // Of what comes of it, this connection may swallow all.
+      await until('prompts', before, 2);
+      assert.equal(await page.locator('article.agent .body').first().textContent(), stopped);
+      assert.deepEqual(counts(), { connections: before.connections + 1, prompts: before.prompts + 2, freed: before.freed + 1 });
+    });
+  }
 });
 
 describe('a function that is killed', () => {
@@ -371,7 +478,7 @@ describe('a relay that keeps no runs', () => {
     await stopButton(page).click();
     await until('connections', before);
     await until('freed', before);
-    assert.equal(await page.getByText('Stopped.', { exact: true }).first().isVisible(), true);
+    await stoppedHere(page).waitFor();
   });
 
   test('says how many frames have not come', async () => {

@@ -29,8 +29,8 @@ function ears() {
   return {
     heard,
     listener: {
-      /** @param {string} state */
-      stateChanged: (state) => note(state),
+      /** @param {string} state @param {number} _failures */
+      stateChanged: (state, _failures) => note(state),
       /** @param {string} text */
       received: (text) => note(`text ${text}`),
       /** @param {number} code */
@@ -129,6 +129,29 @@ describe('over a real socket', () => {
     assert.deepEqual(on.heard, ['connecting', 'waiting', 'failed 1', 'connecting', 'waiting', 'failed 2', 'connecting', 'open']);
   });
 
+  test('a connection that closes is no failure of a handshake, however often, and one that opens ends the failures', async () => {
+    let refusals = 0;
+    server.options.verifyClient = () => refusals-- <= 0;
+    server.on('connection', (/** @type {any} */ peer) => peer.close(1001));
+    /** @type {number[]} */
+    const counted = [];
+    const on = ears();
+    /** @param {string} state @param {number} failures */
+    const stateChanged = (state, failures) => {
+      counted.push(failures);
+      on.listener.stateChanged(state, failures);
+    };
+    connect({ ...on, listener: { ...on.listener, stateChanged } });
+    await on.until(1001, 3);
+    assert.deepEqual(new Set(counted), new Set([0]));
+    refusals = 1;
+    await on.until('failed 1');
+    await on.until(1001, on.heard.filter((entry) => entry === 1001).length + 1);
+    refusals = 1;
+    await on.until('failed 1', 2);
+    assert.equal(on.heard.includes('failed 2'), false);
+  });
+
   test('a hidden tab does not reconnect until connect is called', async () => {
     let hidden = true;
     const on = ears();
@@ -196,6 +219,15 @@ describe('the waits', () => {
     assert.deepEqual(Array.from({ length: 8 }, waitAfterClose), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     connect(0.5);
     assert.deepEqual(Array.from({ length: 3 }, waitAfterClose), [250, 500, 1000]);
+  });
+
+  test('start over with the first frame, whatever becomes of the connection then', () => {
+    connect(1);
+    for (let count = 0; count < 3; count += 1) {
+      last().open();
+      last().dispatchEvent(Object.assign(new Event('message'), { data: '{}' }));
+      assert.equal(waitAfterClose(), 500);
+    }
   });
 
   test('start over only after a stable connection, not when it opens', () => {

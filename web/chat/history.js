@@ -73,6 +73,11 @@ function shortened(citation) {
   };
 }
 
+/** Whether there is a conversation of the last visit of this tab. */
+export function hasSavedTurns() {
+  return getList({ turns: parseJson(recall('tab', 'turns') ?? '[]') }, 'turns').length > 0;
+}
+
 /** Loads the turns of the last visit of this tab. @param {Conversation} conversation */
 export function loadTurns(conversation) {
   conversation.forgotten = getNumber({ count: parseJson(recall('tab', 'forgotten') ?? '0') }, 'count') ?? 0;
@@ -80,7 +85,7 @@ export function loadTurns(conversation) {
     const [runId, prompt] = [getString(value, 'runId'), getString(value, 'prompt')];
     if (runId === undefined || prompt === undefined) return [];
     /** @type {Turn} */
-    const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments(), restored: true };
+    const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments(), restored: true, resumedAt: undefined };
     // Its times go on, on the clock of this load.
     const earlier = (getNumber(value, 'timeOrigin') ?? performance.timeOrigin) - performance.timeOrigin;
     turn.sentAt += earlier;

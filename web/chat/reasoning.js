@@ -29,9 +29,10 @@ export class ReasoningBlock {
 
   /** Brings the block up to what has come. @param {boolean} runs whether there may be more of the answer */
   update(runs) {
-    const { startedAt, endedAt } = this.#reasoning;
+    const { startedAt, endedAt, late } = this.#reasoning;
     this.#isOpenEnded = runs && endedAt === undefined;
-    const words = endedAt !== undefined ? `Reasoning · ${duration(endedAt - startedAt)}` : runs ? 'Reasoning…' : 'Reasoning';
+    // How long it took is not known of what was joined.
+    const words = this.#isOpenEnded ? 'Reasoning…' : endedAt === undefined || late ? 'Reasoning' : `Reasoning · ${duration(endedAt - startedAt)}`;
     if (this.#summary.textContent !== words) this.#summary.textContent = words;
     this.#append();
   }

@@ -4,7 +4,7 @@ import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
-import { awaitsUser, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
+import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
 import { ReasoningBlock } from './reasoning.js';
@@ -66,6 +66,8 @@ export class Transcript {
   #turnActions;
   /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
+  /** Whether there is a connection: what does not go on yet is on its way. */
+  isConnected = false;
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
   /**
@@ -92,9 +94,9 @@ export class Transcript {
   update(turn, now) {
     const view = this.#views.get(turn) ?? this.#add(turn, now);
     const isAnew = view.restarts !== turn.restarts;
-    // What stood there before a reload stays until there is something to take its place.
-    if (isAnew && isOpen(turn) && turn.messages.length === 0) {
-      showActivity(view, turn, now);
+    // What stood there before a reload stays until as much has come to take its place.
+    if (isAnew && isOpen(turn) && lengthOf(turn) < lengthOf({ messages: [...view.messages.keys()] })) {
+      showActivity(view, turn, now, this.isConnected);
       return true;
     }
     if (isAnew) empty(view, turn);
@@ -117,7 +119,7 @@ export class Transcript {
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
     showNotes(view, turn);
     if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
-    showActivity(view, turn, now);
+    showActivity(view, turn, now, this.isConnected);
     return complete;
   }
 
@@ -172,6 +174,7 @@ export class Transcript {
     if (turn.status === 'moved') view.foot.append(movedBox(turn, this.#turnActions));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
+    if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', ELSEWHERE_NOTE));
     view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
   }
 }
@@ -239,12 +242,13 @@ function showReasoning(view, turn, before) {
  * @param {AnswerView} view
  * @param {Turn} turn
  * @param {number} now
+ * @param {boolean} isConnected
  */
-function showActivity(view, turn, now) {
+function showActivity(view, turn, now, isConnected) {
   const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
   view.thinking.hidden = !isOpen(turn) || !waits;
   if (view.thinking.hidden) return;
-  const state = turn.reconnecting ? 'Reconnecting…' : 'Thinking';
+  const state = !turn.reconnecting ? 'Thinking' : isConnected ? 'Loading the answer…' : 'Reconnecting…';
   if (view.state.textContent !== state) view.state.textContent = state;
   view.thinking.classList.toggle('reconnecting', turn.reconnecting);
   view.doing.hidden = turn.reconnecting;
@@ -267,6 +271,11 @@ function showNotes(view, turn) {
   view.noted = noted;
   view.notes.hidden = notes.length === 0;
   view.notes.replaceChildren(...notes.map((note) => element('li', '', note)));
+}
+
+/** How much text there is. @param {Pick<Turn, 'messages'>} turn */
+function lengthOf({ messages }) {
+  return messages.reduce((sum, { text }) => sum + text.length, 0);
 }
 
 /** Which end of a turn there is to show. @param {Turn} turn */

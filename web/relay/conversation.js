@@ -13,9 +13,10 @@ const MAX_JOINS = 8;
 /**
  * What a frame did: the turn that it changed, or a problem that belongs to no turn, or neither (a
  * duplicate, or a late frame of a run that is over). With `early`, others before it have not come, and the run is to be
- * joined again over another connection; with `stopped`, the run was stopped before it was known how.
+ * joined again over another connection; with `stopped`, the run was stopped before it was known how;
+ * with `resumed`, it goes on over another connection.
  *
- * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean}} Change
+ * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean, resumed?: boolean}} Change
  */
 
 /** The turns of one conversation. */
@@ -30,6 +31,8 @@ export class Conversation {
   toStop = new Map();
   /** The runs that are to end and whose first frame has not come: it has the key. @type {Set<string>} */
   #stoppedEarly = new Set();
+  /** A turn whose message goes out once it is known that there is a connection. @type {{turn: Turn, request: string} | undefined} */
+  held;
 
   get open() {
     return this.turns.filter(isOpen);
@@ -72,12 +75,14 @@ export class Conversation {
       awaitJoin(turn);
       return { turn, early: true };
     }
+    const resumed = turn.reconnecting;
     if (turn.restored && type !== 'RUN_ERROR') restart(turn);
     reopen(turn);
+    if (resumed) turn.resumedAt = now;
     applyFrame(turn, frame, text, now, this.turns);
     turn.reconnecting = false;
     turn.joins = 0;
-    return { turn };
+    return resumed ? { turn, resumed } : { turn };
   }
 
   /**
@@ -109,6 +114,7 @@ export class Conversation {
   #lose(now, message, code) {
     const lost = this.open;
     for (const turn of lost) {
+      if (turn === this.held?.turn) continue;
       if (turn.key !== undefined && turn.joins < MAX_JOINS) awaitJoin(turn);
       else endTurn(turn, 'interrupted', now, { message, code, retryable: true, source: 'connection' });
     }
@@ -125,9 +131,10 @@ export class Conversation {
     const stopped = this.open;
     for (const turn of stopped) {
       if (turn.key !== undefined) this.toStop.set(turn.runId, turn.key);
-      else if (turn.status === 'sent') this.#stoppedEarly.add(turn.runId);
+      else if (turn.status === 'sent' && turn !== this.held?.turn) this.#stoppedEarly.add(turn.runId);
       endTurn(turn, 'stopped', now);
     }
+    this.held = undefined;
     return stopped;
   }
 

@@ -7,7 +7,7 @@
  * What is told of a connection.
  *
  * @typedef {object} Listener
- * @property {(state: ConnectionState, failures: number) => void} stateChanged with the failed attempts in a row
+ * @property {(state: ConnectionState, failures: number) => void} stateChanged with the failed handshakes in a row
  * @property {(text: string) => void} received
  * @property {(code: number) => void} closed an open connection, with its close code
  * @property {(failures: number) => void} failed a handshake, with the failures in a row
@@ -23,7 +23,7 @@
  */
 
 const HANDSHAKE_MS = 15_000;
-/** After this long a connection is stable, and the waits start over. */
+/** After this long, or with its first frame, a connection is of use, and the waits start over. */
 const STABLE_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
@@ -38,7 +38,10 @@ export class Connection {
   #socket;
   /** @type {ConnectionState} */
   #state = 'waiting';
+  /** Handshakes that failed in a row. */
   #failures = 0;
+  /** Attempts in a row since a connection was of use: the waits grow with them. */
+  #attempts = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -93,7 +96,9 @@ export class Connection {
       if (socket === this.#socket) this.#opened();
     });
     socket.addEventListener('message', (event) => {
-      if (socket === this.#socket) this.#listener.received(String(event.data));
+      if (socket !== this.#socket) return;
+      this.#attempts = 0;
+      this.#listener.received(String(event.data));
     });
     socket.addEventListener('close', (event) => {
       if (socket === this.#socket) this.#closed(event.code);
@@ -103,8 +108,9 @@ export class Connection {
 
   #opened() {
     clearTimeout(this.#timer);
-    // Not on `open`: a gateway that accepts and closes at once must not be asked in a tight loop.
-    this.#timer = setTimeout(() => (this.#failures = 0), STABLE_MS);
+    this.#failures = 0;
+    // Not now: a gateway that accepts and closes at once must not be asked in a tight loop.
+    this.#timer = setTimeout(() => (this.#attempts = 0), STABLE_MS);
     this.#enter('open');
   }
 
@@ -113,8 +119,9 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket = undefined;
     const wasOpen = this.#state === 'open';
-    const wait = this.#environment.random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
-    this.#failures += 1;
+    const wait = this.#environment.random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts);
+    this.#attempts += 1;
+    if (!wasOpen) this.#failures += 1;
     this.#timer = setTimeout(() => this.#retry(), wait);
     this.#enter('waiting');
     if (wasOpen) this.#listener.closed(code);

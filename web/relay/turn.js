@@ -11,6 +11,9 @@ import { FragmentError, Fragments } from './fragments.js';
 /** Whose events tell all of a trace. Those of others leave out what the run has frames for, which are a part of it then. */
 const TELLS_ALL = 'bedrock-agent';
 
+/** So long what was said before a join may take to come, in milliseconds. */
+const REPLAY_MS = 500;
+
 /** What the relay says of runs of which nothing more can be had. */
 const UNJOINABLE = ['no_such_run', 'run_lost'];
 /** What it says when it cannot tell now. */
@@ -92,9 +95,17 @@ export function canJoin({ key, status, failure }) {
 /** What a user is told whose answer was joined elsewhere. */
 export const MOVED_NOTE = 'This answer goes on in another window.';
 
+/** What a user is told where an agent asks for something that only another window can answer. */
+export const ELSEWHERE_NOTE = 'It can be answered only in the window that this conversation is of: “Continue here” brings it there.';
+
+/** Whether it asks for something that only another window can answer. @param {Turn} turn */
+export function asksElsewhere({ elsewhere, calls }) {
+  return elsewhere === true && calls.some(({ reply }) => reply === undefined);
+}
+
 /** What a user is told who stopped an answer. @param {Turn} turn */
-export function stoppedNote({ agent = TELLS_ALL }) {
-  // Whether it goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
+export function stoppedNote({ agent }) {
+  // Whether another one goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
   return agent !== TELLS_ALL ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
 }
 
@@ -171,8 +182,8 @@ export function reopen(turn) {
 
 /** Empties a turn of before a reload, which comes anew from its beginning. @param {Turn} turn */
 export function restart(turn) {
-  const { key, overtaken, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
-  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
+  const { key, overtaken, elsewhere, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
+  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, elsewhere, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
 }
 
 /** A turn is to be joined over the next connection. @param {Turn} turn */
@@ -293,6 +304,8 @@ function appendReasoning(turn, type, frame, now) {
   }
   reasoning.text += getString(frame, 'delta') ?? '';
   if (type.endsWith('_END')) reasoning.endedAt = now;
+  const isLimit = reasoning.startedAt === now || reasoning.endedAt === now;
+  if (isLimit && turn.resumedAt !== undefined && now - turn.resumedAt < REPLAY_MS) reasoning.late = true;
 }
 
 /**
@@ -341,6 +354,8 @@ function appendEvent(turn, frame, json, now) {
 function applyCustom(turn, frame, json, now, turns) {
   const name = getString(frame, 'name') ?? '';
   const value = get(frame, 'value');
+  // Who has no trace may learn by these alone what answers.
+  if (name.startsWith('bedrock.')) turn.agent ??= TELLS_ALL;
   switch (name) {
     case 'bedrock.citations':
       messageOf(turn, value).citations.push(...getList(value, 'citations'));

@@ -271,7 +271,7 @@ async fn stopping_what_has_ended_is_no_error_and_what_has_expired_is_nothing() {
 async fn a_run_that_has_just_begun_is_waited_for_and_an_older_one_is_not() {
     let key = key();
     let young = RunAddress::new("thread-1", TimeOfDay::start().now_ms(), "a");
-    for (address, seconds) in [(young.clone(), 5), (address(), 0)] {
+    for (address, seconds) in [(young.clone(), 8), (address(), 0)] {
         let credential = Credential::Key(key.clone());
         let table = OneItem::with(None);
         let outcome = join(&table, &address, &credential, take_over()).await.unwrap();

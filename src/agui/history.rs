@@ -251,4 +251,14 @@ mod tests {
         let nothing = [&b"nonsense"[..], b"{}", b"{\"type\":\"TEXT_MESSAGE_CHUNK\"}"];
         assert_eq!(Answer::of(nothing), Answer::default());
     }
+
+    #[test]
+    fn an_answer_whose_beginning_has_gone_says_so() {
+        let frames = frames(EventForm::Chunks);
+        let mut answer = Answer::of(frames.iter().map(Vec::as_slice));
+        answer.has_lost_its_beginning();
+        let shown = serde_json::to_value(&answer.messages).unwrap();
+        let text = shown[0]["content"].as_str().unwrap();
+        assert!(text.starts_with("(The beginning") && text.ends_with("Sunny."), "{text}");
+    }
 }

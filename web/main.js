@@ -75,6 +75,7 @@ function run(config, isOwn) {
     list: byId('traces-list', HTMLElement),
     empty: byId('traces-empty', HTMLElement),
     count: byId('traces-count', HTMLElement),
+    prices: config.prices,
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);

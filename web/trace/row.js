@@ -3,9 +3,12 @@
 import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
+import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
 import { inSlices } from './slices.js';
+import { spanOf } from './times.js';
 
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
 /** @import { Kind, Step, StepStatus } from './tree.js' */
 
@@ -47,6 +50,7 @@ const SLICE_LENGTH = 64_000;
 /** One step in the list. */
 export class Row {
   step;
+  #prices;
   item;
   details;
   /** The rows of the steps that belong to it. @type {HTMLElement | undefined} */
@@ -61,14 +65,17 @@ export class Row {
   #tokens = element('span', 'step-tokens');
   /** @type {HTMLElement | undefined} */
   #reason;
+  /** @type {HTMLElement | undefined} */
+  #longest;
   /** @type {Kind | undefined} */
   #kind;
   #raw = false;
   #stop = () => {};
 
-  /** @param {Step} step */
-  constructor(step) {
+  /** @param {Step} step @param {Prices} prices */
+  constructor(step, prices) {
     this.step = step;
+    this.#prices = prices;
     const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
     this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
     this.item = element('li', '', this.details);
@@ -100,11 +107,11 @@ export class Row {
       }
       this.#reason.textContent = reason;
     }
-    const { duration: took, total } = this.step;
+    const { duration: took, total, end } = this.step;
     if (total !== undefined) {
       this.#took.textContent = `total ${duration(total)}`;
       this.#took.title = 'All steps of this agent, as Bedrock measured it';
-    } else {
+    } else if (end !== undefined) {
       this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
       this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
     }
@@ -115,9 +122,26 @@ export class Row {
 
   /** @param {number} now */
   grow(now) {
-    const { start, end, duration: took = 0, room = took } = this.step;
-    this.#bar.style.setProperty('--start', String(Math.max(start, 0)));
-    this.#bar.style.setProperty('--took', String(Math.max(end === undefined ? now - start : Math.min(took, room), 0)));
+    const { from, to } = spanOf(this.step, now);
+    this.#bar.style.setProperty('--start', String(from));
+    this.#bar.style.setProperty('--took', String(to - from));
+    const isRunning = this.step.end === undefined;
+    const summary = /** @type {HTMLElement} */ (this.details.firstElementChild);
+    const words = isRunning ? `Since ${duration(from)}` : to > from ? `From ${duration(from)} to ${duration(to)}` : `At ${duration(from)}`;
+    if (summary.title !== words) summary.title = words;
+    if (!isRunning) return;
+    const clock = duration(to - from);
+    if (this.#took.textContent !== clock) this.#took.textContent = clock;
+    this.#took.title = 'So far';
+  }
+
+  /** Says that no step took longer, or that another one did. @param {boolean} longest */
+  mark(longest) {
+    this.item.classList.toggle('longest', longest);
+    if (longest && this.#longest === undefined) this.#took.before((this.#longest = element('span', 'step-longest', 'Longest')));
+    if (longest) return;
+    this.#longest?.remove();
+    this.#longest = undefined;
   }
 
   /**
@@ -163,7 +187,7 @@ export class Row {
     const box = element('div', 'step-detail');
     this.details.append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
-    box.append(copier);
+    box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }

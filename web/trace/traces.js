@@ -1,17 +1,21 @@
 // The trace viewer: one trace for each answer and each opened file, of which one is shown. Rows are only
 // ever added, and those of a trace that is not shown are not made.
 
-import { byId, element, StickToBottom } from '../lib/dom.js';
+import { button, byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
+import { Axis } from './axis.js';
+import { money, speed } from './cost.js';
 import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
 import { inSlices } from './slices.js';
+import { Summary } from './summary.js';
 import { TraceView } from './view.js';
 
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
 /** @import { Kind } from './tree.js' */
@@ -42,6 +46,11 @@ export class Traces {
   #close = byId('traces-close-file', HTMLButtonElement);
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
+  #axis = new Axis(byId('traces-scroller', HTMLElement));
+  #summary = new Summary();
+  #longest = button('quiet small', 'Go to longest step', () => this.#shown?.longest && this.#goToRow(this.#shown.longest));
+  #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
+  #prices;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -62,8 +71,16 @@ export class Traces {
    * @param {HTMLElement} parts.list
    * @param {HTMLElement} parts.empty shown while there is nothing to list
    * @param {HTMLElement} parts.count where the number of events goes
+   * @param {Prices} parts.prices
    */
-  constructor({ list, empty, count }) {
+  constructor({ list, empty, count, prices }) {
+    this.#prices = prices;
+    this.#totals.after(this.#summary.box);
+    list.before(this.#axis.box);
+    this.#collapse.before(this.#sort);
+    this.#found.before(this.#longest);
+    this.#sort.title = 'The longest of the steps that stand beside each other first';
+    this.#sortBy(false);
     this.#list = list;
     this.#empty = empty;
     this.#count = count;
@@ -153,14 +170,20 @@ export class Traces {
 
   /** @param {Trace} turn */
   #viewOf(turn) {
-    return new TraceView(turn, {
+    /** @type {TraceView} */
+    const view = new TraceView(turn, {
+      prices: this.#prices,
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
         this.#stickToBottom.follow();
         this.#showFolding();
+        if (view !== this.#shown || view.isOpen || !view.isDrawn) return;
+        this.#showSums(view);
+        if (this.#isSorted) view.sort(true);
       },
     });
+    return view;
   }
 
   /** @param {TraceView} view @param {string} title */
@@ -181,6 +204,7 @@ export class Traces {
     if (view.isOpen) this.#stickToBottom.attach();
     view.rerender(this.#isRaw);
     this.#draw();
+    view.sort(this.#isSorted);
     this.#filter();
   }
 
@@ -219,7 +243,32 @@ export class Traces {
     if (this.#head.hidden) return;
     this.#showTotals();
     this.#showKinds();
-    this.#shown?.draw();
+    const view = this.#shown;
+    view?.draw();
+    if (view !== undefined) this.#showSums(view);
+  }
+
+  /** The axis, and where on it the time went. @param {TraceView} view */
+  #showSums(view) {
+    view.sum();
+    view.markLongest();
+    this.#axis.rescale(view.scale, view.list);
+    this.#axis.showGaps(view.spent?.gaps ?? [], view.spent?.between ?? 0);
+    let took = 0;
+    for (const { duration = 0 } of view.tree.calls) took += duration;
+    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, took));
+    this.#longest.hidden = view.longest === undefined || view.tree.size < 3;
+    this.#sort.hidden = view.tree.size < 3;
+  }
+
+  get #isSorted() {
+    return this.#sort.getAttribute('aria-pressed') === 'true';
+  }
+
+  /** @param {boolean} byDuration */
+  #sortBy(byDuration) {
+    this.#sort.setAttribute('aria-pressed', String(byDuration));
+    this.#shown?.sort(byDuration);
   }
 
   #showTotals() {
@@ -240,6 +289,7 @@ export class Traces {
         'Tokens out': tree.tokens.output.toLocaleString('en'),
       }),
       ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
+      ...(view.cost === undefined ? {} : { Cost: `${view.cost.whole ? '' : '≥ '}${money(view.cost.dollars)}` }),
       ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };
     for (const [index, [name, value]] of Object.entries(totals).entries()) {
@@ -337,7 +387,11 @@ export class Traces {
   /** @param {'failed' | 'intervened'} status */
   #goToNext(status) {
     const row = this.#shown?.next(status);
-    if (row === undefined) return;
+    if (row !== undefined) this.#goToRow(row);
+  }
+
+  /** @param {Row} row */
+  #goToRow(row) {
     if (row.item.classList.contains('out')) {
       this.#search.value = '';
       this.#kind.value = '';

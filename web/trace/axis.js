@@ -23,7 +23,8 @@ export class Axis {
   /** @param {HTMLElement} scroller */
   constructor(scroller) {
     this.box.setAttribute('role', 'img');
-    this.#pointer.hidden = true;
+    this.box.hidden = this.#pointer.hidden = true;
+    this.box.setAttribute('aria-label', 'Time axis');
     scroller.addEventListener('pointermove', ({ clientX, pointerType }) => {
       const { left, width } = this.#track.getBoundingClientRect();
       const part = (clientX - left) / width;
@@ -40,6 +41,7 @@ export class Axis {
     if (scale === this.#scale) return;
     this.#scale = scale;
     this.box.hidden = scale === 0;
+    if (scale === 0) return;
     const marks = ticks(scale, scale > LONG_MS ? MOST_LONG_TICKS : MOST_TICKS);
     list.style.setProperty('--tick', String((marks[1] ?? scale) / scale));
     const words = marks.map((time) => {

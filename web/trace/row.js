@@ -1,7 +1,8 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
 import { button, copy, element } from '../lib/dom.js';
-import { duration } from '../lib/format.js';
+import { duration, oneLine } from '../lib/format.js';
+import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
@@ -217,20 +218,47 @@ function sliced(work) {
  * @param {string} where
  */
 function* show(box, sections, where) {
+  /** What stands side by side. @type {HTMLElement | undefined} */
+  let pair;
   for (const section of sections) {
-    box.append(element('h3', '', section.title));
+    let place = box;
+    if (section.side !== undefined) {
+      if (pair === undefined) box.append((pair = element('div', 'step-pair')));
+      place = pair.querySelector(`.side-${section.side}`) ?? pair.appendChild(element('div', `side-${section.side}`));
+    }
+    const title = element('h3', '', section.title);
+    place.append(title);
     if ('rows' in section) {
-      box.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
+      place.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
       yield;
     } else {
       const pre = element('pre');
       pre.tabIndex = 0;
       pre.setAttribute('role', 'region');
       pre.setAttribute('aria-label', `${section.title} ${where}`);
-      box.append(pre);
+      place.append(pre);
+      if (section.folded) title.replaceChildren(folder(section.title, section.text, pre));
       yield* appendInChunks(pre, section.text);
     }
   }
+}
+
+/**
+ * A button that shows a text or hides it, with its start beside its title.
+ *
+ * @param {string} title
+ * @param {string} text
+ * @param {HTMLElement} pre
+ */
+function folder(title, text, pre) {
+  const fold = button('fold', title, () => {
+    pre.hidden = !pre.hidden;
+    fold.setAttribute('aria-expanded', String(!pre.hidden));
+  });
+  pre.hidden = true;
+  fold.setAttribute('aria-expanded', 'false');
+  fold.dataset.start = visible(oneLine(text, 80));
+  return fold;
 }
 
 /**

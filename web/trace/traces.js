@@ -7,10 +7,11 @@ import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { Axis } from './axis.js';
 import { money, speed } from './cost.js';
-import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
+import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
+import { Hits } from './hits.js';
 import { inSlices } from './slices.js';
 import { Summary } from './summary.js';
 import { TraceView } from './view.js';
@@ -18,10 +19,20 @@ import { TraceView } from './view.js';
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
-/** @import { Kind } from './tree.js' */
+/** @import { Kind, Step } from './tree.js' */
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
+
+/** Which steps are shown, by what became of them and by how long they took. @type {{words: string, is: (step: Step) => boolean}[]} */
+const WHICH = [
+  { words: 'All steps', is: () => true },
+  { words: 'Running', is: ({ status }) => status === 'running' },
+  { words: 'Failed', is: ({ status }) => status === 'failed' },
+  { words: 'Intervened', is: ({ status }) => status === 'intervened' },
+  { words: 'Not finished', is: ({ status }) => status === 'unfinished' },
+  ...[100, 1000, 10_000].map((least) => ({ words: `${duration(least).replace('.0', '')} or longer`, is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least })),
+];
 
 /** How many events of a file are taken between two chances for the page to answer. */
 const SLICE_EVENTS = 200;
@@ -50,6 +61,13 @@ export class Traces {
   #summary = new Summary();
   #longest = button('quiet small', 'Go to longest step', () => this.#shown?.longest && this.#goToRow(this.#shown.longest));
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
+  #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
+  #which = element('select');
+  #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
+  #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
+  #hits = new Hits();
+  /** The row that the search went to last. @type {Row | undefined} */
+  #hit;
   #prices;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
@@ -78,7 +96,23 @@ export class Traces {
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
     this.#collapse.before(this.#sort);
+    this.#kind.after(this.#which);
+    this.#which.setAttribute('aria-label', 'Status or duration of step');
+    this.#which.append(...WHICH.map(({ words }) => new Option(words)));
+    this.#which.addEventListener('change', () => this.#filter());
     this.#found.before(this.#longest);
+    this.#found.after(this.#previousHit, this.#nextHit);
+    for (const [button, words] of /** @type {const} */ ([[this.#previousHit, 'Previous match'], [this.#nextHit, 'Next match']])) {
+      button.setAttribute('aria-label', words);
+      button.title = words;
+      button.hidden = true;
+    }
+    this.#search.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing) return;
+      event.preventDefault();
+      this.#goToHit(event.shiftKey ? -1 : 1);
+    });
+    list.addEventListener('keydown', (event) => this.#shown?.key(event));
     this.#sort.title = 'The longest of the steps that stand beside each other first';
     this.#sortBy(false);
     this.#list = list;
@@ -91,6 +125,9 @@ export class Traces {
     remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
     for (const status of /** @type {const} */ (['failed', 'intervened'])) this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
     this.#save.addEventListener('click', () => this.#download());
+    this.#save.after(this.#export);
+    this.#export.title = 'Save this trace as OpenTelemetry’s JSON (OTLP), for Langfuse, Jaeger and the like';
+    this.#export.hidden = true;
     this.#close.addEventListener('click', () => this.#closeFile());
     const file = byId('traces-file', HTMLInputElement);
     byId('traces-open', HTMLButtonElement).addEventListener('click', () => file.click());
@@ -102,6 +139,7 @@ export class Traces {
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
+      this.#markHits();
     }, true);
     // The steps that belong to another one.
     list.addEventListener('click', () => this.#showFolding());
@@ -223,8 +261,11 @@ export class Traces {
     const view = this.#shown;
     const hasSteps = view !== undefined && view.turn.events.length > 0;
     this.#empty.hidden = hasSteps;
-    if (!hasSteps) this.#sayWhyEmpty(view);
-    this.#head.hidden = this.#save.hidden = !hasSteps;
+    if (!hasSteps) {
+      this.#sayWhyEmpty(view);
+      this.#axis.rescale(0, this.#list);
+    }
+    this.#head.hidden = this.#save.hidden = this.#export.hidden = !hasSteps;
     this.#close.hidden = view?.turn.file === undefined;
   }
 
@@ -318,7 +359,29 @@ export class Traces {
   }
 
   get #isFiltering() {
-    return this.#search.value.trim() !== '' || this.#kind.value !== '';
+    return this.#search.value.trim() !== '' || this.#kind.value !== '' || this.#which.selectedIndex > 0;
+  }
+
+  /** Marks the words that are searched for, where they can be read. */
+  #markHits() {
+    this.#hits.mark(this.#list, this.#search.value.trim());
+  }
+
+  /** @param {1 | -1} way */
+  #goToHit(way) {
+    const view = this.#shown;
+    if (view === undefined || !this.#isFiltering) return;
+    const found = view.ordered().filter((row) => !row.item.classList.contains('out') && this.#isMatch(row));
+    if (found.length === 0) return;
+    const at = this.#hit === undefined ? -1 : found.indexOf(this.#hit);
+    const next = at === -1 ? (way === 1 ? 0 : found.length - 1) : (at + way + found.length) % found.length;
+    this.#hit = found[next];
+    if (this.#hit === undefined) return;
+    view.reveal(this.#hit, false);
+    view.list.querySelector('.hit')?.classList.remove('hit');
+    this.#hit.item.classList.add('hit');
+    this.#found.textContent = `${(next + 1).toLocaleString('en')} of ${counted(found.length, 'step')}`;
+    this.#markHits();
   }
 
   /** Shows the rows that match, and those above them. */
@@ -328,12 +391,16 @@ export class Traces {
     this.#matches = 0;
     this.#searched = false;
     this.#found.textContent = '';
+    this.#hit = undefined;
+    this.#previousHit.hidden = this.#nextHit.hidden = true;
+    this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
     const next = rows[Symbol.iterator]();
     this.#stopSearch = inSlices(() => {
       const { value: row, done } = next.next();
       if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
       this.#searched = done === true;
       if (done === true && this.#isFiltering) this.#sayMatches();
+      if (done === true) this.#markHits();
       return done !== true;
     }, () => this.#showFolding());
   }
@@ -346,6 +413,7 @@ export class Traces {
   }
 
   #sayMatches() {
+    this.#previousHit.hidden = this.#nextHit.hidden = this.#matches === 0;
     this.#found.textContent = this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
   }
 
@@ -355,11 +423,16 @@ export class Traces {
    * @param {Row} row
    */
   #applyFilter(row) {
-    const kind = this.#kind.value;
-    const match = (kind === '' || row.step.kind === kind) && matches(row.step, KINDS[row.step.kind], this.#search.value);
+    const match = this.#isMatch(row);
     row.item.classList.toggle('out', !match);
     if (match && this.#isFiltering) this.#shown?.expandAncestors(row);
     return match;
+  }
+
+  /** @param {Row} row */
+  #isMatch({ step }) {
+    const kind = this.#kind.value;
+    return (kind === '' || step.kind === kind) && (WHICH[this.#which.selectedIndex]?.is(step) ?? true) && matches(step, KINDS[step.kind], this.#search.value);
   }
 
   /** Collapses all there is, or expands it when all is collapsed. The next trace begins the same way. */
@@ -395,6 +468,7 @@ export class Traces {
     if (row.item.classList.contains('out')) {
       this.#search.value = '';
       this.#kind.value = '';
+      this.#which.selectedIndex = 0;
       this.#filter();
     }
     this.#shown?.reveal(row);
@@ -403,12 +477,36 @@ export class Traces {
   #download() {
     if (this.#shown === undefined) return;
     const { turn } = this.#shown;
-    const link = element('a');
-    // Not a type that a browser would show in place of the page.
-    link.href = URL.createObjectURL(new Blob([traceFile(turn)], { type: 'application/octet-stream' }));
-    link.download = turn.file ?? fileName(turn.prompt, new Date(performance.timeOrigin + turn.sentAt));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveFile(nameOf(turn), [traceFile(turn)]);
+  }
+
+  /** Saves the trace for other tools, step by step: there may be thousands. */
+  async #exportOtel() {
+    const view = this.#shown;
+    if (view === undefined) return;
+    const { turn, tree, total } = view;
+    try {
+      const { otelFile } = await import('./otel.js');
+      /** @type {string[]} */
+      const parts = [];
+      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices });
+      await new Promise((resolve, reject) => {
+        inSlices(() => {
+          try {
+            const { value, done } = work.next();
+            if (done === true) resolve(undefined);
+            else parts.push(value);
+            return done !== true;
+          } catch (error) {
+            reject(error);
+            return false;
+          }
+        });
+      });
+      saveFile(nameOf(turn).replace(/(?:\.jsonl?)?$/, '.otlp.json'), parts);
+    } catch (error) {
+      this.#explain(`The trace could not be exported: ${error}`);
+    }
   }
 
   /** @param {File} file */
@@ -442,6 +540,21 @@ export class Traces {
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }
+}
+
+/** @param {Trace} turn */
+function nameOf(turn) {
+  return turn.file ?? fileName(turn.prompt, new Date(performance.timeOrigin + turn.sentAt));
+}
+
+/** @param {string} name @param {string[]} parts */
+function saveFile(name, parts) {
+  const link = element('a');
+  // Not a type that a browser would show in place of the page.
+  link.href = URL.createObjectURL(new Blob(parts, { type: 'application/octet-stream' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** What became of a trace, in a word or as a code. @param {TraceView} view */

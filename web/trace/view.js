@@ -211,6 +211,11 @@ export class TraceView {
     });
   }
 
+  /** The rows from the top, as they stand there. */
+  ordered() {
+    return [...this.list.querySelectorAll('.step > details')].flatMap((details) => this.#byDetails.get(details) ?? []);
+  }
+
   /** All steps, those that belong to one behind it. */
   #ordered() {
     const took = (/** @type {Step} */ { duration = -1 }) => duration;
@@ -255,6 +260,40 @@ export class TraceView {
     return { open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed), closed: nested.some((row) => row.isCollapsed) };
   }
 
+  /**
+   * Goes through the rows that are seen with the arrow keys, as in any tree: right opens, left closes or goes to what
+   * a step belongs to.
+   *
+   * @param {KeyboardEvent} event
+   */
+  key(event) {
+    const { key, target } = event;
+    if (!(target instanceof HTMLElement) || !target.matches('.step > details > summary') || event.altKey || event.ctrlKey || event.metaKey) return;
+    const row = this.#byDetails.get(/** @type {HTMLElement} */ (target.parentElement));
+    if (row === undefined) return;
+    const all = () => [...this.list.querySelectorAll('.step > details > summary')].filter((one) => one.closest('[hidden], .out') === null);
+    /** @type {Element | null | undefined} */
+    let next;
+    if (key === 'ArrowDown' || key === 'ArrowUp') {
+      const seen = all();
+      next = seen[seen.indexOf(target) + (key === 'ArrowDown' ? 1 : -1)];
+    } else if (key === 'Home') [next] = all();
+    else if (key === 'End') next = all().at(-1);
+    else if (key === 'ArrowRight') {
+      if (row.isCollapsed) row.collapse(false);
+      else row.details.open = true;
+    } else if (key === 'ArrowLeft') {
+      if (row.details.open) row.details.open = false;
+      else if (row.children !== undefined && !row.isCollapsed) row.collapse(true);
+      else next = row.step.parent && this.#rows.get(row.step.parent)?.details.firstElementChild;
+    } else return;
+    event.preventDefault();
+    if (next instanceof HTMLElement) {
+      next.focus({ preventScroll: true });
+      next.scrollIntoView({ block: 'nearest' });
+    }
+  }
+
   /** Closes every row, and hides the steps in others. */
   collapse() {
     for (const row of this.#open) row.details.open = false;
@@ -291,13 +330,14 @@ export class TraceView {
    * Opens a row and everything that it belongs to, and goes there.
    *
    * @param {Row} row
+   * @param {boolean} [focus] whether the focus goes there as well
    */
-  reveal(row) {
+  reveal(row, focus = true) {
     this.expandAncestors(row);
     row.item.classList.remove('out');
     row.details.open = true;
     row.item.scrollIntoView({ block: 'center' });
-    row.details.querySelector('summary')?.focus({ preventScroll: true });
+    if (focus) row.details.querySelector('summary')?.focus({ preventScroll: true });
   }
 
   /**

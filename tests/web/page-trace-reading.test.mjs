@@ -95,6 +95,47 @@ describe('a trace', () => {
   });
 });
 
+test('JSON is a tree that folds, and its text stays what it is', async () => {
+  const page = await open();
+  await page.locator('#traces-toggle').click();
+  const body = { list: [1, { deep: 'a\u202Eb"{' }], name: '<b>', no: null, empty: {} };
+  await openFile(page, [{ trace: { trace: { orchestrationTrace: { modelInvocationInput: { text: JSON.stringify(body), traceId: 'a' } } } } }]);
+  await page.locator('.step summary').first().click();
+  const pre = page.locator('.step-detail pre').first();
+  await pre.locator('.json-fold').nth(2).waitFor();
+  await page.waitForFunction(() => document.querySelector('.step-detail pre')?.textContent?.endsWith('\n}'));
+  assert.equal(await pre.textContent(), JSON.stringify(body, null, 2));
+  await pre.getByRole('button', { name: 'Members of list' }).click();
+  assert.equal(await pre.getByText('deep').isVisible(), false);
+  assert.equal(await pre.getByText('<b>').isVisible(), true);
+  await pre.getByRole('button', { name: 'Members of list' }).press('Enter');
+  assert.equal(await pre.getByText('deep').isVisible(), true);
+});
+
+test('the panel is as wide as one likes, also at the next visit', async () => {
+  const page = await open();
+  await page.locator('#traces-toggle').click();
+  const handle = page.getByRole('separator', { name: 'Width of the trace panel' });
+  const width = () => page.locator('#traces').evaluate((panel) => panel.getBoundingClientRect().width);
+  const first = await width();
+  const box = await handle.boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + 4, 300);
+  await page.mouse.down();
+  await page.mouse.move(box.x - 146, 300);
+  await page.mouse.up();
+  const wide = await width();
+  assert.ok(Math.abs(wide - first - 150) < 8, `${first} ${wide}`);
+  await handle.press('ArrowRight');
+  assert.ok((await width()) < wide);
+  const kept = await width();
+  await page.reload();
+  await page.locator('#traces').waitFor();
+  assert.ok(Math.abs((await width()) - kept) < 2);
+  await handle.dblclick();
+  assert.equal(await width(), first);
+});
+
 test('a prompt stands there by role, of which the last message is open', async () => {
   const page = await open();
   await page.locator('#traces-toggle').click();

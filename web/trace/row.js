@@ -6,6 +6,7 @@ import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
+import { foldable, isFoldable } from './json-view.js';
 import { inSlices } from './slices.js';
 import { spanOf } from './times.js';
 
@@ -238,7 +239,7 @@ function* show(box, sections, where) {
       pre.setAttribute('aria-label', `${section.title} ${where}`);
       place.append(pre);
       if (section.folded) title.replaceChildren(folder(section.title, section.text, pre));
-      yield* appendInChunks(pre, section.text);
+      yield* isFoldable(section.text) ? foldable(pre, section.text) : appendInChunks(pre, section.text);
     }
   }
 }

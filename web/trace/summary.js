@@ -10,8 +10,14 @@ export class Summary {
   #bar = element('span', 'spent-bar');
   #words = element('span', 'spent-words');
   #table = element('dl', 'spent-kinds');
-  box = element('details', 'spent', element('summary', '', this.#words, this.#bar), this.#table);
+  /** @type {HTMLDetailsElement} */
+  box;
   #shown = '';
+
+  /** @param {HTMLElement} tools what can be done about it */
+  constructor(tools) {
+    this.box = element('details', 'spent', element('summary', '', this.#words, this.#bar), this.#table, tools);
+  }
 
   /**
    * @param {Spent | undefined} spent

@@ -58,8 +58,8 @@ export class Traces {
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
   #axis = new Axis(byId('traces-scroller', HTMLElement));
-  #summary = new Summary();
   #longest = button('quiet small', 'Go to longest step', () => this.#shown?.longest && this.#goToRow(this.#shown.longest));
+  #summary = new Summary(this.#longest);
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
   #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
   #which = element('select');
@@ -100,8 +100,9 @@ export class Traces {
     this.#which.setAttribute('aria-label', 'Status or duration of step');
     this.#which.append(...WHICH.map(({ words }) => new Option(words)));
     this.#which.addEventListener('change', () => this.#filter());
-    this.#found.before(this.#longest);
-    this.#found.after(this.#previousHit, this.#nextHit);
+    const hits = element('span', 'traces-hits');
+    this.#found.before(hits);
+    hits.append(this.#found, this.#previousHit, this.#nextHit);
     for (const [button, words] of /** @type {const} */ ([[this.#previousHit, 'Previous match'], [this.#nextHit, 'Next match']])) {
       button.setAttribute('aria-label', words);
       button.title = words;

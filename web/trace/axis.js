@@ -2,7 +2,7 @@
 
 import { element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
-import { ticks } from './times.js';
+import { moment, ticks } from './times.js';
 
 /** How many marks there are: each needs room for its words, and minutes have longer ones. */
 const [MOST_TICKS, MOST_LONG_TICKS, LONG_MS] = [6, 4, 60_000];
@@ -31,7 +31,7 @@ export class Axis {
       this.#pointer.hidden = this.#scale === 0 || pointerType === 'touch' || !(part >= 0 && part <= 1);
       if (this.#pointer.hidden) return;
       this.#pointer.style.setProperty('--at', String(part));
-      this.#pointer.textContent = duration(part * this.#scale);
+      this.#pointer.textContent = moment(part * this.#scale);
     });
     scroller.addEventListener('pointerleave', () => (this.#pointer.hidden = true));
   }
@@ -62,7 +62,7 @@ export class Axis {
     this.box.setAttribute('aria-label', between >= 1 ? `Time axis. ${duration(between)} belong to no step.` : 'Time axis');
     this.#gaps.replaceChildren(...seen.map(({ from, to }) => {
       const gap = element('span', 'axis-gap');
-      gap.title = `${duration(to - from)} in no step, from ${duration(from)} to ${duration(to)}`;
+      gap.title = `${duration(to - from)} in no step, from ${moment(from)} to ${moment(to)}`;
       gap.style.setProperty('--at', String(from / this.#scale));
       gap.style.setProperty('--took', String((to - from) / this.#scale));
       return gap;

@@ -1,7 +1,7 @@
 // What calls of a model cost, and how fast they were. No DOM.
 
 import { duration } from '../lib/format.js';
-import { spanOf } from './times.js';
+import { moment, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Step } from './tree.js' */
@@ -63,7 +63,7 @@ export function figuresOf(step, prices) {
   const { from, to } = spanOf(step, step.start);
   const cost = costOf(step, prices);
   return [
-    end === undefined || took === undefined ? `At ${duration(from)}` : `From ${duration(from)} to ${duration(to)}`,
+    end === undefined || took === undefined ? `At ${moment(from)}` : `From ${moment(from)} to ${moment(to)}`,
     firstAt === undefined ? '' : `first token after ${duration(Math.max(firstAt - step.start, 0))}`,
     tokens === undefined ? '' : speed(tokens.output, took ?? 0),
     cost === undefined ? '' : money(cost),

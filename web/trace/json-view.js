@@ -40,7 +40,11 @@ export function* foldable(pre, text) {
     const [, indent = '', name = '', colon = '', value = ''] = LINE.exec(line) ?? [];
     place.append(indent);
     if (name !== '') place.append(element('span', 'json-name', name), colon);
-    place.append(value.startsWith('"') ? element('span', 'json-text', value) : /^[-\dtfn]/.test(value) ? element('span', 'json-value', value) : value);
+    const bare = value.endsWith(',') ? value.slice(0, -1) : value;
+    if (bare.startsWith('"')) place.append(element('span', 'json-text', bare));
+    else if (/^[-\dtfn]/.test(bare)) place.append(element('span', 'json-value', bare));
+    else place.append(bare);
+    if (bare.length < value.length) place.append(',');
     if (/[[{]$/.test(value) && !value.startsWith('"')) {
       open.push(place);
       if (open.length <= MAX_FOLDS) {

@@ -8,7 +8,7 @@ import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
 import { foldable, isFoldable } from './json-view.js';
 import { inSlices } from './slices.js';
-import { spanOf } from './times.js';
+import { moment, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
@@ -129,7 +129,7 @@ export class Row {
     this.#bar.style.setProperty('--took', String(to - from));
     const isRunning = this.step.end === undefined;
     const summary = /** @type {HTMLElement} */ (this.details.firstElementChild);
-    const words = isRunning ? `Since ${duration(from)}` : to > from ? `From ${duration(from)} to ${duration(to)}` : `At ${duration(from)}`;
+    const words = isRunning ? `Since ${moment(from)}` : to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
     if (summary.title !== words) summary.title = words;
     if (!isRunning) return;
     const clock = duration(to - from);

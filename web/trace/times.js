@@ -1,5 +1,7 @@
 // Where the time of a trace went: to which step each moment of it belongs, and what belongs to none. No DOM.
 
+import { duration } from '../lib/format.js';
+
 /** @import { Kind, Step } from './tree.js' */
 
 /** Of more steps the sums are not made: they would take longer than a picture. */
@@ -80,6 +82,11 @@ export function timeSpent(steps, total) {
     gaps: gaps.sort((one, other) => other.to - other.from - (one.to - one.from)).slice(0, MAX_GAPS),
     longest,
   };
+}
+
+/** A moment in a trace, more exactly than a span: `1.25 s`. @param {number} ms */
+export function moment(ms) {
+  return ms >= 999.5 && ms < 59_950 ? `${(ms / 1000).toFixed(2)} s` : duration(ms);
 }
 
 /**

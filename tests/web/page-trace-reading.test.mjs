@@ -136,6 +136,28 @@ test('the panel is as wide as one likes, also at the next visit', async () => {
   assert.equal(await width(), first);
 });
 
+test('a step opens beside the tree where there is room', async () => {
+  const page = await open({ viewport: { width: 1800, height: 800 } });
+  await traceSwitch(page).check();
+  await send(page, '/team');
+  await answer(page);
+  await rows(page);
+  await page.evaluate(() => document.getElementById('stage')?.style.setProperty('--traces-width', '60vw'));
+  const pane = page.getByRole('region', { name: 'Opened step' });
+  await rowOf(page, 'Routing').locator('summary').click();
+  await pane.getByRole('heading', { name: 'Facts' }).waitFor();
+  await rowOf(page, 'Model').locator('summary').click();
+  await page.waitForFunction(() => document.querySelectorAll('.step > details[open]').length === 1);
+  assert.equal(await pane.locator('.step-detail').count(), 1);
+  const [tree, beside] = [await page.locator('#traces-scroller').boundingBox(), await pane.boundingBox()];
+  assert.ok(tree && beside && tree.x + tree.width <= beside.x + 1);
+  await page.evaluate(() => document.getElementById('stage')?.style.setProperty('--traces-width', '30vw'));
+  await page.locator('.step > details > .step-detail').waitFor();
+  assert.equal(await pane.isVisible(), false);
+  await rowOf(page, 'Model').locator('summary').click();
+  await page.locator('.step-detail').waitFor({ state: 'detached' });
+});
+
 test('a prompt stands there by role, of which the last message is open', async () => {
   const page = await open();
   await page.locator('#traces-toggle').click();

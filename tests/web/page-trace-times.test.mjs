@@ -64,8 +64,14 @@ describe('the time of a trace', () => {
     }
     assert.deepEqual(ticks(984, 5), [0, 200, 400, 600, 800]);
     assert.deepEqual(ticks(40_000, 5), [0, 10_000, 20_000, 30_000, 40_000]);
-    for (const none of [0, NaN, Infinity, -1]) assert.deepEqual(ticks(none, 5), [0]);
+    for (const none of [0, NaN, Infinity, -1, 5e-324]) assert.deepEqual(ticks(none, 5), [0]);
   });
+});
+
+test('times that cannot be are no trouble', () => {
+  const plans = /** @type {Plan[]} */ ([['model', 0, 1e308], ['tool', -1e308, 1e308], ['code', NaN, 5]]);
+  assert.equal(timeSpent(treeOf(plans).steps, 1e308).kinds.length > 0, true);
+  assert.ok(ticks(1e308, 6).length < 8);
 });
 
 describe('the cost of a call', () => {

@@ -11,21 +11,21 @@ export class Hits {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {HTMLElement} list @param {string} words in any case */
-  mark(list, words) {
+  /** @param {HTMLElement[]} boxes @param {string} words in any case */
+  mark(boxes, words) {
     clearTimeout(this.#timer);
     if (!('highlights' in CSS)) return;
     CSS.highlights.delete('trace-hit');
     if (words === '') return;
-    this.#timer = setTimeout(() => CSS.highlights.set('trace-hit', new Highlight(...rangesOf(list, words.toLowerCase()))), DELAY_MS);
+    this.#timer = setTimeout(() => CSS.highlights.set('trace-hit', new Highlight(...rangesOf(boxes, words.toLowerCase()))), DELAY_MS);
   }
 }
 
-/** @param {HTMLElement} list @param {string} needle */
-function rangesOf(list, needle) {
+/** @param {HTMLElement[]} boxes @param {string} needle */
+function rangesOf(boxes, needle) {
   /** @type {Range[]} */
   const ranges = [];
-  const places = list.querySelectorAll('.step:not(.out) > details > :is(summary .step-title, summary .step-name, summary .step-reason), .step:not(.out) > details > .step-detail');
+  const places = boxes.flatMap((box) => [...box.querySelectorAll('.step:not(.out) > details > :is(summary .step-title, summary .step-name, summary .step-reason), .step:not(.out) > details > .step-detail, .traces-pane > .step-detail')]);
   let looked = 0;
   for (const place of places) {
     const texts = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);

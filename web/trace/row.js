@@ -72,6 +72,10 @@ export class Row {
   /** @type {Kind | undefined} */
   #kind;
   #raw = false;
+  /** @type {HTMLElement | undefined} */
+  #place;
+  /** What it is opened to. @type {HTMLElement | undefined} */
+  #box;
   #stop = () => {};
 
   /** @param {Step} step @param {Prices} prices */
@@ -178,6 +182,13 @@ export class Row {
     this.#twisty?.setAttribute('aria-expanded', String(!collapsed));
   }
 
+  /** Where the row opens: in itself, or elsewhere. @param {HTMLElement | undefined} place */
+  place(place) {
+    if (place === this.#place) return;
+    this.empty();
+    this.#place = place;
+  }
+
   /**
    * Makes what the row opens to.
    *
@@ -187,7 +198,8 @@ export class Row {
     this.empty();
     this.#raw = raw;
     const box = element('div', 'step-detail');
-    this.details.append(box);
+    this.#box = box;
+    (this.#place ?? this.details).append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
@@ -197,7 +209,8 @@ export class Row {
   /** A closed row keeps nothing: a trace may have megabytes. */
   empty() {
     this.#stop();
-    this.details.querySelector('.step-detail')?.remove();
+    this.#box?.remove();
+    this.#box = undefined;
   }
 }
 

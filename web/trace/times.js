@@ -97,7 +97,7 @@ export function moment(ms) {
  * @returns {number[]}
  */
 export function ticks(scale, most) {
-  if (!(scale > 0) || !Number.isFinite(scale)) return [0];
+  if (!(scale >= 0.01) || !Number.isFinite(scale)) return [0];
   const every = stepFor(scale / most);
   return Array.from({ length: Math.floor(scale / every + 1e-9) + 1 }, (_, index) => index * every);
 }

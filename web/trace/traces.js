@@ -34,6 +34,9 @@ const WHICH = [
   ...[100, 1000, 10_000].map((least) => ({ words: `${duration(least).replace('.0', '')} or longer`, is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least })),
 ];
 
+/** From this width of the panel on there is room for the tree and an opened step, in pixels. */
+const PANE_FROM = 800;
+
 /** How many events of a file are taken between two chances for the page to answer. */
 const SLICE_EVENTS = 200;
 
@@ -66,6 +69,9 @@ export class Traces {
   #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
   #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
   #hits = new Hits();
+  /** Beside the tree, where there is room for both. */
+  #pane = element('div', 'traces-pane');
+  #hasPane = false;
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
   #prices;
@@ -114,6 +120,7 @@ export class Traces {
       this.#goToHit(event.shiftKey ? -1 : 1);
     });
     list.addEventListener('keydown', (event) => this.#shown?.key(event));
+    this.#placePane();
     this.#sort.title = 'The longest of the steps that stand beside each other first';
     this.#sortBy(false);
     this.#list = list;
@@ -140,6 +147,7 @@ export class Traces {
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
+      this.#showPane();
       this.#markHits();
     }, true);
     // The steps that belong to another one.
@@ -212,6 +220,7 @@ export class Traces {
     /** @type {TraceView} */
     const view = new TraceView(turn, {
       prices: this.#prices,
+      pane: () => (this.#hasPane ? this.#pane : undefined),
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
@@ -236,12 +245,14 @@ export class Traces {
   #show(view) {
     if (view === undefined || view === this.#shown) return;
     this.#shown?.stop();
+    this.#shown?.empty();
     this.#shown = view;
     this.#answer.selectedIndex = [...this.#views.values()].indexOf(view);
     this.#list.replaceChildren(view.list);
     this.#explain();
     if (view.isOpen) this.#stickToBottom.attach();
     view.rerender(this.#isRaw);
+    this.#showPane();
     this.#draw();
     view.sort(this.#isSorted);
     this.#filter();
@@ -250,6 +261,8 @@ export class Traces {
   /** Shows nothing: there is no trace any more. */
   #leave() {
     this.#shown?.stop();
+    this.#shown?.empty();
+    this.#showPane();
     this.#shown = undefined;
     this.#list.replaceChildren();
     this.#answer.hidden = this.#views.size < 2;
@@ -363,9 +376,31 @@ export class Traces {
     return this.#search.value.trim() !== '' || this.#kind.value !== '' || this.#which.selectedIndex > 0;
   }
 
+  /** Has steps open beside the tree while the panel is wide. */
+  #placePane() {
+    const scroller = byId('traces-scroller', HTMLElement);
+    this.#pane.setAttribute('role', 'region');
+    this.#pane.setAttribute('aria-label', 'Opened step');
+    this.#pane.tabIndex = 0;
+    this.#pane.hidden = true;
+    scroller.after(this.#pane);
+    new ResizeObserver(([entry]) => {
+      const isWide = (entry?.contentRect.width ?? 0) >= PANE_FROM;
+      if (isWide === this.#hasPane) return;
+      this.#hasPane = isWide;
+      this.#shown?.rerender(this.#isRaw);
+      this.#showPane();
+    }).observe(byId('traces', HTMLElement));
+  }
+
+  #showPane() {
+    this.#pane.hidden = this.#pane.childElementCount === 0;
+    byId('traces', HTMLElement).classList.toggle('with-pane', !this.#pane.hidden);
+  }
+
   /** Marks the words that are searched for, where they can be read. */
   #markHits() {
-    this.#hits.mark(this.#list, this.#search.value.trim());
+    this.#hits.mark([this.#list, this.#pane], this.#search.value.trim());
   }
 
   /** @param {1 | -1} way */

@@ -61,6 +61,7 @@ export class TraceView {
    * @param {Trace} turn
    * @param {object} parts
    * @param {Prices} parts.prices
+   * @param {() => HTMLElement | undefined} parts.pane where a step opens, unless in the list
    * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
    * @param {() => void} parts.drawn after each slice of rows
@@ -246,7 +247,11 @@ export class TraceView {
     const row = details === null ? undefined : this.#byDetails.get(details);
     if (row === undefined) return;
     if (row.details.open) {
+      const pane = this.#parts.pane();
+      // There is room for one.
+      if (pane !== undefined) for (const other of this.#open) if (other !== row) other.details.open = false;
       this.#open.add(row);
+      row.place(pane);
       row.fill(raw);
     } else {
       this.#open.delete(row);
@@ -312,7 +317,18 @@ export class TraceView {
    * @param {boolean} raw as JSON
    */
   rerender(raw) {
-    for (const row of this.#open) row.fill(raw);
+    const pane = this.#parts.pane();
+    const [last] = [...this.#open].slice(-1);
+    for (const row of this.#open) {
+      if (pane !== undefined && row !== last) row.details.open = false;
+      row.place(pane);
+      if (row.details.open) row.fill(raw);
+    }
+  }
+
+  /** Takes away what is opened, while another trace is shown. */
+  empty() {
+    for (const row of this.#open) row.empty();
   }
 
   /**

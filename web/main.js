@@ -78,6 +78,7 @@ function run(config, isOwn) {
     list: byId('traces-list', HTMLElement),
     empty: byId('traces-empty', HTMLElement),
     count: byId('traces-count', HTMLElement),
+    prices: config.prices,
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
@@ -372,6 +373,14 @@ function run(config, isOwn) {
 
 /** @param {Config} config @param {Panel} panel */
 function offerTraces(config, panel) {
+  // The address of the viewer, for who has saved traces where the page shows none of its own.
+  const open = () => {
+    if (location.hash !== '#traces') return;
+    panel.offer();
+    panel.open();
+  };
+  window.addEventListener('hashchange', open);
+  open();
   if (!config.allowTrace) return;
   for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
   traceSwitch.checked = recall('local', 'trace') === 'on';

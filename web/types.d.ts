@@ -3,6 +3,9 @@
 
 import type { Fragments } from './relay/fragments.js';
 
+/** Dollars for a million tokens, by the beginning of a model's id. Without a price of their own, tokens that a cache had a part in cost as much as others of the input. */
+export type Prices = Record<string, { input: number; output: number; cached?: number | undefined; cacheWrite?: number | undefined }>;
+
 /** The page's settings. */
 export interface Config {
   /** The WebSocket address of the relay. */
@@ -17,6 +20,8 @@ export interface Config {
   allowTrace: boolean;
   /** Prompts offered in an empty chat. */
   suggestions: string[];
+  /** What models cost, by the beginnings of their ids. */
+  prices: Prices;
   /** The longest silence of the relay while an answer runs, in seconds. */
   keepaliveSeconds: number;
 }

@@ -110,7 +110,10 @@ test('a trace grows while the agent works: a step runs until its output comes', 
   const first = step(page, 'Pre-processing');
   await first.locator('.step-status', { hasText: 'Running' }).waitFor();
   assert.equal(await total(page, 'Status'), 'Running');
-  assert.equal(await first.locator('.step-took').textContent(), '');
+  const clock = async () => (await first.locator('.step-took').textContent()) ?? '';
+  const early = await clock();
+  assert.match(early, /^[\d.]+ m?s$/, 'its clock runs');
+  await page.waitForFunction((early) => document.querySelector('.step-took')?.textContent !== early, early);
   await first.evaluate((row) => Object.assign(row, { same: true }));
   await gate.until('RAW');
   await first.locator('.step-status', { hasText: 'Done' }).waitFor();

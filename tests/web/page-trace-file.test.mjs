@@ -70,7 +70,7 @@ describe('a step of the console', () => {
     assert.deepEqual(outline(JSON.stringify(step)), ['model: claude done', 'rationale: I look it up done', 'action-group: orders › find done', 'answer: Here it is done']);
     const [model, thought, action] = stepsOf(JSON.stringify(step));
     assert.deepEqual([model?.start, model?.end, model?.tokens, thought?.start], [0, 2000, { input: 10, output: 20 }, 2000]);
-    assert.deepEqual(action && sectionsOf(action).map(({ title }) => title), ['Parameters', 'Text', 'Facts']);
+    assert.deepEqual(action && sectionsOf(action).map(({ title }) => title), ['Parameters', 'Result', 'Facts']);
     assert.deepEqual(model?.events.length, 1, 'each event once');
   });
 

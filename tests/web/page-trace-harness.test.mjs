@@ -69,7 +69,8 @@ describe('a run', () => {
     assert.deepEqual([tree.modelCalls, tree.tokens, tree.cachedTokens, tree.stopReason], [2, { input: 3300, output: 280 }, 250, 'end_turn']);
     assert.deepEqual([tree.failed, tree.intervened, tree.unfinished, tree.running.size], [1, 1, 0, 0]);
     const [, first, second] = tree.steps;
-    assert.deepEqual([first?.tokens, second?.tokens], [{ input: 300, output: 80 }, { input: 3000, output: 200 }]);
+    assert.deepEqual([first?.tokens, second?.tokens], [{ input: 300, output: 80, cacheRead: 250, cacheWrite: 10 }, { input: 3000, output: 200 }]);
+    for (const one of [first, second]) assert.ok(one?.firstAt !== undefined && one.firstAt >= one.start && one.firstAt <= (one.end ?? 0), 'when its first token came');
   });
 
   test('has the times that were measured, and estimates of the others', () => {

@@ -172,7 +172,7 @@ describe('null is absent', () => {
 
   test('a member of a list', () => {
     const [action] = stepsOf({ orchestrationTrace: { invocationInput: [null, { actionGroupInvocationInput: { actionGroupName: 'a', parameters: [null, { name: 'n', value: null }] } }] } });
-    assert.deepEqual(action && sectionsOf(action), [{ title: 'Parameters', rows: [['n', '?']] }]);
+    assert.deepEqual(action && sectionsOf(action), [{ title: 'Parameters', rows: [['n', '?']], side: 'in' }]);
     const [lookup] = stepsOf({ orchestrationTrace: { observation: { knowledgeBaseLookupOutput: { retrievedReferences: [null, { content: { text: 'p' } }] } } } });
     assert.deepEqual(lookup && sectionsOf(lookup).map(({ title }) => title), ['Passage 1 · Source without an address']);
     const [guardrail] = stepsOf({ guardrailTrace: { action: 'INTERVENED', inputAssessments: [null, { topicPolicy: null, wordPolicy: { customWords: [null] } }] } });
@@ -183,7 +183,7 @@ describe('null is absent', () => {
     const text = '[{"trace":{"sessionId":"s","trace":{"failureTrace":null,"orchestrationTrace":{"rationale":{"text":"I look it up","traceId":"t"}}}}}, null, {"trace":null}, {"event":null,"trace":null,"orchestrationTrace":{"rationale":{"text":"again"}}}]';
     assert.deepEqual(treeOf(traceOf(text, 'x.json').events).steps.map(({ name }) => name), ['I look it up', 'again']);
     assert.deepEqual(Object.entries(traceOf('{"agentRelayTrace":1,"prompt":null,"status":null,"failure":null,"firstTextAt":null,"events":[{"at":null,"source":null,"event":{"x":1}}]}', 'x.json')).filter(([name]) => name !== 'events'), [
-      ['prompt', 'x.json'], ['file', 'x.json'], ['status', 'done'], ['failure', undefined], ['sentAt', 0], ['firstTextAt', undefined], ['endedAt', undefined],
+      ['prompt', 'x.json'], ['file', 'x.json'], ['status', 'done'], ['failure', undefined], ['sentAt', 0], ['epoch', undefined], ['firstTextAt', undefined], ['endedAt', undefined],
     ]);
   });
 });

@@ -94,7 +94,7 @@ describe('a step of the scripted agent', () => {
           ['Passage 2 · after-the-response.md · score 0.792', 'A custom runtime may go on working after it has posted its response, until it asks for the next event.\ns3://relay-handbook/function/after-the-response.md'],
         ] }],
       [0, { title: 'Action group', name: 'gateway-limits › lookup_limit', took: '150 ms', facts: { Execution: 'LAMBDA' },
-        sections: [['Parameters', 'service | api-gateway | limit | integration-timeout'], ['Text', '{\n  "limit": "integration-timeout",\n  "seconds": 29,\n  "adjustable": false\n}']] }],
+        sections: [['Parameters', 'service | api-gateway | limit | integration-timeout'], ['Result', '{\n  "limit": "integration-timeout",\n  "seconds": 29,\n  "adjustable": false\n}']] }],
     ]],
     ['/file', [
       [0, { title: 'Code interpreter', name: 'table = forecast(days=7) table.to_csv(path) plot(table)', took: '200 ms', facts: { Files: '[ "forecast.csv", "forecast.png" ]' },
@@ -177,7 +177,7 @@ describe('a step that Bedrock knows and the scripted agent does not', () => {
       asked({ traceId: 'o', actionGroupInvocationInput: { actionGroupName: 'Rooms', verb: 'post', apiPath: '/rooms/{id}', parameters: [{ name: 'id', type: 'string', value: '7' }], requestBody: { content: { 'application/json': [{ name: 'nights', type: 'integer', value: '2' }] } } } }),
       came({ traceId: 'o', actionGroupInvocationOutput: { text: 'booked' } }),
     ], [{ title: 'Action group', name: 'Rooms › POST /rooms/{id}',
-      sections: [['Parameters', 'id | 7'], ['Request body', JSON.stringify({ 'application/json': [{ name: 'nights', type: 'integer', value: '2' }] }, null, 2)], ['Text', 'booked']] }]],
+      sections: [['Parameters', 'id | 7'], ['Request body', JSON.stringify({ 'application/json': [{ name: 'nights', type: 'integer', value: '2' }] }, null, 2)], ['Result', 'booked']] }]],
     ['code that fails', [
       asked({ traceId: 'c', codeInterpreterInvocationInput: { code: 'print(x)' } }),
       came({ traceId: 'c', codeInterpreterInvocationOutput: { executionError: "NameError: name 'x' is not defined", executionTimeout: false } }),

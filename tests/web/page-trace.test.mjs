@@ -253,7 +253,7 @@ describe('an opened step', () => {
     assert.deepEqual(titles(model), ['System prompt', 'Prompt, user', 'Response', 'Facts']);
     assert.deepEqual(titles(rationale), ['Text', 'Facts']);
     assert.deepEqual(titles(lookup), ['Query', 'Passage 1 · limits.md', 'Passage 2 · after-the-response.md', 'Facts']);
-    assert.deepEqual(titles(action), ['Parameters', 'Text', 'Facts']);
+    assert.deepEqual(titles(action), ['Parameters', 'Result', 'Facts']);
     assert.deepEqual(titles(recorded('guardrail').tree.steps[0]), ['Assessments', 'Facts']);
     assert.deepEqual(titles(recorded('file').tree.steps[1]), ['Code', 'Output', 'Facts']);
   });

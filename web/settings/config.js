@@ -1,8 +1,8 @@
 // The page's settings: `config.json` beside index.html.
 
-import { get, getList, getNumber, getString } from '../lib/json.js';
+import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
 
-/** @import { Config } from '../types.d.ts' */
+/** @import { Config, Prices } from '../types.d.ts' */
 
 /** What is wrong with the settings, for the user. */
 export class ConfigError extends Error {}
@@ -52,6 +52,20 @@ export function parseConfig(text) {
     audience: getString(json, 'audience'),
     allowTrace: get(json, 'allowTrace') === true,
     suggestions: getList(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
+    prices: pricesIn(get(json, 'prices')),
     keepaliveSeconds: Math.max(1, getNumber(json, 'keepaliveSeconds') ?? KEEPALIVE_SECONDS),
   };
+}
+
+/**
+ * What a price is missing for is left out: no cost is better than a wrong one.
+ *
+ * @param {unknown} prices
+ * @returns {Prices}
+ */
+function pricesIn(prices) {
+  return Object.fromEntries(membersOf(prices).flatMap((model) => {
+    const [input, output, cached, cacheWrite] = ['input', 'output', 'cached', 'cacheWrite'].map((name) => getNumber(prices, model, name));
+    return input === undefined || output === undefined ? [] : [[model, { input, output, cached, cacheWrite }]];
+  }));
 }

@@ -3,11 +3,14 @@
 import { get, getList, getNumber, getString, readJson } from '../lib/json.js';
 import { sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, partOf, traceInfosOf } from './bedrock-agent-event.js';
-import { rows, text, whole } from './sections.js';
+import { beside, rows, text, whole } from './sections.js';
 import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
 
 /** @import { Section } from './sections.js' */
 /** @import { Kind, Step } from './tree.js' */
+
+/** @type {ReadonlySet<Kind>} */
+const TOOLS = new Set(/** @type {const} */ (['action-group', 'code', 'return-control']));
 
 /**
  * @param {Step} step
@@ -17,7 +20,7 @@ export function sectionsOf(step) {
   const parts = readParts(step);
   const sections = parts.flatMap(({ kind, body, event }) => {
     // What is not known is shown whole.
-    return kind === 'unknown' ? [{ title: 'Event', text: pretty(event) }] : ofBody(body);
+    return kind === 'unknown' ? [{ title: 'Event', text: pretty(event) }] : ofBody(body, TOOLS.has(kind));
   });
   return [...sections, ...rows('Facts', factsOf(step, parts))];
 }
@@ -45,26 +48,29 @@ function readParts({ events, parts }) {
  * The members of the inner objects have names of their own, so one list does for all kinds.
  *
  * @param {unknown} body
+ * @param {boolean} isTool whose text is a result
  * @returns {Section[]}
  */
-function ofBody(body) {
+function ofBody(body, isTool) {
   const assessments = assessmentsOf(body).map(({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]));
   const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', memberText(one, 'value') ?? '?']));
   const isPrompt = get(body, 'foundationModel') !== undefined || get(body, 'promptCreationMode') !== undefined;
   return [
     ...text('Failure', getString(body, 'failureReason')),
     ...text('Reasoning', getString(body, 'reasoningContent', 'reasoningText', 'text') ?? (get(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted')),
-    ...(isPrompt ? promptOf(getString(body, 'text')) : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
+    ...(isPrompt ? promptOf(getString(body, 'text'))
+      : isTool ? beside('out', text('Result', whole(get(body, 'text'))))
+      : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
     ...text('Text', getString(body, 'event', 'text')),
-    ...rows('Parameters', parameters),
-    ...text('Request body', whole(get(body, 'requestBody', 'content'))),
-    ...text('Code', getString(body, 'code')),
+    ...beside('in', rows('Parameters', parameters)),
+    ...beside('in', text('Request body', whole(get(body, 'requestBody', 'content')))),
+    ...beside('in', text('Code', getString(body, 'code'))),
     ...text('Task', getString(body, 'input', 'text')),
     ...text('Results handed in', whole(get(body, 'input', 'returnControlResults'))),
     ...text('Answer', getString(body, 'output', 'text')),
     ...text('Control handed out', whole(get(body, 'output', 'returnControlPayload'))),
-    ...text('Error', getString(body, 'executionError')),
-    ...text('Output', getString(body, 'executionOutput')),
+    ...beside('out', text('Error', getString(body, 'executionError'))),
+    ...beside('out', text('Output', getString(body, 'executionOutput'))),
     ...text('Parsed response', whole(get(body, 'parsedResponse', 'text') ?? get(body, 'parsedResponse', 'rationale'))),
     ...text('Response', whole(get(body, 'rawResponse', 'content'))),
     ...getList(body, 'retrievedReferences').map(passage),
@@ -83,10 +89,19 @@ function promptOf(prompt) {
   const parsed = tree && valueOf(tree);
   const messages = getList(parsed, 'messages');
   if (messages.length === 0) return text('Prompt', whole(prompt));
+  const last = messages.length - 1;
   return [
-    ...text('System prompt', whole(get(parsed, 'system'))),
-    ...messages.flatMap((message) => text(`Prompt, ${getString(message, 'role') ?? 'message'}`, whole(get(message, 'content')))),
+    ...fold(text('System prompt', whole(get(parsed, 'system')))),
+    ...messages.flatMap((message, index) => {
+      const said = text(`Prompt, ${getString(message, 'role') ?? 'message'}`, whole(get(message, 'content')));
+      return index === last ? said : fold(said);
+    }),
   ];
+}
+
+/** Of a long prompt only the last message is new. @param {Section[]} sections @returns {Section[]} */
+function fold(sections) {
+  return sections.map((section) => ({ ...section, folded: true }));
 }
 
 /**

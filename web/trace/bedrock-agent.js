@@ -74,6 +74,7 @@ export class BedrockAgentReader {
     }
     if (step.events.at(-1) !== event) step.events.push(event);
     step.parts.push({ event, index });
+    step.model ??= getString(info.body, 'foundationModel');
     if (info.phase === undefined || info.output === true) {
       this.#finish(step, info, metadata, moment, paired);
     }

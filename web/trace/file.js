@@ -11,7 +11,8 @@ import { partsOf, sequence, textOf } from './source.js';
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
  *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, file?: string}} Trace
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, file?: string, epoch?: number | undefined}} Trace
+ *   `epoch` is when the prompt of a file was sent, in ms since 1970
  */
 
 /** Larger files are not opened: reading them would crash the tab. */
@@ -31,11 +32,17 @@ const MAX_DEPTH = 4;
  *
  * @param {Trace} trace
  */
-export function traceFile({ prompt, status, events, failure, sentAt, firstTextAt, endedAt }) {
+export function traceFile(trace) {
+  const { prompt, status, events, failure, sentAt, firstTextAt, endedAt } = trace;
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
-  const head = JSON.stringify({ agentRelayTrace: 1, prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
+  const head = JSON.stringify({ agentRelayTrace: 1, sentAt: new Date(epochOf(trace) ?? NaN), prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
   const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
   return `${head.slice(0, -1)},"events":[\n${all.join(',\n')}\n]}\n`;
+}
+
+/** When the prompt was sent, in ms since 1970, where that is known. @param {Trace} trace */
+export function epochOf({ file, epoch, sentAt }) {
+  return file === undefined ? performance.timeOrigin + sentAt : epoch;
 }
 
 /**
@@ -87,6 +94,7 @@ export function traceOf(text, name) {
     events,
     failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
+    epoch: Date.parse(getString(saved, 'sentAt') ?? '') || undefined,
     firstTextAt: getNumber(saved, 'firstTextAt'),
     endedAt: getNumber(saved, 'endedAt'),
   };

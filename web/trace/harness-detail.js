@@ -3,7 +3,7 @@
 import { oneLine, withoutMarks } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
 import { pieceIn, thingsIn } from './harness-event.js';
-import { rows, text, whole } from './sections.js';
+import { beside, rows, text, whole } from './sections.js';
 import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
 
 /** @import { Piece } from './harness-event.js' */
@@ -21,8 +21,8 @@ export function sectionsOf(step) {
     ...text('Failure', step.kind === 'failure' ? step.reason : undefined),
     ...text('Reasoning', [step, ...thoughts].map((one) => partOf(one, 'reasoning')).filter(Boolean).join('\n\n')),
     ...text('Text', partOf(step, 'text')),
-    ...text('Input', whole(partOf(step, 'input'))),
-    ...text(step.status === 'failed' ? 'Error' : 'Result', whole(partOf(step, 'result'))),
+    ...beside('in', text('Input', whole(partOf(step, 'input')))),
+    ...beside('out', text(step.status === 'failed' ? 'Error' : 'Result', whole(partOf(step, 'result')))),
     ...rows('Facts', factsOf(step)),
   ];
 }

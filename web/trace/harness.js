@@ -60,8 +60,16 @@ export class HarnessReader {
       if (step.parent !== undefined) changed.add(step.parent);
       changed.add(step);
     };
-    if (isFrame(event.source)) return give(this.#frame(event, moment));
-    for (const [name, body] of thingsIn(event.event)) give(this.#thing(name, body, event, moment));
+    if (isFrame(event.source)) {
+      const step = this.#frame(event, moment);
+      this.#noteFirst(step, moment);
+      return give(step);
+    }
+    for (const [name, body] of thingsIn(event.event)) {
+      const step = this.#thing(name, body, event, moment);
+      if (name.startsWith('contentBlock')) this.#noteFirst(step, moment);
+      give(step);
+    }
   }
 
   /**
@@ -81,6 +89,12 @@ export class HarnessReader {
       if (isHandedOver) step.duration = undefined;
       changed.add(step);
     }
+  }
+
+  /** The first that comes of a message, thoughts and calls included. @param {Step | undefined} step @param {number} moment */
+  #noteFirst(step, moment) {
+    const message = step?.kind === 'model' ? step : step?.parent;
+    if (!this.#untimed && message?.kind === 'model' && message.status === 'running') message.firstAt ??= moment;
   }
 
   /**
@@ -339,8 +353,14 @@ export class HarnessReader {
     const step = message ?? this.#moment(undefined, 'model', 'No text', moment);
     const usage = get(body, 'usage');
     if (usage !== undefined) {
-      this.#tree.spend(step, { input: getNumber(usage, 'inputTokens') ?? 0, output: getNumber(usage, 'outputTokens') ?? 0 });
-      this.#tree.cachedTokens += getNumber(usage, 'cacheReadInputTokens') ?? 0;
+      const [cacheRead, cacheWrite] = [getNumber(usage, 'cacheReadInputTokens'), getNumber(usage, 'cacheWriteInputTokens')];
+      this.#tree.spend(step, {
+        input: getNumber(usage, 'inputTokens') ?? 0,
+        output: getNumber(usage, 'outputTokens') ?? 0,
+        ...(cacheRead ? { cacheRead } : {}),
+        ...(cacheWrite ? { cacheWrite } : {}),
+      });
+      this.#tree.cachedTokens += cacheRead ?? 0;
     }
     const took = getNumber(body, 'metrics', 'latencyMs');
     if (took === undefined || step.end === undefined) return step;

@@ -1,11 +1,16 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
 import { button, copy, element } from '../lib/dom.js';
-import { duration } from '../lib/format.js';
+import { duration, oneLine } from '../lib/format.js';
+import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
+import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
+import { foldable, isFoldable } from './json-view.js';
 import { inSlices } from './slices.js';
+import { moment, spanOf } from './times.js';
 
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
 /** @import { Kind, Step, StepStatus } from './tree.js' */
 
@@ -47,6 +52,7 @@ const SLICE_LENGTH = 64_000;
 /** One step in the list. */
 export class Row {
   step;
+  #prices;
   item;
   details;
   /** The rows of the steps that belong to it. @type {HTMLElement | undefined} */
@@ -61,14 +67,21 @@ export class Row {
   #tokens = element('span', 'step-tokens');
   /** @type {HTMLElement | undefined} */
   #reason;
+  /** @type {HTMLElement | undefined} */
+  #longest;
   /** @type {Kind | undefined} */
   #kind;
   #raw = false;
+  /** @type {HTMLElement | undefined} */
+  #place;
+  /** What it is opened to. @type {HTMLElement | undefined} */
+  #box;
   #stop = () => {};
 
-  /** @param {Step} step */
-  constructor(step) {
+  /** @param {Step} step @param {Prices} prices */
+  constructor(step, prices) {
     this.step = step;
+    this.#prices = prices;
     const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
     this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
     this.item = element('li', '', this.details);
@@ -100,11 +113,11 @@ export class Row {
       }
       this.#reason.textContent = reason;
     }
-    const { duration: took, total } = this.step;
+    const { duration: took, total, end } = this.step;
     if (total !== undefined) {
       this.#took.textContent = `total ${duration(total)}`;
       this.#took.title = 'All steps of this agent, as Bedrock measured it';
-    } else {
+    } else if (end !== undefined) {
       this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
       this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
     }
@@ -115,9 +128,26 @@ export class Row {
 
   /** @param {number} now */
   grow(now) {
-    const { start, end, duration: took = 0, room = took } = this.step;
-    this.#bar.style.setProperty('--start', String(Math.max(start, 0)));
-    this.#bar.style.setProperty('--took', String(Math.max(end === undefined ? now - start : Math.min(took, room), 0)));
+    const { from, to } = spanOf(this.step, now);
+    this.#bar.style.setProperty('--start', String(from));
+    this.#bar.style.setProperty('--took', String(to - from));
+    const isRunning = this.step.end === undefined;
+    const summary = /** @type {HTMLElement} */ (this.details.firstElementChild);
+    const words = isRunning ? `Since ${moment(from)}` : to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
+    if (summary.title !== words) summary.title = words;
+    if (!isRunning) return;
+    const clock = duration(to - from);
+    if (this.#took.textContent !== clock) this.#took.textContent = clock;
+    this.#took.title = 'So far';
+  }
+
+  /** Says that no step took longer, or that another one did. @param {boolean} longest */
+  mark(longest) {
+    this.item.classList.toggle('longest', longest);
+    if (longest && this.#longest === undefined) this.#took.before((this.#longest = element('span', 'step-longest', 'Longest')));
+    if (longest) return;
+    this.#longest?.remove();
+    this.#longest = undefined;
   }
 
   /**
@@ -152,6 +182,13 @@ export class Row {
     this.#twisty?.setAttribute('aria-expanded', String(!collapsed));
   }
 
+  /** Where the row opens: in itself, or elsewhere. @param {HTMLElement | undefined} place */
+  place(place) {
+    if (place === this.#place) return;
+    this.empty();
+    this.#place = place;
+  }
+
   /**
    * Makes what the row opens to.
    *
@@ -161,9 +198,10 @@ export class Row {
     this.empty();
     this.#raw = raw;
     const box = element('div', 'step-detail');
-    this.details.append(box);
+    this.#box = box;
+    (this.#place ?? this.details).append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
-    box.append(copier);
+    box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
   }
@@ -171,7 +209,8 @@ export class Row {
   /** A closed row keeps nothing: a trace may have megabytes. */
   empty() {
     this.#stop();
-    this.details.querySelector('.step-detail')?.remove();
+    this.#box?.remove();
+    this.#box = undefined;
   }
 }
 
@@ -193,20 +232,47 @@ function sliced(work) {
  * @param {string} where
  */
 function* show(box, sections, where) {
+  /** What stands side by side. @type {HTMLElement | undefined} */
+  let pair;
   for (const section of sections) {
-    box.append(element('h3', '', section.title));
+    let place = box;
+    if (section.side !== undefined) {
+      if (pair === undefined) box.append((pair = element('div', 'step-pair')));
+      place = pair.querySelector(`.side-${section.side}`) ?? pair.appendChild(element('div', `side-${section.side}`));
+    }
+    const title = element('h3', '', section.title);
+    place.append(title);
     if ('rows' in section) {
-      box.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
+      place.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
       yield;
     } else {
       const pre = element('pre');
       pre.tabIndex = 0;
       pre.setAttribute('role', 'region');
       pre.setAttribute('aria-label', `${section.title} ${where}`);
-      box.append(pre);
-      yield* appendInChunks(pre, section.text);
+      place.append(pre);
+      if (section.folded) title.replaceChildren(folder(section.title, section.text, pre));
+      yield* isFoldable(section.text) ? foldable(pre, section.text) : appendInChunks(pre, section.text);
     }
   }
+}
+
+/**
+ * A button that shows a text or hides it, with its start beside its title.
+ *
+ * @param {string} title
+ * @param {string} text
+ * @param {HTMLElement} pre
+ */
+function folder(title, text, pre) {
+  const fold = button('fold', title, () => {
+    pre.hidden = !pre.hidden;
+    fold.setAttribute('aria-expanded', String(!pre.hidden));
+  });
+  pre.hidden = true;
+  fold.setAttribute('aria-expanded', 'false');
+  fold.dataset.start = visible(oneLine(text, 80));
+  return fold;
 }
 
 /**

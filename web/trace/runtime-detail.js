@@ -2,7 +2,7 @@
 
 import { get, getString } from '../lib/json.js';
 import { partOf, VALUES } from './runtime-event.js';
-import { rows, text, whole } from './sections.js';
+import { beside, rows, text, whole } from './sections.js';
 import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
@@ -39,8 +39,8 @@ export function resultOf({ events }) {
 export function sectionsOf(step) {
   const said = textOf(step);
   const sections = [
-    ...(step.kind === 'message' ? text('Text', said) : step.kind === 'reasoning' ? text('Reasoning', said) : text('Input', whole(said))),
-    ...text(step.status === 'failed' ? 'Error' : 'Result', whole(resultOf(step))),
+    ...(step.kind === 'message' ? text('Text', said) : step.kind === 'reasoning' ? text('Reasoning', said) : beside('in', text('Input', whole(said)))),
+    ...beside('out', text(step.status === 'failed' ? 'Error' : 'Result', whole(resultOf(step)))),
     ...step.events.flatMap((one) => (partOf(one.event) === undefined ? text('Value', pretty(valueIn(one))) : [])),
     ...rows('Facts', factsOf(step)),
   ];

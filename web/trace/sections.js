@@ -6,7 +6,8 @@ import { pretty } from './source.js';
 /**
  * Text as it is, or rows of names and values.
  *
- * @typedef {{title: string, text: string} | {title: string, rows: [string, string][]}} Section
+ * @typedef {({title: string, text: string} | {title: string, rows: [string, string][]}) & {side?: 'in' | 'out', folded?: boolean}} Section
+ *   what goes into a tool and what comes out of it stand side by side; what is folded shows its start
  */
 
 /**
@@ -40,4 +41,15 @@ export function whole(value) {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') return pretty(value);
   return /^\s*[[{]/.test(value) ? formatJson(value) : value;
+}
+
+/**
+ * What goes into a tool, or comes out of it.
+ *
+ * @param {'in' | 'out'} side
+ * @param {Section[]} sections
+ * @returns {Section[]}
+ */
+export function beside(side, sections) {
+  return sections.map((section) => ({ ...section, side }));
 }

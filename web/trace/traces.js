@@ -1,23 +1,41 @@
 // The trace viewer: one trace for each answer and each opened file, of which one is shown. Rows are only
 // ever added, and those of a trace that is not shown are not made.
 
-import { byId, element, StickToBottom } from '../lib/dom.js';
+import { button, byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
-import { fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
+import { Axis } from './axis.js';
+import { money, speed } from './cost.js';
+import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
+import { Hits } from './hits.js';
 import { inSlices } from './slices.js';
+import { Summary } from './summary.js';
 import { TraceView } from './view.js';
 
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
-/** @import { Kind } from './tree.js' */
+/** @import { Kind, Step } from './tree.js' */
 
 /** How often a running trace is drawn, in milliseconds: the more rows there are, the longer one more takes a browser. */
 const TICK_MS = 100;
+
+/** Which steps are shown, by what became of them and by how long they took. @type {{words: string, is: (step: Step) => boolean}[]} */
+const WHICH = [
+  { words: 'All steps', is: () => true },
+  { words: 'Running', is: ({ status }) => status === 'running' },
+  { words: 'Failed', is: ({ status }) => status === 'failed' },
+  { words: 'Intervened', is: ({ status }) => status === 'intervened' },
+  { words: 'Not finished', is: ({ status }) => status === 'unfinished' },
+  ...[100, 1000, 10_000].map((least) => ({ words: `${duration(least).replace('.0', '')} or longer`, is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least })),
+];
+
+/** From this width of the panel on there is room for the tree and an opened step, in pixels. */
+const PANE_FROM = 800;
 
 /** How many events of a file are taken between two chances for the page to answer. */
 const SLICE_EVENTS = 200;
@@ -42,6 +60,21 @@ export class Traces {
   #close = byId('traces-close-file', HTMLButtonElement);
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
+  #axis = new Axis(byId('traces-scroller', HTMLElement));
+  #longest = button('quiet small', 'Go to longest step', () => this.#shown?.longest && this.#goToRow(this.#shown.longest));
+  #summary = new Summary(this.#longest);
+  #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
+  #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
+  #which = element('select');
+  #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
+  #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
+  #hits = new Hits();
+  /** Beside the tree, where there is room for both. */
+  #pane = element('div', 'traces-pane');
+  #hasPane = false;
+  /** The row that the search went to last. @type {Row | undefined} */
+  #hit;
+  #prices;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -62,8 +95,34 @@ export class Traces {
    * @param {HTMLElement} parts.list
    * @param {HTMLElement} parts.empty shown while there is nothing to list
    * @param {HTMLElement} parts.count where the number of events goes
+   * @param {Prices} parts.prices
    */
-  constructor({ list, empty, count }) {
+  constructor({ list, empty, count, prices }) {
+    this.#prices = prices;
+    this.#totals.after(this.#summary.box);
+    list.before(this.#axis.box);
+    this.#collapse.before(this.#sort);
+    this.#kind.after(this.#which);
+    this.#which.setAttribute('aria-label', 'Status or duration of step');
+    this.#which.append(...WHICH.map(({ words }) => new Option(words)));
+    this.#which.addEventListener('change', () => this.#filter());
+    const hits = element('span', 'traces-hits');
+    this.#found.before(hits);
+    hits.append(this.#found, this.#previousHit, this.#nextHit);
+    for (const [button, words] of /** @type {const} */ ([[this.#previousHit, 'Previous match'], [this.#nextHit, 'Next match']])) {
+      button.setAttribute('aria-label', words);
+      button.title = words;
+      button.hidden = true;
+    }
+    this.#search.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing) return;
+      event.preventDefault();
+      this.#goToHit(event.shiftKey ? -1 : 1);
+    });
+    list.addEventListener('keydown', (event) => this.#shown?.key(event));
+    this.#placePane();
+    this.#sort.title = 'The longest of the steps that stand beside each other first';
+    this.#sortBy(false);
     this.#list = list;
     this.#empty = empty;
     this.#count = count;
@@ -74,6 +133,9 @@ export class Traces {
     remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
     for (const status of /** @type {const} */ (['failed', 'intervened'])) this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
     this.#save.addEventListener('click', () => this.#download());
+    this.#save.after(this.#export);
+    this.#export.title = 'Save this trace as OpenTelemetry’s JSON (OTLP), for Langfuse, Jaeger and the like';
+    this.#export.hidden = true;
     this.#close.addEventListener('click', () => this.#closeFile());
     const file = byId('traces-file', HTMLInputElement);
     byId('traces-open', HTMLButtonElement).addEventListener('click', () => file.click());
@@ -85,6 +147,8 @@ export class Traces {
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
+      this.#showPane();
+      this.#markHits();
     }, true);
     // The steps that belong to another one.
     list.addEventListener('click', () => this.#showFolding());
@@ -153,14 +217,21 @@ export class Traces {
 
   /** @param {Trace} turn */
   #viewOf(turn) {
-    return new TraceView(turn, {
+    /** @type {TraceView} */
+    const view = new TraceView(turn, {
+      prices: this.#prices,
+      pane: () => (this.#hasPane ? this.#pane : undefined),
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
         this.#stickToBottom.follow();
         this.#showFolding();
+        if (view !== this.#shown || view.isOpen || !view.isDrawn) return;
+        this.#showSums(view);
+        if (this.#isSorted) view.sort(true);
       },
     });
+    return view;
   }
 
   /** @param {TraceView} view @param {string} title */
@@ -174,19 +245,24 @@ export class Traces {
   #show(view) {
     if (view === undefined || view === this.#shown) return;
     this.#shown?.stop();
+    this.#shown?.empty();
     this.#shown = view;
     this.#answer.selectedIndex = [...this.#views.values()].indexOf(view);
     this.#list.replaceChildren(view.list);
     this.#explain();
     if (view.isOpen) this.#stickToBottom.attach();
     view.rerender(this.#isRaw);
+    this.#showPane();
     this.#draw();
+    view.sort(this.#isSorted);
     this.#filter();
   }
 
   /** Shows nothing: there is no trace any more. */
   #leave() {
     this.#shown?.stop();
+    this.#shown?.empty();
+    this.#showPane();
     this.#shown = undefined;
     this.#list.replaceChildren();
     this.#answer.hidden = this.#views.size < 2;
@@ -199,8 +275,11 @@ export class Traces {
     const view = this.#shown;
     const hasSteps = view !== undefined && view.turn.events.length > 0;
     this.#empty.hidden = hasSteps;
-    if (!hasSteps) this.#sayWhyEmpty(view);
-    this.#head.hidden = this.#save.hidden = !hasSteps;
+    if (!hasSteps) {
+      this.#sayWhyEmpty(view);
+      this.#axis.rescale(0, this.#list);
+    }
+    this.#head.hidden = this.#save.hidden = this.#export.hidden = !hasSteps;
     this.#close.hidden = view?.turn.file === undefined;
   }
 
@@ -219,7 +298,32 @@ export class Traces {
     if (this.#head.hidden) return;
     this.#showTotals();
     this.#showKinds();
-    this.#shown?.draw();
+    const view = this.#shown;
+    view?.draw();
+    if (view !== undefined) this.#showSums(view);
+  }
+
+  /** The axis, and where on it the time went. @param {TraceView} view */
+  #showSums(view) {
+    view.sum();
+    view.markLongest();
+    this.#axis.rescale(view.scale, view.list);
+    this.#axis.showGaps(view.spent?.gaps ?? [], view.spent?.between ?? 0);
+    let took = 0;
+    for (const { duration = 0 } of view.tree.calls) took += duration;
+    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, took));
+    this.#longest.hidden = view.longest === undefined || view.tree.size < 3;
+    this.#sort.hidden = view.tree.size < 3;
+  }
+
+  get #isSorted() {
+    return this.#sort.getAttribute('aria-pressed') === 'true';
+  }
+
+  /** @param {boolean} byDuration */
+  #sortBy(byDuration) {
+    this.#sort.setAttribute('aria-pressed', String(byDuration));
+    this.#shown?.sort(byDuration);
   }
 
   #showTotals() {
@@ -240,6 +344,7 @@ export class Traces {
         'Tokens out': tree.tokens.output.toLocaleString('en'),
       }),
       ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
+      ...(view.cost === undefined ? {} : { Cost: `${view.cost.whole ? '' : '≥ '}${money(view.cost.dollars)}` }),
       ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };
     for (const [index, [name, value]] of Object.entries(totals).entries()) {
@@ -268,7 +373,51 @@ export class Traces {
   }
 
   get #isFiltering() {
-    return this.#search.value.trim() !== '' || this.#kind.value !== '';
+    return this.#search.value.trim() !== '' || this.#kind.value !== '' || this.#which.selectedIndex > 0;
+  }
+
+  /** Has steps open beside the tree while the panel is wide. */
+  #placePane() {
+    const scroller = byId('traces-scroller', HTMLElement);
+    this.#pane.setAttribute('role', 'region');
+    this.#pane.setAttribute('aria-label', 'Opened step');
+    this.#pane.tabIndex = 0;
+    this.#pane.hidden = true;
+    scroller.after(this.#pane);
+    new ResizeObserver(([entry]) => {
+      const isWide = (entry?.contentRect.width ?? 0) >= PANE_FROM;
+      if (isWide === this.#hasPane) return;
+      this.#hasPane = isWide;
+      this.#shown?.rerender(this.#isRaw);
+      this.#showPane();
+    }).observe(byId('traces', HTMLElement));
+  }
+
+  #showPane() {
+    this.#pane.hidden = this.#pane.childElementCount === 0;
+    byId('traces', HTMLElement).classList.toggle('with-pane', !this.#pane.hidden);
+  }
+
+  /** Marks the words that are searched for, where they can be read. */
+  #markHits() {
+    this.#hits.mark([this.#list, this.#pane], this.#search.value.trim());
+  }
+
+  /** @param {1 | -1} way */
+  #goToHit(way) {
+    const view = this.#shown;
+    if (view === undefined || !this.#isFiltering) return;
+    const found = view.ordered().filter((row) => !row.item.classList.contains('out') && this.#isMatch(row));
+    if (found.length === 0) return;
+    const at = this.#hit === undefined ? -1 : found.indexOf(this.#hit);
+    const next = at === -1 ? (way === 1 ? 0 : found.length - 1) : (at + way + found.length) % found.length;
+    this.#hit = found[next];
+    if (this.#hit === undefined) return;
+    view.reveal(this.#hit, false);
+    view.list.querySelector('.hit')?.classList.remove('hit');
+    this.#hit.item.classList.add('hit');
+    this.#found.textContent = `${(next + 1).toLocaleString('en')} of ${counted(found.length, 'step')}`;
+    this.#markHits();
   }
 
   /** Shows the rows that match, and those above them. */
@@ -278,12 +427,16 @@ export class Traces {
     this.#matches = 0;
     this.#searched = false;
     this.#found.textContent = '';
+    this.#hit = undefined;
+    this.#previousHit.hidden = this.#nextHit.hidden = true;
+    this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
     const next = rows[Symbol.iterator]();
     this.#stopSearch = inSlices(() => {
       const { value: row, done } = next.next();
       if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
       this.#searched = done === true;
       if (done === true && this.#isFiltering) this.#sayMatches();
+      if (done === true) this.#markHits();
       return done !== true;
     }, () => this.#showFolding());
   }
@@ -296,6 +449,7 @@ export class Traces {
   }
 
   #sayMatches() {
+    this.#previousHit.hidden = this.#nextHit.hidden = this.#matches === 0;
     this.#found.textContent = this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
   }
 
@@ -305,11 +459,16 @@ export class Traces {
    * @param {Row} row
    */
   #applyFilter(row) {
-    const kind = this.#kind.value;
-    const match = (kind === '' || row.step.kind === kind) && matches(row.step, KINDS[row.step.kind], this.#search.value);
+    const match = this.#isMatch(row);
     row.item.classList.toggle('out', !match);
     if (match && this.#isFiltering) this.#shown?.expandAncestors(row);
     return match;
+  }
+
+  /** @param {Row} row */
+  #isMatch({ step }) {
+    const kind = this.#kind.value;
+    return (kind === '' || step.kind === kind) && (WHICH[this.#which.selectedIndex]?.is(step) ?? true) && matches(step, KINDS[step.kind], this.#search.value);
   }
 
   /** Collapses all there is, or expands it when all is collapsed. The next trace begins the same way. */
@@ -337,10 +496,15 @@ export class Traces {
   /** @param {'failed' | 'intervened'} status */
   #goToNext(status) {
     const row = this.#shown?.next(status);
-    if (row === undefined) return;
+    if (row !== undefined) this.#goToRow(row);
+  }
+
+  /** @param {Row} row */
+  #goToRow(row) {
     if (row.item.classList.contains('out')) {
       this.#search.value = '';
       this.#kind.value = '';
+      this.#which.selectedIndex = 0;
       this.#filter();
     }
     this.#shown?.reveal(row);
@@ -349,12 +513,36 @@ export class Traces {
   #download() {
     if (this.#shown === undefined) return;
     const { turn } = this.#shown;
-    const link = element('a');
-    // Not a type that a browser would show in place of the page.
-    link.href = URL.createObjectURL(new Blob([traceFile(turn)], { type: 'application/octet-stream' }));
-    link.download = turn.file ?? fileName(turn.prompt, new Date(performance.timeOrigin + turn.sentAt));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveFile(nameOf(turn), [traceFile(turn)]);
+  }
+
+  /** Saves the trace for other tools, step by step: there may be thousands. */
+  async #exportOtel() {
+    const view = this.#shown;
+    if (view === undefined) return;
+    const { turn, tree, total } = view;
+    try {
+      const { otelFile } = await import('./otel.js');
+      /** @type {string[]} */
+      const parts = [];
+      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices });
+      await new Promise((resolve, reject) => {
+        inSlices(() => {
+          try {
+            const { value, done } = work.next();
+            if (done === true) resolve(undefined);
+            else parts.push(value);
+            return done !== true;
+          } catch (error) {
+            reject(error);
+            return false;
+          }
+        });
+      });
+      saveFile(nameOf(turn).replace(/(?:\.jsonl?)?$/, '.otlp.json'), parts);
+    } catch (error) {
+      this.#explain(`The trace could not be exported: ${error}`);
+    }
   }
 
   /** @param {File} file */
@@ -388,6 +576,21 @@ export class Traces {
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }
+}
+
+/** @param {Trace} turn */
+function nameOf(turn) {
+  return turn.file ?? fileName(turn.prompt, new Date(performance.timeOrigin + turn.sentAt));
+}
+
+/** @param {string} name @param {string[]} parts */
+function saveFile(name, parts) {
+  const link = element('a');
+  // Not a type that a browser would show in place of the page.
+  link.href = URL.createObjectURL(new Blob(parts, { type: 'application/octet-stream' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** What became of a trace, in a word or as a code. @param {TraceView} view */

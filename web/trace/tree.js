@@ -40,13 +40,15 @@ import { readerOf } from './readers.js';
  * @property {number | undefined} total of a final response: how long the agent took for all its steps
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {Tokens | undefined} tokens
+ * @property {string | undefined} model the id of the model that it called
+ * @property {number | undefined} firstAt of a model: when the first of its words came
  * @property {Step | undefined} parent the step that it belongs to
  * @property {Step[]} children
  * @property {AgentEvent[]} events each once, though several parts of one may be its
  * @property {{event: AgentEvent, index: number}[]} parts what it has of its events, where one event may hold several steps
  */
 
-/** @typedef {{input: number, output: number}} Tokens */
+/** @typedef {{input: number, output: number, cacheRead?: number, cacheWrite?: number}} Tokens the input without what a cache had a part in */
 
 /**
  * Understands the events of one source, and makes steps of them.
@@ -68,6 +70,8 @@ export class TraceTree {
   modelCalls = 0;
   /** Of all model invocations. @type {Tokens} */
   tokens = { input: 0, output: 0 };
+  /** The steps that used them. @type {Set<Step>} */
+  calls = new Set();
   /** Those that the models did not have to read again. */
   cachedTokens = 0;
   /** Why the last model stopped, where the agent tells. @type {string | undefined} */
@@ -154,6 +158,8 @@ export class TraceTree {
       total: undefined,
       estimated: true,
       tokens: undefined,
+      model: undefined,
+      firstAt: undefined,
       parent,
       children: [],
       events: [],
@@ -196,6 +202,7 @@ export class TraceTree {
   spend(step, tokens) {
     step.tokens = tokens;
     if (!MODELS.has(step.kind)) return;
+    this.calls.add(step);
     this.tokens.input += tokens.input;
     this.tokens.output += tokens.output;
   }

@@ -2,14 +2,21 @@
 
 import { element } from '../lib/dom.js';
 import { Row } from './row.js';
+import { costOf } from './cost.js';
 import { inSlices } from './slices.js';
+import { MAX_SUMMED, timeSpent } from './times.js';
 import { TraceTree } from './tree.js';
 
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
+/** @import { Spent } from './times.js' */
 /** @import { Step } from './tree.js' */
 
 /** The scale of a running trace has this much room to grow, since a new scale moves every bar. */
 const HEADROOM = 1.3;
+
+/** The sums of a running trace may take this part of its time. */
+const SUMS_SHARE = 0.02;
 
 /** Rows in a list: a list out of view is neither styled nor laid out. */
 const LIST_LENGTH = 16;
@@ -36,10 +43,25 @@ export class TraceView {
   #visited;
   #drawing = false;
   #stopDrawing = () => {};
+  /** Where the time went, as far as it was summed up; undefined for a trace that has too many steps. @type {Spent | undefined} */
+  spent;
+  /** What its calls of models cost in dollars, and whether all of them have a price. @type {{dollars: number, whole: boolean} | undefined} */
+  cost;
+  /** When the sums may be made again, and for what they were made last. */
+  #sumAgain = 0;
+  #summed = '';
+  /** The row of the longest step. @type {Row | undefined} */
+  #longest;
+  /** Whether the longest of the steps that stand beside each other is the first of them. */
+  #byDuration = false;
+  #sorting = false;
+  #stopSorting = () => {};
 
   /**
    * @param {Trace} turn
    * @param {object} parts
+   * @param {Prices} parts.prices
+   * @param {() => HTMLElement | undefined} parts.pane where a step opens, unless in the list
    * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
    * @param {() => void} parts.drawn after each slice of rows
@@ -48,6 +70,11 @@ export class TraceView {
     this.turn = turn;
     this.tree = new TraceTree(turn.sentAt);
     this.#parts = parts;
+  }
+
+  /** How long the axis is, in ms; 0 for what tells no times. */
+  get scale() {
+    return this.tree.latest === 0 && this.total <= 0 ? 0 : this.#scale;
   }
 
   get isOpen() {
@@ -102,10 +129,107 @@ export class TraceView {
     }, this.#parts.drawn);
   }
 
+  /** Whether the rows are those of the steps. */
+  get isDrawn() {
+    return !this.#drawing && this.#stale.size === 0;
+  }
+
   /** Leaves what is not drawn yet for later. */
   stop() {
     this.#stopDrawing();
+    this.#stopSorting();
     this.#drawing = false;
+  }
+
+  /** Sums up where the time went and what it cost, where that is not known yet. */
+  sum() {
+    const begun = performance.now();
+    const key = `${this.#taken} ${this.isOpen ? Math.round(this.total) : this.turn.status}`;
+    if (key === this.#summed || (this.isOpen && begun < this.#sumAgain)) return;
+    this.#summed = key;
+    const { size, steps, calls } = this.tree;
+    this.spent = size > MAX_SUMMED ? undefined : timeSpent(steps, Math.max(this.total, this.isOpen ? 0 : this.tree.latest));
+    let dollars = 0;
+    let priced = 0;
+    for (const call of calls) {
+      const cost = costOf(call, this.#parts.prices);
+      if (cost === undefined) continue;
+      dollars += cost;
+      priced += 1;
+    }
+    this.cost = priced === 0 ? undefined : { dollars, whole: priced === calls.size };
+    this.#sumAgain = begun + (performance.now() - begun) / SUMS_SHARE;
+  }
+
+  /** Marks the longest step, once it is sure. */
+  markLongest() {
+    const step = this.isOpen ? undefined : this.spent?.longest;
+    const row = step && this.#rows.get(step);
+    if (row === this.#longest) return;
+    this.#longest?.mark(false);
+    this.#longest = row;
+    row?.mark(true);
+  }
+
+  /** The row of the longest step. */
+  get longest() {
+    return this.#longest;
+  }
+
+  /**
+   * Puts the steps that stand beside each other in another order; each keeps those that belong to it. Those that come
+   * later stand last until the end.
+   *
+   * @param {boolean} byDuration the longest first, or as they began
+   * @param {() => void} [after]
+   */
+  sort(byDuration, after = () => {}) {
+    if (byDuration === this.#byDuration && (!byDuration || this.isOpen)) return after();
+    this.#byDuration = byDuration;
+    this.#stopSorting();
+    this.#sorting = true;
+    this.#showBusy();
+    const order = this.#ordered().values();
+    /** The lists at the top that are there, of which new ones take the place. */
+    const old = [...this.list.children];
+    /** @type {Element | undefined} */
+    let last;
+    this.#stopSorting = inSlices(() => {
+      const { value: step } = order.next();
+      if (step === undefined) {
+        for (const list of old) if (list.childElementCount === 0) list.remove();
+        this.#sorting = false;
+        this.#showBusy();
+        after();
+        return false;
+      }
+      const row = this.#rows.get(step);
+      if (row === undefined) return true;
+      const above = step.parent && this.#rows.get(step.parent)?.children;
+      if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH)) this.list.append((last = newList()));
+      (above ?? last)?.append(row.item);
+      return true;
+    });
+  }
+
+  /** The rows from the top, as they stand there. */
+  ordered() {
+    return [...this.list.querySelectorAll('.step > details')].flatMap((details) => this.#byDetails.get(details) ?? []);
+  }
+
+  /** All steps, those that belong to one behind it. */
+  #ordered() {
+    const took = (/** @type {Step} */ { duration = -1 }) => duration;
+    const all = [];
+    const rest = [this.tree.steps];
+    for (let steps = rest.pop(); steps !== undefined; steps = rest.pop()) {
+      const ordered = this.#byDuration ? steps.toSorted((one, other) => took(other) - took(one)) : steps;
+      for (const step of ordered) {
+        all.push(step);
+        if (step.children.length > 0) rest.push(step.children);
+      }
+    }
+    return all;
   }
 
   /** All rows, from the top. */
@@ -123,7 +247,11 @@ export class TraceView {
     const row = details === null ? undefined : this.#byDetails.get(details);
     if (row === undefined) return;
     if (row.details.open) {
+      const pane = this.#parts.pane();
+      // There is room for one.
+      if (pane !== undefined) for (const other of this.#open) if (other !== row) other.details.open = false;
       this.#open.add(row);
+      row.place(pane);
       row.fill(raw);
     } else {
       this.#open.delete(row);
@@ -135,6 +263,40 @@ export class TraceView {
   get foldable() {
     const nested = [...this.#nested];
     return { open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed), closed: nested.some((row) => row.isCollapsed) };
+  }
+
+  /**
+   * Goes through the rows that are seen with the arrow keys, as in any tree: right opens, left closes or goes to what
+   * a step belongs to.
+   *
+   * @param {KeyboardEvent} event
+   */
+  key(event) {
+    const { key, target } = event;
+    if (!(target instanceof HTMLElement) || !target.matches('.step > details > summary') || event.altKey || event.ctrlKey || event.metaKey) return;
+    const row = this.#byDetails.get(/** @type {HTMLElement} */ (target.parentElement));
+    if (row === undefined) return;
+    const all = () => [...this.list.querySelectorAll('.step > details > summary')].filter((one) => one.closest('[hidden], .out') === null);
+    /** @type {Element | null | undefined} */
+    let next;
+    if (key === 'ArrowDown' || key === 'ArrowUp') {
+      const seen = all();
+      next = seen[seen.indexOf(target) + (key === 'ArrowDown' ? 1 : -1)];
+    } else if (key === 'Home') [next] = all();
+    else if (key === 'End') next = all().at(-1);
+    else if (key === 'ArrowRight') {
+      if (row.isCollapsed) row.collapse(false);
+      else row.details.open = true;
+    } else if (key === 'ArrowLeft') {
+      if (row.details.open) row.details.open = false;
+      else if (row.children !== undefined && !row.isCollapsed) row.collapse(true);
+      else next = row.step.parent && this.#rows.get(row.step.parent)?.details.firstElementChild;
+    } else return;
+    event.preventDefault();
+    if (next instanceof HTMLElement) {
+      next.focus({ preventScroll: true });
+      next.scrollIntoView({ block: 'nearest' });
+    }
   }
 
   /** Closes every row, and hides the steps in others. */
@@ -155,7 +317,18 @@ export class TraceView {
    * @param {boolean} raw as JSON
    */
   rerender(raw) {
-    for (const row of this.#open) row.fill(raw);
+    const pane = this.#parts.pane();
+    const [last] = [...this.#open].slice(-1);
+    for (const row of this.#open) {
+      if (pane !== undefined && row !== last) row.details.open = false;
+      row.place(pane);
+      if (row.details.open) row.fill(raw);
+    }
+  }
+
+  /** Takes away what is opened, while another trace is shown. */
+  empty() {
+    for (const row of this.#open) row.empty();
   }
 
   /**
@@ -173,13 +346,14 @@ export class TraceView {
    * Opens a row and everything that it belongs to, and goes there.
    *
    * @param {Row} row
+   * @param {boolean} [focus] whether the focus goes there as well
    */
-  reveal(row) {
+  reveal(row, focus = true) {
     this.expandAncestors(row);
     row.item.classList.remove('out');
     row.details.open = true;
     row.item.scrollIntoView({ block: 'center' });
-    row.details.querySelector('summary')?.focus({ preventScroll: true });
+    if (focus) row.details.querySelector('summary')?.focus({ preventScroll: true });
   }
 
   /**
@@ -199,7 +373,7 @@ export class TraceView {
   #drawStep(step) {
     const known = this.#rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step);
+    const row = new Row(step, this.#parts.prices);
     this.#rows.set(step, row);
     this.#byDetails.set(row.details, row);
     const above = step.parent && this.#rows.get(step.parent);
@@ -210,14 +384,13 @@ export class TraceView {
 
   /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
   #showBusy() {
-    this.list.ariaBusy = String(this.#stale.size > 0);
+    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0);
   }
 
   #lastList() {
     const last = this.list.lastElementChild;
     if (last !== null && last.childElementCount < LIST_LENGTH) return last;
-    const list = element('ol', 'rows');
-    Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
+    const list = newList();
     this.list.append(list);
     return list;
   }
@@ -228,4 +401,11 @@ export class TraceView {
     this.#scale = this.isOpen ? need * HEADROOM : need;
     this.list.style.setProperty('--scale', String(this.#scale));
   }
+}
+
+/** One of the lists that the rows at the top stand in. */
+function newList() {
+  const list = element('ol', 'rows');
+  Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
+  return list;
 }

@@ -1,0 +1,70 @@
+// JSON with one member a line, whose objects and lists can be folded. Its text stays what it is: also to be copied.
+
+import { button, element } from '../lib/dom.js';
+
+/** What is longer is shown as plain text: each line has elements of its own. */
+const [MAX_LENGTH, MAX_LINES] = [64_000, 2000];
+/** So deep objects can be folded: those in them stay with them. */
+const MAX_FOLDS = 20;
+
+/** A line: its name, if it has one, and what it holds. */
+const LINE = /^(\s*)("(?:[^"\\]|\\.)*"(?=: ))?(: )?(.*)$/s;
+
+/** Whether a text is JSON as `formatTree` writes it, and not too long. @param {string} text */
+export function isFoldable(text) {
+  if (text.length > MAX_LENGTH || !/^[[{]\n[^]*\n[\]}]$/.test(text)) return false;
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at !== -1 && lines <= MAX_LINES; at = text.indexOf('\n', at + 1)) lines += 1;
+  if (lines > MAX_LINES) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes JSON bit by bit.
+ *
+ * @param {HTMLElement} pre
+ * @param {string} text
+ */
+export function* foldable(pre, text) {
+  const lines = text.split('\n');
+  /** Where what follows an object or a list goes. @type {HTMLElement[]} */
+  const open = [];
+  let place = pre;
+  for (const [index, line] of lines.entries()) {
+    if (/^\s*[\]}]/.test(line)) place = open.pop() ?? place;
+    const [, indent = '', name = '', colon = '', value = ''] = LINE.exec(line) ?? [];
+    place.append(indent);
+    if (name !== '') place.append(element('span', 'json-name', name), colon);
+    const bare = value.endsWith(',') ? value.slice(0, -1) : value;
+    if (bare.startsWith('"')) place.append(element('span', 'json-text', bare));
+    else if (/^[-\dtfn]/.test(bare)) place.append(element('span', 'json-value', bare));
+    else place.append(bare);
+    if (bare.length < value.length) place.append(',');
+    if (/[[{]$/.test(value) && !value.startsWith('"')) {
+      open.push(place);
+      if (open.length <= MAX_FOLDS) {
+        const inside = element('span');
+        place.append(folder(name, inside), inside);
+        place = inside;
+      }
+    }
+    if (index < lines.length - 1) place.append('\n');
+    if (index % 8 === 7) yield;
+  }
+}
+
+/** @param {string} name as JSON @param {HTMLElement} inside */
+function folder(name, inside) {
+  const fold = button('json-fold', '', () => {
+    inside.hidden = !inside.hidden;
+    fold.setAttribute('aria-expanded', String(!inside.hidden));
+  });
+  fold.setAttribute('aria-label', `Members of ${name.slice(1, -1).slice(0, 60) || 'this'}`);
+  fold.setAttribute('aria-expanded', 'true');
+  return fold;
+}

@@ -1,0 +1,170 @@
+// A trace for other tools: OpenTelemetry's JSON (OTLP), which Langfuse, Jaeger and collectors read, with the attributes
+// of its conventions for generative AI (gen_ai.*). No DOM.
+
+import { costOf } from './cost.js';
+import { sectionsOf } from './detail.js';
+import { spanOf } from './times.js';
+
+/** @import { Prices } from '../types.d.ts' */
+/** @import { Trace } from './file.js' */
+/** @import { Kind, Step, TraceTree } from './tree.js' */
+
+/** A longer text is cut: tools refuse spans of more than a megabyte or so. In UTF-16 units. */
+const MAX_TEXT = 100_000;
+
+/** Of OTLP: what a span is, and how it ended. */
+const [INTERNAL, CLIENT] = [1, 3];
+const [OK, ERROR] = [1, 2];
+
+/** What a step is to OpenTelemetry. @type {Partial<Record<Kind, string>>} */
+const OPERATIONS = {
+  model: 'chat',
+  'pre-processing': 'chat',
+  'post-processing': 'chat',
+  routing: 'chat',
+  tool: 'execute_tool',
+  'action-group': 'execute_tool',
+  code: 'execute_tool',
+  'return-control': 'execute_tool',
+  'knowledge-base': 'execute_tool',
+  collaborator: 'invoke_agent',
+};
+
+/** @typedef {string | number | boolean | undefined} Value */
+
+/**
+ * One piece at a time, since a trace may have thousands of steps: together they are the file.
+ *
+ * @param {Trace} trace
+ * @param {TraceTree} tree
+ * @param {object} parts
+ * @param {number} parts.total how long the turn took, in ms
+ * @param {number} parts.epoch when the prompt was sent, in ms since 1970
+ * @param {Prices} parts.prices
+ * @param {(bytes: number) => string} [parts.makeId] a new id of so many bytes
+ * @returns {Generator<string>}
+ */
+export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId }) {
+  const traceId = makeId(16);
+  const root = makeId(8);
+  const time = (/** @type {number} */ ms) => nanoseconds(epoch + ms);
+  const failure = trace.failure;
+  const span = (/** @type {object} */ own) => JSON.stringify({ traceId, ...own });
+
+  yield `{"resourceSpans":[{"resource":${JSON.stringify({ attributes: attributes({ 'service.name': 'agent-relay' }) })},"scopeSpans":[{"scope":{"name":"agent-relay"},"spans":[\n`;
+  yield span({
+    spanId: root,
+    name: 'invoke_agent',
+    kind: CLIENT,
+    startTimeUnixNano: time(0),
+    endTimeUnixNano: time(Math.max(total, tree.latest)),
+    attributes: attributes({
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.provider.name': 'aws.bedrock',
+      'gen_ai.usage.input_tokens': tree.tokens.input || undefined,
+      'gen_ai.usage.output_tokens': tree.tokens.output || undefined,
+      'gen_ai.input.messages': messages('user', trace.file === undefined ? trace.prompt : undefined),
+      'agent_relay.time_to_first_token_ms': trace.firstTextAt === undefined ? undefined : trace.firstTextAt - trace.sentAt,
+      'error.type': failure?.code,
+    }),
+    status: failure === undefined ? { code: OK } : { code: ERROR, message: failure.message },
+  });
+
+  /** @type {{step: Step, parentSpanId: string}[]} */
+  const rest = tree.steps.toReversed().map((step) => ({ step, parentSpanId: root }));
+  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+    const { step, parentSpanId } = next;
+    const spanId = makeId(8);
+    for (const child of step.children.toReversed()) rest.push({ step: child, parentSpanId: spanId });
+    const { from, to } = spanOf(step, total);
+    const operation = OPERATIONS[step.kind];
+    const subject = operation === 'chat' ? step.model ?? '' : step.name;
+    yield `,\n${span({
+      spanId,
+      parentSpanId,
+      name: [operation ?? step.kind, subject].filter(Boolean).join(' ').toWellFormed(),
+      kind: operation === 'chat' ? CLIENT : INTERNAL,
+      startTimeUnixNano: time(from),
+      endTimeUnixNano: time(to),
+      attributes: attributes({ ...attributesOf(step, operation), 'gen_ai.usage.cost': costOf(step, prices) }),
+      status: step.status === 'failed' ? { code: ERROR, message: step.reason ?? '' } : step.status === 'done' ? { code: OK } : {},
+    })}`;
+  }
+  yield '\n]}]}]}\n';
+}
+
+/**
+ * @param {Step} step
+ * @param {string | undefined} operation
+ * @returns {Record<string, Value>}
+ */
+function attributesOf(step, operation) {
+  const { kind, tokens, model, name, status, reason, firstAt, start, estimated } = step;
+  const sections = sectionsOf(step);
+  const side = (/** @type {'in' | 'out'} */ one) => sections.filter((section) => section.side === one).map(textOf).join('\n') || undefined;
+  const of = (/** @type {RegExp} */ title) => sections.filter((section) => title.test(section.title)).map(textOf).join('\n') || undefined;
+  return {
+    'agent_relay.step.kind': kind,
+    'agent_relay.step.status': status,
+    'agent_relay.step.reason': reason,
+    'agent_relay.step.time_estimated': estimated,
+    'error.type': status === 'failed' ? (reason ?? '_OTHER') : undefined,
+    'gen_ai.operation.name': operation,
+    ...(operation === 'chat' ? {
+      'gen_ai.provider.name': 'aws.bedrock',
+      'gen_ai.request.model': model,
+      'gen_ai.usage.input_tokens': tokens?.input,
+      'gen_ai.usage.output_tokens': tokens?.output,
+      'gen_ai.usage.cache_read.input_tokens': tokens?.cacheRead,
+      'gen_ai.usage.cache_creation.input_tokens': tokens?.cacheWrite,
+      'gen_ai.input.messages': messages('user', of(/^(?:System prompt|Prompt)/)),
+      'gen_ai.output.messages': messages('assistant', of(/^(?:Text|Response|Parsed response)$/)),
+      'agent_relay.time_to_first_token_ms': firstAt === undefined ? undefined : Math.max(firstAt - start, 0),
+    } : operation === 'execute_tool' ? {
+      'gen_ai.tool.name': kind === 'knowledge-base' ? 'knowledge_base' : name,
+      'gen_ai.tool.call.arguments': side('in') ?? of(/^Query$/),
+      'gen_ai.tool.call.result': side('out') ?? of(/^Passage/),
+    } : operation === 'invoke_agent' ? {
+      'gen_ai.agent.name': name,
+      'gen_ai.input.messages': messages('user', of(/^(?:Task|Text)$/)),
+      'gen_ai.output.messages': messages('assistant', of(/^Answer$/)),
+    } : { 'agent_relay.step.text': of(/^(?:Text|Reasoning|Failure|Answer)$/) }),
+  };
+}
+
+/** @param {import('./sections.js').Section} section */
+function textOf(section) {
+  return 'rows' in section ? section.rows.map(([name, value]) => `${name}: ${value}`).join('\n') : section.text;
+}
+
+/** As the conventions have messages: as JSON. @param {string} role @param {string | undefined} content */
+function messages(role, content) {
+  return content === undefined ? undefined : JSON.stringify([{ role, parts: [{ type: 'text', content: cut(content) }] }]);
+}
+
+/** Messages are JSON, of which the texts are cut already. @param {Record<string, Value>} values */
+function attributes(values) {
+  return Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value: key.endsWith('.messages') ? { stringValue: value } : typed(value) }]));
+}
+
+/** OTLP writes whole numbers as strings. @param {string | number | boolean} value */
+function typed(value) {
+  if (typeof value === 'boolean') return { boolValue: value };
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  return { stringValue: cut(value) };
+}
+
+/** @param {string} text */
+function cut(text) {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).toWellFormed()}…` : text.toWellFormed();
+}
+
+/** More digits than a number has. @param {number} ms since 1970 */
+function nanoseconds(ms) {
+  return String(Number.isFinite(ms) ? BigInt(Math.round(Math.min(ms, 1e15) * 1000)) * 1000n : 0n);
+}
+
+/** @param {number} bytes */
+function randomId(bytes) {
+  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

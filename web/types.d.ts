@@ -147,6 +147,8 @@ export interface Source {
   href: string | undefined;
   /** The passage that was used. */
   excerpt: string;
+  /** How well it fits the question, where the agent tells. */
+  score?: number | undefined;
 }
 
 /** A prompt and all that came of it. */

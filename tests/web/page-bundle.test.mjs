@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { bundle } from './support/bundle.mjs';
+import { bundle, syntax, SYNTAX } from './support/bundle.mjs';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
-import { BUNDLE, serveAsTheFunction } from './support/server.mjs';
+import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
 const STALE = 'dist/page is not what web/ makes: run `scripts/bundle-page` and commit both';
 
@@ -13,6 +13,10 @@ test('what is checked in is what web/ makes, byte for byte', async () => {
   const made = await bundle();
   assert.deepEqual((await readdir(BUNDLE)).sort(), [...made.keys()].sort(), STALE);
   for (const [name, content] of made) assert.ok((await readFile(BUNDLE + name)).equals(content), `${name}: ${STALE}`);
+});
+
+test('what colours code is what its packages make, byte for byte', async () => {
+  assert.ok((await readFile(MODULES + SYNTAX)).equals(await syntax()), `web/${SYNTAX}: ${STALE}`);
 });
 
 describe('in Chromium', () => {
@@ -37,6 +41,19 @@ describe('in Chromium', () => {
     const [icons, files] = [true, false].map((icon) => server.requests().filter((path) => (path === 'icon.svg') === icon));
     assert.deepEqual(files?.toSorted(), ['', 'config.json', 'load.js', 'main.js', 'style.css']);
     assert.ok((icons?.length ?? 0) <= 1);
+  });
+
+  test('what colours code comes with the first code, once', async () => {
+    const page = await open();
+    await send(page, '/tokens 20 2000');
+    await answer(page);
+    assert.equal(server.requests().includes(SYNTAX), false);
+    for (const turn of [2, 3]) {
+      await send(page, 'hello');
+      await answer(page, turn);
+      await page.locator('article.agent').nth(turn - 1).locator('.code [class^=tok-]').first().waitFor();
+    }
+    assert.equal(server.requests().filter((path) => path.startsWith(SYNTAX)).length, 1);
   });
 
   test('connects, answers, traces, and keeps the conversation over a reload', async () => {

@@ -25,7 +25,7 @@ const MOST_NODES = 12_000;
 
 /** Text that is no kind of its own: pieces of Markdown in any order. @param {number} seed @param {number} length */
 function medley(seed, length) {
-  const pieces = ['*', '**', '_', '~~', '`', '```\n', '[', ']', '](', ')', '![', '<', '>', '<br>', '\\', '&amp;', '\n', '\n\n', '- ', '1. ', '> ', '#', '|', '|---|\n', '    ', '\t', ' ', 'a', 'b c', '[a]: http://e.x\n', 'http://a.b', 'x@y.zz', '=', '---\n', '\\(', '\\)', '\r\n', '，', 'א', '👋'];
+  const pieces = ['*', '**', '_', '~~', '`', '```\n', '[', ']', '](', ')', '![', '<', '>', '<br>', '<sub>', '</sub>', '[^1]', '[^1]: ', '> [!NOTE]\n', '$', '$$', '\\', '&amp;', '\n', '\n\n', '- ', '1. ', '> ', '#', '|', '|---|\n', '    ', '\t', ' ', 'a', 'b c', '[a]: http://e.x\n', 'http://a.b', 'x@y.zz', '=', '---\n', '\\(', '\\)', '\r\n', '，', 'א', '👋'];
   let [text, state] = ['', seed];
   while (text.length < length) {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;

@@ -19,6 +19,8 @@ const ATTACKS = {
   'script in a paragraph': 'a <script src=https://evil.example/x.js></script> b',
   'script without end': 'text <script>alert(1)\n\nmore [a](http://a.example) *b*',
   'script block': '<script>\nalert(1)\n</script>\n\nafter',
+  'handlers in tags that are allowed': '<sub onclick=alert(1)>x</sub> <kbd style=position:fixed>y</kbd> <sup><script>alert(1)</script></sup>',
+  'handlers in a footnote and in an alert': 'a[^1"onclick=alert(1)]\n\n[^1"onclick=alert(1)]: <svg onload=alert(1)>\n\n> [!NOTE]<img src=x onerror=alert(1)>\n> [x](javascript:alert(1))',
   'image with handler': '<img src=x onerror=alert(1)>',
   'svg with handler': '<svg onload=alert(1)><animate onbegin=alert(1) attributeName=x></svg>',
   'svg script': '<svg><script>alert(1)</script></svg>',

@@ -1,5 +1,5 @@
 // The prompt box: grows with its text, Enter sends, Shift+Enter starts a new line. On a phone Enter starts one,
-// since there is no other key for it, and the button sends.
+// since there is no other key for it, and the button sends. Up in an empty box brings back what was sent last.
 
 import { byId, isTouch } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
@@ -18,7 +18,11 @@ export class Composer {
     const form = byId('composer', HTMLFormElement);
     const send = () => {
       this.explain('');
-      if (submit(this.#prompt.value)) this.fill('');
+      const { value } = this.#prompt;
+      if (submit(value)) {
+        store('tab', 'sent', value);
+        this.fill('');
+      }
       this.focus();
     };
     form.addEventListener('submit', (event) => {
@@ -28,7 +32,15 @@ export class Composer {
     this.#prompt.addEventListener('keydown', (event) => {
       // The Enter that ends an input method's composition belongs to the input method; some browsers
       // tell it only by the key code.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (event.isComposing || event.keyCode === 229) return;
+      if (event.key === 'ArrowUp' && this.#prompt.value === '' && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) {
+        const sent = recall('tab', 'sent') ?? '';
+        if (sent === '') return;
+        event.preventDefault();
+        this.explain('');
+        return this.fill(sent);
+      }
+      if (event.key !== 'Enter' || event.shiftKey) return;
       if (isTouch() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       send();

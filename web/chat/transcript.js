@@ -8,6 +8,7 @@ import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
 import { ReasoningBlock } from './reasoning.js';
+import { SourcePreview } from './source-preview.js';
 import { toolForm } from './tool-form.js';
 import { actions, failureBox, movedBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
@@ -77,10 +78,14 @@ export class Transcript {
   constructor(list, turnActions) {
     this.#list = list;
     this.#turnActions = turnActions;
-    list.addEventListener('click', ({ target }) => {
+    const preview = new SourcePreview(list, (mark) => this.#sourceOf(mark));
+    list.addEventListener('click', (event) => {
+      const { target } = event;
       if (!(target instanceof HTMLButtonElement)) return;
       if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
-      if (target.matches('.mark')) showSource(target);
+      if (!target.matches('.mark') || preview.tapped(target, event)) return;
+      preview.hide();
+      showSource(target);
     });
   }
 
@@ -121,6 +126,13 @@ export class Transcript {
     if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
     showActivity(view, turn, now, this.isConnected);
     return complete;
+  }
+
+  /** What a mark stands for. @param {HTMLElement} mark */
+  #sourceOf(mark) {
+    const answer = mark.closest('article');
+    const [turn] = [...this.#views].find(([, view]) => view.answer === answer) ?? [];
+    return turn && sourcesOf(turn.messages.flatMap(({ citations }) => citations))[Number(mark.dataset.source) - 1];
   }
 
   clear() {

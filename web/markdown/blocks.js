@@ -5,12 +5,13 @@
 // The rules are CommonMark's with GitHub's tables, but for what models write and mean otherwise:
 // - tags are text, and one that is alone on its line stands by itself;
 // - a definition of a link is one line, and is shown unless something refers to it;
-// - `>= 3` is no quote, nor is `> 3` at the head of an item.
+// - `>= 3` is no quote, nor is `> 3` at the head of an item;
+// - GitHub's alerts are quotes with a title, and a footnote stands where it was written.
 
 import { safeAddress } from './links.js';
 
 /** @typedef {'document' | 'quote' | 'list' | 'item' | 'table'} ContainerKind */
-/** @typedef {'paragraph' | 'heading' | 'rule' | 'code' | 'tag' | 'definitions' | 'row'} LeafKind */
+/** @typedef {'paragraph' | 'heading' | 'rule' | 'code' | 'tag' | 'alert' | 'definitions' | 'row'} LeafKind */
 
 /** A stretch of source: what the reader made of it, and where in the source each piece of it begins. @typedef {{text: string, pieces: Piece[]}} Stretch */
 /** @typedef {{at: number, source: number}} Piece */
@@ -25,6 +26,10 @@ export const MAX_CELLS = 4_000;
 /** So many definitions stand together at most. */
 const MOST_DEFINITIONS = 32;
 const MAX_LABEL = 1_000;
+const ALERT = /^\[!(?:note|tip|important|warning|caution)\][ \t]*$/i;
+const NOTE = /^\[\^([^\s[\]]{1,60})\]:[ \t]+/;
+/** What begins mathematics on a line of its own, and what ends them. */
+const FORMULAS = new Map([['\\[', '\\]'], ['$$', '$$']]);
 
 /** One block, or the document itself. */
 export class Block {
@@ -50,8 +55,10 @@ export class Block {
   /** Of a heading: as it was typed, and as it stands among the others. */
   depth = 0;
   rank = 0;
-  /** Whether it is in the middle of mathematics, which go on to `\\]`. */
-  formula = false;
+  /** In the middle of mathematics, what ends them. */
+  formula = '';
+  /** Of a footnote: what refers to it. */
+  note = '';
   /** Why it is shown as it was typed. */
   plain = '';
   /** @type {Definition[]} */
@@ -246,7 +253,7 @@ export class BlockReader {
       this.#skip(4);
       return this.#add('code', block);
     }
-    if (block.formula || !/[#`~*+_=<>\d[|:-]/.test(char)) return undefined;
+    if (block.formula !== '' || !/[#`~*+_=<>\d[|:-]/.test(char)) return undefined;
     if (char === '>' && depthOf(block) < MAX_DEPTH && !isComparison(rest, head)) {
       this.#closeTo(block);
       const quote = this.#add('quote', block);
@@ -307,6 +314,16 @@ export class BlockReader {
       const item = this.#item(block, rest);
       if (item !== undefined) return item;
     }
+    if (char === '[' && block.kind === 'quote' && block.children.length === 0 && ALERT.test(rest)) {
+      const alert = this.#add('alert', block);
+      this.#addText(alert, this.#next, rest.trim());
+      this.#close(alert);
+      return alert;
+    }
+    if (char === '[' && (block.kind === 'paragraph' || this.tip.kind !== 'paragraph' ? block.kind !== 'table' && (block.kind !== 'paragraph' || block.note !== '') : this.tip.note !== '')) {
+      const [mark, note] = NOTE.exec(rest) ?? [];
+      if (mark !== undefined && note !== undefined) return this.#note(block, note, this.#next + mark.length);
+    }
     if (char === '[' && block.kind !== 'paragraph' && block.kind !== 'table' && this.tip.kind !== 'paragraph') {
       const definition = this.#definition();
       if (definition !== undefined) {
@@ -317,6 +334,15 @@ export class BlockReader {
       }
     }
     return undefined;
+  }
+
+  /** A footnote. @param {Block} block @param {string} note @param {number} from where its text begins in the line */
+  #note(block, note, from) {
+    this.#closeTo(block);
+    const made = this.#add('paragraph', block);
+    made.note = note;
+    this.#define(made, { label: labelOf(`^${note}`), href: '', title: '', line: '', number: this.number, used: true }, from);
+    return made;
   }
 
   /** @param {Block} block @param {string} rest */
@@ -405,11 +431,11 @@ export class BlockReader {
     return { label: labelOf(label[1] ?? ''), href: address, title: title.slice(1, -1), line, number: this.number, used: false };
   }
 
-  /** @param {Block} block @param {Omit<Definition, 'block'>} found */
-  #define(block, found) {
+  /** @param {Block} block @param {Omit<Definition, 'block'>} found @param {number} [from] where its text begins in the line */
+  #define(block, found, from = this.#next) {
     const definition = { ...found, block };
     this.#push(block.definitions, definition);
-    this.#addText(block, this.#next);
+    this.#addText(block, from);
     // Of two the first one counts.
     if (this.definitions.has(found.label)) return;
     this.definitions.set(found.label, definition);
@@ -422,7 +448,8 @@ export class BlockReader {
     this.#push(block.pieces, { at: before.length, source: this.#at + from });
     this.#set(block, 'text', before + text);
     this.#set(block, 'lines', block.lines + 1);
-    if (block.formula ? text.includes('\\]') : text.trim() === '\\[') this.#set(block, 'formula', !block.formula);
+    const end = block.formula === '' ? (FORMULAS.get(text.trim()) ?? '') : text.includes(block.formula) ? '' : block.formula;
+    if (end !== block.formula) this.#set(block, 'formula', end);
     this.#face(block, text);
   }
 

@@ -14,7 +14,7 @@ const MAX_FORMULA = 300;
  */
 export function isUndecided(line) {
   const rest = line.slice(/^(?:[\s>]|[-+*]\s|\d{1,9}[.)]\s)*/.exec(line)?.[0].length);
-  return /^(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?)$/.test(rest) || /^<(?:!-{0,2}|\/?(?:[A-Za-z][^<>]{0,80}>?)?)$/.test(rest) || /^\[(?!\^)[^[\]\n]{2,120}(?:\](?::[ \t]*\S{0,400})?)?$|^\[[^\] xX]\]?(?::[ \t]*\S{0,400})?$/.test(rest);
+  return /^(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?)$/.test(rest) || /^<(?:!-{0,2}|\/?(?:[A-Za-z][^<>]{0,80}>?)?)$/.test(rest) || /^\[(?!\^)[^[\]\n]{2,120}(?:\](?::[ \t]*\S{0,400})?)?$|^\[[^\] xX]\]?(?::[ \t]*\S{0,400})?$|^\[\^[^\s[\]]{1,60}\]?:?[ \t]*$/.test(rest);
 }
 
 /** What to show of a row of a table that is not complete. @param {string} line */
@@ -36,7 +36,8 @@ export function draftOf(text) {
   const cut = Math.max(text.length - WINDOW, start);
   const end = text
     .slice(cut)
-    .replace(/(?:\\|&#?\w{0,31}|!|[*_~`]{1,80}|<(?:\/?[A-Za-z!][^\s<>]{0,400})?)$/, '')
+    .replace(/(?:\\|&#?\w{0,31}|!|[*_~`]{1,80}|<\/?(?:[A-Za-z!][^\s<>]{0,400})?)$/, '')
+    .replace(/<(?:sub|sup|kbd)>[^<>\n]{0,200}$/i, '')
     .replace(/!?\[[^\]\n]{0,120}(?:\](?:\([^)\n]{0,2000}|\[[^\]\n]{0,120})?)?$/, '');
   const shown = withoutFormula(text.slice(0, cut) + end);
   return shown.trim() === '' ? '' : closed(shown);

@@ -2,8 +2,9 @@
 // character is looked at a bounded number of times, whatever the text says.
 //
 // The rules are CommonMark's, with GitHub's addresses and `~~`, but for what models write and mean otherwise:
-// - `__init__` is a name, and `a*b*c` a product; tags are text, but for `<br>`;
-// - `\(`, `\[` begin mathematics, and `C:\_x` is a path: both keep their backslashes;
+// - `__init__` is a name, and `a*b*c` a product; tags are text, but for `<br>`, and `<sub>`, `<sup>`, `<kbd>` around
+//   plain text;
+// - `\(`, `\[`, `$` begin mathematics, and `C:\_x` is a path: all keep what was typed;
 // - where words are not set apart by spaces, emphasis needs none beside its punctuation, and an address ends
 //   with the punctuation of such a script.
 
@@ -17,16 +18,18 @@ import { characterOf } from './entities.js';
 /** @typedef {'em' | 'strong' | 'del'} Emphasis */
 /** @typedef {{type: 'bracket', at: number, end: number, image: boolean, active: boolean, inner: boolean, run: Run | undefined, target: Target | undefined}} Bracket */
 /** @typedef {{type: 'end', at: number, end: number, of: Bracket}} End */
-/** @typedef {{type: 'text' | 'code' | 'address', at: number, end: number, text: string, href: string} | {type: 'break', at: number, end: number}} Plain */
+/** @typedef {{type: 'text' | 'code' | 'address', at: number, end: number, text: string, href: string} | {type: 'sub' | 'sup' | 'kbd' | 'note', at: number, end: number, text: string} | {type: 'break', at: number, end: number}} Plain */
 /** What a text is made of, in its order. @typedef {Plain | Run | Bracket | End} Inline */
 
 /** What somebody who reads has to know of a text's surroundings. @typedef {{find: (label: string) => Definition | undefined, steps: number}} Context */
 
 const MAX_PARENTHESES = 32;
 const MAX_LABEL = 999;
+/** Longer ones are money that was spent in one place and earned in another. */
+const MAX_FORMULA = 1_000;
 /** An address of a person has at most so many characters before its `@`. */
 const MAX_LOCAL = 64;
-const SPECIAL = /[\\\n&<![\]*_~`:@.]/g;
+const SPECIAL = /[\\\n&<![\]*_~`:@.$]/g;
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
 /** Scripts without spaces between words, or whose words stand next to punctuation of others. */
 const UNSPACED = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}\u3000-\u303f\uff00-\uffef]/u;
@@ -108,6 +111,8 @@ class InlineReader {
         return this.#close();
       case '`':
         return this.#code();
+      case '$':
+        return this.#formula();
       case ':':
         return this.#address();
       case '.':
@@ -155,6 +160,25 @@ class InlineReader {
     }
     if (ESCAPABLE.test(next)) this.#say(next, 2);
     else this.#at += 1;
+  }
+
+  /** Mathematics between dollars, as far as they are that: in prose, a dollar is money, or the name of a variable. */
+  #formula() {
+    const [text, at] = [this.#text, this.#at];
+    const mark = text[at + 1] === '$' ? '$$' : '$';
+    const begin = at + mark.length;
+    // In a stretch of dollars, each is looked at once.
+    if (text[begin] === '$') {
+      while (text[this.#at] === '$') this.#at += 1;
+      return;
+    }
+    const end = this.#missing.has(mark) ? -1 : text.indexOf(mark, begin);
+    if (end === -1) this.#missing.add(mark);
+    if (end === -1 || end - begin > MAX_FORMULA) return void (this.#at = begin);
+    this.#context.steps += end - begin;
+    const inner = text.slice(begin, end);
+    const isOne = mark === '$$' || (!/[\w$]/.test(text[at - 1] ?? '') && !/[\w$]/.test(text[end + 1] ?? '') && !/^\s|\s$|\n/.test(inner) && (/[\\^_={}]/.test(inner) || /^[A-Za-z]$/.test(inner)));
+    this.#at = isOne ? end + mark.length : begin;
   }
 
   /** Where a path of Windows ends that has its first backslash here. */
@@ -211,12 +235,23 @@ class InlineReader {
       this.#flush();
       return this.#put({ type: 'break', at, end: at + found.length });
     }
+    const [whole, name, said] = /^<(sub|sup|kbd)>([^<>[\]\n`]{1,200})<\/\1>/i.exec(text.slice(at, at + 220)) ?? [];
+    if (whole !== undefined && name !== undefined && said !== undefined) {
+      this.#context.steps += whole.length;
+      this.#flush();
+      return this.#put({ type: /** @type {'sub'} */ (name.toLowerCase()), at, end: at + whole.length, text: unescaped(said) });
+    }
     this.#at += /^\/?[A-Za-z][\w:.-]*(?:\s|\/?$)/.test(inner) ? found.length : 1;
   }
 
   /** @param {number} length */
   #open(length) {
     this.#flush();
+    NOTE.lastIndex = this.#at;
+    const [whole, note] = length === 1 && this.#text[this.#at + 1] === '^' ? (NOTE.exec(this.#text) ?? []) : [];
+    if (whole !== undefined && note !== undefined && this.#context.find(labelOf(`^${note}`)) !== undefined) {
+      return this.#put({ type: 'note', at: this.#at, end: this.#at + whole.length, text: note });
+    }
     const [at, end] = [this.#at, this.#at + length];
     for (let index = this.#brackets.length - 1; index >= 0 && this.#brackets[index]?.inner === false; index -= 1) /** @type {Bracket} */ (this.#brackets[index]).inner = true;
     /** @type {Bracket} */
@@ -394,6 +429,7 @@ class InlineReader {
   }
 }
 
+const NOTE = /\[\^([^\s[\]]{1,60})\]/y;
 const TAG = /<[^<>\n]*>?/y;
 
 /** @param {Run} opener @param {Run} closer */

@@ -40,6 +40,8 @@ export function leafElement(block, text, markers, context) {
       return element('hr');
     case 'row':
       return tableRow(block, markers, context);
+    case 'alert':
+      return place(element('p', 'alert-title', text.slice(2, -1).charAt(0).toUpperCase() + text.slice(3, -1).toLowerCase()), markers);
     case 'tag':
       return place(element('p', '', text), markers);
     case 'definitions':
@@ -69,8 +71,12 @@ export function codeBlock(language) {
   pre.tabIndex = 0;
   pre.setAttribute('role', 'region');
   pre.setAttribute('aria-label', 'Code');
-  const name = unescaped(language).split(/\s/)[0]?.slice(0, 24) ?? '';
-  return { node: element('div', 'code', element('div', 'code-bar', element('span', '', name), copy), pre), flow: new TextFlow(code, 'span') };
+  return { node: element('div', 'code', element('div', 'code-bar', element('span', '', languageOf(language)), copy), pre), flow: new TextFlow(code, 'span') };
+}
+
+/** The name of a language. @param {string} typed behind the fence */
+export function languageOf(typed) {
+  return unescaped(typed).split(/\s/)[0]?.slice(0, 24) ?? '';
 }
 
 /** Puts the markers of a block of code into its bar. @param {HTMLElement} node @param {CitationMarker[]} markers */
@@ -104,6 +110,10 @@ export function plainText(why) {
 function paragraph(block, text, markers, context) {
   const first = block.parent?.kind === 'item';
   const made = first ? element('div', 'line') : element('p');
+  if (block.note !== '') {
+    made.classList.add('footnote');
+    made.append(element('sup', 'note', block.note), ' ');
+  }
   const box = first && block.parent?.children[0] === block ? (/^\[([ xX])\][ \t]+(?=\S)/.exec(text) ?? undefined) : undefined;
   if (box === undefined) return filled(made, { text, pieces: block.pieces }, markers, context);
   made.append(box[1] === ' ' ? '☐ ' : '☑ ');
@@ -216,6 +226,12 @@ class InlineWriter {
         return void parent.append(element('code', '', inline.text));
       case 'break':
         return void parent.append(element('br'));
+      case 'sub':
+      case 'sup':
+      case 'kbd':
+        return void parent.append(element(inline.type, '', inline.text));
+      case 'note':
+        return void parent.append(element('sup', 'note', inline.text));
       case 'address':
         return this.#address(inline);
       case 'run':

@@ -4,10 +4,11 @@
 
 import { element } from '../lib/dom.js';
 import { BlockReader } from './blocks.js';
+import { colour } from './colours.js';
 import { draftOf, draftOfRow, isUndecided } from './drafts.js';
 import { morph } from './morph.js';
 import { ListPlaces, Places, RootPlaces, TablePlaces } from './places.js';
-import { codeBlock, isTask, leafElement, markCode, MAX_INLINE, plainText, tableFrame } from './renderer.js';
+import { codeBlock, isTask, languageOf, leafElement, markCode, MAX_INLINE, plainText, tableFrame } from './renderer.js';
 
 /** @import { CitationMarker } from '../types.d.ts' */
 /** @import { TextFlow } from '../lib/text-flow.js' */
@@ -169,6 +170,7 @@ export class MarkdownStream {
       if (!this.#block(places, index, block)) return false;
       if (block.closed < this.#solid && index === places.done) {
         block.final = true;
+        if (block.kind === 'code') colour(/** @type {HTMLElement} */ (block.node?.querySelector('code')), languageOf(block.language));
         places.settle(block.view instanceof Places ? block.view.weight : block.text.length + block.cells.reduce((sum, { text }) => sum + text.length, 0));
         block.view = undefined;
       }
@@ -212,6 +214,8 @@ export class MarkdownStream {
     const direction = turned(block);
     if (direction === '') node.removeAttribute('dir');
     else if (node.dir !== direction) node.dir = direction;
+    if (block.kind === 'quote' && block.children[0]?.kind === 'alert') node.className = `alert ${block.children[0].text.slice(2, -1).toLowerCase()}`;
+    else if (block.kind === 'quote') node.removeAttribute('class');
     if (block.kind === 'item') node.classList.toggle('task', isTask(block.children[0])) || node.className || node.removeAttribute('class');
     return this.#inner(block, block.view);
   }

@@ -7,6 +7,7 @@ import { visible } from '../lib/visible.js';
 
 /** Where the passage of a document with pages was found. */
 const PAGE = 'x-amz-bedrock-kb-document-page-number';
+const SCORE = 'x-amz-bedrock-kb-score';
 
 /** Where each kind of location keeps its address (RetrievalResultLocation of the Bedrock API). */
 const PLACES = [
@@ -47,8 +48,9 @@ function sourceOf(reference) {
   const where = placeOf(get(reference, 'location'));
   const excerpt = getString(reference, 'content', 'text') ?? '';
   const page = getNumber(reference, 'metadata', PAGE);
+  const score = getNumber(reference, 'score') ?? getNumber(reference, 'metadata', 'score') ?? getNumber(reference, 'metadata', SCORE);
   const label = `${visible(labelOf(where))}${page === undefined ? '' : `, page ${page}`}`;
-  return { key: JSON.stringify([where, page, excerpt]), label, where, href: linkOf(where), excerpt };
+  return { key: JSON.stringify([where, page, excerpt]), label, where, href: linkOf(where), excerpt, score };
 }
 
 /**

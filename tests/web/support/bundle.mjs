@@ -1,5 +1,5 @@
 // The page as it is deployed: the modules of web/ minified into few files. Usage: node bundle.mjs FOLDER; see
-// scripts/bundle-page.
+// scripts/bundle-page. It also makes web/syntax.js, the one file of web/ that others wrote.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -7,6 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
+/** What colours code: only who sees some loads it. */
+export const SYNTAX = 'syntax.js';
 
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
@@ -26,13 +28,42 @@ export async function bundle() {
     target: 'esnext',
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
-  for (const name of ['index.html', 'icon.svg']) files.set(name, await readFile(WEB + name));
+  for (const name of ['index.html', 'icon.svg', SYNTAX]) files.set(name, await readFile(WEB + name));
   return files;
+}
+
+/** Makes web/syntax.js of the packages that it comes from, with their licence. @returns {Promise<Uint8Array>} */
+export async function syntax() {
+  const modes = new URL('../node_modules/@codemirror/legacy-modes/', import.meta.url);
+  const { version } = JSON.parse(await readFile(new URL('package.json', modes), 'utf8'));
+  const licence = (await readFile(new URL('LICENSE', modes), 'utf8')).trim();
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('syntax.mjs', import.meta.url))],
+    write: false,
+    bundle: true,
+    minify: true,
+    charset: 'utf8',
+    format: 'esm',
+    target: 'esnext',
+    plugins: [
+      {
+        name: 'pure languages',
+        setup: ({ onLoad }) =>
+          // What makes a language does nothing else, so those that nobody asked for stay out.
+          onLoad({ filter: /legacy-modes\/mode\/\w+\.js$/ }, async ({ path }) => ({
+            contents: (await readFile(path, 'utf8')).replace(/([=:,] ?)((?:clike|mkCSS|set|sql|words)\()/g, '$1/* @__PURE__ */ $2'),
+          })),
+      },
+    ],
+    banner: { js: `// @ts-nocheck\n/*! Made by scripts/bundle-page of @codemirror/legacy-modes ${version}.\n\n${licence} */` },
+  });
+  return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const folder = process.argv[2];
   if (folder === undefined) throw new Error('Name the folder that the bundle goes to.');
+  await writeFile(WEB + SYNTAX, await syntax());
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const [name, content] of await bundle()) {

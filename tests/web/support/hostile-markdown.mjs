@@ -1,5 +1,6 @@
 // Markdown that is meant to keep a page busy, or that does so by accident: each is a small text over and over.
 
+import { MAX_DEPTH } from '../../../web/markdown/blocks.js';
 import { characterOf } from '../../../web/markdown/entities.js';
 
 const FENCE = '```';
@@ -60,6 +61,17 @@ export const HOSTILE = {
   'spaces and tabs': over(() => `${' \t'.repeat(3_000)}a${' '.repeat(3_000)}\n`),
   'a fence in each line': repeated(`${FENCE}a\n~~~\n`),
   'blocks of code': repeated(`${FENCE}\na\n${FENCE}\n`),
+  'keys without end': paragraphs('<kbd>a</sub>'),
+  'keys at their densest': paragraphs('<kbd>a</kbd>'),
+  'alerts in alerts': over((number) => `${'> '.repeat((number % 15) + 1)}[!NOTE]\n`),
+  'an alert in each line': repeated('> [!TIP]\n> b\n\n'),
+  'marks of footnotes': paragraphs('[^a]'),
+  'footnotes, and a mark for each': (length) => `${over((number) => `a[^${number}] ${number % 40 === 39 ? '\n\n' : ''}`)(length / 2)}\n\n${over((number) => `[^${number}]: b\n`)(length / 2)}`,
+  'footnotes in a row': repeated('[^a]: b\n'),
+  'dollars': paragraphs('$a_ $$b '),
+  'dollars in a row': paragraphs('$$$'),
+  'dollars that end nothing': paragraphs('$$a $b_ $'),
+  'mathematics on lines': repeated('$$\na\n$$\n'),
   'one line': repeated('word *and* '),
   'one word': repeated('x'),
   'blank lines': repeated('\n'),
@@ -73,6 +85,10 @@ const SEEN = {
   'definitions and references': (text) => text.replace(/^\[l(\d+)\]:.*\n/gm, (line, number) => (text.includes(`[l${number}] `) ? '' : line)),
   'references and definitions': (text) => text.replace(/^\[l(\d+)\]:.*\n/gm, (line, number) => (text.includes(`[l${number}] `) ? '' : line)),
   'characters by name': (text) => text.replace(/&(\w+);/g, (typed, name) => characterOf(name) ?? typed),
+  'keys at their densest': (text) => text.replace(/<\/?kbd>/g, ''),
+  // Each stands in the one before.
+  'alerts in alerts': (text) => text.replace(new RegExp(`^([^]*?NOTE){${MAX_DEPTH}}`), (first) => first.replaceAll('NOTE', 'Note')),
+  'an alert in each line': (text) => text.replaceAll('TIP', 'Tip'),
   // The language stands in the bar above.
   'a fence in each line': (text) => text.replace('a', ''),
 };

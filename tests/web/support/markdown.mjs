@@ -20,9 +20,9 @@
 export async function installMarkdown(page) {
   await page.evaluate(async () => {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
-    const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON'.split(' '));
+    const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(' '));
     const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source'.split(' '));
-    const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks']);
+    const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
     Object.assign(window, {
       /** @param {string} text @param {number} step @param {Marker[]} markers */
       rendered(text, step, markers) {

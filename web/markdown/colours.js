@@ -1,0 +1,156 @@
+// Colours for code that is complete. The readers of the languages are loaded with the first such code; they read
+// line by line, so that the work is done in slices, and what is big, or has more colours than text, stays plain.
+
+import { element } from '../lib/dom.js';
+
+/** @typedef {{languages: Map<string, any>, StringStream: new (line: string, tabSize: number, indentUnit: number) => any}} Syntax */
+
+/** Longer code is read by nobody. */
+const MAX_LENGTH = 60_000;
+/** In a longer line, a reader may look at the rest of it again and again. */
+const MAX_LINE = 600;
+/** More of them in one block are shown without. */
+const MAX_COLOURED = 2_000;
+/** So long the work goes on at once, in milliseconds. */
+const SLICE_MS = 6;
+const ATTEMPTS = 3;
+
+/** What the readers call things, by the class that these get. @type {[string, RegExp][]} */
+const CLASSES = [
+  ['tok-inserted', /\binserted\b/],
+  ['tok-deleted', /\bdeleted\b/],
+  ['tok-comment', /comment|\bquote\b/i],
+  ['tok-name', /\b(?:def|definition|function|property|propertyName|attribute|attributeName|macroName|labelName)\b/],
+  ['tok-string', /string|regexp|character|\burl\b/i],
+  ['tok-keyword', /keyword|modifier|\btag(?:Name)?\b|\bself\b|\bthis\b/i],
+  ['tok-number', /\b(?:number|integer|float|atom|bool|null|unit|color|literal|escape)\b/],
+  ['tok-type', /\b(?:type|typeName|className|namespace|qualifier|builtin|standard)\b/],
+  ['tok-meta', /\b(?:meta|processingInstruction|documentMeta|annotation|heading|header)\b/],
+];
+/** The same, as far as they were asked for. @type {Map<string, string>} */
+const known = new Map();
+
+/** What waits for its colours. @type {{code: HTMLElement, language: string}[]} */
+const waiting = [];
+/** @type {Syntax | undefined} */
+let syntax;
+let attempts = 0;
+let working = false;
+/** @type {ReturnType<typeof coloured> | undefined} */
+let work;
+
+/**
+ * Colours code that does not change any more, in a while.
+ *
+ * @param {HTMLElement} code of which each child is a block of text
+ * @param {string} language as the answer names it
+ */
+export function colour(code, language) {
+  if (language === '' || (code.textContent ?? '').length > MAX_LENGTH) return;
+  waiting.push({ code, language: language.toLowerCase() });
+  start();
+}
+
+function start() {
+  if (working || (work === undefined && waiting.length === 0)) return;
+  working = true;
+  if (syntax !== undefined) return void setTimeout(slice);
+  if (attempts === ATTEMPTS) return;
+  attempts += 1;
+  // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
+  const address = new URL(attempts === 1 ? 'syntax.js' : `syntax.js?attempt=${attempts}`, document.baseURI);
+  import(address.href).then(
+    (loaded) => {
+      syntax = loaded;
+      setTimeout(slice);
+    },
+    // Without colours it can be read as well; the next code asks again.
+    () => (working = false),
+  );
+}
+
+function slice() {
+  const until = performance.now() + SLICE_MS;
+  do {
+    if (work === undefined) {
+      const next = waiting.shift();
+      if (next === undefined) return void (working = false);
+      work = coloured(/** @type {Syntax} */ (syntax), next.code, next.language);
+    }
+    // A fault of a reader costs the colours of this code, and nothing else.
+    try {
+      const { done, value } = work.next();
+      if (done) work = undefined;
+      if (value === 'selected') return document.addEventListener('selectionchange', () => setTimeout(slice), { once: true });
+    } catch {
+      work = undefined;
+    }
+  } while (performance.now() < until);
+  setTimeout(slice);
+}
+
+/**
+ * Colours code, and lets others work in between.
+ *
+ * @param {Syntax} syntax
+ * @param {HTMLElement} code
+ * @param {string} language
+ * @returns {Generator<'selected' | undefined, void>} `selected` where it has to wait until that is over
+ */
+export function* coloured({ languages, StringStream }, code, language) {
+  const reader = languages.get(language);
+  if (reader === undefined) return;
+  const state = reader.startState?.(2) ?? {};
+  for (const block of [...code.children]) {
+    const text = block.textContent ?? '';
+    const made = document.createDocumentFragment();
+    let [plain, count] = ['', 0];
+    for (const [line] of text.matchAll(/[^\n]*(?:\n|$)/g)) {
+      const { length } = line.endsWith('\n') ? line.slice(0, -1) : line;
+      if (length === 0) reader.blankLine?.(state, 2);
+      if (length === 0 || length > MAX_LINE) {
+        plain += line;
+        continue;
+      }
+      const stream = new StringStream(line.slice(0, length), 2, 2);
+      for (let [idle, tokens] = [0, 1]; !stream.eol() && idle < 10; tokens += 1) {
+        stream.start = stream.pos;
+        const name = classOf(reader.token(stream, state));
+        const found = stream.current();
+        idle = found === '' ? idle + 1 : 0;
+        if (name === '' || found.trim() === '') plain += found;
+        else {
+          made.append(plain, element('span', name, found));
+          plain = '';
+          count += 1;
+        }
+        if (tokens % 64 === 0) yield;
+      }
+      plain += line.slice(stream.pos);
+      if (count > MAX_COLOURED) break;
+      yield;
+    }
+    if (count === 0 || count > MAX_COLOURED) continue;
+    made.append(plain);
+    while (isSelected(block)) yield 'selected';
+    block.replaceChildren(made);
+    yield;
+  }
+}
+
+/** What is selected would not be any more. @param {Element} block */
+function isSelected(block) {
+  const selection = getSelection();
+  return selection !== null && !selection.isCollapsed && selection.containsNode(block, true);
+}
+
+/** @param {string | null} said */
+function classOf(said) {
+  if (said === null || said === undefined) return '';
+  let found = known.get(said);
+  if (found === undefined) {
+    found = CLASSES.find(([, words]) => words.test(said))?.[0] ?? '';
+    known.set(said, found);
+  }
+  return found;
+}

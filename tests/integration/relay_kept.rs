@@ -14,7 +14,7 @@ use agent_relay::relay::journal::Journal;
 use agent_relay::relay::keeper::Keeper;
 use agent_relay::relay::{Keeping, Kept, Limits, Outcome, Summary, relay_and_keep};
 use agent_relay::runs::error::{BoxError, RunsError};
-use agent_relay::runs::item::{Item, Joined, Update};
+use agent_relay::runs::item::{Item, Joined, KeptJournal, Update};
 use agent_relay::source::Event;
 use agent_relay::transport::websocket::MAX_FRAME;
 use agent_relay::transport::{FrameSink, Outgoing, SendError};
@@ -168,6 +168,11 @@ impl Scripted {
     }
 }
 
+/// A journal that stands apart.
+fn apart(parts: u32) -> KeptJournal {
+    KeptJournal::Apart { parts }
+}
+
 impl Keeper for Scripted {
     type Connection = Connection;
 
@@ -204,10 +209,11 @@ impl Keeper for Scripted {
         Ok(is_allowed)
     }
 
-    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<(), RunsError> {
+    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<KeptJournal, RunsError> {
         self.answer("journal").await?;
+        let count = u32::try_from(parts.len()).unwrap();
         *self.parts.lock().unwrap() = parts;
-        Ok(())
+        Ok(KeptJournal::Apart { parts: count })
     }
 
     fn expires(&self) -> u64 {
@@ -326,7 +332,7 @@ async fn a_run_that_nobody_joins_is_posted_as_ever_and_kept() {
     replayed.take(&keeper.replayed());
     assert_eq!(replayed.text, words(50));
     let item = keeper.item();
-    assert_eq!((item.parts, item.taken, item.lost), (Some(1), 0, false));
+    assert_eq!((item.journal, item.taken, item.lost), (Some(apart(1)), 0, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -555,7 +561,7 @@ async fn whoever_comes_back_has_all_of_it_once() {
                 sleep(Duration::from_millis(random.u64(500..6000))).await;
                 client.take(&connections[now].frames());
                 let ended =
-                    keeper.item.lock().unwrap().as_ref().is_some_and(|item| item.parts.is_some());
+                    keeper.item.lock().unwrap().as_ref().is_some_and(|item| item.journal.is_some());
                 if ended || now + 1 == connections.len() {
                     break;
                 }
@@ -575,7 +581,7 @@ async fn whoever_comes_back_has_all_of_it_once() {
         let (summary, (mut client, now)) = tokio::join!(run, script);
         client.take(&connections[now].frames());
         let item = keeper.item();
-        assert_eq!(item.parts, Some(1), "seed {seed}");
+        assert_eq!(item.journal, Some(apart(1)), "seed {seed}");
         if item.taken < item.generation {
             // Who has joined replays it.
             let seq = u64::try_from(client.last + 1).unwrap();

@@ -53,6 +53,10 @@ const START_DELAY: Duration = Duration::from_secs(1);
 /// How often the item of a run is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// When it is looked at first, unless its client has gone before: who has just asked comes back, or stops
+/// it from elsewhere, hardly sooner, and most short answers are complete with one look then.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
 /// How long it may take to tell a client that its answer goes on elsewhere: it may be long gone.
 const MOVED_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -409,7 +413,7 @@ impl ActiveRun {
         let mut look = FuturesUnordered::new();
         let mut last_words = FuturesUnordered::new();
         let mut start_is_due = pin!(sleep(START_DELAY));
-        let mut next_look = pin!(sleep(WATCH_INTERVAL));
+        let mut next_look = pin!(sleep(FIRST_LOOK));
         let mut alone = pin!(sleep(Duration::ZERO));
         let mut stalled = pin!(sleep(STALLED_TIMEOUT));
 
@@ -455,6 +459,9 @@ impl ActiveRun {
                             let is_gone = matches!(error, SendError::Gone);
                             kept.on_gone(error);
                             alone.as_mut().reset(Instant::now() + keep.alone);
+                            let soon = Instant::now() + WATCH_INTERVAL;
+                            let at = next_look.deadline().min(soon);
+                            next_look.as_mut().reset(at);
                             if is_gone {
                                 info!("the client has gone, and the run goes on without it");
                             } else if events.is_some() {

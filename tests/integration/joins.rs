@@ -352,6 +352,18 @@ async fn a_run_whose_function_was_killed_is_lost() {
     log_line(&bed, "LostRuns").await;
     // Whoever comes next is told at once.
     assert_eq!(one_frame(&bed, &join(reader.key(), 3)).await["code"], "run_lost");
+    // So is whoever is shown the conversation, each time.
+    for _ in 0..2 {
+        let mut client = bed.client().await;
+        send(&mut client, &json!({"history": {"key": reader.key()}})).await;
+        let (mut history, mut follower) = (Reader::new(), Reader::new());
+        history.read_to_end(&mut client).await;
+        assert_eq!(snapshot(&history.frames).len(), 1, "the prompt alone");
+        let follows = &history.end()["metadata"]["relay"]["follows"];
+        assert_eq!(*follows, reader.frames[0]["runId"]);
+        follower.read_to_end(&mut client).await;
+        assert_eq!(follower.end()["code"], "run_lost");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::relay::keeper::Keeper;
 use crate::request::{ClientMessage, Run, messages_of};
 use crate::runs::dynamodb::RunsTable;
 use crate::runs::error::{BoxError, RunsError};
-use crate::runs::item::{Item, RunAddress, Update};
+use crate::runs::item::{Item, KeptJournal, RunAddress, Update};
 use crate::runs::key::RunKey;
 use crate::runs::table::Table as _;
 use crate::services::Services;
@@ -87,8 +87,8 @@ impl Keeper for RunKeeper {
         self.table.update(&self.address, update).await
     }
 
-    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<(), RunsError> {
-        self.table.put_journal(&self.address, &parts, self.expires()).await
+    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<KeptJournal, RunsError> {
+        self.table.put_journal(&self.address, parts, self.expires()).await
     }
 
     fn expires(&self) -> u64 {

@@ -213,8 +213,8 @@ impl KeptRuns {
                 telemetry::joined(&self.function_name, telemetry::Joined::Lost);
                 Err(ErrorCode::RunLost.into())
             }
-            JoinOutcome::Replay { item, parts } => {
-                let parts = table.journal(address, parts).await?;
+            JoinOutcome::Replay { item, journal: kept } => {
+                let parts = table.journal(address, &kept).await?;
                 let journal = journal(target, &item, &parts)?;
                 info!(replayed = item.run_id, "a run that has ended is replayed");
                 telemetry::joined(&self.function_name, telemetry::Joined::Replayed);
@@ -393,13 +393,13 @@ async fn shown_run(
         Ok(None) => {}
         Err(error) => left_out(&error, "input"),
     }
-    let Some(parts) = item.parts else {
+    let Some(kept) = &item.journal else {
         // It is under way, or it is lost, which is said as well.
         shown.is_open = true;
         return shown;
     };
     let answer = async {
-        let journal = journal(target, &item, &table.journal(&address, parts).await?)?;
+        let journal = journal(target, &item, &table.journal(&address, kept).await?)?;
         let frames: Vec<_> = journal.whole_frames().collect();
         let mut answer = Answer::of(frames.iter().map(Vec::as_slice));
         if !journal.has(1) {

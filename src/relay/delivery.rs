@@ -7,7 +7,7 @@
 use crate::invocation::ConnectionRef;
 use crate::relay::cut::Cut;
 use crate::relay::journal::{Journal, Replayed};
-use crate::runs::item::{Item, Update};
+use crate::runs::item::{Item, KeptJournal, Update};
 
 /// Where frames go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,9 +200,9 @@ impl Delivery {
 
     /// That the run has ended, for its item: what is kept, and which join is served to the end. From now on
     /// changes of the item no longer count. All that waits must have been cut.
-    pub fn close(&mut self, parts: u32, expires: u64) -> Update {
+    pub fn close(&mut self, journal: KeptJournal, expires: u64) -> Update {
         self.is_closed = true;
-        Update::End { parts, generation: self.generation, expires }
+        Update::End { journal, generation: self.generation, expires }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::invocation::ConnectionRef;
 use crate::runs::error::{BoxError, RunsError};
-use crate::runs::item::{Item, Update};
+use crate::runs::item::{Item, KeptJournal, Update};
 use crate::transport::{FrameSink, Outgoing, SendError};
 
 /// Keeps one run. What goes wrong never reaches the client's answer.
@@ -25,11 +25,12 @@ pub trait Keeper {
     /// Makes a change in one step, if the item allows it. Whether it did.
     fn update(&self, update: Update) -> impl Future<Output = Result<bool, RunsError>> + Send;
 
-    /// Keeps the parts of the run's journal.
+    /// Keeps the parts of the run's journal, or leaves them to the end that is written next if they are
+    /// small. Where they are from then on.
     fn put_journal(
         &self,
         parts: Vec<Vec<u8>>,
-    ) -> impl Future<Output = Result<(), RunsError>> + Send;
+    ) -> impl Future<Output = Result<KeptJournal, RunsError>> + Send;
 
     /// When a run that ends now counts as gone, in seconds since 1970.
     fn expires(&self) -> u64;
@@ -58,7 +59,7 @@ impl Keeper for NoKeeper {
         match *self {}
     }
 
-    async fn put_journal(&self, _: Vec<Vec<u8>>) -> Result<(), RunsError> {
+    async fn put_journal(&self, _: Vec<Vec<u8>>) -> Result<KeptJournal, RunsError> {
         match *self {}
     }
 

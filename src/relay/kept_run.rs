@@ -16,11 +16,11 @@ use crate::relay::journal::kept::Lines;
 use crate::relay::keeper::Keeper;
 use crate::relay::outbox::Outbox;
 use crate::runs::error::RunsError;
-use crate::runs::item::{Item, Update};
+use crate::runs::item::{Item, KeptJournal, Update};
 use crate::transport::SendError;
 
 /// What is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Write {
     /// That the run has begun.
     Start,
@@ -28,8 +28,8 @@ enum Write {
     Take,
     /// What the run has said.
     Journal,
-    /// That the run has ended, and that its journal has so many parts.
-    End { parts: u32 },
+    /// That the run has ended, and where its journal is.
+    End { journal: KeptJournal },
 }
 
 /// A write, with all that it takes.
@@ -45,14 +45,14 @@ pub(super) enum Job {
 }
 
 /// What has become of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// It is made.
     Made,
     /// The item does not allow it.
     Refused,
-    /// The journal is there, and has so many parts.
-    Journal { parts: u32 },
+    /// The journal is kept, or goes with the end.
+    Journal { journal: KeptJournal },
 }
 
 impl Job {
@@ -76,10 +76,7 @@ impl Job {
                 }
                 // The last post need not wait for this: now its connection, which is a task of its own, sends it.
                 yield_now().await;
-                let parts = lines.to_parts();
-                let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-                keeper.put_journal(parts).await?;
-                Written::Journal { parts: count }
+                Written::Journal { journal: keeper.put_journal(lines.to_parts()).await? }
             }
         })
     }
@@ -184,6 +181,11 @@ impl KeptRun {
         self.start != Progress::NotYet
     }
 
+    /// Whether it is not known that there is an item.
+    pub(super) fn is_beginning_unsure(&self) -> bool {
+        self.start == Progress::Failed
+    }
+
     /// Whether the item is to be looked at, also where it is not known whether there is one.
     pub(super) fn is_to_be_watched(&self) -> bool {
         let may_be_there = matches!(self.start, Progress::Written | Progress::Failed);
@@ -260,7 +262,7 @@ impl KeptRun {
             return None;
         }
         let write = self.writes.pop_front()?;
-        self.writing = Some(write);
+        self.writing = Some(write.clone());
         Some(match write {
             Write::Start => Job::Start,
             Write::Take => Job::Update(Update::Take { generation: self.delivery.generation() }),
@@ -268,7 +270,7 @@ impl KeptRun {
                 let lines = self.delivery.journal().to_lines();
                 Job::Journal { lines, with_start: self.start != Progress::Written }
             }
-            Write::End { parts } => Job::Update(self.delivery.close(parts, keeper.expires())),
+            Write::End { journal } => Job::Update(self.delivery.close(journal, keeper.expires())),
         })
     }
 
@@ -282,9 +284,9 @@ impl KeptRun {
                 self.end = Progress::Failed;
                 return;
             }
-            Ok(Written::Journal { parts }) => {
+            Ok(Written::Journal { journal }) => {
                 self.start = Progress::Written;
-                self.writes.push_back(Write::End { parts });
+                self.writes.push_back(Write::End { journal });
                 return;
             }
             // Why an item does not allow it, the next look at it tells.

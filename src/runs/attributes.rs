@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::invocation::ConnectionRef;
 use crate::runs::error::RunsError;
-use crate::runs::item::{Item, Joined, KeptInput, RunAddress, Update};
+use crate::runs::item::{Item, Joined, KeptInput, KeptJournal, RunAddress, Update};
 
 /// An item as the table has it.
 pub type Attributes = HashMap<String, AttributeValue>;
@@ -78,13 +78,25 @@ pub fn of_item(address: &RunAddress, item: &Item) -> Attributes {
     if item.stop {
         set("stop", AttributeValue::Bool(true));
     }
-    if let Some(parts) = item.parts {
-        set("parts", number(parts));
+    if let Some(journal) = &item.journal {
+        let (parts, here) = of_journal(journal);
+        set("parts", parts);
+        if let Some(here) = here {
+            set("journal", here);
+        }
     }
     if item.lost {
         set("lost", AttributeValue::Bool(true));
     }
     attributes
+}
+
+/// A journal: how many parts of it stand apart, and what is in the item.
+fn of_journal(journal: &KeptJournal) -> (AttributeValue, Option<AttributeValue>) {
+    match journal {
+        KeptJournal::Here(here) => (number(0), Some(bytes(here.clone()))),
+        KeptJournal::Apart { parts } => (number(*parts), None),
+    }
 }
 
 /// The control item in these attributes.
@@ -109,6 +121,11 @@ pub fn to_item(attributes: &Attributes) -> Result<Item, RunsError> {
         Some(AttributeValue::S(input)) => Some(KeptInput::Here(input.clone())),
         Some(_) => Some(KeptInput::Apart { parts: read.number("input")? }),
     };
+    let journal = match attributes.get("parts").map(|_| read.number("parts")).transpose()? {
+        None => None,
+        Some(0) => Some(KeptJournal::Here(read.bytes("journal")?)),
+        Some(parts) => Some(KeptJournal::Apart { parts }),
+    };
     Ok(Item {
         run_id: read.text("id")?,
         key_hash: read
@@ -122,7 +139,7 @@ pub fn to_item(attributes: &Attributes) -> Result<Item, RunsError> {
         joined,
         taken: read.number("taken")?,
         stop: read.flag("stop"),
-        parts: attributes.get("parts").map(|_| read.number("parts")).transpose()?,
+        journal,
         lost: read.flag("lost"),
     })
 }
@@ -247,8 +264,12 @@ pub fn of_update(update: &Update) -> Expressions {
                 e.only_if("key", "=", "hash", bytes(*key_hash));
             }
         }
-        Update::End { parts, generation, expires } => {
-            e.set("parts", number(*parts));
+        Update::End { journal, generation, expires } => {
+            let (parts, here) = of_journal(journal);
+            e.set("parts", parts);
+            if let Some(here) = here {
+                e.set("journal", here);
+            }
             e.set("taken", number(*generation));
             e.set(EXPIRES, number(*expires));
             e.and("attribute_exists(#gen)");

@@ -2,6 +2,7 @@
 //! function does not need.
 
 use std::error::Error;
+use std::mem;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +26,7 @@ use crate::relay::journal::kept::{MAX_PART, UnreadableJournal};
 use crate::retry::{self, Backoff};
 use crate::runs::attributes::{self, Attributes, CONVERSATION, DATA, EXPIRES, RUN};
 use crate::runs::error::RunsError;
-use crate::runs::item::{Item, KeptInput, RunAddress, Update};
+use crate::runs::item::{Item, KeptInput, KeptJournal, RunAddress, Update};
 use crate::runs::table::Table;
 
 /// How long an attempt may take. A usual one takes some 5 ms.
@@ -34,6 +35,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The largest input that stands in the control item, in bytes. With it, the item is still read for the
 /// price of 4 KB, and written for that of 1 KB where the input is as short as most are.
 const MAX_INPUT_IN_ITEM: usize = 2048;
+
+/// The largest journal that stands in the control item, in bytes: one call less at the end of a usual turn.
+const MAX_JOURNAL_IN_ITEM: usize = 2048;
 
 /// The largest input that is kept, in bytes: Lambda passes on no larger message ("Lambda quotas").
 const MAX_INPUT: u64 = 6 * 1024 * 1024;
@@ -148,17 +152,24 @@ impl RunsTable {
         newest_first.iter().rev().filter(|attributes| is_current(attributes)).map(read).collect()
     }
 
-    /// Keeps the journal of a run that has ended. Nobody looks for it before the item says so.
+    /// Keeps the journal of a run that has ended, unless it is so small that it goes into the item, with
+    /// the run's end. Nobody looks for it before the item says so. Where it is from then on.
     ///
     /// # Errors
     /// The run is not kept.
     pub async fn put_journal(
         &self,
         address: &RunAddress,
-        parts: &[Vec<u8>],
+        mut parts: Vec<Vec<u8>>,
         expires: u64,
-    ) -> Result<(), RunsError> {
-        self.put_parts(address, PartKind::Journal, parts, expires).await
+    ) -> Result<KeptJournal, RunsError> {
+        if let [part] = &mut *parts
+            && part.len() <= MAX_JOURNAL_IN_ITEM
+        {
+            return Ok(KeptJournal::Here(mem::take(part)));
+        }
+        self.put_parts(address, PartKind::Journal, &parts, expires).await?;
+        Ok(KeptJournal::Apart { parts: u32::try_from(parts.len()).unwrap_or(u32::MAX) })
     }
 
     /// The parts of the journal of a run that has ended.
@@ -168,9 +179,14 @@ impl RunsTable {
     pub async fn journal(
         &self,
         address: &RunAddress,
-        parts: u32,
+        journal: &KeptJournal,
     ) -> Result<Vec<Vec<u8>>, RunsError> {
-        self.get_parts(address, PartKind::Journal, parts).await
+        match journal {
+            KeptJournal::Here(part) => Ok(vec![part.clone()]),
+            KeptJournal::Apart { parts } => {
+                self.get_parts(address, PartKind::Journal, *parts).await
+            }
+        }
     }
 
     /// What a run began with.

@@ -52,6 +52,18 @@ pub enum KeptInput {
     },
 }
 
+/// Where the journal of a run is that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptJournal {
+    /// Here it is, as small as most are.
+    Here(Vec<u8>),
+    /// It is too large for the item, and stands apart, in so many parts.
+    Apart {
+        /// How many parts.
+        parts: u32,
+    },
+}
+
 /// What the table knows of one run: the control item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -73,8 +85,8 @@ pub struct Item {
     pub taken: u64,
     /// Whether somebody wants the run to end.
     pub stop: bool,
-    /// How many parts its journal has. Present when the run has ended.
-    pub parts: Option<u32>,
+    /// What it has said. Present when the run has ended.
+    pub journal: Option<KeptJournal>,
     /// Whether its relay is taken to be dead.
     pub lost: bool,
 }
@@ -116,7 +128,7 @@ impl Item {
             joined: None,
             taken: 0,
             stop: false,
-            parts: None,
+            journal: None,
             lost: false,
         }
     }
@@ -157,8 +169,8 @@ pub enum Update {
     /// The run has ended, and its journal has been kept. From now on who joins finds it in the table, but
     /// for the join with this number, which the relay serves to the end.
     End {
-        /// How many parts the journal has.
-        parts: u32,
+        /// Where the journal is.
+        journal: KeptJournal,
         /// The newest join that the relay serves.
         generation: u64,
         /// When the item counts as gone from now on, in seconds since 1970.
@@ -175,7 +187,7 @@ impl Update {
     /// Whether an item allows this. The table checks the same, see `attributes`.
     #[must_use]
     pub fn is_allowed(&self, item: &Item) -> bool {
-        let under_way = item.parts.is_none() && !item.lost;
+        let under_way = item.journal.is_none() && !item.lost;
         match self {
             Self::Join { generation, .. } => under_way && item.generation + 1 == *generation,
             Self::Take { generation } => under_way && item.taken <= *generation,
@@ -183,7 +195,7 @@ impl Update {
                 !item.has_expired(*now) && key_hash.is_none_or(|hash| hash == item.key_hash)
             }
             Self::End { .. } => !item.lost,
-            Self::Lose { generation } => item.parts.is_none() && item.taken < *generation,
+            Self::Lose { generation } => item.journal.is_none() && item.taken < *generation,
         }
     }
 
@@ -196,8 +208,8 @@ impl Update {
             }
             Self::Take { generation } => item.taken = generation,
             Self::Stop { .. } => item.stop = true,
-            Self::End { parts, generation, expires } => {
-                item.parts = Some(parts);
+            Self::End { journal, generation, expires } => {
+                item.journal = Some(journal);
                 item.taken = generation;
                 item.expires = expires;
             }
@@ -246,10 +258,10 @@ impl Item {
 /// What somebody does who wants to join a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// The run has ended: they replay its journal, which has so many parts.
+    /// The run has ended: they replay its journal.
     Replay {
-        /// How many parts.
-        parts: u32,
+        /// Where that is.
+        journal: KeptJournal,
     },
     /// The relay serves their connection: there is nothing more to do.
     LeaveToRelay,
@@ -310,10 +322,10 @@ impl Joining {
         if self.generation.is_none() && self.tried.is_some_and(|tried| tried < item.generation) {
             return NextStep::LeaveToNewerJoin;
         }
-        if let Some(parts) = item.parts {
+        if let Some(journal) = &item.journal {
             return match self.generation {
                 Some(mine) if item.taken >= mine => NextStep::LeaveToRelay,
-                _ => NextStep::Replay { parts },
+                _ => NextStep::Replay { journal: journal.clone() },
             };
         }
         if item.lost {
@@ -384,7 +396,8 @@ mod tests {
         second.made(true);
         assert_eq!(first.next_step(&item, 0, false), NextStep::LeaveToNewerJoin);
         Update::Take { generation: 2 }.apply(&mut item);
-        Update::End { parts: 1, generation: 2, expires: 1 }.apply(&mut item);
+        Update::End { journal: KeptJournal::Apart { parts: 1 }, generation: 2, expires: 1 }
+            .apply(&mut item);
         assert_eq!(first.next_step(&item, 0, false), NextStep::LeaveToNewerJoin);
         assert_eq!(second.next_step(&item, 0, false), NextStep::LeaveToRelay);
     }

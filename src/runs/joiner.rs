@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::error::chain;
 use crate::runs::error::RunsError;
-use crate::runs::item::{Item, JoinMode, Joining, NextStep, RunAddress, Update};
+use crate::runs::item::{Item, JoinMode, Joining, KeptJournal, NextStep, RunAddress, Update};
 use crate::runs::key::RunKey;
 use crate::runs::table::Table;
 
@@ -35,12 +35,12 @@ const MAX_FAILED_JOINS: u32 = 2;
 /// What becomes of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinOutcome {
-    /// The run has ended: its journal, of so many parts, is to be replayed.
+    /// The run has ended: its journal is to be replayed.
     Replay {
         /// The item.
         item: Box<Item>,
-        /// How many parts.
-        parts: u32,
+        /// Where that is.
+        journal: KeptJournal,
     },
     /// The relay that carries the run goes on over the client's connection.
     TakenOver,
@@ -136,8 +136,8 @@ pub async fn join(
         };
         let Some(item) = item else { return Ok(JoinOutcome::NoSuchRun) };
         match joining.next_step(&item, time.now_ms(), is_overdue) {
-            NextStep::Replay { parts } => {
-                return Ok(JoinOutcome::Replay { item: Box::new(item), parts });
+            NextStep::Replay { journal } => {
+                return Ok(JoinOutcome::Replay { item: Box::new(item), journal });
             }
             NextStep::LeaveToRelay => return Ok(JoinOutcome::TakenOver),
             NextStep::LeaveToNewerJoin => return Ok(JoinOutcome::Superseded),

@@ -17,7 +17,7 @@ use agent_relay::relay::cut::Cut;
 use agent_relay::relay::delivery::{Change, Delivery, Destination};
 use agent_relay::relay::journal::{Journal, ROOM_FOR_AFTER};
 use agent_relay::relay::outbox::Outbox;
-use agent_relay::runs::item::{Item, JoinMode, Joined, Joining, NextStep, Update};
+use agent_relay::runs::item::{Item, JoinMode, Joined, Joining, KeptJournal, NextStep, Update};
 use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -248,7 +248,7 @@ impl Client {
 enum Write {
     Take(u64),
     Parts(Vec<Vec<u8>>),
-    End(u32),
+    End(KeptJournal),
     /// The end, on its way.
     Sent(Update),
 }
@@ -356,7 +356,7 @@ impl Relay {
         }
     }
 
-    fn end(&mut self, world: &World) {
+    fn end(&mut self, world: &mut World) {
         if self.has_ended {
             return;
         }
@@ -371,8 +371,14 @@ impl Relay {
         });
         self.cut_if_alone(world);
         let parts = self.delivery.journal().to_parts();
-        self.writes.push(Write::Parts(parts.clone()));
-        self.writes.push(Write::End(u32::try_from(parts.len()).unwrap()));
+        // Small ones stand in the item; how small, is the table's business.
+        if world.chance(50.0) {
+            self.writes.push(Write::End(KeptJournal::Here(parts.concat())));
+            return;
+        }
+        let count = u32::try_from(parts.len()).unwrap();
+        self.writes.push(Write::Parts(parts));
+        self.writes.push(Write::End(KeptJournal::Apart { parts: count }));
     }
 
     fn post(&mut self, world: &mut World) {
@@ -455,11 +461,11 @@ impl Relay {
                 }
             }
             Write::Parts(parts) => world.parts = parts,
-            Write::End(parts) => {
+            Write::End(journal) => {
                 let end = if world.mistake == Some(Mistake::LatePoll) {
-                    self.delivery.clone().close(parts, u64::MAX)
+                    self.delivery.clone().close(journal, u64::MAX)
                 } else {
-                    self.delivery.close(parts, u64::MAX)
+                    self.delivery.close(journal, u64::MAX)
                 };
                 self.writes.insert(0, Write::Sent(end));
             }
@@ -532,8 +538,8 @@ impl Joiner {
         let is_overdue = self.looks > 4 && (relay_is_gone || world.chance(2.0));
         let item = world.item.clone();
         let mut next_step = self.joining.next_step(&item, 0, is_overdue);
-        if let (Some(Mistake::BothServe), Some(parts)) = (world.mistake, item.parts) {
-            next_step = NextStep::Replay { parts };
+        if let (Some(Mistake::BothServe), Some(journal)) = (world.mistake, &item.journal) {
+            next_step = NextStep::Replay { journal: journal.clone() };
         }
         match next_step {
             NextStep::Wait => {}
@@ -548,13 +554,19 @@ impl Joiner {
                     self.is_over = true;
                 }
             }
-            NextStep::Replay { parts } => {
-                assert_eq!(parts as usize, world.parts.len());
+            NextStep::Replay { journal } => {
+                let parts = match journal {
+                    KeptJournal::Here(part) => vec![part],
+                    KeptJournal::Apart { parts } => {
+                        assert_eq!(parts as usize, world.parts.len());
+                        world.parts.clone()
+                    }
+                };
                 let ids = RunIds { run_id: "run-1".to_owned(), ..RunIds::default() };
                 let mut start = Outbox::new(ids.clone(), None);
                 start.push(Frame::RunStarted);
                 let start = start.next_frame().unwrap();
-                let journal = Journal::from_parts(ids, MAX_FRAME, start, &world.parts).unwrap();
+                let journal = Journal::from_parts(ids, MAX_FRAME, start, &parts).unwrap();
                 self.replay = Some((journal, u64::try_from(self.after + 1).unwrap()));
             }
             NextStep::Make(update) => match world.random.u32(0..20) {

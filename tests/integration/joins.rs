@@ -291,7 +291,7 @@ async fn an_answer_that_nobody_waited_for_is_there_later() {
 async fn an_answer_goes_on_in_the_window_that_joined_last() {
     let bed = start().await;
     let (mut first, mut reader) = (bed.client().await, Reader::new());
-    send(&mut first, &tokens(80, 20)).await;
+    send(&mut first, &tokens(140, 20)).await;
     reader.read_until(&mut first, |reader| reader.has_words(3)).await;
     let (mut second, mut other) = (bed.client().await, Reader::new());
     send(&mut second, &join(reader.key(), -1)).await;
@@ -306,7 +306,7 @@ async fn an_answer_goes_on_in_the_window_that_joined_last() {
     other.read_to_end(&mut second).await;
     assert_eq!(other.end()["code"], "moved");
     rest.read_to_end(&mut third).await;
-    rest.assert_finished(80);
+    rest.assert_finished(140);
     assert_eq!(bed.agent_requests().len(), 1);
 }
 
@@ -352,6 +352,18 @@ async fn a_run_whose_function_was_killed_is_lost() {
     log_line(&bed, "LostRuns").await;
     // Whoever comes next is told at once.
     assert_eq!(one_frame(&bed, &join(reader.key(), 3)).await["code"], "run_lost");
+    // So is whoever is shown the conversation, each time.
+    for _ in 0..2 {
+        let mut client = bed.client().await;
+        send(&mut client, &json!({"history": {"key": reader.key()}})).await;
+        let (mut history, mut follower) = (Reader::new(), Reader::new());
+        history.read_to_end(&mut client).await;
+        assert_eq!(snapshot(&history.frames).len(), 1, "the prompt alone");
+        let follows = &history.end()["metadata"]["relay"]["follows"];
+        assert_eq!(*follows, reader.frames[0]["runId"]);
+        follower.read_to_end(&mut client).await;
+        assert_eq!(follower.end()["code"], "run_lost");
+    }
 }
 
 #[tokio::test]
@@ -887,7 +899,8 @@ async fn keeping_a_thousand_usual_turns_costs_half_a_cent() {
     let calls = calls(&bed.aws);
     let reads = calls.iter().filter(|call| call.operation == TableOperation::GetItem).count();
     assert!((7..=11).contains(&reads), "one look a second: {reads}");
-    assert_eq!(calls.len() - reads, 3, "{calls:?}");
+    // Its beginning, and its end with what was said.
+    assert_eq!(calls.len() - reads, 2, "{calls:?}");
     let thousand = 1000.0 * dollars(&calls);
     assert!(thousand < 0.006, "{thousand}");
 }

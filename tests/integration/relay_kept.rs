@@ -14,7 +14,7 @@ use agent_relay::relay::journal::Journal;
 use agent_relay::relay::keeper::Keeper;
 use agent_relay::relay::{Keeping, Kept, Limits, Outcome, Summary, relay_and_keep};
 use agent_relay::runs::error::{BoxError, RunsError};
-use agent_relay::runs::item::{Item, Joined, Update};
+use agent_relay::runs::item::{Item, Joined, KeptJournal, Update};
 use agent_relay::source::Event;
 use agent_relay::transport::websocket::MAX_FRAME;
 use agent_relay::transport::{FrameSink, Outgoing, SendError};
@@ -107,6 +107,7 @@ struct Scripted {
     table: Table,
     item: Mutex<Option<Item>>,
     parts: Mutex<Vec<Vec<u8>>>,
+    calls: Mutex<Vec<(&'static str, Instant)>>,
     connections: HashMap<String, Connection>,
 }
 
@@ -117,11 +118,13 @@ impl Scripted {
             table,
             item: Mutex::new(None),
             parts: Mutex::default(),
+            calls: Mutex::default(),
             connections: connections.map(|(id, it)| ((*id).to_owned(), (*it).clone())).collect(),
         }
     }
 
     async fn answer(&self, operation: &'static str) -> Result<(), RunsError> {
+        self.calls.lock().unwrap().push((operation, Instant::now()));
         sleep(self.table.latency).await;
         match self.table.fails {
             Some(fails) if fails == operation || fails == "all" => {
@@ -168,6 +171,11 @@ impl Scripted {
     }
 }
 
+/// A journal that stands apart.
+fn apart(parts: u32) -> KeptJournal {
+    KeptJournal::Apart { parts }
+}
+
 impl Keeper for Scripted {
     type Connection = Connection;
 
@@ -204,10 +212,11 @@ impl Keeper for Scripted {
         Ok(is_allowed)
     }
 
-    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<(), RunsError> {
+    async fn put_journal(&self, parts: Vec<Vec<u8>>) -> Result<KeptJournal, RunsError> {
         self.answer("journal").await?;
+        let count = u32::try_from(parts.len()).unwrap();
         *self.parts.lock().unwrap() = parts;
-        Ok(())
+        Ok(KeptJournal::Apart { parts: count })
     }
 
     fn expires(&self) -> u64 {
@@ -312,6 +321,27 @@ fn assert_whole(frames: &[Value], count: u32) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_short_run_is_looked_at_once_and_sooner_if_its_client_has_gone() {
+    for (behaviour, seconds) in [(Delivers(20), vec![3.0]), (Gone, vec![1.1, 2.1, 3.1])] {
+        let begun = Instant::now();
+        let first = Connection::new(behaviour);
+        let keeper = Scripted::new(Table::default(), &[]);
+        run(agent(35, 100), &first, &keeper, &limits(), ALONE).await;
+        let calls = keeper.calls.lock().unwrap();
+        let looks = calls.iter().filter(|(operation, _)| *operation == "watch");
+        let looks: Vec<f64> = looks.map(|(_, at)| (*at - begun).as_secs_f64()).collect();
+        assert!(
+            looks.len() == seconds.len()
+                && looks.iter().zip(&seconds).all(|(look, second)| (look - second).abs() < 0.2),
+            "{looks:?}",
+        );
+        let written = calls.iter().filter(|(operation, _)| *operation != "watch");
+        let written: Vec<_> = written.map(|(operation, _)| *operation).collect();
+        assert_eq!(written, ["start", "journal", "end"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_nobody_joins_is_posted_as_ever_and_kept() {
     let first = Connection::new(Delivers(20));
     let keeper = Scripted::new(Table::default(), &[]);
@@ -326,7 +356,7 @@ async fn a_run_that_nobody_joins_is_posted_as_ever_and_kept() {
     replayed.take(&keeper.replayed());
     assert_eq!(replayed.text, words(50));
     let item = keeper.item();
-    assert_eq!((item.parts, item.taken, item.lost), (Some(1), 0, false));
+    assert_eq!((item.journal, item.taken, item.lost), (Some(apart(1)), 0, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -555,7 +585,7 @@ async fn whoever_comes_back_has_all_of_it_once() {
                 sleep(Duration::from_millis(random.u64(500..6000))).await;
                 client.take(&connections[now].frames());
                 let ended =
-                    keeper.item.lock().unwrap().as_ref().is_some_and(|item| item.parts.is_some());
+                    keeper.item.lock().unwrap().as_ref().is_some_and(|item| item.journal.is_some());
                 if ended || now + 1 == connections.len() {
                     break;
                 }
@@ -575,7 +605,7 @@ async fn whoever_comes_back_has_all_of_it_once() {
         let (summary, (mut client, now)) = tokio::join!(run, script);
         client.take(&connections[now].frames());
         let item = keeper.item();
-        assert_eq!(item.parts, Some(1), "seed {seed}");
+        assert_eq!(item.journal, Some(apart(1)), "seed {seed}");
         if item.taken < item.generation {
             // Who has joined replays it.
             let seq = u64::try_from(client.last + 1).unwrap();

@@ -6,7 +6,7 @@ use agent_relay::aws::Http;
 use agent_relay::invocation::ConnectionRef;
 use agent_relay::runs::dynamodb::RunsTable;
 use agent_relay::runs::error::RunsError;
-use agent_relay::runs::item::{Item, Joined, KeptInput, RunAddress, Update};
+use agent_relay::runs::item::{Item, Joined, KeptInput, KeptJournal, RunAddress, Update};
 use agent_relay::runs::table::Table as _;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, Region};
@@ -54,6 +54,13 @@ fn joined(random: &mut Rng) -> Joined {
     Joined { connection, after: random.i64(-1..5) }
 }
 
+fn any_journal(random: &mut Rng) -> KeptJournal {
+    match random.u32(0..3) {
+        0 => KeptJournal::Here(vec![1, 2, 3]),
+        parts => KeptJournal::Apart { parts },
+    }
+}
+
 fn any_item(random: &mut Rng) -> Item {
     let generation = random.u64(0..4);
     Item {
@@ -61,7 +68,7 @@ fn any_item(random: &mut Rng) -> Item {
         joined: (generation > 0).then(|| joined(random)),
         taken: random.u64(0..=generation),
         stop: random.bool(),
-        parts: (random.u8(0..3) == 0).then(|| random.u32(1..3)),
+        journal: (random.u8(0..3) == 0).then(|| any_journal(random)),
         lost: random.u8(0..3) == 0,
         ..item()
     }
@@ -76,7 +83,7 @@ fn any_update(random: &mut Rng) -> Update {
             key_hash: random.bool().then(|| [7 + random.u8(0..2); 32]),
             now: now() + [0, 7200][random.usize(0..2)],
         },
-        3 => Update::End { parts: random.u32(1..3), generation, expires: now() + 7200 },
+        3 => Update::End { journal: any_journal(random), generation, expires: now() + 7200 },
         _ => Update::Lose { generation },
     }
 }
@@ -138,8 +145,8 @@ async fn a_conversation_has_its_newest_runs_in_their_order() {
     for number in [3, 1, 4, 2] {
         soon("the start", table.start(&address(number), item(), Some("[]"))).await.unwrap();
         // A part is no run of the conversation.
-        let parts = [vec![1, 2, 3]];
-        soon("a part", table.put_journal(&address(number), &parts, now() + 60)).await.unwrap();
+        let parts = vec![vec![1; 3000]];
+        soon("a part", table.put_journal(&address(number), parts, now() + 60)).await.unwrap();
     }
     let other = RunAddress::new("conversation-2", 1_764_150_000_009, "request=");
     soon("the start", table.start(&other, item(), None)).await.unwrap();
@@ -170,10 +177,27 @@ async fn a_journal_and_what_a_run_began_with_come_back() {
         }
         assert_eq!(soon("the input", table.input(&address, &item)).await.unwrap(), input);
     }
-    let parts = [vec![1; 380_000], vec![2; 380_000], vec![3]];
-    soon("the parts", table.put_journal(&address(1), &parts, now() + 60)).await.unwrap();
-    assert_eq!(soon("the parts", table.journal(&address(1), 3)).await.unwrap(), parts);
-    let missing = soon("the parts", table.journal(&address(1), 4)).await.unwrap_err();
+    // So do large journals. A small one stands in the item, with the run's end.
+    for (number, parts) in [
+        vec![vec![1; 2048]],
+        vec![vec![1; 2049]],
+        vec![vec![1; 380_000], vec![2; 380_000], vec![3]],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let address = address(number as u64);
+        let put = table.put_journal(&address, parts.clone(), now() + 60);
+        let journal = soon("the parts", put).await.unwrap();
+        assert_eq!(matches!(journal, KeptJournal::Here(_)), number == 0);
+        let end = Update::End { journal, generation: 0, expires: now() + 60 };
+        assert!(soon("the end", table.update(&address, end)).await.unwrap());
+        let item = soon("the item", table.read(&address)).await.unwrap().unwrap();
+        let journal = item.journal.unwrap();
+        assert_eq!(soon("the parts", table.journal(&address, &journal)).await.unwrap(), parts);
+    }
+    let four = KeptJournal::Apart { parts: 4 };
+    let missing = soon("the parts", table.journal(&address(2), &four)).await.unwrap_err();
     assert!(matches!(missing, RunsError::MissingPart(3)), "{missing}");
 }
 
@@ -206,11 +230,12 @@ async fn a_call_that_fails_twice_is_made_a_third_time() {
         let take = Update::Take { generation };
         assert!(soon("the take", table.update(&address, take)).await.unwrap(), "{fault}");
         fail();
-        let end = Update::End { parts: 1, generation, expires: now() + 60 };
+        let journal = KeptJournal::Here(vec![1]);
+        let end = Update::End { journal: journal.clone(), generation, expires: now() + 60 };
         assert!(soon("the end", table.update(&address, end)).await.unwrap(), "{fault}");
         fail();
         let read = soon("the item", table.read(&address)).await.unwrap().unwrap();
-        assert_eq!((read.generation, read.taken, read.parts), (1, 1, Some(1)), "{fault}");
+        assert_eq!((read.generation, read.taken, read.journal), (1, 1, Some(journal)), "{fault}");
         assert_eq!(read.joined, Some(joined), "{fault}");
     }
 }

@@ -22,7 +22,12 @@ fn an_item_is_what_was_written() {
         Item { joined: Some(joined()), generation: 3, taken: 2, ..plain.clone() },
         Item { joined: Some(Joined { connection, after: 90 }), ..plain.clone() },
         Item { input: Some(KeptInput::Here("[]".to_owned())), stop: true, ..plain.clone() },
-        Item { input: Some(KeptInput::Apart { parts: 2 }), parts: Some(1), ..plain.clone() },
+        Item {
+            input: Some(KeptInput::Apart { parts: 2 }),
+            journal: Some(KeptJournal::Apart { parts: 1 }),
+            ..plain.clone()
+        },
+        Item { journal: Some(KeptJournal::Here(vec![1, 2, 3])), ..plain.clone() },
         Item { lost: true, ..plain.clone() },
     ] {
         let attributes = of_item(&address(), &item);
@@ -34,7 +39,9 @@ fn an_item_is_what_was_written() {
 
 #[test]
 fn an_item_of_others_is_an_error_that_names_the_attribute() {
-    let attributes = of_item(&address(), &Item::new("run-1", [7; 32], 1, 2));
+    let here = Some(KeptJournal::Here(vec![1]));
+    let item = Item { journal: here, ..Item::new("run-1", [7; 32], 1, 2) };
+    let attributes = of_item(&address(), &item);
     for (name, value) in [
         ("id", None),
         ("id", Some(number(1))),
@@ -43,6 +50,8 @@ fn an_item_of_others_is_an_error_that_names_the_attribute() {
         ("gen", Some(number(-1))),
         ("until", None),
         ("parts", Some(number(-1))),
+        ("journal", None),
+        ("journal", Some(text("1"))),
         ("input", Some(AttributeValue::Bool(true))),
         ("conn", Some(number(1))),
     ] {
@@ -85,8 +94,13 @@ fn a_change_says_what_must_hold_for_it() {
         ),
         (Update::Stop { key_hash: None, now: 5 }, "SET #stop = :stop", "#expires > :now"),
         (
-            Update::End { parts: 1, generation: 2, expires: 9 },
+            Update::End { journal: KeptJournal::Apart { parts: 1 }, generation: 2, expires: 9 },
             "SET #parts = :parts, #taken = :taken, #expires = :expires",
+            "attribute_exists(#gen) AND attribute_not_exists(#lost)",
+        ),
+        (
+            Update::End { journal: KeptJournal::Here(vec![1]), generation: 2, expires: 9 },
+            "SET #parts = :parts, #journal = :journal, #taken = :taken, #expires = :expires",
             "attribute_exists(#gen) AND attribute_not_exists(#lost)",
         ),
         (

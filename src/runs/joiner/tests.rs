@@ -4,7 +4,12 @@ use std::sync::Mutex;
 use super::*;
 use crate::invocation::ConnectionRef;
 use crate::runs::error::BoxError;
-use crate::runs::item::Joined;
+use crate::runs::item::{Joined, KeptJournal};
+
+/// A journal that stands apart.
+fn apart(parts: u32) -> KeptJournal {
+    KeptJournal::Apart { parts }
+}
 
 /// A table with one item, and what is to happen to calls of it.
 struct OneItem {
@@ -169,10 +174,13 @@ async fn a_relay_that_must_be_gone_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_has_ended_is_replayed_without_a_join() {
     let key = key();
-    let item = Item { parts: Some(2), generation: 3, taken: 3, ..running(&key) };
+    let item = Item { journal: Some(apart(2)), generation: 3, taken: 3, ..running(&key) };
     for mode in [take_over(), JoinMode::AwaitEnd] {
         let table = OneItem::with(Some(item.clone()));
-        let replay = JoinOutcome::Replay { item: Box::new(item.clone()), parts: 2 };
+        let replay = JoinOutcome::Replay {
+            item: Box::new(item.clone()),
+            journal: KeptJournal::Apart { parts: 2 },
+        };
         assert_eq!(join_with(&table, key.clone(), mode).await, replay);
         assert_eq!(table.item(), item);
     }
@@ -184,12 +192,16 @@ async fn a_run_that_ends_meanwhile_is_replayed_only_if_its_relay_did_not_take_th
     let end = |generation| {
         move |item: &mut Item| {
             let expires = item.expires;
-            Update::End { parts: 1, generation, expires }.apply(item);
+            Update::End { journal: KeptJournal::Apart { parts: 1 }, generation, expires }
+                .apply(item);
         }
     };
     let table = OneItem::with(Some(running(&key))).at(300, end(0));
     let outcome = join_with(&table, key.clone(), take_over()).await;
-    assert!(matches!(outcome, JoinOutcome::Replay { parts: 1, .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, JoinOutcome::Replay { journal: KeptJournal::Apart { parts: 1 }, .. }),
+        "{outcome:?}"
+    );
     let table = OneItem::with(Some(running(&key))).at(300, end(1));
     assert_eq!(join_with(&table, key, take_over()).await, JoinOutcome::TakenOver);
 }
@@ -197,11 +209,14 @@ async fn a_run_that_ends_meanwhile_is_replayed_only_if_its_relay_did_not_take_th
 #[tokio::test(start_paused = true)]
 async fn over_http_the_end_is_awaited_and_nothing_is_changed() {
     let key = key();
-    let table = OneItem::with(Some(running(&key))).at(61_500, |item| item.parts = Some(1));
+    let table = OneItem::with(Some(running(&key))).at(61_500, |item| item.journal = Some(apart(1)));
     let before = table.item();
     let outcome = join_with(&table, key, JoinMode::AwaitEnd).await;
-    assert!(matches!(outcome, JoinOutcome::Replay { parts: 1, .. }), "{outcome:?}");
-    assert_eq!(table.item(), Item { parts: Some(1), ..before });
+    assert!(
+        matches!(outcome, JoinOutcome::Replay { journal: KeptJournal::Apart { parts: 1 }, .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(table.item(), Item { journal: Some(apart(1)), ..before });
     assert_eq!((table.seconds(), table.state.lock().unwrap().reads), (62, 63));
 }
 
@@ -260,7 +275,7 @@ async fn who_has_not_the_key_finds_no_run() {
 #[tokio::test(start_paused = true)]
 async fn stopping_what_has_ended_is_no_error_and_what_has_expired_is_nothing() {
     let key = key();
-    let ended = Item { parts: Some(1), ..running(&key) };
+    let ended = Item { journal: Some(apart(1)), ..running(&key) };
     let credential = Credential::Key(key);
     assert!(stop(&OneItem::with(Some(ended.clone())), &address(), &credential).await.unwrap());
     let expired = Item { expires: TimeOfDay::start().now_ms() / 1000, ..ended };

@@ -8,21 +8,26 @@ import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
+import { t } from './lib/words.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
 import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
+import { applyAppearance } from './settings/appearance.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
 import { Panel } from './trace/panel.js';
 import { Traces } from './trace/traces.js';
 
-/** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
+/** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
 /** So long the turns that have something new are drawn for one picture, in milliseconds. */
 const PICTURE_MS = 30;
+
+/** So many are read at a glance; the others come when asked for. */
+const MAX_STARTERS = 4;
 
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
@@ -35,10 +40,13 @@ const GRACE_SECONDS = 15;
 /** So long the end of a run that was stopped may take to come: it takes about a second. */
 const STOP_MS = 4_000;
 
+/** What is wrong with the settings, which stays until it was read. */
+let standing = '';
+
 byId('not-loaded', HTMLElement).remove();
 welcome.hidden = hasSavedTurns();
 themeSwitch(byId('theme', HTMLButtonElement));
-start().catch((error) => {
+start().finally(() => (document.documentElement.dataset.configured = '')).catch((error) => {
   showConnection('failed', 'Not set up');
   showBanner(error instanceof ConfigError ? error.message : `The page could not start: ${error}`);
 });
@@ -48,6 +56,10 @@ async function start() {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
   const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
+  applyAppearance(config);
+  for (const note of config.notes) console.warn(note);
+  standing = config.notes.join(' ');
+  hideBanner();
   run(config, isOwn);
 }
 
@@ -347,7 +359,7 @@ function run(config, isOwn) {
     composer.focus();
   });
   offerTraces(config, panel);
-  offerSuggestions(config.suggestions, (prompt) => {
+  offerStarters(config.starters, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
     rest();
   });
@@ -382,7 +394,8 @@ function offerTraces(config, panel) {
   window.addEventListener('hashchange', open);
   open();
   if (!config.allowTrace) return;
-  for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
+  byId('trace-switch', HTMLElement).hidden = false;
+  byId('welcome-trace', HTMLElement).hidden = config.introduction !== undefined;
   traceSwitch.checked = recall('local', 'trace') === 'on';
   panel.offer();
   panel.restore(traceSwitch.checked);
@@ -393,10 +406,23 @@ function offerTraces(config, panel) {
   whenStored('trace', () => (traceSwitch.checked = recall('local', 'trace') === 'on'));
 }
 
-/** @param {string[]} suggestions @param {(prompt: string) => void} choose */
-function offerSuggestions(suggestions, choose) {
-  const items = suggestions.map((prompt) => element('li', '', button('suggestion', prompt, () => choose(prompt))));
-  byId('suggestions', HTMLElement).replaceChildren(...items);
+/** @param {Starter[]} starters @param {(prompt: string) => void} choose */
+function offerStarters(starters, choose) {
+  const items = starters.map(({ title, explanation, prompt }) => {
+    const starter = button('suggestion', '', () => choose(prompt));
+    starter.append(explanation ? element('strong', '', title) : title, explanation ? element('span', '', explanation) : '');
+    starter.dir = 'auto';
+    return element('li', '', starter);
+  });
+  const list = byId('suggestions', HTMLElement);
+  const more = byId('more-suggestions', HTMLButtonElement);
+  list.replaceChildren(...items.slice(0, MAX_STARTERS));
+  more.hidden = items.length <= MAX_STARTERS;
+  more.addEventListener('click', () => {
+    more.hidden = true;
+    list.append(...items.slice(MAX_STARTERS));
+    items[MAX_STARTERS]?.querySelector('button')?.focus();
+  });
 }
 
 /** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
@@ -429,6 +455,12 @@ function showBanner(text, label = '', act = () => {}) {
 }
 
 function hideBanner() {
+  if (standing !== '') {
+    return showBanner(standing, t('Hide'), () => {
+      standing = '';
+      hideBanner();
+    });
+  }
   banner.hidden = true;
   bannerText.textContent = '';
 }

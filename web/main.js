@@ -282,6 +282,8 @@ function run(config, isOwn) {
       return error.message;
     }
     welcome.hidden = true;
+    store('local', 'knows-keys', 'yes');
+    showHint();
     hideBanner();
     heardAt = performance.now();
     announce('Generating.');
@@ -358,6 +360,7 @@ function run(config, isOwn) {
     refresh();
     composer.focus();
   });
+  showHint();
   offerTraces(config, panel);
   offerStarters(config.starters, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
@@ -436,6 +439,13 @@ function showState(state, failures, endpoint, connect) {
   else if (failures >= 2) {
     showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, 'Try now', connect);
   }
+}
+
+/** How to send, for who has not sent anything yet, and for screen readers in any case. */
+function showHint() {
+  const hint = byId('prompt-hint', HTMLElement);
+  hint.textContent = isTouch() ? t('Enter starts a new line, the button sends') : t('Enter sends, Shift+Enter starts a new line');
+  hint.classList.toggle('visually-hidden', recall('local', 'knows-keys') === 'yes');
 }
 
 /** @param {string} state @param {string} words */

@@ -59,12 +59,12 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
   }
   const access = get(json, 'access') ?? 'open';
   if (access !== 'open' && access !== 'code' && access !== 'oidc') {
-    throw new ConfigError(`config.json asks for the access ${shown(access)}, which this version of the page does not know. It knows "open", "code" and "oidc".`);
+    throw new ConfigError(`config.json asks for the access "${shown(access)}", which this version of the page does not know. It knows "open", "code" and "oidc".`);
   }
   /** @type {string[]} */
   const notes = [];
   const note = (/** @type {string} */ name, /** @type {unknown} */ value, /** @type {string} */ wanted) =>
-    void notes.push(`"${shown(name, 60)}" in config.json is left out: it is ${shown(value)}, and must be ${wanted}.`);
+    void notes.push(`"${shown(name, 60)}" in config.json is left out: it is ${typeof value === 'string' ? `"${shown(value)}"` : shown(value)}, and must be ${wanted}.`);
   const words = (/** @type {string} */ name, /** @type {number} */ most, /** @type {string} */ example) => {
     const value = get(json, name);
     if (isText(value, most)) return plainText(value) || undefined;
@@ -110,8 +110,7 @@ const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/;
 /** A value in a sentence for the user. @param {unknown} value @param {number} [most] characters */
 function shown(value, most = 100) {
   const words = typeof value === 'string' ? value : Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : String(value);
-  const start = visible(words.slice(0, most)) + (words.length > most ? '…' : '');
-  return typeof value === 'string' && most === 100 ? `"${start}"` : start;
+  return visible(words.slice(0, most).toWellFormed()) + (words.length > most ? '…' : '');
 }
 
 /** @param {unknown} value @param {number} most characters @returns {value is string} */

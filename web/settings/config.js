@@ -13,6 +13,8 @@ export class ConfigError extends Error {}
 /** As the function's own default: what a `config.json` means that does not say it. */
 const KEEPALIVE_SECONDS = 30;
 
+/** Languages whose words come with the page. */
+const BUILT_IN = ['de'];
 /** A larger file is a mistake. */
 const MAX_LENGTH = 1_000_000;
 const MAX_STARTERS = 12;
@@ -31,7 +33,14 @@ export async function loadConfig(address) {
   if (!response.ok) {
     throw new ConfigError(`${address.pathname} is missing (HTTP ${response.status}). Put a file like this beside index.html: ${EXAMPLE}`);
   }
-  return parseConfig(await response.text(), address.href);
+  const config = parseConfig(await response.text(), address.href);
+  const [language = ''] = config.language.split('-');
+  if (BUILT_IN.includes(language)) {
+    // The deployment's own words come before those of the page.
+    const words = await fetch(new URL(`${language}.json`, address)).then((file) => file.json()).catch(() => ({}));
+    config.strings = new Map([...stringsIn(words, () => undefined), ...config.strings]);
+  }
+  return config;
 }
 
 /**

@@ -10,6 +10,9 @@ const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
 /** What colours code: only who sees some loads it. */
 export const SYNTAX = 'syntax.js';
 
+/** Words in other languages: only who speaks one loads them. */
+export const LANGUAGES = ['de.json'];
+
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
  *
@@ -28,7 +31,7 @@ export async function bundle() {
     target: 'esnext',
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
-  for (const name of ['index.html', 'icon.svg', SYNTAX]) files.set(name, await readFile(WEB + name));
+  for (const name of ['index.html', 'icon.svg', SYNTAX, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
   return files;
 }
 

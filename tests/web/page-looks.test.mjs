@@ -56,10 +56,15 @@ describe('on a small screen', () => {
     const words = page.locator('#connection-text');
     for (const count of ['1', '14', '140', '14000']) {
       await page.locator('#traces-count').evaluate((element, count) => (element.textContent = count), count);
-      for (const state of ['Connected', 'Reconnecting', 'Not set up']) {
-        await words.evaluate((element, state) => (element.textContent = state), state);
-        assert.equal((await overhang(page, ':root')).right, 0, `${state}, ${count}`);
-        if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${state} is cut beside ${count}`);
+      for (const [state, shown] of [['open', 'Connected'], ['waiting', 'Reconnecting'], ['failed', 'Not set up']]) {
+        await words.evaluate((element, [state, shown]) => {
+          element.textContent = shown ?? '';
+          if (element.parentElement) element.parentElement.dataset.state = state ?? '';
+        }, [state, shown]);
+        assert.equal((await overhang(page, ':root')).right, 0, `${shown}, ${count}`);
+        // As it should be, it has no words that are seen, and there is room for the name.
+        if (state === 'open') assert.ok(((await page.locator('#brand-name').boundingBox())?.width ?? 0) > 20, `the name beside ${count}`);
+        else if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${shown} is cut beside ${count}`);
       }
     }
   });
@@ -139,7 +144,7 @@ test('everything is reached by keyboard, in the order of the page, with a visibl
     if (!seen) unseen.push(name);
   }
   assert.deepEqual(unseen, []);
-  const expected = ['new-conversation', 'export', 'traces-toggle', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'trace', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
+  const expected = ['new-conversation', 'trace', 'traces-toggle', 'export', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
   assert.deepEqual(reached.filter((name) => expected.includes(name)), expected);
 });
 

@@ -89,6 +89,7 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
     }
     return note(name, value, wanted);
   };
+  const starters = startersIn(get(json, 'starters'), note);
   return {
     endpoint,
     access,
@@ -105,7 +106,7 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
     footer: words('footer', 1_000, 'Answers may be wrong. [Privacy](https://example.com/privacy)'),
     language: languageIn(get(json, 'language'), note),
     strings: stringsIn(get(json, 'strings'), note),
-    starters: [...startersIn(get(json, 'starters'), note), ...suggestionsIn(json).map((prompt) => ({ title: prompt, explanation: undefined, prompt }))],
+    starters: [...starters, ...suggestionsIn(json).flatMap((prompt) => (starters.some((one) => one.prompt === prompt) ? [] : [{ title: prompt, explanation: undefined, prompt }]))],
     votes: address('votes', (url) => url.protocol === 'https:' || url.origin === new URL(base).origin || LOOPBACK.test(url.hostname), 'an https address, such as "https://example.com/votes"'),
     telemetry: telemetryIn(get(json, 'telemetry'), note),
     notes,

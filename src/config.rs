@@ -965,8 +965,12 @@ mod tests {
         let nothing = PageConfig { endpoint: None, suggestions: vec![], settings: Map::new() };
         assert_eq!(page(&[]), nothing);
         assert_eq!(page(&[("PAGE_SETTINGS", " ")]), nothing);
-        let settings = page(&[("PAGE_SETTINGS", r#"{"title": "Help desk", "colours": {}}"#)]).settings;
-        assert_eq!(Value::Object(settings), serde_json::json!({"title": "Help desk", "colours": {}}));
+        let settings =
+            page(&[("PAGE_SETTINGS", r#"{"title": "Help desk", "colours": {}}"#)]).settings;
+        assert_eq!(
+            Value::Object(settings),
+            serde_json::json!({"title": "Help desk", "colours": {}})
+        );
         let callback = (CALLBACK_ENDPOINT, "https://abc.execute-api.eu-west-1.amazonaws.com/live");
         let page_ = page(&[callback, ("SUGGESTED_PROMPTS", "What can you do? | Refund A-1017 |")]);
         let endpoint = "wss://abc.execute-api.eu-west-1.amazonaws.com/live";

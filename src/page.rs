@@ -212,11 +212,8 @@ impl Page {
 /// origin only, markup never becomes script (Trusted Types), and it talks to the one endpoint, and to
 /// where votes go.
 fn policy(endpoint: Option<&str>, votes: Option<&str>) -> String {
-    let connects: Vec<&str> = ["'self'"]
-        .into_iter()
-        .chain(endpoint.map(origin))
-        .chain(votes.map(origin))
-        .collect();
+    let connects: Vec<&str> =
+        ["'self'"].into_iter().chain(endpoint.map(origin)).chain(votes.map(origin)).collect();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
          connect-src {}; font-src 'none'; base-uri 'none'; form-action 'none'; \

@@ -579,11 +579,8 @@ fn page_settings(file: &str) -> Result<String, String> {
 
 /// What the page offers first for a scripted agent: title, explanation and prompt of each.
 fn starters(source: Source) -> String {
-    let answer = (
-        "A streamed answer",
-        "Markdown, a table and sources",
-        "How does this answer reach me?",
-    );
+    let answer =
+        ("A streamed answer", "Markdown, a table and sources", "How does this answer reach me?");
     let slow = ("A slow agent", "Silent for 35 s, longer than the gateway waits", "/slow 35");
     let tools = ("Tool calls", "The agent asks you for three results", "/tool 3");
     let starters = match source {

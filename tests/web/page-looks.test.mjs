@@ -94,6 +94,51 @@ describe('on a small screen', () => {
   });
 });
 
+test('in an empty chat, greeting and prompt box stand in the middle; the box is one row high and grows with its text', async () => {
+  const page = await open({ viewport: { width: 1200, height: 800 } });
+  const place = async (/** @type {string} */ selector) => (await page.locator(selector).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const [greeting, field, send_] = [await place('#greeting'), await place('.field'), await place('#send')];
+  const middle = (greeting.y + field.y + field.height) / 2;
+  assert.ok(Math.abs(middle - 400) < 80, `the middle is at ${middle}`);
+  assert.ok(Math.abs(greeting.x + greeting.width / 2 - 600) < 2 && Math.abs(field.x + field.width / 2 - 600) < 2);
+  assert.ok(field.height < 60 && send_.width === send_.height, JSON.stringify([field, send_]));
+  assert.equal(await page.locator('.suggestion').count(), 4);
+
+  await page.locator('#prompt').fill('line\n'.repeat(100));
+  const grown = await place('.field');
+  assert.ok(grown.height > 200 && grown.height <= 0.4 * 800 + 20 && grown.y + grown.height < 800, JSON.stringify(grown));
+  assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+  await page.locator('#prompt').fill('hello');
+  assert.deepEqual(await place('.field'), field);
+  await page.locator('#send').click();
+  await answer(page);
+  const below = await place('.field');
+  assert.ok(below.y > 700 && below.height === field.height, 'then it stands at the bottom');
+});
+
+test('for a finger, everything that is pressed is large enough', async () => {
+  const page = await open({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  await traceSwitch(page).check();
+  for (const [turn, prompt] of ['hello', '/team', '/file'].entries()) {
+    await page.locator('#prompt').fill(prompt);
+    await page.locator('#send').tap();
+    await answer(page, turn + 1);
+  }
+  const small = async () =>
+    (await page.locator('button:visible, summary:visible, select:visible, input:visible, label:has(input):visible').evaluateAll((targets) =>
+      targets.filter((one) => !one.closest('.visually-hidden') && !(one instanceof HTMLInputElement && one.closest('label'))).map((one) => [one.id || one.className || one.tagName, Math.round(one.getBoundingClientRect().width), Math.round(one.getBoundingClientRect().height)]),
+    )).filter(([, width, height]) => Number(width) < 28 || Number(height) < 28);
+  assert.deepEqual(await small(), []);
+  await page.locator('#more').tap();
+  await page.getByRole('button', { name: 'Save the conversation as Markdown' }).waitFor();
+  assert.deepEqual(await small(), []);
+  await page.keyboard.press('Escape');
+  await page.locator('#traces-toggle').tap();
+  await page.locator('#traces-answer').selectOption({ index: 1 });
+  await page.locator('.step').first().waitFor();
+  assert.deepEqual(await small(), []);
+});
+
 for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) => Promise<unknown>][]} */ ([
   ['at 200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }, async () => {}],
   ['with text twice as large', { viewport: { width: 1280, height: 800 } }, (page) => page.evaluate(() => (document.documentElement.style.fontSize = '200%'))],

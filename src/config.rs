@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::access::{Access, Origins, Provider, TokenUse, is_issuer};
@@ -114,6 +115,9 @@ pub struct PageConfig {
     pub endpoint: Option<String>,
     /// `SUGGESTED_PROMPTS` (separated by `|`): what the page offers for a first try.
     pub suggestions: Vec<String>,
+    /// `PAGE_SETTINGS` (a JSON object, default none): how the page looks and speaks. The page reads
+    /// its members, of which `votes`, if it is there, is an address; none is one of the function's own.
+    pub settings: Map<String, Value>,
 }
 
 /// How to log, from Lambda's own variables, so that the advanced logging controls of the console work.
@@ -148,6 +152,17 @@ const TABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// The SDK's own variable for the endpoint of every service that has none of its own.
 const ANY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// What the function tells the page itself, and from which variable.
+const OWN_SETTINGS: [(&str, &str); 7] = [
+    ("endpoint", "WEBSOCKET_URL"),
+    ("access", "ACCESS"),
+    ("issuer", "OIDC_ISSUER"),
+    ("audience", "OIDC_AUDIENCE"),
+    ("allowTrace", "ALLOW_TRACE"),
+    ("suggestions", "SUGGESTED_PROMPTS"),
+    ("keepaliveSeconds", "KEEPALIVE_SECONDS"),
+];
 
 impl Config {
     /// Reads the configuration from the process environment.
@@ -253,6 +268,19 @@ fn is_endpoint(url: &str) -> bool {
             && url.host().is_some_and(|host| !host.is_empty())
             && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
             && url.query().is_none()
+    })
+}
+
+/// True for an address that the page may send votes to. Its origin becomes part of a header, in which some
+/// characters have a meaning.
+fn is_votes_address(url: &str) -> bool {
+    let is_of_origin = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    url.parse::<hyper::Uri>().is_ok_and(|url| {
+        let host = url.host().unwrap_or_default();
+        let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        (url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && is_local)
+            && !host.is_empty()
+            && url.authority().is_some_and(|authority| authority.as_str().bytes().all(is_of_origin))
     })
 }
 
@@ -555,7 +583,43 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
         let suggestions = self.get("SUGGESTED_PROMPTS").unwrap_or_default();
         let suggestions = suggestions.split('|').map(str::trim).filter(|prompt| !prompt.is_empty());
-        PageConfig { endpoint, suggestions: suggestions.map(str::to_owned).collect() }
+        let suggestions = suggestions.map(str::to_owned).collect();
+        PageConfig { endpoint, suggestions, settings: self.page_settings() }
+    }
+
+    fn page_settings(&mut self) -> Map<String, Value> {
+        let Some(text) = self.get("PAGE_SETTINGS") else { return Map::new() };
+        let example = r#"{"title": "Help desk", "language": "de"}"#;
+        let settings = match serde_json::from_str(&text) {
+            Ok(Value::Object(settings)) => settings,
+            Ok(_) => {
+                self.problems.push(format!(
+                    "PAGE_SETTINGS is JSON, but no object: set it to one, for example {example}."
+                ));
+                return Map::new();
+            }
+            Err(error) => {
+                self.problems.push(format!(
+                    "PAGE_SETTINGS is not JSON ({error}): set it to an object, for example {example}."
+                ));
+                return Map::new();
+            }
+        };
+        for (name, variable) in OWN_SETTINGS {
+            if settings.contains_key(name) {
+                self.problems.push(format!(
+                    "PAGE_SETTINGS has \"{name}\", which the page learns from {variable}: leave it out, and set that."
+                ));
+            }
+        }
+        if let Some(votes) = settings.get("votes")
+            && !votes.as_str().is_some_and(is_votes_address)
+        {
+            self.problems.push(format!(
+                "PAGE_SETTINGS has the \"votes\" {votes}, but that must be an https URL, for example \"https://example.com/votes\"."
+            ));
+        }
+        settings
     }
 
     fn log(&mut self) -> LogConfig {
@@ -847,6 +911,20 @@ mod tests {
             ("OIDC_ISSUER", "https://id.example", "ACCESS is not"),
             ("ALLOWED_ORIGINS", "chat.example.com", "not an origin"),
             ("WEBSOCKET_URL", "https://chat.example.com", "wss://"),
+            ("PAGE_SETTINGS", "title: Help desk", "not JSON (expected"),
+            ("PAGE_SETTINGS", "[]", "no object: set it to one, for example {"),
+            ("PAGE_SETTINGS", r#"{"endpoint": "wss://x"}"#, "from WEBSOCKET_URL"),
+            ("PAGE_SETTINGS", r#"{"access": "open"}"#, "from ACCESS"),
+            ("PAGE_SETTINGS", r#"{"issuer": null}"#, "from OIDC_ISSUER"),
+            ("PAGE_SETTINGS", r#"{"audience": ""}"#, "from OIDC_AUDIENCE"),
+            ("PAGE_SETTINGS", r#"{"allowTrace": true}"#, "from ALLOW_TRACE"),
+            ("PAGE_SETTINGS", r#"{"suggestions": []}"#, "from SUGGESTED_PROMPTS"),
+            ("PAGE_SETTINGS", r#"{"keepaliveSeconds": 9}"#, "from KEEPALIVE_SECONDS"),
+            ("PAGE_SETTINGS", r#"{"votes": 7}"#, "the \"votes\" 7, but"),
+            ("PAGE_SETTINGS", r#"{"votes": "http://example.com"}"#, "must be an https URL"),
+            ("PAGE_SETTINGS", r#"{"votes": "https://a.example;script-src *"}"#, "https URL"),
+            ("PAGE_SETTINGS", r#"{"votes": "https://a.example;x/"}"#, "https URL"),
+            ("PAGE_SETTINGS", r#"{"votes": "https://u:p@a.example/"}"#, "https URL"),
             ("AWS_LAMBDA_LOG_LEVEL", "loud", "TRACE, DEBUG"),
             ("AWS_LAMBDA_LOG_FORMAT", "xml", "JSON or Text"),
             ("RUST_LOG", "agent_relay=loud", "agent_relay=debug"),
@@ -884,7 +962,15 @@ mod tests {
     #[test]
     fn the_page_connects_where_the_callbacks_go_unless_told_otherwise() {
         let page = |more: &[(&str, &str)]| config(&[&REQUIRED[..], more].concat()).unwrap().page;
-        assert_eq!(page(&[]), PageConfig { endpoint: None, suggestions: vec![] });
+        let nothing = PageConfig { endpoint: None, suggestions: vec![], settings: Map::new() };
+        assert_eq!(page(&[]), nothing);
+        assert_eq!(page(&[("PAGE_SETTINGS", " ")]), nothing);
+        let settings =
+            page(&[("PAGE_SETTINGS", r#"{"title": "Help desk", "colours": {}}"#)]).settings;
+        assert_eq!(
+            Value::Object(settings),
+            serde_json::json!({"title": "Help desk", "colours": {}})
+        );
         let callback = (CALLBACK_ENDPOINT, "https://abc.execute-api.eu-west-1.amazonaws.com/live");
         let page_ = page(&[callback, ("SUGGESTED_PROMPTS", "What can you do? | Refund A-1017 |")]);
         let endpoint = "wss://abc.execute-api.eu-west-1.amazonaws.com/live";

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 
 use rust_embed_for_web::{EmbedableFile as _, RustEmbed};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
@@ -70,6 +71,9 @@ struct Settings<'a> {
     suggestions: &'a [String],
     /// The longest silence while an answer runs: after more of it, the connection is gone.
     keepalive_seconds: u64,
+    /// How the page looks and speaks.
+    #[serde(flatten)]
+    more: &'a Map<String, Value>,
 }
 
 impl Page {
@@ -90,10 +94,12 @@ impl Page {
                 allow_trace: config.allow_trace,
                 suggestions: &config.page.suggestions,
                 keepalive_seconds: config.keepalive.as_secs(),
+                more: &config.page.settings,
             })
             .ok()
         });
-        Self { settings, policy: policy(endpoint) }
+        let votes = config.page.settings.get("votes").and_then(Value::as_str);
+        Self { settings, policy: policy(endpoint, votes) }
     }
 
     /// Answers a request.
@@ -203,20 +209,23 @@ impl Page {
 }
 
 /// The policy forbids everything that the page does not use: scripts and styles come from its own
-/// origin only, markup never becomes script (Trusted Types), and it talks to the one endpoint.
-fn policy(endpoint: Option<&str>) -> String {
+/// origin only, markup never becomes script (Trusted Types), and it talks to the one endpoint, and to
+/// where votes go.
+fn policy(endpoint: Option<&str>, votes: Option<&str>) -> String {
+    let connects: Vec<&str> =
+        ["'self'"].into_iter().chain(endpoint.map(origin)).chain(votes.map(origin)).collect();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
-         connect-src 'self' {}; font-src 'none'; base-uri 'none'; form-action 'none'; \
+         connect-src {}; font-src 'none'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-        endpoint.map_or("", origin),
+        connects.join(" "),
     )
 }
 
 /// Scheme, host and port of a URL: what a policy names.
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    url[host..].find('/').map_or(url, |path| &url[..host + path])
+    url[host..].find(['/', '?', '#']).map_or(url, |path| &url[..host + path])
 }
 
 /// Whether `Accept-Encoding` names an encoding, and not with `q=0`.
@@ -318,6 +327,37 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_the_page_stand_beside_the_functions_own() {
+        let page = page(&[
+            ("WEBSOCKET_URL", "wss://a.example/live"),
+            (
+                "PAGE_SETTINGS",
+                r#"{"title": "Help desk", "votes": "https://b.example:8443/votes?of=chat", "prices": {"": {"input": 0.3}}}"#,
+            ),
+        ]);
+        let config = page.respond(&get("/config.json"));
+        let settings: Value = serde_json::from_slice(&config.body).unwrap();
+        assert_eq!(
+            settings,
+            serde_json::json!({
+                "endpoint": "wss://a.example/live",
+                "access": "open",
+                "allowTrace": false,
+                "suggestions": [],
+                "keepaliveSeconds": 30,
+                "title": "Help desk",
+                "votes": "https://b.example:8443/votes?of=chat",
+                "prices": {"": {"input": 0.3}},
+            })
+        );
+        let policy = header(&config, "content-security-policy").unwrap();
+        assert!(
+            policy.contains("connect-src 'self' wss://a.example https://b.example:8443; "),
+            "{policy}"
+        );
+    }
+
+    #[test]
     fn a_browser_that_has_a_file_is_told_so() {
         for path in ["/", "/main.js", "/config.json"] {
             let first = here().respond(&get(path));
@@ -365,6 +405,7 @@ mod tests {
     fn an_origin_ends_before_the_path() {
         assert_eq!(origin("wss://a.example/prod"), "wss://a.example");
         assert_eq!(origin("ws://127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(origin("https://a.example?b=/c"), "https://a.example");
     }
 
     #[test]

@@ -8,21 +8,26 @@ import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
+import { plural, t } from './lib/words.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
 import { newThread, ownThread, threadId } from './relay/thread.js';
 import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
+import { applyAppearance } from './settings/appearance.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
 import { Panel } from './trace/panel.js';
 import { Traces } from './trace/traces.js';
 
-/** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
+/** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
 /** So long the turns that have something new are drawn for one picture, in milliseconds. */
 const PICTURE_MS = 30;
+
+/** So many are read at a glance; the others come when asked for. */
+const MAX_STARTERS = 4;
 
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
@@ -35,12 +40,15 @@ const GRACE_SECONDS = 15;
 /** So long the end of a run that was stopped may take to come: it takes about a second. */
 const STOP_MS = 4_000;
 
+/** What is wrong with the settings, which stays until it was read. */
+let standing = '';
+
 byId('not-loaded', HTMLElement).remove();
 welcome.hidden = hasSavedTurns();
-themeSwitch(byId('theme', HTMLButtonElement));
-start().catch((error) => {
-  showConnection('failed', 'Not set up');
-  showBanner(error instanceof ConfigError ? error.message : `The page could not start: ${error}`);
+const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
+start().finally(() => (document.documentElement.dataset.configured = '')).catch((error) => {
+  showConnection('failed', t('Not set up'));
+  showBanner(error instanceof ConfigError ? error.message : t('The page could not start: {error}', { error: String(error) }));
 });
 
 async function start() {
@@ -48,6 +56,11 @@ async function start() {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
   const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
+  applyAppearance(config);
+  nameTheme();
+  for (const note of config.notes) console.warn(note);
+  standing = config.notes.join(' ');
+  hideBanner();
   run(config, isOwn);
 }
 
@@ -55,8 +68,9 @@ async function start() {
 function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
+    tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
     retry: (turn) => void send(turn.prompt, turn.answers),
-    goOn: () => void send('Continue.'),
+    goOn: () => void send(t('Continue.')),
     join(turn) {
       turn.joins = 0;
       awaitJoin(turn);
@@ -127,7 +141,7 @@ function run(config, isOwn) {
     if (!silent) return;
     silent = false;
     hideBanner();
-    showConnection('open', 'Connected');
+    showConnection('open', t('Connected'));
   };
   /** Leaves the connection for another one, over which goes on what can. */
   const reconnect = () => {
@@ -135,7 +149,7 @@ function run(config, isOwn) {
     isAway = true;
     const left = conversation.abandon(performance.now());
     left.forEach(show);
-    announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}Reconnecting.`);
+    announce(left.every(isOpen) ? t('Reconnecting.') : t('The answer is incomplete. Reconnecting.'));
     save();
     connection.reconnect();
   };
@@ -149,8 +163,8 @@ function run(config, isOwn) {
       return;
     }
     silent = true;
-    showConnection('waiting', 'Silent');
-    showBanner(`Nothing was heard from the relay for ${silence} s. The connection may be gone; if it is, the answer cannot go on over another one.`, 'Reconnect', reconnect);
+    showConnection('waiting', t('Silent'));
+    showBanner(t('Nothing was heard from the relay for {seconds} s. The connection may be gone; if it is, the answer cannot go on over another one.', { seconds: silence }), t('Reconnect'), reconnect);
   };
   /** The turns that are joined over this connection. @type {Set<Turn>} */
   const joined = new Set();
@@ -192,7 +206,7 @@ function run(config, isOwn) {
       const before = byId('connection', HTMLElement).dataset.state;
       silent = false;
       showState(state, failures, config.endpoint, connect);
-      if (state === 'open' && (isAway || before === 'waiting')) announce('Connected again.');
+      if (state === 'open' && (isAway || before === 'waiting')) announce(t('Connected again.'));
       transcript.isConnected = state === 'open';
       for (const turn of conversation.open) if (turn.reconnecting) show(turn);
       if (state === 'open') {
@@ -219,7 +233,7 @@ function run(config, isOwn) {
       if (turn === undefined) return;
       // It is there after a reload.
       if (turn.nextSeq === 1 && turn.key !== undefined) save();
-      if (resumed && isOpen(turn)) announce('The answer goes on.');
+      if (resumed && isOpen(turn)) announce(t('The answer goes on.'));
       if (!isOpen(turn)) {
         announce(ending(turn));
         save();
@@ -228,7 +242,7 @@ function run(config, isOwn) {
     },
     closed(code) {
       const left = conversation.disconnect(code, performance.now());
-      announce(`${left.every(isOpen) ? '' : 'The answer is incomplete. '}The connection closed. Reconnecting.`);
+      announce(left.every(isOpen) ? t('The connection closed. Reconnecting.') : t('The answer is incomplete. The connection closed. Reconnecting.'));
       left.forEach(show);
     },
     async failed(failures) {
@@ -236,17 +250,17 @@ function run(config, isOwn) {
       if (refusal === undefined || connection.state === 'open') return;
       connection.close();
       hideBanner();
-      showConnection('failed', 'Not let in');
+      showConnection('failed', t('Not let in'));
       accessDialog.open(refusal);
     },
   });
   const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
   /** Why nothing can be sent now, or an empty text. */
   const obstacle = () => {
-    if (conversation.open.length > 0) return 'The agent is still answering. Wait for the end, or stop it with Escape.';
+    if (conversation.open.length > 0) return t('The agent is still answering. Wait for the end, or stop it with Escape.');
     if (connection.state === 'open') return '';
-    if (accessDialog.needsCredential) return `Enter the ${accessDialog.name} first: without it nothing can be sent.`;
-    return 'There is no connection yet. Send it again once the page is connected.';
+    if (accessDialog.needsCredential) return t('Enter the {credential} first: without it nothing can be sent.', { credential: accessDialog.name });
+    return t('There is no connection yet. Send it again once the page is connected.');
   };
   const ready = () => obstacle() === '';
   const refresh = () => {
@@ -270,9 +284,11 @@ function run(config, isOwn) {
       return error.message;
     }
     welcome.hidden = true;
+    store('local', 'knows-keys', 'yes');
+    showHint();
     hideBanner();
     heardAt = performance.now();
-    announce('Generating.');
+    announce(t('Generating.'));
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
     if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
@@ -331,7 +347,7 @@ function run(config, isOwn) {
   if (welcome.hidden) stickToBottom.attach();
   draw();
   if (!isOwn && conversation.turns.length > 0) {
-    transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
+    transcript.note(t('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.'));
   }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     endTurns();
@@ -342,12 +358,13 @@ function run(config, isOwn) {
     newThread();
     save();
     welcome.hidden = false;
-    announce('New conversation.');
+    announce(t('New conversation.'));
     refresh();
     composer.focus();
   });
+  showHint();
   offerTraces(config, panel);
-  offerSuggestions(config.suggestions, (prompt) => {
+  offerStarters(config.starters, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
     rest();
   });
@@ -365,8 +382,8 @@ function run(config, isOwn) {
   window.addEventListener('pagehide', () => save());
   composer.focus();
   byId('access', HTMLDialogElement).addEventListener('cancel', () => {
-    showConnection('failed', 'Not connected');
-    showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
+    showConnection('failed', t('Not connected'));
+    showBanner(t('This agent asks who you are before it answers.'), t('Enter the {credential}', { credential: accessDialog.name }), connect);
   });
   connect();
 }
@@ -382,7 +399,8 @@ function offerTraces(config, panel) {
   window.addEventListener('hashchange', open);
   open();
   if (!config.allowTrace) return;
-  for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
+  byId('trace-switch', HTMLElement).hidden = false;
+  byId('welcome-trace', HTMLElement).hidden = config.introduction !== undefined;
   traceSwitch.checked = recall('local', 'trace') === 'on';
   panel.offer();
   panel.restore(traceSwitch.checked);
@@ -393,23 +411,43 @@ function offerTraces(config, panel) {
   whenStored('trace', () => (traceSwitch.checked = recall('local', 'trace') === 'on'));
 }
 
-/** @param {string[]} suggestions @param {(prompt: string) => void} choose */
-function offerSuggestions(suggestions, choose) {
-  const items = suggestions.map((prompt) => element('li', '', button('suggestion', prompt, () => choose(prompt))));
-  byId('suggestions', HTMLElement).replaceChildren(...items);
+/** @param {Starter[]} starters @param {(prompt: string) => void} choose */
+function offerStarters(starters, choose) {
+  const items = starters.map(({ title, explanation, prompt }) => {
+    const starter = button('suggestion', '', () => choose(prompt));
+    starter.append(explanation ? element('strong', '', title) : title, explanation ? element('span', '', explanation) : '');
+    starter.dir = 'auto';
+    return element('li', '', starter);
+  });
+  const list = byId('suggestions', HTMLElement);
+  const more = byId('more-suggestions', HTMLButtonElement);
+  list.replaceChildren(...items.slice(0, MAX_STARTERS));
+  more.hidden = items.length <= MAX_STARTERS;
+  more.addEventListener('click', () => {
+    more.hidden = true;
+    list.append(...items.slice(MAX_STARTERS));
+    items[MAX_STARTERS]?.querySelector('button')?.focus();
+  });
 }
 
 /** @param {ConnectionState} state @param {number} failures @param {string} endpoint @param {() => void} connect */
 function showState(state, failures, endpoint, connect) {
   const before = byId('connection', HTMLElement).dataset.state;
-  const words = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', asleep: 'Paused' };
+  const words = { connecting: t('Connecting'), open: t('Connected'), waiting: t('Reconnecting'), asleep: t('Paused') };
   // While attempts fail, the display stays where it is instead of flickering with each of them.
   const shown = state === 'connecting' && (failures > 0 || before === 'waiting') ? 'waiting' : state;
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {
-    showBanner(`No connection to ${endpoint}: it does not answer, or it refuses this page. The page keeps trying.`, 'Try now', connect);
+    showBanner(t('No connection to {endpoint}: it does not answer, or it refuses this page. The page keeps trying.', { endpoint }), t('Try now'), connect);
   }
+}
+
+/** How to send, for who has not sent anything yet, and for screen readers in any case. */
+function showHint() {
+  const hint = byId('prompt-hint', HTMLElement);
+  hint.textContent = isTouch() ? t('Enter starts a new line, the button sends') : t('Enter sends, Shift+Enter starts a new line');
+  hint.classList.toggle('visually-hidden', recall('local', 'knows-keys') === 'yes');
 }
 
 /** @param {string} state @param {string} words */
@@ -429,18 +467,24 @@ function showBanner(text, label = '', act = () => {}) {
 }
 
 function hideBanner() {
+  if (standing !== '') {
+    return showBanner(standing, t('Hide'), () => {
+      standing = '';
+      hideBanner();
+    });
+  }
   banner.hidden = true;
   bannerText.textContent = '';
 }
 
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */
 function ending(turn) {
-  if (turn.status === 'moved') return MOVED_NOTE;
+  if (turn.status === 'moved') return t(MOVED_NOTE);
   if (turn.status === 'stopped') return stoppedNote(turn);
-  if (turn.status === 'interrupted') return 'The answer is incomplete.';
-  if (turn.failure !== undefined) return isCut(turn) ? 'The answer was cut short.' : 'The answer failed.';
-  if (asksElsewhere(turn)) return `The agent asks for something. ${ELSEWHERE_NOTE}`;
-  if (turn.calls.length > 0) return 'The agent asks you for something.';
+  if (turn.status === 'interrupted') return t('The answer is incomplete.');
+  if (turn.failure !== undefined) return isCut(turn) ? t('The answer was cut short.') : t('The answer failed.');
+  if (asksElsewhere(turn)) return `${t('The agent asks for something.')} ${t(ELSEWHERE_NOTE)}`;
+  if (turn.calls.length > 0) return t('The agent asks you for something.');
   const text = turn.messages.map((message) => message.text).join('\n');
-  return text.length > 600 ? `Answer complete, ${text.length} characters.` : `Answer complete. ${text}`;
+  return text.length > 600 ? plural(text.length, 'Answer complete, {count} character.', 'Answer complete, {count} characters.') : t('Answer complete. {text}', { text });
 }

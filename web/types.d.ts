@@ -1,6 +1,7 @@
 // The shapes that the folders of the page hand to one another; others stand beside their use. For editors and
 // `tsc`: browsers never load it.
 
+import type { Translation } from './lib/words.js';
 import type { Fragments } from './relay/fragments.js';
 
 /** Dollars for a million tokens, by the beginning of a model's id. Without a price of their own, tokens that a cache had a part in cost as much as others of the input. */
@@ -18,12 +19,41 @@ export interface Config {
   audience?: string | undefined;
   /** Whether the relay hands out traces. */
   allowTrace: boolean;
-  /** Prompts offered in an empty chat. */
-  suggestions: string[];
+  /** What is offered in an empty chat. */
+  starters: Starter[];
   /** What models cost, by the beginnings of their ids. */
   prices: Prices;
   /** The longest silence of the relay while an answer runs, in seconds. */
   keepaliveSeconds: number;
+  /** What the page is called. */
+  title: string | undefined;
+  /** The address of an image on the page's own server. */
+  logo: string | undefined;
+  /** The colour of what can be pressed, on light and dark, as `#rrggbb`. */
+  colours: { light?: string | undefined; dark?: string | undefined };
+  /** The headline of an empty chat. */
+  greeting: string | undefined;
+  /** The sentences below it. */
+  introduction: string | undefined;
+  /** A line below the prompt box, with links as in Markdown. */
+  footer: string | undefined;
+  /** Of the interface, as BCP 47 has it. */
+  language: string;
+  /** The words of the interface by the English ones. */
+  strings: Map<string, Translation>;
+  /** Where votes on answers are sent. */
+  votes: string | undefined;
+  /** Whether the times and counts of a turn stand below it: where traces are allowed, or in any case. */
+  telemetry: 'with-trace' | 'always' | 'never';
+  /** What is wrong with the settings, in sentences. */
+  notes: string[];
+}
+
+/** A prompt that an empty chat offers. */
+export interface Starter {
+  title: string;
+  explanation: string | undefined;
+  prompt: string;
 }
 
 /**

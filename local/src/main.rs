@@ -172,6 +172,10 @@ struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
 
+    /// A file of JSON that says how the page looks and speaks, as PAGE_SETTINGS does in a deployment
+    #[arg(long, value_name = "FILE", value_parser = page_settings)]
+    page_settings: Option<String>,
+
     /// The folder whose timelines the prompt `/play` may read, and those below it
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     timelines: PathBuf,
@@ -470,6 +474,11 @@ impl Arguments {
             None => self.source().suggested_prompts().join("|"),
             Some(_) => "What can you do?".to_owned(),
         };
+        let page_settings = match (&self.page_settings, self.real()) {
+            (Some(settings), _) => settings.clone(),
+            (None, None) => starters(self.source()),
+            (None, Some(_)) => String::new(),
+        };
         let [mut agent_id, mut agent_alias_id, mut harness_arn, mut runtime_arn] =
             [const { String::new() }; 4];
         let mut stop_on_leave = self.stop_on_leave.to_string();
@@ -499,6 +508,7 @@ impl Arguments {
             ("RESUME_HOURS", resume_hours),
             ("ALLOW_TRACE", self.allow_trace.to_string()),
             ("SUGGESTED_PROMPTS", prompts),
+            ("PAGE_SETTINGS", page_settings),
             ("ACCESS", self.access().to_owned()),
             ("ACCESS_CODE", given(&self.access_code)),
             ("OIDC_ISSUER", given(&self.oidc_issuer)),
@@ -560,6 +570,43 @@ fn timeline(text: &str) -> Result<PathBuf, String> {
     } else {
         Err("the name of a timeline ends with .jsonl, such as recorded.jsonl".to_owned())
     }
+}
+
+/// What the file says; the function checks it.
+fn page_settings(file: &str) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("it cannot be read: {error}"))
+}
+
+/// What the page offers first for a scripted agent: title, explanation and prompt of each.
+fn starters(source: Source) -> String {
+    let answer =
+        ("A streamed answer", "Markdown, a table and sources", "How does this answer reach me?");
+    let slow = ("A slow agent", "Silent for 35 s, longer than the gateway waits", "/slow 35");
+    let tools = ("Tool calls", "The agent asks you for three results", "/tool 3");
+    let starters = match source {
+        Source::Agent => [
+            answer,
+            slow,
+            ("A team of agents", "Collaborators at work, best seen with the trace", "/team"),
+            ("A tool call", "The agent asks you for a result", "/tool"),
+        ],
+        Source::Harness => [
+            answer,
+            slow,
+            ("An agent at work", "Tools that it runs itself, best seen with the trace", "/work"),
+            tools,
+        ],
+        Source::Runtime => [
+            answer,
+            slow,
+            ("An agent of Strands", "Steps and tools, best seen with the trace", "/strands"),
+            ("A question", "The agent asks before it goes on", "/interrupt"),
+        ],
+    };
+    let starters = starters.map(|(title, explanation, prompt)| {
+        serde_json::json!({ "title": title, "explanation": explanation, "prompt": prompt })
+    });
+    serde_json::json!({ "starters": starters }).to_string()
 }
 
 /// Checks what the function would refuse.

@@ -168,7 +168,7 @@ async fn another_executable_can_be_the_function() {
 /// A function that says what it is told to ask, and then waits for an event for ever.
 fn telling_function(folder: &Path) -> String {
     let script = r#"#!/usr/bin/env bash
-for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT RUNTIME_ARN RUNTIME_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS \
+for name in AGENT_ID HARNESS_ARN HARNESS_ENDPOINT RUNTIME_ARN RUNTIME_ENDPOINT STOP_ON_LEAVE SUGGESTED_PROMPTS PAGE_SETTINGS \
     RUNS_TABLE RESUME_HOURS AWS_ENDPOINT_URL_DYNAMODB \
     AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME AWS_ENDPOINT_URL_BEDROCK_AGENTCORE; do
     echo "$name=${!name}."
@@ -222,6 +222,7 @@ async fn the_function_is_told_what_to_ask() {
                 "/agentcore.",
                 "AGENT_RUNTIME=.",
                 "|/work|",
+                r#""prompt":"/work""#,
                 "Harness    scripted",
             ],
         ),
@@ -232,6 +233,7 @@ async fn the_function_is_told_what_to_ask() {
                 "STOP_ON_LEAVE=true.",
                 "AGENTCORE=.",
                 "SUGGESTED_PROMPTS=What can you do?.",
+                "PAGE_SETTINGS=.",
                 &format!("Harness    AgentCore's {arn}\n"),
             ],
         ),
@@ -367,7 +369,7 @@ async fn slips_in_the_arguments_are_explained() {
     );
     let runtime = arn.replace("harness/", "runtime/");
     let own = local_aws::RUNTIME_ARN;
-    let cases: [(&[&str], &str); 26] = [
+    let cases: [(&[&str], &str); 27] = [
         (&["--source", "lambda"], "possible values: agent, harness, runtime"),
         (&["--runtime-arn", arn], "the ARN of a runtime is like"),
         // That is the one behind a harness.
@@ -395,6 +397,7 @@ async fn slips_in_the_arguments_are_explained() {
         (&["--agent-id", "arn:aws:bedrock:x", "--agent-alias-id", "A"], "ten letters and digits"),
         (&["--concurrency", "0"], "1..=1600"),
         (&["--post-latency-ms", "soon"], "--post-latency-ms"),
+        (&["--page-settings", "nowhere.json"], "it cannot be read"),
     ];
     for (arguments, reason) in cases {
         let output = run(arguments).await;

@@ -180,6 +180,7 @@ describe('the prompt box', () => {
     const page = await open();
     const suggestions = page.getByRole('list', { name: 'Suggested prompts' }).getByRole('button');
     assert.ok((await suggestions.count()) >= 2);
+    await page.getByRole('button', { name: 'More suggestions' }).click();
     const emoji = suggestions.getByText('/emoji');
     const words = await emoji.textContent();
     await emoji.click();

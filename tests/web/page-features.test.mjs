@@ -177,7 +177,7 @@ describe('files, tool calls, guardrails and errors', () => {
     const files = page.locator('.file');
     assert.equal(await files.count(), 2);
     const csv = files.filter({ hasText: 'forecast.csv' });
-    assert.match((await csv.textContent()) ?? '', /text\/csv · (?:\d+ bytes|[\d.]+ KB)/);
+    assert.match((await csv.textContent()) ?? '', /CSV table · (?:\d+ bytes|[\d.]+ KB)/);
     const { name, text } = await saved(page, csv.getByRole('button', { name: 'Download forecast.csv' }));
     assert.equal(name, 'forecast.csv');
     assert.match(text, /,/);

@@ -56,10 +56,15 @@ describe('on a small screen', () => {
     const words = page.locator('#connection-text');
     for (const count of ['1', '14', '140', '14000']) {
       await page.locator('#traces-count').evaluate((element, count) => (element.textContent = count), count);
-      for (const state of ['Connected', 'Reconnecting', 'Not set up']) {
-        await words.evaluate((element, state) => (element.textContent = state), state);
-        assert.equal((await overhang(page, ':root')).right, 0, `${state}, ${count}`);
-        if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${state} is cut beside ${count}`);
+      for (const [state, shown] of [['open', 'Connected'], ['waiting', 'Reconnecting'], ['failed', 'Not set up']]) {
+        await words.evaluate((element, [state, shown]) => {
+          element.textContent = shown ?? '';
+          if (element.parentElement) element.parentElement.dataset.state = state ?? '';
+        }, [state, shown]);
+        assert.equal((await overhang(page, ':root')).right, 0, `${shown}, ${count}`);
+        // As it should be, it has no words that are seen, and there is room for the name.
+        if (state === 'open') assert.ok(((await page.locator('#brand-name').boundingBox())?.width ?? 0) > 20, `the name beside ${count}`);
+        else if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${shown} is cut beside ${count}`);
       }
     }
   });
@@ -87,6 +92,51 @@ describe('on a small screen', () => {
     assert.ok((await overhang(page, '#scroller')).bottom > 500);
     assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
   });
+});
+
+test('in an empty chat, greeting and prompt box stand in the middle; the box is one row high and grows with its text', async () => {
+  const page = await open({ viewport: { width: 1200, height: 800 } });
+  const place = async (/** @type {string} */ selector) => (await page.locator(selector).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const [greeting, field, send_] = [await place('#greeting'), await place('.field'), await place('#send')];
+  const middle = (greeting.y + field.y + field.height) / 2;
+  assert.ok(Math.abs(middle - 400) < 80, `the middle is at ${middle}`);
+  assert.ok(Math.abs(greeting.x + greeting.width / 2 - 600) < 2 && Math.abs(field.x + field.width / 2 - 600) < 2);
+  assert.ok(field.height < 60 && send_.width === send_.height, JSON.stringify([field, send_]));
+  assert.equal(await page.locator('.suggestion').count(), 4);
+
+  await page.locator('#prompt').fill('line\n'.repeat(100));
+  const grown = await place('.field');
+  assert.ok(grown.height > 200 && grown.height <= 0.4 * 800 + 20 && grown.y + grown.height < 800, JSON.stringify(grown));
+  assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+  await page.locator('#prompt').fill('hello');
+  assert.deepEqual(await place('.field'), field);
+  await page.locator('#send').click();
+  await answer(page);
+  const below = await place('.field');
+  assert.ok(below.y > 700 && below.height === field.height, 'then it stands at the bottom');
+});
+
+test('for a finger, everything that is pressed is large enough', async () => {
+  const page = await open({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  await traceSwitch(page).check();
+  for (const [turn, prompt] of ['hello', '/team', '/file'].entries()) {
+    await page.locator('#prompt').fill(prompt);
+    await page.locator('#send').tap();
+    await answer(page, turn + 1);
+  }
+  const small = async () =>
+    (await page.locator('button:visible, summary:visible, select:visible, input:visible, label:has(input):visible').evaluateAll((targets) =>
+      targets.filter((one) => !one.closest('.visually-hidden') && !(one instanceof HTMLInputElement && one.closest('label'))).map((one) => [one.id || one.className || one.tagName, Math.round(one.getBoundingClientRect().width), Math.round(one.getBoundingClientRect().height)]),
+    )).filter(([, width, height]) => Number(width) < 28 || Number(height) < 28);
+  assert.deepEqual(await small(), []);
+  await page.locator('#more').tap();
+  await page.getByRole('button', { name: 'Save the conversation as Markdown' }).waitFor();
+  assert.deepEqual(await small(), []);
+  await page.keyboard.press('Escape');
+  await page.locator('#traces-toggle').tap();
+  await page.locator('#traces-answer').selectOption({ index: 1 });
+  await page.locator('.step').first().waitFor();
+  assert.deepEqual(await small(), []);
 });
 
 for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) => Promise<unknown>][]} */ ([
@@ -139,7 +189,7 @@ test('everything is reached by keyboard, in the order of the page, with a visibl
     if (!seen) unseen.push(name);
   }
   assert.deepEqual(unseen, []);
-  const expected = ['new-conversation', 'export', 'traces-toggle', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'trace', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
+  const expected = ['new-conversation', 'trace', 'traces-toggle', 'export', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
   assert.deepEqual(reached.filter((name) => expected.includes(name)), expected);
 });
 

@@ -130,9 +130,10 @@ describe('what is asked of a run that is kept', () => {
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
     const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
-    const { issuer, audience, ...rest } = parseConfig(text);
-    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25 });
-    assert.deepEqual([issuer, audience], [undefined, undefined]);
+    const { endpoint, access, allowTrace, starters, keepaliveSeconds, issuer, audience, notes } = parseConfig(text);
+    assert.deepEqual([endpoint, access, allowTrace, keepaliveSeconds], ['ws://127.0.0.1:8080/local', 'open', true, 25]);
+    assert.deepEqual(starters.map(({ prompt }) => prompt), ['one', 'two']);
+    assert.deepEqual([issuer, audience, notes], [undefined, undefined, []]);
   });
 
   test('with the issuer and the audience of tokens', () => {
@@ -143,11 +144,11 @@ describe('config.json', () => {
 
   test('needs only an endpoint; traces are off unless allowed', () => {
     const config = parseConfig('{"endpoint":"wss://abc.execute-api.eu-central-1.amazonaws.com/prod"}');
-    const { endpoint, access, allowTrace, suggestions, keepaliveSeconds } = config;
-    assert.deepEqual([endpoint, access, allowTrace, suggestions, keepaliveSeconds], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, [], 30]);
+    const { endpoint, access, allowTrace, starters, keepaliveSeconds } = config;
+    assert.deepEqual([endpoint, access, allowTrace, starters, keepaliveSeconds], ['wss://abc.execute-api.eu-central-1.amazonaws.com/prod', 'open', false, [], 30]);
     for (const silly of [0, -20]) assert.equal(parseConfig(`{"endpoint":"wss://x/y","keepaliveSeconds":${silly}}`).keepaliveSeconds, 1);
     assert.equal(parseConfig('{"endpoint":"wss://x/y","allowTrace":"true"}').allowTrace, false);
-    assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').suggestions, ['a']);
+    assert.deepEqual(parseConfig('{"endpoint":"wss://x/y","suggestions":["a",1,null," "]}').starters, [{ title: 'a', explanation: undefined, prompt: 'a' }]);
   });
 
   test('says what is wrong and what it should look like', () => {

@@ -1,10 +1,10 @@
 // The arguments of a tool call: all that is sent, as it is sent, whatever it is.
 
 import { button, element } from '../lib/dom.js';
-import { counted } from '../lib/format.js';
 import { formatTree, readJson } from '../lib/json.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { visible } from '../lib/visible.js';
+import { plural } from '../lib/words.js';
 
 /** @import { JsonTree } from '../lib/json.js' */
 
@@ -27,7 +27,7 @@ export function argumentList(json) {
   };
   add(0, MAX_LISTED);
   if (tree.members.length <= MAX_LISTED) return [list];
-  const more = button('quiet small show-all', `Show all ${counted(tree.members.length, 'argument')}`, () => {
+  const more = button('quiet small show-all', plural(tree.members.length, 'Show all of {count} argument', 'Show all {count} arguments'), () => {
     more.remove();
     add(MAX_LISTED, tree.members.length);
   });
@@ -47,11 +47,11 @@ export function capped(name, text, length = MAX_SHOWN) {
   const lines = name === 'dd' || name === 'pre';
   if (text.length <= length) return element(name, '', visible(text, { lines }));
   const made = element(name, '', visible(text.slice(0, length), { lines }), '… ');
-  const all = button('quiet small show-all', `Show all ${counted(text.length, 'character')}`, () => {
+  const all = button('quiet small show-all', plural(text.length, 'Show all of {count} character', 'Show all {count} characters'), () => {
     made.replaceChildren();
     made.classList.add('flow');
     new TextFlow(made, 'span').append(visible(text.slice(0, MAX_WHOLE), { lines }));
-    if (text.length > MAX_WHOLE) made.append(`… and ${counted(text.length - MAX_WHOLE, 'more character', 'more characters')}`);
+    if (text.length > MAX_WHOLE) made.append(plural(text.length - MAX_WHOLE, '… and {count} more character', '… and {count} more characters'));
   });
   made.append(all);
   return made;

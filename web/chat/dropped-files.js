@@ -1,5 +1,7 @@
 // Files that are dropped on the page or pasted into it.
 
+import { t } from '../lib/words.js';
+
 /**
  * A file that is dropped or pasted cannot be sent, and must not take the place of the page. Where something else
  * on the page takes it, this does nothing.
@@ -7,7 +9,7 @@
  * @param {(words: string) => void} explain
  */
 export function refuseFiles(explain) {
-  const words = 'Files cannot be sent to this agent. Paste the text that it should read.';
+  const words = t('Files cannot be sent to this agent. Paste the text that it should read.');
   const inField = (/** @type {Event} */ { target }) => target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement;
   const hasFiles = (/** @type {DataTransfer | null} */ data) => data?.types.includes('Files') === true;
   document.addEventListener('dragover', (event) => {

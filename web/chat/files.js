@@ -3,6 +3,8 @@
 import { button, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
 import { visible, withoutHidden } from '../lib/visible.js';
+import { t } from '../lib/words.js';
+import { typeInWords } from './file-types.js';
 
 /** @import { AgentFile } from '../types.d.ts' */
 
@@ -16,14 +18,14 @@ const REVOKE_MS = 60_000;
 export function fileCard(file) {
   const name = safeName(file.name);
   const { dropped } = file;
-  const kind = visible(file.type) || 'unknown type';
-  const about = element('span', 'file-about', `${kind} · ${size(dropped ?? fileSize(file))}${dropped === undefined ? '' : ' · not kept over the reload'}`);
-  const save = button('quiet', 'Download', () => {
+  const about = element('span', 'file-about', `${typeInWords(file.type)} · ${size(dropped ?? fileSize(file))}${dropped === undefined ? '' : ` · ${t('not kept over the reload')}`}`);
+  about.title = visible(file.type);
+  const save = button('quiet', t('Download'), () => {
     const bytes = decode(file.bytes);
     if (bytes) download(name, bytes);
-    else about.textContent = 'This file arrived damaged: it is not base64.';
+    else about.textContent = t('This file arrived damaged: it is not base64.');
   });
-  save.setAttribute('aria-label', `Download ${name}`);
+  save.setAttribute('aria-label', t('Download {name}', { name }));
   save.disabled = dropped !== undefined;
   const item = element('li', 'file', element('span', 'file-name', name), about, save);
   const length = fileSize(file);

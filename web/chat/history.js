@@ -3,6 +3,7 @@
 import { formatJson, get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
+import { plural, t } from '../lib/words.js';
 import { sourcesOf } from '../relay/citations.js';
 import { Fragments } from '../relay/fragments.js';
 import { awaitJoin, endTurn, isOpen, MOVED_NOTE, newTurn, overtake, stoppedNote } from '../relay/turn.js';
@@ -94,7 +95,7 @@ export function loadTurns(conversation) {
     if (!isOpen(turn)) return [turn];
     if (turn.key !== undefined) awaitJoin(turn);
     else {
-      const message = 'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
+      const message = t('The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
       // When that was is not known.
       endTurn(turn, 'interrupted', undefined, { message, code: 'page_left', retryable: true, source: 'connection' });
     }
@@ -111,21 +112,21 @@ export function asMarkdown({ turns, forgotten }) {
     const sources = sourcesOf(turn.messages.flatMap(({ citations }) => citations));
     const listed = sources.map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${visible(where)})` : ''}`);
     return [
-      '## You',
+      `## ${t('You')}`,
       turn.prompt,
-      '## Agent',
+      `## ${t('Agent')}`,
       ...turn.messages.map(({ text }) => text.trimEnd()),
-      turn.cut ? '> Not all of this answer was kept over a reload.' : '',
-      listed.length > 0 ? `Sources:\n\n${listed.join('\n')}` : '',
-      turn.files.length > 0 ? `Files: ${turn.files.map(({ name }) => safeName(name)).join(', ')}` : '',
+      turn.cut ? `> ${t('Not all of this answer was kept over a reload.')}` : '',
+      listed.length > 0 ? `${t('Sources:')}\n\n${listed.join('\n')}` : '',
+      turn.files.length > 0 ? t('Files: {names}', { names: turn.files.map(({ name }) => safeName(name)).join(', ') }) : '',
       ...turn.calls.flatMap(callAsMarkdown),
       turn.failure ? `> ${visible(turn.failure.message)} (${visible(turn.failure.code)})` : '',
       turn.status === 'stopped' ? `> ${stoppedNote(turn)}` : '',
-      turn.status === 'moved' ? `> ${MOVED_NOTE}` : '',
+      turn.status === 'moved' ? `> ${t(MOVED_NOTE)}` : '',
     ];
   });
   const missing = forgotten > 0 ? `> ${forgottenNote(forgotten)}` : '';
-  return `# Conversation with the agent\n\n${[missing, ...parts].filter(Boolean).join('\n\n')}\n`;
+  return `# ${t('Conversation with the agent')}\n\n${[missing, ...parts].filter(Boolean).join('\n\n')}\n`;
 }
 
 /** What was asked for, and what the user did about it. @param {ToolCall} call */
@@ -149,7 +150,11 @@ function fenced(language, text) {
 
 /** @param {number} count of the turns that are not there any more */
 export function forgottenNote(count) {
-  return `${count === 1 ? 'An earlier turn' : `${count.toLocaleString('en')} earlier turns`} of this conversation ${count === 1 ? 'is' : 'are'} not shown any more: the browser had no room to keep ${count === 1 ? 'it' : 'them'} over the reload. The agent still knows ${count === 1 ? 'it' : 'them'}.`;
+  return plural(
+    count,
+    'An earlier turn of this conversation is not shown any more: the browser had no room to keep it over the reload. The agent still knows it.',
+    '{count} earlier turns of this conversation are not shown any more: the browser had no room to keep them over the reload. The agent still knows them.',
+  );
 }
 
 /** What to call what is saved of a conversation. @param {Turn[]} turns @param {Date} now */

@@ -3,6 +3,7 @@
 import { element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
+import { t } from '../lib/words.js';
 
 /** @import { Reasoning } from '../types.d.ts' */
 
@@ -32,7 +33,7 @@ export class ReasoningBlock {
     const { startedAt, endedAt, late } = this.#reasoning;
     this.#isOpenEnded = runs && endedAt === undefined;
     // How long it took is not known of what was joined.
-    const words = this.#isOpenEnded ? 'Reasoning…' : endedAt === undefined || late ? 'Reasoning' : `Reasoning · ${duration(endedAt - startedAt)}`;
+    const words = this.#isOpenEnded ? t('Reasoning…') : [t('Reasoning'), ...(endedAt === undefined || late ? [] : [duration(endedAt - startedAt)])].join(' · ');
     if (this.#summary.textContent !== words) this.#summary.textContent = words;
     this.#append();
   }

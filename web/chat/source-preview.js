@@ -4,6 +4,7 @@
 import { element } from '../lib/dom.js';
 import { oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
+import { number, t } from '../lib/words.js';
 
 /** @import { Source } from '../types.d.ts' */
 
@@ -73,7 +74,7 @@ export class SourcePreview {
     const source = this.#sourceOf(mark);
     if (source === undefined) return false;
     const { label, where, excerpt, score } = source;
-    const about = [score === undefined ? '' : `score ${score.toFixed(2)}`, visible(oneLine(where, 200))].filter(Boolean).join(' · ');
+    const about = [score === undefined ? '' : t('score {score}', { score: number(score, 2) }), visible(oneLine(where, 200))].filter(Boolean).join(' · ');
     this.#box.replaceChildren(element('strong', 'source-name', label));
     if (about !== '') this.#box.append(element('span', 'source-about', about));
     if (excerpt !== '') this.#box.append(element('span', 'excerpt', visible(oneLine(excerpt, MAX_PASSAGE))));

@@ -3,6 +3,7 @@
 import { button, element } from '../lib/dom.js';
 import { parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 import { argumentList, capped } from './arguments.js';
 
 /** @import { Interrupt, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
@@ -15,7 +16,7 @@ export function toolForm(turn, submit) {
   if (turn.overtaken || turn.status !== 'done') return record(turn);
   const fields = turn.calls.map(field);
   const form = element('form', 'tool-form', ...fields.map(({ box }) => box));
-  form.setAttribute('aria-label', 'What the agent asks for');
+  form.setAttribute('aria-label', t('What the agent asks for'));
   const problem = element('p', 'composer-problem');
   problem.setAttribute('role', 'alert');
   problem.hidden = true;
@@ -26,8 +27,8 @@ export function toolForm(turn, submit) {
   };
   const onlyAsks = turn.calls.every(isQuestion);
   const buttons = turn.calls.some(({ asks }) => asks)
-    ? [button('primary', onlyAsks ? 'Send answer' : 'Confirm', () => send(true)), button('quiet', onlyAsks ? 'Decline' : 'Deny', () => send(false))]
-    : [button('primary', 'Send result', () => send(true))];
+    ? [button('primary', onlyAsks ? t('Send answer') : t('Confirm'), () => send(true)), button('quiet', onlyAsks ? t('Decline') : t('Deny'), () => send(false))]
+    : [button('primary', t('Send result'), () => send(true))];
   form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
   form.addEventListener('input', () => (problem.hidden = true));
@@ -38,7 +39,7 @@ export function toolForm(turn, submit) {
 function record({ calls }) {
   const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...questionOf(call), ...argumentList(call.arguments), ...outcomeOf(call)));
   const made = element('section', 'tool-form', ...boxes);
-  made.setAttribute('aria-label', 'What the agent asked for');
+  made.setAttribute('aria-label', t('What the agent asked for'));
   return made;
 }
 
@@ -55,20 +56,22 @@ function questionOf({ interrupt }) {
 /** @param {ToolCall} call */
 export function wishOf(call) {
   const { asks, returns, reply } = call;
-  const asked = reply === undefined ? 'asks' : 'asked';
-  if (isQuestion(call)) return `The agent ${asked}: `;
-  return returns ? `${asks ? 'If you confirm it, the' : 'The'} agent ${asked} you to do this: ` : `The agent ${asked} to do this: `;
+  const now = reply === undefined;
+  if (isQuestion(call)) return `${now ? t('The agent asks:') : t('The agent asked:')} `;
+  if (!returns) return `${now ? t('The agent asks to do this:') : t('The agent asked to do this:')} `;
+  if (asks) return `${now ? t('If you confirm it, the agent asks you to do this:') : t('If you confirm it, the agent asked you to do this:')} `;
+  return `${now ? t('The agent asks you to do this:') : t('The agent asked you to do this:')} `;
 }
 
 /** What the user did about a call, in words. @param {ToolCall} call */
 export function replyOf(call) {
   const { reply } = call;
-  if (reply === undefined) return 'Not answered.';
-  if (reply === 'withdrawn') return 'Withdrawn: you went on with another prompt.';
+  if (reply === undefined) return t('Not answered.');
+  if (reply === 'withdrawn') return t('Withdrawn: you went on with another prompt.');
   const { confirmed, content, failed } = reply;
-  if (isQuestion(call)) return content === undefined ? 'You declined.' : 'You answered:';
-  const decided = confirmed === undefined ? '' : confirmed ? 'You confirmed it.' : 'You denied it.';
-  const result = content === undefined ? '' : failed ? 'You said that it failed:' : 'Your result:';
+  if (isQuestion(call)) return content === undefined ? t('You declined.') : t('You answered:');
+  const decided = confirmed === undefined ? '' : confirmed ? t('You confirmed it.') : t('You denied it.');
+  const result = content === undefined ? '' : failed ? t('You said that it failed:') : t('Your result:');
   return [decided, result].filter(Boolean).join(' ');
 }
 
@@ -76,7 +79,7 @@ export function replyOf(call) {
 function outcomeOf(call) {
   const { reply } = call;
   const content = typeof reply === 'object' ? reply.content : undefined;
-  return [element('p', 'tool-outcome', replyOf(call)), ...(content === undefined ? [] : [content === '' ? element('pre', '', 'nothing') : capped('pre', content)])];
+  return [element('p', 'tool-outcome', replyOf(call)), ...(content === undefined ? [] : [content === '' ? element('pre', '', t('nothing')) : capped('pre', content)])];
 }
 
 /** @param {ToolCall} call @param {number} index */
@@ -90,11 +93,11 @@ function field(call, index) {
   result.value = call.draft ?? choices?.[0] ?? '';
   result.addEventListener('input', () => (call.draft = result.value));
   const names = interrupt?.names ?? [];
-  const label = element('label', '', interrupt === undefined ? 'Result' : names.length > 1 ? `Answer, as JSON with ${visible(names.join(', '))}` : 'Answer');
+  const label = element('label', '', interrupt === undefined ? t('Result') : names.length > 1 ? t('Answer, as JSON with {names}', { names: visible(names.join(', ')) }) : t('Answer'));
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
-  if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, 'It failed') : '');
+  if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, t('It failed')) : '');
   const answer = (/** @type {boolean} */ confirmed) => ({
     id,
     ...(asks ? { confirmed } : {}),
@@ -104,16 +107,28 @@ function field(call, index) {
   return { box, answer, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
 }
 
-/** What an answer must be, by the type that the agent gave. @type {Record<string, string>} */
-const TYPES = { object: 'an object, as JSON', array: 'a list, as JSON', number: 'a number', integer: 'a whole number' };
+/** What an answer must be, by the type that the agent gave. @param {string} type */
+function misfitInWords(type) {
+  switch (type) {
+    case 'object':
+      return t('The answer must be an object, as JSON.');
+    case 'array':
+      return t('The answer must be a list, as JSON.');
+    case 'number':
+      return t('The answer must be a number.');
+    case 'integer':
+      return t('The answer must be a whole number.');
+  }
+  return '';
+}
 
 /** Why an answer is none that the agent can take, or an empty text. @param {Interrupt} interrupt @param {string} typed */
 function misfitOf({ names, type = '', choices }, typed) {
   const wanted = names.length > 1 ? 'object' : type;
-  const words = choices === undefined ? TYPES[wanted] : undefined;
+  const words = choices === undefined ? misfitInWords(wanted) : '';
   const value = parseJson(typed);
   const is = value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
-  return words === undefined || is === wanted || (is === 'integer' && wanted === 'number') ? '' : `The answer must be ${words}.`;
+  return is === wanted || (is === 'integer' && wanted === 'number') ? '' : words;
 }
 
 /**
@@ -135,10 +150,10 @@ function resumption({ returns }, { id: interruptId, names, type, choices }, conf
 export function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
     const call = calls.find((call) => call.id === id);
-    const name = visible(call?.name ?? 'the action');
-    if (call !== undefined && isQuestion(call)) return content === undefined ? `Declined: ${name}` : `Answered: ${content || 'nothing'}`;
-    const decided = confirmed === undefined ? '' : confirmed ? `Confirmed: ${name}` : `Denied: ${name}`;
-    const result = content === undefined ? '' : `${failed ? 'Failure' : 'Result'} of ${name}: ${content || 'nothing'}`;
+    const name = visible(call?.name ?? t('the action'));
+    if (call !== undefined && isQuestion(call)) return content === undefined ? t('Declined: {name}', { name }) : t('Answered: {answer}', { answer: content || t('nothing') });
+    const decided = confirmed === undefined ? '' : confirmed ? t('Confirmed: {name}', { name }) : t('Denied: {name}', { name });
+    const result = content === undefined ? '' : failed ? t('Failure of {name}: {result}', { name, result: content || t('nothing') }) : t('Result of {name}: {result}', { name, result: content || t('nothing') });
     return [decided, result].filter(Boolean).join('\n');
   });
   return lines.join('\n');

@@ -2,6 +2,7 @@
 
 import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
+import { t } from '../lib/words.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
 import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
@@ -147,16 +148,16 @@ export class Transcript {
 
   /** @param {Turn} turn @param {number} now */
   #add(turn, now) {
-    const prompt = element('article', 'turn user', element('h2', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
-    prompt.setAttribute('aria-label', 'You');
+    const prompt = element('article', 'turn user', element('h2', 'visually-hidden', t('You')), element('div', 'text', turn.prompt));
+    prompt.setAttribute('aria-label', t('You'));
 
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
-    files.setAttribute('aria-label', 'Files');
+    files.setAttribute('aria-label', t('Files'));
     notes.hidden = files.hidden = true;
-    const answer = element('article', 'turn agent', element('h2', 'visually-hidden', 'Agent'), body, thinking, notes, files, extras, foot);
-    answer.setAttribute('aria-label', 'Agent');
+    const answer = element('article', 'turn agent', element('h2', 'visually-hidden', t('Agent')), body, thinking, notes, files, extras, foot);
+    answer.setAttribute('aria-label', t('Agent'));
     answer.setAttribute('aria-busy', 'true');
 
     this.#list.append(prompt, answer);
@@ -181,13 +182,13 @@ export class Transcript {
     const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
     view.extras.replaceChildren(sources ?? '');
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
-    if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', 'The agent finished without any text.'));
+    if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', t('The agent finished without any text.')));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', stoppedNote(turn)));
     if (turn.status === 'moved') view.foot.append(movedBox(turn, this.#turnActions));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
-    if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', ELSEWHERE_NOTE));
-    view.foot.append(element('div', 'foot-row', timing(turn), actions(turn, this.#turnActions)));
+    if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', t(ELSEWHERE_NOTE)));
+    view.foot.append(element('div', 'foot-row', this.#turnActions.tells ? timing(turn) : '', actions(turn, this.#turnActions)));
   }
 }
 
@@ -260,7 +261,7 @@ function showActivity(view, turn, now, isConnected) {
   const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
   view.thinking.hidden = !isOpen(turn) || !waits;
   if (view.thinking.hidden) return;
-  const state = !turn.reconnecting ? 'Thinking' : isConnected ? 'Loading the answer…' : 'Reconnecting…';
+  const state = !turn.reconnecting ? t('Thinking') : isConnected ? t('Loading the answer…') : t('Reconnecting…');
   if (view.state.textContent !== state) view.state.textContent = state;
   view.thinking.classList.toggle('reconnecting', turn.reconnecting);
   view.doing.hidden = turn.reconnecting;
@@ -268,7 +269,7 @@ function showActivity(view, turn, now, isConnected) {
   view.events = turn.events.length;
   if (known !== undefined) view.doing.dataset.activity = known;
   const seconds = Math.floor((now - turn.sentAt) / 1000);
-  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000).replace('.0', '') : ''].filter((part) => part && part !== 'Thinking').join(' · ');
+  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000, 0) : ''].filter((part) => part && part !== state).join(' · ');
   if (view.doing.textContent !== words) view.doing.textContent = words;
 }
 
@@ -315,7 +316,7 @@ function showSource(mark) {
   if (!(source instanceof HTMLElement)) return;
   for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
   source.classList.add('shown-source');
-  const back = button('quiet small back', 'Back to the text', () => {
+  const back = button('quiet small back', t('Back to the text'), () => {
     leaveSource(source);
     mark.focus({ preventScroll: true });
     mark.scrollIntoView({ block: 'center' });

@@ -3,6 +3,7 @@
 import { button, copy, element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
+import { plural, t } from '../lib/words.js';
 import { anchor } from '../markdown/renderer.js';
 import { stopReasonInWords } from '../relay/stop-reason.js';
 import { canJoin, isCut, MOVED_NOTE } from '../relay/turn.js';
@@ -13,6 +14,7 @@ import { canJoin, isCut, MOVED_NOTE } from '../relay/turn.js';
  * What a user can do with a turn.
  *
  * @typedef {object} TurnActions
+ * @property {boolean} tells whether times and counts stand below the turns
  * @property {(turn: Turn) => void} retry
  * @property {() => void} goOn asks the agent to
  * @property {(turn: Turn) => void} join has the answer go on here
@@ -35,7 +37,7 @@ export function sourceList(sources) {
 /** @param {Turn} turn @param {Failure} failure */
 export function failureBox(turn, { message, code, source }) {
   const [interrupted, cut] = [turn.status === 'interrupted', isCut(turn)];
-  const title = interrupted ? 'Interrupted' : cut ? 'The answer was cut short' : source === 'gateway' ? 'The gateway reported an error' : 'The agent could not finish';
+  const title = interrupted ? t('Interrupted') : cut ? t('The answer was cut short') : source === 'gateway' ? t('The gateway reported an error') : t('The agent could not finish');
   const box = element(
     'div',
     `failure${interrupted || cut ? ' interrupted' : ''}`,
@@ -50,30 +52,30 @@ export function failureBox(turn, { message, code, source }) {
 
 /** @param {Turn} turn @param {TurnActions} turnActions */
 export function movedBox(turn, turnActions) {
-  return element('div', 'moved', element('p', '', MOVED_NOTE), joinButton('quiet', turn, turnActions));
+  return element('div', 'moved', element('p', '', t(MOVED_NOTE)), joinButton('quiet', turn, turnActions));
 }
 
 /** @param {string} classes @param {Turn} turn @param {TurnActions} turnActions */
 function joinButton(classes, turn, turnActions) {
-  return button(classes, 'Continue here', () => turnActions.join(turn));
+  return button(classes, t('Continue here'), () => turnActions.join(turn));
 }
 
 /** @param {Turn} turn */
 export function timing(turn) {
   const parts = [];
-  if (turn.firstTextAt !== undefined) parts.push(`first token after ${duration(turn.firstTextAt - turn.sentAt)}`);
+  if (turn.firstTextAt !== undefined) parts.push(t('first token after {time}', { time: duration(turn.firstTextAt - turn.sentAt) }));
   if (turn.endedAt !== undefined) {
-    const words = turn.status === 'done' ? 'complete' : turn.status === 'stopped' ? 'stopped' : 'ended';
-    parts.push(`${words} after ${duration(turn.endedAt - turn.sentAt)}`);
+    const time = duration(turn.endedAt - turn.sentAt);
+    parts.push(turn.status === 'done' ? t('complete after {time}', { time }) : turn.status === 'stopped' ? t('stopped after {time}', { time }) : t('ended after {time}', { time }));
   }
   const { chunks, frames } = turn.stats ?? {};
-  if (chunks && frames) parts.push(`${counted(chunks, 'chunk')} in ${counted(frames, 'frame')}`);
+  if (chunks && frames) parts.push(t('{chunks} in {frames}', { chunks: counted(chunks, 'chunk'), frames: counted(frames, 'frame') }));
   if (turn.usage) {
     const { input, output, cached } = turn.usage;
-    parts.push(`${counted(input, 'token')} in, ${output.toLocaleString('en')} out${cached > 0 ? `, ${cached.toLocaleString('en')} cached` : ''}`);
+    parts.push(plural(input, '{count} token in, {output} out', '{count} tokens in, {output} out', { output }) + (cached > 0 ? t(', {cached} cached', { cached }) : ''));
   }
   const stopReason = stopReasonInWords(turn.stopReason);
-  if (stopReason !== '') parts.push(`stop reason: ${stopReason}`);
+  if (stopReason !== '') parts.push(t('stop reason: {reason}', { reason: stopReason }));
   const words = parts.join(' · ');
   return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));
 }
@@ -82,16 +84,16 @@ export function timing(turn) {
 export function actions(turn, turnActions) {
   const row = element('div', 'turn-actions');
   const text = turn.messages.map((message) => message.text).join('\n\n');
-  const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
+  const copyAnswer = button('quiet small', t('Copy answer'), () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
-  if (turn.events.length > 0) row.append(button('quiet small', 'Show trace', () => turnActions.showTrace(turn)));
+  if (turn.events.length > 0) row.append(button('quiet small', t('Show trace'), () => turnActions.showTrace(turn)));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;
   const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
-  if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
+  if (again) row.append(button('quiet small', t('Retry'), () => turnActions.retry(turn)));
   // A conversation that is too long for the model stays so.
   const goesOn = isCut(turn) && !turn.overtaken && turn.stopReason !== 'model_context_window_exceeded';
-  if (goesOn) row.append(button('quiet small', 'Continue', () => turnActions.goOn()));
+  if (goesOn) row.append(button('quiet small', t('Continue'), () => turnActions.goOn()));
   return row;
 }

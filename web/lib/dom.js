@@ -1,5 +1,7 @@
 // Building elements without a line of HTML text.
 
+import { t } from './words.js';
+
 /**
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
@@ -50,10 +52,10 @@ export async function copy(button, text) {
   const own = copied.get(button) ?? { words: button.textContent ?? '', label: button.getAttribute('aria-label'), timer: undefined };
   copied.set(button, own);
   clearTimeout(own.timer);
-  const said = await navigator.clipboard.writeText(text).then(() => 'Copied', () => 'Not allowed');
+  const said = await navigator.clipboard.writeText(text).then(() => t('Copied'), () => t('Not allowed'));
   button.textContent = said;
   if (own.label !== null) button.setAttribute('aria-label', said);
-  announce(said === 'Copied' ? 'Copied.' : 'The browser does not allow copying.');
+  announce(said === t('Copied') ? t('Copied.') : t('The browser does not allow copying.'));
   clearTimeout(own.timer);
   own.timer = setTimeout(() => {
     copied.delete(button);

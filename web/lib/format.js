@@ -1,15 +1,18 @@
-// Numbers as people read them.
+// Numbers as people read them, in the language of the page.
+
+import { number, plural, t } from './words.js';
 
 /**
  * A span of time: `85 ms`, `1.2 s`, `2 min 5 s`.
  *
  * @param {number} ms
+ * @param {number} [fraction] how many digits of a second
  */
-export function duration(ms) {
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+export function duration(ms, fraction = 1) {
+  if (ms < 999.5) return t('{count} ms', { count: Math.round(ms) });
+  if (ms < 59_950) return t('{count} s', { count: number(ms / 1000, fraction) });
   const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return t('{minutes} min {seconds} s', { minutes: Math.floor(seconds / 60), seconds: seconds % 60 });
 }
 
 /**
@@ -19,7 +22,9 @@ export function duration(ms) {
  */
 export function size(bytes) {
   if (bytes < 1000) return counted(bytes, 'byte');
-  return bytes < 999_500 ? `${(bytes / 1000).toPrecision(3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes >= 999_500) return t('{count} MB', { count: number(bytes / 1e6, 1) });
+  // Three digits.
+  return t('{count} KB', { count: number(bytes / 1000, bytes < 9_995 ? 2 : bytes < 99_950 ? 1 : 0) });
 }
 
 /**
@@ -30,7 +35,7 @@ export function size(bytes) {
  * @param {string} [many]
  */
 export function counted(value, one, many = `${one}s`) {
-  return `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
+  return plural(value, `{count} ${one}`, `{count} ${many}`);
 }
 
 /**

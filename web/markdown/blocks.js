@@ -8,6 +8,7 @@
 // - `>= 3` is no quote, nor is `> 3` at the head of an item;
 // - GitHub's alerts are quotes with a title, and a footnote stands where it was written.
 
+import { t } from '../lib/words.js';
 import { safeAddress } from './links.js';
 
 /** @typedef {'document' | 'quote' | 'list' | 'item' | 'table'} ContainerKind */
@@ -383,7 +384,7 @@ export class BlockReader {
     this.steps += head.length;
     if (cells.length !== aligns.length || (!head.includes('|') && !rest.includes('|'))) return undefined;
     if (aligns.length > MAX_COLUMNS) {
-      this.#set(block, 'plain', 'This table is too wide, so it is shown as it was typed.');
+      this.#set(block, 'plain', t('This table is too wide, so it is shown as it was typed.'));
       return undefined;
     }
     let table = block;
@@ -408,7 +409,7 @@ export class BlockReader {
     if (table.size + Math.max(made.length, table.aligns.length) > MAX_CELLS) {
       this.#close(table);
       const rest = this.#add('paragraph', /** @type {Block} */ (table.parent));
-      rest.plain = 'This table is too long, so the rest of it is shown as it was typed.';
+      rest.plain = t('This table is too long, so the rest of it is shown as it was typed.');
       return this.#addText(rest, this.#next);
     }
     const row = this.#add('row', table, from);

@@ -3,6 +3,7 @@
 
 import { element } from '../lib/dom.js';
 import { TextFlow } from '../lib/text-flow.js';
+import { t } from '../lib/words.js';
 import { readInlines, unescaped } from './inlines.js';
 import { anchor, hostOf, isDisguised, safeAddress } from './links.js';
 
@@ -63,14 +64,14 @@ export function isTask(block) {
  * @returns {{node: HTMLElement, flow: TextFlow}}
  */
 export function codeBlock(language) {
-  const copy = element('button', 'quiet copy-code', 'Copy');
+  const copy = element('button', 'quiet copy-code', t('Copy'));
   copy.type = 'button';
-  copy.setAttribute('aria-label', 'Copy the code');
+  copy.setAttribute('aria-label', t('Copy the code'));
   const code = element('code');
   const pre = element('pre', '', code);
   pre.tabIndex = 0;
   pre.setAttribute('role', 'region');
-  pre.setAttribute('aria-label', 'Code');
+  pre.setAttribute('aria-label', t('Code'));
   return { node: element('div', 'code', element('div', 'code-bar', element('span', '', languageOf(language)), copy), pre), flow: new TextFlow(code, 'span') };
 }
 
@@ -96,7 +97,7 @@ export function tableFrame() {
   // It scrolls by itself where it is too wide, so the keyboard must get there.
   frame.tabIndex = 0;
   frame.setAttribute('role', 'region');
-  frame.setAttribute('aria-label', 'Table');
+  frame.setAttribute('aria-label', t('Table'));
   return { frame, table };
 }
 
@@ -180,7 +181,7 @@ function filled(parent, { text, pieces }, markers, context) {
  * @param {string} text
  */
 function asTyped(parent, text) {
-  const { node, flow } = plainText('This has too much markup, so it is shown as it was typed.');
+  const { node, flow } = plainText(t('This has too much markup, so it is shown as it was typed.'));
   flow.append(text);
   parent.append(...node.childNodes);
   return parent;
@@ -363,7 +364,7 @@ function place(parent, markers) {
     const button = element('button', 'mark', String(number));
     button.type = 'button';
     button.dataset.source = String(number);
-    button.setAttribute('aria-label', `Source ${number}`);
+    button.setAttribute('aria-label', t('Source {number}', { number }));
     parent.append(button);
   }
   return parent;

@@ -3,6 +3,7 @@
 // slices, so that no text keeps the page from answering.
 
 import { element } from '../lib/dom.js';
+import { t } from '../lib/words.js';
 import { BlockReader } from './blocks.js';
 import { colour } from './colours.js';
 import { draftOf, draftOfRow, isUndecided } from './drafts.js';
@@ -193,7 +194,7 @@ export class MarkdownStream {
         return true;
       default:
         if (block.kind === 'paragraph' && (block.plain !== '' || block.text.length > MAX_INLINE)) {
-          this.#flow(places, index, block, () => plainText(block.plain || LONG), block.text);
+          this.#flow(places, index, block, () => plainText(block.plain || t(LONG)), block.text);
         } else if (!this.#more || block.closed < this.#solid) {
           block.view = undefined;
           block.node = places.put(index, this.#leaf(block));

@@ -2,6 +2,7 @@
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 
 /** @import { CitationMarker, Message, Source } from '../types.d.ts' */
 
@@ -126,7 +127,7 @@ function placeOf(location) {
  * @param {string} where
  */
 function labelOf(where) {
-  if (where === '') return 'Source without an address';
+  if (where === '') return t('Source without an address');
   if (where.startsWith('s3://')) return lastPart(where.slice('s3://'.length)) || where;
   if (linkOf(where) === undefined) return where;
   const { host, pathname, search } = new URL(where);

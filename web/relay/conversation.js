@@ -3,6 +3,7 @@
 
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 import { applyFrame, awaitJoin, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen, restart } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
@@ -58,7 +59,7 @@ export class Conversation {
     const runId = getString(frame, 'metadata', 'relay', 'runId');
     const seq = getNumber(frame, 'metadata', 'relay', 'seq');
     if (runId === undefined || seq === undefined) {
-      return { problem: 'A frame without metadata.relay arrived. Is the endpoint an Agent Relay?' };
+      return { problem: t('A frame without metadata.relay arrived. Is the endpoint an Agent Relay?') };
     }
     const [type, key] = [getString(frame, 'type'), getString(frame, 'metadata', 'relay', 'key')];
     if (type === 'RUN_FINISHED' || type === 'RUN_ERROR') this.toStop.delete(runId);
@@ -95,8 +96,8 @@ export class Conversation {
   disconnect(code, now) {
     const message =
       code === 1009
-        ? 'The gateway closed the connection because the message was too large for it.'
-        : 'The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
+        ? t('The gateway closed the connection because the message was too large for it.')
+        : t('The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
     return this.#lose(now, message, `connection_closed_${code}`);
   }
 
@@ -107,7 +108,7 @@ export class Conversation {
    * @returns {Turn[]} what was open
    */
   abandon(now) {
-    return this.#lose(now, 'Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.', 'connection_silent');
+    return this.#lose(now, t('Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.'), 'connection_silent');
   }
 
   /** @param {number} now @param {string} message @param {string} code */
@@ -167,7 +168,7 @@ export class Conversation {
   #gatewayFrame(frame, now) {
     const message = getString(frame, 'message');
     if (message === undefined) {
-      return { problem: 'A message arrived that is no frame of the relay. Is the endpoint an Agent Relay?' };
+      return { problem: t('A message arrived that is no frame of the relay. Is the endpoint an Agent Relay?') };
     }
     const failure = gatewayFailure(message);
     const turn = this.turns.find((candidate) => candidate.status === 'sent') ?? this.open.at(-1);
@@ -185,11 +186,11 @@ export class Conversation {
 function gatewayFailure(message) {
   /** @type {[RegExp, string, string, boolean?][]} */
   const known = [
-    [/timed? ?out/i, 'gateway_timeout', 'The function did not answer in time.'],
-    [/too many requests|limit exceeded|throttl|rate exceeded/i, 'gateway_throttled', 'It is busy; try again in a moment.'],
-    [/internal server error|unavailable|bad gateway/i, 'gateway_error', 'The function could not be run; its log says why.'],
-    [/forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i, 'gateway_forbidden', 'It does not let this connection send, or has no route for it; trying again does not help.', false],
-    [/too (?:long|large)|bad request|unsupported|invalid/i, 'gateway_refused', 'It does not take this message; trying again does not help.', false],
+    [/timed? ?out/i, 'gateway_timeout', t('The function did not answer in time.')],
+    [/too many requests|limit exceeded|throttl|rate exceeded/i, 'gateway_throttled', t('It is busy; try again in a moment.')],
+    [/internal server error|unavailable|bad gateway/i, 'gateway_error', t('The function could not be run; its log says why.')],
+    [/forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i, 'gateway_forbidden', t('It does not let this connection send, or has no route for it; trying again does not help.'), false],
+    [/too (?:long|large)|bad request|unsupported|invalid/i, 'gateway_refused', t('It does not take this message; trying again does not help.'), false],
   ];
   const [, code = 'gateway', hint = '', retryable = true] = known.find(([pattern]) => pattern.test(message)) ?? [];
   return { message: `${visible(message)}. ${hint}`.replace('..', '.').trimEnd(), code, retryable, source: 'gateway' };

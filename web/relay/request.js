@@ -1,5 +1,6 @@
 // What the page sends: one AG-UI `RunAgentInput` for each prompt, and for what is asked of a run that is kept.
 
+import { t } from '../lib/words.js';
 import { speaksAgui } from './agui.js';
 
 /** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
@@ -20,7 +21,7 @@ export class RequestError extends Error {}
  * @throws {RequestError}
  */
 export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [], earlier = [] }) {
-  if (prompt.trim() === '') throw new RequestError('Type a prompt first.');
+  if (prompt.trim() === '') throw new RequestError(t('Type a prompt first.'));
   // Half a surrogate pair has no UTF-8 form, so no server could read it.
   const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers);
   const before = answersBefore(calls, answers);
@@ -41,8 +42,8 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
     bytes = new TextEncoder().encode(message).length;
     if (bytes <= MAX_MESSAGE_BYTES) return message;
   }
-  const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES].map((count) => count.toLocaleString('en'));
-  throw new RequestError(`This prompt is too long: the message would have ${whole} bytes, and the gateway takes ${most}. Shorten it by about ${over} bytes.`);
+  const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES];
+  throw new RequestError(t('This prompt is too long: the message would have {whole} bytes, and the gateway takes {most}. Shorten it by about {over} bytes.', { whole, most, over }));
 }
 
 /**

@@ -1,8 +1,8 @@
 // One turn: a prompt, and how frames turn it into an answer. No DOM, no sockets, no clock; every time
 // is handed in, in milliseconds of one monotonic clock.
 
-import { counted } from '../lib/format.js';
 import { get, getList, getNumber, getString, membersOf, parseJson } from '../lib/json.js';
+import { plural, t } from '../lib/words.js';
 import { isAgui, isOwnForm, RUNTIME, speaksAgui } from './agui.js';
 import { FragmentError, Fragments } from './fragments.js';
 
@@ -106,7 +106,7 @@ export function asksElsewhere({ elsewhere, calls }) {
 /** What a user is told who stopped an answer. @param {Turn} turn */
 export function stoppedNote({ agent }) {
   // Whether another one goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
-  return agent !== TELLS_ALL ? 'Stopped here. The agent itself may go on with its work: only some deployments end it.' : 'Stopped.';
+  return agent !== TELLS_ALL ? t('Stopped here. The agent itself may go on with its work: only some deployments end it.') : t('Stopped.');
 }
 
 /**
@@ -123,15 +123,15 @@ export function lastCalls(turns) {
 export function notesOf(turn) {
   const notes = [];
   if (turn.gatewayMessage !== undefined) {
-    notes.push(`The gateway reported “${turn.gatewayMessage}”, but the answer came all the same.`);
+    notes.push(t('The gateway reported “{message}”, but the answer came all the same.', { message: turn.gatewayMessage }));
   }
-  if (turn.intervened) notes.push('A guardrail stepped in: this is its answer, not that of the model.');
+  if (turn.intervened) notes.push(t('A guardrail stepped in: this is its answer, not that of the model.'));
   if (turn.missing > 0) {
-    notes.push(`${counted(turn.missing, 'frame')} got lost on the way: this answer may have gaps.`);
+    notes.push(plural(turn.missing, '{count} frame got lost on the way: this answer may have gaps.', '{count} frames got lost on the way: this answer may have gaps.'));
   }
-  if (turn.cut) notes.push('Not all of this answer was kept over the reload: there was no room for it.');
+  if (turn.cut) notes.push(t('Not all of this answer was kept over the reload: there was no room for it.'));
   const broken = turn.unreadable + (isOpen(turn) ? 0 : turn.fragments.incomplete);
-  if (broken > 0) notes.push(`${counted(broken, 'frame')} could not be read and ${broken === 1 ? 'is' : 'are'} not shown.`);
+  if (broken > 0) notes.push(plural(broken, '{count} frame could not be read and is not shown.', '{count} frames could not be read and are not shown.'));
   return notes;
 }
 
@@ -250,11 +250,11 @@ function failTurn(turn, frame, now) {
   const code = getString(frame, 'code') ?? 'unknown';
   if (code === 'moved') return endTurn(turn, 'moved', undefined);
   noteEnd(turn, frame);
-  const message = code === 'no_such_run' ? 'The connection closed before the answer was complete, and the relay does not have it any more. What had arrived is kept; the prompt is not sent again by itself.' : getString(frame, 'message');
+  const message = code === 'no_such_run' ? t('The connection closed before the answer was complete, and the relay does not have it any more. What had arrived is kept; the prompt is not sent again by itself.') : getString(frame, 'message');
   // What a join is refused with says nothing of how the run itself ends.
   const isRefused = UNJOINABLE.includes(code) || (turn.reconnecting && REFUSALS.includes(code));
   endTurn(turn, isRefused ? 'interrupted' : 'failed', now, {
-    message: message ?? 'The run failed, and the relay gave no reason.',
+    message: message ?? t('The run failed, and the relay gave no reason.'),
     code,
     retryable: code === 'no_such_run' || get(frame, 'metadata', 'relay', 'retryable') === true,
     source: 'relay',

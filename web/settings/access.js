@@ -2,6 +2,7 @@
 
 import { byId } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
+import { t } from '../lib/words.js';
 
 /** @import { Config } from '../types.d.ts' */
 
@@ -29,12 +30,12 @@ export class AccessDialog {
    */
   constructor({ access, issuer, audience }, enter) {
     this.#isOpen = access === 'open';
-    this.#name = access === 'oidc' ? 'token' : 'access code';
-    byId('access-title', HTMLElement).textContent = access === 'oidc' ? 'Token' : 'Access code';
+    this.#name = access === 'oidc' ? t('token') : t('access code');
+    byId('access-title', HTMLElement).textContent = access === 'oidc' ? t('Token') : t('Access code');
     byId('access-hint', HTMLElement).textContent =
-      (access === 'oidc'
-        ? `This agent answers those who have a token of ${issuer ?? 'its provider'} for ${audience ?? 'it'}. Get one as your provider shows and paste it here.`
-        : 'This agent answers those who have its access code.') + ' It is kept until you close this tab.';
+      access === 'oidc'
+        ? t('This agent answers those who have a token of {issuer} for {audience}. Get one as your provider shows and paste it here. It is kept until you close this tab.', { issuer: issuer ?? t('its provider'), audience: audience ?? t('it') })
+        : t('This agent answers those who have its access code. It is kept until you close this tab.');
     byId('access-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       store('tab', 'credential', this.#field.value.trim().replace(/^Bearer /i, ''));
@@ -84,8 +85,8 @@ export class AccessDialog {
     const before = recall('tab', 'accepted') === 'yes';
     if (this.#isOpen || (before && failures < MAX_REFUSALS) || !(await isOnline())) return undefined;
     return before
-      ? `You are not let in any more. Has the ${this.#name} changed or expired?`
-      : `You were not let in. Is the ${this.#name} right?`;
+      ? t('You are not let in any more. Has the {credential} changed or expired?', { credential: this.#name })
+      : t('You were not let in. Is the {credential} right?', { credential: this.#name });
   }
 }
 

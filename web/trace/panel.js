@@ -32,6 +32,8 @@ export class Panel {
     handle.setAttribute('aria-orientation', 'vertical');
     handle.setAttribute('aria-label', 'Width of the trace panel');
     this.#panel.prepend(handle);
+    // Where the language of the chat is read from right to left.
+    const isLeft = document.documentElement.dir === 'rtl';
     const tell = () => {
       const share = this.#panel.offsetWidth / Math.max(this.#stage.offsetWidth, 1);
       handle.setAttribute('aria-valuenow', String(Math.round(share * 100)));
@@ -51,7 +53,9 @@ export class Panel {
       event.preventDefault();
     });
     handle.addEventListener('pointermove', (event) => {
-      if (handle.hasPointerCapture(event.pointerId)) resize(this.#stage.getBoundingClientRect().right - event.clientX);
+      if (!handle.hasPointerCapture(event.pointerId)) return;
+      const { left, right } = this.#stage.getBoundingClientRect();
+      resize(isLeft ? event.clientX - left : right - event.clientX);
     });
     handle.addEventListener('pointerup', keep);
     handle.addEventListener('dblclick', () => {
@@ -63,7 +67,7 @@ export class Panel {
       const way = { ArrowLeft: 1, ArrowRight: -1 }[event.key];
       if (way === undefined) return;
       event.preventDefault();
-      resize(this.#panel.offsetWidth + way * 32);
+      resize(this.#panel.offsetWidth + way * (isLeft ? -32 : 32));
       keep();
     });
   }

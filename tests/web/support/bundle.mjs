@@ -10,25 +10,40 @@ const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
 /** What colours code: only who sees some loads it. */
 export const SYNTAX = 'syntax.js';
 
+/** Words in other languages: only who speaks one loads them. */
+const LANGUAGES = ['de.json'];
+/** What saves a trace for other tools: only who asks for that loads it. */
+const OTEL = 'otel.js';
+/** What comes with the page, and is no part of its first view. */
+export const ON_DEMAND = [SYNTAX, OTEL, ...LANGUAGES];
+
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
  *
  * @returns {Promise<Map<string, Uint8Array>>} by their names
  */
 export async function bundle() {
-  const { outputFiles } = await build({
-    entryPoints: ['load.js', 'main.js', 'style.css'].map((name) => WEB + name),
-    outdir: WEB,
-    write: false,
-    bundle: true,
-    minify: true,
-    charset: 'utf8',
-    format: 'esm',
-    // The page is written for the browsers that run it: nothing is translated for older ones.
-    target: 'esnext',
-  });
-  const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
-  for (const name of ['index.html', 'icon.svg', SYNTAX]) files.set(name, await readFile(WEB + name));
+  /** @param {string[]} entryPoints @param {string[]} external */
+  const bundled = async (entryPoints, external) => {
+    const { outputFiles } = await build({
+      entryPoints: entryPoints.map((name) => WEB + name),
+      external,
+      outdir: WEB,
+      write: false,
+      bundle: true,
+      minify: true,
+      charset: 'utf8',
+      format: 'esm',
+      // The page is written for the browsers that run it: nothing is translated for older ones.
+      target: 'esnext',
+    });
+    return outputFiles.map(({ path, contents }) => /** @type {const} */ ([basename(path), contents]));
+  };
+  // By the path that main.js imports it with, it is found beside main.js.
+  const files = new Map([...(await bundled(['load.js', 'main.js', 'style.css'], [`./${OTEL}`])), ...(await bundled([`trace/${OTEL}`], []))]);
+  for (const name of ['icon.svg', SYNTAX, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
+  const html = await readFile(`${WEB}index.html`, 'utf8');
+  files.set('index.html', Buffer.from(html.replace(/<!--[^]*?-->/g, '').replace(/\n\s+/g, '\n')));
   return files;
 }
 

@@ -44,7 +44,7 @@ function stepsToRead(text) {
     at += line.length + 1;
   }
   reader.end();
-  const context = { steps: 0, find: (/** @type {string} */ label) => reader.definitions.get(label) };
+  const context = { steps: 0, formulas: [], find: (/** @type {string} */ label) => reader.definitions.get(label) };
   for (const { kind, text, cells } of reader.leaves) {
     if (kind !== 'code') for (const one of cells.length > 0 ? cells.map((cell) => cell.text) : [text]) readInlines(one, context);
   }

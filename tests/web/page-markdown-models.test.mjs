@@ -80,10 +80,10 @@ const KINDS = {
     'behind other text': ['> a\n> [!NOTE]\n\n[!NOTE]\n', 'a[!NOTE][!NOTE]', '!.alert'],
     'with text behind it': ['> [!NOTE] a\n', '[!NOTE] a', '!.alert'],
   },
-  'mathematics between dollars': {
-    'in a line': ['$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', '$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', '!em'],
+  'formulas between dollars': {
+    'in a line': ['$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', 'a1∗b2∗c, x and $$\\sum_{i} *a* _b_$$', '!em', '.formula > math', '.wide:not(:has(math))'],
     'on lines': ['$$\na\n- b\n= c\n# d\n$$\n\n*end*', '$$a- b= c# d$$end', '!ul', '!h3', 'em'],
-    'in a cell and in bold': ['| $a*b*c_1$ |\n|---|\n| **$x_1*y*z$** |\n', '$a*b*c_1$$x_1*y*z$', 'td > strong', '!em'],
+    'in a cell and in bold': ['| $a*b*c_1$ |\n|---|\n| **$x_1*y*z$** |\n', 'a∗b∗c1x1∗y∗z', 'td > strong math', '!em'],
     'no money': ['From $5 to *$10*, US$3_000 and **A$4**, $5*, $6*', 'From $5 to $10, US$3_000 and A$4, $5*, $6*', 'em', 'strong'],
     'no variables': ['$HOME/*a* and $PATH, `$a$`, ${x} *b* ${y}', '$HOME/a and $PATH, $a$, ${x} b ${y}', 'em + code + em'],
     'an end that never comes': ['$$ *a*\n\n$x_1 *b*', '$$ a$x_1 b', 'em'],
@@ -125,8 +125,8 @@ const KINDS = {
     'a path from here': ['Run .\\_build\\x.ps1, ..\\_x or %APPDATA%\\_y', 'Run .\\_build\\x.ps1, ..\\_x or %APPDATA%\\_y'],
     'a path in bold and in a table': ['**C:\\_a**\n\n| p |\n|---|\n| D:\\_b |\n', 'C:\\_apD:\\_b', 'strong'],
     'a registry key': ['HKLM\\_x and HKEY_CURRENT_USER\\_y', 'HKLM\\_x and HKEY_CURRENT_USER\\_y'],
-    mathematics: ['\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', '\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', '!em'],
-    'mathematics on lines': ['\\[\na\n+ b\n= c\n- d\n\\]\n\nend', '\\[a+ b= c- d\\]end', '!ul', '!h3', '!h4'],
+    formulas: ['\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', 'a1∗b∗c and x1=aby', 'msub + mo', 'mfrac', '!em'],
+    'formulas on lines': ['\\[\na\n+ b\n= c\n- d\n\\]\n\nend', 'a+b=c−dend', '!ul', '!h3', '!h4'],
     'names with escapes': ['max\\_tokens, 2\\*3\\*4, \\# no heading, 1\\. no list', 'max_tokens, 2*3*4, # no heading, 1. no list'],
     'one bracket': ['a \\[ b and :\\(', 'a [ b and :('],
   },
@@ -228,7 +228,7 @@ const HALF_TYPED = {
   'what stands high, low, and on a key': ['H<sub>2</sub>O and <kbd>C</kbd>\n\n- 2<sup>10</sup>\n', /</],
   alerts: ['> [!NOTE]\n> Be *careful*.\n\n- a\n  > [!tip]\n  > b\n', /[[\]!>]/],
   footnotes: ['[^1]: By *her*\n[^2]: By him\n\nAs said.[^1] And[^2].\n', /[[\]:]/],
-  mathematics: ['so \\(a_1 * b\\) is\n\n\\[x * y\\]', /\([^)]*$|\[[^\]]*$/],
+  formulas: ['so \\(a_1 * b\\) is\n\n\\[x * y\\] and $$\n\\frac{a}{b}\n$$\n\n$x^2 + y$, and **$2^n$**\n\n| $a_1$ |\n|---|\n| $b_1$ |\n', /[$\\[(^_{]|frac/],
   'lines under headings': ['> Title\n> ---\n\nOther\n===\n', /[-=>]/],
 };
 

@@ -3,6 +3,7 @@
 
 import { element } from '../lib/dom.js';
 import { TextFlow } from '../lib/text-flow.js';
+import { formula, MAX_FORMULAS } from './formulas.js';
 import { readInlines, unescaped } from './inlines.js';
 import { anchor, hostOf, isDisguised, safeAddress } from './links.js';
 
@@ -230,6 +231,8 @@ class InlineWriter {
       case 'sup':
       case 'kbd':
         return void parent.append(element(inline.type, '', inline.text));
+      case 'formula':
+        return this.#formula(inline.text);
       case 'note':
         return void parent.append(element('sup', 'note', inline.text));
       case 'address':
@@ -269,6 +272,16 @@ class InlineWriter {
       }
     }
     addText(parent, text.slice(done));
+  }
+
+  /** In a link it stays as it was typed: what it would look like must not hide where the link leads. @param {string} source */
+  #formula(source) {
+    const { parent, link, image } = this.#top;
+    const { formulas } = this.#context;
+    if (link || image || formulas.length === MAX_FORMULAS) return addText(parent, source);
+    const made = formula(source);
+    formulas.push(made);
+    parent.append(made);
   }
 
   /** @param {Plain & {text: string, href: string}} inline */

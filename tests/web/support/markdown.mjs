@@ -27,8 +27,8 @@ export async function installMarkdown(page) {
     document.querySelector('#transcript')?.append(first);
     new MarkdownStream(first).finish('$$x$$');
     await new Promise((resolve) => new MutationObserver(resolve).observe(first, { subtree: true, childList: true }));
-    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source data-formula'.split(' '));
-    const classes = new Set(['', 'formula', 'formula wide', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
+    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source data-note data-formula'.split(' '));
+    const classes = new Set(['', 'formula', 'formula wide', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'note-mark', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
     Object.assign(window, {
       /** @param {string} text @param {number} step @param {Marker[]} markers */
       rendered(text, step, markers) {

@@ -16,17 +16,26 @@
 
 /** Where citations stand. @typedef {{at: number, numbers: number[]}} Marker */
 
+/** Has formulas drawn at once from now on, so that a text looks the same whole and typed. @param {Page} page */
+export async function loadFormulas(page) {
+  await page.evaluate(async () => {
+    const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+    const first = document.createElement('div');
+    document.querySelector('#transcript')?.append(first);
+    const drawn = new Promise((resolve) => new MutationObserver((_, observer) => first.querySelector('math') && resolve(observer.disconnect())).observe(first, { subtree: true, childList: true }));
+    new MarkdownStream(first).finish('$$x$$');
+    await drawn;
+    first.remove();
+  });
+}
+
 /** Prepares a page for `renderMarkdown`. @param {Page} page */
 export async function installMarkdown(page) {
+  await loadFormulas(page);
   await page.evaluate(async () => {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
     const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(' '));
     const math = new Set('math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'.split(' '));
-    // Formulas are drawn at once from now on, so that a text looks the same whole and typed.
-    const first = document.createElement('div');
-    document.querySelector('#transcript')?.append(first);
-    new MarkdownStream(first).finish('$$x$$');
-    await new Promise((resolve) => new MutationObserver(resolve).observe(first, { subtree: true, childList: true }));
     const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source data-note data-formula'.split(' '));
     const classes = new Set(['', 'formula', 'formula wide', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'note-mark', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
     Object.assign(window, {

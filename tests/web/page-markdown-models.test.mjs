@@ -184,7 +184,7 @@ const LINKS = {
   words: ['[the guide, e.g. 3.14 or v1.2](https://a.example/)', 'the guide, e.g. 3.14 or v1.2'],
 };
 
-/** Texts with the place of a citation at `^`, and what comes of it, the mark being `[1]`. @type {Record<string, [string, string, string?]>} */
+/** Texts with the place of a citation at `^`, or at `‸` where that is theirs, and what comes of it, the mark being `[1]`. @type {Record<string, [string, string, string?]>} */
 const MARKS = {
   'in the middle of a word': ['Alp^ha beta', 'Alpha[1] beta'],
   'between words': ['Alpha^ beta', 'Alpha[1] beta'],
@@ -208,6 +208,13 @@ const MARKS = {
   'behind a heading': ['# Title^\n\ntext', 'Title[1]text', 'h3 > .mark'],
   'in a second line of a quote': ['> one\n> tw^o\n\nend', 'one\ntwo[1]end', 'blockquote .mark'],
   'behind characters by name': ['a &amp; b^ c', 'a & b[1] c'],
+  'in a formula': ['so $x^‸2$ it is', 'so x2[1] it is', '!math .mark'],
+  'behind a formula on lines': ['$$\nx_1\n$$^\n\nend', 'x1[1]end', 'p > .mark'],
+  'in an alert': ['> [!NOTE]\n> ca^re\n\nend', 'Notecare[1]end', '.alert > p > .mark'],
+  'in the title of an alert': ['> [!NO^TE]\n> care', 'Note[1]care', '.alert-title > .mark'],
+  'in a footnote': ['a[^1]\n\n[^1]: wo‸rds\n', 'a11 words[1]', '.footnote > .mark'],
+  'in the mark of a footnote': ['see[^1‸] it\n\n[^1]: b\n', 'see1[1] it1 b', '!.note .mark'],
+  'on a key': ['press <kbd>Ct^rl</kbd> now', 'press Ctrl[1] now', '!kbd .mark'],
   'in a character by name': ['a &am^p; b', 'a &[1] b'],
 };
 
@@ -273,8 +280,9 @@ describe('in Chromium', () => {
   describe('a mark stands behind a word, and beside code, not in it', () => {
     for (const [name, [marked, text, selector]] of Object.entries(MARKS)) {
       test(name, async () => {
-        const at = marked.indexOf('^');
-        const source = marked.replace('^', '');
+        const place = marked.includes('‸') ? '‸' : '^';
+        const at = marked.indexOf(place);
+        const source = marked.replace(place, '');
         const markers = [{ at, numbers: [1] }];
         const whole = await renderMarkdown(page, source, Infinity, markers);
         const shown = await page.locator('#transcript > div').evaluate((root) => {

@@ -8,7 +8,7 @@ import { launchBrowser, openPage } from './browser.mjs';
 import { quantile, recordTasks, timeBetween } from './benchmark-tasks.mjs';
 import { monotonic, startStage } from './benchmark-server.mjs';
 import { HOSTILE, lettersOf, seenOf } from './hostile-markdown.mjs';
-import { chunksOf, codeText, largeEvent, listText, mixedText, traceEvents } from './benchmark-workloads.mjs';
+import { chunksOf, codeText, languagesText, largeEvent, listText, mixedText, richText, traceEvents } from './benchmark-workloads.mjs';
 import { connected, send, traceSwitch } from './chat.mjs';
 
 /** @import { Browser, Page } from 'playwright-core' */
@@ -87,6 +87,9 @@ const WORKLOADS = {
   mixed: { title: '200 KB of mixed Markdown', pieces: () => chunksOf(mixedText(200 * KB)) },
   list: { title: 'one list of 64 KB', pieces: () => chunksOf(listText(64 * KB)) },
   code: { title: 'one block of code of 64 KB', pieces: () => chunksOf(codeText(64 * KB)) },
+  languages: { title: 'blocks of code in twelve languages, 100 KB', pieces: () => chunksOf(languagesText(100 * KB)) },
+  rich: { title: '64 KB with formulas, alerts and footnotes', pieces: () => chunksOf(richText(64 * KB)) },
+  'rich-at-once': { title: 'the same at once', pieces: () => chunksOf(richText(64 * KB)), rate: Infinity },
   trace: {
     title: 'a trace of 2,000 steps',
     pieces: tracePieces,

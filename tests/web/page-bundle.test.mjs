@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { bundle, syntax, SYNTAX } from './support/bundle.mjs';
+import { bundle, MATH, onDemand, SYNTAX } from './support/bundle.mjs';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
@@ -15,8 +15,12 @@ test('what is checked in is what web/ makes, byte for byte', async () => {
   for (const [name, content] of made) assert.ok((await readFile(BUNDLE + name)).equals(content), `${name}: ${STALE}`);
 });
 
-test('what colours code is what its packages make, byte for byte', async () => {
-  assert.ok((await readFile(MODULES + SYNTAX)).equals(await syntax()), `web/${SYNTAX}: ${STALE}`);
+test('what colours code and draws formulas is what its packages make, byte for byte, and has their licence', async () => {
+  for (const name of [SYNTAX, MATH]) {
+    const file = await readFile(MODULES + name);
+    assert.ok(file.equals(await onDemand(name)), `web/${name}: ${STALE}`);
+    assert.match(file.toString(), /MIT License[^]*Copyright \(c\)[^]*Permission is hereby granted/i);
+  }
 });
 
 describe('in Chromium', () => {

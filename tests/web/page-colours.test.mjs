@@ -149,6 +149,39 @@ describe('no code', () => {
     });
   });
 
+  test('keeps the page busy: a line of a megabyte, or a megabyte of lines, in each language', async () => {
+    for (const code of ['let a = "b" + 1; // c '.repeat(50_000), 'let a = "b" + 1; // c\n'.repeat(50_000)]) {
+      const coloured = await page.evaluate(
+        async ([names, code]) => {
+          const { colour } = await import(new URL('markdown/colours.js', document.baseURI).href);
+          const { TextFlow } = await import(new URL('lib/text-flow.js', document.baseURI).href);
+          const block = document.createElement('code');
+          new TextFlow(block, 'span').append(code);
+          for (const name of names) colour(block, name);
+          await new Promise((resolve) => setTimeout(resolve));
+          return block.querySelectorAll('[class^=tok-]').length;
+        },
+        /** @type {[string[], string]} */ ([[...languages.keys(), 'constructor', '__proto__', '../../x'], code]),
+      );
+      // Longer than what is coloured at all.
+      assert.equal(coloured, 0);
+    }
+    // Just below what is coloured at all, as one line, and after others.
+    const line = 'let a = "b" + 1; // c '.repeat(2_600);
+    for (const language of new Map([...languages].map(([name, reader]) => [reader, name])).values()) {
+      const { same, wrong, most } = await page.evaluate(([language, code]) => /** @type {any} */ (window).colouredCode(language, code), /** @type {const} */ ([language, `${line}\nlet a;\n`]));
+      assert.deepEqual([same, wrong], [true, 0], language);
+      assert.ok(most < 1_000, `${language}: ${most} ms`);
+    }
+  });
+
+  for (const name of ['constructor', '__proto__', 'toString', '../../x', 'hasOwnProperty', '']) {
+    test(`has colours in a language named ${JSON.stringify(name)}`, async () => {
+      const { same, failed, widest } = await page.evaluate((name) => /** @type {any} */ (window).colouredCode(name, 'if (a) return "b";'), name);
+      assert.deepEqual({ same, failed, widest }, { same: true, failed: '', widest: 0 });
+    });
+  }
+
   for (const [name, code] of Object.entries(HOSTILE)) {
     test(`keeps the page busy: ${name}`, async (t) => {
       const slow = [];

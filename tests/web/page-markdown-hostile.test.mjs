@@ -7,6 +7,7 @@ import { BlockReader } from '../../web/markdown/blocks.js';
 import { readInlines } from '../../web/markdown/inlines.js';
 import { useChat } from './support/chat.mjs';
 import { HOSTILE, lettersOf, seenOf } from './support/hostile-markdown.mjs';
+import { loadFormulas } from './support/markdown.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -25,7 +26,7 @@ const MOST_NODES = 12_000;
 
 /** Text that is no kind of its own: pieces of Markdown in any order. @param {number} seed @param {number} length */
 function medley(seed, length) {
-  const pieces = ['*', '**', '_', '~~', '`', '```\n', '[', ']', '](', ')', '![', '<', '>', '<br>', '<sub>', '</sub>', '[^1]', '[^1]: ', '> [!NOTE]\n', '$', '$$', '\\', '&amp;', '\n', '\n\n', '- ', '1. ', '> ', '#', '|', '|---|\n', '    ', '\t', ' ', 'a', 'b c', '[a]: http://e.x\n', 'http://a.b', 'x@y.zz', '=', '---\n', '\\(', '\\)', '\r\n', '，', 'א', '👋'];
+  const pieces = ['*', '**', '_', '~~', '`', '```\n', '[', ']', '](', ')', '![', '<', '>', '<br>', '<sub>', '</sub>', '[^1]', '[^1]: ', '> [!NOTE]\n', '$', '$$', '$x_1$', '\\(\\frac{a}{', '\\', '&amp;', '\n', '\n\n', '- ', '1. ', '> ', '#', '|', '|---|\n', '    ', '\t', ' ', 'a', 'b c', '[a]: http://e.x\n', 'http://a.b', 'x@y.zz', '=', '---\n', '\\(', '\\)', '\r\n', '，', 'א', '👋'];
   let [text, state] = ['', seed];
   while (text.length < length) {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -44,7 +45,7 @@ function stepsToRead(text) {
     at += line.length + 1;
   }
   reader.end();
-  const context = { steps: 0, find: (/** @type {string} */ label) => reader.definitions.get(label) };
+  const context = { steps: 0, formulas: [], find: (/** @type {string} */ label) => reader.definitions.get(label) };
   for (const { kind, text, cells } of reader.leaves) {
     if (kind !== 'code') for (const one of cells.length > 0 ? cells.map((cell) => cell.text) : [text]) readInlines(one, context);
   }
@@ -76,11 +77,18 @@ describe('in Chromium', () => {
   let page;
   before(async () => {
     page = await openForAll();
+    await loadFormulas(page);
     await page.evaluate(async () => {
       const { MarkdownStream, SLICE } = await import(new URL('markdown/stream.js', document.baseURI).href);
+      /** With formulas as they were typed: when each is drawn depends on how much there is to do. @param {HTMLElement} root */
+      const typed = (root) => {
+        const copy = /** @type {HTMLElement} */ (root.cloneNode(true));
+        for (const node of copy.querySelectorAll('.formula')) if (node instanceof HTMLElement) node.replaceChildren(node.dataset.formula ?? '');
+        return copy;
+      };
       /** What is shown of the answer's own. @param {HTMLElement} root */
       const textOf = (root) => {
-        const copy = /** @type {HTMLElement} */ (root.cloneNode(true));
+        const copy = typed(root);
         for (const node of copy.querySelectorAll('.code-bar, .typed-why, .host')) node.remove();
         return copy.textContent ?? '';
       };
@@ -109,7 +117,7 @@ describe('in Chromium', () => {
             for (let node = /** @type {Element | null} */ (leaf); node !== null; node = node.parentElement) depth += 1;
             deepest = Math.max(deepest, depth);
           }
-          return { steps: stream.steps, slices, most, nodes, slice: SLICE, text: textOf(root), html: root.innerHTML, widest, deepest };
+          return { steps: stream.steps, slices, most, nodes, slice: SLICE, text: textOf(root), html: typed(root).innerHTML, widest, deepest };
         },
       });
     });

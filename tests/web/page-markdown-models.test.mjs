@@ -80,10 +80,10 @@ const KINDS = {
     'behind other text': ['> a\n> [!NOTE]\n\n[!NOTE]\n', 'a[!NOTE][!NOTE]', '!.alert'],
     'with text behind it': ['> [!NOTE] a\n', '[!NOTE] a', '!.alert'],
   },
-  'mathematics between dollars': {
-    'in a line': ['$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', '$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', '!em'],
+  'formulas between dollars': {
+    'in a line': ['$a_1 * b_2 * c$, $x$ and $$\\sum_{i} *a* _b_$$', 'a1∗b2∗c, x and $$\\sum_{i} *a* _b_$$', '!em', '.formula > math', '.wide:not(:has(math))'],
     'on lines': ['$$\na\n- b\n= c\n# d\n$$\n\n*end*', '$$a- b= c# d$$end', '!ul', '!h3', 'em'],
-    'in a cell and in bold': ['| $a*b*c_1$ |\n|---|\n| **$x_1*y*z$** |\n', '$a*b*c_1$$x_1*y*z$', 'td > strong', '!em'],
+    'in a cell and in bold': ['| $a*b*c_1$ |\n|---|\n| **$x_1*y*z$** |\n', 'a∗b∗c1x1∗y∗z', 'td > strong math', '!em'],
     'no money': ['From $5 to *$10*, US$3_000 and **A$4**, $5*, $6*', 'From $5 to $10, US$3_000 and A$4, $5*, $6*', 'em', 'strong'],
     'no variables': ['$HOME/*a* and $PATH, `$a$`, ${x} *b* ${y}', '$HOME/a and $PATH, $a$, ${x} b ${y}', 'em + code + em'],
     'an end that never comes': ['$$ *a*\n\n$x_1 *b*', '$$ a$x_1 b', 'em'],
@@ -125,8 +125,8 @@ const KINDS = {
     'a path from here': ['Run .\\_build\\x.ps1, ..\\_x or %APPDATA%\\_y', 'Run .\\_build\\x.ps1, ..\\_x or %APPDATA%\\_y'],
     'a path in bold and in a table': ['**C:\\_a**\n\n| p |\n|---|\n| D:\\_b |\n', 'C:\\_apD:\\_b', 'strong'],
     'a registry key': ['HKLM\\_x and HKEY_CURRENT_USER\\_y', 'HKLM\\_x and HKEY_CURRENT_USER\\_y'],
-    mathematics: ['\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', '\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', '!em'],
-    'mathematics on lines': ['\\[\na\n+ b\n= c\n- d\n\\]\n\nend', '\\[a+ b= c- d\\]end', '!ul', '!h3', '!h4'],
+    formulas: ['\\(a_1 * b * c\\) and \\[x_1 = \\frac{a}{b} \\\\ y\\]', 'a1∗b∗c and x1=aby', 'msub + mo', 'mfrac', '!em'],
+    'formulas on lines': ['\\[\na\n+ b\n= c\n- d\n\\]\n\nend', 'a+b=c−dend', '!ul', '!h3', '!h4'],
     'names with escapes': ['max\\_tokens, 2\\*3\\*4, \\# no heading, 1\\. no list', 'max_tokens, 2*3*4, # no heading, 1. no list'],
     'one bracket': ['a \\[ b and :\\(', 'a [ b and :('],
   },
@@ -184,7 +184,7 @@ const LINKS = {
   words: ['[the guide, e.g. 3.14 or v1.2](https://a.example/)', 'the guide, e.g. 3.14 or v1.2'],
 };
 
-/** Texts with the place of a citation at `^`, and what comes of it, the mark being `[1]`. @type {Record<string, [string, string, string?]>} */
+/** Texts with the place of a citation at `^`, or at `‸` where that is theirs, and what comes of it, the mark being `[1]`. @type {Record<string, [string, string, string?]>} */
 const MARKS = {
   'in the middle of a word': ['Alp^ha beta', 'Alpha[1] beta'],
   'between words': ['Alpha^ beta', 'Alpha[1] beta'],
@@ -208,6 +208,13 @@ const MARKS = {
   'behind a heading': ['# Title^\n\ntext', 'Title[1]text', 'h3 > .mark'],
   'in a second line of a quote': ['> one\n> tw^o\n\nend', 'one\ntwo[1]end', 'blockquote .mark'],
   'behind characters by name': ['a &amp; b^ c', 'a & b[1] c'],
+  'in a formula': ['so $x^‸2$ it is', 'so x2[1] it is', '!math .mark'],
+  'behind a formula on lines': ['$$\nx_1\n$$^\n\nend', 'x1[1]end', 'p > .mark'],
+  'in an alert': ['> [!NOTE]\n> ca^re\n\nend', 'Notecare[1]end', '.alert > p > .mark'],
+  'in the title of an alert': ['> [!NO^TE]\n> care', 'Note[1]care', '.alert-title > .mark'],
+  'in a footnote': ['a[^1]\n\n[^1]: wo‸rds\n', 'a11 words[1]', '.footnote > .mark'],
+  'in the mark of a footnote': ['see[^1‸] it\n\n[^1]: b\n', 'see1[1] it1 b', '!.note .mark'],
+  'on a key': ['press <kbd>Ct^rl</kbd> now', 'press Ctrl[1] now', '!kbd .mark'],
   'in a character by name': ['a &am^p; b', 'a &[1] b'],
 };
 
@@ -228,7 +235,7 @@ const HALF_TYPED = {
   'what stands high, low, and on a key': ['H<sub>2</sub>O and <kbd>C</kbd>\n\n- 2<sup>10</sup>\n', /</],
   alerts: ['> [!NOTE]\n> Be *careful*.\n\n- a\n  > [!tip]\n  > b\n', /[[\]!>]/],
   footnotes: ['[^1]: By *her*\n[^2]: By him\n\nAs said.[^1] And[^2].\n', /[[\]:]/],
-  mathematics: ['so \\(a_1 * b\\) is\n\n\\[x * y\\]', /\([^)]*$|\[[^\]]*$/],
+  formulas: ['so \\(a_1 * b\\) is\n\n\\[x * y\\] and $$\n\\frac{a}{b}\n$$\n\n$x^2 + y$, and **$2^n$**\n\n| $a_1$ |\n|---|\n| $b_1$ |\n', /[$\\[(^_{]|frac/],
   'lines under headings': ['> Title\n> ---\n\nOther\n===\n', /[-=>]/],
 };
 
@@ -273,8 +280,9 @@ describe('in Chromium', () => {
   describe('a mark stands behind a word, and beside code, not in it', () => {
     for (const [name, [marked, text, selector]] of Object.entries(MARKS)) {
       test(name, async () => {
-        const at = marked.indexOf('^');
-        const source = marked.replace('^', '');
+        const place = marked.includes('‸') ? '‸' : '^';
+        const at = marked.indexOf(place);
+        const source = marked.replace(place, '');
         const markers = [{ at, numbers: [1] }];
         const whole = await renderMarkdown(page, source, Infinity, markers);
         const shown = await page.locator('#transcript > div').evaluate((root) => {

@@ -92,6 +92,21 @@ test('a tap shows it, a second one leads to the list, and a tap elsewhere takes 
   await preview(page).waitFor({ state: 'hidden' });
 });
 
+test('several passages behind the same words have a mark each, and each shows its own', async () => {
+  const page = await ask({}, [text('The pump runs at night.'), citation('The pump runs at night.', passage(7, 'At night the pump runs.', 0.9), passage(8, 'It runs from ten to six.', 0.4)), FINISHED]);
+  await answer(page);
+  for (const [number, words, about] of /** @type {[number, string, RegExp][]} */ ([[1, 'At night the pump runs.', /page 7.*score 0\.90/], [2, 'It runs from ten to six.', /page 8.*score 0\.40/]])) {
+    await mark(page, number).hover();
+    await preview(page).getByText(words).waitFor();
+    assert.match((await preview(page).textContent()) ?? '', about);
+    await mark(page, number).click();
+    assert.match((await page.locator('.sources .shown-source').textContent()) ?? '', new RegExp(words));
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    assert.equal(await mark(page, number).evaluate((one) => one === document.activeElement), true);
+  }
+});
+
 test('Up in an empty box brings back what was sent last, also after a reload', async () => {
   const page = await ask();
   await answer(page);

@@ -84,9 +84,10 @@ export class Transcript {
       const { target } = event;
       if (!(target instanceof HTMLButtonElement)) return;
       if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
+      if (target.matches('.note-mark')) return showTarget(target, noteOf(target));
       if (!target.matches('.mark') || preview.tapped(target, event)) return;
       preview.hide();
-      showSource(target);
+      showTarget(target, target.closest('article')?.querySelectorAll('.sources li')[Number(target.dataset.source) - 1]);
     });
   }
 
@@ -310,9 +311,18 @@ function takeBackEnd(view, turn) {
   view.foot.replaceChildren();
 }
 
-/** Leads to the source, which is marked until another one is, and offers the way back. @param {HTMLElement} mark */
-function showSource(mark) {
-  const source = mark.closest('article')?.querySelectorAll('.sources li')[Number(mark.dataset.source) - 1];
+/** The footnote that a mark in the text leads to: the first one of its name. @param {HTMLElement} mark */
+function noteOf(mark) {
+  return [...(mark.closest('.prose')?.querySelectorAll('.footnote') ?? [])].find((one) => one instanceof HTMLElement && one.dataset.note === mark.dataset.note);
+}
+
+/**
+ * Leads to a source or a footnote, which is marked until another one is, and offers the way back.
+ *
+ * @param {HTMLElement} mark
+ * @param {Element | undefined} source
+ */
+function showTarget(mark, source) {
   if (!(source instanceof HTMLElement)) return;
   for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
   source.classList.add('shown-source');

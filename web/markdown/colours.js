@@ -2,6 +2,7 @@
 // line by line, so that the work is done in slices, and what is big, or has more colours than text, stays plain.
 
 import { element } from '../lib/dom.js';
+import { onDemand } from '../lib/on-demand.js';
 
 /** @typedef {{languages: Map<string, any>, StringStream: new (line: string, tabSize: number, indentUnit: number) => any}} Syntax */
 
@@ -13,7 +14,6 @@ const MAX_LINE = 600;
 const MAX_COLOURED = 2_000;
 /** So long the work goes on at once, in milliseconds. */
 const SLICE_MS = 6;
-const ATTEMPTS = 3;
 
 /** What the readers call things, by the class that these get. @type {[string, RegExp][]} */
 const CLASSES = [
@@ -32,9 +32,9 @@ const known = new Map();
 
 /** What waits for its colours. @type {{code: HTMLElement, language: string}[]} */
 const waiting = [];
+const load = onDemand('syntax.js');
 /** @type {Syntax | undefined} */
 let syntax;
-let attempts = 0;
 let working = false;
 /** @type {ReturnType<typeof coloured> | undefined} */
 let work;
@@ -55,11 +55,7 @@ function start() {
   if (working || (work === undefined && waiting.length === 0)) return;
   working = true;
   if (syntax !== undefined) return void setTimeout(slice);
-  if (attempts === ATTEMPTS) return;
-  attempts += 1;
-  // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
-  const address = new URL(attempts === 1 ? 'syntax.js' : `syntax.js?attempt=${attempts}`, document.baseURI);
-  import(address.href).then(
+  load().then(
     (loaded) => {
       syntax = loaded;
       setTimeout(slice);

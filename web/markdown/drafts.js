@@ -1,10 +1,16 @@
 // What to show of markup that is half typed: what is incomplete looks from the start as it will in the end,
 // and what is not decided yet is not shown.
 
+import { isFormula } from './inlines.js';
+
 /** So much of an end is looked at: longer markup is shown half typed. */
 const WINDOW = 2_400;
-/** Longer mathematics are shown before their end. */
+/** Longer formulas are shown before their end. */
 const MAX_FORMULA = 300;
+/** What ends a formula, by what begins it. @type {Record<string, string>} */
+const ENDS = { '\\(': '\\)', '\\[': '\\]', $$: '$$', $: '$' };
+/** What may yet become one behind a dollar: letters and numbers by themselves, names with a backslash, and signs. */
+const OPEN_FORMULA = /^(?=\d*(?:[A-Za-z\\{([|^_-]|$))(?!\d+(?:[.,]\d+)*\s)(?:\\[A-Za-z]+|\\.|[A-Za-z](?![A-Za-z])|[\d\s+*/^_={}()[\].,|<>&~!':;-])*\\?$/;
 
 /**
  * Whether nothing of a line that is not complete can be shown: a fence, a bullet, a line under a heading, the
@@ -38,16 +44,27 @@ export function draftOf(text) {
     .slice(cut)
     .replace(/(?:\\|&#?\w{0,31}|!|[*_~`]{1,80}|<\/?(?:[A-Za-z!][^\s<>]{0,400})?)$/, '')
     .replace(/<(?:sub|sup|kbd)>[^<>\n]{0,200}$/i, '')
-    .replace(/!?\[[^\]\n]{0,120}(?:\](?:\([^)\n]{0,2000}|\[[^\]\n]{0,120})?)?$/, '');
+    .replace(/(?<!\\)!?\[[^\]\n]{0,120}(?:\](?:\([^)\n]{0,2000}|\[[^\]\n]{0,120})?)?$/, '');
   const shown = withoutFormula(text.slice(0, cut) + end);
   return shown.trim() === '' ? '' : closed(shown);
 }
 
-/** Mathematics that have no end yet. @param {string} text */
+/** Takes away a formula that has no end yet. @param {string} text */
 function withoutFormula(text) {
-  const begin = Math.max(text.lastIndexOf('\\('), text.lastIndexOf('\\['));
-  if (begin === -1 || text.length - begin > MAX_FORMULA) return text;
-  return text.includes(text[begin + 1] === '(' ? '\\)' : '\\]', begin) ? text : text.slice(0, begin);
+  const start = Math.max(text.length - WINDOW, 0);
+  let [open, begin] = ['', 0];
+  // Code has none in it.
+  for (const { 0: mark, index } of text.slice(start).matchAll(/(`+)[^`]*(?:\1|$)|\\[^]|\$\$?/g)) {
+    const at = start + index;
+    const dollar = mark === '$' && !/[\w$]/.test(text[at - 1] ?? '');
+    if (open === '$' && mark === '$') open = !isFormula(text.slice(begin + 1, at)) && dollar ? '$' : '';
+    else if (open !== '') open = mark === ENDS[open] ? '' : open;
+    else if (dollar || (mark !== '$' && mark in ENDS)) open = mark;
+    else continue;
+    if (open === mark) begin = at;
+  }
+  const isHidden = open !== '' && text.length - begin <= MAX_FORMULA && (open !== '$' || OPEN_FORMULA.test(text.slice(begin + 1)));
+  return isHidden ? text.slice(0, begin) : text;
 }
 
 /** Whether a text is the box of a task, or the beginning of one. @param {string} text */

@@ -4,7 +4,7 @@
 // The rules are CommonMark's, with GitHub's addresses and `~~`, but for what models write and mean otherwise:
 // - `__init__` is a name, and `a*b*c` a product; tags are text, but for `<br>`, and `<sub>`, `<sup>`, `<kbd>` around
 //   plain text;
-// - `\(`, `\[`, `$` begin mathematics, and `C:\_x` is a path: all keep what was typed;
+// - `\(`, `\[`, `$` begin formulas, and `C:\_x` is a path: all keep what was typed;
 // - where words are not set apart by spaces, emphasis needs none beside its punctuation, and an address ends
 //   with the punctuation of such a script.
 
@@ -18,10 +18,10 @@ import { characterOf } from './entities.js';
 /** @typedef {'em' | 'strong' | 'del'} Emphasis */
 /** @typedef {{type: 'bracket', at: number, end: number, image: boolean, active: boolean, inner: boolean, run: Run | undefined, target: Target | undefined}} Bracket */
 /** @typedef {{type: 'end', at: number, end: number, of: Bracket}} End */
-/** @typedef {{type: 'text' | 'code' | 'address', at: number, end: number, text: string, href: string} | {type: 'sub' | 'sup' | 'kbd' | 'note', at: number, end: number, text: string} | {type: 'break', at: number, end: number}} Plain */
+/** @typedef {{type: 'text' | 'code' | 'address', at: number, end: number, text: string, href: string} | {type: 'sub' | 'sup' | 'kbd' | 'note' | 'formula', at: number, end: number, text: string} | {type: 'break', at: number, end: number}} Plain */
 /** What a text is made of, in its order. @typedef {Plain | Run | Bracket | End} Inline */
 
-/** What somebody who reads has to know of a text's surroundings. @typedef {{find: (label: string) => Definition | undefined, steps: number}} Context */
+/** What somebody who reads has to know of a text's surroundings, and what came of it. @typedef {{find: (label: string) => Definition | undefined, steps: number, formulas: HTMLElement[]}} Context */
 
 const MAX_PARENTHESES = 32;
 const MAX_LABEL = 999;
@@ -155,14 +155,20 @@ class InlineReader {
     if (next === '(' || next === '[') {
       const close = next === '(' ? '\\)' : '\\]';
       const end = this.#missing.has(close) ? -1 : text.indexOf(close, at + 2);
-      if (end !== -1) return void (this.#at = end + 2);
+      if (end !== -1) return this.#putFormula(end + 2);
       this.#missing.add(close);
     }
     if (ESCAPABLE.test(next)) this.#say(next, 2);
     else this.#at += 1;
   }
 
-  /** Mathematics between dollars, as far as they are that: in prose, a dollar is money, or the name of a variable. */
+  /** @param {number} end */
+  #putFormula(end) {
+    this.#flush();
+    this.#put({ type: 'formula', at: this.#at, end, text: this.#text.slice(this.#at, end) });
+  }
+
+  /** A formula between dollars, as far as it is that: in prose, a dollar is money, or the name of a variable. */
   #formula() {
     const [text, at] = [this.#text, this.#at];
     const mark = text[at + 1] === '$' ? '$$' : '$';
@@ -174,11 +180,12 @@ class InlineReader {
     }
     const end = this.#missing.has(mark) ? -1 : text.indexOf(mark, begin);
     if (end === -1) this.#missing.add(mark);
-    if (end === -1 || end - begin > MAX_FORMULA) return void (this.#at = begin);
+    if (end === -1 || (mark === '$' && end - begin > MAX_FORMULA)) return void (this.#at = begin);
     this.#context.steps += end - begin;
     const inner = text.slice(begin, end);
-    const isOne = mark === '$$' || (!/[\w$]/.test(text[at - 1] ?? '') && !/[\w$]/.test(text[end + 1] ?? '') && !/^\s|\s$|\n/.test(inner) && (/[\\^_={}]/.test(inner) || /^[A-Za-z]$/.test(inner)));
-    this.#at = isOne ? end + mark.length : begin;
+    const isOne = mark === '$$' || (!/[\w$]/.test(text[at - 1] ?? '') && !/[\w$]/.test(text[end + 1] ?? '') && isFormula(inner));
+    if (isOne) this.#putFormula(end + mark.length);
+    else this.#at = begin;
   }
 
   /** Where a path of Windows ends that has its first backslash here. */
@@ -427,6 +434,11 @@ class InlineReader {
     if (run.after) run.after.before = run.before;
     else this.#runs = run.before;
   }
+}
+
+/** Whether what stands between two single dollars is a formula. @param {string} inner */
+export function isFormula(inner) {
+  return !/^\s|\s$|\n/.test(inner) && (/[\\^_={}]/.test(inner) || /^[A-Za-z]$/.test(inner));
 }
 
 const NOTE = /\[\^([^\s[\]]{1,60})\]/y;

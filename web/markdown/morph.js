@@ -1,5 +1,7 @@
 // Changing elements where they differ from others, so that the rest, and a selection in it, stays.
 
+import { isSameFormula } from './formulas.js';
+
 /**
  * Makes a node equal to another by as few changes as are easily found.
  *
@@ -13,6 +15,8 @@ export function morph(old, fresh) {
     if (fresh.data.startsWith(old.data)) {
       if (fresh.length > old.length) old.appendData(fresh.data.slice(old.length));
     } else old.data = fresh.data;
+  } else if (isSameFormula(old, fresh)) {
+    // It may be drawn by now.
   } else if (old.cloneNode(false).isEqualNode(fresh.cloneNode(false))) {
     let here = old.firstChild;
     for (let node = fresh.firstChild; node !== null; ) {

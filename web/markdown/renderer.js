@@ -4,6 +4,8 @@
 import { element } from '../lib/dom.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { t } from '../lib/words.js';
+import { labelOf } from './blocks.js';
+import { formula, MAX_FORMULAS } from './formulas.js';
 import { readInlines, unescaped } from './inlines.js';
 import { anchor, hostOf, isDisguised, safeAddress } from './links.js';
 
@@ -70,7 +72,7 @@ export function codeBlock(language) {
   const code = element('code');
   const pre = element('pre', '', code);
   pre.tabIndex = 0;
-  pre.setAttribute('role', 'region');
+  pre.setAttribute('role', 'group');
   pre.setAttribute('aria-label', t('Code'));
   return { node: element('div', 'code', element('div', 'code-bar', element('span', '', languageOf(language)), copy), pre), flow: new TextFlow(code, 'span') };
 }
@@ -96,7 +98,7 @@ export function tableFrame() {
   const frame = element('div', 'table', table);
   // It scrolls by itself where it is too wide, so the keyboard must get there.
   frame.tabIndex = 0;
-  frame.setAttribute('role', 'region');
+  frame.setAttribute('role', 'group');
   frame.setAttribute('aria-label', t('Table'));
   return { frame, table };
 }
@@ -113,6 +115,7 @@ function paragraph(block, text, markers, context) {
   const made = first ? element('div', 'line') : element('p');
   if (block.note !== '') {
     made.classList.add('footnote');
+    made.dataset.note = labelOf(block.note);
     made.append(element('sup', 'note', block.note), ' ');
   }
   const box = first && block.parent?.children[0] === block ? (/^\[([ xX])\][ \t]+(?=\S)/.exec(text) ?? undefined) : undefined;
@@ -231,8 +234,10 @@ class InlineWriter {
       case 'sup':
       case 'kbd':
         return void parent.append(element(inline.type, '', inline.text));
+      case 'formula':
+        return this.#formula(inline.text);
       case 'note':
-        return void parent.append(element('sup', 'note', inline.text));
+        return void parent.append(element('sup', 'note', this.#top.link || this.#top.image ? inline.text : noteMark(inline.text)));
       case 'address':
         return this.#address(inline);
       case 'run':
@@ -270,6 +275,16 @@ class InlineWriter {
       }
     }
     addText(parent, text.slice(done));
+  }
+
+  /** In a link it stays as it was typed: what it would look like must not hide where the link leads. @param {string} source */
+  #formula(source) {
+    const { parent, link, image } = this.#top;
+    const { formulas } = this.#context;
+    if (link || image || formulas.length === MAX_FORMULAS) return addText(parent, source);
+    const made = formula(source);
+    formulas.push(made);
+    parent.append(made);
   }
 
   /** @param {Plain & {text: string, href: string}} inline */
@@ -356,6 +371,15 @@ function placed(markers, pieces) {
     const place = piece.at + Math.max(at - piece.source, 0);
     return { at: Math.min(place, pieces[index + 1]?.at ?? Infinity), numbers };
   });
+}
+
+/** What leads to a footnote. @param {string} note */
+function noteMark(note) {
+  const made = element('button', 'note-mark', note);
+  made.type = 'button';
+  made.dataset.note = labelOf(note);
+  made.setAttribute('aria-label', `Footnote ${note}`);
+  return made;
 }
 
 /** @template {HTMLElement} Parent @param {Parent} parent @param {CitationMarker[]} markers */

@@ -7,6 +7,7 @@ import { t } from '../lib/words.js';
 import { BlockReader } from './blocks.js';
 import { colour } from './colours.js';
 import { draftOf, draftOfRow, isUndecided } from './drafts.js';
+import { drawFormulas } from './formulas.js';
 import { morph } from './morph.js';
 import { ListPlaces, Places, RootPlaces, TablePlaces } from './places.js';
 import { codeBlock, isTask, languageOf, leafElement, markCode, MAX_INLINE, plainText, tableFrame } from './renderer.js';
@@ -14,6 +15,7 @@ import { codeBlock, isTask, languageOf, leafElement, markCode, MAX_INLINE, plain
 /** @import { CitationMarker } from '../types.d.ts' */
 /** @import { TextFlow } from '../lib/text-flow.js' */
 /** @import { Block, Definition } from './blocks.js' */
+/** @import { Context } from './inlines.js' */
 
 /** What an update does at most, in the steps of `steps`: some milliseconds of work. */
 export const SLICE = 24_000;
@@ -42,6 +44,8 @@ export class MarkdownStream {
   #marked = new Set();
   /** Blocks with a reference to what was not defined, by its label. @type {Map<string, Set<Block>>} */
   #waiting = new Map();
+  /** Those of the leaf that was made last. @type {HTMLElement[]} */
+  #formulas = [];
   /** Complete blocks that have to be shown anew. @type {Set<Block>} */
   #stale = new Set();
 
@@ -197,7 +201,7 @@ export class MarkdownStream {
           this.#flow(places, index, block, () => plainText(block.plain || t(LONG)), block.text);
         } else if (!this.#more || block.closed < this.#solid) {
           block.view = undefined;
-          block.node = places.put(index, this.#leaf(block));
+          block.node = this.#drawn(places.put(index, this.#leaf(block)));
         }
         return true;
     }
@@ -225,11 +229,19 @@ export class MarkdownStream {
   #leaf(block) {
     const open = block.closed === Infinity && !this.#ended;
     const text = open && block.kind !== 'definitions' ? draftOf(block.text) : block.text;
-    const context = { steps: 0, find: (/** @type {string} */ label) => this.#find(label, block) };
+    /** @type {Context} */
+    const context = { steps: 0, formulas: [], find: (label) => this.#find(label, block) };
     const made = leafElement(block, text, this.#markersOf(block), context);
     if (open && text === '') made.hidden = true;
     this.steps += context.steps + 20;
+    this.#formulas = context.formulas;
     return made;
+  }
+
+  /** Draws the formulas of a leaf that were not there before. @param {HTMLElement} leaf */
+  #drawn(leaf) {
+    if (this.#formulas.length > 0) this.steps += drawFormulas(this.#formulas.filter((one) => leaf.contains(one)));
+    return leaf;
   }
 
   /**
@@ -264,7 +276,7 @@ export class MarkdownStream {
     if (block.node === undefined) return;
     if (block.kind === 'code') return this.#mark(block);
     if (block.plain !== '' || block.text.length > MAX_INLINE) return;
-    block.node = morph(block.node, this.#leaf(block));
+    block.node = this.#drawn(morph(block.node, this.#leaf(block)));
   }
 
   /** @param {Block} block */

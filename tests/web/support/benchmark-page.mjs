@@ -8,7 +8,7 @@ import { launchBrowser, openPage } from './browser.mjs';
 import { quantile, recordTasks, timeBetween } from './benchmark-tasks.mjs';
 import { monotonic, startStage } from './benchmark-server.mjs';
 import { HOSTILE, lettersOf, seenOf } from './hostile-markdown.mjs';
-import { chunksOf, codeText, largeEvent, listText, mixedText, traceEvents } from './benchmark-workloads.mjs';
+import { chunksOf, codeText, languagesText, largeEvent, listText, mixedText, richText, traceEvents } from './benchmark-workloads.mjs';
 import { connected, send, traceSwitch } from './chat.mjs';
 
 /** @import { Browser, Page } from 'playwright-core' */
@@ -43,6 +43,7 @@ const LONG_MS = 50;
  * @property {number} late how late the worst chunk was sent: the machine's noise
  * @property {Record<string, number>} phases the longest task after each thing that was asked of the page
  * @property {number} [stopped] how long a press on Stop waited for the page
+ * @property {number} [opened] how long it took until a conversation was shown, from the load of the page on
  */
 
 /**
@@ -54,6 +55,7 @@ const LONG_MS = 50;
  * @property {boolean} [reference] whether the naive page shows it
  * @property {(page: Page, phase: Phase) => Promise<void>} [meanwhile] done while it arrives
  * @property {(page: Page, phase: Phase) => Promise<void>} [after] done once all is there
+ * @property {number} [turns] so many turns are answered with it; then the page is loaded again
  * @property {string} [hostile] the kind of a text that must be seen as a whole in the end; the same is sent again then, and stopped
  */
 
@@ -87,6 +89,10 @@ const WORKLOADS = {
   mixed: { title: '200 KB of mixed Markdown', pieces: () => chunksOf(mixedText(200 * KB)) },
   list: { title: 'one list of 64 KB', pieces: () => chunksOf(listText(64 * KB)) },
   code: { title: 'one block of code of 64 KB', pieces: () => chunksOf(codeText(64 * KB)) },
+  languages: { title: 'blocks of code in twelve languages, 100 KB', pieces: () => chunksOf(languagesText(100 * KB)) },
+  rich: { title: '64 KB with formulas, alerts and footnotes', pieces: () => chunksOf(richText(64 * KB)) },
+  'rich-at-once': { title: 'the same at once', pieces: () => chunksOf(richText(64 * KB)), rate: Infinity },
+  turns: { title: '200 turns of 3 KB, opened', pieces: () => chunksOf(mixedText(3 * KB), KB), rate: Infinity, turns: 200 },
   trace: {
     title: 'a trace of 2,000 steps',
     pieces: tracePieces,
@@ -165,8 +171,10 @@ if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(
  * @param {string} [path]
  * @returns {Promise<Figures>}
  */
-async function measure(browser, stage, { pieces, rate = RATE, trace = false, reference = false, hostile, meanwhile, after }, path) {
+async function measure(browser, stage, workload, path) {
+  const { pieces, rate = RATE, trace = false, reference = false, hostile, turns, meanwhile, after } = workload;
   const ready = await pieces();
+  if (turns !== undefined) return measureOpening(browser, stage, ready, turns, path);
   const { page, faults, close } = await openPage(browser, reference ? 'about:blank' : stage.page, {
     prepare: (page) => page.addInitScript(watch),
   });
@@ -208,6 +216,41 @@ async function measure(browser, stage, { pieces, rate = RATE, trace = false, ref
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const since = (/** @type {{at: number}} */ { at }) => at >= begin;
   return figures(ready, played, tasks.filter(since), scripts.filter(since), marks.filter(since));
+}
+
+/**
+ * What it takes to show a conversation that is there when the page is loaded.
+ *
+ * @param {Browser} browser
+ * @param {Stage} stage
+ * @param {Piece[]} ready what each turn is answered with
+ * @param {number} turns
+ * @param {string} [path]
+ * @returns {Promise<Figures>}
+ */
+async function measureOpening(browser, stage, ready, turns, path) {
+  const { page, faults, close } = await openPage(browser, stage.page, { prepare: (page) => page.addInitScript(watch) });
+  await connected(page);
+  const all = (/** @type {number} */ count) => page.waitForFunction((count) => document.querySelectorAll('article.agent[aria-busy="false"]').length === count, count, { timeout: 0 });
+  for (let turn = 1; turn <= turns; turn += 1) {
+    const playing = stage.play(ready, Infinity);
+    await send(page, `Go on, ${turn}.`);
+    await playing;
+    await all(turn);
+  }
+  await page.waitForTimeout(REST_MS);
+  const stop = await recordTasks(browser, page, path);
+  const begin = monotonic() / 1000;
+  await page.reload({ waitUntil: 'commit' });
+  const seen = await all(turns);
+  const opened = await page.evaluate(() => performance.now());
+  await seen.dispose();
+  await page.waitForTimeout(REST_MS);
+  const { tasks, scripts, marks } = await stop();
+  await close();
+  if (faults.length > 0) throw new Error(faults.join('\n'));
+  const since = (/** @type {{at: number}} */ { at }) => at >= begin;
+  return { ...figures([], { sentAt: [], late: 0 }, tasks.filter(since), scripts.filter(since), marks.filter(since)), opened };
 }
 
 /** Playwright's own way to an element goes through all of them, and would count as the page's work. @param {Page} page */
@@ -374,7 +417,10 @@ function table(results) {
   const phases = Object.entries(results).flatMap(([name, runs]) =>
     Object.keys(runs[0]?.phases ?? {}).map((phase) => [WORKLOADS[name]?.title ?? name, phase, runs.map((figures) => ms(figures.phases[phase] ?? 0)).join(' · ')]),
   );
-  return [tasks, hostile, growth, [['workload', 'asked of the page', 'longest task'], ...phases]]
+  const opened = Object.entries(results)
+    .filter(([name]) => WORKLOADS[name]?.turns !== undefined)
+    .map(([name, runs]) => [WORKLOADS[name]?.title ?? name, runs.map((figures) => ms(figures.opened ?? 0)).join(' · ')]);
+  return [tasks, hostile, growth, [['workload', 'all of it shown after'], ...opened], [['workload', 'asked of the page', 'longest task'], ...phases]]
     .filter((rows) => rows.length > 1)
     .map((rows) => [rows[0] ?? [], (rows[0] ?? []).map((_, index) => (index === 0 ? '---' : '---:')), ...rows.slice(1)].map((cells) => `| ${cells.join(' | ')} |`).join('\n'))
     .join('\n\n');

@@ -62,6 +62,50 @@ export function codeText(length) {
   return `${FENCE}js\n${fill(length, (number) => `  const n${number} = await client.lookup({ id: ${number}, deep: true });\n`)}${FENCE}\n`;
 }
 
+/** Code of a dozen languages, in blocks of a hundred lines. @param {number} length in UTF-16 units */
+export function languagesText(length) {
+  const lines = {
+    python: (/** @type {number} */ n) => `    name_${n} = lookup(id=${n}, deep=True)  # line n${n}`,
+    ts: (/** @type {number} */ n) => `export const n${n}: string = await client.lookup({ id: ${n}, deep: true });`,
+    rust: (/** @type {number} */ n) => `    let n${n}: u32 = client.lookup(${n}, "deep").await?; // line`,
+    go: (/** @type {number} */ n) => `	n${n}, err := client.Lookup(ctx, ${n}, "deep") // line`,
+    java: (/** @type {number} */ n) => `    public final String n${n} = client.lookup(${n}, "deep"); // line`,
+    sql: (/** @type {number} */ n) => `SELECT n${n}, count(*) FROM things WHERE id = ${n} AND name = 'deep'; -- line`,
+    bash: (/** @type {number} */ n) => `export N${n}="$(lookup --id ${n} --deep)" # n${n}`,
+    yaml: (/** @type {number} */ n) => `name_n${n}: "deep" # line n${n}`,
+    json: (/** @type {number} */ n) => `{"n${n}": {"id": ${n}, "deep": true, "name": "line"}}`,
+    html: (/** @type {number} */ n) => `<p class="deep" id="n${n}">Line n${n} of <em>many</em>.</p>`,
+    css: (/** @type {number} */ n) => `.n${n} > p:hover { color: #fff; margin: ${n}px; } /* line */`,
+    'c++': (/** @type {number} */ n) => `  auto n${n} = client.lookup(${n}, "deep"); // line`,
+  };
+  let count = 0;
+  return fill(length, (number) => {
+    const [language, line] = Object.entries(lines)[number % 12] ?? ['', String];
+    return `${FENCE}${language}\n${Array.from({ length: 100 }, () => line((count += 1))).join('\n')}\n${FENCE}\n\n`;
+  });
+}
+
+/** Formulas, alerts, footnotes, and what stands high, low and on keys. @param {number} length in UTF-16 units */
+export function richText(length) {
+  return fill(length, (number) => `## Part n${number}
+
+The sum \\(s_{${number}} = \\frac{n_{${number}}(n+1)}{2}\\) is known[^${number}], $x_{${number}}^2$ too, and it costs $5 or $6.
+
+$$
+\\sum_{k=1}^{${number}} k^2 = \\begin{pmatrix} a & b_{${number}} \\\\ c & d \\end{pmatrix}
+$$
+
+> [!NOTE]
+> Press <kbd>Ctrl</kbd>+<kbd>C</kbd> for n${number}, H<sub>2</sub>O and m<sup>3</sup>.
+>
+> - one $a_{${number}}$
+> - two
+
+[^${number}]: As *somebody* says, n${number}.
+
+`);
+}
+
 /**
  * @param {number} length
  * @param {(number: number) => string} piece

@@ -16,13 +16,28 @@
 
 /** Where citations stand. @typedef {{at: number, numbers: number[]}} Marker */
 
+/** Has formulas drawn at once from now on, so that a text looks the same whole and typed. @param {Page} page */
+export async function loadFormulas(page) {
+  await page.evaluate(async () => {
+    const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+    const first = document.createElement('div');
+    document.querySelector('#transcript')?.append(first);
+    const drawn = new Promise((resolve) => new MutationObserver((_, observer) => first.querySelector('math') && resolve(observer.disconnect())).observe(first, { subtree: true, childList: true }));
+    new MarkdownStream(first).finish('$$x$$');
+    await drawn;
+    first.remove();
+  });
+}
+
 /** Prepares a page for `renderMarkdown`. @param {Page} page */
 export async function installMarkdown(page) {
+  await loadFormulas(page);
   await page.evaluate(async () => {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
     const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(' '));
-    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source'.split(' '));
-    const classes = new Set(['', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
+    const math = new Set('math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'.split(' '));
+    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source data-note data-formula'.split(' '));
+    const classes = new Set(['', 'formula', 'formula wide', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'note-mark', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
     Object.assign(window, {
       /** @param {string} text @param {number} step @param {Marker[]} markers */
       rendered(text, step, markers) {
@@ -38,6 +53,7 @@ export async function installMarkdown(page) {
         stream.finish(text, markers);
         const broken = [];
         for (const node of [...seen, root].flatMap((one) => [.../** @type {Element} */ (one).querySelectorAll('*')])) {
+          if (math.has(node.localName) && node.namespaceURI === 'http://www.w3.org/1998/Math/MathML') continue;
           if (!allowed.has(node.tagName)) broken.push(node.tagName);
           for (const { name, value } of node.attributes) {
             if (!attributes.has(name)) broken.push(`${node.tagName} ${name}`);

@@ -16,8 +16,8 @@ import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, i
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
+import { TracesOnDemand } from './trace/on-demand.js';
 import { Panel } from './trace/panel.js';
-import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
@@ -29,6 +29,11 @@ const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
+/** @type {Config['prices']} */
+let prices = {};
+// They need neither settings nor a connection: a saved trace can be looked at without.
+const traces = new TracesOnDemand(() => prices);
+const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
@@ -38,9 +43,13 @@ const STOP_MS = 4_000;
 byId('not-loaded', HTMLElement).remove();
 welcome.hidden = hasSavedTurns();
 themeSwitch(byId('theme', HTMLButtonElement));
+window.addEventListener('hashchange', openByAddress);
+openByAddress();
 start().catch((error) => {
   showConnection('failed', 'Not set up');
-  showBanner(error instanceof ConfigError ? error.message : `The page could not start: ${error}`);
+  // What is saved can be looked at all the same.
+  panel.offer();
+  showBanner(error instanceof ConfigError ? error.message : `The page could not start: ${error}`, 'Open a saved trace', () => panel.open());
 });
 
 async function start() {
@@ -53,6 +62,7 @@ async function start() {
 
 /** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
 function run(config, isOwn) {
+  prices = config.prices;
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
@@ -74,13 +84,6 @@ function run(config, isOwn) {
       return problem;
     },
   });
-  const traces = new Traces({
-    list: byId('traces-list', HTMLElement),
-    empty: byId('traces-empty', HTMLElement),
-    count: byId('traces-count', HTMLElement),
-    prices: config.prices,
-  });
-  const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
   const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
   /** Where the focus goes when nothing else has it. */
@@ -346,7 +349,7 @@ function run(config, isOwn) {
     refresh();
     composer.focus();
   });
-  offerTraces(config, panel);
+  offerTraces(config);
   offerSuggestions(config.suggestions, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
     rest();
@@ -371,16 +374,15 @@ function run(config, isOwn) {
   connect();
 }
 
-/** @param {Config} config @param {Panel} panel */
-function offerTraces(config, panel) {
-  // The address of the viewer, for who has saved traces where the page shows none of its own.
-  const open = () => {
-    if (location.hash !== '#traces') return;
-    panel.offer();
-    panel.open();
-  };
-  window.addEventListener('hashchange', open);
-  open();
+/** Opens the viewer at its address, for who has saved traces where the page shows none of its own. */
+function openByAddress() {
+  if (location.hash !== '#traces') return;
+  panel.offer();
+  panel.open();
+}
+
+/** @param {Config} config */
+function offerTraces(config) {
   if (!config.allowTrace) return;
   for (const id of ['trace-switch', 'welcome-trace']) byId(id, HTMLElement).hidden = false;
   traceSwitch.checked = recall('local', 'trace') === 'on';

@@ -37,14 +37,13 @@ const WHICH = [
 /** From this width of the panel on there is room for the tree and an opened step, in pixels. */
 const PANE_FROM = 800;
 
-/** How many events of a file are taken between two chances for the page to answer. */
-const SLICE_EVENTS = 200;
+/** So long events are read at once, in milliseconds, and so many without a look at the clock. */
+const [READ_MS, READ_EVENTS] = [8, 20];
 
 /** The trace panel's contents. */
 export class Traces {
-  #list;
-  #empty;
-  #count;
+  #list = byId('traces-list', HTMLElement);
+  #empty = byId('traces-empty', HTMLElement);
   #head = byId('traces-head', HTMLElement);
   #totals = byId('traces-totals', HTMLElement);
   #answer = byId('traces-answer', HTMLSelectElement);
@@ -84,7 +83,8 @@ export class Traces {
   #restored = new WeakMap();
   /** @type {TraceView | undefined} */
   #shown;
-  #events = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #reading;
   #stopSearch = () => {};
   /** How many rows match, and whether all have been looked at. */
   #matches = 0;
@@ -92,12 +92,10 @@ export class Traces {
 
   /**
    * @param {object} parts
-   * @param {HTMLElement} parts.list
-   * @param {HTMLElement} parts.empty shown while there is nothing to list
-   * @param {HTMLElement} parts.count where the number of events goes
-   * @param {Prices} parts.prices
+   * @param {() => Prices} parts.prices
    */
-  constructor({ list, empty, count, prices }) {
+  constructor({ prices }) {
+    const list = this.#list;
     this.#prices = prices;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
@@ -123,9 +121,6 @@ export class Traces {
     this.#placePane();
     this.#sort.title = 'The longest of the steps that stand beside each other first';
     this.#sortBy(false);
-    this.#list = list;
-    this.#empty = empty;
-    this.#count = count;
     this.#answer.addEventListener('change', () => this.#show([...this.#views.values()][this.#answer.selectedIndex]));
     this.#search.addEventListener('input', () => this.#filter());
     this.#kind.addEventListener('change', () => this.#filter());
@@ -138,12 +133,12 @@ export class Traces {
     this.#export.hidden = true;
     this.#close.addEventListener('click', () => this.#closeFile());
     const file = byId('traces-file', HTMLInputElement);
-    byId('traces-open', HTMLButtonElement).addEventListener('click', () => file.click());
-    file.addEventListener('change', () => {
+    const take = () => {
       const [chosen] = file.files ?? [];
       file.value = '';
       if (chosen !== undefined) void this.#open(chosen);
-    });
+    };
+    file.addEventListener('change', take);
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
@@ -155,34 +150,49 @@ export class Traces {
     setInterval(() => {
       if (this.#shown?.isOpen) this.#draw();
     }, TICK_MS);
-  }
-
-  get isEmpty() {
-    return this.#events === 0;
+    // One may have been chosen before this was loaded.
+    take();
   }
 
   /**
-   * Takes what has come of a turn since the last call, and shows it when it is new.
+   * Takes what has come of turns since the last call, and shows the last one that is new.
    *
-   * @param {Trace} turn
+   * @param {...Trace} turns
    */
-  update(turn) {
-    if (turn.restored === true) return this.#countRestored(turn);
-    let view = this.#views.get(turn);
-    if (view === undefined) {
-      view = this.#viewOf(turn);
-      this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
-      // Who looks at a file goes on doing so while there is nothing else to see.
-      if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
+  update(...turns) {
+    /** @type {TraceView | undefined} */
+    let next;
+    for (const turn of turns) {
+      const known = this.#views.get(turn);
+      if (known !== undefined && known.restarts !== turn.restarts) {
+        // It comes anew from its beginning.
+        const view = this.#viewOf(turn);
+        this.#views.set(turn, view);
+        if (known === this.#shown) next = view;
+      } else if (turn.restored === true && turn.events.length === 0) this.#countRestored(turn);
+      else if (known === undefined) {
+        const view = this.#viewOf(turn);
+        this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+        // Who looks at a file goes on doing so while there is nothing else to see.
+        if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
+      } else if (known === this.#shown) this.#read(known);
     }
-    const added = view.take();
-    this.#events += added;
-    this.#count.hidden = this.#events === 0;
-    this.#count.textContent = String(this.#events);
-    if (view !== this.#shown) return;
-    if (added > 0 && this.#head.hidden) this.#draw();
+    this.#show(next);
+  }
+
+  /** Reads what came of the trace that is shown; the others are read once they are. @param {TraceView} view */
+  #read(view) {
+    const until = performance.now() + READ_MS;
+    let added = 0;
+    do added = view.take(READ_EVENTS);
+    while (added > 0 && performance.now() < until);
+    if (added > 0) {
+      clearTimeout(this.#reading);
+      this.#reading = setTimeout(() => view === this.#shown && this.#read(view));
+    }
+    if (this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
-    if (!view.isOpen) setTimeout(() => this.#draw());
+    else if (!view.isOpen && added === 0) setTimeout(() => this.#draw());
   }
 
   /** Shows the trace of a turn. @param {Trace} turn */
@@ -195,9 +205,7 @@ export class Traces {
     this.#views.clear();
     this.#restored = new WeakMap();
     this.#turns = 0;
-    this.#events = 0;
     this.#answer.replaceChildren();
-    this.#count.hidden = true;
     this.#leave();
   }
 
@@ -253,6 +261,7 @@ export class Traces {
     if (view.isOpen) this.#stickToBottom.attach();
     view.rerender(this.#isRaw);
     this.#showPane();
+    this.#read(view);
     this.#draw();
     view.sort(this.#isSorted);
     this.#filter();
@@ -525,7 +534,7 @@ export class Traces {
       const { otelFile } = await import('./otel.js');
       /** @type {string[]} */
       const parts = [];
-      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices });
+      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices() });
       await new Promise((resolve, reject) => {
         inSlices(() => {
           try {
@@ -551,7 +560,6 @@ export class Traces {
       if (file.size > MAX_FILE_BYTES) throw new TraceFileError(`${file.name} is larger than 64 MiB.`);
       const turn = traceOf(await file.text(), file.name);
       const view = this.#viewOf(turn);
-      while (view.take(SLICE_EVENTS) > 0) await new Promise((resolve) => setTimeout(resolve));
       this.#offer(view, file.name);
       this.#show(view);
     } catch (error) {

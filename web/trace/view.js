@@ -24,6 +24,8 @@ const LIST_LENGTH = 16;
 /** The list for one answer. */
 export class TraceView {
   turn;
+  /** How often the turn had begun anew. */
+  restarts;
   tree;
   list = element('div');
   #parts;
@@ -60,7 +62,7 @@ export class TraceView {
   /**
    * @param {Trace} turn
    * @param {object} parts
-   * @param {Prices} parts.prices
+   * @param {() => Prices} parts.prices
    * @param {() => HTMLElement | undefined} parts.pane where a step opens, unless in the list
    * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
@@ -68,6 +70,7 @@ export class TraceView {
    */
   constructor(turn, parts) {
     this.turn = turn;
+    this.restarts = turn.restarts;
     this.tree = new TraceTree(turn.sentAt);
     this.#parts = parts;
   }
@@ -152,7 +155,7 @@ export class TraceView {
     let dollars = 0;
     let priced = 0;
     for (const call of calls) {
-      const cost = costOf(call, this.#parts.prices);
+      const cost = costOf(call, this.#parts.prices());
       if (cost === undefined) continue;
       dollars += cost;
       priced += 1;
@@ -373,7 +376,7 @@ export class TraceView {
   #drawStep(step) {
     const known = this.#rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step, this.#parts.prices);
+    const row = new Row(step, this.#parts.prices());
     this.#rows.set(step, row);
     this.#byDetails.set(row.details, row);
     const above = step.parent && this.#rows.get(step.parent);
@@ -384,7 +387,7 @@ export class TraceView {
 
   /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
   #showBusy() {
-    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0);
+    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length);
   }
 
   #lastList() {

@@ -2,7 +2,7 @@
 // scripts/bundle-page. It also makes web/syntax.js, the one file of web/ that others wrote.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -10,26 +10,84 @@ const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
 /** What colours code: only who sees some loads it. */
 export const SYNTAX = 'syntax.js';
 
+/** The trace viewer: only who looks at a trace loads it. */
+export const VIEWER = 'trace.js';
+/** Where the page hands the viewer the modules that both of them need. */
+const SHARED = 'globalThis.sharedModules';
+
+/** @type {import('esbuild').BuildOptions & {write: false}} */
+const OPTIONS = {
+  outdir: WEB,
+  absWorkingDir: WEB,
+  write: false,
+  bundle: true,
+  minify: true,
+  charset: 'utf8',
+  format: 'esm',
+  // The page is written for the browsers that run it: nothing is translated for older ones.
+  target: 'esnext',
+};
+
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
+ *
+ * What the viewer shares with the rest is in the page's own file alone, and not in a third one, as esbuild would split
+ * it: the page would have to wait for one request more, and to ask for two files anew where the server is busy.
  *
  * @returns {Promise<Map<string, Uint8Array>>} by their names
  */
 export async function bundle() {
-  const { outputFiles } = await build({
-    entryPoints: ['load.js', 'main.js', 'style.css'].map((name) => WEB + name),
-    outdir: WEB,
-    write: false,
-    bundle: true,
-    minify: true,
-    charset: 'utf8',
-    format: 'esm',
-    // The page is written for the browsers that run it: nothing is translated for older ones.
-    target: 'esnext',
+  const { metafile } = await build({ ...OPTIONS, entryPoints: ['main.js'], metafile: true });
+  const ofPage = new Set(Object.keys(metafile.inputs));
+  /** @type {Set<string>} */
+  const shared = new Set();
+  const viewer = await build({
+    ...OPTIONS,
+    entryPoints: [VIEWER],
+    plugins: [
+      {
+        name: 'what the page has already',
+        setup({ onLoad }) {
+          onLoad({ filter: /\.js$/ }, async ({ path }) => {
+            const name = relative(WEB, path);
+            if (!ofPage.has(name)) return undefined;
+            shared.add(name);
+            const exported = Object.keys(await import(path));
+            return { contents: `export const { ${exported.join(', ')} } = ${SHARED}['${name}'];` };
+          });
+        },
+      },
+    ],
   });
-  const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+  const names = [...shared].sort();
+  const page = await build({
+    ...OPTIONS,
+    entryPoints: ['load.js', 'main.js', 'style.css'],
+    plugins: [
+      {
+        name: 'what the viewer needs',
+        setup({ onLoad }) {
+          onLoad({ filter: /main\.js$/ }, async ({ path }) => ({
+            contents: [
+              ...names.map((name, index) => `import * as shared${index} from './${name}';`),
+              await readFile(path, 'utf8'),
+              `${SHARED} = { ${names.map((name, index) => `'${name}': shared${index}`).join(', ')} };`,
+            ].join('\n'),
+            resolveDir: WEB,
+          }));
+        },
+      },
+    ],
+  });
+  const files = new Map([...page.outputFiles, ...viewer.outputFiles].map(({ path, contents }) => [basename(path), contents]));
   for (const name of ['index.html', 'icon.svg', SYNTAX]) files.set(name, await readFile(WEB + name));
   return files;
+}
+
+/** HTML's names of characters, minified as in the bundle: data, of which the page is no author. @returns {Promise<Uint8Array>} */
+export async function characterNames() {
+  const { outputFiles } = await build({ ...OPTIONS, entryPoints: ['markdown/entities.js'] });
+  return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
 /** Makes web/syntax.js of the packages that it comes from, with their licence. @returns {Promise<Uint8Array>} */

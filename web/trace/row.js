@@ -7,7 +7,7 @@ import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
 import { foldable, isFoldable } from './json-view.js';
-import { inSlices } from './slices.js';
+import { generatorInSlices } from './slices.js';
 import { moment, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
@@ -203,7 +203,7 @@ export class Row {
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
-    this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
+    this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`));
   }
 
   /** A closed row keeps nothing: a trace may have megabytes. */
@@ -212,16 +212,6 @@ export class Row {
     this.#box?.remove();
     this.#box = undefined;
   }
-}
-
-/**
- * Does in slices what a generator does.
- *
- * @param {Generator<void>} work
- * @returns {() => void} stops it
- */
-function sliced(work) {
-  return inSlices(() => !work.next().done);
 }
 
 /**
@@ -309,7 +299,7 @@ function cut(text, at) {
 function more(pre, rest) {
   const shower = button('quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`, () => {
     shower.remove();
-    sliced(appendInChunks(pre, rest));
+    generatorInSlices(appendInChunks(pre, rest));
   });
   return shower;
 }

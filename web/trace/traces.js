@@ -85,6 +85,7 @@ export class Traces {
   #shown;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #reading;
+  #following = 0;
   #stopSearch = () => {};
   /** How many rows match, and whether all have been looked at. */
   #matches = 0;
@@ -232,7 +233,7 @@ export class Traces {
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
-        this.#stickToBottom.follow();
+        this.#follow();
         this.#showFolding();
         if (view !== this.#shown || view.isOpen || !view.isDrawn) return;
         this.#showSums(view);
@@ -312,17 +313,23 @@ export class Traces {
     if (view !== undefined) this.#showSums(view);
   }
 
-  /** The axis, and where on it the time went. @param {TraceView} view */
+  /** The axis, and where on it the time went, once that is summed up. @param {TraceView} view */
   #showSums(view) {
-    view.sum();
+    view.sum(() => {
+      if (view === this.#shown) this.#draw();
+    });
     view.markLongest();
     this.#axis.rescale(view.scale, view.list);
     this.#axis.showGaps(view.spent?.gaps ?? [], view.spent?.between ?? 0);
-    let took = 0;
-    for (const { duration = 0 } of view.tree.calls) took += duration;
-    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, took));
+    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, view.speaking));
     this.#longest.hidden = view.longest === undefined || view.tree.size < 3;
     this.#sort.hidden = view.tree.size < 3;
+  }
+
+  /** Keeps the end in view, with the next picture: to look for it sooner would lay out everything twice. */
+  #follow() {
+    cancelAnimationFrame(this.#following);
+    this.#following = requestAnimationFrame(() => this.#stickToBottom.follow());
   }
 
   get #isSorted() {
@@ -347,7 +354,7 @@ export class Traces {
       Total: duration(view.total),
       'First token': first,
       // An agent that speaks AG-UI tells of none.
-      ...(turn.events.some(RuntimeReader.owns) ? {} : {
+      ...(tree.has(RuntimeReader) ? {} : {
         'Model calls': String(tree.modelCalls),
         'Tokens in': tree.tokens.input.toLocaleString('en'),
         'Tokens out': tree.tokens.output.toLocaleString('en'),

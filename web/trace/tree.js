@@ -129,6 +129,11 @@ export class TraceTree {
     return [...changed];
   }
 
+  /** Whether there are events of a source. @param {ReturnType<typeof readerOf>} reader */
+  has(reader) {
+    return this.#readers.has(reader);
+  }
+
   /** When an event arrived; 0 where a file does not say so. @param {AgentEvent} event */
   arrivalOf(event) {
     return event.at - this.#origin;

@@ -3,8 +3,8 @@
 import { element } from '../lib/dom.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
-import { inSlices } from './slices.js';
-import { MAX_SUMMED, timeSpent } from './times.js';
+import { generatorInSlices, inSlices } from './slices.js';
+import { timeSpent } from './times.js';
 import { TraceTree } from './tree.js';
 
 /** @import { Prices } from '../types.d.ts' */
@@ -45,13 +45,17 @@ export class TraceView {
   #visited;
   #drawing = false;
   #stopDrawing = () => {};
-  /** Where the time went, as far as it was summed up; undefined for a trace that has too many steps. @type {Spent | undefined} */
+  /** Where the time went, as far as it was summed up. @type {Spent | undefined} */
   spent;
   /** What its calls of models cost in dollars, and whether all of them have a price. @type {{dollars: number, whole: boolean} | undefined} */
   cost;
+  /** How long models were at work, in ms. */
+  speaking = 0;
   /** When the sums may be made again, and for what they were made last. */
   #sumAgain = 0;
   #summed = '';
+  #summing = false;
+  #stopSumming = () => {};
   /** The row of the longest step. @type {Row | undefined} */
   #longest;
   /** Whether the longest of the steps that stand beside each other is the first of them. */
@@ -141,27 +145,48 @@ export class TraceView {
   stop() {
     this.#stopDrawing();
     this.#stopSorting();
-    this.#drawing = false;
+    this.#stopSumming();
+    this.#drawing = this.#summing = false;
   }
 
-  /** Sums up where the time went and what it cost, where that is not known yet. */
-  sum() {
+  /**
+   * Sums up where the time went and what it cost, where that is not known yet.
+   *
+   * @param {() => void} summed is called once it is known
+   */
+  sum(summed) {
     const begun = performance.now();
     const key = `${this.#taken} ${this.isOpen ? Math.round(this.total) : this.turn.status}`;
-    if (key === this.#summed || (this.isOpen && begun < this.#sumAgain)) return;
-    this.#summed = key;
-    const { size, steps, calls } = this.tree;
-    this.spent = size > MAX_SUMMED ? undefined : timeSpent(steps, Math.max(this.total, this.isOpen ? 0 : this.tree.latest));
-    let dollars = 0;
-    let priced = 0;
+    // Sums of a trace that is still read or running would be made in vain again and again.
+    if (key === this.#summed || this.#summing || this.#taken < this.turn.events.length || (this.isOpen && begun < this.#sumAgain)) return;
+    this.#summing = true;
+    const total = Math.max(this.total, this.isOpen ? 0 : this.tree.latest);
+    this.#stopSumming = generatorInSlices(this.#sums(total), (sums) => {
+      Object.assign(this, sums);
+      this.#summed = key;
+      this.#summing = false;
+      this.#sumAgain = begun + (performance.now() - begun) / SUMS_SHARE;
+      this.#showBusy();
+      summed();
+    });
+    this.#showBusy();
+  }
+
+  /** @param {number} total @returns {Generator<void, Pick<TraceView, 'spent' | 'cost' | 'speaking'>>} */
+  *#sums(total) {
+    const spent = yield* timeSpent(this.tree.steps, total);
+    let [dollars, priced, speaking, done] = [0, 0, 0, 0];
+    const { calls } = this.tree;
     for (const call of calls) {
+      speaking += call.duration ?? 0;
       const cost = costOf(call, this.#parts.prices());
-      if (cost === undefined) continue;
-      dollars += cost;
-      priced += 1;
+      if (cost !== undefined) {
+        dollars += cost;
+        priced += 1;
+      }
+      if ((done += 1) % 100 === 0) yield;
     }
-    this.cost = priced === 0 ? undefined : { dollars, whole: priced === calls.size };
-    this.#sumAgain = begun + (performance.now() - begun) / SUMS_SHARE;
+    return { spent, cost: priced === 0 ? undefined : { dollars, whole: priced === calls.size }, speaking };
   }
 
   /** Marks the longest step, once it is sure. */
@@ -387,7 +412,7 @@ export class TraceView {
 
   /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
   #showBusy() {
-    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length);
+    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length || (this.#summing && !this.isOpen));
   }
 
   #lastList() {

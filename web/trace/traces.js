@@ -6,6 +6,7 @@ import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { Axis } from './axis.js';
+import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
@@ -65,6 +66,13 @@ export class Traces {
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
   #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
   #which = element('select');
+  /** What the trace that is shown can be compared with. */
+  #beside = element('select');
+  #comparison = new Comparison(byId('traces-scroller', HTMLElement), (view, step) => this.#leaveFor(view, step));
+  /** The trace beside the one that is shown. @type {TraceView | undefined} */
+  #other;
+  /** Whether the next file is for the place beside. */
+  #opensBeside = false;
   #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
   #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
   #hits = new Hits();
@@ -100,6 +108,11 @@ export class Traces {
     this.#prices = prices;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
+    list.after(this.#comparison.box);
+    this.#comparison.box.hidden = true;
+    this.#raw.after(element('label', 'beside', element('span', '', 'Compared with '), this.#beside));
+    this.#beside.setAttribute('aria-label', 'Compare with');
+    this.#beside.addEventListener('change', () => this.#chooseBeside());
     this.#collapse.before(this.#sort);
     this.#kind.after(this.#which);
     this.#which.setAttribute('aria-label', 'Status or duration of step');
@@ -139,6 +152,7 @@ export class Traces {
       file.value = '';
       if (chosen !== undefined) void this.#open(chosen);
     };
+    file.addEventListener('cancel', () => (this.#opensBeside = false));
     file.addEventListener('change', take);
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
@@ -177,6 +191,7 @@ export class Traces {
         // Who looks at a file goes on doing so while there is nothing else to see.
         if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
       } else if (known === this.#shown) this.#read(known);
+      else if (known === this.#other && !known.isOpen) this.#readBeside(known);
     }
     this.#show(next);
   }
@@ -245,14 +260,84 @@ export class Traces {
 
   /** @param {TraceView} view @param {string} title */
   #offer(view, title) {
+    view.title = title;
     this.#views.set(view.turn, view);
     this.#answer.append(element('option', '', title));
     this.#answer.hidden = this.#views.size < 2;
+    this.#offerBeside();
+  }
+
+  /** What there is to compare with: every other trace, and those that were saved. */
+  #offerBeside() {
+    const others = [...this.#views.values()].filter((view) => view !== this.#shown);
+    const words = this.#other === undefined ? 'Compare with…' : 'Compare no more';
+    this.#beside.replaceChildren(new Option(words, ''), ...others.map((view) => new Option(view.title, 'view', false, view === this.#other)), new Option('A saved trace…', 'file'));
+  }
+
+  #chooseBeside() {
+    const { value, selectedIndex } = this.#beside;
+    if (value === 'file') {
+      this.#opensBeside = true;
+      this.#offerBeside();
+      byId('traces-file', HTMLInputElement).click();
+    } else this.#compare(value === '' ? undefined : [...this.#views.values()].filter((view) => view !== this.#shown)[selectedIndex - 1]);
+  }
+
+  /** Shows another trace beside the one that is shown, or none any more. @param {TraceView | undefined} other */
+  #compare(other) {
+    if (other === this.#other && other === undefined) return;
+    this.#other?.stop();
+    this.#other = other;
+    this.#offerBeside();
+    const isComparing = other !== undefined;
+    byId('traces', HTMLElement).classList.toggle('comparing', isComparing);
+    this.#comparison.box.hidden = !isComparing;
+    this.#list.hidden = isComparing;
+    this.#comparison.clear();
+    byId('traces-scroller', HTMLElement).scrollTop = 0;
+    if (isComparing) this.#readBeside(other);
+    else if (this.#shown !== undefined) this.#draw();
+    this.#showPane();
+  }
+
+  /** Shows both once all of them is read and summed up, and what runs once more at its end. @param {TraceView} other */
+  #readBeside(other) {
+    if (other !== this.#other) return;
+    const until = performance.now() + READ_MS;
+    while (other.take(READ_EVENTS) > 0) if (performance.now() > until) return void setTimeout(() => this.#readBeside(other));
+    let isShown = false;
+    other.sum(() => {
+      isShown = true;
+      this.#showBeside();
+    });
+    if (!isShown) this.#showBeside();
+  }
+
+  #showBeside() {
+    const [one, other] = [this.#shown, this.#other];
+    if (one?.spent === undefined || other?.spent === undefined) return;
+    this.#comparison.show(one, other);
+  }
+
+  /** Leaves the comparison for a step of one of the two. @param {TraceView} view @param {Step} step */
+  #leaveFor(view, step) {
+    this.#compare(undefined);
+    this.#show(view);
+    this.#goToStep(view, step);
+  }
+
+  /** Goes to a step once it has a row. @param {TraceView} view @param {Step} step */
+  #goToStep(view, step) {
+    if (view !== this.#shown) return;
+    const row = view.rowOf(step);
+    if (row === undefined) setTimeout(() => this.#goToStep(view, step), TICK_MS / 4);
+    else this.#goToRow(row);
   }
 
   /** @param {TraceView | undefined} view */
   #show(view) {
     if (view === undefined || view === this.#shown) return;
+    this.#compare(undefined);
     this.#shown?.stop();
     this.#shown?.empty();
     this.#shown = view;
@@ -266,10 +351,12 @@ export class Traces {
     this.#draw();
     view.sort(this.#isSorted);
     this.#filter();
+    this.#offerBeside();
   }
 
   /** Shows nothing: there is no trace any more. */
   #leave() {
+    this.#compare(undefined);
     this.#shown?.stop();
     this.#shown?.empty();
     this.#showPane();
@@ -316,7 +403,9 @@ export class Traces {
   /** The axis, and where on it the time went, once that is summed up. @param {TraceView} view */
   #showSums(view) {
     view.sum(() => {
-      if (view === this.#shown) this.#draw();
+      if (view !== this.#shown) return;
+      this.#draw();
+      if (!view.isOpen) this.#showBeside();
     });
     view.markLongest();
     this.#axis.rescale(view.scale, view.list);
@@ -410,7 +499,7 @@ export class Traces {
   }
 
   #showPane() {
-    this.#pane.hidden = this.#pane.childElementCount === 0;
+    this.#pane.hidden = this.#pane.childElementCount === 0 || this.#other !== undefined;
     byId('traces', HTMLElement).classList.toggle('with-pane', !this.#pane.hidden);
   }
 
@@ -517,13 +606,17 @@ export class Traces {
 
   /** @param {Row} row */
   #goToRow(row) {
-    if (row.item.classList.contains('out')) {
-      this.#search.value = '';
-      this.#kind.value = '';
-      this.#which.selectedIndex = 0;
-      this.#filter();
-    }
+    if (row.item.classList.contains('out')) this.#unfilter();
     this.#shown?.reveal(row);
+  }
+
+  /** Shows all steps. */
+  #unfilter() {
+    if (!this.#isFiltering) return;
+    this.#search.value = '';
+    this.#kind.value = '';
+    this.#which.selectedIndex = 0;
+    this.#filter();
   }
 
   #download() {
@@ -563,12 +656,16 @@ export class Traces {
 
   /** @param {File} file */
   async #open(file) {
+    const isBeside = this.#opensBeside && this.#shown !== undefined;
+    this.#opensBeside = false;
     try {
       if (file.size > MAX_FILE_BYTES) throw new TraceFileError(`${file.name} is larger than 64 MiB.`);
       const turn = traceOf(await file.text(), file.name);
       const view = this.#viewOf(turn);
       this.#offer(view, file.name);
-      this.#show(view);
+      this.#explain();
+      if (isBeside) this.#compare(view);
+      else this.#show(view);
     } catch (error) {
       this.#explain(error instanceof TraceFileError ? error.message : `${file.name} could not be read: ${error}`);
     }

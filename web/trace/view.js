@@ -24,6 +24,8 @@ const LIST_LENGTH = 16;
 /** The list for one answer. */
 export class TraceView {
   turn;
+  /** What it is called in lists of traces. */
+  title = '';
   /** How often the turn had begun anew. */
   restarts;
   tree;
@@ -139,6 +141,11 @@ export class TraceView {
   /** Whether the rows are those of the steps. */
   get isDrawn() {
     return !this.#drawing && this.#stale.size === 0;
+  }
+
+  /** Its row, once there is one. @param {Step} step */
+  rowOf(step) {
+    return this.#rows.get(step);
   }
 
   /** Leaves what is not drawn yet for later. */

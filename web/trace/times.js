@@ -18,6 +18,14 @@ const MAX_GAPS = 100;
  * @property {Step | undefined} longest
  */
 
+/** No answer takes a year, in ms: what a file says beyond is no time. */
+const MAX_MS = 3.2e10;
+
+/** A time or a span, in ms, unless it cannot be one. @param {number | undefined} ms */
+export function plausible(ms) {
+  return ms !== undefined && ms >= 0 && ms < MAX_MS ? ms : undefined;
+}
+
 /** When a step was at work: what was measured elsewhere can be longer than its time here. @param {Step} step @param {number} now */
 export function spanOf({ start, end, duration, room }, now) {
   const from = Math.max(start, 0);

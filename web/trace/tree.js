@@ -3,6 +3,7 @@
 // prompt was sent.
 
 import { readerOf } from './readers.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
@@ -136,7 +137,7 @@ export class TraceTree {
 
   /** When an event arrived; 0 where a file does not say so. @param {AgentEvent} event */
   arrivalOf(event) {
-    return event.at - this.#origin;
+    return plausible(event.at - this.#origin) ?? 0;
   }
 
   /**
@@ -205,11 +206,16 @@ export class TraceTree {
    * @param {Tokens} tokens
    */
   spend(step, tokens) {
+    // Fewer than none, and parts of one, are none.
+    for (const name of /** @type {const} */ (['input', 'output', 'cacheRead', 'cacheWrite'])) {
+      if (tokens[name] !== undefined && !(Number.isSafeInteger(tokens[name]) && tokens[name] >= 0)) tokens[name] = 0;
+    }
     step.tokens = tokens;
     if (!MODELS.has(step.kind)) return;
     this.calls.add(step);
     this.tokens.input += tokens.input;
     this.tokens.output += tokens.output;
+    this.cachedTokens += tokens.cacheRead ?? 0;
   }
 
   /** A step turns out to be of another kind. @param {Step} step @param {Kind} kind */

@@ -157,9 +157,12 @@ export class BedrockAgentReader {
    * @param {unknown} metadata
    */
   #moment(event, part, metadata) {
-    const arrived = this.#tree.arrivalOf(event);
     const sent = epochOf(get(part, 'eventTime'));
     const told = sent ?? epochOf(get(metadata, 'endTime'));
+    let arrived = this.#tree.arrivalOf(event);
+    // Of what came late, the clocks tell better when it was, unless they are too far apart.
+    if (this.#tree.late && told !== undefined && this.#tree.epoch !== undefined) arrived = Math.min(Math.max(told - this.#tree.epoch, 0), arrived);
+    if (told !== undefined) this.#tree.late = false;
     // Nothing begins before the prompt, also where a file does not say when its events arrived.
     if (told !== undefined) this.#epoch ??= Math.min(told - arrived, epochOf(get(metadata, 'startTime')) ?? Infinity);
     const moment = sent === undefined || this.#epoch === undefined ? undefined : plausible(Math.max(sent - this.#epoch, 0));

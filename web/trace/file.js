@@ -36,7 +36,7 @@ export function traceFile(trace) {
   const { prompt, status, events, failure, sentAt, firstTextAt, endedAt } = trace;
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
   const head = JSON.stringify({ agentRelayTrace: 1, sentAt: new Date(epochOf(trace) ?? NaN), prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
-  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
+  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},${one.late ? '"late":true,' : ''}"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
   return `${head.slice(0, -1)},"events":[\n${all.join(',\n')}\n]}\n`;
 }
 
@@ -144,7 +144,7 @@ function* eventsIn(value, text, depth) {
   if (typeof value !== 'object' || value === null) return;
   const [event, trace, source] = [get(value, 'event'), get(value, 'trace'), sourceOf(value)];
   if (event !== undefined && source === undefined) {
-    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'] };
+    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'], ...(get(value, 'late') === true ? { late: true } : {}) };
   } else if (source !== undefined || (trace !== undefined && !Array.isArray(trace))) {
     yield { at: 0, source: source ?? 'bedrock-agent', event: value, json: text, path: [] };
   } else if (depth > 0) {

@@ -44,6 +44,8 @@ export const KINDS = {
 /** @type {Record<StepStatus, string>} */
 const STATUSES = { running: 'Running', done: 'Done', failed: 'Failed', intervened: 'Intervened', unfinished: 'Not finished' };
 
+const LATE = 'It came when the connection was back, with all that had happened meanwhile: how long it took is not known';
+
 /** More than this is not laid out before it is asked for, in UTF-16 units. */
 const PAGE_LENGTH = 2_000_000;
 /** What one slice of work appends, in UTF-16 units. */
@@ -119,7 +121,7 @@ export class Row {
       this.#took.title = 'All steps of this agent, as Bedrock measured it';
     } else if (end !== undefined) {
       this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
-      this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+      this.#took.title = this.step.late && took === undefined ? LATE : estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
     }
     this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
@@ -136,6 +138,7 @@ export class Row {
     const words = isRunning ? `Since ${moment(from)}` : to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
     if (summary.title !== words) summary.title = words;
     if (!isRunning) return;
+    if (this.step.late) return;
     const clock = duration(to - from);
     if (this.#took.textContent !== clock) this.#took.textContent = clock;
     this.#took.title = 'So far';

@@ -39,6 +39,7 @@ import { plausible } from './times.js';
  * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
  * @property {number | undefined} room how long its bar can be: what was measured elsewhere can be longer than its time here
  * @property {number | undefined} total of a final response: how long the agent took for all its steps
+ * @property {boolean} late whether it began or ended before it came, so that how long it took is not known
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {Tokens | undefined} tokens
  * @property {string | undefined} model the id of the model that it called
@@ -85,13 +86,21 @@ export class TraceTree {
   latest = 0;
   /** Steps that run. @type {Set<Step>} */
   running = new Set();
+  /** When the prompt was sent, in ms since 1970, where that is known. */
+  epoch;
+  /** Whether what is read now came later than it was sent. A reader that knows better says so. */
+  late = false;
   #origin;
   /** @type {Map<ReturnType<typeof readerOf>, Reader>} */
   #readers = new Map();
 
-  /** @param {number} origin when the prompt was sent, on the clock of the events' arrival */
-  constructor(origin) {
+  /**
+   * @param {number} origin when the prompt was sent, on the clock of the events' arrival
+   * @param {number} [epoch] the same in ms since 1970, where that is known
+   */
+  constructor(origin, epoch) {
     this.#origin = origin;
+    this.epoch = epoch;
   }
 
   /**
@@ -106,8 +115,10 @@ export class TraceTree {
     this.#readers.set(Reads, reader);
     /** @type {Set<Step>} */
     const changed = new Set();
+    this.late = event.late === true;
     reader.take(event, changed);
-    return [...changed];
+    this.late = false;
+    return untimed(changed);
   }
 
   /**
@@ -127,7 +138,7 @@ export class TraceTree {
       this.close(step, status, moment, reason);
       changed.add(step);
     }
-    return [...changed];
+    return untimed(changed);
   }
 
   /** Whether there are events of a source. @param {ReturnType<typeof readerOf>} reader */
@@ -162,6 +173,7 @@ export class TraceTree {
       duration: undefined,
       room: undefined,
       total: undefined,
+      late: this.late,
       estimated: true,
       tokens: undefined,
       model: undefined,
@@ -190,6 +202,7 @@ export class TraceTree {
    */
   close(step, status, end, reason) {
     this.running.delete(step);
+    step.late ||= this.late;
     if (step.status !== 'running' && step.status !== 'done') this[step.status] -= 1;
     if (status !== 'done') this[status] += 1;
     step.status = status;
@@ -231,6 +244,12 @@ export class TraceTree {
     if (count === 0) this.kinds.delete(kind);
     else this.kinds.set(kind, count);
   }
+}
+
+/** Takes the spans away that only tell how late something came. @param {Set<Step>} changed */
+function untimed(changed) {
+  for (const step of changed) if (step.late && step.estimated && step.end !== undefined) step.duration = undefined;
+  return [...changed];
 }
 
 /** What counts as a model invocation. @type {ReadonlySet<Kind>} */

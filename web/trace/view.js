@@ -3,6 +3,7 @@
 import { element } from '../lib/dom.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
+import { epochOf } from './file.js';
 import { generatorInSlices, inSlices } from './slices.js';
 import { timeSpent } from './times.js';
 import { TraceTree } from './tree.js';
@@ -77,7 +78,7 @@ export class TraceView {
   constructor(turn, parts) {
     this.turn = turn;
     this.restarts = turn.restarts;
-    this.tree = new TraceTree(turn.sentAt);
+    this.tree = new TraceTree(turn.sentAt, epochOf(turn));
     this.#parts = parts;
   }
 

@@ -126,6 +126,14 @@ describe('the cost of a call', () => {
     const { prices } = parseConfig(JSON.stringify({ endpoint: 'wss://a/b', prices: { a: { input: 1, output: 2 }, b: { input: 1 }, c: null, d: { input: '1', output: 2 } } }));
     assert.deepEqual(Object.keys(prices), ['a']);
     assert.deepEqual(parseConfig('{"endpoint":"wss://a/b","prices":[1]}').prices, {});
+    for (const wrong of ['-1', '1e400', '-1e400', '1e300', '"NaN"', 'null', '[3]', '{}', 'true']) {
+      for (const price of [`"input":${wrong},"output":2`, `"input":1,"output":${wrong}`, ...(/^-|e/.test(wrong) && wrong !== 'true' ? [`"input":1,"output":2,"cached":${wrong}`] : [])]) {
+        assert.deepEqual(Object.keys(parseConfig(`{"endpoint":"wss://a/b","prices":{"a":{${price}}}}`).prices), [], price);
+      }
+    }
+    const odd = parseConfig('{"endpoint":"wss://a/b","prices":{"__proto__":{"input":1,"output":2},"constructor":{"input":1,"output":2}}}').prices;
+    assert.deepEqual(Object.keys(odd).sort(), ['__proto__', 'constructor']);
+    assert.equal(costOf(step, odd), undefined);
   });
 });
 

@@ -10,6 +10,9 @@ export class ConfigError extends Error {}
 /** As the function's own default: what a `config.json` means that does not say it. */
 const KEEPALIVE_SECONDS = 30;
 
+/** No million tokens cost more, in dollars. */
+const MAX_PRICE = 1e6;
+
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';
 
 /** @param {URL} address of config.json @throws {ConfigError} */
@@ -58,7 +61,7 @@ export function parseConfig(text) {
 }
 
 /**
- * What a price is missing for is left out: no cost is better than a wrong one.
+ * What a price is missing for, or has one that cannot be, is left out: no cost is better than a wrong one.
  *
  * @param {unknown} prices
  * @returns {Prices}
@@ -66,6 +69,7 @@ export function parseConfig(text) {
 function pricesIn(prices) {
   return Object.fromEntries(membersOf(prices).flatMap((model) => {
     const [input, output, cached, cacheWrite] = ['input', 'output', 'cached', 'cacheWrite'].map((name) => getNumber(prices, model, name));
-    return input === undefined || output === undefined ? [] : [[model, { input, output, cached, cacheWrite }]];
+    const isWrong = [input, output, cached, cacheWrite].some((price) => price !== undefined && !(price >= 0 && price <= MAX_PRICE));
+    return input === undefined || output === undefined || isWrong ? [] : [[model, { input, output, cached, cacheWrite }]];
   }));
 }

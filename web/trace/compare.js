@@ -2,6 +2,7 @@
 
 import { button, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
+import { visible } from '../lib/visible.js';
 import { Axis } from './axis.js';
 import { money } from './cost.js';
 import { pairsOf, tookOf } from './matching.js';
@@ -61,7 +62,7 @@ export class Comparison {
   show(one, other) {
     this.clear();
     for (const [index, view] of [one, other].entries()) {
-      const name = element('bdi', '', view.title);
+      const name = element('bdi', '', visible(view.title));
       this.#names[index]?.replaceChildren(index === 0 ? `${THIS}: ` : `${OTHER}: `, name);
     }
     this.#figures.replaceChildren(...figuresOf(one, other).map(([name, kind, ...values]) => {
@@ -136,7 +137,7 @@ export class Comparison {
     bar.style.setProperty('--start', String(from));
     bar.style.setProperty('--took', String(to - from));
     const half = button(`half kind-${step.kind}`, '', () => this.#goTo(view, step));
-    const line = element('span', 'step-line', element('span', 'half-whose', `${whose}: `), element('span', 'step-title', KINDS[step.kind]), element('span', 'step-name', step.name), element('span', 'step-took', took === undefined ? '' : duration(took)));
+    const line = element('span', 'step-line', element('span', 'half-whose', `${whose}: `), element('span', 'step-title', KINDS[step.kind]), element('span', 'step-name', visible(step.name)), element('span', 'step-took', took === undefined ? '' : duration(took)));
     line.style.setProperty('--depth', String(Math.min(depth, 12)));
     half.append(line, element('span', 'step-lane', bar));
     half.dataset.status = step.status;

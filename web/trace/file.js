@@ -5,6 +5,7 @@ import { RUNTIME } from '../relay/agui.js';
 import { HARNESS, isFrame } from './harness-event.js';
 import { sourceOf } from './readers.js';
 import { partsOf, sequence, textOf } from './source.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
 
@@ -95,8 +96,8 @@ export function traceOf(text, name) {
     failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
     epoch: Date.parse(getString(saved, 'sentAt') ?? '') || undefined,
-    firstTextAt: getNumber(saved, 'firstTextAt'),
-    endedAt: getNumber(saved, 'endedAt'),
+    firstTextAt: plausible(getNumber(saved, 'firstTextAt')),
+    endedAt: plausible(getNumber(saved, 'endedAt')),
   };
 }
 

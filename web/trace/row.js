@@ -44,6 +44,9 @@ export const KINDS = {
 /** @type {Record<StepStatus, string>} */
 const STATUSES = { running: 'Running', done: 'Done', failed: 'Failed', intervened: 'Intervened', unfinished: 'Not finished' };
 
+/** So deep rows stand in each other. */
+const MAX_DEPTH = 24;
+
 const LATE = 'It came when the connection was back, with all that had happened meanwhile: how long it took is not known';
 
 /** More than this is not laid out before it is asked for, in UTF-16 units. */
@@ -54,6 +57,10 @@ const SLICE_LENGTH = 64_000;
 /** One step in the list. */
 export class Row {
   step;
+  /** The row in whose list it stands, unless at the top. @type {Row | undefined} */
+  outer;
+  /** In how many others it stands. @type {number} */
+  depth;
   #prices;
   item;
   details;
@@ -80,9 +87,12 @@ export class Row {
   #box;
   #stop = () => {};
 
-  /** @param {Step} step @param {Prices} prices */
-  constructor(step, prices) {
+  /** @param {Step} step @param {Prices} prices @param {Row} [outer] of the step that it belongs to */
+  constructor(step, prices, outer) {
     this.step = step;
+    // What is deeper stands beside what it belongs to: a browser takes ever longer for lists in lists.
+    this.outer = outer !== undefined && outer.depth >= MAX_DEPTH ? outer.outer : outer;
+    this.depth = this.outer === undefined ? 0 : this.outer.depth + 1;
     this.#prices = prices;
     const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
     this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
@@ -106,14 +116,14 @@ export class Row {
     }
     this.item.dataset.status = status;
     this.#twisty?.setAttribute('aria-label', `Steps of ${name}`);
-    this.#name.textContent = name;
+    this.#name.textContent = visible(name);
     this.#status.textContent = STATUSES[status];
     if (reason !== undefined) {
       if (this.#reason === undefined) {
         this.#reason = element('span', 'step-reason');
         this.details.firstElementChild?.append(this.#reason);
       }
-      this.#reason.textContent = reason;
+      this.#reason.textContent = visible(reason);
     }
     const { duration: took, total, end } = this.step;
     if (total !== undefined) {
@@ -162,9 +172,7 @@ export class Row {
     if (this.children !== undefined) return this.children;
     this.children = element('ol', 'rows');
     // Bars of all depths stand on one axis of time: see style.css.
-    let depth = 1;
-    for (let above = this.step.parent; above !== undefined; above = above.parent) depth += 1;
-    this.children.style.setProperty('--depth', String(depth));
+    this.children.style.setProperty('--depth', String(this.depth + 1));
     this.#twisty = element('button', 'twisty');
     this.#twisty.type = 'button';
     this.#twisty.setAttribute('aria-label', `Steps of ${this.step.name}`);

@@ -241,7 +241,7 @@ export class TraceView {
       }
       const row = this.#rows.get(step);
       if (row === undefined) return true;
-      const above = step.parent && this.#rows.get(step.parent)?.children;
+      const above = row.outer?.children;
       if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH)) this.list.append((last = newList()));
       (above ?? last)?.append(row.item);
       return true;
@@ -409,10 +409,10 @@ export class TraceView {
   #drawStep(step) {
     const known = this.#rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step, this.#parts.prices());
+    const row = new Row(step, this.#parts.prices(), step.parent && this.#rows.get(step.parent));
     this.#rows.set(step, row);
     this.#byDetails.set(row.details, row);
-    const above = step.parent && this.#rows.get(step.parent);
+    const above = row.outer;
     if (above !== undefined) this.#nested.add(above);
     (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);

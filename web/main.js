@@ -18,8 +18,8 @@ import { AccessDialog, subprotocols } from './settings/access.js';
 import { applyAppearance } from './settings/appearance.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
+import { TracesOnDemand } from './trace/on-demand.js';
 import { Panel } from './trace/panel.js';
-import { Traces } from './trace/traces.js';
 
 /** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
@@ -34,6 +34,11 @@ const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
+/** @type {Config['prices']} */
+let prices = {};
+// They need neither settings nor a connection: a saved trace can be looked at without.
+const traces = new TracesOnDemand(() => prices);
+const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
@@ -46,9 +51,13 @@ let standing = '';
 byId('not-loaded', HTMLElement).remove();
 welcome.hidden = hasSavedTurns();
 const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
+window.addEventListener('hashchange', openByAddress);
+openByAddress();
 start().finally(() => (document.documentElement.dataset.configured = '')).catch((error) => {
   showConnection('failed', t('Not set up'));
-  showBanner(error instanceof ConfigError ? error.message : t('The page could not start: {error}', { error: String(error) }));
+  // What is saved can be looked at all the same.
+  panel.offer();
+  showBanner(error instanceof ConfigError ? error.message : t('The page could not start: {error}', { error: String(error) }), t('Open a saved trace'), () => panel.open());
 });
 
 async function start() {
@@ -66,6 +75,7 @@ async function start() {
 
 /** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
 function run(config, isOwn) {
+  prices = config.prices;
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
@@ -88,13 +98,6 @@ function run(config, isOwn) {
       return problem;
     },
   });
-  const traces = new Traces({
-    list: byId('traces-list', HTMLElement),
-    empty: byId('traces-empty', HTMLElement),
-    count: byId('traces-count', HTMLElement),
-    prices: config.prices,
-  });
-  const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
   const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
   /** Where the focus goes when nothing else has it. */
@@ -363,7 +366,7 @@ function run(config, isOwn) {
     composer.focus();
   });
   showHint();
-  offerTraces(config, panel);
+  offerTraces(config);
   offerStarters(config.starters, (prompt) => {
     if (!send(prompt)) composer.fill(prompt);
     rest();
@@ -388,16 +391,15 @@ function run(config, isOwn) {
   connect();
 }
 
-/** @param {Config} config @param {Panel} panel */
-function offerTraces(config, panel) {
-  // The address of the viewer, for who has saved traces where the page shows none of its own.
-  const open = () => {
-    if (location.hash !== '#traces') return;
-    panel.offer();
-    panel.open();
-  };
-  window.addEventListener('hashchange', open);
-  open();
+/** Opens the viewer at its address, for who has saved traces where the page shows none of its own. */
+function openByAddress() {
+  if (location.hash !== '#traces') return;
+  panel.offer();
+  panel.open();
+}
+
+/** @param {Config} config */
+function offerTraces(config) {
   if (!config.allowTrace) return;
   byId('trace-switch', HTMLElement).hidden = false;
   byId('welcome-trace', HTMLElement).hidden = config.introduction !== undefined;

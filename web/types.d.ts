@@ -102,6 +102,8 @@ export interface AgentEvent {
   /** The frame that it came in, of which the event is what stands at `path`: there its numbers have all their digits. */
   json?: string;
   path?: string[];
+  /** Whether it came at once with others after a join: when it was sent is not known. */
+  late?: boolean;
 }
 
 /** Why a turn ended without success. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { bundle, MATH, onDemand, SYNTAX } from './support/bundle.mjs';
+import { bundle, MATH, onDemand, SYNTAX, VIEWER } from './support/bundle.mjs';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
@@ -58,6 +58,21 @@ describe('in Chromium', () => {
       await page.locator('article.agent').nth(turn - 1).locator('.code [class^=tok-]').first().waitFor();
     }
     assert.equal(server.requests().filter((path) => path.startsWith(SYNTAX)).length, 1);
+  });
+
+  test('the trace viewer comes with the first look at a trace, once', async () => {
+    const page = await open();
+    await send(page, 'hello');
+    await answer(page);
+    assert.equal(server.requests().includes(VIEWER), false);
+    const toggle = page.getByRole('button', { name: /^Trace/ });
+    await traceSwitch(page).check();
+    await page.locator('.axis').waitFor({ state: 'attached' });
+    for (const press of ['close', 'open']) {
+      await toggle.click();
+      assert.equal(await page.getByRole('complementary').isVisible(), press === 'open');
+    }
+    assert.deepEqual(server.requests().filter((path) => path.startsWith(VIEWER)), [VIEWER]);
   });
 
   test('connects, answers, traces, and keeps the conversation over a reload', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { connected, useChat } from './support/chat.mjs';
+import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -32,6 +32,43 @@ for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules
       assert.equal(asked.length, 4);
       assert.equal(new Set(asked.slice(1)).size, 3, 'a browser that remembers failures asks again all the same');
       assert.equal(await message(page).count(), 0);
+    });
+
+    test('loads the trace viewer when the panel opens, and asks again for it', async () => {
+      const isViewer = (/** @type {string} */ path) => /^trace(?:\/traces)?\.js/.test(path);
+      server.reset((path, times) => path === 'trace.js' && times < 3);
+      const page = await visit();
+      await connected(page);
+      assert.deepEqual(server.requests().filter(isViewer), [], 'not before');
+      await traceSwitch(page).check();
+      await send(page, '/trace 1');
+      await answer(page);
+      await page.locator('.step').waitFor();
+      assert.equal(await page.locator('.step').count(), 1, 'what came while it was loaded is there, once');
+      assert.equal(new Set(server.requests().filter((path) => path.startsWith('trace.js'))).size, 3);
+    });
+
+    test('says so when the trace viewer does not come, and no click is lost', async () => {
+      server.reset((path) => path === 'trace.js');
+      const page = await visit({ prepare: (page) => page.addInitScript(() => (Math.random = () => 0)) });
+      await connected(page);
+      for (const [index, prompt] of ['/guardrail', '/trace 1'].entries()) {
+        if (index === 0) await traceSwitch(page).check();
+        await send(page, prompt);
+        await answer(page, index + 1);
+      }
+      const panel = page.getByRole('complementary', { name: 'Trace' });
+      const problem = panel.getByRole('alert').filter({ hasText: 'The trace viewer could not be loaded. The server may be busy' });
+      await problem.waitFor();
+      await page.getByRole('button', { name: 'Show trace' }).first().click();
+      // It asks again by itself then.
+      await problem.waitFor();
+      server.reset();
+      await problem.getByRole('button', { name: 'Try again' }).click();
+      await page.locator('.step-title', { hasText: 'Guardrail' }).waitFor();
+      assert.equal(await problem.isVisible(), false);
+      assert.equal(await page.locator('#traces-answer').inputValue(), '1. /guardrail', 'the trace that was asked for');
+      assert.equal(await page.locator('#traces-count').textContent(), '2');
     });
 
     for (const [name, options] of /** @type {[string, object][]} */ ([['main.js', {}], ['load.js', { reducedMotion: 'reduce' }]])) {

@@ -205,10 +205,11 @@ test('a trace is saved as a file, and shown again from it', async () => {
   const saved = JSON.parse(await readFile(await file.path(), 'utf8'));
   assert.equal(saved.events.length, 22);
 
-  // A new tab, without a network by the time that the file is opened.
+  // A new tab, without a network by the time that the file is opened: the viewer is there since the panel is open.
   const offline = await open();
-  await offline.context().setOffline(true);
   await offline.getByRole('button', { name: /^Trace/ }).click();
+  await offline.locator('.axis').waitFor({ state: 'attached' });
+  await offline.context().setOffline(true);
   await openFile(offline, 'broken', { nothing: true });
   await offline.getByText('broken.json has no trace events', { exact: false }).waitFor();
   await openFile(offline, 'saved', saved);

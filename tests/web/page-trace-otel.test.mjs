@@ -84,7 +84,7 @@ describe('OpenTelemetry’s JSON', () => {
   });
 });
 
-const { open, load } = useChat();
+const { open, load, endpoint } = useChat();
 
 test('is saved from the panel', async () => {
   const page = await open();
@@ -106,16 +106,47 @@ const withSettings = (settings) => (/** @type {Page} */ page) => page.route('**/
   await route.fulfill({ json: { ...(await (await route.fetch()).json()), ...settings } });
 });
 
-test('a saved trace opens where traces are off, and without a connection', async () => {
-  const events = RECORDED.answer?.events ?? [];
-  const saved = traceFile({ prompt: 'x', status: 'done', events, failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 2000 });
+describe('a saved trace opens', () => {
+  const saved = traceFile({ prompt: 'x', status: 'done', events: RECORDED.answer?.events ?? [], failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 2000 });
   const file = { name: 'saved.json', mimeType: 'application/json', buffer: Buffer.from(saved) };
-  const refuse = (/** @type {Page} */ page) => page.routeWebSocket(/./, (socket) => void socket.close());
-  for (const prepare of [withSettings({ allowTrace: false }), refuse]) {
-    const page = await load({ prepare, expected: /WebSocket/ });
-    await page.evaluate(() => (location.hash = '#traces'));
+  /** @param {Page} page */
+  const opens = async (page) => {
     await page.getByRole('complementary', { name: 'Trace' }).waitFor();
     await page.locator('#traces-file').setInputFiles(file);
     await page.locator('.step').nth(8).waitFor();
+    assert.equal((await rows(page)).length, 9);
+  };
+  const refuse = (/** @type {Page} */ page) => page.routeWebSocket(/./, (socket) => void socket.close());
+
+  for (const [where, prepare] of /** @type {const} */ ([['where traces are off', withSettings({ allowTrace: false })], ['without a connection', refuse]])) {
+    test(where, async () => {
+      const page = await load({ prepare, expected: /WebSocket/ });
+      await page.evaluate(() => (location.hash = '#traces'));
+      await opens(page);
+    });
+  }
+
+  test('where the endpoint is dead, at the address of the viewer', async () => {
+    const address = `${endpoint().replace(/^ws(.*)local$/, 'http$1')}#traces`;
+    const page = await load({ prepare: refuse, expected: /WebSocket/, address });
+    await page.getByText('No connection to ws://').waitFor();
+    await opens(page);
+  });
+
+  const settings = (/** @type {string} */ body, /** @type {number} */ status = 200) => (/** @type {Page} */ page) => page.route('**/config.json', (route) => route.fulfill({ status, body }));
+  for (const [what, prepare, words] of /** @type {const} */ ([
+    ['is no JSON', settings('{'), 'config.json is not JSON'],
+    ['names no endpoint', settings('{}'), 'config.json names no "endpoint"'],
+    ['is not there', settings('', 404), 'config.json is missing (HTTP 404)'],
+    ['does not come', (/** @type {Page} */ page) => page.route('**/config.json', (route) => route.abort()), 'The page cannot reach /config.json'],
+  ])) {
+    test(`where config.json ${what}: the page says so, and opens it all the same`, async () => {
+      const page = await load({ prepare, expected: /Failed to load resource/ });
+      const banner = page.getByRole('alert').filter({ hasText: words });
+      await banner.waitFor();
+      await banner.getByRole('button', { name: 'Open a saved trace' }).click();
+      await opens(page);
+      assert.equal(await banner.isVisible(), true);
+    });
   }
 });

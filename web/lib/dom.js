@@ -86,10 +86,18 @@ export function keepFocus(fallback) {
     if (last.isConnected && !last.matches(':disabled') && last.checkVisibility()) return;
     fallback().focus({ preventScroll: true });
   };
-  const observer = new MutationObserver(check);
+  // Whether something is seen takes a layout to tell: it is asked where it may have changed.
+  const observer = new MutationObserver((changes) => {
+    if (changes.some(({ target }) => target.contains(last ?? null))) check();
+  });
   // Text that is written changes neither of these; what is removed stands in the foot of an answer.
   observer.observe(document.body, { subtree: true, attributeFilter: ['hidden', 'disabled'] });
-  return { check };
+  return {
+    /** For when something may be gone: the browser takes the focus away from it. */
+    check() {
+      if (document.activeElement !== last) check();
+    },
+  };
 }
 
 /** Keeps the end of a scrolling element in view, but leaves whoever scrolls up alone until they come back. */

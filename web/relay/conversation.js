@@ -4,7 +4,7 @@
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { t } from '../lib/words.js';
-import { applyFrame, awaitJoin, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen, restart } from './turn.js';
+import { applyFrame, awaitJoin, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen, REPLAY_MS, restart } from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
 
@@ -81,6 +81,9 @@ export class Conversation {
     reopen(turn);
     if (resumed) turn.resumedAt = now;
     applyFrame(turn, frame, text, now, this.turns);
+    if (turn.resumedAt !== undefined && now - turn.resumedAt < REPLAY_MS) {
+      for (const event of turn.events.slice(turn.events.findLastIndex(({ at }) => at !== now) + 1)) event.late = true;
+    }
     turn.reconnecting = false;
     turn.joins = 0;
     return resumed ? { turn, resumed } : { turn };

@@ -12,7 +12,7 @@ import { FragmentError, Fragments } from './fragments.js';
 const TELLS_ALL = 'bedrock-agent';
 
 /** So long what was said before a join may take to come, in milliseconds. */
-const REPLAY_MS = 500;
+export const REPLAY_MS = 500;
 
 /** What the relay says of runs of which nothing more can be had. */
 const UNJOINABLE = ['no_such_run', 'run_lost'];

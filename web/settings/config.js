@@ -19,6 +19,8 @@ const BUILT_IN = ['de'];
 const MAX_LENGTH = 1_000_000;
 const MAX_STARTERS = 12;
 const MAX_TRANSLATION = 2_000;
+/** No million tokens cost more, in dollars. */
+const MAX_PRICE = 1e6;
 
 const EXAMPLE = '{"endpoint": "wss://…/stage", "access": "open", "allowTrace": true, "suggestions": []}';
 
@@ -200,7 +202,7 @@ function telemetryIn(telemetry, note) {
 }
 
 /**
- * What a price is missing for is left out: no cost is better than a wrong one.
+ * What a price is missing for, or has one that cannot be, is left out: no cost is better than a wrong one.
  *
  * @param {unknown} prices
  * @returns {Prices}
@@ -208,6 +210,7 @@ function telemetryIn(telemetry, note) {
 function pricesIn(prices) {
   return Object.fromEntries(membersOf(prices).flatMap((model) => {
     const [input, output, cached, cacheWrite] = ['input', 'output', 'cached', 'cacheWrite'].map((name) => getNumber(prices, model, name));
-    return input === undefined || output === undefined ? [] : [[model, { input, output, cached, cacheWrite }]];
+    const isWrong = [input, output, cached, cacheWrite].some((price) => price !== undefined && !(price >= 0 && price <= MAX_PRICE));
+    return input === undefined || output === undefined || isWrong ? [] : [[model, { input, output, cached, cacheWrite }]];
   }));
 }

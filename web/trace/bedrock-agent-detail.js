@@ -25,6 +25,16 @@ export function sectionsOf(step) {
   return [...sections, ...rows('Facts', factsOf(step, parts))];
 }
 
+/** The references that a knowledge base gave. @param {Step} step */
+export function passagesOf(step) {
+  return readParts(step).flatMap(({ body }) => getList(body, 'retrievedReferences'));
+}
+
+/** The id of the knowledge base that was asked. @param {Step} step */
+export function knowledgeBaseOf(step) {
+  return readParts(step).map(({ body }) => getString(body, 'knowledgeBaseId')).find((id) => id !== undefined);
+}
+
 /**
  * What is a step's of its events, read anew with every digit.
  *

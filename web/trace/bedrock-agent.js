@@ -4,6 +4,7 @@
 import { get, getList, getNumber, getString } from '../lib/json.js';
 import { sectionsOf } from './bedrock-agent-detail.js';
 import { isStep, partOf, traceInfosOf } from './bedrock-agent-event.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 /** @import { TraceInfo } from './bedrock-agent-event.js' */
@@ -99,14 +100,14 @@ export class BedrockAgentReader {
   #finish(step, info, metadata, moment, paired) {
     const from = this.#sinceOrigin(get(metadata, 'startTime'));
     const to = this.#sinceOrigin(get(metadata, 'endTime'));
-    const total = getNumber(metadata, 'totalTimeMs');
-    const known = total ?? (from !== undefined && to !== undefined ? to - from : undefined);
+    const total = plausible(getNumber(metadata, 'totalTimeMs'));
+    const known = total ?? plausible(from !== undefined && to !== undefined ? to - from : undefined);
     this.#tree.close(step, info.status ?? 'done', to ?? moment, info.reason);
     const end = step.end ?? moment;
     step.estimated = known === undefined;
     if (step.kind === 'answer') {
       // What Bedrock gives it is the time of all steps before it: it has none of its own, and is where they end.
-      Object.assign(step, { start: end, duration: undefined, total: getNumber(metadata, 'operationTotalTimeMs') ?? known });
+      Object.assign(step, { start: end, duration: undefined, total: plausible(getNumber(metadata, 'operationTotalTimeMs')) ?? known });
     } else {
       if (known !== undefined) step.start = from ?? end - known;
       step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
@@ -156,19 +157,23 @@ export class BedrockAgentReader {
    * @param {unknown} metadata
    */
   #moment(event, part, metadata) {
-    const arrived = this.#tree.arrivalOf(event);
     const sent = epochOf(get(part, 'eventTime'));
     const told = sent ?? epochOf(get(metadata, 'endTime'));
+    let arrived = this.#tree.arrivalOf(event);
+    // Of what came late, the clocks tell better when it was, unless they are too far apart.
+    if (this.#tree.late && told !== undefined && this.#tree.epoch !== undefined) arrived = Math.min(Math.max(told - this.#tree.epoch, 0), arrived);
+    if (told !== undefined) this.#tree.late = false;
     // Nothing begins before the prompt, also where a file does not say when its events arrived.
     if (told !== undefined) this.#epoch ??= Math.min(told - arrived, epochOf(get(metadata, 'startTime')) ?? Infinity);
-    if (sent !== undefined && this.#epoch !== undefined) return sent - this.#epoch;
+    const moment = sent === undefined || this.#epoch === undefined ? undefined : plausible(Math.max(sent - this.#epoch, 0));
+    if (moment !== undefined) return moment;
     return arrived === 0 ? this.#tree.latest : arrived;
   }
 
   /** @param {unknown} time */
   #sinceOrigin(time) {
     const epoch = epochOf(time);
-    return epoch === undefined || this.#epoch === undefined ? undefined : epoch - this.#epoch;
+    return epoch === undefined || this.#epoch === undefined ? undefined : plausible(Math.max(epoch - this.#epoch, 0));
   }
 }
 

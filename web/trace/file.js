@@ -5,13 +5,14 @@ import { RUNTIME } from '../relay/agui.js';
 import { HARNESS, isFrame } from './harness-event.js';
 import { sourceOf } from './readers.js';
 import { partsOf, sequence, textOf } from './source.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
 
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
  *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, file?: string, epoch?: number | undefined}} Trace
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, restarts?: number, file?: string, epoch?: number | undefined}} Trace
  *   `epoch` is when the prompt of a file was sent, in ms since 1970
  */
 
@@ -36,7 +37,7 @@ export function traceFile(trace) {
   const { prompt, status, events, failure, sentAt, firstTextAt, endedAt } = trace;
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
   const head = JSON.stringify({ agentRelayTrace: 1, sentAt: new Date(epochOf(trace) ?? NaN), prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
-  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
+  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},${one.late ? '"late":true,' : ''}"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
   return `${head.slice(0, -1)},"events":[\n${all.join(',\n')}\n]}\n`;
 }
 
@@ -95,8 +96,8 @@ export function traceOf(text, name) {
     failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
     epoch: Date.parse(getString(saved, 'sentAt') ?? '') || undefined,
-    firstTextAt: getNumber(saved, 'firstTextAt'),
-    endedAt: getNumber(saved, 'endedAt'),
+    firstTextAt: plausible(getNumber(saved, 'firstTextAt')),
+    endedAt: plausible(getNumber(saved, 'endedAt')),
   };
 }
 
@@ -144,7 +145,7 @@ function* eventsIn(value, text, depth) {
   if (typeof value !== 'object' || value === null) return;
   const [event, trace, source] = [get(value, 'event'), get(value, 'trace'), sourceOf(value)];
   if (event !== undefined && source === undefined) {
-    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'] };
+    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'], ...(get(value, 'late') === true ? { late: true } : {}) };
   } else if (source !== undefined || (trace !== undefined && !Array.isArray(trace))) {
     yield { at: 0, source: source ?? 'bedrock-agent', event: value, json: text, path: [] };
   } else if (depth > 0) {

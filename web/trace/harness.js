@@ -6,6 +6,7 @@ import { get, getNumber, getString, membersOf } from '../lib/json.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { nameOf, sectionsOf } from './harness-detail.js';
 import { HARNESS, isFrame, pieceIn, sourceOf, thingsIn, toolName } from './harness-event.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 /** @import { EndStatus, Reader, Step, TraceTree } from './tree.js' */
@@ -360,9 +361,8 @@ export class HarnessReader {
         ...(cacheRead ? { cacheRead } : {}),
         ...(cacheWrite ? { cacheWrite } : {}),
       });
-      this.#tree.cachedTokens += cacheRead ?? 0;
     }
-    const took = getNumber(body, 'metrics', 'latencyMs');
+    const took = plausible(getNumber(body, 'metrics', 'latencyMs'));
     if (took === undefined || step.end === undefined) return step;
     if (this.#untimed) {
       step.end = step.start + took;

@@ -1,6 +1,8 @@
 // A trace for other tools: OpenTelemetry's JSON (OTLP), which Langfuse, Jaeger and collectors read, with the attributes
 // of its conventions for generative AI (gen_ai.*). No DOM.
 
+import { sourcesOf } from '../relay/citations.js';
+import { knowledgeBaseOf, passagesOf } from './bedrock-agent-detail.js';
 import { costOf } from './cost.js';
 import { sectionsOf } from './detail.js';
 import { spanOf } from './times.js';
@@ -11,6 +13,10 @@ import { spanOf } from './times.js';
 
 /** A longer text is cut: tools refuse spans of more than a megabyte or so. In UTF-16 units. */
 const MAX_TEXT = 100_000;
+/** Times are nanoseconds in 64 bits: until the year 2554, in ms since 1970. */
+const MAX_MS = 1.8e13;
+/** So many passages are named, with so much of their addresses. */
+const [MAX_DOCUMENTS, MAX_ADDRESS] = [100, 1000];
 
 /** Of OTLP: what a span is, and how it ended. */
 const [INTERNAL, CLIENT] = [1, 3];
@@ -26,11 +32,11 @@ const OPERATIONS = {
   'action-group': 'execute_tool',
   code: 'execute_tool',
   'return-control': 'execute_tool',
-  'knowledge-base': 'execute_tool',
+  'knowledge-base': 'retrieval',
   collaborator: 'invoke_agent',
 };
 
-/** @typedef {string | number | boolean | undefined} Value */
+/** Numbers with a point are `doubleValue`s, whole numbers of them as well. @typedef {string | number | boolean | {double: number | undefined} | undefined} Value */
 
 /**
  * One piece at a time, since a trace may have thousands of steps: together they are the file.
@@ -61,10 +67,10 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
     attributes: attributes({
       'gen_ai.operation.name': 'invoke_agent',
       'gen_ai.provider.name': 'aws.bedrock',
-      'gen_ai.usage.input_tokens': tree.tokens.input || undefined,
+      'gen_ai.usage.input_tokens': tree.tokens.input + tree.cachedTokens || undefined,
       'gen_ai.usage.output_tokens': tree.tokens.output || undefined,
       'gen_ai.input.messages': messages('user', trace.file === undefined ? trace.prompt : undefined),
-      'agent_relay.time_to_first_token_ms': trace.firstTextAt === undefined ? undefined : trace.firstTextAt - trace.sentAt,
+      'gen_ai.response.time_to_first_chunk': seconds(trace.firstTextAt, trace.sentAt),
       'error.type': failure?.code,
     }),
     status: failure === undefined ? { code: OK } : { code: ERROR, message: failure.message },
@@ -78,15 +84,15 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
     for (const child of step.children.toReversed()) rest.push({ step: child, parentSpanId: spanId });
     const { from, to } = spanOf(step, total);
     const operation = OPERATIONS[step.kind];
-    const subject = operation === 'chat' ? step.model ?? '' : step.name;
+    const subject = operation === 'chat' ? step.model ?? '' : operation === 'retrieval' ? knowledgeBaseOf(step) ?? '' : step.name;
     yield `,\n${span({
       spanId,
       parentSpanId,
       name: [operation ?? step.kind, subject].filter(Boolean).join(' ').toWellFormed(),
-      kind: operation === 'chat' ? CLIENT : INTERNAL,
+      kind: operation === 'chat' || operation === 'retrieval' ? CLIENT : INTERNAL,
       startTimeUnixNano: time(from),
       endTimeUnixNano: time(to),
-      attributes: attributes({ ...attributesOf(step, operation), 'gen_ai.usage.cost': costOf(step, prices) }),
+      attributes: attributes({ ...attributesOf(step, operation), 'gen_ai.usage.cost': { double: costOf(step, prices) } }),
       status: step.status === 'failed' ? { code: ERROR, message: step.reason ?? '' } : step.status === 'done' ? { code: OK } : {},
     })}`;
   }
@@ -113,23 +119,36 @@ function attributesOf(step, operation) {
     ...(operation === 'chat' ? {
       'gen_ai.provider.name': 'aws.bedrock',
       'gen_ai.request.model': model,
-      'gen_ai.usage.input_tokens': tokens?.input,
+      // The conventions count what the cache had a part in as input; Bedrock counts it apart.
+      'gen_ai.usage.input_tokens': tokens && tokens.input + (tokens.cacheRead ?? 0) + (tokens.cacheWrite ?? 0),
       'gen_ai.usage.output_tokens': tokens?.output,
       'gen_ai.usage.cache_read.input_tokens': tokens?.cacheRead,
       'gen_ai.usage.cache_creation.input_tokens': tokens?.cacheWrite,
       'gen_ai.input.messages': messages('user', of(/^(?:System prompt|Prompt)/)),
       'gen_ai.output.messages': messages('assistant', of(/^(?:Text|Response|Parsed response)$/)),
-      'agent_relay.time_to_first_token_ms': firstAt === undefined ? undefined : Math.max(firstAt - start, 0),
+      'gen_ai.response.time_to_first_chunk': seconds(firstAt, start),
     } : operation === 'execute_tool' ? {
-      'gen_ai.tool.name': kind === 'knowledge-base' ? 'knowledge_base' : name,
-      'gen_ai.tool.call.arguments': side('in') ?? of(/^Query$/),
-      'gen_ai.tool.call.result': side('out') ?? of(/^Passage/),
+      'gen_ai.tool.name': name,
+      'gen_ai.tool.call.arguments': side('in'),
+      'gen_ai.tool.call.result': side('out'),
+    } : operation === 'retrieval' ? {
+      'gen_ai.provider.name': 'aws.bedrock',
+      'gen_ai.data_source.id': knowledgeBaseOf(step),
+      'gen_ai.retrieval.query.text': of(/^Query$/),
+      'gen_ai.retrieval.documents': documentsOf(step),
+      'agent_relay.step.text': of(/^Passage/),
     } : operation === 'invoke_agent' ? {
       'gen_ai.agent.name': name,
       'gen_ai.input.messages': messages('user', of(/^(?:Task|Text)$/)),
       'gen_ai.output.messages': messages('assistant', of(/^Answer$/)),
     } : { 'agent_relay.step.text': of(/^(?:Text|Reasoning|Failure|Answer)$/) }),
   };
+}
+
+/** What a knowledge base gave: where each passage is from, and how well it fits, as JSON. @param {Step} step */
+function documentsOf(step) {
+  const found = sourcesOf([{ retrievedReferences: passagesOf(step) }]);
+  return found.length === 0 ? undefined : JSON.stringify(found.slice(0, MAX_DOCUMENTS).map(({ where, score }) => ({ id: where.slice(0, MAX_ADDRESS).toWellFormed(), score })));
 }
 
 /** @param {import('./sections.js').Section} section */
@@ -144,11 +163,17 @@ function messages(role, content) {
 
 /** Messages are JSON, of which the texts are cut already. @param {Record<string, Value>} values */
 function attributes(values) {
-  return Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value: key.endsWith('.messages') ? { stringValue: value } : typed(value) }]));
+  return Object.entries(values).flatMap(([key, value]) => (value === undefined || (typeof value === 'object' && value.double === undefined) ? [] : [{ key, value: key.endsWith('.messages') ? { stringValue: value } : typed(value) }]));
 }
 
-/** OTLP writes whole numbers as strings. @param {string | number | boolean} value */
+/** Between two moments, where both are known. @param {number | undefined} at in ms @param {number} from */
+function seconds(at, from) {
+  return { double: at === undefined ? undefined : Math.max(at - from, 0) / 1000 };
+}
+
+/** OTLP writes whole numbers as strings. @param {Exclude<Value, undefined>} value */
 function typed(value) {
+  if (typeof value === 'object') return { doubleValue: value.double };
   if (typeof value === 'boolean') return { boolValue: value };
   if (typeof value === 'number') return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
   return { stringValue: cut(value) };
@@ -159,9 +184,9 @@ function cut(text) {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).toWellFormed()}…` : text.toWellFormed();
 }
 
-/** More digits than a number has. @param {number} ms since 1970 */
+/** More digits than a number has, and no more than 64 bits hold. @param {number} ms since 1970 */
 function nanoseconds(ms) {
-  return String(Number.isFinite(ms) ? BigInt(Math.round(Math.min(ms, 1e15) * 1000)) * 1000n : 0n);
+  return String(Number.isFinite(ms) ? BigInt(Math.round(Math.min(Math.max(ms, 1), MAX_MS) * 1000)) * 1000n : 1_000_000n);
 }
 
 /** @param {number} bytes */

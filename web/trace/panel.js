@@ -10,9 +10,13 @@ export class Panel {
   #close = byId('traces-close', HTMLButtonElement);
   /** Whether there is room for both: the same width as in style.css. */
   #wide = window.matchMedia('(min-width: 60rem)');
+  #opened;
 
-  constructor() {
+  /** @param {() => void} opened is called whenever it opens */
+  constructor(opened) {
+    this.#opened = opened;
     this.#makeResizable();
+    byId('traces-open', HTMLButtonElement).addEventListener('click', () => byId('traces-file', HTMLInputElement).click());
     this.#toggle.addEventListener('click', () => this.#choose(Boolean(this.#panel.hidden)));
     this.#close.addEventListener('click', () => this.#leave());
     this.#panel.addEventListener('keydown', (event) => {
@@ -112,6 +116,7 @@ export class Panel {
     this.#panel.hidden = !open;
     this.#stage.classList.toggle('with-traces', open);
     this.#toggle.setAttribute('aria-expanded', String(open));
+    if (open) this.#opened();
     if (open && !this.#wide.matches) this.#close.focus();
   }
 }

@@ -7,7 +7,7 @@ import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
 import { foldable, isFoldable } from './json-view.js';
-import { inSlices } from './slices.js';
+import { generatorInSlices } from './slices.js';
 import { moment, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
@@ -44,6 +44,11 @@ export const KINDS = {
 /** @type {Record<StepStatus, string>} */
 const STATUSES = { running: 'Running', done: 'Done', failed: 'Failed', intervened: 'Intervened', unfinished: 'Not finished' };
 
+/** So deep rows stand in each other. */
+const MAX_DEPTH = 24;
+
+const LATE = 'It came when the connection was back, with all that had happened meanwhile: how long it took is not known';
+
 /** More than this is not laid out before it is asked for, in UTF-16 units. */
 const PAGE_LENGTH = 2_000_000;
 /** What one slice of work appends, in UTF-16 units. */
@@ -52,6 +57,10 @@ const SLICE_LENGTH = 64_000;
 /** One step in the list. */
 export class Row {
   step;
+  /** The row in whose list it stands, unless at the top. @type {Row | undefined} */
+  outer;
+  /** In how many others it stands. @type {number} */
+  depth;
   #prices;
   item;
   details;
@@ -78,9 +87,12 @@ export class Row {
   #box;
   #stop = () => {};
 
-  /** @param {Step} step @param {Prices} prices */
-  constructor(step, prices) {
+  /** @param {Step} step @param {Prices} prices @param {Row} [outer] of the step that it belongs to */
+  constructor(step, prices, outer) {
     this.step = step;
+    // What is deeper stands beside what it belongs to: a browser takes ever longer for lists in lists.
+    this.outer = outer !== undefined && outer.depth >= MAX_DEPTH ? outer.outer : outer;
+    this.depth = this.outer === undefined ? 0 : this.outer.depth + 1;
     this.#prices = prices;
     const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
     this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
@@ -104,14 +116,14 @@ export class Row {
     }
     this.item.dataset.status = status;
     this.#twisty?.setAttribute('aria-label', `Steps of ${name}`);
-    this.#name.textContent = name;
+    this.#name.textContent = visible(name);
     this.#status.textContent = STATUSES[status];
     if (reason !== undefined) {
       if (this.#reason === undefined) {
         this.#reason = element('span', 'step-reason');
         this.details.firstElementChild?.append(this.#reason);
       }
-      this.#reason.textContent = reason;
+      this.#reason.textContent = visible(reason);
     }
     const { duration: took, total, end } = this.step;
     if (total !== undefined) {
@@ -119,7 +131,7 @@ export class Row {
       this.#took.title = 'All steps of this agent, as Bedrock measured it';
     } else if (end !== undefined) {
       this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
-      this.#took.title = estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+      this.#took.title = this.step.late && took === undefined ? LATE : estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
     }
     this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
@@ -136,6 +148,7 @@ export class Row {
     const words = isRunning ? `Since ${moment(from)}` : to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
     if (summary.title !== words) summary.title = words;
     if (!isRunning) return;
+    if (this.step.late) return;
     const clock = duration(to - from);
     if (this.#took.textContent !== clock) this.#took.textContent = clock;
     this.#took.title = 'So far';
@@ -159,9 +172,7 @@ export class Row {
     if (this.children !== undefined) return this.children;
     this.children = element('ol', 'rows');
     // Bars of all depths stand on one axis of time: see style.css.
-    let depth = 1;
-    for (let above = this.step.parent; above !== undefined; above = above.parent) depth += 1;
-    this.children.style.setProperty('--depth', String(depth));
+    this.children.style.setProperty('--depth', String(this.depth + 1));
     this.#twisty = element('button', 'twisty');
     this.#twisty.type = 'button';
     this.#twisty.setAttribute('aria-label', `Steps of ${this.step.name}`);
@@ -203,7 +214,7 @@ export class Row {
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
-    this.#stop = sliced(show(box, sections, `of step ${this.step.id + 1}`));
+    this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`));
   }
 
   /** A closed row keeps nothing: a trace may have megabytes. */
@@ -212,16 +223,6 @@ export class Row {
     this.#box?.remove();
     this.#box = undefined;
   }
-}
-
-/**
- * Does in slices what a generator does.
- *
- * @param {Generator<void>} work
- * @returns {() => void} stops it
- */
-function sliced(work) {
-  return inSlices(() => !work.next().done);
 }
 
 /**
@@ -309,7 +310,7 @@ function cut(text, at) {
 function more(pre, rest) {
   const shower = button('quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`, () => {
     shower.remove();
-    sliced(appendInChunks(pre, rest));
+    generatorInSlices(appendInChunks(pre, rest));
   });
   return shower;
 }

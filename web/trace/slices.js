@@ -42,3 +42,19 @@ export function inSlices(piece, after = () => {}) {
     stopped = true;
   };
 }
+
+/**
+ * Does in slices what a generator does.
+ *
+ * @template Result
+ * @param {Generator<void, Result>} work
+ * @param {(result: Result) => void} [done] is called at its end
+ * @returns {() => void} stops it
+ */
+export function generatorInSlices(work, done = () => {}) {
+  return inSlices(() => {
+    const next = work.next();
+    if (next.done === true) done(next.value);
+    return next.done !== true;
+  });
+}

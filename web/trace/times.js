@@ -4,8 +4,8 @@ import { duration } from '../lib/format.js';
 
 /** @import { Kind, Step } from './tree.js' */
 
-/** Of more steps the sums are not made: they would take longer than a picture. */
-export const MAX_SUMMED = 5000;
+/** So many steps are summed up in one piece of work. */
+const PIECE = 250;
 
 /** So many gaps are drawn at most: the longest ones. */
 const MAX_GAPS = 100;
@@ -17,6 +17,14 @@ const MAX_GAPS = 100;
  * @property {{from: number, to: number}[]} gaps
  * @property {Step | undefined} longest
  */
+
+/** No answer takes a year, in ms: what a file says beyond is no time. */
+const MAX_MS = 3.2e10;
+
+/** A time or a span, in ms, unless it cannot be one. @param {number | undefined} ms */
+export function plausible(ms) {
+  return ms !== undefined && ms >= 0 && ms < MAX_MS ? ms : undefined;
+}
 
 /** When a step was at work: what was measured elsewhere can be longer than its time here. @param {Step} step @param {number} now */
 export function spanOf({ start, end, duration, room }, now) {
@@ -30,17 +38,33 @@ export function spanOf({ start, end, duration, room }, now) {
  *
  * @param {Step[]} steps
  * @param {number} total in ms, up to now where the turn is still running
- * @returns {Spent}
+ * @returns {Generator<void, Spent>} the work in short pieces: there may be a hundred thousand steps
  */
-export function timeSpent(steps, total) {
-  const spans = flat(steps).map(({ step, depth }) => {
-    const { from, to } = spanOf(step, total);
-    return { step, depth, from: Math.min(from, total), to: Math.min(to, total) };
-  }).filter(({ from, to }) => to > from);
-  const edges = Float64Array.from(new Set([0, total, ...spans.flatMap(({ from, to }) => [from, to])])).sort();
-  const places = new Map([...edges].map((edge, index) => [edge, index]));
+export function* timeSpent(steps, total) {
+  /** The steps that took time, by how deep they stand. @type {{step: Step, from: number, to: number}[][]} */
+  const levels = [];
+  const edges = [0, total];
+  /** @type {{step: Step, depth: number}[]} */
+  const all = steps.map((step) => ({ step, depth: 0 }));
+  let done = 0;
+  // The list grows while it is walked.
+  for (const { step, depth } of all) {
+    for (const child of step.children) all.push({ step: child, depth: depth + 1 });
+    const span = spanOf(step, total);
+    const [from, to] = [Math.min(span.from, total), Math.min(span.to, total)];
+    if (to > from) {
+      (levels[depth] ??= []).push({ step, from, to });
+      edges.push(from, to);
+    }
+    if ((done += 1) % PIECE === 0) yield;
+  }
+  const places = Float64Array.from(edges).sort();
+  yield;
+  let count = 0;
+  for (const edge of places) if (count === 0 || edge !== places[count - 1]) places[count++] = edge;
+  const moments = places.subarray(0, count);
   /** The next stretch that belongs to nothing yet, from each one on. */
-  const free = Int32Array.from(edges, (_, index) => index);
+  const free = Int32Array.from(moments, (_, index) => index);
   const freeFrom = (/** @type {number} */ index) => {
     let here = index;
     while (free[here] !== here) here = free[here] = free[free[here] ?? here] ?? here;
@@ -51,30 +75,35 @@ export function timeSpent(steps, total) {
   /** @type {Step | undefined} */
   let longest;
   let most = 0;
-  for (const { step, from, to } of spans.sort((one, other) => other.depth - one.depth || other.from - one.from)) {
-    const sum = kinds.get(step.kind) ?? { kind: step.kind, took: 0, count: 0 };
-    kinds.set(step.kind, sum);
-    sum.count += 1;
-    const end = places.get(to) ?? 0;
-    let own = 0;
-    for (let at = freeFrom(places.get(from) ?? 0); at < end; at = freeFrom(at)) {
-      own += (edges[at + 1] ?? 0) - (edges[at] ?? 0);
-      free[at] = at + 1;
+  for (const level of levels.reverse()) {
+    // A level that nothing took time on is a hole in the list.
+    for (const { step, from, to } of level?.sort((one, other) => other.from - one.from) ?? []) {
+      const sum = kinds.get(step.kind) ?? { kind: step.kind, took: 0, count: 0 };
+      kinds.set(step.kind, sum);
+      sum.count += 1;
+      const end = placeOf(moments, to);
+      let own = 0;
+      for (let at = freeFrom(placeOf(moments, from)); at < end; at = freeFrom(at)) {
+        own += (moments[at + 1] ?? 0) - (moments[at] ?? 0);
+        free[at] = at + 1;
+      }
+      sum.took += own;
+      if (own > most) [most, longest] = [own, step];
+      if ((done += 1) % PIECE === 0) yield;
     }
-    sum.took += own;
-    if (own > most) [most, longest] = [own, step];
   }
 
   /** @type {{from: number, to: number}[]} */
   const gaps = [];
   let between = 0;
-  for (let at = freeFrom(0); at < edges.length - 1; at = freeFrom(at)) {
-    const [from, to] = [edges[at] ?? 0, edges[at + 1] ?? 0];
+  for (let at = freeFrom(0); at < moments.length - 1; at = freeFrom(at)) {
+    const [from, to] = [moments[at] ?? 0, moments[at + 1] ?? 0];
     const last = gaps.at(-1);
     if (last?.to === from) last.to = to;
     else gaps.push({ from, to });
     between += to - from;
     free[at] = at + 1;
+    if ((done += 1) % PIECE === 0) yield;
   }
   return {
     kinds: [...kinds.values()].filter(({ took }) => took >= 0.5).sort((one, other) => other.took - one.took),
@@ -82,6 +111,17 @@ export function timeSpent(steps, total) {
     gaps: gaps.sort((one, other) => other.to - other.from - (one.to - one.from)).slice(0, MAX_GAPS),
     longest,
   };
+}
+
+/** Where a time stands in a list in order that has it. @param {Float64Array} times @param {number} time */
+function placeOf(times, time) {
+  let [low, high] = [0, times.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A moment in a trace, more exactly than a span: `1.25 s`. @param {number} ms */
@@ -111,13 +151,4 @@ function stepFor(least) {
   if (seconds !== undefined) return seconds * 1000;
   const power = 10 ** Math.floor(Math.log10(least));
   return (/** @type {number} */ ([1, 2, 5, 10].find((factor) => factor * power >= least * (1 - 1e-9)))) * power;
-}
-
-/** All steps with how deep they stand. @param {Step[]} steps */
-function flat(steps) {
-  /** @type {{step: Step, depth: number}[]} */
-  const all = steps.map((step) => ({ step, depth: 0 }));
-  // The list grows while it is walked.
-  for (const { step, depth } of all) for (const child of step.children) all.push({ step: child, depth: depth + 1 });
-  return all;
 }

@@ -6,6 +6,7 @@ import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { Axis } from './axis.js';
+import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { KINDS } from './row.js';
@@ -37,14 +38,13 @@ const WHICH = [
 /** From this width of the panel on there is room for the tree and an opened step, in pixels. */
 const PANE_FROM = 800;
 
-/** How many events of a file are taken between two chances for the page to answer. */
-const SLICE_EVENTS = 200;
+/** So long events are read at once, in milliseconds, and so many without a look at the clock. */
+const [READ_MS, READ_EVENTS] = [8, 20];
 
 /** The trace panel's contents. */
 export class Traces {
-  #list;
-  #empty;
-  #count;
+  #list = byId('traces-list', HTMLElement);
+  #empty = byId('traces-empty', HTMLElement);
   #head = byId('traces-head', HTMLElement);
   #totals = byId('traces-totals', HTMLElement);
   #answer = byId('traces-answer', HTMLSelectElement);
@@ -66,6 +66,13 @@ export class Traces {
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
   #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
   #which = element('select');
+  /** What the trace that is shown can be compared with. */
+  #beside = element('select');
+  #comparison = new Comparison(byId('traces-scroller', HTMLElement), (view, step) => this.#leaveFor(view, step));
+  /** The trace beside the one that is shown. @type {TraceView | undefined} */
+  #other;
+  /** Whether the next file is for the place beside. */
+  #opensBeside = false;
   #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
   #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
   #hits = new Hits();
@@ -84,7 +91,9 @@ export class Traces {
   #restored = new WeakMap();
   /** @type {TraceView | undefined} */
   #shown;
-  #events = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #reading;
+  #following = 0;
   #stopSearch = () => {};
   /** How many rows match, and whether all have been looked at. */
   #matches = 0;
@@ -92,15 +101,18 @@ export class Traces {
 
   /**
    * @param {object} parts
-   * @param {HTMLElement} parts.list
-   * @param {HTMLElement} parts.empty shown while there is nothing to list
-   * @param {HTMLElement} parts.count where the number of events goes
-   * @param {Prices} parts.prices
+   * @param {() => Prices} parts.prices
    */
-  constructor({ list, empty, count, prices }) {
+  constructor({ prices }) {
+    const list = this.#list;
     this.#prices = prices;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
+    list.after(this.#comparison.box);
+    this.#comparison.box.hidden = true;
+    this.#raw.after(element('label', 'beside', element('span', '', 'Compared with '), this.#beside));
+    this.#beside.setAttribute('aria-label', 'Compare with');
+    this.#beside.addEventListener('change', () => this.#chooseBeside());
     this.#collapse.before(this.#sort);
     this.#kind.after(this.#which);
     this.#which.setAttribute('aria-label', 'Status or duration of step');
@@ -123,9 +135,6 @@ export class Traces {
     this.#placePane();
     this.#sort.title = 'The longest of the steps that stand beside each other first';
     this.#sortBy(false);
-    this.#list = list;
-    this.#empty = empty;
-    this.#count = count;
     this.#answer.addEventListener('change', () => this.#show([...this.#views.values()][this.#answer.selectedIndex]));
     this.#search.addEventListener('input', () => this.#filter());
     this.#kind.addEventListener('change', () => this.#filter());
@@ -138,12 +147,13 @@ export class Traces {
     this.#export.hidden = true;
     this.#close.addEventListener('click', () => this.#closeFile());
     const file = byId('traces-file', HTMLInputElement);
-    byId('traces-open', HTMLButtonElement).addEventListener('click', () => file.click());
-    file.addEventListener('change', () => {
+    const take = () => {
       const [chosen] = file.files ?? [];
       file.value = '';
       if (chosen !== undefined) void this.#open(chosen);
-    });
+    };
+    file.addEventListener('cancel', () => (this.#opensBeside = false));
+    file.addEventListener('change', take);
     list.addEventListener('toggle', ({ target }) => {
       this.#shown?.toggled(target, this.#isRaw);
       this.#showFolding();
@@ -155,34 +165,50 @@ export class Traces {
     setInterval(() => {
       if (this.#shown?.isOpen) this.#draw();
     }, TICK_MS);
-  }
-
-  get isEmpty() {
-    return this.#events === 0;
+    // One may have been chosen before this was loaded.
+    take();
   }
 
   /**
-   * Takes what has come of a turn since the last call, and shows it when it is new.
+   * Takes what has come of turns since the last call, and shows the last one that is new.
    *
-   * @param {Trace} turn
+   * @param {...Trace} turns
    */
-  update(turn) {
-    if (turn.restored === true) return this.#countRestored(turn);
-    let view = this.#views.get(turn);
-    if (view === undefined) {
-      view = this.#viewOf(turn);
-      this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
-      // Who looks at a file goes on doing so while there is nothing else to see.
-      if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
+  update(...turns) {
+    /** @type {TraceView | undefined} */
+    let next;
+    for (const turn of turns) {
+      const known = this.#views.get(turn);
+      if (known !== undefined && known.restarts !== turn.restarts) {
+        // It comes anew from its beginning.
+        const view = this.#viewOf(turn);
+        this.#views.set(turn, view);
+        if (known === this.#shown) next = view;
+      } else if (turn.restored === true && turn.events.length === 0) this.#countRestored(turn);
+      else if (known === undefined) {
+        const view = this.#viewOf(turn);
+        this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+        // Who looks at a file goes on doing so while there is nothing else to see.
+        if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
+      } else if (known === this.#shown) this.#read(known);
+      else if (known === this.#other && !known.isOpen) this.#readBeside(known);
     }
-    const added = view.take();
-    this.#events += added;
-    this.#count.hidden = this.#events === 0;
-    this.#count.textContent = String(this.#events);
-    if (view !== this.#shown) return;
-    if (added > 0 && this.#head.hidden) this.#draw();
+    this.#show(next);
+  }
+
+  /** Reads what came of the trace that is shown; the others are read once they are. @param {TraceView} view */
+  #read(view) {
+    const until = performance.now() + READ_MS;
+    let added = 0;
+    do added = view.take(READ_EVENTS);
+    while (added > 0 && performance.now() < until);
+    if (added > 0) {
+      clearTimeout(this.#reading);
+      this.#reading = setTimeout(() => view === this.#shown && this.#read(view));
+    }
+    if (this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
-    if (!view.isOpen) setTimeout(() => this.#draw());
+    else if (!view.isOpen && added === 0) setTimeout(() => this.#draw());
   }
 
   /** Shows the trace of a turn. @param {Trace} turn */
@@ -195,9 +221,7 @@ export class Traces {
     this.#views.clear();
     this.#restored = new WeakMap();
     this.#turns = 0;
-    this.#events = 0;
     this.#answer.replaceChildren();
-    this.#count.hidden = true;
     this.#leave();
   }
 
@@ -224,7 +248,7 @@ export class Traces {
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
-        this.#stickToBottom.follow();
+        this.#follow();
         this.#showFolding();
         if (view !== this.#shown || view.isOpen || !view.isDrawn) return;
         this.#showSums(view);
@@ -236,14 +260,84 @@ export class Traces {
 
   /** @param {TraceView} view @param {string} title */
   #offer(view, title) {
+    view.title = title;
     this.#views.set(view.turn, view);
     this.#answer.append(element('option', '', title));
     this.#answer.hidden = this.#views.size < 2;
+    this.#offerBeside();
+  }
+
+  /** What there is to compare with: every other trace, and those that were saved. */
+  #offerBeside() {
+    const others = [...this.#views.values()].filter((view) => view !== this.#shown);
+    const words = this.#other === undefined ? 'Compare with…' : 'Compare no more';
+    this.#beside.replaceChildren(new Option(words, ''), ...others.map((view) => new Option(view.title, 'view', false, view === this.#other)), new Option('A saved trace…', 'file'));
+  }
+
+  #chooseBeside() {
+    const { value, selectedIndex } = this.#beside;
+    if (value === 'file') {
+      this.#opensBeside = true;
+      this.#offerBeside();
+      byId('traces-file', HTMLInputElement).click();
+    } else this.#compare(value === '' ? undefined : [...this.#views.values()].filter((view) => view !== this.#shown)[selectedIndex - 1]);
+  }
+
+  /** Shows another trace beside the one that is shown, or none any more. @param {TraceView | undefined} other */
+  #compare(other) {
+    if (other === this.#other && other === undefined) return;
+    this.#other?.stop();
+    this.#other = other;
+    this.#offerBeside();
+    const isComparing = other !== undefined;
+    byId('traces', HTMLElement).classList.toggle('comparing', isComparing);
+    this.#comparison.box.hidden = !isComparing;
+    this.#list.hidden = isComparing;
+    this.#comparison.clear();
+    byId('traces-scroller', HTMLElement).scrollTop = 0;
+    if (isComparing) this.#readBeside(other);
+    else if (this.#shown !== undefined) this.#draw();
+    this.#showPane();
+  }
+
+  /** Shows both once all of them is read and summed up, and what runs once more at its end. @param {TraceView} other */
+  #readBeside(other) {
+    if (other !== this.#other) return;
+    const until = performance.now() + READ_MS;
+    while (other.take(READ_EVENTS) > 0) if (performance.now() > until) return void setTimeout(() => this.#readBeside(other));
+    let isShown = false;
+    other.sum(() => {
+      isShown = true;
+      this.#showBeside();
+    });
+    if (!isShown) this.#showBeside();
+  }
+
+  #showBeside() {
+    const [one, other] = [this.#shown, this.#other];
+    if (one?.spent === undefined || other?.spent === undefined) return;
+    this.#comparison.show(one, other);
+  }
+
+  /** Leaves the comparison for a step of one of the two. @param {TraceView} view @param {Step} step */
+  #leaveFor(view, step) {
+    this.#compare(undefined);
+    this.#show(view);
+    this.#goToStep(view, step);
+  }
+
+  /** Goes to a step once it has a row. @param {TraceView} view @param {Step} step */
+  #goToStep(view, step) {
+    if (view !== this.#shown) return;
+    const row = view.rowOf(step);
+    if (row === undefined) setTimeout(() => this.#goToStep(view, step), TICK_MS / 4);
+    else this.#goToRow(row);
   }
 
   /** @param {TraceView | undefined} view */
   #show(view) {
     if (view === undefined || view === this.#shown) return;
+    this.#compare(undefined);
     this.#shown?.stop();
     this.#shown?.empty();
     this.#shown = view;
@@ -253,13 +347,16 @@ export class Traces {
     if (view.isOpen) this.#stickToBottom.attach();
     view.rerender(this.#isRaw);
     this.#showPane();
+    this.#read(view);
     this.#draw();
     view.sort(this.#isSorted);
     this.#filter();
+    this.#offerBeside();
   }
 
   /** Shows nothing: there is no trace any more. */
   #leave() {
+    this.#compare(undefined);
     this.#shown?.stop();
     this.#shown?.empty();
     this.#showPane();
@@ -303,17 +400,25 @@ export class Traces {
     if (view !== undefined) this.#showSums(view);
   }
 
-  /** The axis, and where on it the time went. @param {TraceView} view */
+  /** The axis, and where on it the time went, once that is summed up. @param {TraceView} view */
   #showSums(view) {
-    view.sum();
+    view.sum(() => {
+      if (view !== this.#shown) return;
+      this.#draw();
+      if (!view.isOpen) this.#showBeside();
+    });
     view.markLongest();
     this.#axis.rescale(view.scale, view.list);
     this.#axis.showGaps(view.spent?.gaps ?? [], view.spent?.between ?? 0);
-    let took = 0;
-    for (const { duration = 0 } of view.tree.calls) took += duration;
-    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, took));
+    this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, view.speaking));
     this.#longest.hidden = view.longest === undefined || view.tree.size < 3;
     this.#sort.hidden = view.tree.size < 3;
+  }
+
+  /** Keeps the end in view, with the next picture: to look for it sooner would lay out everything twice. */
+  #follow() {
+    cancelAnimationFrame(this.#following);
+    this.#following = requestAnimationFrame(() => this.#stickToBottom.follow());
   }
 
   get #isSorted() {
@@ -338,7 +443,7 @@ export class Traces {
       Total: duration(view.total),
       'First token': first,
       // An agent that speaks AG-UI tells of none.
-      ...(turn.events.some(RuntimeReader.owns) ? {} : {
+      ...(tree.has(RuntimeReader) ? {} : {
         'Model calls': String(tree.modelCalls),
         'Tokens in': tree.tokens.input.toLocaleString('en'),
         'Tokens out': tree.tokens.output.toLocaleString('en'),
@@ -394,7 +499,7 @@ export class Traces {
   }
 
   #showPane() {
-    this.#pane.hidden = this.#pane.childElementCount === 0;
+    this.#pane.hidden = this.#pane.childElementCount === 0 || this.#other !== undefined;
     byId('traces', HTMLElement).classList.toggle('with-pane', !this.#pane.hidden);
   }
 
@@ -501,13 +606,17 @@ export class Traces {
 
   /** @param {Row} row */
   #goToRow(row) {
-    if (row.item.classList.contains('out')) {
-      this.#search.value = '';
-      this.#kind.value = '';
-      this.#which.selectedIndex = 0;
-      this.#filter();
-    }
+    if (row.item.classList.contains('out')) this.#unfilter();
     this.#shown?.reveal(row);
+  }
+
+  /** Shows all steps. */
+  #unfilter() {
+    if (!this.#isFiltering) return;
+    this.#search.value = '';
+    this.#kind.value = '';
+    this.#which.selectedIndex = 0;
+    this.#filter();
   }
 
   #download() {
@@ -525,7 +634,7 @@ export class Traces {
       const { otelFile } = await import('./otel.js');
       /** @type {string[]} */
       const parts = [];
-      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices });
+      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices() });
       await new Promise((resolve, reject) => {
         inSlices(() => {
           try {
@@ -547,13 +656,16 @@ export class Traces {
 
   /** @param {File} file */
   async #open(file) {
+    const isBeside = this.#opensBeside && this.#shown !== undefined;
+    this.#opensBeside = false;
     try {
       if (file.size > MAX_FILE_BYTES) throw new TraceFileError(`${file.name} is larger than 64 MiB.`);
       const turn = traceOf(await file.text(), file.name);
       const view = this.#viewOf(turn);
-      while (view.take(SLICE_EVENTS) > 0) await new Promise((resolve) => setTimeout(resolve));
       this.#offer(view, file.name);
-      this.#show(view);
+      this.#explain();
+      if (isBeside) this.#compare(view);
+      else this.#show(view);
     } catch (error) {
       this.#explain(error instanceof TraceFileError ? error.message : `${file.name} could not be read: ${error}`);
     }

@@ -3,6 +3,7 @@
 // prompt was sent.
 
 import { readerOf } from './readers.js';
+import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
@@ -38,6 +39,7 @@ import { readerOf } from './readers.js';
  * @property {number | undefined} duration undefined while it runs, and for what has none, such as a rationale
  * @property {number | undefined} room how long its bar can be: what was measured elsewhere can be longer than its time here
  * @property {number | undefined} total of a final response: how long the agent took for all its steps
+ * @property {boolean} late whether it began or ended before it came, so that how long it took is not known
  * @property {boolean} estimated whether the times come from when the events were sent or arrived
  * @property {Tokens | undefined} tokens
  * @property {string | undefined} model the id of the model that it called
@@ -84,13 +86,21 @@ export class TraceTree {
   latest = 0;
   /** Steps that run. @type {Set<Step>} */
   running = new Set();
+  /** When the prompt was sent, in ms since 1970, where that is known. */
+  epoch;
+  /** Whether what is read now came later than it was sent. A reader that knows better says so. */
+  late = false;
   #origin;
   /** @type {Map<ReturnType<typeof readerOf>, Reader>} */
   #readers = new Map();
 
-  /** @param {number} origin when the prompt was sent, on the clock of the events' arrival */
-  constructor(origin) {
+  /**
+   * @param {number} origin when the prompt was sent, on the clock of the events' arrival
+   * @param {number} [epoch] the same in ms since 1970, where that is known
+   */
+  constructor(origin, epoch) {
     this.#origin = origin;
+    this.epoch = epoch;
   }
 
   /**
@@ -105,8 +115,10 @@ export class TraceTree {
     this.#readers.set(Reads, reader);
     /** @type {Set<Step>} */
     const changed = new Set();
+    this.late = event.late === true;
     reader.take(event, changed);
-    return [...changed];
+    this.late = false;
+    return untimed(changed);
   }
 
   /**
@@ -126,12 +138,17 @@ export class TraceTree {
       this.close(step, status, moment, reason);
       changed.add(step);
     }
-    return [...changed];
+    return untimed(changed);
+  }
+
+  /** Whether there are events of a source. @param {ReturnType<typeof readerOf>} reader */
+  has(reader) {
+    return this.#readers.has(reader);
   }
 
   /** When an event arrived; 0 where a file does not say so. @param {AgentEvent} event */
   arrivalOf(event) {
-    return event.at - this.#origin;
+    return plausible(event.at - this.#origin) ?? 0;
   }
 
   /**
@@ -156,6 +173,7 @@ export class TraceTree {
       duration: undefined,
       room: undefined,
       total: undefined,
+      late: this.late,
       estimated: true,
       tokens: undefined,
       model: undefined,
@@ -184,6 +202,7 @@ export class TraceTree {
    */
   close(step, status, end, reason) {
     this.running.delete(step);
+    step.late ||= this.late;
     if (step.status !== 'running' && step.status !== 'done') this[step.status] -= 1;
     if (status !== 'done') this[status] += 1;
     step.status = status;
@@ -200,11 +219,16 @@ export class TraceTree {
    * @param {Tokens} tokens
    */
   spend(step, tokens) {
+    // Fewer than none, and parts of one, are none.
+    for (const name of /** @type {const} */ (['input', 'output', 'cacheRead', 'cacheWrite'])) {
+      if (tokens[name] !== undefined && !(Number.isSafeInteger(tokens[name]) && tokens[name] >= 0)) tokens[name] = 0;
+    }
     step.tokens = tokens;
     if (!MODELS.has(step.kind)) return;
     this.calls.add(step);
     this.tokens.input += tokens.input;
     this.tokens.output += tokens.output;
+    this.cachedTokens += tokens.cacheRead ?? 0;
   }
 
   /** A step turns out to be of another kind. @param {Step} step @param {Kind} kind */
@@ -220,6 +244,12 @@ export class TraceTree {
     if (count === 0) this.kinds.delete(kind);
     else this.kinds.set(kind, count);
   }
+}
+
+/** Takes the spans away that only tell how late something came. @param {Set<Step>} changed */
+function untimed(changed) {
+  for (const step of changed) if (step.late && step.estimated && step.end !== undefined) step.duration = undefined;
+  return [...changed];
 }
 
 /** What counts as a model invocation. @type {ReadonlySet<Kind>} */

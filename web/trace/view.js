@@ -3,8 +3,9 @@
 import { element } from '../lib/dom.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
-import { inSlices } from './slices.js';
-import { MAX_SUMMED, timeSpent } from './times.js';
+import { epochOf } from './file.js';
+import { generatorInSlices, inSlices } from './slices.js';
+import { timeSpent } from './times.js';
 import { TraceTree } from './tree.js';
 
 /** @import { Prices } from '../types.d.ts' */
@@ -24,6 +25,10 @@ const LIST_LENGTH = 16;
 /** The list for one answer. */
 export class TraceView {
   turn;
+  /** What it is called in lists of traces. */
+  title = '';
+  /** How often the turn had begun anew. */
+  restarts;
   tree;
   list = element('div');
   #parts;
@@ -43,13 +48,17 @@ export class TraceView {
   #visited;
   #drawing = false;
   #stopDrawing = () => {};
-  /** Where the time went, as far as it was summed up; undefined for a trace that has too many steps. @type {Spent | undefined} */
+  /** Where the time went, as far as it was summed up. @type {Spent | undefined} */
   spent;
   /** What its calls of models cost in dollars, and whether all of them have a price. @type {{dollars: number, whole: boolean} | undefined} */
   cost;
+  /** How long models were at work, in ms. */
+  speaking = 0;
   /** When the sums may be made again, and for what they were made last. */
   #sumAgain = 0;
   #summed = '';
+  #summing = false;
+  #stopSumming = () => {};
   /** The row of the longest step. @type {Row | undefined} */
   #longest;
   /** Whether the longest of the steps that stand beside each other is the first of them. */
@@ -60,7 +69,7 @@ export class TraceView {
   /**
    * @param {Trace} turn
    * @param {object} parts
-   * @param {Prices} parts.prices
+   * @param {() => Prices} parts.prices
    * @param {() => HTMLElement | undefined} parts.pane where a step opens, unless in the list
    * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
@@ -68,7 +77,8 @@ export class TraceView {
    */
   constructor(turn, parts) {
     this.turn = turn;
-    this.tree = new TraceTree(turn.sentAt);
+    this.restarts = turn.restarts;
+    this.tree = new TraceTree(turn.sentAt, epochOf(turn));
     this.#parts = parts;
   }
 
@@ -134,31 +144,57 @@ export class TraceView {
     return !this.#drawing && this.#stale.size === 0;
   }
 
+  /** Its row, once there is one. @param {Step} step */
+  rowOf(step) {
+    return this.#rows.get(step);
+  }
+
   /** Leaves what is not drawn yet for later. */
   stop() {
     this.#stopDrawing();
     this.#stopSorting();
-    this.#drawing = false;
+    this.#stopSumming();
+    this.#drawing = this.#summing = false;
   }
 
-  /** Sums up where the time went and what it cost, where that is not known yet. */
-  sum() {
+  /**
+   * Sums up where the time went and what it cost, where that is not known yet.
+   *
+   * @param {() => void} summed is called once it is known
+   */
+  sum(summed) {
     const begun = performance.now();
     const key = `${this.#taken} ${this.isOpen ? Math.round(this.total) : this.turn.status}`;
-    if (key === this.#summed || (this.isOpen && begun < this.#sumAgain)) return;
-    this.#summed = key;
-    const { size, steps, calls } = this.tree;
-    this.spent = size > MAX_SUMMED ? undefined : timeSpent(steps, Math.max(this.total, this.isOpen ? 0 : this.tree.latest));
-    let dollars = 0;
-    let priced = 0;
+    // Sums of a trace that is still read or running would be made in vain again and again.
+    if (key === this.#summed || this.#summing || this.#taken < this.turn.events.length || (this.isOpen && begun < this.#sumAgain)) return;
+    this.#summing = true;
+    const total = Math.max(this.total, this.isOpen ? 0 : this.tree.latest);
+    this.#stopSumming = generatorInSlices(this.#sums(total), (sums) => {
+      Object.assign(this, sums);
+      this.#summed = key;
+      this.#summing = false;
+      this.#sumAgain = begun + (performance.now() - begun) / SUMS_SHARE;
+      this.#showBusy();
+      summed();
+    });
+    this.#showBusy();
+  }
+
+  /** @param {number} total @returns {Generator<void, Pick<TraceView, 'spent' | 'cost' | 'speaking'>>} */
+  *#sums(total) {
+    const spent = yield* timeSpent(this.tree.steps, total);
+    let [dollars, priced, speaking, done] = [0, 0, 0, 0];
+    const { calls } = this.tree;
     for (const call of calls) {
-      const cost = costOf(call, this.#parts.prices);
-      if (cost === undefined) continue;
-      dollars += cost;
-      priced += 1;
+      speaking += call.duration ?? 0;
+      const cost = costOf(call, this.#parts.prices());
+      if (cost !== undefined) {
+        dollars += cost;
+        priced += 1;
+      }
+      if ((done += 1) % 100 === 0) yield;
     }
-    this.cost = priced === 0 ? undefined : { dollars, whole: priced === calls.size };
-    this.#sumAgain = begun + (performance.now() - begun) / SUMS_SHARE;
+    return { spent, cost: priced === 0 ? undefined : { dollars, whole: priced === calls.size }, speaking };
   }
 
   /** Marks the longest step, once it is sure. */
@@ -205,7 +241,7 @@ export class TraceView {
       }
       const row = this.#rows.get(step);
       if (row === undefined) return true;
-      const above = step.parent && this.#rows.get(step.parent)?.children;
+      const above = row.outer?.children;
       if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH)) this.list.append((last = newList()));
       (above ?? last)?.append(row.item);
       return true;
@@ -373,10 +409,10 @@ export class TraceView {
   #drawStep(step) {
     const known = this.#rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step, this.#parts.prices);
+    const row = new Row(step, this.#parts.prices(), step.parent && this.#rows.get(step.parent));
     this.#rows.set(step, row);
     this.#byDetails.set(row.details, row);
-    const above = step.parent && this.#rows.get(step.parent);
+    const above = row.outer;
     if (above !== undefined) this.#nested.add(above);
     (above?.nest(this.#parts.collapsed()) ?? this.#lastList()).append(row.item);
     this.#parts.added(row);
@@ -384,7 +420,7 @@ export class TraceView {
 
   /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
   #showBusy() {
-    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0);
+    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length || (this.#summing && !this.isOpen));
   }
 
   #lastList() {

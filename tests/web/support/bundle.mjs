@@ -3,7 +3,7 @@
 // wrote.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -14,39 +14,88 @@ export const MATH = 'math.js';
 
 /** Words in other languages: only who speaks one loads them. */
 const LANGUAGES = ['de.json'];
-/** What saves a trace for other tools: only who asks for that loads it. */
-const OTEL = 'otel.js';
+/** The trace viewer: only who looks at a trace loads it. */
+export const VIEWER = 'trace.js';
 /** What comes with the page, and is no part of its first view. */
-export const ON_DEMAND = [SYNTAX, MATH, OTEL, ...LANGUAGES];
+export const ON_DEMAND = [SYNTAX, MATH, VIEWER, ...LANGUAGES];
+/** Where the page hands the viewer the modules that both of them need. */
+const SHARED = 'globalThis.sharedModules';
+
+/** @type {import('esbuild').BuildOptions & {write: false}} */
+const OPTIONS = {
+  outdir: WEB,
+  absWorkingDir: WEB,
+  write: false,
+  bundle: true,
+  minify: true,
+  charset: 'utf8',
+  format: 'esm',
+  // The page is written for the browsers that run it: nothing is translated for older ones.
+  target: 'esnext',
+};
 
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
  *
+ * What the viewer shares with the rest is in the page's own file alone, and not in a third one, as esbuild would split
+ * it: the page would have to wait for one request more, and to ask for two files anew where the server is busy.
+ *
  * @returns {Promise<Map<string, Uint8Array>>} by their names
  */
 export async function bundle() {
-  /** @param {string[]} entryPoints @param {string[]} external */
-  const bundled = async (entryPoints, external) => {
-    const { outputFiles } = await build({
-      entryPoints: entryPoints.map((name) => WEB + name),
-      external,
-      outdir: WEB,
-      write: false,
-      bundle: true,
-      minify: true,
-      charset: 'utf8',
-      format: 'esm',
-      // The page is written for the browsers that run it: nothing is translated for older ones.
-      target: 'esnext',
-    });
-    return outputFiles.map(({ path, contents }) => /** @type {const} */ ([basename(path), contents]));
-  };
-  // By the path that main.js imports it with, it is found beside main.js.
-  const files = new Map([...(await bundled(['load.js', 'main.js', 'style.css'], [`./${OTEL}`])), ...(await bundled([`trace/${OTEL}`], []))]);
+  const { metafile } = await build({ ...OPTIONS, entryPoints: ['main.js'], metafile: true });
+  const ofPage = new Set(Object.keys(metafile.inputs));
+  /** @type {Set<string>} */
+  const shared = new Set();
+  const viewer = await build({
+    ...OPTIONS,
+    entryPoints: [VIEWER],
+    plugins: [
+      {
+        name: 'what the page has already',
+        setup({ onLoad }) {
+          onLoad({ filter: /\.js$/ }, async ({ path }) => {
+            const name = relative(WEB, path);
+            if (!ofPage.has(name)) return undefined;
+            shared.add(name);
+            const exported = Object.keys(await import(path));
+            return { contents: `export const { ${exported.join(', ')} } = ${SHARED}['${name}'];` };
+          });
+        },
+      },
+    ],
+  });
+  const names = [...shared].sort();
+  const page = await build({
+    ...OPTIONS,
+    entryPoints: ['load.js', 'main.js', 'style.css'],
+    plugins: [
+      {
+        name: 'what the viewer needs',
+        setup({ onLoad }) {
+          onLoad({ filter: /main\.js$/ }, async ({ path }) => ({
+            contents: [
+              ...names.map((name, index) => `import * as shared${index} from './${name}';`),
+              await readFile(path, 'utf8'),
+              `${SHARED} = { ${names.map((name, index) => `'${name}': shared${index}`).join(', ')} };`,
+            ].join('\n'),
+            resolveDir: WEB,
+          }));
+        },
+      },
+    ],
+  });
+  const files = new Map([...page.outputFiles, ...viewer.outputFiles].map(({ path, contents }) => [basename(path), contents]));
   for (const name of ['icon.svg', SYNTAX, MATH, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
   const html = await readFile(`${WEB}index.html`, 'utf8');
   files.set('index.html', Buffer.from(html.replace(/<!--[^]*?-->/g, '').replace(/\n\s+/g, '\n')));
   return files;
+}
+
+/** HTML's names of characters, minified as in the bundle: data, of which the page is no author. @returns {Promise<Uint8Array>} */
+export async function characterNames() {
+  const { outputFiles } = await build({ ...OPTIONS, entryPoints: ['markdown/entities.js'] });
+  return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
 /**
@@ -86,7 +135,7 @@ export async function onDemand(name) {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const folder = process.argv[2];
   if (folder === undefined) throw new Error('Name the folder that the bundle goes to.');
-  for (const name of ON_DEMAND) await writeFile(WEB + name, await onDemand(name));
+  for (const name of [SYNTAX, MATH]) await writeFile(WEB + name, await onDemand(name));
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const [name, content] of await bundle()) {

@@ -1,0 +1,103 @@
+// The trace viewer before it is there: most who chat never look at a trace, so its code is loaded when the panel opens
+// for the first time. Until then this keeps what there is to show, and what was asked for.
+
+import { button, byId } from '../lib/dom.js';
+
+/** @import { Prices } from '../types.d.ts' */
+/** @import { Trace } from './file.js' */
+/** @import { Traces } from './traces.js' */
+
+/** A server that is busy is asked so often before somebody has to say that it should be asked again. */
+const ATTEMPTS = 3;
+/** The longest wait before the second attempt, in milliseconds; it doubles with the next one. */
+const FIRST_WAIT_MS = 600;
+const LOADING = 'The trace viewer is being loaded.';
+
+export class TracesOnDemand {
+  #count = byId('traces-count', HTMLElement);
+  #empty = byId('traces-empty', HTMLElement);
+  #problem = byId('traces-problem', HTMLElement);
+  #prices;
+  /** How many events there are of each turn, in the order of the turns. @type {Map<Trace, number>} */
+  #turns = new Map();
+  #events = 0;
+  /** Whose trace was asked for last, before there was a viewer. @type {Trace | undefined} */
+  #wanted;
+  /** @type {Traces | undefined} */
+  #viewer;
+  #loading = false;
+  #attempts = 0;
+
+  /** @param {() => Prices} prices */
+  constructor(prices) {
+    this.#prices = prices;
+  }
+
+  get isEmpty() {
+    return this.#events === 0;
+  }
+
+  /** Takes what has come of a turn. @param {Trace} turn */
+  update(turn) {
+    const added = turn.events.length - (this.#turns.get(turn) ?? 0);
+    if (added !== 0 || !this.#turns.has(turn)) {
+      this.#turns.set(turn, turn.events.length);
+      this.#events += added;
+      this.#count.hidden = this.isEmpty;
+      this.#count.textContent = String(this.#events);
+    }
+    this.#viewer?.update(turn);
+  }
+
+  /** Shows the trace of a turn. @param {Trace} turn */
+  show(turn) {
+    this.#wanted = turn;
+    this.#viewer?.show(turn);
+  }
+
+  clear() {
+    this.#turns.clear();
+    this.#events = 0;
+    this.#wanted = undefined;
+    this.#count.hidden = true;
+    this.#viewer?.clear();
+  }
+
+  /** Loads the viewer, unless it is there or on its way. */
+  async load() {
+    if (this.#viewer !== undefined || this.#loading) return;
+    this.#loading = true;
+    const words = this.#empty.textContent ?? '';
+    this.#empty.textContent = LOADING;
+    this.#problem.hidden = true;
+    try {
+      const { Traces } = await this.#module();
+      const viewer = new Traces({ prices: this.#prices });
+      this.#viewer = viewer;
+      viewer.update(...this.#turns.keys());
+      if (this.#wanted !== undefined) viewer.show(this.#wanted);
+    } catch (error) {
+      console.error(error);
+      const again = button('quiet small', 'Try again', () => {
+        byId('traces-scroller', HTMLElement).focus();
+        void this.load();
+      });
+      this.#problem.replaceChildren('The trace viewer could not be loaded. The server may be busy, or there is no connection. ', again);
+      this.#problem.hidden = false;
+    } finally {
+      this.#loading = false;
+      if (this.#empty.textContent === LOADING) this.#empty.textContent = words;
+    }
+  }
+
+  /** @param {number} [failures] @returns {Promise<typeof import('../trace.js')>} */
+  #module(failures = 0) {
+    // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
+    const address = new URL((this.#attempts += 1) === 1 ? 'trace.js' : `trace.js?attempt=${this.#attempts}`, document.baseURI);
+    return import(address.href).catch(async (error) => {
+      if (failures + 1 === ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * FIRST_WAIT_MS * 2 ** failures));
+      return this.#module(failures + 1);
+    });
+  }
+}

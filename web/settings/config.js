@@ -53,8 +53,19 @@ export function parseConfig(text) {
     allowTrace: get(json, 'allowTrace') === true,
     suggestions: getList(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
     prices: pricesIn(get(json, 'prices')),
+    votes: votesIn(String(get(json, 'votes') ?? '')),
     keepaliveSeconds: Math.max(1, getNumber(json, 'keepaliveSeconds') ?? KEEPALIVE_SECONDS),
   };
+}
+
+/** @param {string} address as the settings have it @throws {ConfigError} */
+function votesIn(address) {
+  if (address === '') return undefined;
+  const page = globalThis.document?.baseURI ?? 'https://page.invalid/';
+  const url = URL.canParse(address, page) ? new URL(address, page) : undefined;
+  // What stands before an @ is a password, which browsers send to nobody.
+  if (url !== undefined && url.username + url.password === '' && (url.protocol === 'https:' || url.origin === new URL(page).origin)) return url.href;
+  throw new ConfigError(`The "votes" in config.json is no address that votes can be sent to: ${address}. It starts with https://, or is a path of the page's own server.`);
 }
 
 /**

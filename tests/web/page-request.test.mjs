@@ -130,9 +130,9 @@ describe('what is asked of a run that is kept', () => {
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
     const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
-    const { issuer, audience, ...rest } = parseConfig(text);
+    const { issuer, audience, prices, votes, ...rest } = parseConfig(text);
     assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25 });
-    assert.deepEqual([issuer, audience], [undefined, undefined]);
+    assert.deepEqual([issuer, audience, prices, votes], [undefined, undefined, {}, undefined]);
   });
 
   test('with the issuer and the audience of tokens', () => {

@@ -194,17 +194,4 @@ describe('an answer that cannot be sent', () => {
     await form(page).getByRole('button', { name: 'Send result' }).click();
     assert.equal(await answer(page, 2), 'Done.');
   });
-
-  test('says so while another answer runs', async () => {
-    let runs = 0;
-    const page = await open({ prepare: relay(({ say }) => (runs++ === 0 ? say(call('a', '{}'), asking()) : say(text('Still at it')))).prepare });
-    await send(page, 'one');
-    await answer(page);
-    await form(page).getByRole('button', { name: 'Confirm' }).click();
-    await page.getByText('Still at it').waitFor();
-    await promptBox(page).fill('next');
-    await promptBox(page).press('Enter');
-    await page.getByRole('alert').filter({ hasText: 'still answering' }).waitFor();
-    assert.equal(await promptBox(page).inputValue(), 'next');
-  });
 });

@@ -11,7 +11,7 @@ import { promptArticle, ReplacedTurns } from './prompt-actions.js';
 import { ReasoningBlock } from './reasoning.js';
 import { SourcePreview } from './source-preview.js';
 import { toolForm } from './tool-form.js';
-import { actions } from './turn-actions.js';
+import { actions, clock } from './turn-actions.js';
 import { failureBox, movedBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
@@ -194,7 +194,7 @@ export class Transcript {
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', ELSEWHERE_NOTE));
     const { row, box } = actions(turn, this.#turnActions);
-    view.foot.append(element('div', 'foot-row', row, timing(turn)), box);
+    view.foot.append(element('div', 'foot-row', row, timing(turn), ...clock(turn.endedOn)), box);
   }
 }
 

@@ -35,7 +35,7 @@ export function actions(turn, turnActions) {
   if (turn.status === 'done' && turn.answers.length === 0) row.append(iconButton('Ask again', AGAIN, () => turnActions.retry(turn)));
   if (turn.events.length > 0) row.append(iconButton('Show trace', TRACE, () => turnActions.showTrace(turn)));
   const votes = turnActions.vote === undefined || text === '' || turn.elsewhere || turn.status === 'moved' ? undefined : voteControls(turn, turnActions.vote);
-  row.append(...(votes?.buttons ?? []), ...clock(turn.endedOn));
+  row.append(...(votes?.buttons ?? []));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;

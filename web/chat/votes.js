@@ -46,6 +46,7 @@ function makeControls(turn, send) {
   const down = iconButton('Bad answer', THUMB, () => choose('down'));
   down.classList.add('upside-down');
   const box = element('div', 'vote-box');
+  const clear = () => box.querySelectorAll(':scope > :not(form)').forEach((one) => one.remove());
   const show = () => {
     up.setAttribute('aria-pressed', String(wanted.vote === 'up'));
     down.setAttribute('aria-pressed', String(wanted.vote === 'down'));
@@ -68,36 +69,41 @@ function makeControls(turn, send) {
       problem = await send(turn, sent.vote, sent.comment);
     } while (sent !== wanted);
     isSending = false;
-    if (problem === '') return announce(sent.comment ? 'Your comment was sent.' : sent.vote === undefined ? 'Your vote was taken back.' : 'Your vote was sent.');
+    if (problem === '') {
+      if (sent.comment) box.replaceChildren(element('p', 'empty', 'Thank you.'));
+      return announce(sent.comment ? 'Your comment was sent.' : sent.vote === undefined ? 'Your vote was taken back.' : 'Your vote was sent.');
+    }
     wanted = { vote: turn.vote };
     show();
     const again = button('quiet small', 'Try again', () => {
-      box.replaceChildren();
+      clear();
       (sent.vote === 'up' ? up : down).focus();
       void give(sent);
     });
     const words = element('p', 'composer-problem', `Your ${sent.comment ? 'comment' : 'vote'} did not arrive: ${problem}.`);
     words.setAttribute('role', 'alert');
-    box.replaceChildren(words, again);
+    clear();
+    // A comment that is being typed goes on below it.
+    box.prepend(words, again);
   };
   const commentForm = () => {
     const input = element('input');
     input.maxLength = MAX_COMMENT;
     input.autocomplete = 'off';
-    const close = (/** @type {(Node | string)[]} */ ...rest) => {
-      box.replaceChildren(...rest);
+    const close = () => {
+      form.remove();
       down.focus();
     };
     const submit = element('button', 'quiet small', 'Send comment');
-    const form = element('form', 'vote-comment', element('label', '', 'What was wrong with it? ', input), submit, button('quiet small', 'No comment', () => close()));
+    const form = element('form', 'vote-comment', element('label', '', 'What was wrong with it? ', input), submit, button('quiet small', 'No comment', close));
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const comment = input.value.slice(0, MAX_COMMENT).toWellFormed().trim();
-      close(...(comment === '' ? [] : [element('p', 'empty', 'Thank you.')]));
+      close();
       if (comment !== '') void give({ vote: 'down', comment });
     });
     form.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return;
+      if (event.key !== 'Escape' || event.isComposing) return;
       // It is this form that is left, and no answer that is stopped.
       event.preventDefault();
       close();

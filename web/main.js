@@ -76,7 +76,7 @@ function run(config, isOwn) {
       rest();
       return '';
     },
-    forgets: () => conversation.turns.some(speaksAgui),
+    forgets: () => forgets(),
     goOn: () => void send('Continue.'),
     join(turn) {
       turn.joins = 0;
@@ -303,6 +303,9 @@ function run(config, isOwn) {
     exporter.hidden = conversation.turns.length === 0;
   };
 
+  /** Whether the agent is told anew with each prompt what was said before it. */
+  const forgets = () => conversation.turns.some(speaksAgui);
+
   /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] @param {Turn[]} [before] the turns that it comes after */
   const trySend = (prompt, answers = [], before = conversation.turns) => {
     const runId = crypto.randomUUID();
@@ -310,9 +313,11 @@ function run(config, isOwn) {
     const isHeld = conversation.toStop.size > 0;
     let request = '';
     const trace = config.allowTrace && traceSwitch.checked;
+    // An agent that keeps what was said itself still waits for what it asked in a turn that was replaced.
+    const known = forgets() ? before.filter(({ replaced }) => !replaced) : conversation.turns;
     try {
       if (!ready()) return obstacle();
-      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(before.some(speaksAgui) ? before : conversation.turns), earlier: earlierMessages(before, answers) });
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(known), earlier: earlierMessages(before, answers) });
       if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -412,6 +417,7 @@ function run(config, isOwn) {
   }
   if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
   conversation.turns.forEach(show);
+  refresh();
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) stickToBottom.attach();
   draw();

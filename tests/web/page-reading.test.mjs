@@ -312,7 +312,7 @@ test('a long timing stands beside the icons, and Send and Stop have one width', 
   scripted.runs[0]?.say(text('Done.'), { ...FINISHED, usage });
   await answer(page);
   await page.locator('.timing').evaluate((one) => (one.textContent = `${one.textContent} · 12,345 chunks in 1,234 frames`.repeat(2)));
-  const [timing, actions] = await Promise.all(['.timing', '.turn-actions'].map((one) => page.locator(one).boundingBox()));
+  const [timing, actions] = await Promise.all(['.timing', '.agent .turn-actions'].map((one) => page.locator(one).boundingBox()));
   assert.ok(timing && actions && actions.y < timing.y + timing.height && actions.x + actions.width <= timing.x);
 });
 

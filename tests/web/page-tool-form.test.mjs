@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
+import { answer, connected, send, useChat } from './support/chat.mjs';
 import { answers, asking, call, comeBack, FINISHED, leave, relay, text } from './support/relay.mjs';
 
 /** @import { Page } from 'playwright-core' */

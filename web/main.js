@@ -4,11 +4,15 @@ import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
+import { Notice } from './chat/notice.js';
+import { Queue } from './chat/queue.js';
 import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
+import { postVote } from './chat/votes.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { plural, t } from './lib/words.js';
+import { speaksAgui } from './relay/agui.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
@@ -79,7 +83,24 @@ function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
-    retry: (turn) => void send(turn.prompt, turn.answers),
+    retry(turn) {
+      if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();
+    },
+    edit(turn, prompt) {
+      const from = conversation.turns.indexOf(turn);
+      const withdrawn = conversation.turns.slice(from);
+      const problem = trySend(prompt, [], conversation.turns.slice(0, from));
+      if (problem !== '') return problem;
+      for (const one of withdrawn) {
+        one.replaced = true;
+        show(one);
+      }
+      save();
+      stickToBottom.attach();
+      rest();
+      return '';
+    },
+    forgets: () => forgets(),
     goOn: () => void send(t('Continue.')),
     join(turn) {
       turn.joins = 0;
@@ -94,8 +115,18 @@ function run(config, isOwn) {
     },
     answer(turn, answers) {
       const problem = trySend(inWords(turn, answers), answers);
-      if (problem === '') rest();
+      if (problem === '') {
+        stickToBottom.attach();
+        rest();
+      }
       return problem;
+    },
+    vote: config.votes === undefined ? undefined : async (turn, vote, comment) => {
+      const problem = await postVote(config.votes ?? '', { threadId: threadId(), runId: turn.runId, vote: vote ?? null, comment });
+      if (problem !== '') return problem;
+      turn.vote = vote;
+      save();
+      return '';
     },
   });
   const jump = byId('jump', HTMLButtonElement);
@@ -151,7 +182,7 @@ function run(config, isOwn) {
     silent = false;
     isAway = true;
     const left = conversation.abandon(performance.now());
-    left.forEach(show);
+    lose(left);
     announce(left.every(isOpen) ? t('Reconnecting.') : t('The answer is incomplete. Reconnecting.'));
     save();
     connection.reconnect();
@@ -199,8 +230,24 @@ function run(config, isOwn) {
   };
   setInterval(() => {
     conversation.open.forEach(show);
+    const [running] = conversation.open;
+    notice.offer(running && performance.now() - running.sentAt);
     listen();
   }, 1000);
+  /** A turn ended, and not because the user wanted it to. @param {Turn} turn */
+  const settle = (turn) => {
+    turn.endedOn = Date.now();
+    if (turn.status === 'moved') return;
+    const words = turn.status !== 'done' ? 'Answer incomplete' : awaitsAnswer(turn) ? 'The agent asks' : 'Answer ready';
+    notice.tell(words, performance.now() - turn.sentAt);
+  };
+  /** @param {Turn[]} turns of a connection that is gone */
+  const lose = (turns) => {
+    for (const turn of turns) {
+      if (!isOpen(turn)) settle(turn);
+      show(turn);
+    }
+  };
 
   const accessDialog = new AccessDialog(config, () => connection.reconnect());
   const connection = new Connection(config.endpoint, () => subprotocols(accessDialog.credential), {
@@ -238,6 +285,7 @@ function run(config, isOwn) {
       if (turn.nextSeq === 1 && turn.key !== undefined) save();
       if (resumed && isOpen(turn)) announce(t('The answer goes on.'));
       if (!isOpen(turn)) {
+        settle(turn);
         announce(ending(turn));
         save();
       }
@@ -246,7 +294,7 @@ function run(config, isOwn) {
     closed(code) {
       const left = conversation.disconnect(code, performance.now());
       announce(left.every(isOpen) ? t('The connection closed. Reconnecting.') : t('The answer is incomplete. The connection closed. Reconnecting.'));
-      left.forEach(show);
+      lose(left);
     },
     async failed(failures) {
       const refusal = await accessDialog.refusal(failures);
@@ -267,20 +315,26 @@ function run(config, isOwn) {
   };
   const ready = () => obstacle() === '';
   const refresh = () => {
-    composer.offer(ready(), conversation.open.length > 0);
+    composer.offer(obstacle(), conversation.open.length > 0);
+    queue.update();
     exporter.hidden = conversation.turns.length === 0;
   };
 
-  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const trySend = (prompt, answers = []) => {
+  /** Whether the agent is told anew with each prompt what was said before it. */
+  const forgets = () => conversation.turns.some(speaksAgui);
+
+  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] @param {Turn[]} [before] the turns that it comes after */
+  const trySend = (prompt, answers = [], before = conversation.turns) => {
     const runId = crypto.randomUUID();
     // Until the end of what was stopped has come, or anything else, there may be no connection.
     const isHeld = conversation.toStop.size > 0;
     let request = '';
     const trace = config.allowTrace && traceSwitch.checked;
+    // An agent that keeps what was said itself still waits for what it asked in a turn that was replaced.
+    const known = forgets() ? before.filter(({ replaced }) => !replaced) : conversation.turns;
     try {
       if (!ready()) return obstacle();
-      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(known), earlier: earlierMessages(before, answers) });
       if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -293,17 +347,33 @@ function run(config, isOwn) {
     heardAt = performance.now();
     announce(t('Generating.'));
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    turn.sentOn = Date.now();
     if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
-    stickToBottom.attach();
     return '';
   };
   /** @param {string} prompt @param {ToolAnswer[]} [answers] */
   const send = (prompt, answers = []) => {
     const problem = trySend(prompt, answers);
     composer.explain(problem, problem === obstacle());
+    if (problem === '') stickToBottom.attach();
+    return problem === '';
+  };
+  /** Sends a prompt, or has it wait for the end of the answer. @param {string} prompt */
+  const submit = (prompt) => {
+    if (conversation.open.length === 0) return send(prompt);
+    let problem = '';
+    try {
+      // It would be refused later as well.
+      runRequest({ threadId: threadId(), runId: crypto.randomUUID(), messageId: crypto.randomUUID(), prompt, trace: false });
+      problem = queue.add(prompt);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      problem = error.message;
+    }
+    composer.explain(problem);
     return problem === '';
   };
   /** Ends what is open, at once for whoever reads it. Gives what was. */
@@ -317,12 +387,16 @@ function run(config, isOwn) {
   const stop = () => {
     const stopped = endTurns();
     if (stopped.length === 0) return;
-    stopped.forEach(show);
+    for (const turn of stopped) {
+      turn.endedOn = Date.now();
+      show(turn);
+    }
     save();
     announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
-  const composer = new Composer(send);
+  const composer = new Composer(submit);
+  const notice = new Notice(rest);
 
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
@@ -336,6 +410,22 @@ function run(config, isOwn) {
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
   loadTurns(conversation);
+  const queue = new Queue({
+    thread: threadId,
+    last: () => conversation.turns.at(-1),
+    isConnected: () => connection.state === 'open',
+    send(prompt, isAsked) {
+      const heard = isAsked ? '' : byId('status', HTMLElement).textContent;
+      const problem = trySend(prompt);
+      if (problem !== '') return problem;
+      if (isAsked) stickToBottom.attach();
+      // Whoever reads on above stays there, and hears what came before.
+      else announce(`${heard} The next prompt was sent.`);
+      return '';
+    },
+    edit: (prompt) => composer.takeBack(prompt),
+    rest,
+  });
   if (!isOwn) {
     for (const turn of conversation.turns) {
       overtake(turn, []);
@@ -346,6 +436,7 @@ function run(config, isOwn) {
   }
   if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
   conversation.turns.forEach(show);
+  refresh();
   welcome.hidden = conversation.turns.length > 0;
   if (welcome.hidden) stickToBottom.attach();
   draw();
@@ -358,7 +449,12 @@ function run(config, isOwn) {
     stale.clear();
     transcript.clear();
     traces.clear();
+    // What is being typed goes on there.
+    const draft = byId('prompt', HTMLTextAreaElement).value;
+    composer.fill('');
     newThread();
+    composer.open(draft);
+    queue.open();
     save();
     welcome.hidden = false;
     announce(t('New conversation.'));
@@ -477,6 +573,11 @@ function hideBanner() {
   }
   banner.hidden = true;
   bannerText.textContent = '';
+}
+
+/** Whether the user has something to answer. @param {Turn} turn */
+function awaitsAnswer({ calls }) {
+  return calls.some(({ reply }) => reply === undefined);
 }
 
 /** What a screen reader reads out at the end of a turn. @param {Turn} turn */

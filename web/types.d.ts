@@ -23,6 +23,8 @@ export interface Config {
   starters: Starter[];
   /** What models cost, by the beginnings of their ids. */
   prices: Prices;
+  /** Where votes on answers are sent, if anywhere. */
+  votes?: string | undefined;
   /** The longest silence of the relay while an answer runs, in seconds. */
   keepaliveSeconds: number;
   /** What the page is called. */
@@ -229,6 +231,13 @@ export interface Turn {
   failure: Failure | undefined;
   /** What the relay counted. */
   stats: { chunks: number | undefined; frames: number | undefined } | undefined;
+  /** What the user said of the answer, as it arrived where votes are sent. */
+  vote?: 'up' | 'down' | undefined;
+  /** Whether an edited prompt took the place of it, or of one before it. */
+  replaced?: boolean;
+  /** When it was sent and when it ended, in milliseconds since 1970: for readers. */
+  sentOn?: number;
+  endedOn?: number;
   sentAt: number;
   firstTextAt: number | undefined;
   endedAt: number | undefined;

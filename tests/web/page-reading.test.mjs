@@ -224,12 +224,12 @@ describe('copy buttons', () => {
     const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
     await send(page, 'hello');
     await answer(page);
-    for (const [name, words] of /** @type {[string, string][]} */ ([['Copy answer', 'Copy answer'], ['Copy the code', 'Copy']])) {
+    for (const [name, words] of /** @type {[string, string][]} */ ([['Copy answer', ''], ['Copy the code', 'Copy']])) {
       const own = page.getByRole('button', { name }).first();
       const handle = await own.elementHandle();
       for (let clicks = 0; clicks < 3; clicks += 1) {
         await handle?.click();
-        await page.waitForFunction((one) => one?.textContent === 'Copied', handle);
+        await page.waitForFunction((one) => [one?.textContent, one instanceof HTMLElement && one.dataset.said].includes('Copied'), handle);
       }
       assert.equal(await page.getByRole('button', { name: 'Copied' }).count(), 1, 'its name says so too');
       assert.equal(await page.locator('#status').textContent(), 'Copied.');
@@ -301,7 +301,7 @@ test('with colours of the reader, the switch, the connection and pressed buttons
   assert.notEqual(await look('#traces-toggle'), pressed);
 });
 
-test('a long timing leaves "Copy answer" on its line, and Send and Stop have one place', async () => {
+test('a long timing stands beside the icons, and Send and Stop have one width', async () => {
   const usage = [{ inputTokens: 1_234_567, outputTokens: 123_456 }];
   const scripted = relay(() => {});
   const page = await open({ viewport: { width: 600, height: 700 }, prepare: scripted.prepare });
@@ -312,7 +312,7 @@ test('a long timing leaves "Copy answer" on its line, and Send and Stop have one
   await answer(page);
   assert.deepEqual(await page.locator('#send').boundingBox(), place);
   await page.locator('.timing').evaluate((one) => (one.textContent = `${one.textContent} · 12,345 chunks in 1,234 frames`.repeat(2)));
-  const [timing, actions] = await Promise.all(['.timing', '.turn-actions'].map((one) => page.locator(one).boundingBox()));
+  const [timing, actions] = await Promise.all(['.timing', '.agent .turn-actions'].map((one) => page.locator(one).boundingBox()));
   assert.ok(timing && actions && actions.y < timing.y + timing.height && actions.x + actions.width <= timing.x);
 });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
+import { answer, connected, send, useChat } from './support/chat.mjs';
 import { answers, asking, call, comeBack, FINISHED, leave, relay, text } from './support/relay.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -193,18 +193,5 @@ describe('an answer that cannot be sent', () => {
     await comeBack(page);
     await form(page).getByRole('button', { name: 'Send result' }).click();
     assert.equal(await answer(page, 2), 'Done.');
-  });
-
-  test('says so while another answer runs', async () => {
-    let runs = 0;
-    const page = await open({ prepare: relay(({ say }) => (runs++ === 0 ? say(call('a', '{}'), asking()) : say(text('Still at it')))).prepare });
-    await send(page, 'one');
-    await answer(page);
-    await form(page).getByRole('button', { name: 'Confirm' }).click();
-    await page.getByText('Still at it').waitFor();
-    await promptBox(page).fill('next');
-    await promptBox(page).press('Enter');
-    await page.getByRole('alert').filter({ hasText: 'still answering' }).waitFor();
-    assert.equal(await promptBox(page).inputValue(), 'next');
   });
 });

@@ -113,6 +113,7 @@ export function asMarkdown({ turns, forgotten }) {
     const listed = sources.map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${visible(where)})` : ''}`);
     return [
       `## ${t('You')}`,
+      turn.replaced ? `> ${t('An edited prompt took the place of this one, or of one before it.')}` : '',
       turn.prompt,
       `## ${t('Agent')}`,
       ...turn.messages.map(({ text }) => text.trimEnd()),

@@ -5,6 +5,7 @@ import { parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { t } from '../lib/words.js';
 import { argumentList, capped } from './arguments.js';
+import { draftOf, keepDraft } from './drafts.js';
 
 /** @import { Interrupt, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
@@ -14,7 +15,7 @@ import { argumentList, capped } from './arguments.js';
  */
 export function toolForm(turn, submit) {
   if (turn.overtaken || turn.status !== 'done') return record(turn);
-  const fields = turn.calls.map(field);
+  const fields = turn.calls.map((call, index) => field(call, index, `call ${turn.runId} ${call.id}`));
   const form = element('form', 'tool-form', ...fields.map(({ box }) => box));
   form.setAttribute('aria-label', t('What the agent asks for'));
   const problem = element('p', 'composer-problem');
@@ -24,6 +25,7 @@ export function toolForm(turn, submit) {
     const misfit = confirmed ? fields.map(({ misfit }) => misfit()).find(Boolean) : undefined;
     problem.textContent = misfit ?? submit(fields.map(({ answer }) => answer(confirmed)));
     problem.hidden = problem.textContent === '';
+    if (problem.hidden) for (const { forget } of fields) forget();
   };
   const onlyAsks = turn.calls.every(isQuestion);
   const buttons = turn.calls.some(({ asks }) => asks)
@@ -82,21 +84,26 @@ function outcomeOf(call) {
   return [element('p', 'tool-outcome', replyOf(call)), ...(content === undefined ? [] : [content === '' ? element('pre', '', t('nothing')) : capped('pre', content)])];
 }
 
-/** @param {ToolCall} call @param {number} index */
-function field(call, index) {
+/** @param {ToolCall} call @param {number} index @param {string} draft what its typed values are kept as */
+function field(call, index, draft) {
   const { id, name, arguments: json, asks, returns, interrupt } = call;
   const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...questionOf(call), ...argumentList(json));
   const choices = interrupt?.choices;
   const result = choices === undefined ? element('textarea') : element('select', '', ...choices.map((one) => new Option(visible(one), one)));
   if (result instanceof HTMLTextAreaElement) result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
-  result.value = call.draft ?? choices?.[0] ?? '';
-  result.addEventListener('input', () => (call.draft = result.value));
+  result.value = draftOf(draft) ?? call.draft ?? choices?.[0] ?? '';
+  result.addEventListener('input', () => {
+    call.draft = result.value;
+    keepDraft(draft, result.value);
+  });
   const names = interrupt?.names ?? [];
   const label = element('label', '', interrupt === undefined ? t('Result') : names.length > 1 ? t('Answer, as JSON with {names}', { names: visible(names.join(', ')) }) : t('Answer'));
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
+  failed.checked = draftOf(`${draft} failed`) !== undefined;
+  failed.addEventListener('input', () => keepDraft(`${draft} failed`, failed.checked ? 'yes' : ''));
   if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, t('It failed')) : '');
   const answer = (/** @type {boolean} */ confirmed) => ({
     id,
@@ -104,7 +111,8 @@ function field(call, index) {
     ...(returns && (confirmed || !asks) ? { content: result.value, failed: failed.checked } : {}),
     ...(interrupt === undefined ? {} : { resume: resumption(call, interrupt, confirmed, result.value) }),
   });
-  return { box, answer, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
+  const forget = () => ['', ' failed'].forEach((part) => keepDraft(draft + part, ''));
+  return { box, answer, forget, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
 }
 
 /** What an answer must be, by the type that the agent gave. @param {string} type */

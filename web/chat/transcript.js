@@ -8,14 +8,16 @@ import { markersOf, sourcesOf } from '../relay/citations.js';
 import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { fileCard } from './files.js';
+import { promptArticle, ReplacedTurns } from './prompt-actions.js';
 import { ReasoningBlock } from './reasoning.js';
 import { SourcePreview } from './source-preview.js';
 import { toolForm } from './tool-form.js';
-import { actions, failureBox, movedBox, sourceList, timing } from './turn-foot.js';
+import { actions, clock } from './turn-actions.js';
+import { failureBox, movedBox, sourceList, timing } from './turn-foot.js';
 import { reveal } from './typewriter.js';
 
 /** @import { CitationMarker, Message, Reasoning, Turn } from '../types.d.ts' */
-/** @import { TurnActions } from './turn-foot.js' */
+/** @import { TurnActions } from './turn-actions.js' */
 
 /**
  * One message of an answer, as far as it is shown.
@@ -35,6 +37,7 @@ import { reveal } from './typewriter.js';
  * The elements of one turn, and how much of its state they show already.
  *
  * @typedef {object} AnswerView
+ * @property {HTMLElement} prompt
  * @property {HTMLElement} answer
  * @property {HTMLElement} body
  * @property {HTMLElement} thinking
@@ -53,6 +56,7 @@ import { reveal } from './typewriter.js';
  * @property {number} grown when text came last
  * @property {string | undefined} ended which end is shown, if any
  * @property {number} restarts how often the turn had been emptied before what is shown
+ * @property {boolean} replaced whether it is shown as one whose place an edited prompt took
  */
 
 /** After so much silence in an answer, what the agent is doing is shown again, in milliseconds. */
@@ -66,6 +70,7 @@ const SLOW_MS = 8;
 export class Transcript {
   #list;
   #turnActions;
+  #replaced;
   /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
   /** Whether there is a connection: what does not go on yet is on its way. */
@@ -79,6 +84,7 @@ export class Transcript {
   constructor(list, turnActions) {
     this.#list = list;
     this.#turnActions = turnActions;
+    this.#replaced = new ReplacedTurns(turnActions.forgets);
     const preview = new SourcePreview(list, (mark) => this.#sourceOf(mark));
     list.addEventListener('click', (event) => {
       const { target } = event;
@@ -127,6 +133,8 @@ export class Transcript {
     showNotes(view, turn);
     if (!isOpen(turn) && view.ended === undefined && complete) this.#end(view, turn);
     showActivity(view, turn, now, this.isConnected);
+    if (turn.replaced && !view.replaced) this.#replaced.add(view.prompt, view.answer);
+    view.replaced = turn.replaced === true;
     return complete;
   }
 
@@ -149,9 +157,7 @@ export class Transcript {
 
   /** @param {Turn} turn @param {number} now */
   #add(turn, now) {
-    const prompt = element('article', 'turn user', element('h2', 'visually-hidden', t('You')), element('div', 'text', turn.prompt));
-    prompt.setAttribute('aria-label', t('You'));
-
+    const prompt = promptArticle(turn, this.#turnActions);
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
@@ -163,7 +169,7 @@ export class Transcript {
 
     this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { answer, body, thinking, state, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined, restarts: turn.restarts };
+    const view = { prompt, answer, body, thinking, state, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined, restarts: turn.restarts, replaced: false };
     this.#views.set(turn, view);
     return view;
   }
@@ -189,7 +195,8 @@ export class Transcript {
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', t(ELSEWHERE_NOTE)));
-    view.foot.append(element('div', 'foot-row', this.#turnActions.tells ? timing(turn) : '', actions(turn, this.#turnActions)));
+    const { row, box } = actions(turn, this.#turnActions);
+    view.foot.append(element('div', 'foot-row', row, this.#turnActions.tells ? timing(turn) : '', ...clock(turn.endedOn)), box);
   }
 }
 

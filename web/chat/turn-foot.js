@@ -1,26 +1,16 @@
 // What stands below an answer.
 
-import { button, copy, element } from '../lib/dom.js';
+import { element } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { plural, t } from '../lib/words.js';
 import { anchor } from '../markdown/renderer.js';
 import { stopReasonInWords } from '../relay/stop-reason.js';
-import { canJoin, isCut, MOVED_NOTE } from '../relay/turn.js';
+import { isCut, MOVED_NOTE } from '../relay/turn.js';
+import { joinButton } from './turn-actions.js';
 
-/** @import { Failure, Source, ToolAnswer, Turn } from '../types.d.ts' */
-
-/**
- * What a user can do with a turn.
- *
- * @typedef {object} TurnActions
- * @property {boolean} tells whether times and counts stand below the turns
- * @property {(turn: Turn) => void} retry
- * @property {() => void} goOn asks the agent to
- * @property {(turn: Turn) => void} join has the answer go on here
- * @property {(turn: Turn) => void} showTrace
- * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
- */
+/** @import { Failure, Source, Turn } from '../types.d.ts' */
+/** @import { TurnActions } from './turn-actions.js' */
 
 /** @param {Source[]} sources */
 export function sourceList(sources) {
@@ -55,11 +45,6 @@ export function movedBox(turn, turnActions) {
   return element('div', 'moved', element('p', '', t(MOVED_NOTE)), joinButton('quiet', turn, turnActions));
 }
 
-/** @param {string} classes @param {Turn} turn @param {TurnActions} turnActions */
-function joinButton(classes, turn, turnActions) {
-  return button(classes, t('Continue here'), () => turnActions.join(turn));
-}
-
 /** @param {Turn} turn */
 export function timing(turn) {
   const parts = [];
@@ -78,22 +63,4 @@ export function timing(turn) {
   if (stopReason !== '') parts.push(t('stop reason: {reason}', { reason: stopReason }));
   const words = parts.join(' · ');
   return element('p', 'timing', words.charAt(0).toUpperCase() + words.slice(1));
-}
-
-/** @param {Turn} turn @param {TurnActions} turnActions */
-export function actions(turn, turnActions) {
-  const row = element('div', 'turn-actions');
-  const text = turn.messages.map((message) => message.text).join('\n\n');
-  const copyAnswer = button('quiet small', t('Copy answer'), () => void copy(copyAnswer, text));
-  if (text !== '') row.append(copyAnswer);
-  if (turn.events.length > 0) row.append(button('quiet small', t('Show trace'), () => turnActions.showTrace(turn)));
-  if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
-  // Answers to a question that another prompt has withdrawn are refused, whenever they come.
-  const late = turn.overtaken && turn.answers.length > 0;
-  const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
-  if (again) row.append(button('quiet small', t('Retry'), () => turnActions.retry(turn)));
-  // A conversation that is too long for the model stays so.
-  const goesOn = isCut(turn) && !turn.overtaken && turn.stopReason !== 'model_context_window_exceeded';
-  if (goesOn) row.append(button('quiet small', t('Continue'), () => turnActions.goOn()));
-  return row;
 }

@@ -24,6 +24,30 @@ export function button(classes, words, act) {
   return made;
 }
 
+/** An icon of 20 by 20, drawn with lines. @param {string} lines */
+export function icon(lines) {
+  const [svg, path] = /** @type {[SVGElement, SVGElement]} */ (['svg', 'path'].map((name) => document.createElementNS('http://www.w3.org/2000/svg', name)));
+  svg.setAttribute('viewBox', '0 0 20 20');
+  svg.setAttribute('aria-hidden', 'true');
+  path.setAttribute('d', lines);
+  svg.append(path);
+  return svg;
+}
+
+/** A button with an icon only; what it does is its name, and shown beside a pointer. @param {string} label @param {string} lines @param {() => void} act */
+export function iconButton(label, lines, act) {
+  const made = button('quiet small icon-only', '', act);
+  made.append(icon(lines));
+  nameButton(made, label);
+  return made;
+}
+
+/** @param {HTMLButtonElement} button @param {string} label */
+export function nameButton(button, label) {
+  button.title = label;
+  button.setAttribute('aria-label', label);
+}
+
 /**
  * The element of index.html.
  *
@@ -53,13 +77,17 @@ export async function copy(button, text) {
   copied.set(button, own);
   clearTimeout(own.timer);
   const said = await navigator.clipboard.writeText(text).then(() => t('Copied'), () => t('Not allowed'));
-  button.textContent = said;
+  // What has an icon in place of words says it above itself.
+  const isIcon = button.firstElementChild !== null;
+  if (isIcon) button.dataset.said = said;
+  else button.textContent = said;
   if (own.label !== null) button.setAttribute('aria-label', said);
   announce(said === t('Copied') ? t('Copied.') : t('The browser does not allow copying.'));
   clearTimeout(own.timer);
   own.timer = setTimeout(() => {
     copied.delete(button);
-    button.textContent = own.words;
+    if (isIcon) delete button.dataset.said;
+    else button.textContent = own.words;
     if (own.label !== null) button.setAttribute('aria-label', own.label);
   }, 1500);
 }

@@ -69,6 +69,7 @@ function keptRunRequest(threadId, runId, forwardedProps) {
 
 /**
  * What an agent that speaks AG-UI was told and said before, as messages: all of it, and then with ever fewer turns.
+ * What an edited prompt took the place of is none of it.
  *
  * @param {Turn[]} turns
  * @param {ToolAnswer[]} answers that come now
@@ -79,7 +80,7 @@ export function earlierMessages(turns, answers) {
   /** @type {object[]} */
   let messages = [];
   let length = 0;
-  for (const turn of turns.filter(speaksAgui).toReversed()) {
+  for (const turn of turns.filter((turn) => speaksAgui(turn) && !turn.replaced).toReversed()) {
     const now = messagesOf(turn, answers);
     length += JSON.stringify(now).length;
     if (length > MAX_MESSAGE_BYTES) break;

@@ -3,15 +3,17 @@
 import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote } from './chat/history.js';
 import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
+import { Keeper } from './conversations/keeper.js';
+import { ConversationList } from './conversations/list.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
-import { newThread, ownThread, threadId } from './relay/thread.js';
+import { hasThread, newThread, openThread, ownThread, releaseThread, showThread, takeThread, threadId, threadsInUse, whenLost } from './relay/thread.js';
 import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { ConfigError, loadConfig } from './settings/config.js';
@@ -19,6 +21,7 @@ import { themeSwitch } from './settings/theme.js';
 import { Panel } from './trace/panel.js';
 import { Traces } from './trace/traces.js';
 
+/** @import { Thread } from './relay/conversation.js' */
 /** @import { Config, ConnectionState, ToolAnswer, Turn } from './types.d.ts' */
 
 /** So long the turns that have something new are drawn for one picture, in milliseconds. */
@@ -32,11 +35,13 @@ const traceSwitch = byId('trace', HTMLInputElement);
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
+/** So long an agent remembers at least what was said: AgentCore ends a session after 15 idle minutes, Bedrock after 10 or more, in milliseconds. */
+const FORGETS_MS = 10 * 60_000;
 /** So long the end of a run that was stopped may take to come: it takes about a second. */
 const STOP_MS = 4_000;
 
 byId('not-loaded', HTMLElement).remove();
-welcome.hidden = hasSavedTurns();
+welcome.hidden = recall('tab', 'filled') === 'yes';
 themeSwitch(byId('theme', HTMLButtonElement));
 start().catch((error) => {
   showConnection('failed', 'Not set up');
@@ -47,17 +52,25 @@ async function start() {
   if (!window.isSecureContext) {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
-  const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
-  run(config, isOwn);
+  const keeping = Keeper.open(threadsInUse);
+  const reading = Promise.all([ownThread(), keeping]).then(async ([own, keeper]) => ({ ...own, thread: await keeper.load(own.from, true, own.isOwn) }));
+  const [config, keeper, before] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), keeping, reading]);
+  run(config, keeper, before);
 }
 
-/** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
-function run(config, isOwn) {
+/**
+ * @param {Config} config
+ * @param {Keeper} keeper
+ * @param {{thread: Thread | undefined, isOwn: boolean, isReader: boolean}} before what the tab showed: its own conversation,
+ *   or one that another tab has, to read it here or copied from there
+ */
+function run(config, keeper, before) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     retry: (turn) => void send(turn.prompt, turn.answers),
     goOn: () => void send('Continue.'),
     join(turn) {
+      if (isReader) return void takeOver();
       turn.joins = 0;
       awaitJoin(turn);
       show(turn);
@@ -79,6 +92,7 @@ function run(config, isOwn) {
     empty: byId('traces-empty', HTMLElement),
     count: byId('traces-count', HTMLElement),
     prices: config.prices,
+    read: (turn) => keeper.readEvents(turn),
   });
   const panel = new Panel();
   const jump = byId('jump', HTMLButtonElement);
@@ -98,6 +112,13 @@ function run(config, isOwn) {
     else requestAnimationFrame(draw);
   };
   const show = (/** @type {Turn} */ turn) => {
+    const thread = conversation.threadOf(turn);
+    if (thread === undefined) return;
+    if (hasThread(thread.id)) keeper.touch(turn, thread);
+    redraw(turn);
+  };
+  const redraw = (/** @type {Turn} */ turn) => {
+    if (!conversation.turns.includes(turn)) return;
     stale.add(turn);
     schedule();
     refresh();
@@ -116,7 +137,7 @@ function run(config, isOwn) {
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
-  const save = () => saveTurns(conversation);
+  const save = () => void keeper.save(conversation.thread);
   /** When something came last, or was sent. */
   let heardAt = 0;
   let silent = false;
@@ -140,10 +161,10 @@ function run(config, isOwn) {
     connection.reconnect();
   };
   /** Whether there are answers, and all of them can go on over another connection. */
-  const canAllGoOn = () => conversation.open.length > 0 && conversation.open.every(({ key }) => key !== undefined);
+  const canAllGoOn = () => conversation.running.length > 0 && conversation.running.every(({ key }) => key !== undefined);
   const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
-    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
+    if (silent || conversation.running.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
     if (canAllGoOn()) {
       if (!document.hidden) reconnect();
       return;
@@ -157,11 +178,11 @@ function run(config, isOwn) {
   /** Has the turns go on that lost their connection. A page that nobody looks at does not: the agent goes on without it. */
   const join = () => {
     if (connection.state !== 'open' || document.hidden) return;
-    for (const turn of conversation.open) {
+    for (const turn of conversation.running) {
       if (!turn.reconnecting || joined.has(turn)) continue;
       joined.add(turn);
       turn.joins += 1;
-      connection.send(joinRequest(threadId(), turn));
+      connection.send(joinRequest(conversation.threadOf(turn)?.id ?? '', turn));
       heardAt = performance.now();
     }
   };
@@ -181,7 +202,7 @@ function run(config, isOwn) {
     heardAt = performance.now();
   };
   setInterval(() => {
-    conversation.open.forEach(show);
+    conversation.open.forEach(redraw);
     listen();
   }, 1000);
 
@@ -211,20 +232,21 @@ function run(config, isOwn) {
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
         endRuns();
-        if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
+        if (conversation.toStop.size === 0 && conversation.running.length === 0) connection.reconnect();
       }
       // Whatever came, the connection is one.
       sendHeld();
       if (early) reconnect();
       if (turn === undefined) return;
       // It is there after a reload.
-      if (turn.nextSeq === 1 && turn.key !== undefined) save();
-      if (resumed && isOpen(turn)) announce('The answer goes on.');
-      if (!isOpen(turn)) {
-        announce(ending(turn));
-        save();
-      }
+      const isShown = conversation.turns.includes(turn);
       show(turn);
+      if (turn.nextSeq === 1 && turn.key !== undefined) save();
+      if (resumed && isOpen(turn) && isShown) announce('The answer goes on.');
+      if (isOpen(turn)) return;
+      announce(isShown ? ending(turn) : 'An answer in another conversation has ended.');
+      if (isShown) save();
+      else void leaveBehind(conversation.threadOf(turn));
     },
     closed(code) {
       const left = conversation.disconnect(code, performance.now());
@@ -243,6 +265,7 @@ function run(config, isOwn) {
   const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
   /** Why nothing can be sent now, or an empty text. */
   const obstacle = () => {
+    if (isReader) return 'This conversation is open in another tab. “Continue here” brings it to this one.';
     if (conversation.open.length > 0) return 'The agent is still answering. Wait for the end, or stop it with Escape.';
     if (connection.state === 'open') return '';
     if (accessDialog.needsCredential) return `Enter the ${accessDialog.name} first: without it nothing can be sent.`;
@@ -288,8 +311,8 @@ function run(config, isOwn) {
     return problem === '';
   };
   /** Ends what is open, at once for whoever reads it. Gives what was. */
-  const endTurns = () => {
-    const stopped = conversation.stop(performance.now());
+  const endTurns = (turns = conversation.open) => {
+    const stopped = conversation.stop(performance.now(), turns);
     endRuns();
     // A relay that keeps no runs drops the agent when its client is gone. Whether it does, its first frame tells.
     if (stopped.some(({ key, nextSeq }) => key === undefined && nextSeq > 0)) connection.reconnect();
@@ -316,34 +339,158 @@ function run(config, isOwn) {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  loadTurns(conversation);
-  if (!isOwn) {
-    for (const turn of conversation.turns) {
-      overtake(turn, []);
-      turn.elsewhere = true;
-      turn.agent = undefined;
-      if (isOpen(turn)) endTurn(turn, 'moved', undefined);
-    }
-  }
-  if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
-  conversation.turns.forEach(show);
-  welcome.hidden = conversation.turns.length > 0;
-  if (welcome.hidden) stickToBottom.attach();
-  draw();
-  if (!isOwn && conversation.turns.length > 0) {
-    transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
-  }
-  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
-    endTurns();
-    conversation.reset();
+  // Which conversation is shown, and which tab goes on with it.
+  /** Whether another tab goes on with the conversation, which is only read here. */
+  let isReader = before.isReader;
+  /** Conversations in which an answer ended while another one was shown. @type {Set<string>} */
+  const unread = new Set();
+  const list = new ConversationList(keeper, {
+    current: () => (conversation.turns.length > 0 ? conversation.thread.id : ''),
+    state: (id) => (conversation.away(id)?.turns.some(isOpen) ? 'answering' : unread.has(id) ? 'new answer' : ''),
+    open: (id) => void openConversation(id),
+  });
+  /** An answer that nobody looked at has ended: its conversation may be opened by any tab. @param {Thread | undefined} thread */
+  const leaveBehind = async (thread) => {
+    if (thread === undefined || thread.turns.some(isOpen)) return;
+    unread.add(thread.id);
+    await keeper.flush();
+    if (thread === conversation.thread) return;
+    conversation.drop(thread.id);
+    releaseThread(thread.id);
+    await list.update();
+  };
+  /** @param {Thread} thread */
+  const enter = (thread) => {
+    const left = conversation.thread;
+    if (left !== thread) save();
+    conversation.enter(thread);
+    if (left !== thread && conversation.away(left.id) === undefined) void keeper.flush().then(() => left.id !== conversation.thread.id && releaseThread(left.id));
+    unread.delete(thread.id);
     stale.clear();
     transcript.clear();
     traces.clear();
-    newThread();
-    save();
-    welcome.hidden = false;
-    announce('New conversation.');
+    hideBanner();
+    // A result that was being typed is saved when the tab is left.
+    keeper.saveForTab(thread);
+    const { turns, forgotten } = thread;
+    if (forgotten > 0) transcript.note(forgottenNote(forgotten));
+    turns.forEach(redraw);
+    welcome.hidden = turns.length > 0;
+    if (welcome.hidden) stickToBottom.attach();
+    draw();
+    const last = turns.findLast(({ keptEvents, events }) => keptEvents || events.length > 0);
+    for (const turn of turns) if (turn.restored) traces.update(turn);
+    if (last) traces.show(last);
+    noteAge(turns);
     refresh();
+    join();
+    void list.update();
+  };
+  /** What another tab goes on with can be read here. */
+  const noteReading = () => transcript.note('This conversation is open in another tab.', button('quiet small', 'Continue here', () => void takeOver()));
+  /** @param {Turn[]} turns */
+  const noteAge = (turns) => {
+    const last = turns.at(-1);
+    if (last === undefined || isReader || isOpen(last) || performance.now() - (last.endedAt ?? last.sentAt) < FORGETS_MS) return;
+    transcript.note('It was a while ago that something was said here. The agent may not remember it; if so, it answers as in a new conversation.');
+  };
+  /** @param {Thread} thread @param {boolean} isOwn */
+  const enterAs = (thread, isOwn) => {
+    isReader = !isOwn;
+    showThread(thread.id, isOwn);
+    if (isReader) thread.turns.forEach(makeForeign);
+    enter(thread);
+    if (isReader) noteReading();
+  };
+  let opening = 0;
+  /** @param {string} id */
+  const openConversation = async (id) => {
+    const own = (opening += 1);
+    if (id !== conversation.thread.id) {
+      const isOwn = await openThread(id);
+      const thread = conversation.away(id) ?? (await keeper.load(id));
+      if (own !== opening || thread === undefined) {
+        if (conversation.thread.id !== id && conversation.away(id) === undefined) releaseThread(id);
+        return void list.update();
+      }
+      enterAs(thread, isOwn);
+      announce('Conversation opened.');
+    }
+    rest();
+  };
+  /** Goes on here with a conversation that another tab had. */
+  const takeOver = async () => {
+    const { id } = conversation.thread;
+    keeper.ask(id);
+    const isOwn = await takeThread(id);
+    const thread = await keeper.load(id);
+    if (conversation.thread.id !== id || !isReader) return;
+    if (thread === undefined) return startAnew();
+    conversation.reset();
+    enterAs(thread, isOwn);
+    announce('The conversation goes on here.');
+    rest();
+  };
+  /** Another tab goes on with a conversation of this one. @param {string} id */
+  const giveUp = (id) => {
+    const away = conversation.drop(id);
+    if (away !== undefined || id !== conversation.thread.id || isReader) return;
+    isReader = true;
+    showThread(id, false);
+    for (const turn of conversation.turns) {
+      makeForeign(turn);
+      redraw(turn);
+    }
+    noteReading();
+    refresh();
+  };
+  const startAnew = () => {
+    isReader = false;
+    enter({ id: newThread(), turns: [], forgotten: 0 });
+  };
+  whenLost(giveUp);
+  keeper.listen({
+    changed: () => void list.update(),
+    removed(ids) {
+      for (const id of ids) {
+        unread.delete(id);
+        const { thread } = conversation;
+        const isShown = id === thread.id && thread.turns.length > 0;
+        endTurns((isShown ? thread : conversation.away(id))?.turns.filter((turn) => isOpen(turn) && hasThread(id)));
+        conversation.drop(id);
+        if (isShown) {
+          conversation.reset();
+          startAnew();
+          transcript.note('The conversation that was open here was deleted.');
+        }
+        releaseThread(id);
+      }
+    },
+    async asked(id) {
+      if (!hasThread(id)) return;
+      const { turns } = conversation.away(id) ?? conversation.thread;
+      // What cannot be joined elsewhere would be lost unsaid.
+      endTurns(turns.filter((turn) => isOpen(turn) && turn.key === undefined)).forEach(show);
+      await keeper.flush();
+      giveUp(id);
+      releaseThread(id);
+    },
+    threads: () => [conversation.thread],
+  });
+  if (before.isOwn || before.isReader) {
+    conversation.thread.id = threadId();
+    enterAs(before.thread ?? { ...conversation.thread }, before.isOwn);
+  } else {
+    const copy = { turns: before.thread?.turns ?? [], forgotten: before.thread?.forgotten ?? 0, id: threadId() };
+    copy.turns.forEach(makeForeign);
+    enter(copy);
+    if (copy.turns.length > 0) transcript.note('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.');
+    for (const turn of copy.turns) keeper.touch(turn, copy);
+    save();
+  }
+  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
+    startAnew();
+    announce('New conversation.');
     composer.focus();
   });
   offerTraces(config, panel);
@@ -369,6 +516,14 @@ function run(config, isOwn) {
     showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
   });
   connect();
+}
+
+/** A turn of a conversation that another tab goes on with: its agent waits for nothing from here. @param {Turn} turn */
+function makeForeign(turn) {
+  overtake(turn, []);
+  turn.elsewhere = true;
+  turn.agent = undefined;
+  if (isOpen(turn)) endTurn(turn, 'moved', undefined);
 }
 
 /** @param {Config} config @param {Panel} panel */

@@ -140,9 +140,9 @@ export class Transcript {
     this.#list.replaceChildren();
   }
 
-  /** Says something about the turns before. @param {string} words */
-  note(words) {
-    this.#list.append(element('p', 'transcript-note', words));
+  /** Says something about the turns before. @param {string} words @param {...HTMLElement} controls */
+  note(words, ...controls) {
+    this.#list.append(element('p', 'transcript-note', words, ' ', ...controls));
   }
 
   /** @param {Turn} turn @param {number} now */

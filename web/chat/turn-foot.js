@@ -84,7 +84,7 @@ export function actions(turn, turnActions) {
   const text = turn.messages.map((message) => message.text).join('\n\n');
   const copyAnswer = button('quiet small', 'Copy answer', () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
-  if (turn.events.length > 0) row.append(button('quiet small', 'Show trace', () => turnActions.showTrace(turn)));
+  if (turn.events.length > 0 || turn.keptEvents) row.append(button('quiet small', 'Show trace', () => turnActions.showTrace(turn)));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;

@@ -11,7 +11,7 @@ import { partsOf, sequence, textOf } from './source.js';
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
  *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, file?: string, epoch?: number | undefined}} Trace
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, keptEvents?: number | undefined, traceCut?: boolean, file?: string, epoch?: number | undefined}} Trace
  *   `epoch` is when the prompt of a file was sent, in ms since 1970
  */
 

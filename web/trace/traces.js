@@ -16,7 +16,7 @@ import { inSlices } from './slices.js';
 import { Summary } from './summary.js';
 import { TraceView } from './view.js';
 
-/** @import { Prices } from '../types.d.ts' */
+/** @import { Prices, Turn } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
 /** @import { Kind, Step } from './tree.js' */
@@ -75,6 +75,7 @@ export class Traces {
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
   #prices;
+  #read;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -96,9 +97,11 @@ export class Traces {
    * @param {HTMLElement} parts.empty shown while there is nothing to list
    * @param {HTMLElement} parts.count where the number of events goes
    * @param {Prices} parts.prices
+   * @param {(turn: Turn) => Promise<void>} parts.read reads the events of a turn that were kept
    */
-  constructor({ list, empty, count, prices }) {
+  constructor({ list, empty, count, prices, read }) {
     this.#prices = prices;
+    this.#read = read;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
     this.#collapse.before(this.#sort);
@@ -167,22 +170,46 @@ export class Traces {
    * @param {Trace} turn
    */
   update(turn) {
-    if (turn.restored === true) return this.#countRestored(turn);
     let view = this.#views.get(turn);
+    if (turn.restored === true && turn.events.length === 0) {
+      this.#countRestored(turn);
+      if (view === undefined && turn.keptEvents) this.#offer(this.#viewOf(turn), this.#title(turn));
+      return this.#countEvents();
+    }
     if (view === undefined) {
       view = this.#viewOf(turn);
-      this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+      this.#offer(view, this.#title(turn));
       // Who looks at a file goes on doing so while there is nothing else to see.
       if (turn.trace !== false || turn.events.length > 0 || this.#shown?.turn.file === undefined) this.#show(view);
     }
     const added = view.take();
-    this.#events += added;
-    this.#count.hidden = this.#events === 0;
-    this.#count.textContent = String(this.#events);
+    this.#countEvents();
     if (view !== this.#shown) return;
     if (added > 0 && this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
     if (!view.isOpen) setTimeout(() => this.#draw());
+  }
+
+  /** @param {Trace} turn */
+  #title(turn) {
+    return `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`;
+  }
+
+  #countEvents() {
+    this.#events = 0;
+    for (const { events, file, keptEvents = 0 } of this.#views.keys()) if (file === undefined) this.#events += events.length + keptEvents;
+    this.#count.hidden = this.#events === 0;
+    this.#count.textContent = String(this.#events);
+  }
+
+  /** Reads the trace of a turn that was kept, where that was not done yet. @param {TraceView} view */
+  async #readKept(view) {
+    const { turn } = view;
+    if (turn.keptEvents) await this.#read(/** @type {Turn} */ (turn));
+    while (view.take(SLICE_EVENTS) > 0) await new Promise((resolve) => setTimeout(resolve));
+    if (view !== this.#shown) return;
+    this.#draw();
+    this.#filter();
   }
 
   /** Shows the trace of a turn. @param {Trace} turn */
@@ -256,6 +283,8 @@ export class Traces {
     this.#draw();
     view.sort(this.#isSorted);
     this.#filter();
+    if (view.turn.restored && view.turn.traceCut) this.#explain('Not all of this trace was kept: there was no room for it.');
+    if (view.turn.restored) void this.#readKept(view);
   }
 
   /** Shows nothing: there is no trace any more. */
@@ -286,7 +315,8 @@ export class Traces {
   /** @param {TraceView | undefined} view */
   #sayWhyEmpty(view) {
     const words =
-      view === undefined ? `${this.#turns > 0 ? 'Traces are not kept over a reload of the page.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+      view === undefined ? `${this.#turns > 0 ? 'No trace was kept of this conversation.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+      : view.turn.keptEvents ? 'Reading the trace…'
       : view.turn.trace === false ? 'No trace: the switch Trace was off when this was asked.'
       : view.isOpen ? 'Nothing yet. What the agent does shows up here while it works.'
       : 'No trace events came with this answer.';

@@ -356,7 +356,13 @@ function run(config, keeper, before) {
     await keeper.flush();
     if (thread === conversation.thread) return;
     conversation.drop(thread.id);
-    releaseThread(thread.id);
+    await leaveAlone(thread.id);
+  };
+  /** Lets other tabs have a conversation that was left. @param {string} id */
+  const leaveAlone = async (id) => {
+    await keeper.flush();
+    if (id === conversation.thread.id || conversation.away(id)) return;
+    await releaseThread(id);
     await list.update();
   };
   /** @param {Thread} thread */
@@ -364,7 +370,7 @@ function run(config, keeper, before) {
     const left = conversation.thread;
     if (left !== thread) save();
     conversation.enter(thread);
-    if (left !== thread && conversation.away(left.id) === undefined) void keeper.flush().then(() => left.id !== conversation.thread.id && releaseThread(left.id));
+    if (left !== thread && conversation.away(left.id) === undefined) void leaveAlone(left.id);
     unread.delete(thread.id);
     stale.clear();
     transcript.clear();
@@ -410,7 +416,7 @@ function run(config, keeper, before) {
       const isOwn = await openThread(id);
       const thread = conversation.away(id) ?? (await keeper.load(id));
       if (own !== opening || thread === undefined) {
-        if (conversation.thread.id !== id && conversation.away(id) === undefined) releaseThread(id);
+        if (conversation.thread.id !== id && conversation.away(id) === undefined) void releaseThread(id);
         return void list.update();
       }
       enterAs(thread, isOwn);
@@ -463,7 +469,7 @@ function run(config, keeper, before) {
           startAnew();
           transcript.note('The conversation that was open here was deleted.');
         }
-        releaseThread(id);
+        void releaseThread(id);
       }
     },
     async asked(id) {
@@ -473,7 +479,7 @@ function run(config, keeper, before) {
       endTurns(turns.filter((turn) => isOpen(turn) && turn.key === undefined)).forEach(show);
       await keeper.flush();
       giveUp(id);
-      releaseThread(id);
+      await releaseThread(id);
     },
     threads: () => [conversation.thread],
   });

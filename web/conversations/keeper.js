@@ -178,9 +178,11 @@ export class Keeper {
     const saved = withTab ? savedTurns() : { values: [], forgotten: 0 };
     const database = this.#database;
     if (database === undefined || this.keepsNothing) {
-      const thread = this.#memory.get(id)?.thread;
-      if (thread !== undefined || !withTab) return thread;
-      return { id, turns: turnsOf(saved.values), forgotten: saved.forgotten };
+      const known = this.#memory.get(id)?.thread;
+      if (known !== undefined || !withTab) return known;
+      const thread = { id, turns: turnsOf(saved.values), forgotten: saved.forgotten };
+      for (const turn of isOwn ? thread.turns : []) this.touch(turn, thread);
+      return thread;
     }
     const transaction = database.transaction(STORES);
     const [about, keys, records] = await Promise.all([
@@ -273,6 +275,7 @@ export class Keeper {
 
   /** @param {Thread} thread */
   #remember(thread) {
+    if (!isOfTab(thread)) return;
     const before = this.#memory.get(thread.id)?.about;
     this.#memory.set(thread.id, { thread, about: aboutOf(thread, before) });
     if (before?.turns !== thread.turns.length) this.#listener.changed();
@@ -354,9 +357,9 @@ export class Keeper {
     this.#tell();
   }
 
-  /** One of which something is to be written. What is only shown here is no conversation of its own. */
+  /** One of which something is to be written. */
   get #nextThread() {
-    return [...this.#dirty.values()].find(({ turns }) => turns.some(({ elsewhere }) => !elsewhere));
+    return [...this.#dirty.values()].find(isOfTab);
   }
 
   /** Writes a conversation's changes, so many of them at once as do not keep the page. @param {Thread} thread */
@@ -453,6 +456,11 @@ export class Keeper {
       conversations.put(about, id);
     });
   }
+}
+
+/** Whether anything was said here: a copy of what another tab shows is no conversation yet. @param {Thread} thread */
+function isOfTab({ turns }) {
+  return turns.some(({ elsewhere }) => !elsewhere);
 }
 
 /** The last event of an answer that is under way may still grow. @param {Turn} turn */

@@ -85,6 +85,7 @@ export class ConversationList {
       const state = isElsewhere ? 'open in another tab' : this.#actions.state(about.id);
       // What a user called it may hide something as well.
       setText(row.title, visible(about.title));
+      for (const small of row.item.querySelectorAll('.small')) small.ariaLabel = `${/** @type {HTMLElement} */ (small).title} ${row.title.textContent}`;
       setText(row.time, [timeInWords(new Date(about.usedAt), now), state].filter(Boolean).join(' · '));
       if (about.id === current) row.open.setAttribute('aria-current', 'true');
       else row.open.removeAttribute('aria-current');
@@ -148,7 +149,6 @@ export class ConversationList {
     for (const [sign, words, act] of /** @type {const} */ ([['✎', 'Rename', () => this.#rename(row)], ['×', 'Delete', () => void this.#delete(row)]])) {
       const small = button('quiet small', sign, act);
       small.title = words;
-      small.ariaLabel = words;
       row.item.append(small);
     }
     this.#rows.set(about.id, row);
@@ -161,9 +161,12 @@ export class ConversationList {
     field.value = title;
     field.maxLength = MAX_TITLE_LENGTH;
     field.ariaLabel = 'Title';
+    let isOver = false;
     /** @param {boolean} isKept */
     const end = (isKept) => {
-      if (!field.isConnected) return;
+      // What is taken away loses the focus once more.
+      if (isOver) return;
+      isOver = true;
       const hadFocus = document.activeElement === field;
       const named = field.value.replace(/\s+/g, ' ').trim();
       field.replaceWith(open);

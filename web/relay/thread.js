@@ -11,7 +11,7 @@ const OPEN_MS = 300;
 
 const LOCK = 'agent-relay.thread.';
 
-/** What this tab has, with what lets go of it. A conversation that was left in the middle of an answer is the tab's as well. @type {Map<string, () => void>} */
+/** What this tab has, with what lets go of it. A conversation that was left in the middle of an answer is the tab's as well. @type {Map<string, () => Promise<unknown> | void>} */
 const held = new Map();
 /** @type {(id: string) => void} */
 let lost = () => {};
@@ -70,10 +70,10 @@ export function hasThread(id) {
 }
 
 /** Lets another tab have a thread. @param {string} id */
-export function releaseThread(id) {
+export async function releaseThread(id) {
   const release = held.get(id);
   held.delete(id);
-  release?.();
+  await release?.();
 }
 
 /** @param {(id: string) => void} callback is called for a thread that another tab took without an answer of this one */
@@ -99,11 +99,15 @@ function hold(id, wait = RELEASE_MS) {
   return new Promise((resolve) => {
     const taken = () =>
       new Promise((/** @type {(value?: undefined) => void} */ release) => {
-        held.set(id, release);
+        held.set(id, () => {
+          release();
+          return locked;
+        });
         resolve(true);
       });
     // A page that is reloaded lets go of it a little after the new one is there.
-    navigator.locks.request(LOCK + id, wait === 0 ? { steal: true } : { signal: AbortSignal.timeout(wait) }, taken).catch((error) => {
+    const locked = navigator.locks.request(LOCK + id, wait === 0 ? { steal: true } : { signal: AbortSignal.timeout(wait) }, taken);
+    locked.catch((error) => {
       if (held.delete(id)) return lost(id);
       const isTaken = error.name === 'AbortError' || error.name === 'TimeoutError';
       // A browser without locks has no tabs that know of each other.

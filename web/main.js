@@ -127,7 +127,7 @@ function run(config, keeper, before) {
     scheduled = false;
     const begin = performance.now();
     for (const turn of stale) {
-      if (transcript.update(turn, performance.now())) stale.delete(turn);
+      if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1])) stale.delete(turn);
       traces.update(turn);
       // A long conversation that was kept comes with the next pictures.
       if (performance.now() - begin > PICTURE_MS) break;
@@ -380,12 +380,14 @@ function run(config, keeper, before) {
     keeper.saveForTab(thread);
     const { turns, forgotten } = thread;
     if (forgotten > 0) transcript.note(forgottenNote(forgotten));
-    turns.forEach(redraw);
+    // What is read first stands at the end.
+    const { no: live = [], yes: restored = [] } = Object.groupBy(turns, (turn) => (turn.restored ? 'yes' : 'no'));
+    for (const turn of [...live, ...restored.toReversed()]) stale.add(turn);
+    restored.forEach((turn) => traces.update(turn));
     welcome.hidden = turns.length > 0;
     if (welcome.hidden) stickToBottom.attach();
     draw();
     const last = turns.findLast(({ keptEvents, events }) => keptEvents || events.length > 0);
-    for (const turn of turns) if (turn.restored) traces.update(turn);
     if (last) traces.show(last);
     noteAge(turns);
     refresh();

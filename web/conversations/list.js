@@ -56,7 +56,7 @@ export class ConversationList {
       event.preventDefault();
       this.#leave();
     });
-    this.#dialog.addEventListener('close', () => this.#toggle.setAttribute('aria-expanded', 'false'));
+    this.#dialog.addEventListener('close', () => this.#show(false));
     this.#search.addEventListener('input', () => this.#filter());
     this.#clear.addEventListener('click', () => void this.#deleteAll());
     this.#nothing.addEventListener('change', () => void this.#switch());
@@ -87,6 +87,7 @@ export class ConversationList {
       setText(row.title, visible(about.title));
       for (const small of row.item.querySelectorAll('.small')) small.ariaLabel = `${/** @type {HTMLElement} */ (small).title} ${row.title.textContent}`;
       setText(row.time, [timeInWords(new Date(about.usedAt), now), state].filter(Boolean).join(' · '));
+      row.item.classList.toggle('current', about.id === current);
       if (about.id === current) row.open.setAttribute('aria-current', 'true');
       else row.open.removeAttribute('aria-current');
       if (this.#list.children[at] !== row.item) this.#list.insertBefore(row.item, this.#list.children[at] ?? null);
@@ -104,12 +105,18 @@ export class ConversationList {
   }
 
   #open() {
-    this.#toggle.setAttribute('aria-expanded', 'true');
+    this.#show(true);
     if (this.#wide.matches) {
       store('local', 'conversations', 'open');
       this.#dialog.show();
     } else this.#dialog.showModal();
     void this.update();
+  }
+
+  /** @param {boolean} isOpen */
+  #show(isOpen) {
+    this.#toggle.setAttribute('aria-expanded', String(isOpen));
+    document.body.classList.toggle('with-conversations', isOpen);
   }
 
   #leave() {

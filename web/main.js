@@ -3,12 +3,14 @@
 import { Composer } from './chat/composer.js';
 import { refuseFiles } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
-import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
+import { asMarkdown, fileName, forgottenNote } from './chat/history.js';
 import { Notice } from './chat/notice.js';
 import { Queue } from './chat/queue.js';
 import { inWords } from './chat/tool-form.js';
 import { Transcript } from './chat/transcript.js';
 import { postVote } from './chat/votes.js';
+import { Keeper } from './conversations/keeper.js';
+import { ConversationList } from './conversations/list.js';
 import { announce, button, byId, element, isTouch, keepFocus, StickToBottom } from './lib/dom.js';
 import { recall, store, whenStored } from './lib/storage.js';
 import { plural, t } from './lib/words.js';
@@ -16,7 +18,7 @@ import { speaksAgui } from './relay/agui.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
-import { newThread, ownThread, threadId } from './relay/thread.js';
+import { hasThread, newThread, openThread, ownThread, releaseThread, showThread, takeThread, threadId, threadsInUse, whenLost } from './relay/thread.js';
 import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { applyAppearance } from './settings/appearance.js';
@@ -25,6 +27,7 @@ import { themeSwitch } from './settings/theme.js';
 import { TracesOnDemand } from './trace/on-demand.js';
 import { Panel } from './trace/panel.js';
 
+/** @import { Thread } from './relay/conversation.js' */
 /** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
 /** So long the turns that have something new are drawn for one picture, in milliseconds. */
@@ -41,11 +44,15 @@ const traceSwitch = byId('trace', HTMLInputElement);
 /** @type {Config['prices']} */
 let prices = {};
 // They need neither settings nor a connection: a saved trace can be looked at without.
-const traces = new TracesOnDemand(() => prices);
+/** @type {(turn: Turn) => Promise<void>} */
+let readEvents = async () => {};
+const traces = new TracesOnDemand({ prices: () => prices, read: (turn) => readEvents(turn) });
 const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
 const GRACE_SECONDS = 15;
+/** So long an agent remembers at least what was said: AgentCore ends a session after 15 idle minutes, Bedrock after 10 or more, in milliseconds. */
+const FORGETS_MS = 10 * 60_000;
 /** So long the end of a run that was stopped may take to come: it takes about a second. */
 const STOP_MS = 4_000;
 
@@ -53,7 +60,7 @@ const STOP_MS = 4_000;
 let standing = '';
 
 byId('not-loaded', HTMLElement).remove();
-welcome.hidden = hasSavedTurns();
+welcome.hidden = recall('tab', 'filled') === 'yes';
 const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
 window.addEventListener('hashchange', openByAddress);
 openByAddress();
@@ -68,18 +75,26 @@ async function start() {
   if (!window.isSecureContext) {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
-  const [config, isOwn] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), ownThread()]);
+  const keeping = Keeper.open(threadsInUse);
+  const reading = Promise.all([ownThread(), keeping]).then(async ([own, keeper]) => ({ ...own, thread: await keeper.load(own.from, true, own.isOwn) }));
+  const [config, keeper, before] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), keeping, reading]);
   applyAppearance(config);
   nameTheme();
   for (const note of config.notes) console.warn(note);
   standing = config.notes.join(' ');
   hideBanner();
-  run(config, isOwn);
+  run(config, keeper, before);
 }
 
-/** @param {Config} config @param {boolean} isOwn whether the conversation is this tab's, and no copy of another's */
-function run(config, isOwn) {
+/**
+ * @param {Config} config
+ * @param {Keeper} keeper
+ * @param {{thread: Thread | undefined, isOwn: boolean, isReader: boolean}} before what the tab showed: its own conversation,
+ *   or one that another tab has, to read it here or copied from there
+ */
+function run(config, keeper, before) {
   prices = config.prices;
+  readEvents = (turn) => keeper.readEvents(turn);
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
@@ -103,6 +118,7 @@ function run(config, isOwn) {
     forgets: () => forgets(),
     goOn: () => void send(t('Continue.')),
     join(turn) {
+      if (isReader) return void takeOver();
       turn.joins = 0;
       awaitJoin(turn);
       show(turn);
@@ -125,6 +141,7 @@ function run(config, isOwn) {
       const problem = await postVote(config.votes ?? '', { threadId: threadId(), runId: turn.runId, vote: vote ?? null, comment });
       if (problem !== '') return problem;
       turn.vote = vote;
+      show(turn);
       save();
       return '';
     },
@@ -146,6 +163,13 @@ function run(config, isOwn) {
     else requestAnimationFrame(draw);
   };
   const show = (/** @type {Turn} */ turn) => {
+    const thread = conversation.threadOf(turn);
+    if (thread === undefined) return;
+    if (hasThread(thread.id)) keeper.touch(turn, thread);
+    redraw(turn);
+  };
+  const redraw = (/** @type {Turn} */ turn) => {
+    if (!conversation.turns.includes(turn)) return;
     stale.add(turn);
     schedule();
     refresh();
@@ -154,7 +178,7 @@ function run(config, isOwn) {
     scheduled = false;
     const begin = performance.now();
     for (const turn of stale) {
-      if (transcript.update(turn, performance.now())) stale.delete(turn);
+      if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1])) stale.delete(turn);
       traces.update(turn);
       // A long conversation that was kept comes with the next pictures.
       if (performance.now() - begin > PICTURE_MS) break;
@@ -164,7 +188,7 @@ function run(config, isOwn) {
     if (!traces.isEmpty) panel.offer();
     stickToBottom.follow();
   };
-  const save = () => saveTurns(conversation);
+  const save = () => void keeper.save(conversation.thread);
   /** When something came last, or was sent. */
   let heardAt = 0;
   let silent = false;
@@ -188,10 +212,10 @@ function run(config, isOwn) {
     connection.reconnect();
   };
   /** Whether there are answers, and all of them can go on over another connection. */
-  const canAllGoOn = () => conversation.open.length > 0 && conversation.open.every(({ key }) => key !== undefined);
+  const canAllGoOn = () => conversation.running.length > 0 && conversation.running.every(({ key }) => key !== undefined);
   const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
-    if (silent || conversation.open.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
+    if (silent || conversation.running.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
     if (canAllGoOn()) {
       if (!document.hidden) reconnect();
       return;
@@ -205,11 +229,11 @@ function run(config, isOwn) {
   /** Has the turns go on that lost their connection. A page that nobody looks at does not: the agent goes on without it. */
   const join = () => {
     if (connection.state !== 'open' || document.hidden) return;
-    for (const turn of conversation.open) {
+    for (const turn of conversation.running) {
       if (!turn.reconnecting || joined.has(turn)) continue;
       joined.add(turn);
       turn.joins += 1;
-      connection.send(joinRequest(threadId(), turn));
+      connection.send(joinRequest(conversation.threadOf(turn)?.id ?? '', turn));
       heardAt = performance.now();
     }
   };
@@ -229,7 +253,7 @@ function run(config, isOwn) {
     heardAt = performance.now();
   };
   setInterval(() => {
-    conversation.open.forEach(show);
+    conversation.open.forEach(redraw);
     const [running] = conversation.open;
     notice.offer(running && performance.now() - running.sentAt);
     listen();
@@ -275,21 +299,22 @@ function run(config, isOwn) {
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
         endRuns();
-        if (conversation.toStop.size === 0 && conversation.open.length === 0) connection.reconnect();
+        if (conversation.toStop.size === 0 && conversation.running.length === 0) connection.reconnect();
       }
       // Whatever came, the connection is one.
       sendHeld();
       if (early) reconnect();
       if (turn === undefined) return;
       // It is there after a reload.
-      if (turn.nextSeq === 1 && turn.key !== undefined) save();
-      if (resumed && isOpen(turn)) announce(t('The answer goes on.'));
-      if (!isOpen(turn)) {
+      const isShown = conversation.turns.includes(turn);
+      const hasEnded = !isOpen(turn);
+      if (hasEnded) {
         settle(turn);
-        announce(ending(turn));
-        save();
-      }
+        announce(isShown ? ending(turn) : t('An answer in another conversation has ended.'));
+      } else if (resumed && isShown) announce(t('The answer goes on.'));
       show(turn);
+      if (hasEnded && !isShown) void leaveBehind(conversation.threadOf(turn));
+      else if (hasEnded || (turn.nextSeq === 1 && turn.key !== undefined)) save();
     },
     closed(code) {
       const left = conversation.disconnect(code, performance.now());
@@ -308,6 +333,7 @@ function run(config, isOwn) {
   const connect = () => (accessDialog.needsCredential ? accessDialog.open() : connection.connect());
   /** Why nothing can be sent now, or an empty text. */
   const obstacle = () => {
+    if (isReader) return t('This conversation is open in another tab. “Continue here” brings it to this one.');
     if (conversation.open.length > 0) return t('The agent is still answering. Wait for the end, or stop it with Escape.');
     if (connection.state === 'open') return '';
     if (accessDialog.needsCredential) return t('Enter the {credential} first: without it nothing can be sent.', { credential: accessDialog.name });
@@ -377,8 +403,8 @@ function run(config, isOwn) {
     return problem === '';
   };
   /** Ends what is open, at once for whoever reads it. Gives what was. */
-  const endTurns = () => {
-    const stopped = conversation.stop(performance.now());
+  const endTurns = (turns = conversation.open) => {
+    const stopped = conversation.stop(performance.now(), turns);
     endRuns();
     // A relay that keeps no runs drops the agent when its client is gone. Whether it does, its first frame tells.
     if (stopped.some(({ key, nextSeq }) => key === undefined && nextSeq > 0)) connection.reconnect();
@@ -409,7 +435,6 @@ function run(config, isOwn) {
     const elsewhere = event.target instanceof Element && event.target.closest('.traces') !== null;
     if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing && !elsewhere) stop();
   });
-  loadTurns(conversation);
   const queue = new Queue({
     thread: threadId,
     last: () => conversation.turns.at(-1),
@@ -426,39 +451,171 @@ function run(config, isOwn) {
     edit: (prompt) => composer.takeBack(prompt),
     rest,
   });
-  if (!isOwn) {
-    for (const turn of conversation.turns) {
-      overtake(turn, []);
-      turn.elsewhere = true;
-      turn.agent = undefined;
-      if (isOpen(turn)) endTurn(turn, 'moved', undefined);
-    }
-  }
-  if (conversation.forgotten > 0) transcript.note(forgottenNote(conversation.forgotten));
-  conversation.turns.forEach(show);
-  refresh();
-  welcome.hidden = conversation.turns.length > 0;
-  if (welcome.hidden) stickToBottom.attach();
-  draw();
-  if (!isOwn && conversation.turns.length > 0) {
-    transcript.note(t('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.'));
-  }
-  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
-    endTurns();
-    conversation.reset();
+  // Which conversation is shown, and which tab goes on with it.
+  /** Whether another tab goes on with the conversation, which is only read here. */
+  let isReader = before.isReader;
+  /** Conversations in which an answer ended while another one was shown. @type {Set<string>} */
+  const unread = new Set();
+  const list = new ConversationList(keeper, {
+    current: () => (conversation.turns.length > 0 ? conversation.thread.id : ''),
+    state: (id) => (conversation.away(id)?.turns.some(isOpen) ? 'answering' : unread.has(id) ? 'new answer' : ''),
+    open: (id) => void openConversation(id),
+  });
+  /** An answer that nobody looked at has ended: its conversation may be opened by any tab. @param {Thread | undefined} thread */
+  const leaveBehind = async (thread) => {
+    if (thread === undefined || thread.turns.some(isOpen)) return;
+    unread.add(thread.id);
+    await keeper.flush();
+    if (thread === conversation.thread) return;
+    conversation.drop(thread.id);
+    await leaveAlone(thread.id);
+  };
+  /** Lets other tabs have a conversation that was left. @param {string} id */
+  const leaveAlone = async (id) => {
+    await keeper.flush();
+    if (id === conversation.thread.id || conversation.away(id)) return;
+    await releaseThread(id);
+    await list.update();
+  };
+  /** @param {Thread} thread @param {string} [draft] what is being typed, if it goes along */
+  const enter = (thread, draft) => {
+    const left = conversation.thread;
+    if (left !== thread) save();
+    conversation.enter(thread);
+    if (left !== thread && conversation.away(left.id) === undefined) void leaveAlone(left.id);
+    unread.delete(thread.id);
     stale.clear();
     transcript.clear();
     traces.clear();
+    hideBanner();
+    // A result that was being typed is saved when the tab is left.
+    keeper.saveForTab(thread);
+    const { turns, forgotten } = thread;
+    if (forgotten > 0) transcript.note(forgottenNote(forgotten));
+    // What is read first stands at the end.
+    const { no: live = [], yes: restored = [] } = Object.groupBy(turns, (turn) => (turn.restored ? 'yes' : 'no'));
+    for (const turn of [...live, ...restored.toReversed()]) stale.add(turn);
+    restored.forEach((turn) => traces.update(turn));
+    welcome.hidden = turns.length > 0;
+    if (welcome.hidden) stickToBottom.attach();
+    draw();
+    const last = turns.findLast(({ keptEvents, events }) => keptEvents || events.length > 0);
+    if (last) traces.show(last);
+    noteAge(turns);
+    composer.open(draft);
+    queue.open();
+    refresh();
+    join();
+    void list.update();
+  };
+  /** What another tab goes on with can be read here. */
+  const noteReading = () => transcript.note(t('This conversation is open in another tab.'), button('quiet small', t('Continue here'), () => void takeOver()));
+  /** @param {Turn[]} turns */
+  const noteAge = (turns) => {
+    const last = turns.at(-1);
+    if (last === undefined || isReader || isOpen(last) || performance.now() - (last.endedAt ?? last.sentAt) < FORGETS_MS) return;
+    transcript.note(t('It was a while ago that something was said here. The agent may not remember it; if so, it answers as in a new conversation.'));
+  };
+  /** @param {Thread} thread @param {boolean} isOwn */
+  const enterAs = (thread, isOwn) => {
+    isReader = !isOwn;
+    showThread(thread.id, isOwn);
+    if (isReader) thread.turns.forEach(makeForeign);
+    enter(thread);
+    if (isReader) noteReading();
+  };
+  let opening = 0;
+  /** @param {string} id */
+  const openConversation = async (id) => {
+    const own = (opening += 1);
+    if (id !== conversation.thread.id) {
+      const isOwn = await openThread(id);
+      const thread = conversation.away(id) ?? (await keeper.load(id));
+      if (own !== opening || thread === undefined) {
+        if (conversation.thread.id !== id && conversation.away(id) === undefined) void releaseThread(id);
+        return void list.update();
+      }
+      enterAs(thread, isOwn);
+      announce(t('Conversation opened.'));
+    }
+    rest();
+  };
+  /** Goes on here with a conversation that another tab had. */
+  const takeOver = async () => {
+    const { id } = conversation.thread;
+    keeper.ask(id);
+    const isOwn = await takeThread(id);
+    const thread = await keeper.load(id);
+    if (conversation.thread.id !== id || !isReader) return;
+    if (thread === undefined) return startAnew();
+    conversation.reset();
+    enterAs(thread, isOwn);
+    announce(t('The conversation goes on here.'));
+    rest();
+  };
+  /** Another tab goes on with a conversation of this one. @param {string} id */
+  const giveUp = (id) => {
+    const away = conversation.drop(id);
+    if (away !== undefined || id !== conversation.thread.id || isReader) return;
+    isReader = true;
+    showThread(id, false);
+    for (const turn of conversation.turns) {
+      makeForeign(turn);
+      redraw(turn);
+    }
+    noteReading();
+    refresh();
+  };
+  const startAnew = () => {
+    isReader = false;
     // What is being typed goes on there.
     const draft = byId('prompt', HTMLTextAreaElement).value;
     composer.fill('');
-    newThread();
-    composer.open(draft);
-    queue.open();
+    enter({ id: newThread(), turns: [], forgotten: 0 }, draft);
+  };
+  whenLost(giveUp);
+  keeper.listen({
+    changed: () => void list.update(),
+    removed(ids) {
+      for (const id of ids) {
+        unread.delete(id);
+        const { thread } = conversation;
+        const isShown = id === thread.id && thread.turns.length > 0;
+        endTurns((isShown ? thread : conversation.away(id))?.turns.filter((turn) => isOpen(turn) && hasThread(id)));
+        conversation.drop(id);
+        if (isShown) {
+          conversation.reset();
+          startAnew();
+          transcript.note(t('The conversation that was open here was deleted.'));
+        }
+        void releaseThread(id);
+      }
+    },
+    async asked(id) {
+      if (!hasThread(id)) return;
+      const { turns } = conversation.away(id) ?? conversation.thread;
+      // What cannot be joined elsewhere would be lost unsaid.
+      endTurns(turns.filter((turn) => isOpen(turn) && turn.key === undefined)).forEach(show);
+      await keeper.flush();
+      giveUp(id);
+      await releaseThread(id);
+    },
+    threads: () => [conversation.thread],
+  });
+  if (before.isOwn || before.isReader) {
+    conversation.thread.id = threadId();
+    enterAs(before.thread ?? { ...conversation.thread }, before.isOwn);
+  } else {
+    const copy = { turns: before.thread?.turns ?? [], forgotten: before.thread?.forgotten ?? 0, id: threadId() };
+    copy.turns.forEach(makeForeign);
+    enter(copy);
+    if (copy.turns.length > 0) transcript.note(t('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.'));
+    for (const turn of copy.turns) keeper.touch(turn, copy);
     save();
-    welcome.hidden = false;
+  }
+  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
+    startAnew();
     announce(t('New conversation.'));
-    refresh();
     composer.focus();
   });
   showHint();
@@ -485,6 +642,14 @@ function run(config, isOwn) {
     showBanner(t('This agent asks who you are before it answers.'), t('Enter the {credential}', { credential: accessDialog.name }), connect);
   });
   connect();
+}
+
+/** A turn of a conversation that another tab goes on with: its agent waits for nothing from here. @param {Turn} turn */
+function makeForeign(turn) {
+  overtake(turn, []);
+  turn.elsewhere = true;
+  turn.agent = undefined;
+  if (isOpen(turn)) endTurn(turn, 'moved', undefined);
 }
 
 /** Opens the viewer at its address, for who has saved traces where the page shows none of its own. */

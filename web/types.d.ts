@@ -218,8 +218,12 @@ export interface Turn {
   stopReason: string | undefined;
   /** Whether another turn came after it, so that its calls cannot be answered any more. */
   overtaken: boolean;
-  /** Whether it is as it was before a reload: its events are not kept. */
+  /** Whether it is as it was kept: its events are read when they are looked at. */
   restored?: boolean;
+  /** How many events of it the browser has kept, where they were not read yet. */
+  keptEvents?: number | undefined;
+  /** Whether there was no room for all of its events. */
+  traceCut?: boolean;
   /** Whether the conversation that it is of is another window's: only there its calls can be answered. */
   elsewhere?: boolean;
   /** Whether not all of its text and passages were kept over a reload. */

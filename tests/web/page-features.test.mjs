@@ -8,7 +8,7 @@ import { safeName } from '../../web/chat/files.js';
 import { markersOf } from '../../web/relay/citations.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { reveal } from '../../web/chat/typewriter.js';
-import { loadTurns, saveTurns } from '../../web/chat/history.js';
+import { loadTurns, saveTurns } from '../../web/conversations/journal.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
 import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';

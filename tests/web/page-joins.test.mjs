@@ -360,21 +360,48 @@ describe('an answer that is stopped', () => {
     assert.equal(await page.locator('article.agent .body').first().textContent(), text);
     assert.match((await page.locator('article.agent .foot').first().textContent()) ?? '', /^Stopped here\..*stopped after/);
   });
+});
 
-  test('by a new conversation, with or without a connection', async () => {
-    const page = await open({ prepare: waitsForDays });
-    const before = counts();
-    for (const isCut of [false, true]) {
-      await send(page, '/tokens 4000 20');
+/** Opens the conversation that was left. @param {Page} page @param {string} title */
+async function openAgain(page, title) {
+  const dialog = page.getByRole('dialog', { name: 'Conversations' });
+  if (!(await dialog.isVisible())) await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+  await dialog.getByRole('button', { name: title }).first().click();
+}
+
+describe('a conversation that is left in the middle of an answer', () => {
+  for (const [what, act] of /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([
+    ['over the same connection', async () => {}],
+    ['over another one, as the first was cut', cut],
+    ['over a reload, in an empty chat', (page) => page.reload()],
+  ])) {
+    test(`has all of it once, ${what}`, async () => {
+      const page = await open();
+      const before = counts();
+      await send(page, '/tokens 150 20');
       await someText(page);
-      if (isCut) await cut();
-      if (isCut) await reconnecting(page).waitFor();
       await page.getByRole('button', { name: 'New conversation' }).click();
-      if (isCut) await comeBack(page);
-      await until('freed', before, isCut ? 2 : 1);
       assert.equal(await page.locator('article').count(), 0);
-    }
-    assert.equal(counts().connections, before.connections + 1);
+      await act(page);
+      await connected(page);
+      await openAgain(page, '/tokens 150 20');
+      assert.equal(words(await answer(page)), numbers(150));
+      assert.equal(await page.locator('article').count(), 2);
+      assert.equal(await page.locator('.notes li').count(), 0);
+      assert.deepEqual([counts().prompts, counts().freed], [before.prompts + 1, before.freed]);
+    });
+  }
+
+  test('is stopped when it is deleted', async () => {
+    const page = await open();
+    const before = counts();
+    await send(page, '/tokens 4000 20');
+    await someText(page);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await page.getByRole('button', { name: 'Delete /tokens 4000 20' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await until('freed', before);
   });
 });
 
@@ -470,6 +497,22 @@ describe('a relay that keeps no runs', () => {
     assert.match(await answer(page), /^1 2 3/);
     assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after [\d.]+ m?s$/);
     assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
+  });
+
+  test('has it go on behind another conversation, and a reload says that it was left', async () => {
+    const page = await without.open();
+    await send(page, '/tokens 4000 20');
+    await someText(page);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await openAgain(page, '/tokens 4000 20');
+    await someText(page, 40);
+    assert.equal(await page.locator('.failure').count(), 0);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.reload();
+    await connected(page);
+    await openAgain(page, '/tokens 4000 20');
+    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*left before the answer was complete/);
+    assert.match(await answer(page), /^1 2 3/);
   });
 
   test('is left with the connection when it is stopped', async () => {

@@ -10,8 +10,9 @@ const WEB = fileURLToPath(new URL('../../web/', import.meta.url));
 
 /** What a folder may import beside itself; the root, `.`, puts them all together. @type {Record<string, string[]>} */
 const MAY_IMPORT = {
-  '.': ['chat', 'lib', 'relay', 'settings', 'trace'],
+  '.': ['chat', 'conversations', 'lib', 'relay', 'settings', 'trace'],
   chat: ['lib', 'markdown', 'relay'],
+  conversations: ['chat', 'lib', 'relay'],
   lib: [],
   markdown: ['lib'],
   relay: ['lib'],

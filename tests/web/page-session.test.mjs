@@ -12,6 +12,12 @@ const { open, load } = useChat();
 /** @param {string} uri @param {string} passage */
 const citation = (uri, passage) => ({ retrievedReferences: [{ content: { text: passage }, location: { s3Location: { uri } } }] });
 
+/** Prepares a page of a user who wants nothing to be kept: then only the tab remembers, which has little room. @param {ReturnType<typeof relay>} scripted */
+const keepingNothing = (scripted) => async (/** @type {Page} */ page) => {
+  await page.addInitScript(() => localStorage.setItem('agent-relay.keep-nothing', 'on'));
+  await scripted.prepare(page);
+};
+
 describe('over a reload', () => {
   test('the draft of a prompt is kept, also one that was not sent', async () => {
     const page = await open();
@@ -32,8 +38,8 @@ describe('over a reload', () => {
     ['an answer with passages above all room', [text('Short.'), custom('bedrock.citations', { citations: [citation('s3://d/a.md', 'p'.repeat(1_500_000))] }), FINISHED], /^Short\./],
     ['an answer of characters that are long in JSON', [text('\u0001\ud800"\\'.repeat(200_000)), FINISHED], /./],
   ])) {
-    test(`${what} is kept in part, with a word about it, and so are those around it`, async () => {
-      const page = await open({ prepare: answers([text('Before.'), FINISHED], frames, [text('After.'), FINISHED]).prepare });
+    test(`${what} is kept in part where nothing is kept but by the tab, with a word about it, and so are those around it`, async () => {
+      const page = await open({ prepare: keepingNothing(answers([text('Before.'), FINISHED], frames, [text('After.'), FINISHED])) });
       for (const count of [1, 2, 3]) {
         await send(page, `prompt ${count}`);
         await answer(page, count);
@@ -59,7 +65,7 @@ describe('over a reload', () => {
   });
 
   test('it is said how many turns are not there any more, and again after the next one', async () => {
-    const page = await open({ prepare: answers([text('word '.repeat(60_000)), FINISHED]).prepare });
+    const page = await open({ prepare: keepingNothing(answers([text('word '.repeat(60_000)), FINISHED])) });
     for (const count of [1, 2, 3, 4, 5]) {
       await send(page, `prompt ${count}`);
       await answer(page, count);
@@ -78,7 +84,7 @@ describe('over a reload', () => {
 
   test('an empty file is an empty file, and one that was too large is said not to be kept', async () => {
     const file = (/** @type {string} */ name, /** @type {string} */ bytes) => custom('bedrock.file', { name, type: `application/${'x'.repeat(200)}`, bytes });
-    const page = await open({ viewport: { width: 320, height: 700 }, prepare: answers([file('empty.txt', ''), file('large.bin', 'A'.repeat(400_000)), FINISHED]).prepare });
+    const page = await open({ viewport: { width: 320, height: 700 }, prepare: keepingNothing(answers([file('empty.txt', ''), file('large.bin', 'A'.repeat(400_000)), FINISHED])) });
     await send(page, 'go');
     await answer(page);
     const about = () => page.locator('.file-about').evaluateAll((all) => all.map(({ textContent }) => textContent?.replace(/^\S+ · /, '')));

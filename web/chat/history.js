@@ -1,110 +1,15 @@
-// The transcript: saved over a reload of the tab, and as a Markdown document.
+// The transcript as a Markdown document.
 
-import { formatJson, get, getList, getNumber, getString, parseJson } from '../lib/json.js';
-import { recall, store } from '../lib/storage.js';
+import { formatJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { plural, t } from '../lib/words.js';
 import { sourcesOf } from '../relay/citations.js';
-import { Fragments } from '../relay/fragments.js';
-import { awaitJoin, endTurn, isOpen, MOVED_NOTE, newTurn, overtake, stoppedNote } from '../relay/turn.js';
-import { fileSize, safeName } from './files.js';
+import { MOVED_NOTE, stoppedNote } from '../relay/turn.js';
+import { safeName } from './files.js';
 import { replyOf, wishOf } from './tool-form.js';
 
 /** @import { Conversation } from '../relay/conversation.js' */
 /** @import { ToolCall, Turn } from '../types.d.ts' */
-
-/** Browsers keep about five million characters for a tab; the oldest turns are forgotten first. */
-const MAX_LENGTH = 1_000_000;
-/** Longer files are only named after a reload. */
-const MAX_FILE_LENGTH = 100_000;
-/** Where there is no room for the passages of an answer, their beginnings are kept. */
-const MAX_PASSAGE_LENGTH = 300;
-/** What a turn has besides its texts. */
-const MIN_LENGTH = 10_000;
-
-/** Saves the turns for the next load of this tab, without their traces. @param {Conversation} conversation */
-export function saveTurns({ turns, forgotten }) {
-  const saved = [];
-  let room = MAX_LENGTH;
-  for (const turn of turns.toReversed()) {
-    const text = savedIn(room, turn);
-    if (text === undefined) break;
-    room -= text.length;
-    saved.unshift(text);
-  }
-  store('tab', 'turns', `[${saved.join(',')}]`);
-  store('tab', 'forgotten', String(forgotten + turns.length - saved.length));
-}
-
-/** A turn as JSON, whole or as much of it as there is room for. @param {number} room @param {Turn} turn */
-function savedIn(room, turn) {
-  const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '', dropped: fileSize(file) } : file));
-  const kept = { ...turn, files, events: [], reasoning: [], openCalls: [], fragments: undefined, timeOrigin: performance.timeOrigin };
-  const whole = JSON.stringify(kept);
-  if (whole.length <= room) return whole;
-
-  const messages = turn.messages.map((message) => ({ ...message, citations: message.citations.map(shortened) }));
-  const short = { ...kept, messages, files: files.map((file) => (file.bytes === '' ? file : { ...file, bytes: '', dropped: fileSize(file) })), cut: true };
-  const shorter = JSON.stringify(short);
-  if (shorter.length <= room) return shorter;
-
-  // Only what is large by itself is cut, so that it does not push out all others.
-  if (shorter.length < MAX_LENGTH / 2) return undefined;
-  // In JSON a character is six at most.
-  let left = Math.floor((Math.min(room, MAX_LENGTH / 2) - MIN_LENGTH) / 6);
-  if (left <= 0) return undefined;
-  const texts = messages.map(({ id, text }) => {
-    const start = text.slice(0, left).toWellFormed();
-    left -= start.length;
-    return { id, text: start, citations: [] };
-  });
-  const start = JSON.stringify({ ...short, messages: texts });
-  return start.length <= room ? start : undefined;
-}
-
-/** @param {unknown} citation */
-function shortened(citation) {
-  return {
-    generatedResponsePart: get(citation, 'generatedResponsePart'),
-    retrievedReferences: getList(citation, 'retrievedReferences').map((reference) => ({
-      location: get(reference, 'location'),
-      metadata: get(reference, 'metadata'),
-      content: { text: getString(reference, 'content', 'text')?.slice(0, MAX_PASSAGE_LENGTH).toWellFormed() },
-    })),
-  };
-}
-
-/** Whether there is a conversation of the last visit of this tab. */
-export function hasSavedTurns() {
-  return getList({ turns: parseJson(recall('tab', 'turns') ?? '[]') }, 'turns').length > 0;
-}
-
-/** Loads the turns of the last visit of this tab. @param {Conversation} conversation */
-export function loadTurns(conversation) {
-  conversation.forgotten = getNumber({ count: parseJson(recall('tab', 'forgotten') ?? '0') }, 'count') ?? 0;
-  conversation.turns = getList({ turns: parseJson(recall('tab', 'turns') ?? '[]') }, 'turns').flatMap((value) => {
-    const [runId, prompt] = [getString(value, 'runId'), getString(value, 'prompt')];
-    if (runId === undefined || prompt === undefined) return [];
-    /** @type {Turn} */
-    const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments(), restored: true, resumedAt: undefined };
-    // Its times go on, on the clock of this load.
-    const earlier = (getNumber(value, 'timeOrigin') ?? performance.timeOrigin) - performance.timeOrigin;
-    turn.sentAt += earlier;
-    for (const name of /** @type {const} */ (['firstTextAt', 'endedAt'])) if (turn[name] !== undefined) turn[name] += earlier;
-    turn.joins = 0;
-    if (!isOpen(turn)) return [turn];
-    if (turn.key !== undefined) awaitJoin(turn);
-    else {
-      const message = t('The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
-      // When that was is not known.
-      endTurn(turn, 'interrupted', undefined, { message, code: 'page_left', retryable: true, source: 'connection' });
-    }
-    return [turn];
-  });
-  for (const [index, turn] of conversation.turns.entries()) {
-    for (const earlier of conversation.turns.slice(0, index)) overtake(earlier, turn.answers);
-  }
-}
 
 /** A conversation as a Markdown document. @param {Conversation} conversation */
 export function asMarkdown({ turns, forgotten }) {

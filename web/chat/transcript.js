@@ -102,10 +102,11 @@ export class Transcript {
    *
    * @param {Turn} turn
    * @param {number} now
+   * @param {Turn} [next] the turn that it stands before, if that is there
    * @returns {boolean} whether they are there; else it is to be called again for the next picture
    */
-  update(turn, now) {
-    const view = this.#views.get(turn) ?? this.#add(turn, now);
+  update(turn, now, next) {
+    const view = this.#views.get(turn) ?? this.#add(turn, now, next);
     const isAnew = view.restarts !== turn.restarts;
     // What stood there before a reload stays until as much has come to take its place.
     if (isAnew && isOpen(turn) && lengthOf(turn) < lengthOf({ messages: [...view.messages.keys()] })) {
@@ -150,13 +151,13 @@ export class Transcript {
     this.#list.replaceChildren();
   }
 
-  /** Says something about the turns before. @param {string} words */
-  note(words) {
-    this.#list.append(element('p', 'transcript-note', words));
+  /** Says something about the turns before. @param {string} words @param {...HTMLElement} controls */
+  note(words, ...controls) {
+    this.#list.append(element('p', 'transcript-note', words, ' ', ...controls));
   }
 
-  /** @param {Turn} turn @param {number} now */
-  #add(turn, now) {
+  /** @param {Turn} turn @param {number} now @param {Turn | undefined} next */
+  #add(turn, now, next) {
     const prompt = promptArticle(turn, this.#turnActions);
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
@@ -167,7 +168,11 @@ export class Transcript {
     answer.setAttribute('aria-label', t('Agent'));
     answer.setAttribute('aria-busy', 'true');
 
-    this.#list.append(prompt, answer);
+    const place = next && this.#views.get(next)?.answer.previousElementSibling;
+    if (place) {
+      for (const part of [prompt, answer]) part.classList.add('early');
+      place.before(prompt, answer);
+    } else this.#list.append(prompt, answer);
     /** @type {AnswerView} */
     const view = { prompt, answer, body, thinking, state, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined, restarts: turn.restarts, replaced: false };
     this.#views.set(turn, view);

@@ -34,7 +34,7 @@ export function actions(turn, turnActions) {
   if (text !== '') row.append(copyAnswer);
   // Answers to what an agent asked are not taken twice.
   if (turn.status === 'done' && turn.answers.length === 0) row.append(iconButton('Ask again', AGAIN, () => turnActions.retry(turn)));
-  if (turn.events.length > 0) row.append(iconButton('Show trace', TRACE, () => turnActions.showTrace(turn)));
+  if ((turn.events.length > 0 || turn.keptEvents)) row.append(iconButton('Show trace', TRACE, () => turnActions.showTrace(turn)));
   const votes = turnActions.vote === undefined || text === '' || turn.elsewhere || turn.status === 'moved' ? undefined : voteControls(turn, turnActions.vote);
   row.append(...(votes?.buttons ?? []));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));

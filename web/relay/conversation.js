@@ -20,12 +20,23 @@ const MAX_JOINS = 8;
  * @typedef {{turn?: Turn, problem?: string, early?: boolean, stopped?: boolean, resumed?: boolean}} Change
  */
 
-/** The turns of one conversation. */
+/**
+ * The turns of one conversation.
+ *
+ * @typedef {object} Thread
+ * @property {string} id by which the agent knows it
+ * @property {Turn[]} turns
+ * @property {number} forgotten how many turns before these are not there any more
+ */
+
+/** @returns {Thread} */
+const newThread = (id = '') => ({ id, turns: [], forgotten: 0 });
+
+/** The conversation that is shown, and those that were left while an answer was running in them. */
 export class Conversation {
-  /** @type {Turn[]} */
-  turns = [];
-  /** How many turns before these are not there any more. */
-  forgotten = 0;
+  thread = newThread();
+  /** @type {Thread[]} */
+  #away = [];
   /** Runs of conversations that were left behind: whatever still comes of them is dropped. @type {Set<string>} */
   #left = new Set();
   /** The runs that are to end, by their ids, with their keys. @type {Map<string, string>} */
@@ -35,8 +46,62 @@ export class Conversation {
   /** A turn whose message goes out once it is known that there is a connection. @type {{turn: Turn, request: string} | undefined} */
   held;
 
+  get turns() {
+    return this.thread.turns;
+  }
+
+  set turns(turns) {
+    this.thread.turns = turns;
+  }
+
+  get forgotten() {
+    return this.thread.forgotten;
+  }
+
+  set forgotten(count) {
+    this.thread.forgotten = count;
+  }
+
+  /** What is open in the conversation that is shown. */
   get open() {
     return this.turns.filter(isOpen);
+  }
+
+  /** What is open, wherever. */
+  get running() {
+    return this.#all.filter(isOpen);
+  }
+
+  get #all() {
+    return [this.thread, ...this.#away].flatMap(({ turns }) => turns);
+  }
+
+  /** What a turn is of, unless that was given up. @param {Turn} turn */
+  threadOf(turn) {
+    return [this.thread, ...this.#away].find(({ turns }) => turns.includes(turn));
+  }
+
+  /** A conversation that was left in the middle of an answer. @param {string} id */
+  away(id) {
+    return this.#away.find((thread) => thread.id === id);
+  }
+
+  /** Shows another conversation. An answer that is under way in the one before goes on behind it. @param {Thread} thread */
+  enter(thread) {
+    const { thread: before, open } = this;
+    this.drop(thread.id);
+    if (open.length > 0) this.#away.push(before);
+    else this.#forget(before);
+    for (const { runId } of thread.turns) this.#left.delete(runId);
+    this.thread = thread;
+  }
+
+  /** Gives up a conversation that was left. Gives it, if it was one. @param {string} id */
+  drop(id) {
+    const thread = this.away(id);
+    this.#away = this.#away.filter((one) => one !== thread);
+    if (thread) this.#forget(thread);
+    return thread;
   }
 
   /** @param {Parameters<typeof newTurn>[0]} run @param {number} now */
@@ -67,7 +132,7 @@ export class Conversation {
       if (key !== undefined) this.toStop.set(runId, key);
       return { stopped: true };
     }
-    const turn = this.turns.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
+    const turn = this.#all.find((candidate) => candidate.runId === runId) ?? this.#unread(runId, frame);
     if (turn === undefined || isOver(turn)) return {};
     turn.key ??= key;
     const news = countFrame(turn, frame);
@@ -80,7 +145,7 @@ export class Conversation {
     if (turn.restored && type !== 'RUN_ERROR') restart(turn);
     reopen(turn);
     if (resumed) turn.resumedAt = now;
-    applyFrame(turn, frame, text, now, this.turns);
+    applyFrame(turn, frame, text, now, this.threadOf(turn)?.turns);
     if (turn.resumedAt !== undefined && now - turn.resumedAt < REPLAY_MS) {
       for (const event of turn.events.slice(turn.events.findLastIndex(({ at }) => at !== now) + 1)) event.late = true;
     }
@@ -116,7 +181,7 @@ export class Conversation {
 
   /** @param {number} now @param {string} message @param {string} code */
   #lose(now, message, code) {
-    const lost = this.open;
+    const lost = this.running;
     for (const turn of lost) {
       if (turn === this.held?.turn) continue;
       if (turn.key !== undefined && turn.joins < MAX_JOINS) awaitJoin(turn);
@@ -129,24 +194,28 @@ export class Conversation {
    * Ends what is open because the user asked for it. Frames that still come are dropped.
    *
    * @param {number} now
+   * @param {Turn[]} [stopped] what is open
    * @returns {Turn[]} what this stopped
    */
-  stop(now) {
-    const stopped = this.open;
+  stop(now, stopped = this.open) {
     for (const turn of stopped) {
       if (turn.key !== undefined) this.toStop.set(turn.runId, turn.key);
       else if (turn.status === 'sent' && turn !== this.held?.turn) this.#stoppedEarly.add(turn.runId);
       endTurn(turn, 'stopped', now);
+      if (turn === this.held?.turn) this.held = undefined;
     }
-    this.held = undefined;
     return stopped;
   }
 
-  /** Starts a new conversation: frames of the turns before are dropped from now on. */
+  /** Gives up the conversation for a new one: frames of the turns before are dropped from now on. */
   reset() {
-    for (const turn of this.turns) this.#left.add(turn.runId);
-    this.turns = [];
-    this.forgotten = 0;
+    this.#forget(this.thread);
+    this.thread = newThread();
+  }
+
+  /** @param {Thread} thread */
+  #forget({ turns }) {
+    for (const { runId } of turns) this.#left.add(runId);
   }
 
   /**
@@ -158,7 +227,7 @@ export class Conversation {
    */
   #unread(runId, frame) {
     if (getString(frame, 'type') !== 'RUN_ERROR' || this.#left.has(runId)) return undefined;
-    return this.turns.find((turn) => turn.status === 'sent');
+    return this.#all.find((turn) => turn.status === 'sent');
   }
 
   /**
@@ -174,7 +243,7 @@ export class Conversation {
       return { problem: t('A message arrived that is no frame of the relay. Is the endpoint an Agent Relay?') };
     }
     const failure = gatewayFailure(message);
-    const turn = this.turns.find((candidate) => candidate.status === 'sent') ?? this.open.at(-1);
+    const turn = this.#all.find((candidate) => candidate.status === 'sent') ?? this.open.at(-1) ?? this.running.at(-1);
     if (turn === undefined) return { problem: failure.message };
     // An answer that was to be joined is not touched by that.
     endTurn(turn, turn.reconnecting ? 'interrupted' : 'failed', now, failure);

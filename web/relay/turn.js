@@ -183,7 +183,7 @@ export function reopen(turn) {
 /** Empties a turn of before a reload, which comes anew from its beginning. @param {Turn} turn */
 export function restart(turn) {
   const { key, overtaken, elsewhere, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
-  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, elsewhere, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, cut: false });
+  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, elsewhere, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, keptEvents: undefined, cut: false });
 }
 
 /** A turn is to be joined over the next connection. @param {Turn} turn */

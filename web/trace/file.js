@@ -12,7 +12,7 @@ import { plausible } from './times.js';
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
  *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, restarts?: number, file?: string, epoch?: number | undefined}} Trace
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, restarts?: number, keptEvents?: number | undefined, traceCut?: boolean, file?: string, epoch?: number | undefined}} Trace
  *   `epoch` is when the prompt of a file was sent, in ms since 1970
  */
 

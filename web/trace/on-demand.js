@@ -3,7 +3,7 @@
 
 import { button, byId } from '../lib/dom.js';
 
-/** @import { Prices } from '../types.d.ts' */
+/** @import { Prices, Turn } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Traces } from './traces.js' */
 
@@ -18,6 +18,7 @@ export class TracesOnDemand {
   #empty = byId('traces-empty', HTMLElement);
   #problem = byId('traces-problem', HTMLElement);
   #prices;
+  #read;
   /** How many events there are of each turn, in the order of the turns. @type {Map<Trace, number>} */
   #turns = new Map();
   #events = 0;
@@ -28,9 +29,14 @@ export class TracesOnDemand {
   #loading = false;
   #attempts = 0;
 
-  /** @param {() => Prices} prices */
-  constructor(prices) {
+  /**
+   * @param {object} parts
+   * @param {() => Prices} parts.prices
+   * @param {(turn: Turn) => Promise<void>} parts.read reads the events of a turn that were kept
+   */
+  constructor({ prices, read }) {
     this.#prices = prices;
+    this.#read = read;
   }
 
   get isEmpty() {
@@ -39,9 +45,10 @@ export class TracesOnDemand {
 
   /** Takes what has come of a turn. @param {Trace} turn */
   update(turn) {
-    const added = turn.events.length - (this.#turns.get(turn) ?? 0);
+    const count = turn.events.length + (turn.keptEvents ?? 0);
+    const added = count - (this.#turns.get(turn) ?? 0);
     if (added !== 0 || !this.#turns.has(turn)) {
-      this.#turns.set(turn, turn.events.length);
+      this.#turns.set(turn, count);
       this.#events += added;
       this.#count.hidden = this.isEmpty;
       this.#count.textContent = String(this.#events);
@@ -72,7 +79,7 @@ export class TracesOnDemand {
     this.#problem.hidden = true;
     try {
       const { Traces } = await this.#module();
-      const viewer = new Traces({ prices: this.#prices });
+      const viewer = new Traces({ prices: this.#prices, read: this.#read });
       this.#viewer = viewer;
       viewer.update(...this.#turns.keys());
       if (this.#wanted !== undefined) viewer.show(this.#wanted);

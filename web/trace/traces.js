@@ -17,7 +17,7 @@ import { inSlices } from './slices.js';
 import { Summary } from './summary.js';
 import { TraceView } from './view.js';
 
-/** @import { Prices } from '../types.d.ts' */
+/** @import { Prices, Turn } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
 /** @import { Kind, Step } from './tree.js' */
@@ -82,6 +82,7 @@ export class Traces {
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
   #prices;
+  #readEvents;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -102,9 +103,11 @@ export class Traces {
   /**
    * @param {object} parts
    * @param {() => Prices} parts.prices
+   * @param {(turn: Turn) => Promise<void>} parts.read reads the events of a turn that were kept
    */
-  constructor({ prices }) {
+  constructor({ prices, read }) {
     const list = this.#list;
+    this.#readEvents = read;
     this.#prices = prices;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
@@ -184,10 +187,12 @@ export class Traces {
         const view = this.#viewOf(turn);
         this.#views.set(turn, view);
         if (known === this.#shown) next = view;
-      } else if (turn.restored === true && turn.events.length === 0) this.#countRestored(turn);
-      else if (known === undefined) {
+      } else if (turn.restored === true && turn.events.length === 0) {
+        this.#countRestored(turn);
+        if (known === undefined && turn.keptEvents) this.#offer(this.#viewOf(turn), this.#title(turn));
+      } else if (known === undefined) {
         const view = this.#viewOf(turn);
-        this.#offer(view, `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`);
+        this.#offer(view, this.#title(turn));
         // Who looks at a file goes on doing so while there is nothing else to see.
         if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
       } else if (known === this.#shown) this.#read(known);
@@ -209,6 +214,18 @@ export class Traces {
     if (this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
     else if (!view.isOpen && added === 0) setTimeout(() => this.#draw());
+  }
+
+  /** @param {Trace} turn */
+  #title(turn) {
+    return `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`;
+  }
+
+  /** Reads the trace of a turn that was kept, where that was not done yet. @param {TraceView} view */
+  async #readKept(view) {
+    const { turn } = view;
+    if (turn.keptEvents) await this.#readEvents(/** @type {Turn} */ (turn));
+    if (view === this.#shown) this.#read(view);
   }
 
   /** Shows the trace of a turn. @param {Trace} turn */
@@ -352,6 +369,8 @@ export class Traces {
     view.sort(this.#isSorted);
     this.#filter();
     this.#offerBeside();
+    if (view.turn.restored && view.turn.traceCut) this.#explain('Not all of this trace was kept: there was no room for it.');
+    if (view.turn.restored) void this.#readKept(view);
   }
 
   /** Shows nothing: there is no trace any more. */
@@ -383,7 +402,8 @@ export class Traces {
   /** @param {TraceView | undefined} view */
   #sayWhyEmpty(view) {
     const words =
-      view === undefined ? `${this.#turns > 0 ? 'Traces are not kept over a reload of the page.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+      view === undefined ? `${this.#turns > 0 ? 'No trace was kept of this conversation.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+      : view.turn.keptEvents ? 'Reading the trace…'
       : view.turn.trace === false ? 'No trace: the switch Trace was off when this was asked.'
       : view.isOpen ? 'Nothing yet. What the agent does shows up here while it works.'
       : 'No trace events came with this answer.';

@@ -1,0 +1,671 @@
+// Conversations that are kept in the browser, in Chromium: the list, what comes back, what goes, and what two tabs do.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+import { recordTasks } from './support/benchmark-tasks.mjs';
+import { answer, connected, promptBox, send, traceSwitch, useChat } from './support/chat.mjs';
+import { answers, custom, FINISHED, relay, text } from './support/relay.mjs';
+
+/** @import { Browser, Page } from 'playwright-core' */
+/** @import { Run } from './support/relay.mjs' */
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const { open } = useChat();
+const echo = () => relay(({ input, say }) => say(text(`You said ${input.messages.at(-1).content}.`), FINISHED));
+
+/** @param {Page} page */
+const toggle = (page) => page.getByRole('button', { name: 'Conversations', exact: true });
+/** @param {Page} page */
+const drawer = (page) => page.getByRole('dialog', { name: 'Conversations' });
+/** @param {Page} page */
+const rows = (page) => drawer(page).getByRole('listitem');
+/** @param {Page} page */
+const titles = (page) => page.locator('.conversation:visible .conversation-title').allTextContents();
+/** @param {Page} page @param {string} title */
+const row = (page, title) => page.locator('.conversation-open', { hasText: title });
+/** @param {Page} page @param {string} title @param {'Rename' | 'Delete'} name */
+const press = (page, title, name) => page.locator('.conversation', { hasText: title }).getByRole('button', { name }).click();
+/** @param {Page} page */
+const startAnew = (page) => page.getByRole('button', { name: 'New conversation' }).click();
+/** @param {Page} page */
+const prompts = (page) => page.locator('article.user .text').allTextContents();
+/** @param {Page} page @param {string} name of the button that says yes */
+const agree = (page, name) => page.locator('#question').getByRole('button', { name }).click();
+/** @param {Page} page */
+const thread = (page) => page.evaluate(() => sessionStorage.getItem('agent-relay.thread'));
+
+/** Waits until so many conversations are listed. @param {Page} page @param {number} count */
+const listed = (page, count) => page.waitForFunction((count) => document.querySelectorAll('.conversation').length === count, count);
+
+/** Waits until what was said is kept. @param {Page} page @param {string} words */
+const kept = (page, words) => page.waitForFunction((words) => new Promise((resolve) => {
+  const request = indexedDB.open('agent-relay');
+  request.onsuccess = () => {
+    const all = request.result.transaction('turns').objectStore('turns').getAll();
+    all.onsuccess = () => {
+      request.result.close();
+      resolve(all.result.some(({ json }) => json.includes(words)));
+    };
+  };
+}), words);
+
+/** Asks in a conversation of its own. @param {Page} page @param {string} prompt */
+async function ask(page, prompt) {
+  await send(page, prompt);
+  await answer(page);
+  await kept(page, prompt);
+}
+
+/** Another tab of the same browser. @param {Page} page @param {ReturnType<typeof relay>} [scripted] */
+async function tab(page, scripted) {
+  const other = await page.context().newPage();
+  await scripted?.prepare(other);
+  await other.goto(page.url());
+  await connected(other);
+  return other;
+}
+
+/** Puts conversations into the browser's database. @param {Page} page @param {number} count @param {{length?: number, turns?: number}} [options] turns each, of an answer with Markdown */
+async function seed(page, count, { length = 1000, turns = 1 } = {}) {
+  await page.evaluate(async ([count, length, turns]) => {
+    const request = indexedDB.open('agent-relay');
+    const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+    const transaction = database.transaction(['conversations', 'turns'], 'readwrite');
+    const now = Date.now();
+    for (let index = 1; index <= count; index += 1) {
+      const id = `seed-${index}`;
+      const usedAt = now - index * 86_400_000;
+      transaction.objectStore('conversations').put({ id, title: `seeded ${index}`, isNamed: false, usedAt, turns, length, forgotten: 0 }, id);
+      for (let turn = 0; turn < turns; turn += 1) {
+        const answer = `## Answer ${turn}\n\nSome **words** about \`code\` and [links](https://example.org/).\n\n${'- one of many items in a list\n'.repeat(10)}\n| a | b |\n|---|---|\n${'| 1 | 2 |\n'.repeat(5)}\n\`\`\`js\nconst a = ${turn};\n\`\`\`\n`;
+        const json = JSON.stringify({ runId: `${id}-${turn}`, prompt: `seeded ${index}, prompt ${turn}`, trace: false, answers: [], status: 'done', messages: [{ id: 'm', text: answer, citations: [] }], sentAt: 0, endedAt: 1, timeOrigin: usedAt });
+        transaction.objectStore('turns').put({ json, length: json.length, eventParts: 0 }, [id, turn]);
+      }
+    }
+    await new Promise((resolve) => (transaction.oncomplete = resolve));
+    database.close();
+  }, /** @type {const} */ ([count, length, turns]));
+}
+
+describe('the list of conversations', () => {
+  test('has those of before, with titles and times; New conversation keeps the one before, and one is opened again', async () => {
+    const scripted = echo();
+    const page = await open({ prepare: scripted.prepare });
+    await ask(page, 'first question');
+    const first = await thread(page);
+    await startAnew(page);
+    assert.equal(await page.locator('article').count(), 0);
+    await ask(page, 'second question');
+    await toggle(page).click();
+    await listed(page, 2);
+    assert.deepEqual(await titles(page), ['second question', 'first question']);
+    assert.match((await row(page, 'first question').textContent()) ?? '', /Today, \d\d:\d\d$/);
+    assert.equal(await row(page, 'second question').getAttribute('aria-current'), 'true');
+    await row(page, 'first question').click();
+    await page.getByText('You said first question.').waitFor();
+    assert.deepEqual(await prompts(page), ['first question']);
+    assert.equal(await row(page, 'first question').getAttribute('aria-current'), 'true');
+    assert.equal(await row(page, 'second question').getAttribute('aria-current'), null);
+    // It is the same session of the agent.
+    await send(page, 'go on');
+    await answer(page, 2);
+    assert.equal(scripted.runs.at(-1)?.input.threadId, first);
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['first question', 'go on']);
+    await listed(page, 2);
+    assert.deepEqual(await titles(page), ['first question', 'second question'], 'the one that was used last comes first');
+  });
+
+  test('brings back traces, files, sources and reasoning, also over a reload', async () => {
+    const page = await open();
+    await traceSwitch(page).check();
+    await send(page, '/file');
+    await answer(page);
+    await send(page, '/guardrail');
+    await answer(page, 2);
+    const count = Number(await page.locator('#traces-count').textContent());
+    await startAnew(page);
+    assert.equal(await page.locator('.step').count(), 0);
+    await ask(page, '/help');
+    for (const again of ['opened', 'loaded']) {
+      if (again === 'opened') await toggle(page).click();
+      if (again === 'opened') await row(page, '/file').click();
+      else await page.reload();
+      await connected(page);
+      await page.locator('.step-title', { hasText: 'Guardrail' }).waitFor();
+      assert.equal(await page.locator('#traces-count').textContent(), String(count), again);
+      await page.getByRole('combobox', { name: 'Answer' }).selectOption({ label: '1. /file' });
+      await page.locator('.step-title').first().waitFor();
+      await page.getByRole('button', { name: 'Show trace' }).last().click();
+      await page.locator('.step-title', { hasText: 'Guardrail' }).waitFor();
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Download forecast.csv' }).click();
+      assert.match(await readFile(await (await download).path(), 'utf8'), /,/);
+      await page.waitForFunction(() => /** @type {HTMLImageElement | null} */ (document.querySelector('.preview'))?.naturalWidth);
+    }
+  });
+
+  test('keeps an answer, a file and passages that a tab alone has no room for', async () => {
+    const citations = [{ retrievedReferences: [{ content: { text: 'p'.repeat(1_500_000) }, location: { s3Location: { uri: 's3://d/a.md' } } }] }];
+    const page = await open({ prepare: answers([text('word '.repeat(300_000)), custom('bedrock.citations', { citations }), custom('bedrock.file', { name: 'large.bin', type: 'a/b', bytes: 'AAAA'.repeat(500_000) }), FINISHED]).prepare });
+    await send(page, 'much');
+    await answer(page);
+    await kept(page, 'much');
+    await page.reload();
+    await connected(page);
+    await answer(page);
+    assert.equal((await page.locator('article.agent .body').textContent())?.match(/word /g)?.length, 300_000);
+    assert.equal(await page.locator('article.agent .notes').isVisible(), false);
+    assert.equal(await page.locator('.sources li').count(), 1);
+    assert.match((await page.locator('.file-about').textContent()) ?? '', /1\.5 MB$/);
+    assert.equal(await page.getByRole('button', { name: 'Download large.bin' }).isEnabled(), true);
+  });
+
+  test('takes over what an earlier version of the page had in the tab', async () => {
+    const page = await open();
+    await page.evaluate(() => {
+      const turn = { runId: 'old', prompt: 'asked before the update', trace: true, answers: [], status: 'done', messages: [{ id: 'm', text: 'Old answer.', citations: [] }], sentAt: 0, endedAt: 5, timeOrigin: performance.timeOrigin };
+      addEventListener('pagehide', () => {
+        sessionStorage.clear();
+        sessionStorage.setItem('agent-relay.thread', 'thread-of-before');
+        sessionStorage.setItem('agent-relay.turns', JSON.stringify([turn]));
+      });
+    });
+    await page.reload();
+    await page.getByText('Old answer.').waitFor();
+    await toggle(page).click();
+    await listed(page, 1);
+    await kept(page, 'Old answer.');
+    await startAnew(page);
+    await row(page, 'asked before the update').click();
+    await page.getByText('Old answer.').waitFor();
+    assert.equal(await thread(page), 'thread-of-before');
+  });
+
+  test('renames one, and what is typed is what is shown, whatever it hides', async () => {
+    const page = await open({ prepare: echo().prepare });
+    await ask(page, 'a question');
+    await toggle(page).click();
+    await press(page, 'a question', 'Rename');
+    const field = page.getByRole('textbox', { name: 'Title' });
+    assert.equal(await field.inputValue(), 'a question');
+    await field.fill('  my   \u202Eeman\u202C ');
+    await field.press('Enter');
+    await row(page, 'my \\u202Eeman\\u202C').waitFor();
+    await press(page, 'my', 'Rename');
+    await field.fill('not this');
+    await field.press('Escape');
+    assert.equal(await drawer(page).isVisible(), true, 'only the renaming was left');
+    await send(page, 'more');
+    await answer(page, 2);
+    await page.reload();
+    await connected(page);
+    await listed(page, 1);
+    assert.deepEqual(await titles(page), ['my \\u202Eeman\\u202C']);
+  });
+
+  test('shows hostile prompts as what they are, on one line', async () => {
+    const page = await open({ prepare: echo().prepare });
+    const hostile = ['<img src=x onerror=alert(1)><b>bold</b>', '\u202Egnp.exe\u202C \u200B\uFEFF', `${'long '.repeat(5_000)}`, '\n\n# heading\n\n\u2028next', '__proto__'];
+    for (const prompt of hostile) {
+      await send(page, prompt);
+      await answer(page);
+      await startAnew(page);
+    }
+    await toggle(page).click();
+    await listed(page, hostile.length);
+    const shown = await titles(page);
+    assert.deepEqual(shown.toReversed(), ['<img src=x onerror=alert(1)><b>bold</b>', '\\u202Egnp.exe\\u202C \\u200B', `${'long '.repeat(16).trim()}…`, '# heading next', '__proto__']);
+    assert.equal(await drawer(page).locator('img, b').count(), 0);
+    assert.equal(await page.evaluate(() => document.querySelector('#conversations-list')?.scrollWidth), await page.evaluate(() => document.querySelector('#conversations-list')?.clientWidth));
+  });
+
+  test('has a search once there are more than ten', async () => {
+    const page = await open();
+    await seed(page, 10);
+    await toggle(page).click();
+    await listed(page, 10);
+    const search = drawer(page).getByRole('searchbox', { name: 'Search the conversations' });
+    assert.equal(await search.isVisible(), false);
+    assert.match((await row(page, 'seeded 1').first().textContent()) ?? '', /Yesterday, \d\d:\d\d$/);
+    assert.match((await row(page, 'seeded 9').textContent()) ?? '', /\d{1,2} \w{3,4} 20\d\d$/);
+    await seed(page, 12);
+    await page.reload();
+    await connected(page);
+    await listed(page, 12);
+    await search.fill('SEEDED 12');
+    assert.deepEqual(await titles(page), ['seeded 12']);
+    await search.press('Escape');
+    assert.equal(await drawer(page).isVisible(), true);
+    assert.equal((await titles(page)).length, 12);
+  });
+
+  test('says of an old conversation that the agent may have forgotten it', async () => {
+    const page = await open();
+    await seed(page, 1, { turns: 2 });
+    await toggle(page).click();
+    await row(page, 'seeded 1').click();
+    await page.locator('.transcript-note', { hasText: 'The agent may not remember it' }).waitFor();
+    await send(page, '/slow 0');
+    assert.match(await answer(page, 3), /turn 1 of this conversation/);
+  });
+});
+
+describe('a conversation is deleted', () => {
+  test('after a question, and is gone for good', async () => {
+    const page = await open({ prepare: echo().prepare });
+    for (const prompt of ['one', 'two', 'three']) {
+      await ask(page, prompt);
+      if (prompt !== 'three') await startAnew(page);
+    }
+    await toggle(page).click();
+    await listed(page, 3);
+    await press(page, 'two', 'Delete');
+    await page.getByText('Delete “two”? It cannot be had back.').waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await rows(page).count(), 3);
+    await press(page, 'two', 'Delete');
+    await agree(page, 'Delete');
+    await listed(page, 2);
+    assert.deepEqual(await titles(page), ['three', 'one']);
+    assert.match(await page.evaluate(() => document.activeElement?.closest('.conversation')?.textContent ?? ''), /^one/, 'the focus is on the next one');
+    // The one that is shown leaves an empty chat.
+    await press(page, 'three', 'Delete');
+    await agree(page, 'Delete');
+    await listed(page, 1);
+    assert.equal(await page.locator('article').count(), 0);
+    await page.reload();
+    await connected(page);
+    await listed(page, 1);
+    assert.equal(await page.locator('article').count(), 0);
+    assert.deepEqual(await left(page), { conversations: 1, turns: 1, parts: 0 });
+  });
+
+  test('as are all, together with what is still being answered', async () => {
+    const scripted = relay(({ say }) => say(text('Half of it')));
+    const page = await open({ prepare: scripted.prepare });
+    await seed(page, 3);
+    await send(page, 'long');
+    await page.getByText('Half of it').waitFor();
+    await kept(page, 'Half of it');
+    await toggle(page).click();
+    await listed(page, 4);
+    await drawer(page).getByRole('button', { name: 'Delete all' }).click();
+    await page.getByText('Delete all 4 conversations, in all tabs?').waitFor();
+    await agree(page, 'Delete all');
+    await listed(page, 0);
+    await drawer(page).getByText('No conversation yet.').waitFor();
+    assert.equal(await page.locator('article').count(), 0);
+    scripted.runs[0]?.say(text(' and more'), FINISHED);
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.locator('article').count(), 0);
+    assert.deepEqual(await left(page), { conversations: 0, turns: 0, parts: 0 });
+  });
+});
+
+describe('with Keep nothing', () => {
+  test('nothing is in the browser but what the tab has, and with it switched off again it is kept', async () => {
+    const page = await open({ prepare: echo().prepare });
+    await seed(page, 2);
+    await ask(page, 'secret');
+    await toggle(page).click();
+    await listed(page, 3);
+    const nothing = drawer(page).getByRole('switch', { name: 'Keep nothing' });
+    await nothing.click();
+    await agree(page, 'Cancel');
+    assert.equal(await nothing.isChecked(), false);
+    await nothing.click();
+    await page.getByText('The browser then forgets the 3 conversations here.').waitFor();
+    await agree(page, 'Forget them');
+    await drawer(page).getByText('Nothing is kept').waitFor();
+    await listed(page, 1);
+    assert.deepEqual(await left(page), { conversations: 0, turns: 0, parts: 0 });
+    // The one that is open stays as long as the tab, over a reload as well.
+    assert.deepEqual(await prompts(page), ['secret']);
+    await send(page, 'another secret');
+    await answer(page, 2);
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['secret', 'another secret']);
+    await startAnew(page);
+    await send(page, 'third secret');
+    await answer(page);
+    await listed(page, 2);
+    await row(page, 'secret').last().click();
+    await page.getByText('You said another secret.').waitFor();
+    assert.deepEqual(await left(page), { conversations: 0, turns: 0, parts: 0 });
+    assert.equal(await page.evaluate(() => JSON.stringify(localStorage)).then((all) => all.includes('secret')), false);
+    const other = await tab(page);
+    await drawer(other).getByText('Nothing is kept').waitFor();
+    assert.equal(await rows(other).count(), 0);
+    await other.close();
+    await nothing.click();
+    await kept(page, 'third secret');
+    await kept(page, 'another secret');
+    await listed(page, 2);
+  });
+});
+
+/** @param {Page} page */
+function left(page) {
+  return page.evaluate(async () => {
+    const request = indexedDB.open('agent-relay');
+    const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+    /** @type {Record<string, number>} */
+    const counts = {};
+    for (const name of ['conversations', 'turns', 'parts']) {
+      const counted = database.transaction(name).objectStore(name).count();
+      counts[name] = await new Promise((resolve) => (counted.onsuccess = () => resolve(counted.result)));
+    }
+    database.close();
+    return counts;
+  });
+}
+
+describe('where there is no room', () => {
+  test('the oldest conversations go, and the list says so', async () => {
+    const page = await open({ prepare: echo().prepare });
+    await seed(page, 100);
+    await ask(page, 'one too many');
+    await toggle(page).click();
+    await drawer(page).getByText('1 conversation had to go to make room.').waitFor();
+    await listed(page, 100);
+    assert.equal((await titles(page))[0], 'one too many');
+    assert.equal((await titles(page)).at(-1), 'seeded 99');
+    assert.deepEqual(await left(page), { conversations: 100, turns: 100, parts: 0 });
+    // By their length as well.
+    await seed(page, 4, { length: 15_000_000 });
+    await send(page, 'more');
+    await answer(page, 2);
+    await drawer(page).getByText('97 conversations had to go to make room.').waitFor();
+    assert.deepEqual(await titles(page), ['one too many', 'seeded 1', 'seeded 2', 'seeded 3']);
+  });
+
+  test('the first turns of a conversation go, and it says how many', async () => {
+    const page = await open({ prepare: answers([text('x'), custom('bedrock.file', { name: 'a.bin', type: 'a/b', bytes: 'AAAA'.repeat(2_000_000) }), FINISHED]).prepare });
+    for (const count of [1, 2, 3]) {
+      await send(page, `prompt ${count}`);
+      await answer(page, count);
+    }
+    await kept(page, 'prompt 3');
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['prompt 2', 'prompt 3']);
+    assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^An earlier turn of this conversation is not shown any more/);
+    await send(page, 'prompt 4');
+    await answer(page, 3);
+    await kept(page, 'prompt 4');
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['prompt 3', 'prompt 4']);
+    assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^2 earlier turns/);
+  });
+
+  for (const how of ['refuses', 'throws']) {
+    test(`where the browser keeps nothing (it ${how}), the tab does, and the list says so`, async () => {
+      const page = await open({
+        async prepare(page) {
+          await echo().prepare(page);
+          await page.addInitScript((how) => {
+            IDBFactory.prototype.open = function () {
+              if (how === 'throws') throw new DOMException('no', 'SecurityError');
+              const request = /** @type {any} */ ({});
+              setTimeout(() => request.onerror());
+              return request;
+            };
+          }, how);
+        },
+      });
+      await send(page, 'one');
+      await answer(page);
+      await startAnew(page);
+      await send(page, 'two');
+      await answer(page);
+      await toggle(page).click();
+      await drawer(page).getByText('This browser does not let the page keep anything').waitFor();
+      await listed(page, 2);
+      await row(page, 'one').click();
+      await page.getByText('You said one.').waitFor();
+      await page.reload();
+      await connected(page);
+      assert.deepEqual(await prompts(page), ['one']);
+    });
+  }
+});
+
+describe('in the middle of an answer', () => {
+  test('another conversation can be read: the answer goes on behind it, is not doubled, and is marked in the list', async () => {
+    const scripted = relay(() => {});
+    const page = await open({ prepare: scripted.prepare });
+    await toggle(page).click();
+    await send(page, 'long');
+    /** @type {Run} */
+    const run = /** @type {any} */ (scripted.runs[0]);
+    run.say(text('One '));
+    await page.getByText('One').waitFor();
+    await startAnew(page);
+    assert.equal(await page.locator('article').count(), 0);
+    await row(page, 'long').getByText('answering').waitFor();
+    run.say(text('two '));
+    // In the other one something can be asked meanwhile.
+    await send(page, 'short');
+    scripted.runs[1]?.say(text('Yes.'), FINISHED);
+    assert.equal(await answer(page), 'Yes.');
+    await row(page, 'long').click();
+    await page.getByText('One two').waitFor();
+    run.say(text('three '));
+    await page.getByText('One two three').waitFor();
+    await row(page, 'short').click();
+    await page.getByText('Yes.').waitFor();
+    run.say(text('four.'), FINISHED);
+    await row(page, 'long').getByText('new answer').waitFor();
+    assert.equal(await answer(page), 'Yes.');
+    await row(page, 'long').click();
+    await page.getByText('One two three four.').waitFor();
+    assert.equal(await page.locator('article.agent').count(), 1);
+    assert.equal(await page.locator('.failure').count(), 0);
+    assert.equal(scripted.runs.length, 2);
+  });
+
+  test('a page that is killed has kept what had come', async () => {
+    const scripted = relay(({ say }) => say(text('Half of the answer')));
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'long');
+    await page.getByText('Half of the answer').waitFor();
+    await kept(page, 'Half of the answer');
+    const other = await tab(page, echo());
+    const session = await page.context().newCDPSession(page);
+    session.send('Page.crash').catch(() => {});
+    await page.waitForEvent('crash');
+    await toggle(other).click();
+    await row(other, 'long').click();
+    await other.getByText('Half of the answer').waitFor();
+    assert.match((await other.locator('.failure').textContent()) ?? '', /^Interrupted.*left before the answer was complete/);
+    await other.close();
+  });
+
+  test('a reload right behind the last words loses none of them', async () => {
+    const scripted = relay(() => {});
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'long');
+    scripted.runs[0]?.say(text('First words.'));
+    await kept(page, 'First words.');
+    scripted.runs[0]?.say(text(' Last words.'));
+    await page.waitForFunction(() => (document.querySelector('article.agent .body')?.textContent ?? '').includes('Last words.'));
+    await page.reload();
+    await page.getByText('First words. Last words.').waitFor();
+  });
+});
+
+describe('two tabs', () => {
+  test('have their lists in step: new, renamed and deleted', async () => {
+    const page = await open({ prepare: echo().prepare });
+    const other = await tab(page, echo());
+    await toggle(other).click();
+    await drawer(other).getByText('No conversation yet.').waitFor();
+    await ask(page, 'mine');
+    await row(other, 'mine').getByText('open in another tab').waitFor();
+    await send(other, 'yours');
+    await answer(other);
+    await toggle(page).click();
+    await row(page, 'yours').getByText('open in another tab').waitFor();
+    await press(other, 'mine', 'Rename');
+    await other.getByRole('textbox', { name: 'Title' }).fill('renamed');
+    await other.keyboard.press('Enter');
+    await row(page, 'renamed').waitFor();
+    await press(other, 'renamed', 'Delete');
+    await agree(other, 'Delete');
+    await page.getByText('The conversation that was open here was deleted.').waitFor();
+    assert.equal(await page.locator('article').count(), 0);
+    await listed(page, 1);
+    await send(page, 'anew');
+    await answer(page);
+    await row(other, 'anew').waitFor();
+    await other.close();
+  });
+
+  test('read one conversation, and one of them goes on with it', async () => {
+    const scripted = echo();
+    const page = await open({ prepare: scripted.prepare });
+    await ask(page, 'shared');
+    const elsewhere = echo();
+    const other = await tab(page, elsewhere);
+    await toggle(other).click();
+    await row(other, 'shared').click();
+    await other.getByText('You said shared.').waitFor();
+    await other.locator('.transcript-note', { hasText: 'This conversation is open in another tab.' }).waitFor();
+    await send(other, 'twice');
+    await other.getByText('“Continue here” brings it to this one.').waitFor();
+    assert.equal(elsewhere.runs.length, 0);
+    // It stays so over a reload.
+    await other.reload();
+    await connected(other);
+    await other.getByRole('button', { name: 'Continue here' }).click();
+    await other.getByText('The conversation goes on here.').waitFor({ state: 'attached' });
+    await page.locator('.transcript-note', { hasText: 'This conversation is open in another tab.' }).waitFor();
+    await promptBox(other).fill('from here');
+    await promptBox(other).press('Enter');
+    await answer(other, 2);
+    assert.equal(elsewhere.runs[0]?.input.threadId, await thread(page));
+    await send(page, 'twice');
+    await page.getByText('“Continue here” brings it to this one.').waitFor();
+    assert.equal(scripted.runs.length, 1);
+    await page.getByRole('button', { name: 'Continue here' }).click();
+    await page.getByText('You said from here.').waitFor();
+    await send(page, 'and back');
+    await answer(page, 3);
+    assert.deepEqual(await prompts(page), ['shared', 'from here', 'and back']);
+    await other.close();
+  });
+});
+
+describe('the drawer', () => {
+  test('lies over the page on a phone: Escape and a tap beside it close it, and the focus goes back', async () => {
+    const page = await open({ viewport: { width: 390, height: 700 } });
+    await seed(page, 2);
+    await toggle(page).click();
+    await listed(page, 2);
+    assert.equal(await toggle(page).getAttribute('aria-expanded'), 'true');
+    await page.keyboard.press('Escape');
+    await drawer(page).waitFor({ state: 'hidden' });
+    assert.equal(await toggle(page).evaluate((one) => one === document.activeElement), true);
+    assert.equal(await toggle(page).getAttribute('aria-expanded'), 'false');
+    await toggle(page).click();
+    await page.mouse.click(380, 400);
+    await drawer(page).waitFor({ state: 'hidden' });
+    assert.equal(await toggle(page).evaluate((one) => one === document.activeElement), true);
+    await toggle(page).press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('article.user .text', { hasText: 'seeded 1, prompt 0' }).waitFor();
+    assert.equal(await drawer(page).isVisible(), false);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  });
+
+  test('stands beside the chat on a wide screen, also at the next visit, and does not stop an answer', async () => {
+    const scripted = relay(({ say }) => say(text('Half of it')));
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'long');
+    await page.getByText('Half of it').waitFor();
+    await toggle(page).click();
+    const [beside, chat] = [await drawer(page).boundingBox(), await page.locator('.chat').boundingBox()];
+    assert.ok(beside && chat && beside.x + beside.width <= chat.x + 1, 'nothing is hidden');
+    await page.reload();
+    await connected(page);
+    await drawer(page).waitFor();
+    await send(page, 'again');
+    await page.getByText('Half of it').nth(1).waitFor();
+    await drawer(page).getByRole('button', { name: 'Close the conversations' }).focus();
+    await page.keyboard.press('Escape');
+    await drawer(page).waitFor({ state: 'hidden' });
+    assert.equal(await page.getByRole('button', { name: 'Stop' }).isVisible(), true);
+    await page.reload();
+    await connected(page);
+    assert.equal(await drawer(page).isVisible(), false);
+  });
+
+  for (const [name, options] of /** @type {[string, Parameters<typeof open>[0]][]} */ ([
+    ['light', { colorScheme: 'light' }],
+    ['dark', { colorScheme: 'dark' }],
+    ['dark, on a phone', { colorScheme: 'dark', viewport: { width: 390, height: 700 }, hasTouch: true }],
+    ['in forced colours', { forcedColors: 'active' }],
+  ])) {
+    test(`axe finds nothing, and every target has 24 px: ${name}`, async () => {
+      const page = await open(options);
+      await seed(page, 12);
+      await toggle(page).click();
+      await listed(page, 12);
+      await row(page, 'seeded 3').click();
+      await page.locator('article.user').waitFor();
+      if (!(await drawer(page).isVisible())) await toggle(page).click();
+      await drawer(page).evaluate((one) => Promise.all(one.getAnimations().map(({ finished }) => finished)));
+      await press(page, 'seeded 2', 'Rename');
+      await page.evaluate(AXE);
+      const find = () => page.evaluate(() => /** @type {any} */ (window).axe.run().then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id, nodes }) => `${id} ${nodes[0].html}`)));
+      assert.deepEqual(await find(), []);
+      const small = await drawer(page).locator('button:visible, input:visible').evaluateAll((all) => all.map((one) => one.closest('label') ?? one).filter((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24).map(({ outerHTML }) => outerHTML));
+      assert.deepEqual(small, []);
+      await page.keyboard.press('Escape');
+      await press(page, 'seeded 3', 'Delete');
+      assert.deepEqual(await find(), []);
+      await agree(page, 'Cancel');
+    });
+  }
+});
+
+describe('a conversation of 200 turns', () => {
+  test('opens within a second, without a task above 50 ms', async (t) => {
+    const page = await open();
+    await seed(page, 2, { turns: 200 });
+    await toggle(page).click();
+    await listed(page, 2);
+    const measure = () => page.evaluate(async () => {
+      const begun = performance.now();
+      const chosen = /** @type {HTMLElement} */ (document.querySelector('.conversation-open:not([aria-current])'));
+      const title = chosen.querySelector('.conversation-title')?.textContent;
+      chosen.click();
+      const shown = (/** @type {string} */ prompt, /** @type {number} */ count) => new Promise((resolve) => requestAnimationFrame(function look() {
+        const isThere = [...document.querySelectorAll('article.user .text')].some(({ textContent }) => textContent === `${title}, ${prompt}`);
+        if (isThere && document.querySelectorAll('article.agent[aria-busy="false"]').length >= count) resolve(performance.now() - begun);
+        else requestAnimationFrame(look);
+      }));
+      return { end: await shown('prompt 199', 1), all: await shown('prompt 0', 200) };
+    });
+    // What is measured is the page, not its neighbours on the machine: the best of some, and what the tasks really ran.
+    const runs = [];
+    for (let count = 0; count < 4; count += 1) {
+      const stop = await recordTasks(/** @type {Browser} */ (page.context().browser()), page);
+      const times = await measure();
+      runs.push({ ...times, longest: Math.max(...(await stop()).tasks.map(({ ran }) => ran)) });
+    }
+    t.diagnostic(JSON.stringify(runs));
+    assert.deepEqual(await prompts(page), Array.from({ length: 200 }, (_, turn) => `seeded 2, prompt ${turn}`), 'in their order');
+    assert.ok(Math.min(...runs.map(({ end }) => end)) < 1000, JSON.stringify(runs));
+    assert.ok(Math.min(...runs.map(({ longest }) => longest)) <= 50, JSON.stringify(runs));
+  });
+});

@@ -1,0 +1,48 @@
+// The browser's database, as far as conversations need it: what they are, their turns, and the large parts of those.
+
+/** Nobody waits for a database that another tab blocks, in milliseconds. */
+const OPEN_MS = 3_000;
+
+export const STORES = /** @type {const} */ (['conversations', 'turns', 'parts']);
+
+/** @returns {Promise<IDBDatabase | undefined>} undefined where the browser refuses it, as private windows may */
+export function openDatabase() {
+  return new Promise((resolve) => {
+    const refuse = () => resolve(undefined);
+    setTimeout(refuse, OPEN_MS);
+    try {
+      const request = indexedDB.open('agent-relay', 1);
+      request.onupgradeneeded = () => STORES.forEach((name) => request.result.createObjectStore(name));
+      request.onsuccess = () => {
+        // A later page may have another shape of it.
+        request.result.onversionchange = () => request.result.close();
+        resolve(request.result);
+      };
+      request.onerror = request.onblocked = refuse;
+    } catch {
+      refuse();
+    }
+  });
+}
+
+/** @template Result @param {IDBRequest<Result>} request @returns {Promise<Result>} */
+export function resultOf(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** @param {IDBTransaction} transaction @returns {Promise<void>} */
+export function committed(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error ?? new Error('The browser did not write.'));
+  });
+}
+
+/** All keys that begin with these. @param {...(string | number)} keys */
+export function below(...keys) {
+  // A list comes behind all numbers and texts.
+  return IDBKeyRange.bound(keys, [...keys, []]);
+}

@@ -1,7 +1,8 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
 import { Composer } from './chat/composer.js';
-import { refuseFiles } from './chat/dropped-files.js';
+import { Attachments } from './chat/attachments.js';
+import { catchFiles, NO_FILES } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, fileName, forgottenNote, hasSavedTurns, loadTurns, saveTurns } from './chat/history.js';
 import { inWords } from './chat/tool-form.js';
@@ -55,7 +56,12 @@ async function start() {
 function run(config, isOwn) {
   const conversation = new Conversation();
   const transcript = new Transcript(byId('transcript', HTMLElement), {
-    retry: (turn) => void send(turn.prompt, turn.answers),
+    retry(turn) {
+      if (turn.attached === undefined) return void send(turn.prompt, turn.answers);
+      composer.fill(turn.prompt);
+      if (attachments?.restore(turn)) composer.submit();
+      else composer.explain('The files of this prompt are not kept over a reload: choose them again, then send it.');
+    },
     goOn: () => void send('Continue.'),
     join(turn) {
       turn.joins = 0;
@@ -192,6 +198,7 @@ function run(config, isOwn) {
       const before = byId('connection', HTMLElement).dataset.state;
       silent = false;
       showState(state, failures, config.endpoint, connect);
+      attachments?.setConnected(state === 'open');
       if (state === 'open' && (isAway || before === 'waiting')) announce('Connected again.');
       transcript.isConnected = state === 'open';
       for (const turn of conversation.open) if (turn.reconnecting) show(turn);
@@ -207,6 +214,7 @@ function run(config, isOwn) {
     },
     received(text) {
       hear();
+      if (attachments?.receive(text, conversation.open.length > 0)) return;
       const { turn, problem, early, stopped, resumed } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
@@ -254,8 +262,8 @@ function run(config, isOwn) {
     exporter.hidden = conversation.turns.length === 0;
   };
 
-  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const trySend = (prompt, answers = []) => {
+  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] @param {Attachments} [attached] */
+  const trySend = (prompt, answers = [], attached) => {
     const runId = crypto.randomUUID();
     // Until the end of what was stopped has come, or anything else, there may be no connection.
     const isHeld = conversation.toStop.size > 0;
@@ -263,7 +271,7 @@ function run(config, isOwn) {
     const trace = config.allowTrace && traceSwitch.checked;
     try {
       if (!ready()) return obstacle();
-      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers) });
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(conversation.turns), earlier: earlierMessages(conversation.turns, answers), files: attached?.files ?? [] });
       if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -274,6 +282,10 @@ function run(config, isOwn) {
     heardAt = performance.now();
     announce('Generating.');
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
+    if (attached && !attached.isEmpty) {
+      turn.attached = attached.about;
+      attached.leave(turn);
+    }
     if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
@@ -281,11 +293,18 @@ function run(config, isOwn) {
     stickToBottom.attach();
     return '';
   };
-  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const send = (prompt, answers = []) => {
-    const problem = trySend(prompt, answers);
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Attachments} [attached] */
+  const send = (prompt, answers = [], attached) => {
+    const problem = trySend(prompt, answers, attached);
     composer.explain(problem, problem === obstacle());
     return problem === '';
+  };
+  /** Sends what was typed, with the files beside it once they are there. @param {string} prompt */
+  const submit = (prompt) => {
+    const waiting = ready() && prompt.trim() !== '' ? attachments?.obstacle() : '';
+    if (!waiting) return send(prompt, [], attachments);
+    composer.explain(waiting, false);
+    return false;
   };
   /** Ends what is open, at once for whoever reads it. Gives what was. */
   const endTurns = () => {
@@ -303,7 +322,12 @@ function run(config, isOwn) {
     announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
-  const composer = new Composer(send);
+  const composer = new Composer(submit);
+  const attachments = config.files && new Attachments(config.files, {
+    send: (text) => connection.send(text),
+    explain: (words) => composer.explain(words),
+    ready: () => composer.submit(),
+  });
 
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
@@ -336,6 +360,7 @@ function run(config, isOwn) {
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
     endTurns();
     conversation.reset();
+    attachments?.clear();
     stale.clear();
     transcript.clear();
     traces.clear();
@@ -351,7 +376,7 @@ function run(config, isOwn) {
     if (!send(prompt)) composer.fill(prompt);
     rest();
   });
-  refuseFiles((words) => composer.explain(words));
+  catchFiles((data) => (attachments ? attachments.take(data) : composer.explain(NO_FILES)));
 
   // A connection of another network is none any more, long before the browser says so.
   window.addEventListener('online', () => (connection.state === 'open' && canAllGoOn() ? reconnect() : connect()));

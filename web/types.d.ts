@@ -24,6 +24,32 @@ export interface Config {
   prices: Prices;
   /** The longest silence of the relay while an answer runs, in seconds. */
   keepaliveSeconds: number;
+  /** The files that can go with a prompt; none where the agent takes none. */
+  files?: FileLimits | undefined;
+}
+
+/** How many files can go with a prompt. */
+export interface FileLimits {
+  maxFiles: number;
+  /** All of them together. */
+  maxBytes: number;
+  /** Whether the relay takes them in pieces; else all of them go in the message with the prompt. */
+  uploads: boolean;
+}
+
+/** A file as a message names it: with the id of its upload, or its base64. */
+export interface AttachedFile {
+  name: string;
+  type: string;
+  upload?: string;
+  data?: string;
+}
+
+/** What is shown of a file that was sent. */
+export interface SentFile {
+  name: string;
+  type: string;
+  bytes: number;
 }
 
 /**
@@ -157,6 +183,8 @@ export interface Turn {
   prompt: string;
   /** To the tool calls before; with them, the prompt only says so in words. */
   answers: ToolAnswer[];
+  /** The files that went with the prompt. */
+  attached?: SentFile[];
   /** Whether traces were asked for. */
   trace: boolean;
   /** With it the run is joined over another connection, and stopped; none where the relay keeps no runs. */

@@ -204,11 +204,23 @@ impl RunsTable {
             let mut attributes = attributes::key(&kind.address(address, number));
             attributes.insert(DATA.to_owned(), attributes::bytes(data.clone()));
             attributes.insert(EXPIRES.to_owned(), attributes::number(expires));
-            let request =
-                self.client().put_item().table_name(&self.name).set_item(Some(attributes));
-            call("PutItem", || request.clone().send()).await?;
+            self.put(attributes).await?;
         }
         Ok(())
+    }
+
+    /// Puts an item, whatever was in its place.
+    pub(super) async fn put(&self, attributes: Attributes) -> Result<(), RunsError> {
+        let request = self.client().put_item().table_name(&self.name).set_item(Some(attributes));
+        call("PutItem", || request.clone().send()).await.map(drop)
+    }
+
+    /// The item at this address as it is now, unless it has expired.
+    pub(super) async fn current(
+        &self,
+        address: &RunAddress,
+    ) -> Result<Option<Attributes>, RunsError> {
+        Ok(self.get(address, true).await?.filter(is_current))
     }
 
     async fn get_parts(
@@ -247,8 +259,7 @@ impl RunsTable {
 
 impl Table for RunsTable {
     async fn read(&self, address: &RunAddress) -> Result<Option<Item>, RunsError> {
-        let attributes = self.get(address, true).await?;
-        attributes.filter(is_current).as_ref().map(attributes::to_item).transpose()
+        self.current(address).await?.as_ref().map(attributes::to_item).transpose()
     }
 
     async fn update(&self, address: &RunAddress, update: Update) -> Result<bool, RunsError> {

@@ -9,13 +9,13 @@ export class Composer {
   #prompt = byId('prompt', HTMLTextAreaElement);
   #send = byId('send', HTMLButtonElement);
   #stop = byId('stop', HTMLButtonElement);
+  #form = byId('composer', HTMLFormElement);
   #problem = byId('composer-problem', HTMLElement);
   /** Whether the problem is over once a prompt can be sent. */
   #passing = false;
 
   /** @param {(prompt: string) => boolean} submit sends a prompt; false keeps it in the box, with a reason */
   constructor(submit) {
-    const form = byId('composer', HTMLFormElement);
     const send = () => {
       this.explain('');
       const { value } = this.#prompt;
@@ -25,7 +25,7 @@ export class Composer {
       }
       this.focus();
     };
-    form.addEventListener('submit', (event) => {
+    this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       send();
     });
@@ -63,6 +63,11 @@ export class Composer {
     this.#stop.hidden = !busy;
     this.#send.hidden = busy;
     if (ready && this.#passing) this.explain('');
+  }
+
+  /** Sends what is in the box, as the button does. */
+  submit() {
+    this.#form.requestSubmit();
   }
 
   /** @param {string} text */

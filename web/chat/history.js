@@ -113,6 +113,7 @@ export function asMarkdown({ turns, forgotten }) {
     return [
       '## You',
       turn.prompt,
+      turn.attached?.length ? `Files: ${turn.attached.map(({ name }) => safeName(name)).join(', ')}` : '',
       '## Agent',
       ...turn.messages.map(({ text }) => text.trimEnd()),
       turn.cut ? '> Not all of this answer was kept over a reload.' : '',

@@ -6,6 +6,7 @@ import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
 import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
+import { sentFiles } from './attachments.js';
 import { fileCard } from './files.js';
 import { ReasoningBlock } from './reasoning.js';
 import { SourcePreview } from './source-preview.js';
@@ -149,6 +150,7 @@ export class Transcript {
   #add(turn, now) {
     const prompt = element('article', 'turn user', element('h2', 'visually-hidden', 'You'), element('div', 'text', turn.prompt));
     prompt.setAttribute('aria-label', 'You');
+    if (turn.attached?.length) prompt.append(sentFiles(turn.attached));
 
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);

@@ -2,7 +2,7 @@
 
 import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
 
-/** @import { Config, Prices } from '../types.d.ts' */
+/** @import { Config, FileLimits, Prices } from '../types.d.ts' */
 
 /** What is wrong with the settings, for the user. */
 export class ConfigError extends Error {}
@@ -53,8 +53,15 @@ export function parseConfig(text) {
     allowTrace: get(json, 'allowTrace') === true,
     suggestions: getList(json, 'suggestions').filter((entry) => typeof entry === 'string' && entry.trim() !== '').map(String),
     prices: pricesIn(get(json, 'prices')),
+    files: filesIn(json),
     keepaliveSeconds: Math.max(1, getNumber(json, 'keepaliveSeconds') ?? KEEPALIVE_SECONDS),
   };
+}
+
+/** @param {unknown} json @returns {FileLimits | undefined} */
+function filesIn(json) {
+  const [maxFiles, maxBytes] = [getNumber(json, 'files', 'maxFiles') ?? 0, getNumber(json, 'files', 'maxBytes') ?? 0];
+  return maxFiles >= 1 && maxBytes >= 1 ? { maxFiles, maxBytes, uploads: get(json, 'files', 'uploads') === true } : undefined;
 }
 
 /**

@@ -35,7 +35,7 @@ pub struct Config {
     pub page: PageConfig,
     /// How runs are kept, so that they can be joined; not at all without a table.
     pub runs: Option<RunsConfig>,
-    /// `FILES` (`chat`, `code_interpreter` or `off`, default `chat`): what a Bedrock agent is to do with the
+    /// `FILE_USE` (`chat`, `code_interpreter` or `off`, default `chat`): what a Bedrock agent is to do with the
     /// files that come with a prompt and do not say so; `None` if the source takes none.
     pub files: Option<FileUse>,
     /// How to log.
@@ -453,7 +453,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     }
 
     fn files(&mut self, source: &SourceConfig) -> Option<FileUse> {
-        let value = self.get("FILES");
+        let value = self.get("FILE_USE");
         let file_use = match value.as_deref() {
             None => Some(FileUse::Chat),
             Some("off") => return None,
@@ -463,7 +463,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             && file_use.is_none()
         {
             self.problems.push(format!(
-                "FILES is \"{name}\", but it must be chat, code_interpreter or off."
+                "FILE_USE is \"{name}\", but it must be chat, code_interpreter or off."
             ));
         }
         match source {
@@ -471,7 +471,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             SourceConfig::AgentcoreHarness(_) | SourceConfig::AgentcoreRuntime(_) => {
                 if value.is_some() {
                     self.problems.push(
-                        "FILES is set, but the relay sends files only to a Bedrock agent: leave it out."
+                        "FILE_USE is set, but the relay sends files only to a Bedrock agent: leave it out."
                             .to_owned(),
                     );
                 }

@@ -210,10 +210,10 @@ impl<O: Options> Run<O> {
 }
 
 /// What a run begins with that its message asks for, as a list of AG-UI's messages, for whoever wants to see
-/// the conversation later: those behind the agent's last one, with the names of files in place of what is in
-/// them. `None` if there are none.
+/// the conversation later: those behind the agent's last one. Where the source takes files, which it gets once,
+/// their names stand in place of what is in them. `None` if there are none.
 #[must_use]
-pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> {
+pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>, takes_files: bool) -> Option<String> {
     let message = message.into();
     let fields = Fields::new(object(message.body).ok()?);
     let messages: Vec<Box<RawValue>> = if fields.has("messages") {
@@ -221,12 +221,12 @@ pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> 
         for message in fields.items("messages").ok()??.iter().rev() {
             match &*message.fields().ok()?.required_text("role").ok()? {
                 "assistant" => break,
-                "user" => {
+                "user" if takes_files => {
                     let kept = files::kept_message(&message.fields().ok()?, message.json());
                     let kept = kept.and_then(|kept| serde_json::value::to_raw_value(&kept).ok());
                     newest_first.push(kept.unwrap_or_else(|| message.json().to_owned()));
                 }
-                "tool" => newest_first.push(message.json().to_owned()),
+                "user" | "tool" => newest_first.push(message.json().to_owned()),
                 _ => {}
             }
         }

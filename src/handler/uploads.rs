@@ -108,7 +108,7 @@ pub(super) async fn keep(table: RunsTable, request: UploadRequest, sink: impl Fr
     let UploadRequest { id, address, piece } = request;
     let index = piece.index;
     let seq = u64::try_from(index).unwrap_or_default();
-    let sent = match uploads::put(&table, &address, piece).await {
+    let sent = match table.put_piece(&address, piece).await {
         Ok(()) => confirm(id, index, seq, &sink).await,
         Err(error) => {
             warn!(error = chain(&error), "a piece of a file is not kept");

@@ -27,6 +27,7 @@ use crate::runs::attributes::{self, Attributes, CONVERSATION, DATA, EXPIRES, RUN
 use crate::runs::error::RunsError;
 use crate::runs::item::{Item, KeptInput, RunAddress, Update};
 use crate::runs::table::Table;
+use crate::runs::uploads::{self, Piece, Pieces, UploadAddress};
 
 /// How long an attempt may take. A usual one takes some 5 ms.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -193,6 +194,16 @@ impl RunsTable {
         }
     }
 
+    /// Keeps a piece of a file. Kept again, it replaces itself.
+    ///
+    /// # Errors
+    /// It is not kept.
+    pub async fn put_piece(&self, address: &UploadAddress, piece: Piece) -> Result<(), RunsError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expires = (now + uploads::LIFETIME).as_secs();
+        self.put(attributes::of_piece(address, piece, expires)).await
+    }
+
     async fn put_parts(
         &self,
         address: &RunAddress,
@@ -210,16 +221,13 @@ impl RunsTable {
     }
 
     /// Puts an item, whatever was in its place.
-    pub(super) async fn put(&self, attributes: Attributes) -> Result<(), RunsError> {
+    async fn put(&self, attributes: Attributes) -> Result<(), RunsError> {
         let request = self.client().put_item().table_name(&self.name).set_item(Some(attributes));
         call("PutItem", || request.clone().send()).await.map(drop)
     }
 
     /// The item at this address as it is now, unless it has expired.
-    pub(super) async fn current(
-        &self,
-        address: &RunAddress,
-    ) -> Result<Option<Attributes>, RunsError> {
+    async fn current(&self, address: &RunAddress) -> Result<Option<Attributes>, RunsError> {
         Ok(self.get(address, true).await?.filter(is_current))
     }
 
@@ -275,6 +283,17 @@ impl Table for RunsTable {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values));
         Ok(call("UpdateItem", || request.clone().send()).await?.is_some())
+    }
+}
+
+impl Pieces for RunsTable {
+    async fn piece(
+        &self,
+        address: &UploadAddress,
+        index: usize,
+    ) -> Result<Option<Piece>, RunsError> {
+        let attributes = self.current(&address.of_piece(index)).await?;
+        attributes.map(|attributes| attributes::to_piece(index, &attributes)).transpose()
     }
 }
 

@@ -8,28 +8,22 @@
 //! Nothing is deleted but by the table itself, some time after `expires`; nobody can read a piece after that.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
-use crate::runs::attributes::{self, Attributes, DATA, EXPIRES};
-use crate::runs::dynamodb::RunsTable;
 use crate::runs::error::RunsError;
 use crate::runs::item::RunAddress;
 
 /// How long a piece is kept.
-const LIFETIME: Duration = Duration::from_hours(1);
+pub const LIFETIME: Duration = Duration::from_hours(1);
 
 /// How many pieces are read at once.
 const MAX_READS: usize = 8;
 
 /// Whose uploads are nobody's by name. A user's hash is longer.
 const NOBODY: &str = "-";
-
-const COUNT: &str = "count";
-const SIZE: &str = "size";
 
 /// Which upload of whom. Where nobody is known by name, whoever has the id has the upload, so it can't be
 /// guessed.
@@ -106,31 +100,22 @@ impl UploadAddress {
         is_id.then(|| Self { owner, id: id.to_owned() })
     }
 
-    fn of_piece(&self, index: usize) -> RunAddress {
+    /// Where a piece is.
+    #[must_use]
+    pub fn of_piece(&self, index: usize) -> RunAddress {
         let session_id = format!("/upload/{}/{}/{index}", self.owner, self.id);
         RunAddress { session_id, sort_key: "piece".to_owned() }
     }
 }
 
-/// Keeps a piece. Kept again, it replaces itself.
-///
-/// # Errors
-/// It is not kept.
-pub async fn put(
-    table: &RunsTable,
-    address: &UploadAddress,
-    piece: Piece,
-) -> Result<(), RunsError> {
-    let Piece { index, count, size, data } = piece;
-    let mut item = attributes::key(&address.of_piece(index));
-    let number = |value| attributes::number(i128::try_from(value).unwrap_or(i128::MAX));
-    let mut set = |name: &str, value: AttributeValue| drop(item.insert(name.to_owned(), value));
-    set(DATA, attributes::bytes(data));
-    set(COUNT, number(count));
-    set(SIZE, number(size));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    set(EXPIRES, attributes::number((now + LIFETIME).as_secs()));
-    table.put(item).await
+/// Has the pieces of files.
+pub trait Pieces {
+    /// A piece; `None` if there is none, or if it has expired.
+    fn piece(
+        &self,
+        address: &UploadAddress,
+        index: usize,
+    ) -> impl Future<Output = Result<Option<Piece>, RunsError>> + Send;
 }
 
 /// The bytes of a file that was uploaded, which may have so many.
@@ -138,11 +123,11 @@ pub async fn put(
 /// # Errors
 /// Not all of it is there, or it is larger.
 pub async fn read(
-    table: &RunsTable,
+    table: &impl Pieces,
     address: &UploadAddress,
     most: usize,
 ) -> Result<Vec<u8>, UploadError> {
-    let first = piece(table, address, 0).await?.ok_or(UploadError::NoSuchUpload)?;
+    let first = table.piece(address, 0).await?.ok_or(UploadError::NoSuchUpload)?;
     let Piece { count, size, .. } = first;
     if size > most {
         return Err(UploadError::TooLarge(size));
@@ -150,7 +135,7 @@ pub async fn read(
     let mut data = Vec::with_capacity(size);
     data.extend(first.data);
     let rest = (1..count).map(|index| async move {
-        let piece = piece(table, address, index).await?;
+        let piece = table.piece(address, index).await?;
         let piece = piece.ok_or(UploadError::Incomplete { index, count })?;
         if (piece.count, piece.size) == (count, size) {
             Ok(piece.data)
@@ -168,22 +153,5 @@ pub async fn read(
     if data.len() == size { Ok(data) } else { Err(UploadError::Mixed) }
 }
 
-async fn piece(
-    table: &RunsTable,
-    address: &UploadAddress,
-    index: usize,
-) -> Result<Option<Piece>, UploadError> {
-    let item = table.current(&address.of_piece(index)).await?;
-    item.map(|item| to_piece(index, &item)).transpose()
-}
-
-fn to_piece(index: usize, item: &Attributes) -> Result<Piece, UploadError> {
-    let unreadable =
-        |name: &str| RunsError::UnreadableItem(format!("`{name}` of a piece of a file"));
-    let number = |name: &str| {
-        let number = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
-        number.ok_or_else(|| unreadable(name))
-    };
-    let data = attributes::data(item).ok_or_else(|| unreadable(DATA))?;
-    Ok(Piece { index, count: number(COUNT)?, size: number(SIZE)?, data })
-}
+#[cfg(test)]
+mod tests;

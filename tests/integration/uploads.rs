@@ -257,7 +257,7 @@ async fn without_a_table_an_upload_is_refused() {
 #[tokio::test]
 async fn where_files_are_off_they_are_refused() {
     let options = with_table(Options::default(), 24);
-    let bed = TestBed::with_environment(options, &[("FILES", "off")]).await;
+    let bed = TestBed::with_environment(options, &[("FILE_USE", "off")]).await;
     let mut client = bed.client().await;
     let frame = answer(&mut client, &piece(ID, &bytes(10), 0)).await;
     assert_eq!(frame["code"], "invalid_request");

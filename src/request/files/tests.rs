@@ -8,7 +8,7 @@ use crate::source::agentcore_harness::HarnessOptions;
 use crate::source::bedrock_agent::InvokeAgentOptions;
 
 fn config(files: &str) -> Config {
-    let variables = [("AGENT_ID", "A"), ("AGENT_ALIAS_ID", "B"), ("FILES", files)];
+    let variables = [("AGENT_ID", "A"), ("AGENT_ALIAS_ID", "B"), ("FILE_USE", files)];
     Config::from_lookup(|name| {
         variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     })
@@ -233,7 +233,7 @@ fn files_of_earlier_messages_are_not_read() {
 
 #[test]
 fn what_is_kept_names_files_and_has_none_of_their_bytes() {
-    let kept = |body: &Value| messages_of(&message(body)).unwrap();
+    let kept = |body: &Value| messages_of(&message(body), true).unwrap();
     let short_form = kept(&short(&json!([csv(), with(csv(), "/name", json!("b.csv"))])));
     assert!(
         short_form
@@ -245,6 +245,8 @@ fn what_is_kept_names_files_and_has_none_of_their_bytes() {
     let note = json!({"type": "text", "text": "[File: a.csv (text/csv)]"});
     let content = json!([{"type": "text", "text": "what is this?"}, note, note]);
     assert_eq!(messages[0]["content"], content);
+    // An agent that gets the whole conversation each time gets its files each time.
+    assert!(messages_of(&message(&agui(&[binary()])), false).unwrap().contains("YSxi"));
     for text in [short_form, agui_form] {
         assert!(!text.contains("YSxi"), "{text}");
     }

@@ -36,8 +36,32 @@ pub struct Config {
     pub page: PageConfig,
     /// How runs are kept, so that they can be joined; not at all without a table.
     pub runs: Option<RunsConfig>,
+    /// `FILE_USE` (`chat`, `code_interpreter` or `off`, default `chat`): what a Bedrock agent is to do with the
+    /// files that come with a prompt and do not say so; `None` if the source takes none.
+    pub files: Option<FileUse>,
     /// How to log.
     pub log: LogConfig,
+}
+
+/// What an agent is to do with a file ("`InputFile`" in the API reference of `InvokeAgent`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileUse {
+    /// Its model reads it.
+    Chat,
+    /// Its code interpreter works on it.
+    CodeInterpreter,
+}
+
+impl FileUse {
+    /// The use of this name, in the API's form or in that of a variable.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "CHAT" | "chat" => Some(Self::Chat),
+            "CODE_INTERPRETER" | "code_interpreter" => Some(Self::CodeInterpreter),
+            _ => None,
+        }
+    }
 }
 
 /// How runs are kept.
@@ -181,8 +205,10 @@ impl Config {
     /// Names every variable that is missing or wrong, and what it should hold.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Environment { lookup, problems: Vec::new() };
+        let source = env.source();
         let config = Self {
-            source: env.source(),
+            files: env.files(&source),
+            source,
             allow_trace: env.boolean("ALLOW_TRACE", false),
             keepalive: Duration::from_secs(env.number("KEEPALIVE_SECONDS", 30, 1, 540)),
             max_prompt_chars: usize::try_from(env.number(
@@ -452,6 +478,34 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             self.check_endpoint(name);
         }
         self.get(CALLBACK_ENDPOINT).is_some() || self.get(ANY_ENDPOINT).is_some()
+    }
+
+    fn files(&mut self, source: &SourceConfig) -> Option<FileUse> {
+        let value = self.get("FILE_USE");
+        let file_use = match value.as_deref() {
+            None => Some(FileUse::Chat),
+            Some("off") => return None,
+            Some(name) => FileUse::parse(name),
+        };
+        if let Some(name) = &value
+            && file_use.is_none()
+        {
+            self.problems.push(format!(
+                "FILE_USE is \"{name}\", but it must be chat, code_interpreter or off."
+            ));
+        }
+        match source {
+            SourceConfig::BedrockAgent(_) => file_use,
+            SourceConfig::AgentcoreHarness(_) | SourceConfig::AgentcoreRuntime(_) => {
+                if value.is_some() {
+                    self.problems.push(
+                        "FILE_USE is set, but the relay sends files only to a Bedrock agent: leave it out."
+                            .to_owned(),
+                    );
+                }
+                None
+            }
+        }
     }
 
     fn runs(&mut self) -> Option<RunsConfig> {

@@ -38,6 +38,9 @@ pub enum ErrorCode {
     /// There is no run to be joined or stopped: there never was, it is kept no longer, or it is somebody
     /// else's. These three look the same.
     NoSuchRun,
+    /// A file that was uploaded before is not there, or not all of it: it never came, it is kept no longer, or
+    /// it is somebody else's.
+    NoSuchUpload,
     /// The function that carried the run has ended before the run.
     RunLost,
     /// The answer goes on over another connection.
@@ -163,6 +166,11 @@ impl ErrorCode {
                 "no_such_run",
                 false,
                 "There is no such run: it is kept no longer, or it is not yours. Ask again.",
+            ),
+            Self::NoSuchUpload => (
+                "no_such_upload",
+                false,
+                "A file is not here, or not all of it: it is kept for an hour. Send it again.",
             ),
             Self::RunLost => (
                 "run_lost",

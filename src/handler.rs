@@ -1,5 +1,6 @@
 //! One invocation ⇒ one response. What takes longer than API Gateway waits goes on in the background.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +35,7 @@ use crate::transport::websocket::Connection;
 pub(crate) mod http;
 mod keeping;
 mod kept;
+mod uploads;
 
 /// How long before the function's own time is up the source's answer is cancelled, so that the client
 /// still gets what is waiting and a terminal frame.
@@ -152,6 +154,9 @@ impl Handler {
                     run_id = field::Empty,
                 );
                 let _entered = span.enter();
+                if let Some(response) = self.attend_to_upload(&message, &event.context) {
+                    return response;
+                }
                 if let Some(response) = self.attend_to_kept_run(&message, &event.context) {
                     return response;
                 }
@@ -324,7 +329,7 @@ impl Handler {
         remaining: Duration,
         deadline: Instant,
     ) -> Result<Accepted<S::Call>, Refused> {
-        let run = Run::<S::Options>::parse(message, &self.config)
+        let mut run = Run::<S::Options>::parse(message, &self.config)
             .map_err(|invalid| refused_as_invalid(invalid, message.request_id))?;
         Span::current().record("run_id", &run.run_id);
         let call = source.prepare(&run, deadline).map_err(|failure| {
@@ -333,6 +338,13 @@ impl Handler {
         })?;
         self.is_possible(message.principal, remaining)
             .map_err(|refusal| refusal.of(&run.run_id))?;
+        let files = mem::take(&mut run.files);
+        let call = if files.is_empty() {
+            call
+        } else {
+            let user_hash = run.user.as_ref().map(|user| user.hash.clone());
+            source.attach(call, self.files_to_come(files, user_hash))
+        };
         let keeper = RunKeeper::new(&self.config, &self.services, &run, message, remaining);
         Ok(Accepted { ids: run.ids(form), trace: run.trace, call, keeper })
     }

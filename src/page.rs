@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::config::access::Access;
+use crate::request::files::{MAX_FILES, MAX_FILES_BYTES};
 
 /// The files of the page. A debug build reads the modules of `web/` from disk, so that a change shows
 /// after a reload. A release build has what `scripts/bundle-page` made of them, minified into few files
@@ -71,10 +72,28 @@ struct Settings<'a> {
     suggestions: &'a [String],
     /// The longest silence while an answer runs: after more of it, the connection is gone.
     keepalive_seconds: u64,
+    /// The files that can be sent with a prompt, if the agent takes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<FileLimits>,
     /// How the page looks and speaks.
     #[serde(flatten)]
     more: &'a Map<String, Value>,
 }
+
+/// How many files can be sent with a prompt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FileLimits {
+    max_files: usize,
+    /// All of them together.
+    max_bytes: usize,
+    /// Whether they can be uploaded in pieces. Without, all that is sent fits into one message.
+    uploads: bool,
+}
+
+/// The most bytes of files that the page can send in one message with a prompt: in base64 they take three
+/// quarters of the 32 KB that a browser can send.
+const MAX_BYTES_IN_MESSAGE: usize = 18 * 1024;
 
 impl Page {
     /// The page of this deployment.
@@ -94,6 +113,11 @@ impl Page {
                 allow_trace: config.allow_trace,
                 suggestions: &config.page.suggestions,
                 keepalive_seconds: config.keepalive.as_secs(),
+                files: config.files.map(|_| {
+                    let uploads = config.runs.is_some();
+                    let max_bytes = if uploads { MAX_FILES_BYTES } else { MAX_BYTES_IN_MESSAGE };
+                    FileLimits { max_files: MAX_FILES, max_bytes, uploads }
+                }),
                 more: &config.page.settings,
             })
             .ok()
@@ -304,7 +328,7 @@ mod tests {
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
-            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30}"#,
+            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30,"files":{"maxFiles":5,"maxBytes":18432,"uploads":false}}"#,
         );
         let with_code = page(&[
             ("WEBSOCKET_URL", "wss://a.example"),

@@ -18,13 +18,17 @@ use crate::json::Object;
 use crate::request::messages::Messages;
 use crate::request::tool_results::Collected;
 
+use crate::request::files::RequestedFile;
+
 pub use crate::request::fields::{Attributes, Fields};
 pub use crate::request::tool_results::{ToolResult, ToolResults};
 
 mod fields;
+pub mod files;
 pub mod kept;
 mod messages;
 mod tool_results;
+pub mod upload;
 
 /// What a source reads of a message by itself: what only its own service understands.
 pub trait Options: Sized {
@@ -75,6 +79,8 @@ pub struct Run<O> {
     /// With a prompt: results for the tool calls to which the agent has said nothing yet, if there are any.
     /// A source that waits for them gets them before the prompt.
     pub set_aside: Vec<ToolResult>,
+    /// The files that come with the prompt. None if the source takes none.
+    pub files: Vec<RequestedFile>,
     /// Whether the client gets the source's trace.
     pub trace: bool,
     /// What only the source understands.
@@ -195,25 +201,31 @@ impl<O: Options> Run<O> {
         let fields = Fields::new(object(message.body)?);
         let wanted = if fields.has("messages") || fields.has("threadId") || fields.has("runId") {
             *run_id = Some(agui_run_id(&fields)?);
-            Wanted::from_agui(&fields)?
+            Wanted::from_agui(&fields, config.files.is_some())?
         } else {
-            Wanted::from_short_form(&fields)?
+            Wanted::from_short_form(&fields, config.files.is_some())?
         };
         wanted.into_run(message, config, run_id.as_deref())
     }
 }
 
 /// What a run begins with that its message asks for, as a list of AG-UI's messages, for whoever wants to see
-/// the conversation later: those behind the agent's last one. `None` if there are none.
+/// the conversation later: those behind the agent's last one. Where the source takes files, which it gets once,
+/// their names stand in place of what is in them. `None` if there are none.
 #[must_use]
-pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> {
+pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>, takes_files: bool) -> Option<String> {
     let message = message.into();
     let fields = Fields::new(object(message.body).ok()?);
     let messages: Vec<Box<RawValue>> = if fields.has("messages") {
-        let mut newest_first = Vec::new();
+        let mut newest_first: Vec<Box<RawValue>> = Vec::new();
         for message in fields.items("messages").ok()??.iter().rev() {
             match &*message.fields().ok()?.required_text("role").ok()? {
                 "assistant" => break,
+                "user" if takes_files => {
+                    let kept = files::kept_message(&message.fields().ok()?, message.json());
+                    let kept = kept.and_then(|kept| serde_json::value::to_raw_value(&kept).ok());
+                    newest_first.push(kept.unwrap_or_else(|| message.json().to_owned()));
+                }
                 "user" | "tool" => newest_first.push(message.json().to_owned()),
                 _ => {}
             }
@@ -222,7 +234,8 @@ pub fn messages_of<'a>(message: impl Into<ClientMessage<'a>>) -> Option<String> 
     } else {
         let id = |number: usize| uuid_of(&format!("{}/input/{number}", message.request_id));
         let messages = if let Some(prompt) = fields.text("prompt").ok()? {
-            vec![json!({"id": id(0), "role": "user", "content": prompt})]
+            let content = files::kept_prompt(&prompt, &fields);
+            vec![json!({"id": id(0), "role": "user", "content": content})]
         } else {
             let results = Collected::from_short_form(&fields).ok()?.results;
             let message = |(number, result): (usize, ToolResult)| {
@@ -262,6 +275,7 @@ struct Wanted<O> {
     thread_field: &'static str,
     input: Input,
     set_aside: Vec<ToolResult>,
+    files: Vec<RequestedFile>,
     trace: bool,
     options: O,
 }
@@ -277,7 +291,7 @@ impl<O: Options> Wanted<O> {
         "action",
     ];
 
-    fn from_short_form(fields: &Fields<'_>) -> Result<Self, String> {
+    fn from_short_form(fields: &Fields<'_>, takes_files: bool) -> Result<Self, String> {
         let input = match (fields.has("prompt"), fields.has("toolResults")) {
             (true, false) => Input::Prompt(fields.required_text("prompt")?),
             (false, true) => Input::ToolResults(Collected::from_short_form(fields)?),
@@ -290,36 +304,54 @@ impl<O: Options> Wanted<O> {
                 );
             }
         };
-        fields.only(&[&Self::SHORT_FORM, O::SHORT_FORM].concat())?;
+        let files = match (fields.has("files"), takes_files, &input) {
+            (false, ..) => Vec::new(),
+            (true, true, Input::Prompt(_)) => files::from_short_form(fields)?,
+            (true, true, _) => {
+                return Err("The message has both `files` and `toolResults`.".to_owned());
+            }
+            (true, false, _) => {
+                return Err(
+                    "The message has `files`, but the agent of this deployment takes none."
+                        .to_owned(),
+                );
+            }
+        };
+        let of_files: &[&str] = if takes_files { &["files"] } else { &[] };
+        fields.only(&[&Self::SHORT_FORM, of_files, O::SHORT_FORM].concat())?;
         Ok(Self {
             thread_id: fields.text("sessionId")?,
             thread_field: "sessionId",
             input,
             set_aside: Vec::new(),
+            files,
             trace: fields.flag("trace")?,
             options: O::from_short_form(fields)?,
         })
     }
 
-    fn from_agui(fields: &Fields<'_>) -> Result<Self, String> {
+    fn from_agui(fields: &Fields<'_>, takes_files: bool) -> Result<Self, String> {
         let forwarded = fields.object("forwardedProps")?;
         let messages = Messages::of(fields)?;
         let thread_id = Some(fields.required_text("threadId")?);
-        let (input, set_aside) = if O::TAKES_WHOLE_INPUT {
-            (Input::Whole, Vec::new())
+        let mut set_aside = Vec::new();
+        let mut files = Vec::new();
+        let input = if O::TAKES_WHOLE_INPUT {
+            Input::Whole
+        } else if let Some(results) = Collected::from_agui(fields, &messages)? {
+            Input::ToolResults(results)
         } else {
-            match Collected::from_agui(fields, &messages)? {
-                Some(results) => (Input::ToolResults(results), Vec::new()),
-                None => {
-                    (Input::Prompt(messages.last_user_text()?), Collected::set_aside(&messages))
-                }
-            }
+            set_aside = Collected::set_aside(&messages);
+            let prompt = messages.last_user_content(takes_files)?;
+            files = prompt.files;
+            Input::Prompt(prompt.text)
         };
         Ok(Self {
             thread_id,
             thread_field: "threadId",
             input,
             set_aside,
+            files,
             trace: forwarded.flag("trace")?,
             options: O::from_agui(fields, &forwarded)?,
         })
@@ -334,6 +366,7 @@ impl<O: Options> Wanted<O> {
         if let Input::Prompt(prompt) = &self.input {
             check_prompt(prompt, config.max_prompt_chars)?;
         }
+        files::check(&self.files)?;
         let user = message.principal.cloned().map(User::from);
         let thread_id = match self.thread_id {
             Some(id) => id,
@@ -364,6 +397,7 @@ impl<O: Options> Wanted<O> {
             user,
             input: self.input,
             set_aside: self.set_aside,
+            files: self.files,
             trace: self.trace && config.allow_trace,
             options: self.options,
         })

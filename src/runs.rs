@@ -10,6 +10,8 @@
 //! partitions, and who reads the newest run of a conversation reads no part. All have `expires`, after which
 //! they count as gone, whenever the table removes them.
 //!
+//! [`uploads`] are files that come in pieces, in items of their own, until a run names them.
+//!
 //! [`item`] says who may change an item, and what follows from it. [`key`] is what a client joins with,
 //! [`joiner`] what happens in the environment that gets the join. [`table`] is the seam to the table,
 //! [`dynamodb`] the table.
@@ -21,3 +23,4 @@ pub mod item;
 pub mod joiner;
 pub mod key;
 pub mod table;
+pub mod uploads;

@@ -10,10 +10,14 @@
 //! ([`Options`]), says what it can't take before anything is called, and turns what its service sends
 //! into events. `call` and `event_stream` have what AWS's services have in common on the wire.
 
+use std::fmt;
+
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_stream::Stream;
 
 use crate::error::Failure;
+use crate::request::files::InputFile;
 use crate::request::{Options, Run};
 
 pub use crate::source::event::{
@@ -27,6 +31,37 @@ pub mod bedrock_agent;
 pub(crate) mod call;
 pub mod event;
 pub mod event_stream;
+
+/// The files of a run, which are read once they are wanted: nobody needs a table before the run has begun.
+#[derive(Default)]
+pub struct FilesToCome(Option<BoxFuture<'static, Result<Vec<InputFile>, Failure>>>);
+
+impl FilesToCome {
+    /// The files that this gives.
+    #[must_use]
+    pub fn new(
+        files: impl Future<Output = Result<Vec<InputFile>, Failure>> + Send + 'static,
+    ) -> Self {
+        Self(Some(Box::pin(files)))
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// One can't be had.
+    pub async fn read(self) -> Result<Vec<InputFile>, Failure> {
+        match self.0 {
+            Some(files) => files.await,
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl fmt::Debug for FilesToCome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "files" } else { "no files" })
+    }
+}
 
 /// Who is asked.
 pub trait Source {
@@ -44,6 +79,12 @@ pub trait Source {
     /// # Errors
     /// The run asks for something that this source can't take.
     fn prepare(&self, run: &Run<Self::Options>, deadline: Instant) -> Result<Self::Call, Failure>;
+
+    /// Gives a call the files of its run. Not called for a source that takes none, whose runs have none.
+    #[must_use]
+    fn attach(&self, call: Self::Call, _: FilesToCome) -> Self::Call {
+        call
+    }
 
     /// Ends the work of a call whose stream was dropped before its end, where that is configured and
     /// dropping is not enough. Does nothing until it is polled, and logs what goes wrong.

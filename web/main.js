@@ -1,7 +1,8 @@
 // Wires the parts together: settings, connection, conversation, and what shows them.
 
 import { Composer } from './chat/composer.js';
-import { refuseFiles } from './chat/dropped-files.js';
+import { Attachments } from './chat/attachments.js';
+import { catchFiles, NO_FILES } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, fileName, forgottenNote } from './chat/history.js';
 import { Notice } from './chat/notice.js';
@@ -99,12 +100,19 @@ function run(config, keeper, before) {
   const transcript = new Transcript(byId('transcript', HTMLElement), {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
     retry(turn) {
+      if (turn.attached !== undefined) {
+        composer.fill(turn.prompt);
+        if (attachments?.restore(turn)) composer.submit();
+        else composer.explain(t('The files of this prompt are not kept over a reload: choose them again, then send it.'));
+        return;
+      }
       if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();
     },
     edit(turn, prompt) {
+      if (turn.attached !== undefined) return t('A prompt with files cannot be edited. Send a new one, with the files.');
       const from = conversation.turns.indexOf(turn);
       const withdrawn = conversation.turns.slice(from);
-      const problem = trySend(prompt, [], conversation.turns.slice(0, from));
+      const problem = trySend(prompt, [], { before: conversation.turns.slice(0, from) });
       if (problem !== '') return problem;
       for (const one of withdrawn) {
         one.replaced = true;
@@ -280,6 +288,7 @@ function run(config, keeper, before) {
       const before = byId('connection', HTMLElement).dataset.state;
       silent = false;
       showState(state, failures, config.endpoint, connect);
+      attachments?.setConnected(state === 'open');
       if (state === 'open' && (isAway || before === 'waiting')) announce(t('Connected again.'));
       transcript.isConnected = state === 'open';
       for (const turn of conversation.open) if (turn.reconnecting) show(turn);
@@ -295,6 +304,7 @@ function run(config, keeper, before) {
     },
     received(text) {
       hear();
+      if (attachments?.receive(text, conversation.open.length > 0)) return;
       const { turn, problem, early, stopped, resumed } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (stopped) {
@@ -349,8 +359,14 @@ function run(config, keeper, before) {
   /** Whether the agent is told anew with each prompt what was said before it. */
   const forgets = () => conversation.turns.some(speaksAgui);
 
-  /** Gives why it was not sent, or an empty text. @param {string} prompt @param {ToolAnswer[]} [answers] @param {Turn[]} [before] the turns that it comes after */
-  const trySend = (prompt, answers = [], before = conversation.turns) => {
+  /**
+   * Gives why it was not sent, or an empty text.
+   *
+   * @param {string} prompt
+   * @param {ToolAnswer[]} [answers]
+   * @param {{before?: Turn[], attached?: Attachments | undefined}} [more] the turns that it comes after, and the files beside it
+   */
+  const trySend = (prompt, answers = [], { before = conversation.turns, attached } = {}) => {
     const runId = crypto.randomUUID();
     // Until the end of what was stopped has come, or anything else, there may be no connection.
     const isHeld = conversation.toStop.size > 0;
@@ -360,7 +376,7 @@ function run(config, keeper, before) {
     const known = forgets() ? before.filter(({ replaced }) => !replaced) : conversation.turns;
     try {
       if (!ready()) return obstacle();
-      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(known), earlier: earlierMessages(before, answers) });
+      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(known), earlier: earlierMessages(before, answers), files: attached?.files ?? [] });
       if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -374,24 +390,34 @@ function run(config, keeper, before) {
     announce(t('Generating.'));
     const turn = conversation.begin({ runId, prompt, trace, answers }, performance.now());
     turn.sentOn = Date.now();
+    if (attached && !attached.isEmpty) {
+      turn.attached = attached.about;
+      attached.leave(turn);
+    }
     if (isHeld) conversation.held = { turn, request };
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
     return '';
   };
-  /** @param {string} prompt @param {ToolAnswer[]} [answers] */
-  const send = (prompt, answers = []) => {
-    const problem = trySend(prompt, answers);
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Attachments} [attached] */
+  const send = (prompt, answers = [], attached) => {
+    const problem = trySend(prompt, answers, { attached });
     composer.explain(problem, problem === obstacle());
     if (problem === '') stickToBottom.attach();
     return problem === '';
   };
-  /** Sends a prompt, or has it wait for the end of the answer. @param {string} prompt */
+  /** Sends a prompt with the files beside it, or has it wait for the end of the answer, or for the files. @param {string} prompt */
   const submit = (prompt) => {
-    if (conversation.open.length === 0) return send(prompt);
+    if (conversation.open.length === 0) {
+      const waiting = ready() && prompt.trim() !== '' ? attachments?.obstacle() : '';
+      if (!waiting) return send(prompt, [], attachments);
+      composer.explain(waiting);
+      return false;
+    }
     let problem = '';
     try {
+      if (attachments && !attachments.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
       // It would be refused later as well.
       runRequest({ threadId: threadId(), runId: crypto.randomUUID(), messageId: crypto.randomUUID(), prompt, trace: false });
       problem = queue.add(prompt);
@@ -423,6 +449,11 @@ function run(config, keeper, before) {
   };
   const composer = new Composer(submit);
   const notice = new Notice(rest);
+  const attachments = config.files && new Attachments(config.files, {
+    send: (text) => connection.send(text),
+    explain: (words) => composer.explain(words),
+    ready: () => composer.submit(),
+  });
 
   const exporter = byId('export', HTMLButtonElement);
   exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
@@ -484,6 +515,7 @@ function run(config, keeper, before) {
     conversation.enter(thread);
     if (left !== thread && conversation.away(left.id) === undefined) void leaveAlone(left.id);
     unread.delete(thread.id);
+    attachments?.clear();
     stale.clear();
     transcript.clear();
     traces.clear();
@@ -624,7 +656,7 @@ function run(config, keeper, before) {
     if (!send(prompt)) composer.fill(prompt);
     rest();
   });
-  refuseFiles((words) => composer.explain(words));
+  catchFiles((data) => (attachments ? attachments.take(data) : composer.explain(t(NO_FILES))));
 
   // A connection of another network is none any more, long before the browser says so.
   window.addEventListener('online', () => (connection.state === 'open' && canAllGoOn() ? reconnect() : connect()));

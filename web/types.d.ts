@@ -23,8 +23,6 @@ export interface Config {
   starters: Starter[];
   /** What models cost, by the beginnings of their ids. */
   prices: Prices;
-  /** Where votes on answers are sent, if anywhere. */
-  votes?: string | undefined;
   /** The longest silence of the relay while an answer runs, in seconds. */
   keepaliveSeconds: number;
   /** What the page is called. */
@@ -47,6 +45,8 @@ export interface Config {
   votes: string | undefined;
   /** Whether the times and counts of a turn stand below it: where traces are allowed, or in any case. */
   telemetry: 'with-trace' | 'always' | 'never';
+  /** The files that can go with a prompt; none where the agent takes none. */
+  files?: FileLimits | undefined;
   /** What is wrong with the settings, in sentences. */
   notes: string[];
 }
@@ -56,6 +56,30 @@ export interface Starter {
   title: string;
   explanation: string | undefined;
   prompt: string;
+}
+
+/** How many files can go with a prompt. */
+export interface FileLimits {
+  maxFiles: number;
+  /** All of them together. */
+  maxBytes: number;
+  /** Whether the relay takes them in pieces; else all of them go in the message with the prompt. */
+  uploads: boolean;
+}
+
+/** A file as a message names it: with the id of its upload, or its base64. */
+export interface AttachedFile {
+  name: string;
+  type: string;
+  upload?: string;
+  data?: string;
+}
+
+/** What is shown of a file that was sent. */
+export interface SentFile {
+  name: string;
+  type: string;
+  bytes: number;
 }
 
 /**
@@ -191,6 +215,8 @@ export interface Turn {
   prompt: string;
   /** To the tool calls before; with them, the prompt only says so in words. */
   answers: ToolAnswer[];
+  /** The files that went with the prompt. */
+  attached?: SentFile[];
   /** Whether traces were asked for. */
   trace: boolean;
   /** With it the run is joined over another connection, and stopped; none where the relay keeps no runs. */

@@ -114,6 +114,7 @@ fn run<O: Default>() -> Run<O> {
         user: None,
         input: Input::Prompt("hello".to_owned()),
         set_aside: Vec::new(),
+        files: Vec::new(),
         trace: true,
         options: O::default(),
     }

@@ -2,6 +2,7 @@
 
 mod address;
 pub(crate) mod exception;
+mod files;
 mod prompt;
 pub(crate) mod recorder;
 mod recording;
@@ -39,6 +40,7 @@ pub use scenario::file_bytes;
 
 use address::Address;
 use exception::Refusal;
+use files::ReceivedFile;
 pub(crate) use prompt::scenarios;
 
 use prompt::Prompt;
@@ -65,9 +67,9 @@ pub const SUGGESTED_PROMPTS: [&str; 8] = [
     "/help",
 ];
 
-/// The largest request body that is read. Bedrock allows 25,000,000 characters of input text; a
-/// tenth of that is more than any test needs.
-const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest request body that is read: files of 10 MB in base64, and more text than any test needs. Bedrock
+/// allows 25,000,000 characters of it.
+const REQUEST_LIMIT: usize = 20 * 1024 * 1024;
 
 /// The agent and what it remembers.
 #[derive(Debug)]
@@ -96,7 +98,8 @@ impl ScriptedAgent {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
-        self.journal.record(Entry::AgentInvoked { session_id, request: value.clone() });
+        let recorded = files::for_journal(value.clone());
+        self.journal.record(Entry::AgentInvoked { session_id, request: recorded });
         if let Some(exception) = self.faults.refusal() {
             let subject = address.session_id.clone();
             self.journal.record(Entry::FaultInjected { kind: FaultKind::Refusal, subject });
@@ -105,6 +108,7 @@ impl ScriptedAgent {
         let request: Request = serde_json::from_value(value).map_err(|error| {
             Refusal::invalid(format!("The request body has a wrong shape: {error}"))
         })?;
+        let received = files::read(&request.session_state.files)?;
         let script = if request.end_session {
             self.sessions().forget(address);
             // The words of the real service.
@@ -112,7 +116,7 @@ impl ScriptedAgent {
         } else if let Some(results) = &request.session_state.return_control_invocation_results {
             self.resume(address, &request, results)?
         } else {
-            self.begin(address, &request)?
+            self.begin(address, &request, &received)?
         };
         let script = if request.enable_trace { script } else { script.without_traces() };
         let streamed = request.streaming_configurations.stream_final_response;
@@ -124,7 +128,12 @@ impl ScriptedAgent {
     }
 
     /// Begins a turn.
-    fn begin(&self, address: &Address, request: &Request) -> Result<Script, Refusal> {
+    fn begin(
+        &self,
+        address: &Address,
+        request: &Request,
+        files: &[ReceivedFile],
+    ) -> Result<Script, Refusal> {
         if request.session_state.invocation_id.is_some() {
             return Err(Refusal::invalid(
                 "sessionState.invocationId is there, but no returnControlInvocationResults.",
@@ -143,6 +152,7 @@ impl ScriptedAgent {
             number: session.turns,
             traced: request.enable_trace,
             now: SystemTime::now(),
+            files,
         };
         let script = match prompt::parse(text) {
             Ok(Some(Prompt::Play { file, turn: number, speed })) => {
@@ -203,6 +213,7 @@ impl ScriptedAgent {
             number: session.turns,
             traced: request.enable_trace,
             now: SystemTime::now(),
+            files: &[],
         };
         let script = match session.playing.take() {
             None => results.script(&turn),

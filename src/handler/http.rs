@@ -16,11 +16,13 @@ use tracing::{Instrument as _, error, field, info, info_span, warn};
 use crate::access::Identity;
 use crate::agui::EventForm;
 use crate::error::chain;
+use crate::handler::uploads::keep;
 use crate::handler::{Accepted, Handler, Refused, refused_as_invalid};
 use crate::invocation::{HttpRequest, Principal};
 use crate::relay::delivery::Destination;
 use crate::relay::{refuse, relay_and_keep};
 use crate::request::kept::KeptRunRequest;
+use crate::request::upload::UploadRequest;
 use crate::request::{ClientMessage, InvalidRequest};
 use crate::services::ConfiguredSource;
 use crate::source::Source;
@@ -73,9 +75,12 @@ impl Handler {
         }
         let principal = principal(identity);
         let message = ClientMessage::of_http(request, &context.request_id, principal.as_ref());
-        let body = match KeptRunRequest::parse(message).transpose() {
-            Some(request) => self.stream_kept_run(request, message, context),
-            None => match &self.services.source {
+        let body = if let Some(request) = UploadRequest::parse(message).transpose() {
+            self.stream_upload(request, message, context)
+        } else if let Some(request) = KeptRunRequest::parse(message).transpose() {
+            self.stream_kept_run(request, message, context)
+        } else {
+            match &self.services.source {
                 ConfiguredSource::BedrockAgent(agent) => self.stream(agent, message, context),
                 ConfiguredSource::AgentcoreHarness(harness) => {
                     self.stream(harness, message, context)
@@ -83,7 +88,7 @@ impl Handler {
                 ConfiguredSource::AgentcoreRuntime(runtime) => {
                     self.stream(runtime, message, context)
                 }
-            },
+            }
         };
         insert(&mut headers, header::CONTENT_TYPE, sse::CONTENT_TYPE);
         streamed(StatusCode::OK, headers, body)
@@ -118,6 +123,25 @@ impl Handler {
                     drop(sink);
                 });
             }
+        }
+        body
+    }
+
+    /// Keeps a piece of a file, and returns the body that says so.
+    fn stream_upload(
+        &self,
+        request: Result<UploadRequest, InvalidRequest>,
+        message: ClientMessage<'_>,
+        context: &Context,
+    ) -> Body {
+        let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
+        let _entered = span.enter();
+        let remaining =
+            context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let (sink, body) = sse::response();
+        match self.accept_upload(request, message, remaining) {
+            Err(refused) => self.spawn_at_once(tell(refused, sink)),
+            Ok((table, request)) => self.spawn_at_once(keep(table, request, sink)),
         }
         body
     }

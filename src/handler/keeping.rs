@@ -42,6 +42,7 @@ impl RunKeeper {
         message: ClientMessage<'_>,
         remaining: Duration,
     ) -> Option<Self> {
+        let takes_files = config.files.is_some();
         let (config, table) = (config.runs.as_ref()?, services.runs.as_ref()?);
         let now = since_1970();
         let address = RunAddress::new(&run.session_id, ms(now), &run.request_id);
@@ -54,7 +55,7 @@ impl RunKeeper {
             connections: services.connections.clone(),
             address,
             item,
-            input: messages_of(message),
+            input: messages_of(message, takes_files),
             key,
             resume: config.resume,
             alone: config.alone,

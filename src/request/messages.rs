@@ -1,11 +1,19 @@
 //! The messages of a `RunAgentInput`. Those that nobody has to read may be anything.
 
 use crate::request::fields::{Fields, Item, short};
+use crate::request::files::{RequestedFile, from_part, is_file_part};
 
 /// A message, and who wrote it.
 pub(super) struct ChatMessage<'a> {
     pub(super) role: String,
     pub(super) fields: Fields<'a>,
+}
+
+/// What a user says.
+#[derive(Default)]
+pub(super) struct UserContent {
+    pub(super) text: String,
+    pub(super) files: Vec<RequestedFile>,
 }
 
 /// The messages of a conversation, oldest first.
@@ -26,13 +34,13 @@ impl<'a> Messages<'a> {
         })
     }
 
-    /// The text of the last user message. Earlier ones are not sent on: Bedrock keeps the history of a
-    /// session itself.
-    pub(super) fn last_user_text(&self) -> Result<String, String> {
+    /// What the last user message says, and its files if the agent takes any. Earlier ones are not sent on:
+    /// Bedrock keeps the history of a session itself.
+    pub(super) fn last_user_content(&self, takes_files: bool) -> Result<UserContent, String> {
         for message in self.newest_first() {
             let message = message?;
             if message.role == "user" {
-                return content_text(&message.fields);
+                return user_content(&message.fields, takes_files);
             }
         }
         Err("`messages` has no message with the role `user`.".to_owned())
@@ -63,13 +71,32 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// `content` is a string, or a list of parts of which only text can be sent to the agent.
-fn content_text(message: &Fields<'_>) -> Result<String, String> {
-    if message.is_list("content") {
-        text_of_parts(message)
-    } else {
-        message.required_text("content")
+/// `content` is a string, or a list of parts: text, and files where the agent takes any.
+fn user_content(message: &Fields<'_>, takes_files: bool) -> Result<UserContent, String> {
+    let mut content = UserContent::default();
+    if !message.is_list("content") {
+        content.text = message.required_text("content")?;
+        return Ok(content);
     }
+    for part in message.objects("content")? {
+        match &*part.required_text("type")? {
+            "text" => content.text.push_str(&part.required_text("text")?),
+            kind if takes_files && is_file_part(kind) => {
+                content.files.push(from_part(&part, kind, content.files.len() + 1)?);
+            }
+            other => return Err(not_taken(&part, other, takes_files)),
+        }
+    }
+    Ok(content)
+}
+
+fn not_taken(part: &Fields<'_>, kind: &str, takes_files: bool) -> String {
+    let taken = if takes_files { "text and files" } else { "text" };
+    format!(
+        "`{}` is of the type `{}`, but the agent takes only {taken}.",
+        part.place(),
+        short(kind)
+    )
 }
 
 /// The `content` of a tool's result, which may be absent.
@@ -86,13 +113,7 @@ fn text_of_parts(message: &Fields<'_>) -> Result<String, String> {
     for part in message.objects("content")? {
         match &*part.required_text("type")? {
             "text" => text.push_str(&part.required_text("text")?),
-            other => {
-                return Err(format!(
-                    "`{}` is of the type `{}`, but the agent takes only text.",
-                    part.place(),
-                    short(other)
-                ));
-            }
+            other => return Err(not_taken(&part, other, false)),
         }
     }
     Ok(text)

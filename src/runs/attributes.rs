@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::invocation::ConnectionRef;
 use crate::runs::error::RunsError;
 use crate::runs::item::{Item, Joined, KeptInput, KeptJournal, RunAddress, Update};
+use crate::runs::uploads::{Piece, UploadAddress};
 
 /// An item as the table has it.
 pub type Attributes = HashMap<String, AttributeValue>;
@@ -168,6 +169,29 @@ pub fn data(attributes: &Attributes) -> Option<Vec<u8>> {
         Some(AttributeValue::B(data)) => Some(data.clone().into_inner()),
         _ => None,
     }
+}
+
+/// A piece of a file.
+#[must_use]
+pub fn of_piece(address: &UploadAddress, piece: Piece, expires: u64) -> Attributes {
+    let Piece { index, count, size, data } = piece;
+    let whole = |value| number(i128::try_from(value).unwrap_or(i128::MAX));
+    let mut attributes = key(&address.of_piece(index));
+    attributes.insert(DATA.to_owned(), bytes(data));
+    attributes.insert("count".to_owned(), whole(count));
+    attributes.insert("size".to_owned(), whole(size));
+    attributes.insert(EXPIRES.to_owned(), number(expires));
+    attributes
+}
+
+/// The piece with this number in these attributes.
+///
+/// # Errors
+/// They are of no piece.
+pub fn to_piece(index: usize, attributes: &Attributes) -> Result<Piece, RunsError> {
+    let read = Reader(attributes);
+    let (count, size) = (read.number("count")?, read.number("size")?);
+    Ok(Piece { index, count, size, data: read.bytes(DATA)? })
 }
 
 /// Reads attributes.

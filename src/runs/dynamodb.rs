@@ -28,6 +28,7 @@ use crate::runs::attributes::{self, Attributes, CONVERSATION, DATA, EXPIRES, RUN
 use crate::runs::error::RunsError;
 use crate::runs::item::{Item, KeptInput, KeptJournal, RunAddress, Update};
 use crate::runs::table::Table;
+use crate::runs::uploads::{self, Piece, Pieces, UploadAddress};
 
 /// How long an attempt may take. A usual one takes some 5 ms.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -209,6 +210,16 @@ impl RunsTable {
         }
     }
 
+    /// Keeps a piece of a file. Kept again, it replaces itself.
+    ///
+    /// # Errors
+    /// It is not kept.
+    pub async fn put_piece(&self, address: &UploadAddress, piece: Piece) -> Result<(), RunsError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expires = (now + uploads::LIFETIME).as_secs();
+        self.put(attributes::of_piece(address, piece, expires)).await
+    }
+
     async fn put_parts(
         &self,
         address: &RunAddress,
@@ -220,11 +231,20 @@ impl RunsTable {
             let mut attributes = attributes::key(&kind.address(address, number));
             attributes.insert(DATA.to_owned(), attributes::bytes(data.clone()));
             attributes.insert(EXPIRES.to_owned(), attributes::number(expires));
-            let request =
-                self.client().put_item().table_name(&self.name).set_item(Some(attributes));
-            call("PutItem", || request.clone().send()).await?;
+            self.put(attributes).await?;
         }
         Ok(())
+    }
+
+    /// Puts an item, whatever was in its place.
+    async fn put(&self, attributes: Attributes) -> Result<(), RunsError> {
+        let request = self.client().put_item().table_name(&self.name).set_item(Some(attributes));
+        call("PutItem", || request.clone().send()).await.map(drop)
+    }
+
+    /// The item at this address as it is now, unless it has expired.
+    async fn current(&self, address: &RunAddress) -> Result<Option<Attributes>, RunsError> {
+        Ok(self.get(address, true).await?.filter(is_current))
     }
 
     async fn get_parts(
@@ -263,8 +283,7 @@ impl RunsTable {
 
 impl Table for RunsTable {
     async fn read(&self, address: &RunAddress) -> Result<Option<Item>, RunsError> {
-        let attributes = self.get(address, true).await?;
-        attributes.filter(is_current).as_ref().map(attributes::to_item).transpose()
+        self.current(address).await?.as_ref().map(attributes::to_item).transpose()
     }
 
     async fn update(&self, address: &RunAddress, update: Update) -> Result<bool, RunsError> {
@@ -280,6 +299,17 @@ impl Table for RunsTable {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values));
         Ok(call("UpdateItem", || request.clone().send()).await?.is_some())
+    }
+}
+
+impl Pieces for RunsTable {
+    async fn piece(
+        &self,
+        address: &UploadAddress,
+        index: usize,
+    ) -> Result<Option<Piece>, RunsError> {
+        let attributes = self.current(&address.of_piece(index)).await?;
+        attributes.map(|attributes| attributes::to_piece(index, &attributes)).transpose()
     }
 }
 

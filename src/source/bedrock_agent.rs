@@ -5,9 +5,12 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_bedrockagentruntime::Client;
 use aws_sdk_bedrockagentruntime::config::Builder;
+use aws_sdk_bedrockagentruntime::error::BuildError;
 use aws_sdk_bedrockagentruntime::operation::invoke_agent::builders::InvokeAgentFluentBuilder;
+use aws_sdk_bedrockagentruntime::primitives::Blob;
 use aws_sdk_bedrockagentruntime::types::builders::SessionStateBuilder;
 use aws_sdk_bedrockagentruntime::types::{
+    ByteContentFile, FileSource, FileSourceType, FileUseCase, InputFile as SentFile,
     InvocationResultMember, SessionState, StreamingConfigurations,
 };
 use futures::stream::{self, TryStreamExt as _};
@@ -16,15 +19,16 @@ use tokio_stream::Stream;
 use tracing::debug;
 
 use crate::aws::{CONNECT_TIMEOUT, Rehearsal};
-use crate::config::BedrockAgentConfig;
+use crate::config::{BedrockAgentConfig, FileUse};
 use crate::error::{ErrorCode, Failure, chain};
+use crate::request::files::InputFile;
 use crate::request::{Attributes, Input, InvalidRequest, Run};
 use crate::retry;
 use crate::source::bedrock_agent::failure::InvokeAgentRefusals;
 use crate::source::bedrock_agent::response_stream::ResponseStream;
 use crate::source::call::{self, refusal};
 use crate::source::event_stream::CONTENT_TYPE;
-use crate::source::{Event, Source};
+use crate::source::{Event, FilesToCome, Source};
 
 pub use crate::source::bedrock_agent::options::InvokeAgentOptions;
 pub use crate::source::bedrock_agent::tool_call_id::{Action, MAX_CALLS, ToolCallId};
@@ -44,9 +48,13 @@ pub struct BedrockAgent {
 }
 
 /// A call of `InvokeAgent` that was not sent yet.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Call {
+    /// All but what the session is told.
     request: InvokeAgentFluentBuilder,
+    /// What it is told besides the files.
+    state: Option<SessionStateBuilder>,
+    files: FilesToCome,
     session_id: String,
 }
 
@@ -124,8 +132,12 @@ impl Source for BedrockAgent {
                 request
             }
         };
-        let request = request.set_session_state(state.map(SessionStateBuilder::build));
-        Ok(Call { request, session_id: run.session_id.clone() })
+        let files = FilesToCome::default();
+        Ok(Call { request, state, files, session_id: run.session_id.clone() })
+    }
+
+    fn attach(&self, call: Call, files: FilesToCome) -> Call {
+        Call { files, ..call }
     }
 
     /// Dropping the stream is enough: the agent ends with its connection.
@@ -146,13 +158,37 @@ fn streaming() -> StreamingConfigurations {
 
 /// Calls the agent, and waits for the beginning of its answer.
 async fn begin(call: Call) -> Result<impl Stream<Item = Result<Event, Failure>> + Send, Failure> {
+    let files = call.files.read().await?;
+    let mut state = call.state;
+    if !files.is_empty() {
+        let files = files.into_iter().map(sent_file).collect::<Result<_, _>>();
+        let files = files.map_err(|error| Failure::new(ErrorCode::Internal).with_source(error))?;
+        state = Some(state.unwrap_or_else(SessionState::builder).set_files(Some(files)));
+    }
+    let request = call.request.set_session_state(state.map(SessionStateBuilder::build));
     let body = call::begin(CONTENT_TYPE, |body| {
-        let request = call.request.clone().customize().interceptor(body);
+        let request = request.clone().customize().interceptor(body);
         async { request.send().await.map(drop).map_err(refusal::<InvokeAgentRefusals, _>) }
     });
     // It is moved with each event, so it is in a box.
     let events = Box::new(ResponseStream::new(body.await?, call.session_id));
     Ok(stream::try_unfold(events, ResponseStream::next))
+}
+
+/// A file in the service's own shape. Its bytes are not copied.
+fn sent_file(file: InputFile) -> Result<SentFile, BuildError> {
+    let InputFile { name, media_type, file_use, data } = file;
+    let content =
+        ByteContentFile::builder().media_type(media_type).data(Blob::new(data)).build()?;
+    let source = FileSource::builder()
+        .source_type(FileSourceType::ByteContent)
+        .byte_content(content)
+        .build()?;
+    let use_case = match file_use {
+        FileUse::Chat => FileUseCase::Chat,
+        FileUse::CodeInterpreter => FileUseCase::CodeInterpreter,
+    };
+    SentFile::builder().name(name).source(source).use_case(use_case).build()
 }
 
 /// What the session is told besides the input; `None` when that is nothing.

@@ -28,3 +28,4 @@ mod return_of_control;
 mod runs;
 mod runs_table;
 mod runtime;
+mod uploads;

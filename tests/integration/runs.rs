@@ -13,6 +13,7 @@ pub(crate) fn run(prompt: &str) -> Run<InvokeAgentOptions> {
         user: None,
         input: Input::Prompt(prompt.to_owned()),
         set_aside: Vec::new(),
+        files: Vec::new(),
         trace: false,
         options: InvokeAgentOptions::default(),
     }

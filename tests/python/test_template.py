@@ -431,6 +431,7 @@ def test_the_function_knows_one_source_only(source, invocation):
         "STOP_ON_LEAVE": source.get("StopOnLeave", "false"),
         "AGENT_ID": source.get("AgentId", ""),
         "AGENT_ALIAS_ID": source.get("AgentAliasId", ""),
+        "FILE_USE": "chat" if "AgentId" in source else "",
     }
     assert {name: variables[name] for name in of_sources} == of_sources
 
@@ -443,6 +444,7 @@ def test_the_function_gets_its_whole_configuration():
             AllowedOrigins="https://a.example.com,https://b.example.com",
             SuggestedPrompts="What can you do?|Tell me a story",
             PageSettings='{"title": "Help desk"}',
+            FileUse="code_interpreter",
             CustomWebSocketUrl="wss://relay.example.com",
             ResumeHours=72,
             AloneSeconds=60,
@@ -468,6 +470,7 @@ def test_the_function_gets_its_whole_configuration():
         "ALLOWED_ORIGINS": f"{PAGE},https://a.example.com,https://b.example.com",
         "SUGGESTED_PROMPTS": "What can you do?|Tell me a story",
         "PAGE_SETTINGS": '{"title": "Help desk"}',
+        "FILE_USE": "code_interpreter",
         "WEBSOCKET_URL": "wss://relay.example.com",
         "RUNS_TABLE": "runs-table",
         "RESUME_HOURS": "72",

@@ -134,6 +134,7 @@ fn run<O: Default>() -> Run<O> {
         user: None,
         input: Input::Prompt("hello".to_owned()),
         set_aside: Vec::new(),
+        files: Vec::new(),
         trace: false,
         options: O::default(),
     }

@@ -149,20 +149,31 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
     assert.match(newMessages.at(-1).content, /\bturn 2\b/);
   });
 
-  for (const part of [
-    { type: 'image', source: { type: 'url', value: 'https://example.com/cat.png' } },
-    { type: 'document', source: { type: 'data', value: 'aGVsbG8=', mimeType: 'application/pdf' } },
-    { type: 'audio', source: { type: 'data', value: 'aGVsbG8=', mimeType: 'audio/wav' } },
-  ]) {
-    it(`is right that the relay refuses what is no text: ${part.type}`, async () => {
-      const agent = connect();
-      let error;
-      agent.addMessage({ id: 'm1', role: 'user', content: [{ type: 'text', text: 'Who is this?' }, part] });
-      await listening([], () => agent.runAgent({}, { onRunErrorEvent: ({ event }) => void (error = event) }));
-      assert.equal(error.code, 'invalid_request');
-      assert.match(error.message, /the agent takes only text/);
-    });
+  /** The error that a part of a message is refused with. */
+  async function refusal(agent, part) {
+    let error;
+    agent.addMessage({ id: 'm1', role: 'user', content: [{ type: 'text', text: 'Who is this?' }, part] });
+    await listening([], () => agent.runAgent({}, { onRunErrorEvent: ({ event }) => void (error = event) }));
+    assert.equal(error.code, 'invalid_request');
+    return error.message;
   }
+
+  it('is right that a part that is an address is refused', async () => {
+    const part = { type: 'image', source: { type: 'url', value: 'https://example.com/cat.png' } };
+    assert.match(await refusal(connect(), part), /is an address/);
+  });
+
+  it('is right that a harness gets no files', async () => {
+    const harness = await startLocal('--source', 'harness');
+    try {
+      for (const [type, mimeType] of [['document', 'application/pdf'], ['audio', 'audio/wav']]) {
+        const part = { type, source: { type: 'data', value: 'aGVsbG8=', mimeType } };
+        assert.match(await refusal(new WebSocketAgent({ url: harness.socket }), part), /the agent takes only text/);
+      }
+    } finally {
+      await harness.stop();
+    }
+  });
 });
 
 async function ask(agent, content) {

@@ -7,7 +7,7 @@ import { answers, asking, call, comeBack, custom, FINISHED, leave, relay, text }
 
 /** @import { Page } from 'playwright-core' */
 
-const { open } = useChat();
+const { load, open } = useChat();
 const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
 
 /** @param {Page} page */
@@ -255,8 +255,16 @@ describe('files that are dropped or pasted', () => {
       { type, texts, file },
     );
 
-  test('cannot be sent, which is said, and never take the place of the page', async () => {
-    const page = await open();
+  test('cannot be sent where the agent takes none, which is said, and never take the place of the page', async () => {
+    const page = await load();
+    await page.route('**/config.json', async (route) => {
+      const { files, ...config } = await (await route.fetch()).json();
+      assert.equal(files.maxFiles, 5);
+      await route.fulfill({ json: config });
+    });
+    await page.reload();
+    await connected(page);
+    assert.equal(await page.getByRole('button', { name: /^Attach/ }).count(), 0);
     const said = page.getByRole('alert').filter({ hasText: 'Files cannot be sent to this agent' });
     for (const where of ['#scroller', '#prompt', '.bar', '#traces-toggle']) {
       for (const type of /** @type {const} */ (['dragover', 'drop'])) assert.equal(await give(page, where, type), true, `${type} on ${where}`);

@@ -4,6 +4,9 @@ import { Observable } from 'rxjs';
 /** What API Gateway takes in one frame, and a browser sends a message as one frame. */
 const MAX_BYTES = 32_768;
 
+/** So much base64 of a file goes into a message of its own: 24,000 bytes. */
+const PIECE_LENGTH = 32_000;
+
 /** How long a connection stays open for a run that is stopped, which takes about a second, in milliseconds. */
 const STOP_TIMEOUT = 5_000;
 
@@ -26,10 +29,14 @@ export class WebSocketAgent extends AbstractAgent {
 
   run(input) {
     return new Observable((subscriber) => {
-      const message = this.wholeInput ? JSON.stringify(input) : messageOf(input, this.attributes);
+      let message = this.wholeInput ? JSON.stringify(input) : messageOf(input, this.attributes);
+      const pieces = [];
+      if (!this.wholeInput && bytesOf(message) > MAX_BYTES) {
+        message = messageOf({ ...input, messages: latest(input.messages, input.resume).map((each) => withUploads(each, pieces)) }, this.attributes);
+      }
       const bytes = bytesOf(message);
       if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
-      return begin(new ActiveRun(this, subscriber, input.threadId, message));
+      return begin(new ActiveRun(this, subscriber, input.threadId, message, pieces));
     });
   }
 
@@ -72,9 +79,9 @@ class ActiveRun {
   /** The events of a conversation that is not whole yet. */
   history = [];
 
-  /** Without a message of its own it asks for the conversation. */
-  constructor(agent, subscriber, threadId, message) {
-    Object.assign(this, { agent, subscriber, threadId, message });
+  /** Without a message of its own it asks for the conversation. Pieces of files go before the message. */
+  constructor(agent, subscriber, threadId, message, uploads = []) {
+    Object.assign(this, { agent, subscriber, threadId, message, uploads });
     if (message !== undefined) this.history = undefined;
   }
 
@@ -96,7 +103,7 @@ class ActiveRun {
     let refused = `There is no connection to ${url}: nobody listens there, or the credential or this page's origin was refused.`;
     socket.onopen = () => {
       refused = undefined;
-      socket.send(message);
+      socket.send(isStop ? message : (this.uploads[0] ?? message));
       if (isStop) this.leaveSoon();
     };
     socket.onmessage = ({ data }) => {
@@ -126,7 +133,15 @@ class ActiveRun {
 
   receive(event) {
     const { key } = event.metadata?.relay ?? {};
+    if (this.isStopped && this.uploads.length > 0) return this.leave();
     if (this.isStopped) return isTerminal(event) ? this.leave() : this.sendStop(key && { key });
+    if (event.name === 'relay.upload') {
+      // The next piece, or the message; a piece that is sent again is confirmed again.
+      if (!this.uploads[0]?.includes(`"index":${event.value.index},`)) return;
+      this.uploads.shift();
+      this.attempts = 0;
+      return this.socket.send(this.uploads[0] ?? this.message);
+    }
     // API Gateway's own messages have no type: it was too busy, or could not call the function.
     if (!event.type) return this.lose(event.message ?? 'A message that arrived has no type.');
     // A frame can arrive twice, since API Gateway's answer to a post can be lost. One that is sent again can
@@ -189,7 +204,7 @@ class ActiveRun {
   }
 
   isJoinable() {
-    return this.target !== undefined || this.history !== undefined;
+    return this.target !== undefined || this.history !== undefined || this.uploads.length > 0;
   }
 
   fail(reason) {
@@ -308,6 +323,26 @@ function latest(messages, resume) {
   const waits = isOpen || resume?.length;
   const calls = waits ? messages.slice(call, call + 1).map(withoutArguments) : [];
   return [...calls, ...(waits ? since.filter(({ role }) => role === 'tool') : []), ...messages.slice(prompt, prompt + 1)];
+}
+
+/** A message whose files are named by the ids of uploads, and the messages that upload them. */
+function withUploads(message, pieces) {
+  if (!Array.isArray(message.content)) return message;
+  const upload = (data) => {
+    const id = crypto.randomUUID();
+    const [count, size] = [Math.ceil(data.length / PIECE_LENGTH), (data.replace(/=+$/, '').length * 3) >> 2];
+    for (let index = 0; index < count; index += 1) {
+      const piece = data.slice(index * PIECE_LENGTH, (index + 1) * PIECE_LENGTH);
+      pieces.push(JSON.stringify({ upload: { id, index, count, size, data: piece } }));
+    }
+    return id;
+  };
+  const content = message.content.map((part) => {
+    const { data, source, ...rest } = part;
+    if (part.type === 'binary' && data) return { ...rest, id: upload(data) };
+    return source?.type === 'data' ? { ...rest, source: { ...source, type: 'file', value: upload(source.value) } } : part;
+  });
+  return { ...message, content };
 }
 
 function withoutArguments({ id, role, toolCalls }) {

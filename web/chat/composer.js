@@ -16,6 +16,7 @@ export class Composer {
   #prompt = byId('prompt', HTMLTextAreaElement);
   #send = byId('send', HTMLButtonElement);
   #stop = byId('stop', HTMLButtonElement);
+  #form = byId('composer', HTMLFormElement);
   #problem = byId('composer-problem', HTMLElement);
   /** Whether the problem is over once a prompt can be sent. */
   #passing = false;
@@ -26,7 +27,6 @@ export class Composer {
 
   /** @param {(prompt: string) => boolean} submit sends a prompt, or queues it; false keeps it in the box, with a reason */
   constructor(submit) {
-    const form = byId('composer', HTMLFormElement);
     const send = () => {
       this.explain('');
       const { value } = this.#prompt;
@@ -36,7 +36,7 @@ export class Composer {
       }
       this.focus();
     };
-    form.addEventListener('submit', (event) => {
+    this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       send();
     });
@@ -83,6 +83,11 @@ export class Composer {
 
   #offerSend() {
     this.#send.hidden = this.#isBusy && this.#prompt.value === '';
+  }
+
+  /** Sends what is in the box, as the button does. */
+  submit() {
+    this.#form.requestSubmit();
   }
 
   /** @param {string} text */

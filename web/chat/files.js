@@ -9,7 +9,7 @@ import { typeInWords } from './file-types.js';
 /** @import { AgentFile } from '../types.d.ts' */
 
 /** What a browser decodes without running anything. */
-const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;
+export const IMAGES = /^image\/(?:png|jpeg|gif|webp|avif)$/;
 const MAX_PREVIEW_BYTES = 6 * 1024 * 1024;
 /** A download reads its address some time after the click. */
 const REVOKE_MS = 60_000;

@@ -20,6 +20,7 @@ export function asMarkdown({ turns, forgotten }) {
       `## ${t('You')}`,
       turn.replaced ? `> ${t('An edited prompt took the place of this one, or of one before it.')}` : '',
       turn.prompt,
+      turn.attached?.length ? t('Files: {names}', { names: turn.attached.map(({ name }) => safeName(name)).join(', ') }) : '',
       `## ${t('Agent')}`,
       ...turn.messages.map(({ text }) => text.trimEnd()),
       turn.cut ? `> ${t('Not all of this answer was kept over a reload.')}` : '',

@@ -7,6 +7,7 @@ import { MarkdownStream, SLICE } from '../markdown/stream.js';
 import { markersOf, sourcesOf } from '../relay/citations.js';
 import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
+import { sentFiles } from './attachments.js';
 import { fileCard } from './files.js';
 import { promptArticle, ReplacedTurns } from './prompt-actions.js';
 import { ReasoningBlock } from './reasoning.js';
@@ -159,6 +160,7 @@ export class Transcript {
   /** @param {Turn} turn @param {number} now @param {Turn | undefined} next */
   #add(turn, now, next) {
     const prompt = promptArticle(turn, this.#turnActions);
+    if (turn.attached?.length) prompt.append(sentFiles(turn.attached));
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];

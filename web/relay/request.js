@@ -3,7 +3,7 @@
 import { t } from '../lib/words.js';
 import { speaksAgui } from './agui.js';
 
-/** @import { ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
+/** @import { AttachedFile, ToolAnswer, ToolCall, Turn } from '../types.d.ts' */
 
 /** A browser sends a message as one WebSocket frame, and API Gateway closes the connection above 32 KB. */
 export const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -17,13 +17,13 @@ export class RequestError extends Error {}
  * nothing but what stands in the message, so for it there are the `earlier` messages, without the oldest where they are too
  * many.
  *
- * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[], earlier?: object[][]}} run
+ * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[], earlier?: object[][], files?: AttachedFile[]}} run
  * @throws {RequestError}
  */
-export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [], earlier = [] }) {
+export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [], earlier = [], files = [] }) {
   if (prompt.trim() === '') throw new RequestError(t('Type a prompt first.'));
   // Half a surrogate pair has no UTF-8 form, so no server could read it.
-  const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: prompt.toWellFormed() }] : toolMessages(messageId, answers);
+  const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: contentOf(prompt.toWellFormed(), files) }] : toolMessages(messageId, answers);
   const before = answersBefore(calls, answers);
   const answered = toolMessages(`${messageId}-before`, before);
   const histories = calls.length === 0 ? [] : [[assistantMessage(messageId, calls), ...answered], [assistantMessage(messageId, calls.map((call) => ({ ...call, arguments: '{}' }))), ...answered]];
@@ -44,6 +44,17 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
   }
   const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES];
   throw new RequestError(t('This prompt is too long: the message would have {whole} bytes, and the gateway takes {most}. Shorten it by about {over} bytes.', { whole, most, over }));
+}
+
+/** What a user says, with files as AG-UI has them. @param {string} text @param {AttachedFile[]} files */
+function contentOf(text, files) {
+  if (files.length === 0) return text;
+  const parts = files.map(({ name, type, upload, data }) => ({
+    type: /^(?:image|audio|video)(?=\/)/.exec(type)?.[0] ?? 'document',
+    source: { type: upload === undefined ? 'data' : 'file', value: upload ?? data, mimeType: type },
+    metadata: { filename: name },
+  }));
+  return [{ type: 'text', text }, ...parts];
 }
 
 /**

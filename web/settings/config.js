@@ -5,7 +5,7 @@ import { visible, withoutHidden } from '../lib/visible.js';
 import { isColour } from './colours.js';
 
 /** @import { Translation } from '../lib/words.js' */
-/** @import { Config, Prices, Starter } from '../types.d.ts' */
+/** @import { Config, FileLimits, Prices, Starter } from '../types.d.ts' */
 
 /** What is wrong with the settings, for the user. */
 export class ConfigError extends Error {}
@@ -99,6 +99,7 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
     audience: getString(json, 'audience'),
     allowTrace: get(json, 'allowTrace') === true,
     prices: pricesIn(get(json, 'prices')),
+    files: filesIn(json),
     keepaliveSeconds: Math.max(1, getNumber(json, 'keepaliveSeconds') ?? KEEPALIVE_SECONDS),
     title: words('title', 80, 'Help desk'),
     logo: address('logo', ({ origin }) => origin === new URL(base).origin, 'the address of an image on the server of this page, such as "logo.svg"'),
@@ -199,6 +200,12 @@ function telemetryIn(telemetry, note) {
   if (telemetry === 'always' || telemetry === 'never') return telemetry;
   if (telemetry !== undefined && telemetry !== 'with-trace') note('telemetry', telemetry, '"with-trace", "always" or "never"');
   return 'with-trace';
+}
+
+/** @param {unknown} json @returns {FileLimits | undefined} */
+function filesIn(json) {
+  const [maxFiles, maxBytes] = [getNumber(json, 'files', 'maxFiles') ?? 0, getNumber(json, 'files', 'maxBytes') ?? 0];
+  return maxFiles >= 1 && maxBytes >= 1 ? { maxFiles, maxBytes, uploads: get(json, 'files', 'uploads') === true } : undefined;
 }
 
 /**

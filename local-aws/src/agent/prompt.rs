@@ -86,6 +86,9 @@ pub(super) enum Prompt {
         #[arg(value_name = "MB", value_parser = number(1..=MAX_MEGABYTES))]
         megabytes: Option<u32>,
     },
+    /// what files came with the prompt: names, types, sizes and hashes
+    #[command(name = "/files")]
+    Files,
     /// a guardrail blocks the prompt
     #[command(name = "/guardrail")]
     Guardrail,

@@ -25,4 +25,5 @@ pub(super) struct StreamingConfigurations {
 pub(super) struct SessionState {
     pub(super) invocation_id: Option<String>,
     pub(super) return_control_invocation_results: Option<Vec<Value>>,
+    pub(super) files: Vec<Value>,
 }

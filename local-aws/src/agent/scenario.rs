@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use super::files as received_files;
 use super::prompt::{self, Confirmation, Prompt, Tools};
 use super::scenario_files as files;
 use super::scenario_files::play;
@@ -56,6 +57,7 @@ pub(super) fn script(turn: &TurnContext<'_>, prompt: Option<&Prompt>) -> Script 
                 .with("content", &STANDARD.encode(file_bytes(megabytes)));
             play(files::FILE_OF_SIZE, &placeholders)
         }
+        Prompt::Files => speak(&received_files::listed(turn.files)),
         Prompt::Guardrail => file(files::GUARDRAIL),
         Prompt::Team => file(files::TEAM),
         Prompt::Unknown => file(files::UNKNOWN),

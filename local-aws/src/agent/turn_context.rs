@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::address::Address;
+use super::files::ReceivedFile;
 use crate::scripted::placeholders::Placeholders;
 
 /// One turn of a session, as its script sees it.
@@ -20,6 +21,8 @@ pub(super) struct TurnContext<'a> {
     pub(super) traced: bool,
     /// The time at which the script begins.
     pub(super) now: SystemTime,
+    /// The files that came with the prompt.
+    pub(super) files: &'a [ReceivedFile],
 }
 
 impl TurnContext<'_> {

@@ -26,8 +26,15 @@ fn recorded(bytes: &[u8], size: usize) -> String {
 fn played(lines: &str) -> Vec<Script> {
     let address = Address::example("another-session");
     let now = SystemTime::UNIX_EPOCH;
-    let turn =
-        TurnContext { address: &address, prompt: "prompt", id: "id", number: 1, traced: true, now };
+    let turn = TurnContext {
+        address: &address,
+        prompt: "prompt",
+        id: "id",
+        number: 1,
+        traced: true,
+        now,
+        files: &[],
+    };
     timeline::parse(lines, &turn.placeholders()).unwrap()
 }
 

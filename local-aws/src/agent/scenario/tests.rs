@@ -10,7 +10,15 @@ use crate::scripted::prompt_arguments;
 fn numbered(prompt: &str, number: u32) -> Script {
     let address = Address::example("session");
     let now = SystemTime::UNIX_EPOCH;
-    let turn = TurnContext { address: &address, prompt, id: "turn", number, traced: true, now };
+    let turn = TurnContext {
+        address: &address,
+        prompt,
+        id: "turn",
+        number,
+        traced: true,
+        now,
+        files: &[],
+    };
     match prompt::parse(prompt) {
         Ok(prompt) => super::script(&turn, prompt.as_ref()),
         Err(reason) => explanation(&reason),

@@ -16,6 +16,7 @@ fn read(text: &str) -> Result<Vec<Script>, TimelineError> {
         number: 7,
         traced: true,
         now,
+        files: &[],
     };
     parse(text, &turn.placeholders())
 }

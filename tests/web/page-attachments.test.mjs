@@ -1,0 +1,293 @@
+// Files that go with a prompt, in Chromium against the local AWS: chosen, dropped, pasted, in pieces, and what becomes
+// of them when the connection, the relay or the file is not as it should be.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
+
+/** @import { Page } from 'playwright-core' */
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** A picture of one point. */
+const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+
+const { load, open } = useChat();
+
+/** Bytes in which no piece looks like another. @param {number} length */
+function bytes(length) {
+  const all = Buffer.alloc(length);
+  let state = 7;
+  for (let index = 0; index < length; index += 1) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    all[index] = state >>> 24;
+  }
+  return all;
+}
+
+/** @param {string} name @param {Buffer} buffer @param {string} [mimeType] */
+const file = (name, buffer, mimeType = 'application/pdf') => ({ name, mimeType, buffer });
+
+/** @param {Buffer} content */
+const hash = (content) => createHash('sha256').update(content).digest('hex');
+
+/** @param {Page} page @param {{name: string, mimeType: string, buffer: Buffer}[]} files */
+async function choose(page, ...files) {
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: /^Attach files/ }).click();
+  await (await chooser).setFiles(files);
+}
+
+/** @param {Page} page */
+const chips = (page) => page.getByRole('list', { name: 'Files that go with the prompt' }).getByRole('listitem');
+/** @param {Page} page */
+const problem = (page) => page.locator('#composer-problem');
+
+/** Waits until nothing is on its way. @param {Page} page */
+async function ready(page) {
+  await page.locator('.chip progress:visible').first().waitFor({ state: 'detached' }).catch(() => {});
+  await page.waitForFunction(() => [...document.querySelectorAll('.chip progress')].every((one) => one instanceof HTMLElement && one.hidden));
+}
+
+/** Drops or pastes files. @param {Page} page @param {'drop' | 'paste'} type @param {{name: string, type: string, base64: string}[]} files */
+const give = (page, type, ...files) =>
+  page.locator('#scroller').evaluate(
+    (target, { type, files }) => {
+      const data = new DataTransfer();
+      for (const one of files) data.items.add(new File([Uint8Array.from(atob(one.base64), (letter) => letter.charCodeAt(0))], one.name, { type: one.type }));
+      const init = { bubbles: true, cancelable: true };
+      target.dispatchEvent(type === 'paste' ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data }));
+    },
+    { type, files },
+  );
+
+describe('files that go with a prompt', () => {
+  test('arrive byte by byte, and stand at the prompt, also after a reload', async () => {
+    const page = await open();
+    const [first, second] = [bytes(100_000), Buffer.from('day,temperature\nMon,12\n')];
+    await choose(page, file('report.pdf', first), file('data.csv', second, 'application/vnd.ms-excel'));
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['report.pdf', 'data.csv']);
+    await ready(page);
+    assert.deepEqual(await chips(page).locator('.file-about').allTextContents(), ['100 KB · application/pdf', '23 bytes · text/csv']);
+    await send(page, '/files');
+    const said = await answer(page);
+    for (const [name, type, content] of /** @type {const} */ ([['report.pdf', 'application/pdf', first], ['data.csv', 'text/csv', second]])) {
+      assert.ok(said.includes(`${name}, ${type}, ${content.length} bytes, CHAT, SHA-256 ${hash(content)}`), said);
+    }
+    assert.equal(await chips(page).count(), 0);
+    const sent = page.getByRole('list', { name: 'Files that were sent' }).getByRole('listitem');
+    assert.deepEqual(await sent.allTextContents(), ['report.pdf100 KB · application/pdf', 'data.csv23 bytes · text/csv']);
+    await send(page, '/files');
+    assert.match(await answer(page, 2), /No file came/);
+    await page.reload();
+    await connected(page);
+    assert.equal(await sent.count(), 2);
+  });
+
+  test('are dropped anywhere and pasted, a picture with its thumbnail', async () => {
+    const page = await open();
+    const png = { name: 'image.png', type: 'image/png', base64: PNG.toString('base64') };
+    await give(page, 'paste', png);
+    await page.locator('.chip img').waitFor();
+    await give(page, 'drop', png, { name: 'a.txt', type: 'text/plain', base64: btoa('hello') });
+    // Two of one name would be one to the agent.
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['image.png', 'image (2).png', 'a.txt']);
+    await ready(page);
+    await send(page, '/files');
+    const said = await answer(page);
+    assert.ok(said.includes(`image (2).png, image/png, ${PNG.length} bytes`), said);
+    assert.ok(said.includes(`a.txt, text/plain, 5 bytes, CHAT, SHA-256 ${hash(Buffer.from('hello'))}`), said);
+  });
+
+  test('are taken off by keyboard, and the focus stays beside them', async () => {
+    const page = await open();
+    await choose(page, file('a.pdf', bytes(10)), file('b.pdf', bytes(10)));
+    await page.getByRole('button', { name: 'Remove a.pdf' }).press('Enter');
+    assert.equal(await page.locator('#status').textContent(), 'a.pdf removed.');
+    const remaining = page.getByRole('button', { name: 'Remove b.pdf' });
+    assert.equal(await remaining.evaluate((one) => one === document.activeElement), true);
+    await remaining.press('Enter');
+    assert.equal(await promptBox(page).evaluate((one) => one === document.activeElement), true);
+    assert.equal(await chips(page).count(), 0);
+  });
+
+  test('of some megabytes show their way, and the prompt goes once they are there', async () => {
+    const page = await load();
+    /** @type {(value?: unknown) => void} */
+    let goOn = () => {};
+    const held = new Promise((resolve) => (goOn = resolve));
+    let [pieces, underWay, mostUnderWay] = [0, 0, 0];
+    await page.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage(async (message) => {
+        if (String(message).startsWith('{"upload"')) {
+          mostUnderWay = Math.max(mostUnderWay, (underWay += 1));
+          if ((pieces += 1) > 20) await held;
+        }
+        server.send(message);
+      });
+      server.onMessage((message) => {
+        if (String(message).includes('"relay.upload"')) underWay -= 1;
+        socket.send(message);
+      });
+    });
+    await page.reload();
+    await connected(page);
+    const content = bytes(2_000_000);
+    await choose(page, file('large.pdf', content));
+    const progress = page.getByRole('progressbar', { name: 'large.pdf on its way' });
+    await progress.waitFor();
+    await send(page, '/files');
+    await problem(page).filter({ hasText: 'The prompt goes as soon as they are there.' }).waitFor();
+    assert.equal(await page.locator('article.agent').count(), 0);
+    await page.waitForFunction(() => document.querySelector('progress')?.value === 20);
+    goOn();
+    const said = await answer(page);
+    assert.ok(said.includes(`large.pdf, application/pdf, 2000000 bytes, CHAT, SHA-256 ${hash(content)}`), said);
+    assert.equal(mostUnderWay, 2, 'the relay is not flooded');
+    assert.equal(await problem(page).isVisible(), false);
+  });
+
+  test('go on when the connection is lost on the way', async () => {
+    const page = await load();
+    let pieces = 0;
+    await page.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        // Every tenth is swallowed, and its connection closed.
+        if (String(message).startsWith('{"upload"') && (pieces += 1) % 10 === 0) return void socket.close();
+        server.send(message);
+      });
+    });
+    await page.reload();
+    await connected(page);
+    const content = bytes(700_000);
+    await choose(page, file('large.pdf', content));
+    await ready(page);
+    assert.ok(pieces > 30, `${pieces}`);
+    await connected(page);
+    await send(page, '/files');
+    assert.ok((await answer(page)).includes(`SHA-256 ${hash(content)}`));
+  });
+
+  test('go again with the prompt that failed', async () => {
+    const page = await open();
+    await choose(page, file('a.pdf', bytes(50_000)));
+    await ready(page);
+    await send(page, '/error throttlingException 2');
+    await answer(page);
+    await page.getByRole('button', { name: /Retry|Try again/ }).click();
+    await page.locator('article.user').nth(1).waitFor();
+    assert.equal(await page.getByRole('list', { name: 'Files that were sent' }).count(), 2);
+  });
+
+  test('that the relay lost are said to be lost', async () => {
+    const page = await load();
+    await page.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        if (!String(message).startsWith('{"upload"')) return void server.send(message);
+        const { id, index } = JSON.parse(String(message)).upload;
+        socket.send(JSON.stringify({ type: 'CUSTOM', name: 'relay.upload', value: { id, index }, metadata: { relay: { runId: id, seq: index } } }));
+      });
+    });
+    await page.reload();
+    await connected(page);
+    await choose(page, file('a.pdf', bytes(50_000)));
+    await ready(page);
+    await send(page, '/files');
+    await page.getByText('The file "a.pdf" is not here').waitFor();
+  });
+
+  test('that the relay refuses are marked, and keep the prompt', async () => {
+    const page = await load();
+    await page.routeWebSocket(/./, (socket) => {
+      socket.onMessage((message) => {
+        const { id, index } = JSON.parse(String(message)).upload;
+        socket.send(JSON.stringify({ type: 'RUN_ERROR', code: 'invalid_request', message: 'No\u202e such thing.', metadata: { relay: { runId: id, seq: index, retryable: false } } }));
+      });
+    });
+    await page.reload();
+    await connected(page);
+    await choose(page, file('a.pdf', bytes(50_000)));
+    await page.locator('.chip.failed').filter({ hasText: 'No\\u202E such thing.' }).waitFor();
+    await send(page, '/files');
+    await problem(page).filter({ hasText: '“a.pdf” could not be sent. Remove it, or choose it again.' }).waitFor();
+    assert.equal(await promptBox(page).inputValue(), '/files');
+  });
+
+  test('are not kept over a reload before they were sent, which is said', async () => {
+    const page = await open();
+    await choose(page, file('a.pdf', bytes(10)), file('b.pdf', bytes(10)));
+    await promptBox(page).fill('draft');
+    await page.reload();
+    await problem(page).filter({ hasText: '“a.pdf” and “b.pdf” are not kept over a reload: choose them again.' }).waitFor();
+    assert.equal(await promptBox(page).inputValue(), 'draft');
+    await page.reload();
+    await connected(page);
+    assert.equal(await problem(page).isVisible(), false);
+  });
+});
+
+describe('what cannot be sent is said at once', () => {
+  test('too many, too large, empty', async () => {
+    const page = await open();
+    await choose(page, file('empty.pdf', Buffer.alloc(0)));
+    await problem(page).filter({ hasText: '“empty.pdf” is empty.' }).waitFor();
+    await choose(page, ...[1, 2, 3, 4, 5, 6].map((number) => file(`${number}.pdf`, bytes(10))));
+    await problem(page).filter({ hasText: '“6.pdf” is one too many: at most 5 files can go with a prompt.' }).waitFor();
+    assert.equal(await chips(page).count(), 5);
+    await page.getByRole('button', { name: 'Remove 1.pdf' }).click();
+    assert.equal(await problem(page).isVisible(), false);
+    await choose(page, file('large.pdf', Buffer.alloc(10 * 1024 * 1024)));
+    await problem(page).filter({ hasText: '“large.pdf” has 10.5 MB: at most 10.5 MB can be sent with a prompt together with the others.' }).waitFor();
+    assert.equal(await chips(page).count(), 4);
+  });
+
+  test('names are only names', async () => {
+    const page = await open();
+    const names = ['../../etc/passwd', 'inv\u202efdp.exe', 'a\u0000b\u0007c.txt', '<img src=x onerror=alert(1)>.png', `${'x'.repeat(500)}.pdf`];
+    await give(page, 'drop', ...names.map((name) => ({ name, type: 'text/html;a=<b>', base64: btoa('x') })));
+    const shown = await chips(page).locator('.file-name').allTextContents();
+    assert.equal(shown.length, 5);
+    assert.deepEqual(shown.slice(0, 4), ['passwd', 'invfdp.exe', 'abc.txt', '_img src=x onerror=alert(1)_.png']);
+    assert.ok((shown[4] ?? '').length <= 100);
+    await ready(page);
+    await send(page, '/files');
+    const said = await answer(page);
+    assert.ok(said.includes('passwd, text/html, 1 bytes'), said);
+  });
+});
+
+test('axe finds nothing with files beside the prompt and in it, and targets are large enough at 320 px', async () => {
+  const page = await open({ viewport: { width: 320, height: 720 } });
+  await choose(page, file(`${'long'.repeat(30)}.pdf`, bytes(10)), file('a.png', PNG, 'image/png'));
+  await ready(page);
+  await send(page, '/files');
+  await answer(page);
+  await choose(page, file('b.pdf', bytes(10)));
+  await ready(page);
+  await page.evaluate(AXE);
+  // @ts-expect-error: axe is a global of its script.
+  const found = await page.evaluate(async () => (await window.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`));
+  assert.deepEqual(found, []);
+  const small = await page.locator('.composer button:visible').evaluateAll((all) => all.map((one) => one.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24));
+  assert.deepEqual(small, []);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+});
+
+describe('without a table', () => {
+  const { open: openWithout } = useChat('--resume-hours', '0');
+
+  test('a small file goes in the message, and a larger one is refused before it is sent', async () => {
+    const page = await openWithout();
+    const content = bytes(15_000);
+    await choose(page, file('small.pdf', content), file('large.pdf', bytes(30_000)));
+    await problem(page).filter({ hasText: '“large.pdf” has 30.0 KB: at most 18.4 KB can be sent with a prompt together with the others, since this relay has no table for larger ones.' }).waitFor();
+    await ready(page);
+    await send(page, '/files');
+    assert.ok((await answer(page)).includes(`small.pdf, application/pdf, 15000 bytes, CHAT, SHA-256 ${hash(content)}`));
+  });
+});

@@ -66,6 +66,7 @@ describe('what a deployment says about its page', () => {
       [{ colours: { accent: { dark: 12 } } }, /"colours\.accent\.dark".*it is 12/],
       [{ language: 'no language' }, /"language".*"no language".*"de"/],
       [{ language: 7 }, /"language"/],
+      [{ language: { toString: 'de' } }, /"language".*an object/],
       [{ strings: ['Senden'] }, /"strings".*it is a list.*"Senden"/],
       [{ strings: { Send: 7 } }, /"strings: Send".*it is 7/],
       [{ strings: { Send: { other: 7 } } }, /"strings: Send"/],
@@ -120,6 +121,7 @@ describe('what an attacker would write', () => {
     const note = read({ title: 'x'.repeat(900_000) }).notes.join('');
     assert.ok(note.length < 400, String(note.length));
     assert.throws(() => read({ title: 'x'.repeat(1_000_001) }), /more than 1,000,000 characters/);
+    assert.equal(read({ strings: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`Words ${index}`, index])) }).notes.length, 5);
     assert.equal(read({ starters: Array.from({ length: 1_000 }, () => ({ prompt: 'p' })) }).starters.length, 12);
   });
 

@@ -159,8 +159,8 @@ describe('in Chromium', () => {
       colours: { accent: '#ffd400' },
       telemetry: 'never',
       language: 'no language',
-      suggestions: ['one', 'two', 'three'],
-      starters: [{ title: 'Orders', explanation: 'With the number', prompt: 'hello' }, { title: '<b>Returns</b>', prompt: 'two' }],
+      suggestions: ['one', 'two', 'three', 'four'],
+      starters: [{ title: 'Orders', explanation: 'With the number', prompt: 'hello' }, { title: '<b>Returns</b>', prompt: 'three' }],
     }, { expected: /"language" in config\.json is left out/ });
     await page.locator('#connection[data-state="open"]').waitFor();
     assert.equal(await page.title(), 'Help desk');
@@ -174,9 +174,9 @@ describe('in Chromium', () => {
     assert.deepEqual(await page.locator('#send').evaluate((one) => [getComputedStyle(one).backgroundColor, getComputedStyle(one).color]), ['rgb(255, 212, 0)', 'rgb(0, 0, 0)']);
 
     const starters = page.getByRole('list', { name: 'Suggested prompts' }).getByRole('button');
-    assert.deepEqual(await starters.allTextContents(), ['OrdersWith the number', '<b>Returns</b>', 'one', 'two']);
+    assert.deepEqual(await starters.allTextContents(), ['OrdersWith the number', '<b>Returns</b>', 'one', 'two'], 'a suggestion that is a starter already is none');
     await page.getByRole('button', { name: 'More suggestions' }).click();
-    assert.equal(await starters.count(), 5);
+    assert.equal(await starters.count(), 5, 'all of them');
     assert.equal(await starters.nth(4).evaluate((one) => one === document.activeElement), true);
 
     const note = page.getByRole('alert').filter({ hasText: '"language" in config.json is left out: it is "no language"' });

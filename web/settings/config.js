@@ -18,6 +18,7 @@ const BUILT_IN = ['de'];
 /** A larger file is a mistake. */
 const MAX_LENGTH = 1_000_000;
 const MAX_STARTERS = 12;
+const MAX_NOTES = 5;
 const MAX_TRANSLATION = 2_000;
 /** No million tokens cost more, in dollars. */
 const MAX_PRICE = 1e6;
@@ -75,7 +76,7 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
   /** @type {string[]} */
   const notes = [];
   const note = (/** @type {string} */ name, /** @type {unknown} */ value, /** @type {string} */ wanted) =>
-    void notes.push(`"${shown(name, 60)}" in config.json is left out: it is ${typeof value === 'string' ? `"${shown(value)}"` : shown(value)}, and must be ${wanted}.`);
+    void (notes.length < MAX_NOTES && notes.push(`"${shown(name, 60)}" in config.json is left out: it is ${typeof value === 'string' ? `"${shown(value)}"` : shown(value)}, and must be ${wanted}.`));
   const words = (/** @type {string} */ name, /** @type {number} */ most, /** @type {string} */ example) => {
     const value = get(json, name);
     if (isText(value, most)) return plainText(value) || undefined;
@@ -157,7 +158,8 @@ function coloursIn(colours, note) {
 function languageIn(language, note) {
   if (language === undefined || language === '') return 'en';
   try {
-    return new Intl.Locale(/** @type {string} */ (language)).baseName;
+    // With what it says about digits, such as "ar-u-nu-latn".
+    return String(new Intl.Locale(/** @type {string} */ (language)));
   } catch {
     note('language', language, 'a language such as "de" or "pt-BR"');
     return 'en';

@@ -29,10 +29,15 @@ const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
+/** Shows what an answer cites. @type {Transcript['showSource']} */
+let showSource = () => {};
 /** @type {Config['prices']} */
 let prices = {};
 // They need neither settings nor a connection: a saved trace can be looked at without.
-const traces = new TracesOnDemand(() => prices);
+const traces = new TracesOnDemand(() => prices, (turn, number) => {
+  panel.closeDrawer();
+  showSource(turn, number, () => showPassage(turn, number));
+});
 const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
@@ -78,12 +83,14 @@ function run(config, isOwn) {
       traces.show(turn);
       panel.open();
     },
+    showPassage,
     answer(turn, answers) {
       const problem = trySend(inWords(turn, answers), answers);
       if (problem === '') rest();
       return problem;
     },
   });
+  showSource = transcript.showSource.bind(transcript);
   const jump = byId('jump', HTMLButtonElement);
   const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
   /** Where the focus goes when nothing else has it. */
@@ -372,6 +379,12 @@ function run(config, isOwn) {
     showBanner('This agent asks who you are before it answers.', `Enter the ${accessDialog.name}`, connect);
   });
   connect();
+}
+
+/** Shows a source of an answer where the agent found it. @param {Turn} turn @param {number} number */
+function showPassage(turn, number) {
+  panel.open();
+  traces.showPassage(turn, number);
 }
 
 /** Opens the viewer at its address, for who has saved traces where the page shows none of its own. */

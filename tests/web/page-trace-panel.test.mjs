@@ -111,7 +111,7 @@ test('after a reload the numbers go on, and nobody looks in vain', async () => {
   await answer(page, 2);
   await page.reload();
   await connected(page);
-  await panel(page).getByText('Traces are not kept over a reload of the page.').waitFor();
+  await panel(page).getByText('No trace was kept of this conversation.').waitFor();
   assert.deepEqual(await choices(page), []);
   await send(page, '/guardrail');
   await answer(page, 3);

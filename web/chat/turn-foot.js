@@ -17,17 +17,18 @@ import { canJoin, isCut, MOVED_NOTE } from '../relay/turn.js';
  * @property {() => void} goOn asks the agent to
  * @property {(turn: Turn) => void} join has the answer go on here
  * @property {(turn: Turn) => void} showTrace
+ * @property {(turn: Turn, number: number) => void} showPassage shows a source in the trace
  * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  */
 
-/** @param {Source[]} sources */
-export function sourceList(sources) {
+/** @param {Source[]} sources @param {(number: number) => Node[]} more what stands at the end of one */
+export function sourceList(sources, more) {
   if (sources.length === 0) return undefined;
-  const items = sources.map(({ label, where, href, excerpt }) => {
+  const items = sources.map(({ label, where, href, excerpt }, index) => {
     const name = href === undefined ? element('span', '', label) : anchor(href, label);
     name.className = 'source-name';
     if (where !== '') name.title = visible(where);
-    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))));
+    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))), ...more(index + 1));
   });
   return element('section', 'sources', element('h3', '', counted(sources.length, 'source')), element('ol', '', ...items));
 }

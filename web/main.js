@@ -42,12 +42,17 @@ const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
 const welcome = byId('welcome', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
+/** Shows what an answer cites. @type {Transcript['showSource']} */
+let showSource = () => {};
 /** @type {Config['prices']} */
 let prices = {};
 // They need neither settings nor a connection: a saved trace can be looked at without.
 /** @type {(turn: Turn) => Promise<void>} */
 let readEvents = async () => {};
-const traces = new TracesOnDemand({ prices: () => prices, read: (turn) => readEvents(turn) });
+const traces = new TracesOnDemand(() => prices, (turn, number) => {
+  panel.closeDrawer();
+  showSource(turn, number, () => showPassage(turn, number));
+}, (turn) => readEvents(turn));
 const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
@@ -137,6 +142,7 @@ function run(config, keeper, before) {
       traces.show(turn);
       panel.open();
     },
+    showPassage,
     answer(turn, answers) {
       const problem = trySend(inWords(turn, answers), answers);
       if (problem === '') {
@@ -154,6 +160,7 @@ function run(config, keeper, before) {
       return '';
     },
   });
+  showSource = transcript.showSource.bind(transcript);
   const jump = byId('jump', HTMLButtonElement);
   const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
   /** Where the focus goes when nothing else has it. */
@@ -682,6 +689,12 @@ function makeForeign(turn) {
   turn.elsewhere = true;
   turn.agent = undefined;
   if (isOpen(turn)) endTurn(turn, 'moved', undefined);
+}
+
+/** Shows a source of an answer where the agent found it. @param {Turn} turn @param {number} number */
+function showPassage(turn, number) {
+  panel.open();
+  traces.showPassage(turn, number);
 }
 
 /** Opens the viewer at its address, for who has saved traces where the page shows none of its own. */

@@ -121,6 +121,8 @@ describe('a saved trace opens equal', () => {
   }
 });
 
+const useKept = useChat();
+
 for (const [source, prompt] of /** @type {const} */ ([['agent', '/team'], ['harness', 'hello'], ['runtime', 'hello']])) {
   const { open } = useChat('--source', source);
   test(`what a person sees of a trace is the same in its file: ${source}`, async () => {
@@ -144,3 +146,39 @@ for (const [source, prompt] of /** @type {const} */ ([['agent', '/team'], ['harn
     assert.deepEqual(await seen(), before);
   });
 }
+
+test('a trace that the browser kept is read when it is looked at, and again where it comes anew', async () => {
+  const page = await useKept.open();
+  const titles = await page.evaluate(async () => {
+    const { TracesOnDemand } = /** @type {typeof import('../../web/trace/on-demand.js')} */ (await import(new URL('trace/on-demand.js', document.baseURI).href));
+    const thought = (/** @type {string} */ text) => ({ at: -500, source: 'bedrock-agent', event: { trace: { trace: { orchestrationTrace: { rationale: { text } } } } } });
+    const turn = (/** @type {string} */ prompt) => /** @type {any} */ ({ prompt, trace: true, restored: true, keptEvents: 2, restarts: 0, status: 'done', events: [], messages: [], failure: undefined, sentAt: -1000, firstTextAt: undefined, endedAt: -100 });
+    const [first, second] = [turn('first'), turn('second')];
+    /** @type {string[]} */
+    const read = [];
+    const traces = new TracesOnDemand(() => ({}), () => {}, async (wanted) => {
+      read.push(wanted.prompt);
+      Object.assign(wanted, { events: [thought(`one of ${wanted.prompt}`), thought('two')], keptEvents: undefined });
+    });
+    document.querySelector('#traces')?.removeAttribute('hidden');
+    traces.update(first);
+    traces.update(second);
+    traces.show(second);
+    const names = async (/** @type {string} */ wanted) => {
+      for (;;) {
+        const found = [...document.querySelectorAll('.step-name')].map(({ textContent }) => textContent);
+        if (found.includes(wanted)) return found.join();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const count = document.querySelector('#traces-count')?.textContent;
+    await traces.load();
+    const kept = await names('two');
+    Object.assign(second, { restored: false, restarts: 1, events: [thought('anew')] });
+    traces.update(second);
+    return [count, kept, await names('anew'), document.querySelector('#traces-totals')?.textContent, read.join()];
+  });
+  assert.deepEqual(titles.slice(0, 3), ['4', 'one of second,two', 'anew']);
+  assert.match(titles[3] ?? '', /Total900 ms/, 'on its own clock');
+  assert.equal(titles[4], 'second', 'and no other is read');
+});

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { answer, send, traceSwitch, useChat } from './support/chat.mjs';
-import { opened, rows } from './support/trace.mjs';
+import { opened, rows, traced } from './support/trace.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -172,4 +172,28 @@ test('a prompt stands there by role, of which the last message is open', async (
   await folds.nth(1).click();
   await page.locator('.step-detail pre', { hasText: 'First' }).and(page.locator(':visible')).waitFor();
   assert.equal(await folds.nth(1).getAttribute('aria-expanded'), 'true');
+});
+
+test('a passage in the trace leads to its citation in the answer, and back', async () => {
+  for (const width of [1280, 390]) {
+    const page = await open({ viewport: { width, height: 800 } });
+    await traced(page, 'hello');
+    const cites = page.locator('.sources li');
+    assert.ok((await cites.count()) >= 2);
+    // From the answer to the passage that it rests on, where the agent found it.
+    await cites.nth(1).getByRole('button', { name: 'In the trace' }).click();
+    const cited = page.getByRole('button', { name: 'Cited as 2' });
+    await cited.waitFor();
+    await page.waitForFunction(() => document.activeElement?.textContent === 'Cited as 2');
+    assert.equal(await page.locator('.step.kind-knowledge-base > details[open]').count(), 1);
+    const title = await cited.evaluate((link) => link.previousElementSibling?.textContent);
+    assert.match(title ?? '', /^Passage \d+ · .*score 0\.\d{3}$/, 'with its score');
+    assert.match(title ?? '', new RegExp((await cites.nth(1).locator('.source-name').textContent()) ?? '?'));
+    // And from there to the answer, which leads back.
+    await page.getByRole('button', { name: 'Cited as 1' }).click();
+    assert.equal(await page.getByRole('complementary', { name: 'Trace' }).isVisible(), width === 1280, 'a drawer makes way');
+    assert.equal(await cites.nth(0).evaluate((item) => item === document.activeElement && item.classList.contains('shown-source')), true);
+    await cites.nth(0).getByRole('button', { name: 'Back to the trace' }).click();
+    await page.waitForFunction(() => document.activeElement?.textContent === 'Cited as 1');
+  }
 });

@@ -4,7 +4,7 @@ import { button, copy, element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { t } from '../lib/words.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
-import { markersOf, sourcesOf } from '../relay/citations.js';
+import { keysOf, markersOf, passageKeys, sourcesOf } from '../relay/citations.js';
 import { asksElsewhere, awaitsUser, ELSEWHERE_NOTE, isOpen, notesOf, stoppedNote } from '../relay/turn.js';
 import { activityOf } from './activity.js';
 import { sentFiles } from './attachments.js';
@@ -147,6 +147,12 @@ export class Transcript {
     return turn && sourcesOf(turn.messages.flatMap(({ citations }) => citations))[Number(mark.dataset.source) - 1];
   }
 
+  /** Shows a source of an answer. @param {Turn} turn @param {number} number from 1 @param {() => void} back what the way back from it does */
+  showSource(turn, number, back) {
+    const source = this.#views.get(turn)?.answer.querySelectorAll('.sources li')[number - 1];
+    if (source instanceof HTMLElement) lead(source, t('Back to the trace'), back);
+  }
+
   clear() {
     this.#views.clear();
     this.#list.replaceChildren();
@@ -193,7 +199,10 @@ export class Transcript {
     view.ended = endOf(turn);
     view.answer.setAttribute('aria-busy', 'false');
     // Not before: below text that grows, the list would move with every line.
-    const sources = sourceList(sourcesOf(turn.messages.flatMap((message) => message.citations)));
+    const citations = turn.messages.flatMap((message) => message.citations);
+    const [keys, found] = [keysOf(citations), passageKeys(turn.events)];
+    const sources = sourceList(sourcesOf(citations), (number) =>
+      found.has(keys[number - 1] ?? '') ? [button('quiet small in-trace', t('In the trace'), () => this.#turnActions.showPassage(turn, number))] : []);
     view.extras.replaceChildren(sources ?? '');
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
     if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', t('The agent finished without any text.')));
@@ -338,14 +347,20 @@ function noteOf(mark) {
  */
 function showTarget(mark, source) {
   if (!(source instanceof HTMLElement)) return;
-  for (const shown of mark.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
-  source.classList.add('shown-source');
-  const back = button('quiet small back', t('Back to the text'), () => {
-    leaveSource(source);
+  lead(source, t('Back to the text'), () => {
     mark.focus({ preventScroll: true });
     mark.scrollIntoView({ block: 'center' });
   });
-  source.append(back);
+}
+
+/** @param {HTMLElement} source @param {string} words @param {() => void} act goes back */
+function lead(source, words, act) {
+  for (const shown of source.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
+  source.classList.add('shown-source');
+  source.append(button('quiet small back', words, () => {
+    leaveSource(source);
+    act();
+  }));
   source.tabIndex = -1;
   source.focus({ preventScroll: true });
   source.scrollIntoView({ block: 'nearest' });

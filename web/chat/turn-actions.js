@@ -18,6 +18,7 @@ import { voteControls } from './votes.js';
  * @property {() => void} goOn asks the agent to
  * @property {(turn: Turn) => void} join has the answer go on here
  * @property {(turn: Turn) => void} showTrace
+ * @property {(turn: Turn, number: number) => void} showPassage shows a source in the trace
  * @property {(turn: Turn, answers: ToolAnswer[]) => string} answer gives why they could not be sent, or an empty text
  * @property {SendVote | undefined} vote unless nobody wants to know
  */

@@ -12,14 +12,14 @@ import { joinButton } from './turn-actions.js';
 /** @import { Failure, Source, Turn } from '../types.d.ts' */
 /** @import { TurnActions } from './turn-actions.js' */
 
-/** @param {Source[]} sources */
-export function sourceList(sources) {
+/** @param {Source[]} sources @param {(number: number) => Node[]} more what stands at the end of one */
+export function sourceList(sources, more) {
   if (sources.length === 0) return undefined;
-  const items = sources.map(({ label, where, href, excerpt }) => {
+  const items = sources.map(({ label, where, href, excerpt }, index) => {
     const name = href === undefined ? element('span', '', label) : anchor(href, label);
     name.className = 'source-name';
     if (where !== '') name.title = visible(where);
-    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))));
+    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))), ...more(index + 1));
   });
   return element('section', 'sources', element('h3', '', counted(sources.length, 'source')), element('ol', '', ...items));
 }

@@ -44,6 +44,21 @@ function sourcesByKey(citations) {
   return sources;
 }
 
+/** What tells a passage from all others, be it cited in an answer or found in a trace. @param {unknown} reference */
+export function keyOf(reference) {
+  return sourceOf(reference).key;
+}
+
+/** The keys of the passages that a trace has. @param {{event: unknown}[]} events */
+export function passageKeys(events) {
+  return new Set(events.flatMap(({ event }) => getList(get(event, 'trace', 'trace', 'orchestrationTrace', 'observation'), 'knowledgeBaseLookupOutput', 'retrievedReferences').map(keyOf)));
+}
+
+/** The same of each source, in their order. @param {unknown[]} citations */
+export function keysOf(citations) {
+  return [...sourcesByKey(citations).keys()];
+}
+
 /** @param {unknown} reference */
 function sourceOf(reference) {
   const where = placeOf(get(reference, 'location'));

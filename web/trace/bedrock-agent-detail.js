@@ -1,7 +1,7 @@
 // What an opened step of a Bedrock agent shows. No DOM.
 
 import { get, getList, getNumber, getString, readJson } from '../lib/json.js';
-import { sourcesOf } from '../relay/citations.js';
+import { keyOf, sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, partOf, traceInfosOf } from './bedrock-agent-event.js';
 import { beside, rows, text, whole } from './sections.js';
 import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
@@ -124,7 +124,7 @@ function passage(reference, index) {
   const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
   const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`].filter(Boolean).join(' · ');
   const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
-  return { title, text: source === undefined || source.where === '' ? found : `${found}\n${source.where}` };
+  return { title, key: keyOf(reference), text: source === undefined || source.where === '' ? found : `${found}\n${source.where}` };
 }
 
 /**

@@ -12,8 +12,9 @@ import { plausible } from './times.js';
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
  *
- * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, restarts?: number, keptEvents?: number | undefined, traceCut?: boolean, file?: string, epoch?: number | undefined}} Trace
- *   `epoch` is when the prompt of a file was sent, in ms since 1970
+ * @typedef {Pick<Turn, 'prompt' | 'status' | 'events' | 'failure' | 'sentAt' | 'firstTextAt' | 'endedAt'> & {trace?: boolean, restored?: boolean, restarts?: number, keptEvents?: number | undefined, traceCut?: boolean, messages?: {citations: unknown[]}[], file?: string, epoch?: number | undefined}} Trace
+ *   `epoch` is when the prompt of a file was sent, in ms since 1970; `keptEvents` is how many events the browser has kept
+ *   of it that were not read yet, and `traceCut` whether there was no room for all of them
  */
 
 /** Larger files are not opened: reading them would crash the tab. */

@@ -3,7 +3,7 @@
 
 import { button, byId } from '../lib/dom.js';
 
-/** @import { Prices, Turn } from '../types.d.ts' */
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Traces } from './traces.js' */
 
@@ -18,25 +18,29 @@ export class TracesOnDemand {
   #empty = byId('traces-empty', HTMLElement);
   #problem = byId('traces-problem', HTMLElement);
   #prices;
-  #read;
+  #readKept;
+  #showSource;
   /** How many events there are of each turn, in the order of the turns. @type {Map<Trace, number>} */
   #turns = new Map();
   #events = 0;
   /** Whose trace was asked for last, before there was a viewer. @type {Trace | undefined} */
   #wanted;
+  /** And which passage in it. @type {number | undefined} */
+  #wantedSource;
   /** @type {Traces | undefined} */
   #viewer;
   #loading = false;
   #attempts = 0;
 
   /**
-   * @param {object} parts
-   * @param {() => Prices} parts.prices
-   * @param {(turn: Turn) => Promise<void>} parts.read reads the events of a turn that were kept
+   * @param {() => Prices} prices
+   * @param {(turn: any, number: number) => void} showSource shows what an answer cites
+   * @param {(turn: any) => Promise<void>} [readKept] reads the events of a turn that the browser has kept
    */
-  constructor({ prices, read }) {
+  constructor(prices, showSource, readKept = async () => {}) {
+    this.#showSource = showSource;
     this.#prices = prices;
-    this.#read = read;
+    this.#readKept = readKept;
   }
 
   get isEmpty() {
@@ -59,7 +63,15 @@ export class TracesOnDemand {
   /** Shows the trace of a turn. @param {Trace} turn */
   show(turn) {
     this.#wanted = turn;
+    this.#wantedSource = undefined;
     this.#viewer?.show(turn);
+  }
+
+  /** Shows the passage that an answer cites. @param {Trace} turn @param {number} number of the source */
+  showPassage(turn, number) {
+    this.#wanted = turn;
+    this.#wantedSource = number;
+    this.#viewer?.showPassage(turn, number);
   }
 
   clear() {
@@ -79,10 +91,11 @@ export class TracesOnDemand {
     this.#problem.hidden = true;
     try {
       const { Traces } = await this.#module();
-      const viewer = new Traces({ prices: this.#prices, read: this.#read });
+      const viewer = new Traces({ prices: this.#prices, readKept: this.#readKept, showSource: this.#showSource });
       this.#viewer = viewer;
       viewer.update(...this.#turns.keys());
       if (this.#wanted !== undefined) viewer.show(this.#wanted);
+      if (this.#wanted !== undefined && this.#wantedSource !== undefined) viewer.showPassage(this.#wanted, this.#wantedSource);
     } catch (error) {
       console.error(error);
       const again = button('quiet small', 'Try again', () => {

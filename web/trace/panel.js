@@ -94,6 +94,11 @@ export class Panel {
     this.#choose(true);
   }
 
+  /** Where it hides the chat. */
+  closeDrawer() {
+    if (!this.#wide.matches) this.#set(false);
+  }
+
   /** Only where it hides nothing. */
   openBeside() {
     if (this.#wide.matches) this.#choose(true);

@@ -54,6 +54,8 @@ const PAGE_LENGTH = 2_000_000;
 /** What one slice of work appends, in UTF-16 units. */
 const SLICE_LENGTH = 64_000;
 
+/** The passages that the answer cites, and what leads to one there. @typedef {{keys: () => string[], show: (number: number) => void}} Cited */
+
 /** One step in the list. */
 export class Row {
   step;
@@ -62,6 +64,7 @@ export class Row {
   /** In how many others it stands. @type {number} */
   depth;
   #prices;
+  #cited;
   item;
   details;
   /** The rows of the steps that belong to it. @type {HTMLElement | undefined} */
@@ -87,9 +90,10 @@ export class Row {
   #box;
   #stop = () => {};
 
-  /** @param {Step} step @param {Prices} prices @param {Row} [outer] of the step that it belongs to */
-  constructor(step, prices, outer) {
+  /** @param {Step} step @param {Prices} prices @param {Row | undefined} outer of the step that it belongs to @param {Cited} cited */
+  constructor(step, prices, outer, cited) {
     this.step = step;
+    this.#cited = cited;
     // What is deeper stands beside what it belongs to: a browser takes ever longer for lists in lists.
     this.outer = outer !== undefined && outer.depth >= MAX_DEPTH ? outer.outer : outer;
     this.depth = this.outer === undefined ? 0 : this.outer.depth + 1;
@@ -214,7 +218,7 @@ export class Row {
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
-    this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`));
+    this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`, this.#cited));
   }
 
   /** A closed row keeps nothing: a trace may have megabytes. */
@@ -231,8 +235,10 @@ export class Row {
  * @param {HTMLElement} box
  * @param {Section[]} sections
  * @param {string} where
+ * @param {Cited} cited
  */
-function* show(box, sections, where) {
+function* show(box, sections, where, cited) {
+  const keys = sections.some(({ key }) => key !== undefined) ? cited.keys() : [];
   /** What stands side by side. @type {HTMLElement | undefined} */
   let pair;
   for (const section of sections) {
@@ -252,6 +258,12 @@ function* show(box, sections, where) {
       pre.setAttribute('role', 'region');
       pre.setAttribute('aria-label', `${section.title} ${where}`);
       place.append(pre);
+      const number = section.key === undefined ? 0 : keys.indexOf(section.key) + 1;
+      if (number > 0) {
+        const link = button('quiet small cited', `Cited as ${number}`, () => cited.show(number));
+        link.dataset.source = String(number);
+        title.after(link);
+      }
       if (section.folded) title.replaceChildren(folder(section.title, section.text, pre));
       yield* isFoldable(section.text) ? foldable(pre, section.text) : appendInChunks(pre, section.text);
     }

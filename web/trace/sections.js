@@ -6,8 +6,9 @@ import { pretty } from './source.js';
 /**
  * Text as it is, or rows of names and values.
  *
- * @typedef {({title: string, text: string} | {title: string, rows: [string, string][]}) & {side?: 'in' | 'out', folded?: boolean}} Section
- *   what goes into a tool and what comes out of it stand side by side; what is folded shows its start
+ * @typedef {({title: string, text: string} | {title: string, rows: [string, string][]}) & {side?: 'in' | 'out', folded?: boolean, key?: string}} Section
+ *   what goes into a tool and what comes out of it stand side by side; what is folded shows its start;
+ *   a passage has the key of its citations
  */
 
 /**

@@ -4,8 +4,10 @@
 import { button, byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
+import { keyOf, keysOf } from '../relay/citations.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { Axis } from './axis.js';
+import { passagesOf } from './bedrock-agent-detail.js';
 import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
@@ -17,7 +19,7 @@ import { inSlices } from './slices.js';
 import { Summary } from './summary.js';
 import { TraceView } from './view.js';
 
-/** @import { Prices, Turn } from '../types.d.ts' */
+/** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Row } from './row.js' */
 /** @import { Kind, Step } from './tree.js' */
@@ -37,6 +39,9 @@ const WHICH = [
 
 /** From this width of the panel on there is room for the tree and an opened step, in pixels. */
 const PANE_FROM = 800;
+
+/** So often a passage is looked for that is still to be drawn. */
+const LOOKS = 200;
 
 /** So long events are read at once, in milliseconds, and so many without a look at the clock. */
 const [READ_MS, READ_EVENTS] = [8, 20];
@@ -82,7 +87,8 @@ export class Traces {
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
   #prices;
-  #readEvents;
+  #readKept;
+  #showSource;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -103,12 +109,14 @@ export class Traces {
   /**
    * @param {object} parts
    * @param {() => Prices} parts.prices
-   * @param {(turn: Turn) => Promise<void>} parts.read reads the events of a turn that were kept
+   * @param {(turn: any) => Promise<void>} parts.readKept reads the events of a turn that the browser has kept
+   * @param {(turn: any, number: number) => void} parts.showSource shows what an answer cites
    */
-  constructor({ prices, read }) {
+  constructor({ prices, readKept, showSource }) {
     const list = this.#list;
-    this.#readEvents = read;
     this.#prices = prices;
+    this.#readKept = readKept;
+    this.#showSource = showSource;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
     list.after(this.#comparison.box);
@@ -189,16 +197,31 @@ export class Traces {
         if (known === this.#shown) next = view;
       } else if (turn.restored === true && turn.events.length === 0) {
         this.#countRestored(turn);
-        if (known === undefined && turn.keptEvents) this.#offer(this.#viewOf(turn), this.#title(turn));
+        if (known === undefined && turn.keptEvents) this.#offer(this.#viewOf(turn), this.#titleOf(turn));
       } else if (known === undefined) {
         const view = this.#viewOf(turn);
-        this.#offer(view, this.#title(turn));
+        this.#offer(view, this.#titleOf(turn));
         // Who looks at a file goes on doing so while there is nothing else to see.
         if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
       } else if (known === this.#shown) this.#read(known);
       else if (known === this.#other && !known.isOpen) this.#readBeside(known);
     }
     this.#show(next);
+  }
+
+  /** @param {Trace} turn */
+  #titleOf(turn) {
+    return `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`;
+  }
+
+  /** Has the events there that the browser has kept of a trace, and goes on. @param {TraceView} view @param {() => void} next */
+  async #withKept(view, next) {
+    try {
+      if (view.turn.keptEvents) await this.#readKept(view.turn);
+      next();
+    } catch (error) {
+      this.#explain(`What was kept of this trace could not be read: ${error}`);
+    }
   }
 
   /** Reads what came of the trace that is shown; the others are read once they are. @param {TraceView} view */
@@ -216,21 +239,24 @@ export class Traces {
     else if (!view.isOpen && added === 0) setTimeout(() => this.#draw());
   }
 
-  /** @param {Trace} turn */
-  #title(turn) {
-    return `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`;
-  }
-
-  /** Reads the trace of a turn that was kept, where that was not done yet. @param {TraceView} view */
-  async #readKept(view) {
-    const { turn } = view;
-    if (turn.keptEvents) await this.#readEvents(/** @type {Turn} */ (turn));
-    if (view === this.#shown) this.#read(view);
-  }
-
   /** Shows the trace of a turn. @param {Trace} turn */
   show(turn) {
     this.#show(this.#views.get(turn));
+  }
+
+  /** Shows the passage that an answer cites, in the step that found it. @param {Trace} turn @param {number} number of the source */
+  showPassage(turn, number) {
+    const view = this.#views.get(turn);
+    if (view === undefined) return;
+    this.#compare(undefined);
+    this.#show(view);
+    const key = keysOf(turn.messages?.flatMap(({ citations }) => citations) ?? [])[number - 1];
+    const look = (/** @type {number} */ tries) => {
+      const step = view.allSteps().find((step) => step.kind === 'knowledge-base' && passagesOf(step).some((one) => keyOf(one) === key));
+      if (step !== undefined) this.#goToStep(view, step, number);
+      else if (tries > 0 && view === this.#shown) setTimeout(() => look(tries - 1), TICK_MS / 4);
+    };
+    look(LOOKS);
   }
 
   clear() {
@@ -261,6 +287,7 @@ export class Traces {
     /** @type {TraceView} */
     const view = new TraceView(turn, {
       prices: this.#prices,
+      showSource: this.#showSource,
       pane: () => (this.#hasPane ? this.#pane : undefined),
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
@@ -312,7 +339,7 @@ export class Traces {
     this.#list.hidden = isComparing;
     this.#comparison.clear();
     byId('traces-scroller', HTMLElement).scrollTop = 0;
-    if (isComparing) this.#readBeside(other);
+    if (isComparing) void this.#withKept(other, () => this.#readBeside(other));
     else if (this.#shown !== undefined) this.#draw();
     this.#showPane();
   }
@@ -343,12 +370,26 @@ export class Traces {
     this.#goToStep(view, step);
   }
 
-  /** Goes to a step once it has a row. @param {TraceView} view @param {Step} step */
-  #goToStep(view, step) {
+  /**
+   * Goes to a step once it has a row, and there to a passage.
+   *
+   * @param {TraceView} view
+   * @param {Step} step
+   * @param {number} [number] of the passage in the answer
+   */
+  #goToStep(view, step, number) {
     if (view !== this.#shown) return;
     const row = view.rowOf(step);
-    if (row === undefined) setTimeout(() => this.#goToStep(view, step), TICK_MS / 4);
-    else this.#goToRow(row);
+    if (row === undefined) return void setTimeout(() => this.#goToStep(view, step, number), TICK_MS / 4);
+    this.#goToRow(row);
+    const look = (/** @type {number} */ tries) => {
+      const link = [this.#pane, this.#list].map((box) => box.querySelector(`.cited[data-source="${number}"]`)).find((found) => found !== null);
+      if (link instanceof HTMLElement) {
+        link.scrollIntoView({ block: 'center' });
+        link.focus({ preventScroll: true });
+      } else if (tries > 0) setTimeout(() => look(tries - 1), TICK_MS / 4);
+    };
+    if (number !== undefined) look(LOOKS);
   }
 
   /** @param {TraceView | undefined} view */
@@ -366,11 +407,11 @@ export class Traces {
     this.#showPane();
     this.#read(view);
     this.#draw();
+    if (view.turn.traceCut) this.#explain('Not all of this trace was kept: there was no room for it.');
+    if (view.turn.keptEvents) void this.#withKept(view, () => view === this.#shown && this.#read(view));
     view.sort(this.#isSorted);
     this.#filter();
     this.#offerBeside();
-    if (view.turn.restored && view.turn.traceCut) this.#explain('Not all of this trace was kept: there was no room for it.');
-    if (view.turn.restored) void this.#readKept(view);
   }
 
   /** Shows nothing: there is no trace any more. */

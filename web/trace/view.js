@@ -1,6 +1,7 @@
 // One trace as a list of rows, which grows with the trace.
 
 import { element } from '../lib/dom.js';
+import { keysOf } from '../relay/citations.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
 import { epochOf } from './file.js';
@@ -54,6 +55,11 @@ export class TraceView {
   cost;
   /** How long models were at work, in ms. */
   speaking = 0;
+  /** @type {import('./row.js').Cited} */
+  #cited = {
+    keys: () => keysOf(this.turn.messages?.flatMap(({ citations }) => citations) ?? []),
+    show: (number) => this.#parts.showSource(this.turn, number),
+  };
   /** When the sums may be made again, and for what they were made last. */
   #sumAgain = 0;
   #summed = '';
@@ -74,6 +80,7 @@ export class TraceView {
    * @param {() => boolean} parts.collapsed whether the steps in another one are hidden at first
    * @param {(row: Row) => unknown} parts.added
    * @param {() => void} parts.drawn after each slice of rows
+   * @param {(turn: Trace, number: number) => void} parts.showSource shows what the answer cites
    */
   constructor(turn, parts) {
     this.turn = turn;
@@ -254,6 +261,10 @@ export class TraceView {
   }
 
   /** All steps, those that belong to one behind it. */
+  allSteps() {
+    return this.#ordered();
+  }
+
   #ordered() {
     const took = (/** @type {Step} */ { duration = -1 }) => duration;
     const all = [];
@@ -409,7 +420,7 @@ export class TraceView {
   #drawStep(step) {
     const known = this.#rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step, this.#parts.prices(), step.parent && this.#rows.get(step.parent));
+    const row = new Row(step, this.#parts.prices(), step.parent && this.#rows.get(step.parent), this.#cited);
     this.#rows.set(step, row);
     this.#byDetails.set(row.details, row);
     const above = row.outer;

@@ -104,8 +104,7 @@ async fn each_field_of_a_saved_query_is_in_lines_that_the_function_writes() {
     let mut written: BTreeSet<String> = OF_AWS.map(str::to_owned).into();
     let bed = test_bed(&[]).await;
     // One that finishes, one that is called again, one that fails.
-    for text in
-        ["What can you do?", "/refuse throttlingException 1", "/error validationException"]
+    for text in ["What can you do?", "/refuse throttlingException 1", "/error validationException"]
     {
         bed.ask(&prompt(text)).await;
     }
@@ -118,7 +117,8 @@ async fn each_field_of_a_saved_query_is_in_lines_that_the_function_writes() {
     wait_for_entry(&bed.aws, "the runs' lines of log", all_have_ended).await;
     fields_of_lines(&bed, &mut written);
 
-    let closed = test_bed(&[("ACCESS", "code"), ("ACCESS_CODE", "correct horse battery staple")]).await;
+    let closed =
+        test_bed(&[("ACCESS", "code"), ("ACCESS_CODE", "correct horse battery staple")]).await;
     assert_eq!(request(&closed, Method::POST, &[JSON], "{}").await.status(), 401);
     let is_refusal =
         |entry: &Entry| matches!(entry, Entry::FunctionLog { line } if line.contains("not let in"));

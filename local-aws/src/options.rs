@@ -8,6 +8,7 @@ use super::source::Source;
 
 /// How the local AWS behaves. The default is a local AWS without faults, delays and TLS.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// The TCP port on 127.0.0.1; 0 takes a free one, which suits tests.
     pub port: u16,

@@ -14,6 +14,7 @@ pub(crate) fn run(prompt: &str) -> Run<InvokeAgentOptions> {
         input: Input::Prompt(prompt.to_owned()),
         set_aside: Vec::new(),
         trace: false,
+        trace_context: None,
         options: InvokeAgentOptions::default(),
     }
 }

@@ -135,6 +135,7 @@ fn run<O: Default>() -> Run<O> {
         input: Input::Prompt("hello".to_owned()),
         set_aside: Vec::new(),
         trace: false,
+        trace_context: None,
         options: O::default(),
     }
 }

@@ -19,6 +19,7 @@ use crate::config::access::Access;
 use crate::descriptors::TOO_MANY_TURNS;
 use crate::error::{ErrorCode, Failure, chain};
 use crate::handler::keeping::RunKeeper;
+use crate::ids::hex_hash;
 use crate::invocation::{Authorize, Connect, Invocation, Message, Principal};
 use crate::page::{self, Page};
 use crate::relay::delivery::Destination;
@@ -29,6 +30,7 @@ use crate::services::{ConfiguredSource, Services};
 use crate::shutdown::Shutdown;
 use crate::source::Source;
 use crate::telemetry;
+use crate::trace_context::TraceContext;
 use crate::transport::SendError;
 use crate::transport::websocket::Connection;
 
@@ -147,11 +149,14 @@ impl Handler {
                 status(200)
             }
             Invocation::Message(message) => {
+                let trace_context = trace_of(None, &event.context);
                 let span = info_span!(
                     "run",
                     request_id = event.context.request_id,
                     connection_id = message.connection.connection_id,
                     run_id = field::Empty,
+                    session_id = field::Empty,
+                    trace_id = trace_context.as_ref().map(TraceContext::trace_id),
                 );
                 let _entered = span.enter();
                 if let Some(response) = self.attend_to_upload(&message, &event.context) {
@@ -162,13 +167,13 @@ impl Handler {
                 }
                 match &self.services.source {
                     ConfiguredSource::BedrockAgent(agent) => {
-                        self.run(agent, &message, &event.context)
+                        self.run(agent, &message, trace_context.as_ref(), &event.context)
                     }
                     ConfiguredSource::AgentcoreHarness(harness) => {
-                        self.run(harness, &message, &event.context)
+                        self.run(harness, &message, trace_context.as_ref(), &event.context)
                     }
                     ConfiguredSource::AgentcoreRuntime(runtime) => {
-                        self.run(runtime, &message, &event.context)
+                        self.run(runtime, &message, trace_context.as_ref(), &event.context)
                     }
                 }
             }
@@ -267,7 +272,13 @@ impl Handler {
     }
 
     /// Runs what a message asks for.
-    fn run<S: Source>(&self, source: &S, message: &Message, context: &Context) -> Value {
+    fn run<S: Source>(
+        &self,
+        source: &S,
+        message: &Message,
+        trace_context: Option<&TraceContext>,
+        context: &Context,
+    ) -> Value {
         let connection = match self.services.connections.to(&message.connection) {
             Ok(connection) => connection,
             Err(error) => {
@@ -279,7 +290,7 @@ impl Handler {
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let limits = self.limits(remaining, self.config.keepalive);
         let destination = Destination::Connection(message.connection.clone());
-        let message = ClientMessage::from(message);
+        let message = ClientMessage::from(message).in_trace(trace_context);
         let accepted = self.accept(source, message, EventForm::Chunks, remaining, limits.deadline);
         let accepted = match accepted {
             Ok(accepted) => accepted,
@@ -331,7 +342,10 @@ impl Handler {
     ) -> Result<Accepted<S::Call>, Refused> {
         let mut run = Run::<S::Options>::parse(message, &self.config)
             .map_err(|invalid| refused_as_invalid(invalid, message.request_id))?;
-        Span::current().record("run_id", &run.run_id);
+        // The session as AgentCore shows it. Whoever reads it here can't enter the conversation with it.
+        Span::current()
+            .record("run_id", &run.run_id)
+            .record("session_id", hex_hash(&run.session_id));
         let call = source.prepare(&run, deadline).map_err(|failure| {
             info!(reason = failure.cause(), "the source can't take this run");
             Refused { run_id: run.run_id.clone(), seq: 0, failure, status: 400 }
@@ -416,6 +430,12 @@ impl Handler {
         };
         self.background.spawn(&context.request_id, work.in_current_span());
     }
+}
+
+/// The trace that an invocation is part of, for a client that may have begun one.
+fn trace_of(client: Option<TraceContext>, context: &Context) -> Option<TraceContext> {
+    let lambda = context.xray_trace_id.as_deref().and_then(TraceContext::of_lambda);
+    TraceContext::of_run(client, lambda)
 }
 
 /// The page's response. Its bytes travel as base64, since they are compressed.

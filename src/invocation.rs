@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::access::{Carried, Presented};
 use crate::page;
+use crate::trace_context::TraceContext;
 
 /// One invocation of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct HttpRequest {
     pub headers_to_come: Option<String>,
     /// Who asks.
     pub presented: Presented,
+    /// The trace that its headers name, if it is one. What came over a WebSocket has no headers.
+    pub trace_context: Option<TraceContext>,
     /// The bytes the client sent; `None` if they are not base64, though the event says so.
     pub body: Option<Vec<u8>>,
 }
@@ -236,6 +239,11 @@ impl HttpRequest {
                 origins: headers.values("origin"),
                 credential: Carried::Authorization(headers.values("authorization")),
             },
+            trace_context: TraceContext::of_client(
+                &headers.values("traceparent"),
+                &headers.values("tracestate"),
+                &headers.values("x-amzn-trace-id"),
+            ),
             body: body(event),
         }
     }

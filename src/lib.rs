@@ -20,7 +20,7 @@
 //! another.
 //!
 //! [`aws`] has the connections to AWS, [`retry`] says what is tried again, [`descriptors`] how many runs
-//! there is room for, and [`shutdown`] ends them in good order. [`access`] decides who may connect, [`page`]
+//! there is room for, and [`shutdown`] ends them in good order. [`trace_context`] has the trace that a run is part of. [`access`] decides who may connect, [`page`]
 //! has the files of the page, and [`deflate`] makes text small. [`error`] has the codes of everything that can go wrong.
 //!
 //! `docs/architecture.md` draws the same way, and says where a further source, transport or scenario
@@ -49,5 +49,6 @@ pub mod shutdown;
 pub mod source;
 pub mod streamed_response;
 pub mod telemetry;
+pub mod trace_context;
 pub mod transport;
 mod utf8;

@@ -119,6 +119,8 @@ pub struct Summary {
     pub source_ended: bool,
     /// What the agent said.
     pub stats: Stats,
+    /// The tokens that its models used, where they are told.
+    pub usage: Option<Usage>,
     /// The agent's events.
     pub events: u64,
     /// Frames that were posted.
@@ -896,6 +898,7 @@ impl ActiveRun {
                 && matches!(outcome, Outcome::Finished | Outcome::Failed(_) | Outcome::Kept),
             outcome,
             stats: self.stats,
+            usage: self.usage,
             events: self.events,
             frames: self.frames,
             bytes: self.bytes,

@@ -17,6 +17,7 @@ use crate::invocation::{HttpRequest, Message, Principal};
 use crate::json::Object;
 use crate::request::messages::Messages;
 use crate::request::tool_results::Collected;
+use crate::trace_context::TraceContext;
 
 use crate::request::files::RequestedFile;
 
@@ -83,6 +84,8 @@ pub struct Run<O> {
     pub files: Vec<RequestedFile>,
     /// Whether the client gets the source's trace.
     pub trace: bool,
+    /// The trace that the run is part of, for the operator, if anybody has named one.
+    pub trace_context: Option<TraceContext>,
     /// What only the source understands.
     pub options: O,
 }
@@ -148,6 +151,8 @@ pub struct ClientMessage<'a> {
     /// What the conversation is made from if the message names none: the connection, or a request that has
     /// none.
     pub origin_id: &'a str,
+    /// The trace that it is part of, if anybody has named one.
+    pub trace_context: Option<&'a TraceContext>,
 }
 
 impl<'a> From<&'a Message> for ClientMessage<'a> {
@@ -157,6 +162,7 @@ impl<'a> From<&'a Message> for ClientMessage<'a> {
             request_id: &message.request_id,
             principal: message.principal.as_ref(),
             origin_id: &message.connection.connection_id,
+            trace_context: None,
         }
     }
 }
@@ -171,7 +177,13 @@ impl<'a> ClientMessage<'a> {
         principal: Option<&'a Principal>,
     ) -> Self {
         let body = request.body.as_deref().unwrap_or_default();
-        Self { body, request_id, principal, origin_id: request_id }
+        Self { body, request_id, principal, origin_id: request_id, trace_context: None }
+    }
+
+    /// The message as part of this trace.
+    #[must_use]
+    pub fn in_trace(self, trace_context: Option<&'a TraceContext>) -> Self {
+        Self { trace_context, ..self }
     }
 }
 
@@ -399,6 +411,7 @@ impl<O: Options> Wanted<O> {
             set_aside: self.set_aside,
             files: self.files,
             trace: self.trace && config.allow_trace,
+            trace_context: message.trace_context.cloned(),
             options: self.options,
         })
     }

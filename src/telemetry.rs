@@ -60,11 +60,14 @@ fn log(summary: &Summary) {
     let Summary { outcome, stats, frames, bytes, retried_posts, .. } = summary;
     let (chunks, first_chunk_ms, total_ms) = (stats.chunks, stats.first_chunk_ms, stats.total_ms);
     let posts = frames + retried_posts;
+    let input_tokens = summary.usage.map(|usage| usage.input_tokens);
+    let output_tokens = summary.usage.map(|usage| usage.output_tokens);
     macro_rules! line {
         ($level:ident, $outcome:literal $(, $field:ident = $value:expr)*) => {
             $level!(
                 outcome = $outcome $(, $field = $value)*,
                 first_chunk_ms, total_ms, chunks, frames, posts, bytes, retried_posts,
+                input_tokens, output_tokens,
                 "run ended"
             )
         };

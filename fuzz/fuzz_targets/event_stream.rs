@@ -116,6 +116,7 @@ fn run<O: Default>() -> Run<O> {
         set_aside: Vec::new(),
         files: Vec::new(),
         trace: true,
+        trace_context: None,
         options: O::default(),
     }
 }

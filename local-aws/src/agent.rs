@@ -24,6 +24,7 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::Value;
@@ -34,6 +35,7 @@ use super::ids::uuid;
 use super::journal::{Entry, Journal};
 use super::scripted::event_stream;
 use super::scripted::playing::Playing;
+use super::trace_headers;
 
 pub use exception::Exception;
 pub use scenario::file_bytes;
@@ -93,11 +95,17 @@ impl ScriptedAgent {
     }
 
     /// The script of the response, or the exception that it is.
-    fn respond(&self, address: &Address, body: &[u8]) -> Result<Script, Refusal> {
+    fn respond(
+        &self,
+        address: &Address,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Script, Refusal> {
         address.check()?;
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::invalid(format!("The request body is not JSON: {error}")))?;
         let session_id = address.session_id.clone();
+        trace_headers::record(&self.journal, &session_id, headers);
         let recorded = files::for_journal(value.clone());
         self.journal.record(Entry::AgentInvoked { session_id, request: recorded });
         if let Some(exception) = self.faults.refusal() {
@@ -244,10 +252,11 @@ pub(crate) fn router(agent: Arc<ScriptedAgent>) -> Router {
 async fn invoke(
     State(agent): State<Arc<ScriptedAgent>>,
     Path(address): Path<Address>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let response = match to_bytes(body, REQUEST_LIMIT).await {
-        Ok(body) => agent.respond(&address, &body),
+        Ok(body) => agent.respond(&address, &headers, &body),
         Err(_) => {
             Err(Refusal::invalid(format!("The request is larger than {REQUEST_LIMIT} bytes.")))
         }

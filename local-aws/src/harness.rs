@@ -41,6 +41,7 @@ use super::ids::hex_id;
 use super::journal::{Entry, HarnessEnd, Journal};
 use super::scripted::event_stream;
 use super::scripted::playing::Playing;
+use super::trace_headers;
 
 pub use address::{HARNESS_ARN, is_harness_arn, is_harness_endpoint};
 pub use exception::HarnessException;
@@ -99,6 +100,7 @@ impl ScriptedHarness {
             .map_err(|error| Refusal::unreadable(format!("The request is not JSON: {error}")))?;
         let session_id = address::session_id(headers).unwrap_or_default();
         let (subject, request) = (session_id.clone(), value.clone());
+        trace_headers::record(&self.journal, &session_id, headers);
         self.journal.record(Entry::HarnessInvoked { session_id, request });
         if let Some(exception) = self.faults.refusal() {
             self.journal.record(Entry::FaultInjected { kind: FaultKind::Refusal, subject });

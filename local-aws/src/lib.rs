@@ -59,6 +59,7 @@ mod runtime;
 mod scripted;
 mod source;
 mod tls;
+mod trace_headers;
 mod wire;
 mod wire_fault;
 

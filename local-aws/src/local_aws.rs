@@ -144,7 +144,8 @@ impl LocalAws {
         let limits = options.limits.clone();
         let arn =
             format!("arn:aws:lambda:{}:123456789012:function:{}", region(), options.function_name);
-        let lambda = Lambda::new(journal.clone(), arn, limits.function_timeout, stopping.clone());
+        let timeout = limits.function_timeout;
+        let lambda = Lambda::new(journal.clone(), arn, timeout, options.traces, stopping.clone());
         let gateway = Gateway::new(
             lambda.clone(),
             journal.clone(),

@@ -121,7 +121,7 @@ impl<W: Write> JournalLog<W> {
             Entry::NextPolled => line("next").more("asks for the next event"),
             // A page is some forty files: one line for each would hide the turns.
             Entry::Invoked { route: Route::Page, .. } => return None,
-            Entry::Invoked { request_id, connection_id, route } => {
+            Entry::Invoked { request_id, connection_id, route, .. } => {
                 self.busy = true;
                 remember(&mut self.invocations, request_id, now);
                 let request = format!("request {}", short(request_id));

@@ -26,7 +26,10 @@ impl NameValues {
                 values.add(capitalize(name), value);
             }
         }
-        values.add("X-Amzn-Trace-Id".to_owned(), trace_id());
+        // A client that is part of a trace already stays in it.
+        if !values.single.contains_key("X-Amzn-Trace-Id") {
+            values.add("X-Amzn-Trace-Id".to_owned(), trace_id());
+        }
         values.add("X-Forwarded-For".to_owned(), source_ip.to_owned());
         values.add("X-Forwarded-Port".to_owned(), port.to_owned());
         values.add("X-Forwarded-Proto".to_owned(), "http".to_owned());

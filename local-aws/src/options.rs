@@ -8,6 +8,7 @@ use super::source::Source;
 
 /// How the local AWS behaves. The default is a local AWS without faults, delays and TLS.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// The TCP port on 127.0.0.1; 0 takes a free one, which suits tests.
     pub port: u16,
@@ -47,6 +48,9 @@ pub struct Options {
     /// Whether the function is asked who may connect, before `$connect`, as a deployment's Lambda
     /// authorizer is.
     pub authorizer: bool,
+    /// Whether the function's tracing is active and its sampling takes every invocation, as Lambda then says in
+    /// `Lambda-Runtime-Trace-Id`. Without tracing it says `Sampled=0`.
+    pub traces: bool,
     /// The function's name.
     pub function_name: String,
     /// The function's own variables.
@@ -126,6 +130,7 @@ impl Default for Options {
             record: None,
             table: None,
             authorizer: false,
+            traces: false,
             function_name: "function".to_owned(),
             environment: Vec::new(),
             limits: AwsLimits::default(),

@@ -38,6 +38,7 @@ use super::journal::{Entry, Journal};
 use super::scripted::playing::Playing;
 use super::scripted::recently_used::RecentlyUsed;
 use super::scripted::sessions::Sessions;
+use super::trace_headers;
 
 pub use address::{RUNTIME_ARN, is_runtime_arn};
 pub(crate) use prompt::scenarios;
@@ -120,6 +121,7 @@ impl ScriptedRuntime {
     ) -> Result<Response, Rejection> {
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let named = session_id(headers).unwrap_or_default();
+        trace_headers::record(&self.journal, &named, headers);
         self.journal.record(Entry::RuntimeInvoked {
             session_id: named.clone(),
             request,

@@ -364,6 +364,7 @@ impl Arguments {
             agent: if self.real().is_none() { Agent::Scripted } else { Agent::Real },
             // As in a deployment, which always asks.
             authorizer: true,
+            traces: false,
             function_name: "agent-relay".to_owned(),
             environment: self.environment(),
             limits: AwsLimits {

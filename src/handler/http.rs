@@ -11,13 +11,13 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::{Context, MetadataPrelude, StreamResponse};
 use serde_json::json;
-use tracing::{Instrument as _, error, field, info, info_span, warn};
+use tracing::{Instrument as _, Span, error, field, info, info_span, warn};
 
 use crate::access::Identity;
 use crate::agui::EventForm;
 use crate::error::chain;
 use crate::handler::uploads::keep;
-use crate::handler::{Accepted, Handler, Refused, refused_as_invalid};
+use crate::handler::{Accepted, Handler, Refused, refused_as_invalid, trace_of};
 use crate::invocation::{HttpRequest, Principal};
 use crate::relay::delivery::Destination;
 use crate::relay::{refuse, relay_and_keep};
@@ -27,6 +27,7 @@ use crate::request::{ClientMessage, InvalidRequest};
 use crate::services::ConfiguredSource;
 use crate::source::Source;
 use crate::telemetry;
+use crate::trace_context::TraceContext;
 use crate::transport::SendError;
 use crate::transport::sse::{self, Body, EventSink};
 
@@ -74,7 +75,9 @@ impl Handler {
             return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, headers);
         }
         let principal = principal(identity);
-        let message = ClientMessage::of_http(request, &context.request_id, principal.as_ref());
+        let trace_context = trace_of(request.trace_context.clone(), context);
+        let message = ClientMessage::of_http(request, &context.request_id, principal.as_ref())
+            .in_trace(trace_context.as_ref());
         let body = if let Some(request) = UploadRequest::parse(message).transpose() {
             self.stream_upload(request, message, context)
         } else if let Some(request) = KeptRunRequest::parse(message).transpose() {
@@ -96,7 +99,7 @@ impl Handler {
 
     /// Begins what a message asks for, and returns the body that it becomes.
     fn stream<S: Source>(&self, source: &S, message: ClientMessage<'_>, context: &Context) -> Body {
-        let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
+        let span = span_of(message);
         let _entered = span.enter();
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
@@ -153,7 +156,7 @@ impl Handler {
         message: ClientMessage<'_>,
         context: &Context,
     ) -> Body {
-        let span = info_span!("run", request_id = context.request_id, run_id = field::Empty);
+        let span = span_of(message);
         let _entered = span.enter();
         let remaining =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
@@ -200,6 +203,18 @@ impl Handler {
             insert(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
     }
+}
+
+/// What the lines of log have in common that a message leads to.
+fn span_of(message: ClientMessage<'_>) -> Span {
+    let trace_id = message.trace_context.map(TraceContext::trace_id);
+    info_span!(
+        "run",
+        request_id = message.request_id,
+        run_id = field::Empty,
+        session_id = field::Empty,
+        trace_id,
+    )
 }
 
 /// Tells a client why there is no run.

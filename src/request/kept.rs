@@ -206,6 +206,7 @@ mod tests {
             request_id,
             principal,
             origin_id,
+            trace_context: None,
         })
     }
 

@@ -1,7 +1,6 @@
 //! What harnesses and runtimes of Bedrock `AgentCore` have in common: their client, the ids of their
 //! sessions, how sessions are stopped, and how the service refuses.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -10,12 +9,12 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_bedrockagentcore::Client;
 use aws_sdk_bedrockagentcore::config::Builder;
 use aws_sdk_bedrockagentcore::operation::stop_runtime_session::builders::StopRuntimeSessionFluentBuilder;
-use sha2::{Digest as _, Sha256};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::aws::CONNECT_TIMEOUT;
 use crate::error::chain;
+use crate::ids::hex_hash;
 use crate::retry::{self, Backoff};
 
 pub(super) mod failure;
@@ -43,16 +42,6 @@ pub(super) fn client(sdk: &SdkConfig, region: &str) -> Client {
 /// every kind of session id may have.
 pub(super) fn session_id(of_relay: &str) -> String {
     hex_hash(of_relay)
-}
-
-/// The SHA-256 of a text, in 64 hexadecimal digits.
-pub(super) fn hex_hash(text: &str) -> String {
-    let mut id = String::new();
-    for byte in Sha256::digest(text) {
-        // Writing to a string can't fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
 }
 
 /// Ends a session and what runs in it, as far as that is possible.

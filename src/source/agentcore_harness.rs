@@ -21,6 +21,7 @@ use tracing::{debug, info};
 use crate::aws::Rehearsal;
 use crate::config::HarnessConfig;
 use crate::error::{ErrorCode, Failure, chain};
+use crate::ids::hex_hash;
 use crate::request::{Input, InvalidRequest, Run, ToolResult, User};
 use crate::source::agentcore;
 use crate::source::agentcore_harness::failure::HarnessRefusals;
@@ -96,7 +97,7 @@ impl AgentcoreHarness {
             .agent_runtime_arn(&self.config.harness_arn)
             .set_qualifier(self.config.endpoint.clone())
             .runtime_session_id(session_id)
-            .client_token(agentcore::hex_hash(request_id))
+            .client_token(hex_hash(request_id))
     }
 }
 
@@ -128,9 +129,16 @@ impl Source for AgentcoreHarness {
             }
         };
         let session_id = agentcore::session_id(&run.session_id);
+        let mut request = self.request(&session_id);
+        if let Some(trace) = &run.trace_context {
+            request = request
+                .trace_id(trace.x_amzn_trace_id())
+                .set_trace_parent(trace.traceparent())
+                .set_trace_state(trace.tracestate().map(str::to_owned));
+        }
         let of_user = || run.user.as_ref().map(actor_id);
         Ok(Call {
-            request: self.request(&session_id),
+            request,
             actor_id: self.config.memory_id.clone().or_else(of_user),
             cancelled,
             messages,

@@ -19,6 +19,7 @@ use tracing::debug;
 use crate::aws::Rehearsal;
 use crate::config::RuntimeConfig;
 use crate::error::{Failure, chain};
+use crate::ids::hex_hash;
 use crate::request::Run;
 use crate::source::agentcore;
 use crate::source::agentcore_runtime::event_stream::{CONTENT_TYPE, EventStream};
@@ -95,8 +96,14 @@ impl Source for AgentcoreRuntime {
             .set_qualifier(self.config.endpoint.clone())
             .runtime_session_id(&session_id)
             // By its token, the service knows another attempt of the same stop.
-            .client_token(agentcore::hex_hash(&run.request_id));
-        let request = self.request(&session_id, payload);
+            .client_token(hex_hash(&run.request_id));
+        let mut request = self.request(&session_id, payload);
+        if let Some(trace) = &run.trace_context {
+            request = request
+                .trace_id(trace.x_amzn_trace_id())
+                .set_trace_parent(trace.traceparent())
+                .set_trace_state(trace.tracestate().map(str::to_owned));
+        }
         Ok(Call { request, request_id: run.request_id.clone(), stop })
     }
 

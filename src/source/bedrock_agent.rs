@@ -29,6 +29,7 @@ use crate::source::bedrock_agent::response_stream::ResponseStream;
 use crate::source::call::{self, refusal};
 use crate::source::event_stream::CONTENT_TYPE;
 use crate::source::{Event, FilesToCome, Source};
+use crate::trace_context::TraceContext;
 
 pub use crate::source::bedrock_agent::options::InvokeAgentOptions;
 pub use crate::source::bedrock_agent::tool_call_id::{Action, MAX_CALLS, ToolCallId};
@@ -39,6 +40,9 @@ mod response_stream;
 mod return_of_control;
 mod tool_call_id;
 mod usage;
+
+/// The header that says which trace a call is part of.
+const X_AMZN_TRACE_ID: &str = "x-amzn-trace-id";
 
 /// A Bedrock agent behind one of its aliases.
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ pub struct Call {
     state: Option<SessionStateBuilder>,
     files: FilesToCome,
     session_id: String,
+    /// The value of `X-Amzn-Trace-Id`, which is no member of the operation.
+    x_amzn_trace_id: Option<String>,
 }
 
 impl BedrockAgent {
@@ -133,7 +139,8 @@ impl Source for BedrockAgent {
             }
         };
         let files = FilesToCome::default();
-        Ok(Call { request, state, files, session_id: run.session_id.clone() })
+        let x_amzn_trace_id = run.trace_context.as_ref().map(TraceContext::x_amzn_trace_id);
+        Ok(Call { request, state, files, session_id: run.session_id.clone(), x_amzn_trace_id })
     }
 
     fn attach(&self, call: Call, files: FilesToCome) -> Call {
@@ -167,7 +174,14 @@ async fn begin(call: Call) -> Result<impl Stream<Item = Result<Event, Failure>> 
     }
     let request = call.request.set_session_state(state.map(SessionStateBuilder::build));
     let body = call::begin(CONTENT_TYPE, |body| {
+        let x_amzn_trace_id = call.x_amzn_trace_id.clone();
         let request = request.clone().customize().interceptor(body);
+        // The SDK sets this header by itself, from an environment that is one for all turns of a process.
+        let request = request.mutate_request(move |request| {
+            if let Some(value) = &x_amzn_trace_id {
+                request.headers_mut().insert(X_AMZN_TRACE_ID, value.clone());
+            }
+        });
         async { request.send().await.map(drop).map_err(refusal::<InvokeAgentRefusals, _>) }
     });
     // It is moved with each event, so it is in a box.

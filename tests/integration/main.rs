@@ -28,4 +28,6 @@ mod return_of_control;
 mod runs;
 mod runs_table;
 mod runtime;
+mod saved_queries;
+mod traces;
 mod uploads;

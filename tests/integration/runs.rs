@@ -15,6 +15,7 @@ pub(crate) fn run(prompt: &str) -> Run<InvokeAgentOptions> {
         set_aside: Vec::new(),
         files: Vec::new(),
         trace: false,
+        trace_context: None,
         options: InvokeAgentOptions::default(),
     }
 }

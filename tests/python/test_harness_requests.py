@@ -23,7 +23,7 @@ from recorded_deployment import (
     deployments,
 )
 from recorder import digits
-from relay_client import History, WebSocketClient, user_hash
+from relay_client import History, HttpClient, WebSocketClient, user_hash
 from texts import AWKWARD, MARKER, NUMBERS, ODD_JSON, PROMPTS
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1"
@@ -108,8 +108,9 @@ def short_conversation(plain):
 class Conversation(RecordedConversation):
     """A client that keeps a history as AG-UI's clients do, and sends it where that is the form."""
 
-    def __init__(self, deployment, *, agui=True, user=None, token=None):
-        super().__init__(deployment, WebSocketClient(deployment.local, token=token), user=user)
+    def __init__(self, deployment, *, agui=True, user=None, token=None, client=None):
+        client = client or WebSocketClient(deployment.local, token=token)
+        super().__init__(deployment, client, user=user)
         self.agui = agui
         self._history = History()
 
@@ -188,6 +189,25 @@ def test_a_prompt_is_one_message(plain, agui):
     cases = itertools.product(PROMPTS, [{}, {"trace": True}])
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(ask, *zip(*cases)))
+
+
+def test_a_clients_trace_is_sent_as_botocore_sends_it(plain):
+    headers = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "vendor=1,other@tenant=2",
+        "baggage": f"session.id={MARKER}",
+    }
+    with Conversation(plain, agui=False, client=HttpClient(plain.local, headers=headers)) as conversation:
+        frames, (exchange,) = conversation.ask("/slow 0")
+    assert frames[-1]["type"] == "RUN_FINISHED"
+    assert_invocation(
+        conversation,
+        exchange,
+        [said("/slow 0")],
+        traceParent=headers["traceparent"],
+        traceState=headers["tracestate"],
+        traceId="Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1",
+    )
 
 
 def test_every_prompt_is_sent_without_those_before_it(conversation):
@@ -894,7 +914,7 @@ def unique(name):
     return f"{name}-{uuid.uuid4()}"
 
 
-def assert_invocation(conversation, exchange, messages):
+def assert_invocation(conversation, exchange, messages, **trace):
     seconds = exchange.request["timeoutSeconds"]
     assert type(seconds) is int
     assert FUNCTION_SECONDS / 2 < seconds <= FUNCTION_SECONDS
@@ -907,6 +927,7 @@ def assert_invocation(conversation, exchange, messages):
         messages=messages,
         actorId=conversation.actor_id,
         timeoutSeconds=seconds,
+        **trace,
     )
 
 

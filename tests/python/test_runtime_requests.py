@@ -122,8 +122,8 @@ class Conversation(RecordedConversation):
         """Sends a prompt in the short form."""
         return self.send(json.dumps({"prompt": prompt, "sessionId": self.session_id} | members))
 
-    def assert_invocation(self, exchange, frames, messages, **members):
-        """The agent got these messages and members, of the run that the frames are of."""
+    def assert_invocation(self, exchange, frames, messages, *, trace=None, **members):
+        """The agent got these messages and members, of the run that the frames are of, and this trace."""
         assert frames[0]["threadId"] == self.session_id
         payload = json_object(
             threadId=json.dumps(self.agentcore_session_id),
@@ -140,6 +140,7 @@ class Conversation(RecordedConversation):
             contentType="application/json",
             accept="text/event-stream",
             payload=payload.encode(),
+            **(trace or {}),
         )
 
     def assert_stopped(self, exchange):
@@ -313,7 +314,9 @@ FOREIGN_HEADERS = {
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Role": MARKER,
     "Mcp-Session-Id": MARKER,
     "baggage": MARKER,
+    "traceparent": MARKER,
     "tracestate": MARKER,
+    "X-Amzn-Trace-Id": MARKER,
     "Accept": "application/vnd.ag-ui.event+proto",
 }
 
@@ -339,6 +342,27 @@ def test_headers_of_a_client_are_not_the_agents(plain):
         conversation.run("/slow 0")
     (exchange,) = conversation.exchanges()
     assert_nothing_foreign(exchange)
+
+
+def test_a_clients_trace_is_sent_as_botocore_sends_it(plain):
+    headers = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "vendor=1,other@tenant=2",
+    }
+    with Conversation(plain, "HTTP", headers=headers) as conversation:
+        conversation.say("/slow 0")
+        messages = json.dumps(conversation.messages)
+        frames, exchange = conversation.run_with(messages)
+    conversation.assert_invocation(
+        exchange,
+        frames,
+        messages,
+        trace={
+            "traceParent": headers["traceparent"],
+            "traceState": headers["tracestate"],
+            "traceId": "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1",
+        },
+    )
 
 
 @pytest.mark.parametrize("field", FOREIGN)

@@ -614,6 +614,7 @@ def test_the_stack_has_no_store_but_the_table():
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::Logs::QueryDefinition",
         "AWS::SNS::Subscription",
         "AWS::SNS::Topic",
     }

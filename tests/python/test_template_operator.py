@@ -37,6 +37,9 @@ HARMLESS = {
     "responseLength",
     "responseLatency",
     "integration.timeToFirstContent",
+    # By these the line is found beside those of the function and in X-Ray.
+    "integration.requestId",
+    "xrayTraceId",
 }
 
 
@@ -179,6 +182,75 @@ def test_the_dashboard_searches_errors_by_code_and_the_function_s_own_log():
         for y in range(widget["y"], widget["y"] + widget["height"])
     ]
     assert len(taken) == len(set(taken))
+
+
+def test_there_is_a_saved_query_for_each_common_question():
+    queries = of_type(deploy()["Resources"], "AWS::Logs::QueryDefinition")
+    assert {query["Name"] for query in queries.values()} == {
+        f"relay/{title}"
+        for title in [
+            "One run by any of its ids",
+            "The runs of one conversation",
+            "All that happened on one connection",
+            "How runs end and how long they take",
+            "The runs that waited longest for their first text",
+            "Failed runs by code with the last cause",
+            "Runs whose client had gone by the hour",
+            "Calls and posts that were throttled or tried again",
+            "Runs that are not kept",
+            "Clients that were not let in and why",
+            "Cold starts by the hour",
+            "What runs cost by the day",
+        ]
+    }
+    # `tests/integration/saved_queries.rs` has the lines that they are for.
+    for name, query in queries.items():
+        assert query["LogGroupNames"] == ["relay-logs"], name
+        commands = [part.split()[0] for part in query["QueryString"].split("| ")]
+        assert set(commands) <= {"fields", "filter", "sort", "limit", "stats"}, name
+        assert "filter" in commands, name
+        # What is listed has an end, and what is counted is a table.
+        assert ("limit" in commands) != ("stats" in commands), name
+        # No credential, prompt or answer has a field, and the console shows what a query names.
+        assert "@message" not in query["QueryString"], name
+
+
+def test_the_operations_page_names_every_saved_query():
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    queries = of_type(deploy()["Resources"], "AWS::Logs::QueryDefinition").values()
+    named = re.findall(r"^\| `([^`]+)` \|", page.split("## Saved queries")[1].split("\n## ")[0], re.M)
+    assert sorted(named) == sorted(query["Name"].removeprefix("relay/") for query in queries)
+
+
+@pytest.mark.parametrize(("tracing", "active"), [("PassThrough", False), ("Active", True)])
+def test_traces_are_recorded_where_that_is_wished(tracing, active):
+    resources = deploy(Tracing=tracing)["Resources"]
+    (function,) = of_type(resources, "AWS::Lambda::Function").values()
+    assert function["TracingConfig"] == {"Mode": tracing}
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    assert stage.get("TracingEnabled", False) is active
+    (role,) = of_type(resources, "AWS::IAM::Role").values()
+    rights = [
+        statement
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "RecordTraces"
+    ]
+    assert rights == [
+        {
+            "Sid": "RecordTraces",
+            "Effect": "Allow",
+            "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+            "Resource": "*",
+        }
+    ] * active
+    # Nor does SAM add a policy of AWS's own.
+    assert "ManagedPolicyArns" not in role
+
+
+def test_nothing_is_recorded_by_default():
+    (function,) = of_type(deploy()["Resources"], "AWS::Lambda::Function").values()
+    assert function["TracingConfig"] == {"Mode": "PassThrough"}
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ fn run<O: Default>() -> Run<O> {
         set_aside: Vec::new(),
         files: Vec::new(),
         trace: false,
+        trace_context: None,
         options: O::default(),
     }
 }

@@ -122,6 +122,8 @@ pub enum Entry {
     Invoked {
         /// The Lambda request id.
         request_id: String,
+        /// What `Lambda-Runtime-Trace-Id` said.
+        trace_header: String,
         /// The connection that the event is about; empty for a request over HTTP.
         connection_id: String,
         /// The event's route.
@@ -209,6 +211,14 @@ pub enum Entry {
         capacity_units: f64,
     },
 
+    /// Agent, harness or runtime: the call that is recorded next said which trace it is part of.
+    TraceNamed {
+        /// The session.
+        session_id: String,
+        /// `x-amzn-trace-id`, `traceparent`, `tracestate` and `baggage`, as far as they came: each header line
+        /// with its name in lower case.
+        headers: Vec<(String, String)>,
+    },
     /// Agent: it was invoked.
     AgentInvoked {
         /// Bedrock's session.

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::service::Lambda;
 use super::streamed_response::StreamError;
-use crate::ids::trace_id;
 use crate::journal::Entry;
 use crate::proxy_response::status_of;
 
@@ -49,10 +48,7 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
         ("lambda-runtime-aws-request-id", request_id.to_owned()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", lambda.arn().to_owned()),
-        (
-            "lambda-runtime-trace-id",
-            format!("{};Parent={:016x};Sampled=0", trace_id(), fastrand::u64(..)),
-        ),
+        ("lambda-runtime-trace-id", delivery.trace_header().to_owned()),
     ];
     (headers, Body::new(delivery)).into_response()
 }

@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::streamed_response::{StreamedResponse, timeout_message};
-use crate::ids::uuid;
+use crate::ids::{trace_id, uuid};
 use crate::journal::{Entry, Journal};
 use crate::response_pieces::{ResponsePieces, response_pieces};
 use crate::route::Route;
@@ -25,6 +25,8 @@ pub(crate) struct Lambda {
     journal: Journal,
     arn: String,
     timeout: Duration,
+    /// Whether every invocation is traced.
+    traces: bool,
     /// How many [`PollHold`]s there are.
     holds: watch::Sender<usize>,
     stopping: watch::Receiver<bool>,
@@ -70,6 +72,7 @@ struct Queues {
 #[derive(Debug)]
 struct Invocation {
     request_id: String,
+    trace_header: String,
     request: InvokeRequest,
     taken: oneshot::Sender<()>,
     caller: Caller,
@@ -95,10 +98,11 @@ impl Lambda {
         journal: Journal,
         arn: String,
         timeout: Duration,
+        traces: bool,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let (state, holds) = (Mutex::default(), watch::Sender::new(0));
-        Arc::new(Self { state, journal, arn, timeout, holds, stopping })
+        Arc::new(Self { state, journal, arn, timeout, traces, holds, stopping })
     }
 
     /// Lets polls wait for their event until what is returned is dropped.
@@ -134,7 +138,13 @@ impl Lambda {
         let (grace, limit) = (request.grace, request.timeout);
         let responded = async {
             let (taken, on_taken) = oneshot::channel();
-            self.offer(Invocation { request_id: request_id.to_owned(), request, taken, caller });
+            self.offer(Invocation {
+                request_id: request_id.to_owned(),
+                trace_header: trace_header(self.traces),
+                request,
+                taken,
+                caller,
+            });
             if timeout(grace, on_taken).await.is_err() && self.withdraw(request_id) {
                 return Err(InvokeError::Throttled);
             }
@@ -205,7 +215,7 @@ impl Lambda {
 
     /// Notes that an invocation's event goes out to the function.
     fn begin(&self, invocation: Invocation) -> Bytes {
-        let Invocation { request_id, request, taken, caller } = invocation;
+        let Invocation { request_id, trace_header, request, taken, caller } = invocation;
         let now = Instant::now();
         {
             let running = &mut self.state().running;
@@ -214,6 +224,7 @@ impl Lambda {
         }
         self.journal.record(Entry::Invoked {
             request_id,
+            trace_header,
             connection_id: request.connection_id,
             route: request.route,
         });
@@ -320,6 +331,12 @@ impl Drop for PendingPoll {
     }
 }
 
+/// What Lambda says of the trace of an invocation that nobody named one for.
+fn trace_header(traces: bool) -> String {
+    let span = fastrand::u64(1..);
+    format!("{};Parent={span:016x};Sampled={}", trace_id(), u8::from(traces))
+}
+
 /// An invocation on its way out: the body of the response to a poll. Only when the connection asks
 /// for the bytes does the invocation begin; until then a cancelled poll gives it back.
 pub(super) struct Delivery {
@@ -331,6 +348,11 @@ impl Delivery {
     /// The id of the invocation; `None` when everything stops.
     pub(super) fn request_id(&self) -> Option<&str> {
         self.invocation.as_ref().map(|invocation| &*invocation.request_id)
+    }
+
+    /// Which trace the invocation is part of; empty when everything stops.
+    pub(super) fn trace_header(&self) -> &str {
+        self.invocation.as_ref().map_or("", |invocation| &invocation.trace_header)
     }
 }
 
@@ -386,9 +408,10 @@ mod tests {
             timeout: Duration::ZERO,
         };
         let caller = Caller::Buffered(response);
-        let invocation = Invocation { request_id: uuid(), request, taken, caller };
+        let trace_header = trace_header(false);
+        let invocation = Invocation { request_id: uuid(), trace_header, request, taken, caller };
         let (stop, stopping) = watch::channel(false);
-        let lambda = Lambda::new(Journal::new(10), String::new(), Duration::ZERO, stopping);
+        let lambda = Lambda::new(Journal::new(10), String::new(), Duration::ZERO, false, stopping);
         (lambda, stop, invocation, on_response)
     }
 

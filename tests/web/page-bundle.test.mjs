@@ -67,7 +67,7 @@ describe('in Chromium', () => {
     assert.equal(server.requests().includes(VIEWER), false);
     const toggle = page.getByRole('button', { name: /^Trace/ });
     await traceSwitch(page).check();
-    await page.locator('.axis').waitFor({ state: 'attached' });
+    await page.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
     for (const press of ['close', 'open']) {
       await toggle.click();
       assert.equal(await page.getByRole('complementary').isVisible(), press === 'open');

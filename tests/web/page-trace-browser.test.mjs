@@ -208,7 +208,7 @@ test('a trace is saved as a file, and shown again from it', async () => {
   // A new tab, without a network by the time that the file is opened: the viewer is there since the panel is open.
   const offline = await open();
   await offline.getByRole('button', { name: /^Trace/ }).click();
-  await offline.locator('.axis').waitFor({ state: 'attached' });
+  await offline.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
   await offline.context().setOffline(true);
   await openFile(offline, 'broken', { nothing: true });
   await offline.getByText('broken.json has no trace events', { exact: false }).waitFor();

@@ -69,6 +69,15 @@ describe('the steps of two traces', () => {
     );
     assert.deepEqual(pairs.map(inWords), ['desk | desk | 700', '  m | m | -20', '  slow | slow | 700']);
     assert.equal(longest?.one?.name, 'slow', 'and not the collaborator around it');
+    const harness = (/** @type {number} */ took) => {
+      const tree = new TraceTree(0);
+      const message = tree.begin({ take() {}, sectionsOf: () => [] }, undefined, 'model', 'm', 0);
+      tree.close(message, 'done', 100);
+      const tool = tree.begin({ take() {}, sectionsOf: () => [] }, message, 'tool', 'shell', 100);
+      tree.close(tool, 'done', 100 + took);
+      return tree.steps;
+    };
+    assert.equal(compared(harness(900), harness(200)).longest?.one?.name, 'shell', 'nor the message that called it before');
   });
 
   test('of which nobody knows how long they took have no difference', () => {

@@ -177,6 +177,6 @@ test('one sees where the time went, the longest step, and the cost', async () =>
   assert.deepEqual(await rows(page), before);
 
   await page.locator('.step-lane').first().hover({ force: true });
-  assert.match((await page.locator('.axis-pointer').textContent()) ?? '', /^\d+ ms$/, 'the time below the pointer');
-  assert.match((await page.locator('.step summary').first().getAttribute('title')) ?? '', /^From \d+ ms to \d+ ms$/);
+  assert.match((await page.locator('.axis-pointer').textContent()) ?? '', /^[\d.]+ m?s$/, 'the time below the pointer');
+  assert.match((await page.locator('.step summary').first().getAttribute('title')) ?? '', /^From [\d.]+ m?s to [\d.]+ m?s$/);
 });

@@ -184,6 +184,11 @@ export class StickToBottom {
     return end - this.#scroller.scrollTop - this.#scroller.clientHeight < 2;
   }
 
+  /** Stays where it is, until the reader goes to the end. */
+  detach() {
+    this.#set(false);
+  }
+
   /** @param {boolean} following */
   #set(following) {
     if (following === this.#following) return;

@@ -20,8 +20,11 @@ export class Axis {
   #scale = 0;
   #shown = '';
 
-  /** @param {HTMLElement} scroller */
-  constructor(scroller) {
+  #most;
+
+  /** @param {HTMLElement} scroller @param {number} [most] how many marks there are */
+  constructor(scroller, most = MOST_TICKS) {
+    this.#most = most;
     this.box.setAttribute('role', 'img');
     this.box.hidden = this.#pointer.hidden = true;
     this.box.setAttribute('aria-label', 'Time axis');
@@ -42,7 +45,7 @@ export class Axis {
     this.#scale = scale;
     this.box.hidden = scale === 0;
     if (scale === 0) return;
-    const marks = ticks(scale, scale > LONG_MS ? MOST_LONG_TICKS : MOST_TICKS);
+    const marks = ticks(scale, scale > LONG_MS ? Math.min(MOST_LONG_TICKS, this.#most) : this.#most);
     list.style.setProperty('--tick', String((marks[1] ?? scale) / scale));
     const words = marks.map((time) => {
       const mark = element('span', time > scale * LATE ? 'axis-tick late' : 'axis-tick', time === 0 ? '0' : duration(time));

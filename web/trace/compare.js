@@ -16,6 +16,8 @@ import { moment, spanOf } from './times.js';
 
 /** Rows in a list: a list out of view is neither styled nor laid out. */
 const LIST_LENGTH = 16;
+/** How many marks an axis has: there is half of the room. */
+const MOST_TICKS = 3;
 /** What is told apart, as a part of it: less is noise. */
 const LEAST_PERCENT = 0.5;
 
@@ -41,7 +43,7 @@ export class Comparison {
    */
   constructor(scroller, goTo) {
     this.#goTo = goTo;
-    this.#axes = [new Axis(scroller), new Axis(scroller)];
+    this.#axes = [new Axis(scroller, MOST_TICKS), new Axis(scroller, MOST_TICKS)];
     for (const name of this.#names) name.scope = 'col';
     const difference = element('th', '', 'Difference');
     difference.scope = 'col';

@@ -37,10 +37,16 @@ export function* pairsOf(these, others) {
   /** @type {Pair | undefined} */
   let longest;
   for (const pair of pairs.toReversed()) {
-    if (pair.above !== undefined) pair.above.own -= pair.difference ?? 0;
+    // The tools that a message calls are its own, and run after it.
+    if (pair.above !== undefined && isDuring(pair.one, pair.above.one) && isDuring(pair.other, pair.above.other)) pair.above.own -= pair.difference ?? 0;
     if (Math.abs(pair.own) > Math.abs(longest?.own ?? 0)) longest = pair;
   }
   return { pairs, longest };
+}
+
+/** Whether a step began while another one was at work. @param {Step | undefined} inner @param {Step | undefined} outer */
+function isDuring(inner, outer) {
+  return inner === undefined || (outer !== undefined && inner.start < outer.start + (tookOf(outer) ?? 0));
 }
 
 /** How long a step took, in ms, where that is known. @param {Step | undefined} step */

@@ -338,6 +338,7 @@ export class Traces {
     this.#comparison.box.hidden = !isComparing;
     this.#list.hidden = isComparing;
     this.#comparison.clear();
+    this.#stickToBottom.detach();
     byId('traces-scroller', HTMLElement).scrollTop = 0;
     if (isComparing) void this.#withKept(other, () => this.#readBeside(other));
     else if (this.#shown !== undefined) this.#draw();

@@ -285,6 +285,21 @@ describe('a conversation is deleted', () => {
     assert.deepEqual(await left(page), { conversations: 1, turns: 1, parts: 0 });
   });
 
+  test('while an answer runs in another one, which goes on', async () => {
+    const scripted = relay(({ say }) => say(text('Half of it')));
+    const page = await open({ prepare: scripted.prepare });
+    await seed(page, 2);
+    await send(page, 'long');
+    await page.getByText('Half of it').waitFor();
+    await toggle(page).click();
+    await press(page, 'seeded 1', 'Delete');
+    await agree(page, 'Delete');
+    await listed(page, 2);
+    scripted.runs[0]?.say(text(' and the rest.'), FINISHED);
+    assert.equal(await answer(page), 'Half of it and the rest.');
+    assert.match((await page.locator('.timing').textContent()) ?? '', /complete after/);
+  });
+
   test('as are all, together with what is still being answered', async () => {
     const scripted = relay(({ say }) => say(text('Half of it')));
     const page = await open({ prepare: scripted.prepare });

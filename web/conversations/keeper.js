@@ -154,7 +154,13 @@ export class Keeper {
     store('tab', 'filled', turns.length > 0 ? 'yes' : 'no');
     if (this.#isMemory) return saveTurns({ turns, forgotten });
     // Results that are typed change a turn silently.
-    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || turn.calls.some(({ reply, draft }) => reply === undefined && draft)), forgotten: 0 });
+    const isTyped = (/** @type {Turn} */ { elsewhere, calls }) => !elsewhere && calls.some(({ reply, draft }) => reply === undefined && draft);
+    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || isTyped(turn)), forgotten: 0 });
+  }
+
+  /** Another tab goes on with a conversation: nothing more of it is written from here. @param {string} id */
+  giveUp(id) {
+    for (const [turn, thread] of this.#dirty) if (thread.id === id) this.#dirty.delete(turn);
   }
 
   /** Writes what has changed. */
@@ -298,8 +304,8 @@ export class Keeper {
 
   /** @param {string[]} ids */
   #removed(ids) {
-    for (const [turn, { id }] of this.#dirty) if (ids.includes(id)) this.#dirty.delete(turn);
     for (const id of ids) {
+      this.giveUp(id);
       this.#memory.delete(id);
       this.#known.delete(id);
     }

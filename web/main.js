@@ -301,6 +301,7 @@ function run(config, keeper, before) {
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
+    save();
     stickToBottom.attach();
     return '';
   };

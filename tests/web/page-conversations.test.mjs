@@ -421,6 +421,31 @@ describe('where there is no room', () => {
     assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^2 earlier turns/);
   });
 
+  test('where the disk is full, some of the oldest go, the list says what is wrong, and the tab keeps what it can', async () => {
+    const page = await open({
+      async prepare(page) {
+        await echo().prepare(page);
+        await page.addInitScript(() => {
+          const { put } = IDBObjectStore.prototype;
+          IDBObjectStore.prototype.put = function (...all) {
+            if (this.name === 'turns' && JSON.stringify(all).includes('too much')) throw new DOMException('full', 'QuotaExceededError');
+            return put.apply(this, all);
+          };
+        });
+      },
+    });
+    await seed(page, 5);
+    await send(page, 'too much');
+    await answer(page);
+    await toggle(page).click();
+    await drawer(page).getByText('The browser could not keep everything: it has no room left. Delete conversations to make some.').waitFor();
+    assert.ok(Number((await left(page)).conversations) > 0);
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['too much']);
+    await page.getByText('You said too much.').waitFor();
+  });
+
   for (const how of ['refuses', 'throws']) {
     test(`where the browser keeps nothing (it ${how}), the tab does, and the list says so`, async () => {
       const page = await open({

@@ -345,8 +345,8 @@ export class Keeper {
     return new Map(keys.map((key, at) => [/** @type {number[]} */ (key)[3], values[at]]));
   }
 
-  /** @returns {Promise<void>} */
-  async #write() {
+  /** @param {number} [attempts] to make room where the browser has none @returns {Promise<void>} */
+  async #write(attempts = 3) {
     if (this.#isMemory || this.#dirty.size === 0) return;
     const begun = performance.now();
     try {
@@ -355,7 +355,7 @@ export class Keeper {
       this.problem = '';
     } catch (error) {
       const isFull = error instanceof DOMException && error.name === 'QuotaExceededError';
-      if (isFull && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write();
+      if (isFull && attempts > 1 && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write(attempts - 1);
       // The turns stay in the tab, which remembers them over a reload as far as it has room.
       this.problem = `The browser could not keep everything: ${isFull ? 'it has no room left. Delete conversations to make some.' : String(error)}`;
     }

@@ -405,6 +405,7 @@ function run(config, keeper, before) {
     // Those before may be answered by it, or withdrawn.
     for (const earlier of conversation.turns) if (earlier !== turn && awaitsUser(earlier)) show(earlier);
     show(turn);
+    save();
     return '';
   };
   /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Attachments} [attached] */
@@ -526,7 +527,6 @@ function run(config, keeper, before) {
     stale.clear();
     transcript.clear();
     traces.clear();
-    hideBanner();
     // A result that was being typed is saved when the tab is left.
     keeper.saveForTab(thread);
     const { turns, forgotten } = thread;
@@ -594,6 +594,7 @@ function run(config, keeper, before) {
   };
   /** Another tab goes on with a conversation of this one. @param {string} id */
   const giveUp = (id) => {
+    keeper.giveUp(id);
     const away = conversation.drop(id);
     if (away !== undefined || id !== conversation.thread.id || isReader) return;
     isReader = true;
@@ -620,7 +621,8 @@ function run(config, keeper, before) {
         unread.delete(id);
         const { thread } = conversation;
         const isShown = id === thread.id && thread.turns.length > 0;
-        endTurns((isShown ? thread : conversation.away(id))?.turns.filter((turn) => isOpen(turn) && hasThread(id)));
+        const turns = (isShown ? thread : conversation.away(id))?.turns ?? [];
+        endTurns(turns.filter((turn) => isOpen(turn) && hasThread(id)));
         conversation.drop(id);
         if (isShown) {
           conversation.reset();
@@ -639,7 +641,7 @@ function run(config, keeper, before) {
       giveUp(id);
       await releaseThread(id);
     },
-    threads: () => [conversation.thread],
+    threads: () => conversation.threads.filter(({ id }) => hasThread(id)),
   });
   if (before.isOwn || before.isReader) {
     conversation.thread.id = threadId();

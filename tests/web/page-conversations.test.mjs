@@ -285,6 +285,21 @@ describe('a conversation is deleted', () => {
     assert.deepEqual(await left(page), { conversations: 1, turns: 1, parts: 0 });
   });
 
+  test('while an answer runs in another one, which goes on', async () => {
+    const scripted = relay(({ say }) => say(text('Half of it')));
+    const page = await open({ prepare: scripted.prepare });
+    await seed(page, 2);
+    await send(page, 'long');
+    await page.getByText('Half of it').waitFor();
+    await toggle(page).click();
+    await press(page, 'seeded 1', 'Delete');
+    await agree(page, 'Delete');
+    await listed(page, 2);
+    scripted.runs[0]?.say(text(' and the rest.'), FINISHED);
+    assert.equal(await answer(page), 'Half of it and the rest.');
+    assert.match((await page.locator('.timing').textContent()) ?? '', /complete after/);
+  });
+
   test('as are all, together with what is still being answered', async () => {
     const scripted = relay(({ say }) => say(text('Half of it')));
     const page = await open({ prepare: scripted.prepare });
@@ -404,6 +419,31 @@ describe('where there is no room', () => {
     await connected(page);
     assert.deepEqual(await prompts(page), ['prompt 3', 'prompt 4']);
     assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^2 earlier turns/);
+  });
+
+  test('where the disk is full, some of the oldest go, the list says what is wrong, and the tab keeps what it can', async () => {
+    const page = await open({
+      async prepare(page) {
+        await echo().prepare(page);
+        await page.addInitScript(() => {
+          const { put } = IDBObjectStore.prototype;
+          IDBObjectStore.prototype.put = function (...all) {
+            if (this.name === 'turns' && JSON.stringify(all).includes('too much')) throw new DOMException('full', 'QuotaExceededError');
+            return put.apply(this, all);
+          };
+        });
+      },
+    });
+    await seed(page, 5);
+    await send(page, 'too much');
+    await answer(page);
+    await toggle(page).click();
+    await drawer(page).getByText('The browser could not keep everything: it has no room left. Delete conversations to make some.').waitFor();
+    assert.ok(Number((await left(page)).conversations) > 0);
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['too much']);
+    await page.getByText('You said too much.').waitFor();
   });
 
   for (const how of ['refuses', 'throws']) {

@@ -154,7 +154,13 @@ export class Keeper {
     store('tab', 'filled', turns.length > 0 ? 'yes' : 'no');
     if (this.#isMemory) return saveTurns({ turns, forgotten });
     // Results that are typed change a turn silently.
-    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || turn.calls.some(({ reply, draft }) => reply === undefined && draft)), forgotten: 0 });
+    const isTyped = (/** @type {Turn} */ { elsewhere, calls }) => !elsewhere && calls.some(({ reply, draft }) => reply === undefined && draft);
+    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || isTyped(turn)), forgotten: 0 });
+  }
+
+  /** Another tab goes on with a conversation: nothing more of it is written from here. @param {string} id */
+  giveUp(id) {
+    for (const [turn, thread] of this.#dirty) if (thread.id === id) this.#dirty.delete(turn);
   }
 
   /** Writes what has changed. */
@@ -298,8 +304,8 @@ export class Keeper {
 
   /** @param {string[]} ids */
   #removed(ids) {
-    for (const [turn, { id }] of this.#dirty) if (ids.includes(id)) this.#dirty.delete(turn);
     for (const id of ids) {
+      this.giveUp(id);
       this.#memory.delete(id);
       this.#known.delete(id);
     }
@@ -339,8 +345,8 @@ export class Keeper {
     return new Map(keys.map((key, at) => [/** @type {number[]} */ (key)[3], values[at]]));
   }
 
-  /** @returns {Promise<void>} */
-  async #write() {
+  /** @param {number} [attempts] to make room where the browser has none @returns {Promise<void>} */
+  async #write(attempts = 3) {
     if (this.#isMemory || this.#dirty.size === 0) return;
     const begun = performance.now();
     try {
@@ -349,7 +355,7 @@ export class Keeper {
       this.problem = '';
     } catch (error) {
       const isFull = error instanceof DOMException && error.name === 'QuotaExceededError';
-      if (isFull && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write();
+      if (isFull && attempts > 1 && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write(attempts - 1);
       // The turns stay in the tab, which remembers them over a reload as far as it has room.
       this.problem = `The browser could not keep everything: ${isFull ? 'it has no room left. Delete conversations to make some.' : String(error)}`;
     }

@@ -72,13 +72,18 @@ export class Conversation {
     return this.#all.filter(isOpen);
   }
 
+  /** The one that is shown, and those that were left in the middle of an answer. */
+  get threads() {
+    return [this.thread, ...this.#away];
+  }
+
   get #all() {
-    return [this.thread, ...this.#away].flatMap(({ turns }) => turns);
+    return this.threads.flatMap(({ turns }) => turns);
   }
 
   /** What a turn is of, unless that was given up. @param {Turn} turn */
   threadOf(turn) {
-    return [this.thread, ...this.#away].find(({ turns }) => turns.includes(turn));
+    return this.threads.find(({ turns }) => turns.includes(turn));
   }
 
   /** A conversation that was left in the middle of an answer. @param {string} id */

@@ -144,7 +144,7 @@ def test_it_serves_the_page(aws):
             assert response.read(), name
 
 
-def test_it_tells_the_page_how_to_connect(aws):
+def test_it_tells_the_page_how_to_connect(aws, source):
     with urllib.request.urlopen(f"{aws.page}/config.json", timeout=SECONDS) as response:
         text = response.read().decode()
     assert CODE not in text
@@ -154,7 +154,7 @@ def test_it_tells_the_page_how_to_connect(aws):
         "allowTrace": False,
         "suggestions": PROMPTS,
         "keepaliveSeconds": 30,
-    }
+    } | ({"files": {"maxFiles": 5, "maxBytes": 10_485_760, "uploads": True}} if source == "agent" else {})
 
 
 def test_it_serves_nothing_but_the_page(aws):

@@ -129,9 +129,10 @@ describe('what is asked of a run that is kept', () => {
 
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
-    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
+    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25,"files":{"maxFiles":5,"maxBytes":10485760,"uploads":true}}';
     const { issuer, audience, ...rest } = parseConfig(text);
-    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25 });
+    assert.deepEqual(rest, { endpoint: 'ws://127.0.0.1:8080/local', access: 'open', allowTrace: true, suggestions: ['one', 'two'], keepaliveSeconds: 25, files: { maxFiles: 5, maxBytes: 10_485_760, uploads: true } });
+    for (const silly of ['null', '[]', '{"maxFiles":0,"maxBytes":9}', '{"maxFiles":5,"maxBytes":"9"}']) assert.equal(parseConfig(`{"endpoint":"wss://x/y","files":${silly}}`).files, undefined);
     assert.deepEqual([issuer, audience], [undefined, undefined]);
   });
 

@@ -1,6 +1,7 @@
 //! Files that come with a prompt, over real sockets: whole, in pieces that may meet any process, and what becomes
 //! of them when pieces, users or the table are not as they should be.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,7 +32,11 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 fn hash(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = String::new();
+    for byte in Sha256::digest(data) {
+        write!(hash, "{byte:02x}").unwrap();
+    }
+    hash
 }
 
 fn piece(id: &str, data: &[u8], index: usize) -> Value {

@@ -1,6 +1,8 @@
 //! The files that come with a prompt, checked as Bedrock does ("`ByteContentFile`" and "`InputFile`" in the
 //! API reference of `InvokeAgent`).
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -60,7 +62,11 @@ fn read_file(file: &Value) -> Result<ReceivedFile, Refusal> {
     let content = &source["byteContent"];
     let data = text(&content["data"], "has no data")?;
     let data = STANDARD.decode(data).map_err(|_| wrong("has data that is not base64"))?;
-    let hash = Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(&data) {
+        // Writing to a string can't fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
     Ok(ReceivedFile {
         name: text(&file["name"], "has no name")?,
         media_type: text(&content["mediaType"], "has no mediaType")?,

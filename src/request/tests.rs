@@ -197,8 +197,8 @@ fn what_is_wrong_is_said() {
             "`messages[0].content` is missing",
         ),
         (
-            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":[{"type":"image"}]}]}"#,
-            "`messages[0].content[0]` is of the type `image`",
+            r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":[{"type":"hologram"}]}]}"#,
+            "`messages[0].content[0]` is of the type `hologram`",
         ),
         (
             r#"{"threadId":"t1","runId":"r","messages":[{"role":"user","content":"x"}],"forwardedProps":{"trace":1}}"#,

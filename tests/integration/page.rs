@@ -52,6 +52,7 @@ async fn the_settings_are_those_of_the_deployment() {
         assert_eq!(settings["access"], "open");
         assert_eq!(settings["allowTrace"], allow_trace);
         assert_eq!(settings["keepaliveSeconds"], 30);
+        assert_eq!(settings["files"]["maxFiles"], 5);
         assert!(!settings["suggestions"].as_array().unwrap().is_empty());
     }
     let code = [("ACCESS", "code"), ("ACCESS_CODE", "open sesame")];

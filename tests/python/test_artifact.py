@@ -144,17 +144,20 @@ def test_it_serves_the_page(aws):
             assert response.read(), name
 
 
-def test_it_tells_the_page_how_to_connect(aws):
+def test_it_tells_the_page_how_to_connect(aws, source):
     with urllib.request.urlopen(f"{aws.page}/config.json", timeout=SECONDS) as response:
         text = response.read().decode()
     assert CODE not in text
-    assert json.loads(text) == {
+    expected = {
         "endpoint": aws.socket,
         "access": "code",
         "allowTrace": False,
         "suggestions": PROMPTS,
         "keepaliveSeconds": 30,
     }
+    if source == "agent":
+        expected["files"] = {"maxFiles": 5, "maxBytes": 10_485_760, "uploads": True}
+    assert json.loads(text) == expected
 
 
 def test_it_serves_nothing_but_the_page(aws):

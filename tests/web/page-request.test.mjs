@@ -129,10 +129,12 @@ describe('what is asked of a run that is kept', () => {
 
 describe('config.json', () => {
   test('as the local server and the template write it', () => {
-    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25}';
-    const { endpoint, access, allowTrace, starters, keepaliveSeconds, issuer, audience, notes } = parseConfig(text);
+    const text = '{"endpoint":"ws://127.0.0.1:8080/local","access":"open","allowTrace":true,"suggestions":["one","two"],"keepaliveSeconds":25,"files":{"maxFiles":5,"maxBytes":10485760,"uploads":true}}';
+    const { endpoint, access, allowTrace, starters, keepaliveSeconds, files, issuer, audience, notes } = parseConfig(text);
     assert.deepEqual([endpoint, access, allowTrace, keepaliveSeconds], ['ws://127.0.0.1:8080/local', 'open', true, 25]);
     assert.deepEqual(starters.map(({ prompt }) => prompt), ['one', 'two']);
+    assert.deepEqual(files, { maxFiles: 5, maxBytes: 10_485_760, uploads: true });
+    for (const silly of ['null', '[]', '{"maxFiles":0,"maxBytes":9}', '{"maxFiles":5,"maxBytes":"9"}']) assert.equal(parseConfig(`{"endpoint":"wss://x/y","files":${silly}}`).files, undefined);
     assert.deepEqual([issuer, audience, notes], [undefined, undefined, []]);
   });
 

@@ -173,7 +173,7 @@ export class Attachments {
     icon.setAttribute('viewBox', '0 0 20 20');
     icon.setAttribute('aria-hidden', 'true');
     const path = document.createElementNS(icon.namespaceURI, 'path');
-    path.setAttribute('d', 'M14.5 9.5l-5 5a3 3 0 0 1-4.3-4.2l6-6a2 2 0 0 1 2.9 2.9l-5.6 5.5a1 1 0 0 1-1.4-1.4l4.9-4.9');
+    path.setAttribute('d', 'M13 6.5l-5.6 5.6a1.4 1.4 0 0 0 2 2l6-6a2.8 2.8 0 0 0-4-4l-6 6a4.2 4.2 0 0 0 6 6l5-5');
     icon.append(path);
     attach.append(icon);
     byId('composer-tools', HTMLElement).append(attach, input);

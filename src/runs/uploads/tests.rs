@@ -48,7 +48,7 @@ async fn what_is_not_one_whole_file_is_none() {
     let mixed: [fn(&mut BTreeMap<usize, Piece>); 4] = [
         |pieces| pieces.get_mut(&1).unwrap().size = 24,
         |pieces| pieces.get_mut(&2).unwrap().count = 4,
-        |pieces| drop(pieces.get_mut(&1).unwrap().data.pop()),
+        |pieces| pieces.get_mut(&1).unwrap().data.truncate(9),
         |pieces| pieces.get_mut(&2).unwrap().data.push(b'd'),
     ];
     for change in mixed {

@@ -21,6 +21,7 @@ fn with_turn<T>(act: impl FnOnce(&TurnContext<'_>) -> T) -> T {
         number: 2,
         traced: true,
         now,
+        files: &[],
     })
 }
 

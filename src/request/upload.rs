@@ -145,6 +145,7 @@ mod tests {
             request_id: "request-1",
             principal,
             origin_id: "connection-1",
+            trace_context: None,
         })
     }
 

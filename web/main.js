@@ -60,7 +60,7 @@ function run(config, isOwn) {
       if (turn.attached === undefined) return void send(turn.prompt, turn.answers);
       composer.fill(turn.prompt);
       if (attachments?.restore(turn)) composer.submit();
-      else composer.explain('The files of this prompt are not kept over a reload: choose them again, then send it.');
+      else composer.explain('Files are not kept over a reload. Choose them again.');
     },
     goOn: () => void send('Continue.'),
     join(turn) {

@@ -285,7 +285,7 @@ describe('without a table', () => {
     const page = await openWithout();
     const content = bytes(15_000);
     await choose(page, file('small.pdf', content), file('large.pdf', bytes(30_000)));
-    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 18.4 KB together can go with a prompt, since this relay has no table.' }).waitFor();
+    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 18.4 KB together can go with a prompt.' }).waitFor();
     await ready(page);
     await send(page, '/files');
     assert.ok((await answer(page)).includes(`small.pdf, application/pdf, 15000 bytes, CHAT, SHA-256 ${hash(content)}`));

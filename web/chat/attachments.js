@@ -25,8 +25,7 @@ import { IMAGES, safeName } from './files.js';
  */
 
 /** What browsers do not know, or call by a program's name. @type {Record<string, string>} */
-const TYPES = { csv: 'text/csv', log: 'text/plain', md: 'text/markdown' };
-const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/;
+const TYPES = { csv: 'text/csv', md: 'text/markdown' };
 
 /** The files beside the prompt box. */
 export class Attachments {
@@ -89,7 +88,7 @@ export class Attachments {
 
   /** @param {File[]} files @param {string[]} [problems] */
   add(files, problems = []) {
-    const { maxFiles, maxBytes, uploads } = this.#limits;
+    const { maxFiles, maxBytes } = this.#limits;
     const added = [];
     for (const file of files) {
       const name = this.#freeName(file.name);
@@ -98,7 +97,7 @@ export class Attachments {
       else if (this.#attachments.length >= maxFiles) {
         problems.push(`${quoted(name)} is one too many: at most ${maxFiles} can go with a prompt.`);
       } else if (bytes > maxBytes) {
-        problems.push(`${quoted(name)} is too large: at most ${size(maxBytes)} together can go with a prompt${uploads ? '' : ', since this relay has no table'}.`);
+        problems.push(`${quoted(name)} is too large: at most ${size(maxBytes)} together can go with a prompt.`);
       } else added.push(this.#attach(file, name, typeOf(file)).name);
     }
     this.#explain(problems.join(' '));
@@ -272,8 +271,8 @@ function isReady({ upload, data }) {
 /** @param {File} file */
 function typeOf({ name, type }) {
   const ending = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
-  const known = TYPES[ending] ?? type.split(';')[0]?.trim() ?? '';
-  return MEDIA_TYPE.test(known) ? known : 'application/octet-stream';
+  // Browsers give a type in printable letters, or none.
+  return TYPES[ending] ?? (type.split(';')[0] || 'application/octet-stream');
 }
 
 /** A small picture of what is one. @param {File} file */

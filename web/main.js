@@ -108,7 +108,7 @@ function run(config, keeper, before) {
       if (turn.attached !== undefined) {
         composer.fill(turn.prompt);
         if (attachments?.restore(turn)) composer.submit();
-        else composer.explain(t('The files of this prompt are not kept over a reload: choose them again, then send it.'));
+        else composer.explain(t('Files are not kept over a reload. Choose them again.'));
         return;
       }
       if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();

@@ -93,11 +93,11 @@ describe('files that go with a prompt', () => {
     await page.locator('.chip img').waitFor();
     await give(page, 'drop', png, { name: 'a.txt', type: 'text/plain', base64: btoa('hello') });
     // Two of one name would be one to the agent.
-    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['image.png', 'image (2).png', 'a.txt']);
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['image.png', '2-image.png', 'a.txt']);
     await ready(page);
     await send(page, '/files');
     const said = await answer(page);
-    assert.ok(said.includes(`image (2).png, image/png, ${PNG.length} bytes`), said);
+    assert.ok(said.includes(`2-image.png, image/png, ${PNG.length} bytes`), said);
     assert.ok(said.includes(`a.txt, text/plain, 5 bytes, CHAT, SHA-256 ${hash(Buffer.from('hello'))}`), said);
   });
 
@@ -140,7 +140,7 @@ describe('files that go with a prompt', () => {
     const progress = page.getByRole('progressbar', { name: 'large.pdf on its way' });
     await progress.waitFor();
     await send(page, '/files');
-    await problem(page).filter({ hasText: 'The prompt goes as soon as they are there.' }).waitFor();
+    await problem(page).filter({ hasText: 'The prompt goes as soon as its files are there.' }).waitFor();
     assert.equal(await page.locator('article.agent').count(), 0);
     await page.waitForFunction(() => document.querySelector('progress')?.value === 20);
     goOn();
@@ -214,7 +214,7 @@ describe('files that go with a prompt', () => {
     await choose(page, file('a.pdf', bytes(50_000)));
     await page.locator('.chip.failed').filter({ hasText: 'No\\u202E such thing.' }).waitFor();
     await send(page, '/files');
-    await problem(page).filter({ hasText: '“a.pdf” could not be sent. Remove it, or choose it again.' }).waitFor();
+    await problem(page).filter({ hasText: 'Could not be sent: “a.pdf”. Remove it, or choose it again.' }).waitFor();
     assert.equal(await promptBox(page).inputValue(), '/files');
   });
 
@@ -223,7 +223,7 @@ describe('files that go with a prompt', () => {
     await choose(page, file('a.pdf', bytes(10)), file('b.pdf', bytes(10)));
     await promptBox(page).fill('draft');
     await page.reload();
-    await problem(page).filter({ hasText: '“a.pdf” and “b.pdf” are not kept over a reload: choose them again.' }).waitFor();
+    await problem(page).filter({ hasText: 'Files are not kept over a reload. Choose again: “a.pdf”, “b.pdf”.' }).waitFor();
     assert.equal(await promptBox(page).inputValue(), 'draft');
     await page.reload();
     await connected(page);
@@ -237,12 +237,12 @@ describe('what cannot be sent is said at once', () => {
     await choose(page, file('empty.pdf', Buffer.alloc(0)));
     await problem(page).filter({ hasText: '“empty.pdf” is empty.' }).waitFor();
     await choose(page, ...[1, 2, 3, 4, 5, 6].map((number) => file(`${number}.pdf`, bytes(10))));
-    await problem(page).filter({ hasText: '“6.pdf” is one too many: at most 5 files can go with a prompt.' }).waitFor();
+    await problem(page).filter({ hasText: '“6.pdf” is one too many: at most 5 can go with a prompt.' }).waitFor();
     assert.equal(await chips(page).count(), 5);
     await page.getByRole('button', { name: 'Remove 1.pdf' }).click();
     assert.equal(await problem(page).isVisible(), false);
     await choose(page, file('large.pdf', Buffer.alloc(10 * 1024 * 1024)));
-    await problem(page).filter({ hasText: '“large.pdf” has 10.5 MB: at most 10.5 MB can be sent with a prompt together with the others.' }).waitFor();
+    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 10.5 MB together can go with a prompt.' }).waitFor();
     assert.equal(await chips(page).count(), 4);
   });
 
@@ -285,7 +285,7 @@ describe('without a table', () => {
     const page = await openWithout();
     const content = bytes(15_000);
     await choose(page, file('small.pdf', content), file('large.pdf', bytes(30_000)));
-    await problem(page).filter({ hasText: '“large.pdf” has 30.0 KB: at most 18.4 KB can be sent with a prompt together with the others, since this relay has no table for larger ones.' }).waitFor();
+    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 18.4 KB together can go with a prompt.' }).waitFor();
     await ready(page);
     await send(page, '/files');
     assert.ok((await answer(page)).includes(`small.pdf, application/pdf, 15000 bytes, CHAT, SHA-256 ${hash(content)}`));

@@ -2,10 +2,9 @@
 // relay takes pieces.
 
 import { announce, button, byId, element } from '../lib/dom.js';
-import { counted, size } from '../lib/format.js';
+import { size } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
-import { visible } from '../lib/visible.js';
 import { base64Of, isThere, Uploads } from '../relay/upload.js';
 import { IMAGES, safeName } from './files.js';
 
@@ -26,8 +25,7 @@ import { IMAGES, safeName } from './files.js';
  */
 
 /** What browsers do not know, or call by a program's name. @type {Record<string, string>} */
-const TYPES = { csv: 'text/csv', json: 'application/json', log: 'text/plain', md: 'text/markdown', tsv: 'text/tab-separated-values', yaml: 'application/yaml', yml: 'application/yaml' };
-const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/;
+const TYPES = { csv: 'text/csv', md: 'text/markdown' };
 
 /** The files beside the prompt box. */
 export class Attachments {
@@ -63,7 +61,7 @@ export class Attachments {
     prompt.addEventListener('input', () => (this.#awaited = false));
     this.#offer();
     const lost = getList({ names: parseJson(recall('tab', 'attached') ?? '[]') }, 'names').map(String);
-    if (lost.length > 0) explain(`${namesOf(lost)} ${lost.length === 1 ? 'is' : 'are'} not kept over a reload: choose ${lost.length === 1 ? 'it' : 'them'} again.`);
+    if (lost.length > 0) explain(`Files are not kept over a reload. Choose again: ${namesOf(lost)}.`);
     store('tab', 'attached', '[]');
   }
 
@@ -83,26 +81,23 @@ export class Attachments {
 
   /** Takes files that are dropped or pasted. @param {DataTransfer} data */
   take(data) {
-    const items = [...data.items].filter(({ kind }) => kind === 'file');
-    const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile());
-    const names = folders.map((folder) => folder?.name);
-    const files = [...data.files].filter(({ name }) => !names.includes(name));
-    this.add(files, names.map((name) => `${quoted(name ?? 'This')} is a folder: choose the files in it.`));
+    const folders = [...data.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile()?.name ?? '');
+    const files = [...data.files].filter(({ name }) => !folders.includes(name));
+    this.add(files, folders.map((name) => `${quoted(name)} is a folder: choose its files.`));
   }
 
   /** @param {File[]} files @param {string[]} [problems] */
   add(files, problems = []) {
-    const { maxFiles, maxBytes, uploads } = this.#limits;
+    const { maxFiles, maxBytes } = this.#limits;
     const added = [];
     for (const file of files) {
       const name = this.#freeName(file.name);
       const bytes = this.#attachments.reduce((sum, { file: other }) => sum + other.size, file.size);
       if (file.size === 0) problems.push(`${quoted(name)} is empty.`);
       else if (this.#attachments.length >= maxFiles) {
-        problems.push(`${quoted(name)} is one too many: at most ${counted(maxFiles, 'file')} can go with a prompt.`);
+        problems.push(`${quoted(name)} is one too many: at most ${maxFiles} can go with a prompt.`);
       } else if (bytes > maxBytes) {
-        const together = this.#attachments.length > 0 ? ' together with the others' : '';
-        problems.push(`${quoted(name)} has ${size(file.size)}: at most ${size(maxBytes)} can be sent with a prompt${together}${uploads ? '' : ', since this relay has no table for larger ones'}.`);
+        problems.push(`${quoted(name)} is too large: at most ${size(maxBytes)} together can go with a prompt.`);
       } else added.push(this.#attach(file, name, typeOf(file)).name);
     }
     this.#explain(problems.join(' '));
@@ -112,10 +107,10 @@ export class Attachments {
   /** Why the prompt can't go yet, or an empty text. It goes by itself once the files are there. */
   obstacle() {
     const failed = this.#attachments.filter((one) => problemOf(one) !== undefined);
-    if (failed.length > 0) return `${namesOf(failed.map(({ name }) => name))} could not be sent. Remove ${failed.length === 1 ? 'it' : 'them'}, or choose ${failed.length === 1 ? 'it' : 'them'} again.`;
+    if (failed.length > 0) return `Could not be sent: ${namesOf(failed.map(({ name }) => name))}. Remove it, or choose it again.`;
     for (const attachment of this.#attachments) this.#renew(attachment);
     this.#awaited = !this.#attachments.every(isReady);
-    return this.#awaited ? 'The files are on their way. The prompt goes as soon as they are there.' : '';
+    return this.#awaited ? 'The prompt goes as soon as its files are there.' : '';
   }
 
   /** The files as a message names them. @returns {AttachedFile[]} */
@@ -141,42 +136,29 @@ export class Attachments {
   restore(turn) {
     const sent = this.#sent.get(turn);
     if (sent === undefined) return false;
-    for (const attachment of [...this.#attachments]) this.#remove(attachment);
-    for (const attachment of sent) {
-      this.#attachments.push(attachment);
-      this.#list.append(attachment.item);
-    }
+    this.clear();
+    this.#attachments = [...sent];
+    this.#list.replaceChildren(...sent.map(({ item }) => item));
     this.#remember();
     return true;
   }
 
   /** Takes all files off. */
   clear() {
-    for (const attachment of [...this.#attachments]) this.#remove(attachment);
+    this.#attachments.forEach((attachment) => this.#remove(attachment));
   }
 
   #offer() {
-    const input = element('input');
-    input.type = 'file';
-    input.multiple = true;
-    input.hidden = true;
+    const input = byId('files', HTMLInputElement);
     input.addEventListener('change', () => {
       this.add([...(input.files ?? [])]);
       // The same file can be chosen again.
       input.value = '';
     });
-    const attach = button('quiet icon-only attach', '', () => input.click());
-    const words = `Attach files: at most ${this.#limits.maxFiles}, ${size(this.#limits.maxBytes)} together`;
-    attach.title = words;
-    attach.setAttribute('aria-label', words);
-    const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    icon.setAttribute('viewBox', '0 0 20 20');
-    icon.setAttribute('aria-hidden', 'true');
-    const path = document.createElementNS(icon.namespaceURI, 'path');
-    path.setAttribute('d', 'M13 6.5l-5.6 5.6a1.4 1.4 0 0 0 2 2l6-6a2.8 2.8 0 0 0-4-4l-6 6a4.2 4.2 0 0 0 6 6l5-5');
-    icon.append(path);
-    attach.append(icon);
-    byId('composer-tools', HTMLElement).append(attach, input);
+    const attach = byId('attach', HTMLButtonElement);
+    attach.addEventListener('click', () => input.click());
+    attach.title = `Attach files: at most ${this.#limits.maxFiles}, ${size(this.#limits.maxBytes)} together`;
+    attach.hidden = false;
   }
 
   /** @param {File} file @param {string} name @param {string} type */
@@ -192,7 +174,6 @@ export class Attachments {
       (next?.item.querySelector('button') ?? byId('prompt', HTMLElement)).focus();
     });
     remove.setAttribute('aria-label', `Remove ${name}`);
-    remove.title = 'Remove';
     const item = element('li', 'chip', ...picture(file), element('span', 'file-name', name), about, progress, remove);
     /** @type {Attachment} */
     const attachment = { name, type, file, upload: undefined, data: undefined, problem: undefined, item, about, progress };
@@ -236,7 +217,7 @@ export class Attachments {
     const problem = problemOf(attachment);
     const wasFailed = item.classList.contains('failed');
     item.classList.toggle('failed', problem !== undefined);
-    about.textContent = problem ?? `${size(file.size)} · ${visible(type)}`;
+    about.textContent = problem ?? `${size(file.size)} · ${type}`;
     progress.max = upload?.count ?? 1;
     progress.value = upload?.done ?? 0;
     progress.hidden = problem !== undefined || isReady(attachment);
@@ -264,17 +245,15 @@ export class Attachments {
   /** Two files of one name would be one to the agent. @param {string} wanted */
   #freeName(wanted) {
     const name = safeName(wanted);
-    const [, stem = name, ending = ''] = /^(.+?)(\.[^.]{1,10})?$/su.exec(name) ?? [];
-    const isTaken = (/** @type {string} */ candidate) => this.#attachments.some((one) => one.name === candidate);
     let free = name;
-    for (let number = 2; isTaken(free); number += 1) free = `${stem} (${number})${ending}`;
+    for (let number = 2; this.#attachments.some((one) => one.name === free); number += 1) free = `${number}-${name}`;
     return free;
   }
 }
 
 /** The files that were sent with a prompt, for who reads it. @param {SentFile[]} files */
 export function sentFiles(files) {
-  const list = element('ul', 'attachments', ...files.map(({ name, type, bytes }) => element('li', 'chip', element('span', 'file-name', safeName(name)), element('span', 'file-about', `${size(bytes)} · ${visible(type)}`))));
+  const list = element('ul', 'attachments', ...files.map(({ name, type, bytes }) => element('li', 'chip', element('span', 'file-name', safeName(name)), element('span', 'file-about', `${size(bytes)} · ${type}`))));
   list.setAttribute('aria-label', 'Files that were sent');
   return list;
 }
@@ -292,8 +271,8 @@ function isReady({ upload, data }) {
 /** @param {File} file */
 function typeOf({ name, type }) {
   const ending = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
-  const known = TYPES[ending] ?? type.split(';')[0]?.trim() ?? '';
-  return MEDIA_TYPE.test(known) ? known : 'application/octet-stream';
+  // Browsers give a type in printable letters, or none.
+  return TYPES[ending] ?? (type.split(';')[0] || 'application/octet-stream');
 }
 
 /** A small picture of what is one. @param {File} file */
@@ -314,6 +293,5 @@ function quoted(name) {
 
 /** @param {string[]} names */
 function namesOf(names) {
-  const all = names.map(quoted);
-  return all.length < 2 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
+  return names.map(quoted).join(', ');
 }

@@ -206,7 +206,7 @@ fn answers_come_in_small_pieces_within_some_seconds() {
         let chunks = chunks(&script);
         assert!((30..=75).contains(&chunks), "{chunks} chunks");
         let seconds = duration(&script).as_secs_f64();
-        assert!((2.0..=4.5).contains(&seconds), "{seconds} s");
+        assert!((2.0..=5.0).contains(&seconds), "{seconds} s");
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod freezer;
 mod frozen;
 mod limits;
+mod live_check;
 mod posts;
 mod proxy;
 mod server;

@@ -311,7 +311,7 @@ function run(config, keeper, before) {
     },
     received(text) {
       hear();
-      if (attachments?.receive(text, conversation.open.length > 0)) return;
+      if (attachments?.receive(text, conversation.running.length > 0)) return;
       const { turn, problem, early, stopped, resumed } = conversation.receive(text, performance.now());
       if (problem !== undefined) showBanner(problem);
       if (stopped) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { ConfigError, parseConfig } from '../../web/settings/config.js';
+import { parseConfig } from '../../web/settings/config.js';
 import { launchBrowser, openPage } from './support/browser.mjs';
 import { answer, connected, promptBox, send, traceSwitch, useChat } from './support/chat.mjs';
 import { answers, asking, call, FINISHED, leave, relay, text } from './support/relay.mjs';
@@ -404,13 +404,14 @@ describe('votes', () => {
   });
 
   test('go to nothing but https: or the own server, in words', () => {
-    const votes = (/** @type {unknown} */ value) => parseConfig(JSON.stringify({ endpoint: 'wss://a/b', votes: value })).votes;
+    const config = (/** @type {unknown} */ value) => parseConfig(JSON.stringify({ endpoint: 'wss://a/b', votes: value }));
     for (const hostile of ['javascript:alert(1)', 'data:,x', 'http://evil.example/', 'https://user:secret@a.example/', 'blob:https://a.example/1', 'https://', 'wss://a.example/', ['x://'], 'https:// x']) {
-      assert.throws(() => votes(hostile), (error) => error instanceof ConfigError && /^The "votes" in config\.json is no address that votes can be sent to: .* It starts with https:\/\//.test(error.message), String(hostile));
+      assert.equal(config(hostile).votes, undefined);
+      assert.match(config(hostile).notes.join(), /^"votes" in config\.json is left out: it is .*, and must be an https address, such as "https:\/\//s, String(hostile));
     }
-    assert.equal(votes('https://votes.example/v?x=1'), 'https://votes.example/v?x=1');
-    assert.equal(votes(''), undefined);
-    assert.equal(votes(null), undefined);
+    assert.equal(config('https://votes.example/v?x=1').votes, 'https://votes.example/v?x=1');
+    assert.deepEqual([config('').votes, config('').notes], [undefined, []]);
+    assert.equal(config(null).votes, undefined);
   });
 });
 
@@ -451,10 +452,13 @@ describe('votes of a page on another server', () => {
     await close();
   });
 
-  test('whose address is none end the start, in words', async () => {
+  test('whose address is none are not asked for, which is said, and the chat goes on', async () => {
     await server.configure(JSON.stringify({ endpoint: 'wss://relay.example/x', votes: 'javascript:alert(1)' }));
-    const { page, faults, close } = await openPage(browser, server.page);
-    await page.getByRole('alert').filter({ hasText: 'The "votes" in config.json is no address' }).waitFor();
+    const { page, faults, close } = await openPage(browser, server.page, { socket: 'wss://relay.example/x', prepare: answers([text('Yes.'), FINISHED]).prepare });
+    await page.getByRole('alert').filter({ hasText: '"votes" in config.json is left out' }).waitFor();
+    await connected(page);
+    await ask(page, 'one');
+    assert.equal(await act(page, 'Good answer').count(), 0);
     assert.deepEqual(faults, []);
     await close();
   });

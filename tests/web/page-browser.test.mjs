@@ -78,6 +78,8 @@ describe('an answer', () => {
     assert.equal(await page.getByRole('button', { name: 'Send' }).isVisible(), false);
     await promptBox(page).fill('/tokens 6 200');
     await promptBox(page).press('Enter');
+    // It waits for the end.
+    await page.getByRole('region', { name: 'Queued prompts' }).getByText('/tokens 6 200').waitFor();
     assert.equal(await page.locator('article.user').count(), 1);
     gate.open();
     assert.equal(await answer(page, 2), '1 2 3 4 5 6');

@@ -176,7 +176,9 @@ export class Transcript {
     answer.setAttribute('aria-label', t('Agent'));
     answer.setAttribute('aria-busy', 'true');
 
-    const place = next && this.#views.get(next)?.answer.previousElementSibling;
+    const before = next && this.#views.get(next)?.prompt;
+    // A line that stands for several turns is of them only.
+    const place = before?.closest('.replaced') ?? before;
     if (place) {
       for (const part of [prompt, answer]) part.classList.add('early');
       place.before(prompt, answer);

@@ -6,6 +6,7 @@ import { counted, size } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
+import { dates, plural, t } from '../lib/words.js';
 import { base64Of, isThere, Uploads } from '../relay/upload.js';
 import { IMAGES, safeName } from './files.js';
 
@@ -55,7 +56,7 @@ export class Attachments {
       const attachment = this.#attachments.find((one) => one.upload === upload);
       if (attachment) this.#show(attachment);
     });
-    this.#list.setAttribute('aria-label', 'Files that go with the prompt');
+    this.#list.setAttribute('aria-label', t('Files that go with the prompt'));
     this.#list.hidden = true;
     const prompt = byId('prompt', HTMLTextAreaElement);
     prompt.before(this.#list);
@@ -63,7 +64,7 @@ export class Attachments {
     prompt.addEventListener('input', () => (this.#awaited = false));
     this.#offer();
     const lost = getList({ names: parseJson(recall('tab', 'attached') ?? '[]') }, 'names').map(String);
-    if (lost.length > 0) explain(`${namesOf(lost)} ${lost.length === 1 ? 'is' : 'are'} not kept over a reload: choose ${lost.length === 1 ? 'it' : 'them'} again.`);
+    if (lost.length > 0) explain(plural(lost.length, '{names} is not kept over a reload: choose it again.', '{names} are not kept over a reload: choose them again.', { names: namesOf(lost) }));
     store('tab', 'attached', '[]');
   }
 
@@ -87,7 +88,7 @@ export class Attachments {
     const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile());
     const names = folders.map((folder) => folder?.name);
     const files = [...data.files].filter(({ name }) => !names.includes(name));
-    this.add(files, names.map((name) => `${quoted(name ?? 'This')} is a folder: choose the files in it.`));
+    this.add(files, names.map((name) => t('{name} is a folder: choose the files in it.', { name: quoted(name ?? '') })));
   }
 
   /** @param {File[]} files @param {string[]} [problems] */
@@ -97,25 +98,26 @@ export class Attachments {
     for (const file of files) {
       const name = this.#freeName(file.name);
       const bytes = this.#attachments.reduce((sum, { file: other }) => sum + other.size, file.size);
-      if (file.size === 0) problems.push(`${quoted(name)} is empty.`);
+      if (file.size === 0) problems.push(t('{name} is empty.', { name: quoted(name) }));
       else if (this.#attachments.length >= maxFiles) {
-        problems.push(`${quoted(name)} is one too many: at most ${counted(maxFiles, 'file')} can go with a prompt.`);
+        problems.push(t('{name} is one too many: at most {files} can go with a prompt.', { name: quoted(name), files: counted(maxFiles, 'file') }));
       } else if (bytes > maxBytes) {
-        const together = this.#attachments.length > 0 ? ' together with the others' : '';
-        problems.push(`${quoted(name)} has ${size(file.size)}: at most ${size(maxBytes)} can be sent with a prompt${together}${uploads ? '' : ', since this relay has no table for larger ones'}.`);
+        const others = this.#attachments.length > 0 ? t(' together with the others') : '';
+        const why = uploads ? '' : t(', since this relay has no table for larger ones');
+        problems.push(t('{name} has {size}: at most {most} can be sent with a prompt{others}{why}.', { name: quoted(name), size: size(file.size), most: size(maxBytes), others, why }));
       } else added.push(this.#attach(file, name, typeOf(file)).name);
     }
     this.#explain(problems.join(' '));
-    if (added.length > 0) announce(`${namesOf(added)} attached.`);
+    if (added.length > 0) announce(t('{names} attached.', { names: namesOf(added) }));
   }
 
   /** Why the prompt can't go yet, or an empty text. It goes by itself once the files are there. */
   obstacle() {
     const failed = this.#attachments.filter((one) => problemOf(one) !== undefined);
-    if (failed.length > 0) return `${namesOf(failed.map(({ name }) => name))} could not be sent. Remove ${failed.length === 1 ? 'it' : 'them'}, or choose ${failed.length === 1 ? 'it' : 'them'} again.`;
+    if (failed.length > 0) return plural(failed.length, '{names} could not be sent. Remove it, or choose it again.', '{names} could not be sent. Remove them, or choose them again.', { names: namesOf(failed.map(({ name }) => name)) });
     for (const attachment of this.#attachments) this.#renew(attachment);
     this.#awaited = !this.#attachments.every(isReady);
-    return this.#awaited ? 'The files are on their way. The prompt goes as soon as they are there.' : '';
+    return this.#awaited ? t('The files are on their way. The prompt goes as soon as they are there.') : '';
   }
 
   /** The files as a message names them. @returns {AttachedFile[]} */
@@ -166,7 +168,7 @@ export class Attachments {
       input.value = '';
     });
     const attach = button('quiet icon-only attach', '', () => input.click());
-    const words = `Attach files: at most ${this.#limits.maxFiles}, ${size(this.#limits.maxBytes)} together`;
+    const words = t('Attach files: at most {count}, {size} together', { count: this.#limits.maxFiles, size: size(this.#limits.maxBytes) });
     attach.title = words;
     attach.setAttribute('aria-label', words);
     const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -183,16 +185,16 @@ export class Attachments {
   #attach(file, name, type) {
     const about = element('span', 'file-about');
     const progress = element('progress');
-    progress.setAttribute('aria-label', `${name} on its way`);
+    progress.setAttribute('aria-label', t('{name} on its way', { name }));
     const remove = button('quiet icon-only', '×', () => {
       const index = this.#attachments.indexOf(attachment);
       this.#remove(attachment);
-      announce(`${name} removed.`);
+      announce(t('{name} removed.', { name }));
       const next = this.#attachments[index] ?? this.#attachments.at(-1);
       (next?.item.querySelector('button') ?? byId('prompt', HTMLElement)).focus();
     });
-    remove.setAttribute('aria-label', `Remove ${name}`);
-    remove.title = 'Remove';
+    remove.setAttribute('aria-label', t('Remove {name}', { name }));
+    remove.title = t('Remove');
     const item = element('li', 'chip', ...picture(file), element('span', 'file-name', name), about, progress, remove);
     /** @type {Attachment} */
     const attachment = { name, type, file, upload: undefined, data: undefined, problem: undefined, item, about, progress };
@@ -214,7 +216,7 @@ export class Attachments {
       try {
         attachment.data = await base64Of(attachment.file);
       } catch {
-        attachment.problem = 'It cannot be read. Choose it again.';
+        attachment.problem = t('It cannot be read. Choose it again.');
       }
       this.#show(attachment);
     };
@@ -275,7 +277,7 @@ export class Attachments {
 /** The files that were sent with a prompt, for who reads it. @param {SentFile[]} files */
 export function sentFiles(files) {
   const list = element('ul', 'attachments', ...files.map(({ name, type, bytes }) => element('li', 'chip', element('span', 'file-name', safeName(name)), element('span', 'file-about', `${size(bytes)} · ${visible(type)}`))));
-  list.setAttribute('aria-label', 'Files that were sent');
+  list.setAttribute('aria-label', t('Files that were sent'));
   return list;
 }
 
@@ -309,11 +311,10 @@ function picture(file) {
 
 /** @param {string} name */
 function quoted(name) {
-  return `“${safeName(name)}”`;
+  return t('“{name}”', { name: safeName(name) });
 }
 
 /** @param {string[]} names */
 function namesOf(names) {
-  const all = names.map(quoted);
-  return all.length < 2 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
+  return new Intl.ListFormat(dates()).format(names.map(quoted));
 }

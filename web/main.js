@@ -277,7 +277,7 @@ function run(config, keeper, before) {
   const settle = (turn) => {
     turn.endedOn = Date.now();
     if (turn.status === 'moved') return;
-    const words = turn.status !== 'done' ? 'Answer incomplete' : awaitsAnswer(turn) ? 'The agent asks' : 'Answer ready';
+    const words = turn.status !== 'done' ? t('Answer incomplete') : awaitsAnswer(turn) ? t('The agent asks') : t('Answer ready');
     notice.tell(words, performance.now() - turn.sentAt);
   };
   /** @param {Turn[]} turns of a connection that is gone */
@@ -484,7 +484,7 @@ function run(config, keeper, before) {
       if (problem !== '') return problem;
       if (isAsked) stickToBottom.attach();
       // Whoever reads on above stays there, and hears what came before.
-      else announce(`${heard} The next prompt was sent.`);
+      else announce(`${heard} ${t('The next prompt was sent.')}`);
       return '';
     },
     edit: (prompt) => composer.takeBack(prompt),
@@ -497,7 +497,7 @@ function run(config, keeper, before) {
   const unread = new Set();
   const list = new ConversationList(keeper, {
     current: () => (conversation.turns.length > 0 ? conversation.thread.id : ''),
-    state: (id) => (conversation.away(id)?.turns.some(isOpen) ? 'answering' : unread.has(id) ? 'new answer' : ''),
+    state: (id) => (conversation.away(id)?.turns.some(isOpen) ? t('answering') : unread.has(id) ? t('new answer') : ''),
     open: (id) => void openConversation(id),
   });
   /** An answer that nobody looked at has ended: its conversation may be opened by any tab. @param {Thread | undefined} thread */

@@ -5,6 +5,7 @@ import { announce, button, byId, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
+import { t } from '../lib/words.js';
 import { base64Of, isThere, Uploads } from '../relay/upload.js';
 import { IMAGES, safeName } from './files.js';
 
@@ -53,7 +54,7 @@ export class Attachments {
       const attachment = this.#attachments.find((one) => one.upload === upload);
       if (attachment) this.#show(attachment);
     });
-    this.#list.setAttribute('aria-label', 'Files that go with the prompt');
+    this.#list.setAttribute('aria-label', t('Files that go with the prompt'));
     this.#list.hidden = true;
     const prompt = byId('prompt', HTMLTextAreaElement);
     prompt.before(this.#list);
@@ -61,7 +62,7 @@ export class Attachments {
     prompt.addEventListener('input', () => (this.#awaited = false));
     this.#offer();
     const lost = getList({ names: parseJson(recall('tab', 'attached') ?? '[]') }, 'names').map(String);
-    if (lost.length > 0) explain(`Files are not kept over a reload. Choose again: ${namesOf(lost)}.`);
+    if (lost.length > 0) explain(t('Files are not kept over a reload. Choose again: {names}.', { names: namesOf(lost) }));
     store('tab', 'attached', '[]');
   }
 
@@ -83,7 +84,7 @@ export class Attachments {
   take(data) {
     const folders = [...data.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile()?.name ?? '');
     const files = [...data.files].filter(({ name }) => !folders.includes(name));
-    this.add(files, folders.map((name) => `${quoted(name)} is a folder: choose its files.`));
+    this.add(files, folders.map((name) => t('{name} is a folder: choose the files in it.', { name: quoted(name) })));
   }
 
   /** @param {File[]} files @param {string[]} [problems] */
@@ -93,24 +94,24 @@ export class Attachments {
     for (const file of files) {
       const name = this.#freeName(file.name);
       const bytes = this.#attachments.reduce((sum, { file: other }) => sum + other.size, file.size);
-      if (file.size === 0) problems.push(`${quoted(name)} is empty.`);
+      if (file.size === 0) problems.push(t('{name} is empty.', { name: quoted(name) }));
       else if (this.#attachments.length >= maxFiles) {
-        problems.push(`${quoted(name)} is one too many: at most ${maxFiles} can go with a prompt.`);
+        problems.push(t('{name} is one too many: at most {count} can go with a prompt.', { name: quoted(name), count: maxFiles }));
       } else if (bytes > maxBytes) {
-        problems.push(`${quoted(name)} is too large: at most ${size(maxBytes)} together can go with a prompt.`);
+        problems.push(t('{name} is too large: at most {size} together can go with a prompt.', { name: quoted(name), size: size(maxBytes) }));
       } else added.push(this.#attach(file, name, typeOf(file)).name);
     }
     this.#explain(problems.join(' '));
-    if (added.length > 0) announce(`${namesOf(added)} attached.`);
+    if (added.length > 0) announce(t('{names} attached.', { names: namesOf(added) }));
   }
 
   /** Why the prompt can't go yet, or an empty text. It goes by itself once the files are there. */
   obstacle() {
     const failed = this.#attachments.filter((one) => problemOf(one) !== undefined);
-    if (failed.length > 0) return `Could not be sent: ${namesOf(failed.map(({ name }) => name))}. Remove it, or choose it again.`;
+    if (failed.length > 0) return t('Could not be sent: {names}. Remove it, or choose it again.', { names: namesOf(failed.map(({ name }) => name)) });
     for (const attachment of this.#attachments) this.#renew(attachment);
     this.#awaited = !this.#attachments.every(isReady);
-    return this.#awaited ? 'The prompt goes as soon as its files are there.' : '';
+    return this.#awaited ? t('The prompt goes as soon as its files are there.') : '';
   }
 
   /** The files as a message names them. @returns {AttachedFile[]} */
@@ -157,7 +158,7 @@ export class Attachments {
     });
     const attach = byId('attach', HTMLButtonElement);
     attach.addEventListener('click', () => input.click());
-    attach.title = `Attach files: at most ${this.#limits.maxFiles}, ${size(this.#limits.maxBytes)} together`;
+    attach.title = t('Attach files: at most {count}, {size} together', { count: this.#limits.maxFiles, size: size(this.#limits.maxBytes) });
     attach.hidden = false;
   }
 
@@ -165,15 +166,15 @@ export class Attachments {
   #attach(file, name, type) {
     const about = element('span', 'file-about');
     const progress = element('progress');
-    progress.setAttribute('aria-label', `${name} on its way`);
+    progress.setAttribute('aria-label', t('{name} on its way', { name }));
     const remove = button('quiet icon-only', '×', () => {
       const index = this.#attachments.indexOf(attachment);
       this.#remove(attachment);
-      announce(`${name} removed.`);
+      announce(t('{name} removed.', { name }));
       const next = this.#attachments[index] ?? this.#attachments.at(-1);
       (next?.item.querySelector('button') ?? byId('prompt', HTMLElement)).focus();
     });
-    remove.setAttribute('aria-label', `Remove ${name}`);
+    remove.setAttribute('aria-label', t('Remove {name}', { name }));
     const item = element('li', 'chip', ...picture(file), element('span', 'file-name', name), about, progress, remove);
     /** @type {Attachment} */
     const attachment = { name, type, file, upload: undefined, data: undefined, problem: undefined, item, about, progress };
@@ -195,7 +196,7 @@ export class Attachments {
       try {
         attachment.data = await base64Of(attachment.file);
       } catch {
-        attachment.problem = 'It cannot be read. Choose it again.';
+        attachment.problem = t('It cannot be read. Choose it again.');
       }
       this.#show(attachment);
     };
@@ -254,7 +255,7 @@ export class Attachments {
 /** The files that were sent with a prompt, for who reads it. @param {SentFile[]} files */
 export function sentFiles(files) {
   const list = element('ul', 'attachments', ...files.map(({ name, type, bytes }) => element('li', 'chip', element('span', 'file-name', safeName(name)), element('span', 'file-about', `${size(bytes)} · ${type}`))));
-  list.setAttribute('aria-label', 'Files that were sent');
+  list.setAttribute('aria-label', t('Files that were sent'));
   return list;
 }
 
@@ -288,7 +289,7 @@ function picture(file) {
 
 /** @param {string} name */
 function quoted(name) {
-  return `“${safeName(name)}”`;
+  return t('“{name}”', { name: safeName(name) });
 }
 
 /** @param {string[]} names */

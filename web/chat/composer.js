@@ -5,6 +5,7 @@
 import { byId, isTouch } from '../lib/dom.js';
 import { getList, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
+import { t } from '../lib/words.js';
 import { threadId } from '../relay/thread.js';
 import { draftOf, keepDraft } from './drafts.js';
 
@@ -75,7 +76,7 @@ export class Composer {
     this.#isBusy = busy;
     // The button can be pressed all the same, and then says why.
     this.#send.setAttribute('aria-disabled', String(!ready && !busy));
-    this.#send.title = busy ? 'Send when the answer is complete' : problem;
+    this.#send.title = busy ? t('Send when the answer is complete') : problem;
     this.#stop.hidden = !busy;
     this.#offerSend();
     if (ready && this.#passing) this.explain('');

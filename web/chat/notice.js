@@ -3,6 +3,7 @@
 
 import { announce, button, byId, element, iconButton } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
+import { t } from '../lib/words.js';
 
 /** Notifications are offered once an answer has run for so long, in milliseconds. */
 const OFFER_MS = 20_000;
@@ -18,7 +19,7 @@ export class Notice {
   #shown;
   #words = element('span');
   #turn = button('quiet small', '', () => void this.#change());
-  #box = element('p', 'notice', this.#words, this.#turn, iconButton('Not now', CROSS, () => this.#dismiss()));
+  #box = element('p', 'notice', this.#words, this.#turn, iconButton(t('Not now'), CROSS, () => this.#dismiss()));
   #rest;
   /** Whether there is something to read about why there are none. */
   #isRefused = false;
@@ -76,10 +77,10 @@ export class Notice {
     if (isWanted()) store('local', 'notice', 'off');
     else {
       const permission = Notification.permission === 'default' ? await Notification.requestPermission() : Notification.permission;
-      if (permission !== 'granted') return this.#say('The browser does not allow this page notifications; its settings can.');
+      if (permission !== 'granted') return this.#say(t('The browser does not allow this page notifications; its settings can.'));
       store('local', 'notice', 'on');
       // It shows what they look like, and whether there are any.
-      if (!this.#notify('Answers are announced here')) return this.#say('This browser shows no notifications of a page.');
+      if (!this.#notify(t('Answers are announced here'))) return this.#say(t('This browser shows no notifications of a page.'));
     }
     this.#say();
   }
@@ -87,8 +88,8 @@ export class Notice {
   /** @param {string} [problem] */
   #say(problem) {
     const isOn = isWanted();
-    this.#words.textContent = problem ?? (isOn ? 'You get a notification when the answer is there.' : 'This takes a while.');
-    this.#turn.textContent = isOn ? 'Turn off' : 'Notify me';
+    this.#words.textContent = problem ?? (isOn ? t('You get a notification when the answer is there.') : t('This takes a while.'));
+    this.#turn.textContent = isOn ? t('Turn off') : t('Notify me');
     this.#isRefused = problem !== undefined;
     this.#turn.hidden = this.#isRefused;
     if (problem !== undefined) announce(problem);

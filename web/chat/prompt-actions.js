@@ -1,7 +1,7 @@
 // A prompt as it was sent: folded where it is long, to be copied, and to be edited and sent again.
 
 import { button, copy, element, iconButton, isTouch } from '../lib/dom.js';
-import { counted } from '../lib/format.js';
+import { plural, t } from '../lib/words.js';
 import { draftOf, keepDraft } from './drafts.js';
 import { clock, COPY } from './turn-actions.js';
 
@@ -18,15 +18,15 @@ const LINE_LENGTH = 40;
 export function promptArticle(turn, turnActions) {
   const text = element('div', 'text', turn.prompt);
   const row = element('div', 'turn-actions');
-  const article = element('article', 'turn user', element('h2', 'visually-hidden', 'You'), text, row);
-  article.setAttribute('aria-label', 'You');
+  const article = element('article', 'turn user', element('h2', 'visually-hidden', t('You')), text, row);
+  article.setAttribute('aria-label', t('You'));
   if (isLong(turn.prompt)) row.append(foldSwitch(text));
-  const copyPrompt = iconButton('Copy prompt', COPY, () => void copy(copyPrompt, turn.prompt));
+  const copyPrompt = iconButton(t('Copy prompt'), COPY, () => void copy(copyPrompt, turn.prompt));
   row.append(...clock(turn.sentOn), copyPrompt);
   // What a form made of its answers is no prompt, and what another window asked is not this one's.
   if (turn.answers.length > 0 || turn.elsewhere) return article;
   const draft = `edit ${turn.runId}`;
-  const edit = iconButton('Edit prompt', EDIT, () => open(turn.prompt).focus());
+  const edit = iconButton(t('Edit prompt'), EDIT, () => open(turn.prompt).focus());
   /** @param {string} words */
   const open = (words) => {
     const close = () => {
@@ -66,7 +66,7 @@ function isLong(text) {
 function foldSwitch(text) {
   const fold = (/** @type {boolean} */ isFolded) => {
     text.classList.toggle('folded', isFolded);
-    made.textContent = isFolded ? 'Show more' : 'Show less';
+    made.textContent = isFolded ? t('Show more') : t('Show less');
     made.setAttribute('aria-expanded', String(!isFolded));
   };
   const made = button('quiet small', '', () => {
@@ -93,15 +93,15 @@ function promptEditor(words, forgets, { typed, send, cancel }) {
   const box = element('textarea');
   box.value = words;
   box.rows = 1;
-  box.setAttribute('aria-label', 'Edited prompt');
+  box.setAttribute('aria-label', t('Edited prompt'));
   const problem = element('p', 'composer-problem');
   problem.setAttribute('role', 'alert');
   problem.hidden = true;
   const hint = element('p', 'edit-hint', forgets
-    ? 'It takes the place of this prompt and of all after it: the agent is sent only what stands before. What it remembers by itself, it keeps.'
-    : 'The agent keeps all that was said so far: the edited prompt goes to it as a new one.');
-  const submit = element('button', 'primary', 'Save & send');
-  const form = element('form', 'prompt-editor', box, problem, hint, element('div', 'tool-buttons', button('quiet', 'Cancel', cancel), submit));
+    ? t('It takes the place of this prompt and of all after it: the agent is sent only what stands before. What it remembers by itself, it keeps.')
+    : t('The agent keeps all that was said so far: the edited prompt goes to it as a new one.'));
+  const submit = element('button', 'primary', t('Save & send'));
+  const form = element('form', 'prompt-editor', box, problem, hint, element('div', 'tool-buttons', button('quiet', t('Cancel'), cancel), submit));
   const fit = () => {
     box.style.height = 'auto';
     box.style.height = `${box.scrollHeight}px`;
@@ -155,7 +155,10 @@ export class ReplacedTurns {
       after?.remove();
     }
     const count = (turns?.children.length ?? 0) / 2;
-    const [them, was] = count === 1 ? ['it', 'was'] : ['them', 'were'];
-    group.firstElementChild?.replaceChildren(`${counted(count, 'turn')} ${was} replaced by an edited prompt. The agent ${this.#forgets() ? `is not sent ${them} any more` : `still knows ${them}`}.`);
+    group.firstElementChild?.replaceChildren(
+      this.#forgets()
+        ? plural(count, '{count} turn was replaced by an edited prompt. The agent is not sent it any more.', '{count} turns were replaced by an edited prompt. The agent is not sent them any more.')
+        : plural(count, '{count} turn was replaced by an edited prompt. The agent still knows it.', '{count} turns were replaced by an edited prompt. The agent still knows them.'),
+    );
   }
 }

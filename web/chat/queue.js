@@ -5,6 +5,7 @@ import { announce, button, byId, element, iconButton } from '../lib/dom.js';
 import { oneLine } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 import { isCut, isOpen } from '../relay/turn.js';
 import { draftOf, keepDraft } from './drafts.js';
 
@@ -31,7 +32,7 @@ export class Queue {
   #prompts = [];
   #list = element('ol');
   #why = element('p', 'queue-why');
-  #now = button('quiet small', 'Send now', () => this.#sendNow());
+  #now = button('quiet small', t('Send now'), () => this.#sendNow());
   #box = element('section', 'queue', element('div', 'queue-head', this.#why, this.#now), this.#list);
   /** Why nothing goes out until the user says so. */
   #held = '';
@@ -39,7 +40,7 @@ export class Queue {
   /** @param {QueueActions} actions */
   constructor(actions) {
     this.#actions = actions;
-    this.#box.setAttribute('aria-label', 'Queued prompts');
+    this.#box.setAttribute('aria-label', t('Queued prompts'));
     byId('composer', HTMLElement).firstElementChild?.prepend(this.#box);
     this.open();
   }
@@ -48,7 +49,7 @@ export class Queue {
   open() {
     this.#prompts = getList({ kept: parseJson(draftOf(this.#name) ?? '[]') }, 'kept').map(String);
     const last = this.#actions.last();
-    this.#held = last === undefined || !isOpen(last) ? 'Not sent: the page was left before.' : '';
+    this.#held = last === undefined || !isOpen(last) ? t('Not sent: the page was left before.') : '';
     this.#draw();
   }
 
@@ -58,12 +59,12 @@ export class Queue {
 
   /** Gives why a prompt cannot wait here, or an empty text. @param {string} prompt */
   add(prompt) {
-    if (this.#prompts.length >= MAX_PROMPTS) return `${MAX_PROMPTS} prompts wait already. Wait for the answer, or take one of them back.`;
+    if (this.#prompts.length >= MAX_PROMPTS) return t('{count} prompts wait already. Wait for the answer, or take one of them back.', { count: MAX_PROMPTS });
     // What waits goes out before it, once more in its turn.
     this.#held = '';
     this.#prompts.push(prompt);
     this.#draw();
-    announce('Queued: it is sent when the answer is complete.');
+    announce(t('Queued: it is sent when the answer is complete.'));
     return '';
   }
 
@@ -84,12 +85,12 @@ export class Queue {
     const last = this.#actions.last();
     if (this.#held !== '') return this.#held;
     if (last === undefined) return '';
-    if (isOpen(last)) return 'Sent when the answer is complete.';
-    if (last.status === 'stopped') return 'Not sent: you stopped the answer.';
-    if (last.status === 'moved') return 'Not sent: the answer goes on in another window.';
-    if (last.status !== 'done') return isCut(last) ? 'Not sent: the answer was cut short.' : 'Not sent: the answer before it failed.';
-    if (!last.overtaken && last.calls.some(({ reply }) => reply === undefined)) return 'Waits: the agent asks you for something first.';
-    return this.#actions.isConnected() ? '' : 'Sent when the page is connected again.';
+    if (isOpen(last)) return t('Sent when the answer is complete.');
+    if (last.status === 'stopped') return t('Not sent: you stopped the answer.');
+    if (last.status === 'moved') return t('Not sent: the answer goes on in another window.');
+    if (last.status !== 'done') return isCut(last) ? t('Not sent: the answer was cut short.') : t('Not sent: the answer before it failed.');
+    if (!last.overtaken && last.calls.some(({ reply }) => reply === undefined)) return t('Waits: the agent asks you for something first.');
+    return this.#actions.isConnected() ? '' : t('Sent when the page is connected again.');
   }
 
   #sendNow() {
@@ -111,14 +112,14 @@ export class Queue {
   #draw() {
     keepDraft(this.#name, this.#prompts.length === 0 ? '' : JSON.stringify(this.#prompts));
     this.#list.replaceChildren(...this.#prompts.map((prompt, index) => {
-      const label = `queued prompt ${index + 1}`;
-      const edit = iconButton(`Edit ${label}`, PENCIL, () => {
+      const place = { number: index + 1 };
+      const edit = iconButton(t('Edit queued prompt {number}', place), PENCIL, () => {
         this.#actions.edit(this.#take(index));
         this.#actions.rest();
       });
-      const remove = iconButton(`Remove ${label}`, CROSS, () => {
+      const remove = iconButton(t('Remove queued prompt {number}', place), CROSS, () => {
         this.#take(index);
-        announce('Removed.');
+        announce(t('Removed.'));
         const next = this.#list.children[Math.min(index, this.#prompts.length - 1)]?.lastElementChild;
         if (next instanceof HTMLElement) next.focus();
         else this.#actions.rest();

@@ -1,6 +1,7 @@
 // The row of icons below an answer.
 
 import { button, copy, element, iconButton } from '../lib/dom.js';
+import { dates, t } from '../lib/words.js';
 import { canJoin, isCut } from '../relay/turn.js';
 import { voteControls } from './votes.js';
 
@@ -31,27 +32,27 @@ const TRACE = 'M4 5h7M4 10h12M4 15h5';
 export function actions(turn, turnActions) {
   const row = element('div', 'turn-actions');
   const text = turn.messages.map((message) => message.text).join('\n\n');
-  const copyAnswer = iconButton('Copy answer', COPY, () => void copy(copyAnswer, text));
+  const copyAnswer = iconButton(t('Copy answer'), COPY, () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
   // Answers to what an agent asked are not taken twice.
-  if (turn.status === 'done' && turn.answers.length === 0) row.append(iconButton('Ask again', AGAIN, () => turnActions.retry(turn)));
-  if ((turn.events.length > 0 || turn.keptEvents)) row.append(iconButton('Show trace', TRACE, () => turnActions.showTrace(turn)));
+  if (turn.status === 'done' && turn.answers.length === 0) row.append(iconButton(t('Ask again'), AGAIN, () => turnActions.retry(turn)));
+  if ((turn.events.length > 0 || turn.keptEvents)) row.append(iconButton(t('Show trace'), TRACE, () => turnActions.showTrace(turn)));
   const votes = turnActions.vote === undefined || text === '' || turn.elsewhere || turn.status === 'moved' ? undefined : voteControls(turn, turnActions.vote);
   row.append(...(votes?.buttons ?? []));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
   const late = turn.overtaken && turn.answers.length > 0;
   const again = !late && (turn.failure?.retryable === true || turn.status === 'stopped');
-  if (again) row.append(button('quiet small', 'Retry', () => turnActions.retry(turn)));
+  if (again) row.append(button('quiet small', t('Retry'), () => turnActions.retry(turn)));
   // A conversation that is too long for the model stays so.
   const goesOn = isCut(turn) && !turn.overtaken && turn.stopReason !== 'model_context_window_exceeded';
-  if (goesOn) row.append(button('quiet small', 'Continue', () => turnActions.goOn()));
+  if (goesOn) row.append(button('quiet small', t('Continue'), () => turnActions.goOn()));
   return { row, box: votes?.box ?? '' };
 }
 
 /** @param {string} classes @param {Turn} turn @param {TurnActions} turnActions */
 export function joinButton(classes, turn, turnActions) {
-  return button(classes, 'Continue here', () => turnActions.join(turn));
+  return button(classes, t('Continue here'), () => turnActions.join(turn));
 }
 
 /** The time of the day, with the date unless that is today's. @param {number | undefined} ms since 1970 */
@@ -59,8 +60,8 @@ export function clock(ms) {
   if (ms === undefined) return [];
   const time = new Date(ms);
   const isToday = time.toDateString() === new Date().toDateString();
-  const made = element('time', 'clock', time.toLocaleString(undefined, { ...(isToday ? {} : { dateStyle: 'medium' }), timeStyle: 'short' }));
+  const made = element('time', 'clock', time.toLocaleString(dates(), { ...(isToday ? {} : { dateStyle: 'medium' }), timeStyle: 'short' }));
   made.dateTime = time.toISOString();
-  made.title = time.toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+  made.title = time.toLocaleString(dates(), { dateStyle: 'full', timeStyle: 'medium' });
   return [made];
 }

@@ -2,6 +2,7 @@
 // is not shown as given.
 
 import { announce, button, element, iconButton } from '../lib/dom.js';
+import { t } from '../lib/words.js';
 
 /** @import { Turn } from '../types.d.ts' */
 
@@ -23,8 +24,8 @@ export async function postVote(address, body) {
   const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(TIMEOUT_MS) };
   // A redirection would make another request of it.
   const response = await fetch(address, { ...request, credentials: 'omit', redirect: 'error' }).catch((error) => error);
-  if (response instanceof Response) return response.ok ? '' : `the server answered with HTTP ${response.status}`;
-  return response.name === 'TimeoutError' ? `the server did not answer for ${TIMEOUT_MS / 1000} s` : 'the server cannot be reached, or does not let this page in';
+  if (response instanceof Response) return response.ok ? '' : t('the server answered with HTTP {status}', { status: response.status });
+  return response.name === 'TimeoutError' ? t('the server did not answer for {seconds} s', { seconds: TIMEOUT_MS / 1000 }) : t('the server cannot be reached, or does not let this page in');
 }
 
 /** What stands below a turn's answer, which may be drawn again meanwhile. @type {WeakMap<Turn, {buttons: HTMLElement[], box: HTMLElement}>} */
@@ -42,8 +43,8 @@ function makeControls(turn, send) {
   /** What the reader wants last; a comment may come with it. @type {{vote: Vote, comment?: string}} */
   let wanted = { vote: turn.vote };
   let isSending = false;
-  const up = iconButton('Good answer', THUMB, () => choose('up'));
-  const down = iconButton('Bad answer', THUMB, () => choose('down'));
+  const up = iconButton(t('Good answer'), THUMB, () => choose('up'));
+  const down = iconButton(t('Bad answer'), THUMB, () => choose('down'));
   down.classList.add('upside-down');
   const box = element('div', 'vote-box');
   const clear = () => box.querySelectorAll(':scope > :not(form)').forEach((one) => one.remove());
@@ -70,17 +71,17 @@ function makeControls(turn, send) {
     } while (sent !== wanted);
     isSending = false;
     if (problem === '') {
-      if (sent.comment) box.replaceChildren(element('p', 'empty', 'Thank you.'));
-      return announce(sent.comment ? 'Your comment was sent.' : sent.vote === undefined ? 'Your vote was taken back.' : 'Your vote was sent.');
+      if (sent.comment) box.replaceChildren(element('p', 'empty', t('Thank you.')));
+      return announce(sent.comment ? t('Your comment was sent.') : sent.vote === undefined ? t('Your vote was taken back.') : t('Your vote was sent.'));
     }
     wanted = { vote: turn.vote };
     show();
-    const again = button('quiet small', 'Try again', () => {
+    const again = button('quiet small', t('Try again'), () => {
       clear();
       (sent.vote === 'up' ? up : down).focus();
       void give(sent);
     });
-    const words = element('p', 'composer-problem', `Your ${sent.comment ? 'comment' : 'vote'} did not arrive: ${problem}.`);
+    const words = element('p', 'composer-problem', sent.comment ? t('Your comment did not arrive: {problem}.', { problem }) : t('Your vote did not arrive: {problem}.', { problem }));
     words.setAttribute('role', 'alert');
     clear();
     // A comment that is being typed goes on below it.
@@ -94,8 +95,8 @@ function makeControls(turn, send) {
       form.remove();
       down.focus();
     };
-    const submit = element('button', 'quiet small', 'Send comment');
-    const form = element('form', 'vote-comment', element('label', '', 'What was wrong with it? ', input), submit, button('quiet small', 'No comment', close));
+    const submit = element('button', 'quiet small', t('Send comment'));
+    const form = element('form', 'vote-comment', element('label', '', t('What was wrong with it?'), ' ', input), submit, button('quiet small', t('No comment'), close));
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const comment = input.value.slice(0, MAX_COMMENT).toWellFormed().trim();

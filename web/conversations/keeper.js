@@ -5,6 +5,7 @@ import { oneLine } from '../lib/format.js';
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { recall, store, whenStored } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 import { isOpen } from '../relay/turn.js';
 import { below, committed, openDatabase, resultOf, STORES } from './database.js';
 import { saveTurns, savedTurns } from './journal.js';
@@ -357,7 +358,7 @@ export class Keeper {
       const isFull = error instanceof DOMException && error.name === 'QuotaExceededError';
       if (isFull && attempts > 1 && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write(attempts - 1);
       // The turns stay in the tab, which remembers them over a reload as far as it has room.
-      this.problem = `The browser could not keep everything: ${isFull ? 'it has no room left. Delete conversations to make some.' : String(error)}`;
+      this.problem = isFull ? t('The browser could not keep everything: it has no room left. Delete conversations to make some.') : t('The browser could not keep everything: {error}', { error: String(error) });
     }
     this.#wait = Math.max(WRITE_MS, (performance.now() - begun) / WRITE_SHARE);
     this.#tell();
@@ -534,5 +535,5 @@ function aboutOf({ id, turns, forgotten }, before) {
 
 /** @param {Turn[]} turns */
 function titleOf([first]) {
-  return visible(oneLine(first?.prompt ?? '', 80)) || 'Conversation';
+  return visible(oneLine(first?.prompt ?? '', 80)) || t('Conversation');
 }

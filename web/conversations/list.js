@@ -1,9 +1,9 @@
 // The drawer with the conversations: beside the chat where there is room for both, else over it.
 
 import { announce, button, byId, element } from '../lib/dom.js';
-import { counted } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
+import { dates, plural, t } from '../lib/words.js';
 import { hasThread, threadsInUse } from '../relay/thread.js';
 import { MAX_CONVERSATIONS, MAX_LENGTH } from './keeper.js';
 import { ask } from './question.js';
@@ -82,10 +82,12 @@ export class ConversationList {
       gone.delete(about.id);
       row.about = about;
       const isElsewhere = inUse.has(about.id) && !hasThread(about.id);
-      const state = isElsewhere ? 'open in another tab' : this.#actions.state(about.id);
+      const state = isElsewhere ? t('open in another tab') : this.#actions.state(about.id);
       // What a user called it may hide something as well.
       setText(row.title, visible(about.title));
-      for (const small of row.item.querySelectorAll('.small')) small.ariaLabel = `${/** @type {HTMLElement} */ (small).title} ${row.title.textContent}`;
+      const title = row.title.textContent ?? '';
+      const names = [t('Rename {title}', { title }), t('Delete {title}', { title })];
+      for (const [index, small] of row.item.querySelectorAll('.small').entries()) small.ariaLabel = names[index] ?? '';
       setText(row.time, [timeInWords(new Date(about.usedAt), now), state].filter(Boolean).join(' · '));
       row.item.classList.toggle('current', about.id === current);
       if (about.id === current) row.open.setAttribute('aria-current', 'true');
@@ -129,14 +131,14 @@ export class ConversationList {
   /** @param {number} count */
   #explain(count) {
     const { isRefused, keepsNothing, problem, removed } = this.#keeper;
-    const room = `Kept in this browser only: at most ${MAX_CONVERSATIONS} conversations and ${MAX_LENGTH / 1e6} MB; the oldest go first.`;
+    const room = t('Kept in this browser only: at most {count} conversations and {size} MB; the oldest go first.', { count: MAX_CONVERSATIONS, size: MAX_LENGTH / 1e6 });
     const words = [
       problem,
-      count === 0 ? 'No conversation yet.' : '',
-      keepsNothing ? 'Nothing is kept: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.'
-      : isRefused ? 'This browser does not let the page keep anything, as in a private window: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.'
+      count === 0 ? t('No conversation yet.') : '',
+      keepsNothing ? t('Nothing is kept: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.')
+      : isRefused ? t('This browser does not let the page keep anything, as in a private window: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.')
       : room,
-      removed > 0 && !keepsNothing ? `${counted(removed, 'conversation')} had to go to make room.` : '',
+      removed > 0 && !keepsNothing ? plural(removed, '{count} conversation had to go to make room.', '{count} conversations had to go to make room.') : '',
     ];
     setText(this.#note, words.filter(Boolean).join(' '));
   }
@@ -153,7 +155,7 @@ export class ConversationList {
     open.append(title, time);
     /** @type {Row} */
     const row = { item: element('li', 'conversation', open), open, title, time, about };
-    for (const [sign, words, act] of /** @type {const} */ ([['✎', 'Rename', () => this.#rename(row)], ['×', 'Delete', () => void this.#delete(row)]])) {
+    for (const [sign, words, act] of /** @type {const} */ ([['✎', t('Rename'), () => this.#rename(row)], ['×', t('Delete'), () => void this.#delete(row)]])) {
       const small = button('quiet small', sign, act);
       small.title = words;
       row.item.append(small);
@@ -167,7 +169,7 @@ export class ConversationList {
     const field = element('input', 'conversation-name');
     field.value = title;
     field.maxLength = MAX_TITLE_LENGTH;
-    field.ariaLabel = 'Title';
+    field.ariaLabel = t('Title');
     let isOver = false;
     /** @param {boolean} isKept */
     const end = (isKept) => {
@@ -195,19 +197,19 @@ export class ConversationList {
 
   /** @param {Row} row */
   async #delete({ about, item }) {
-    if (!(await ask(`Delete “${visible(about.title)}”? It cannot be had back.`, 'Delete'))) return;
+    if (!(await ask(t('Delete “{title}”? It cannot be had back.', { title: visible(about.title) }), t('Delete')))) return;
     const next = item.nextElementSibling ?? item.previousElementSibling;
     await this.#keeper.remove([about.id]);
-    announce('Conversation deleted.');
+    announce(t('Conversation deleted.'));
     await this.update();
     (next?.querySelector('button') ?? byId('conversations-close', HTMLButtonElement)).focus();
   }
 
   async #deleteAll() {
     const all = await this.#keeper.list();
-    if (!(await ask(`Delete ${all.length === 1 ? 'the conversation' : `all ${all.length} conversations`}, in all tabs? They cannot be had back.`, 'Delete all'))) return;
+    if (!(await ask(plural(all.length, 'Delete the conversation, in all tabs? It cannot be had back.', 'Delete all {count} conversations, in all tabs? They cannot be had back.'), t('Delete all')))) return;
     await this.#keeper.remove(all.map(({ id }) => id));
-    announce('All conversations deleted.');
+    announce(t('All conversations deleted.'));
     await this.update();
     byId('conversations-close', HTMLButtonElement).focus();
   }
@@ -215,7 +217,12 @@ export class ConversationList {
   async #switch() {
     const on = this.#nothing.checked;
     const count = on ? (await this.#keeper.list()).length : 0;
-    if (count > 0 && !(await ask(`Keep nothing? The browser then forgets ${count === 1 ? 'the conversation' : `the ${count} conversations`} here. The ones that are open stay as long as their tabs.`, 'Forget them'))) {
+    const question = () => plural(
+      count,
+      'Keep nothing? The browser then forgets the conversation here. If it is open, it stays as long as its tab.',
+      'Keep nothing? The browser then forgets the {count} conversations here. The ones that are open stay as long as their tabs.',
+    );
+    if (count > 0 && !(await ask(question(), t('Forget them')))) {
       this.#nothing.checked = false;
       return;
     }
@@ -234,10 +241,10 @@ function timeInWords(time, now) {
   const yesterday = new Date(now);
   yesterday.setDate(now.getDate() - 1);
   const day = time.toDateString();
-  const clock = time.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
-  if (day === now.toDateString()) return `Today, ${clock}`;
-  if (day === yesterday.toDateString()) return `Yesterday, ${clock}`;
-  return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  const clock = time.toLocaleTimeString(dates(), { hour: '2-digit', minute: '2-digit' });
+  if (day === now.toDateString()) return t('Today, {time}', { time: clock });
+  if (day === yesterday.toDateString()) return t('Yesterday, {time}', { time: clock });
+  return time.toLocaleDateString(dates(), { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
 /** @param {HTMLElement} place @param {string} words */

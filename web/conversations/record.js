@@ -2,6 +2,7 @@
 
 import { fileSize } from '../chat/files.js';
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
+import { t } from '../lib/words.js';
 import { Fragments } from '../relay/fragments.js';
 import { awaitJoin, endTurn, isOpen, newTurn, overtake } from '../relay/turn.js';
 
@@ -41,9 +42,15 @@ export function turnsOf(values) {
     if (!isOpen(turn)) return [turn];
     if (turn.key !== undefined) awaitJoin(turn);
     else {
-      const message = 'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.';
-      // When that was is not known.
-      endTurn(turn, 'interrupted', undefined, { message, code: 'page_left', retryable: true, source: 'connection' });
+      // When that was is not known. Turns are read before it is known which language the page speaks.
+      endTurn(turn, 'interrupted', undefined, {
+        get message() {
+          return t('The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
+        },
+        code: 'page_left',
+        retryable: true,
+        source: 'connection',
+      });
     }
     return [turn];
   });

@@ -19,9 +19,9 @@ export function speak(newLanguage, newTranslations) {
   formats.clear();
 }
 
-/** The language of the interface, for dates. */
-export function spoken() {
-  return language;
+/** The language of dates and lists: where nothing else is set, as the British write them. */
+export function dates() {
+  return language === 'en' ? 'en-GB' : language;
 }
 
 /** @param {string} language */

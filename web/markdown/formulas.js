@@ -3,6 +3,7 @@
 
 import { element } from '../lib/dom.js';
 import { onDemand } from '../lib/on-demand.js';
+import { t } from '../lib/words.js';
 
 /** Longer ones stay as they were typed: one must not keep the page busy. */
 const MAX_LENGTH = 1_200;
@@ -35,7 +36,7 @@ export function formula(source) {
   made.classList.add('wide');
   made.tabIndex = 0;
   made.setAttribute('role', 'group');
-  made.setAttribute('aria-label', 'Formula');
+  made.setAttribute('aria-label', t('Formula'));
   return made;
 }
 

@@ -378,7 +378,7 @@ function noteMark(note) {
   const made = element('button', 'note-mark', note);
   made.type = 'button';
   made.dataset.note = labelOf(note);
-  made.setAttribute('aria-label', `Footnote ${note}`);
+  made.setAttribute('aria-label', t('Footnote {note}', { note }));
   return made;
 }
 

@@ -3,6 +3,7 @@
 
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
+import { t } from '../lib/words.js';
 
 /** In base64 and with what stands around it, a piece fits into the 32 KB that a browser can send. */
 export const PIECE_BYTES = 24_000;
@@ -130,7 +131,7 @@ export class Uploads {
       data = await base64Of(file.slice(index * PIECE_BYTES, (index + 1) * PIECE_BYTES));
     } catch {
       this.#land((one) => one === flight);
-      return this.#fail(upload, 'It cannot be read. Choose it again.');
+      return this.#fail(upload, t('It cannot be read. Choose it again.'));
     }
     // The connection may have gone meanwhile, or the file.
     if (!this.#flights.has(flight)) return;
@@ -152,7 +153,7 @@ export class Uploads {
   /** Sends a piece again, after a pause. @param {Flight} flight */
   #retry({ upload, index }) {
     upload.tries += 1;
-    if (upload.tries >= MAX_TRIES) return this.#fail(upload, 'It was tried several times. Choose it again.');
+    if (upload.tries >= MAX_TRIES) return this.#fail(upload, t('It was tried several times. Choose it again.'));
     setTimeout(() => {
       upload.todo.unshift(index);
       this.#pump();

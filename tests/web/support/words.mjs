@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
 /** What of the page speaks the language of its settings: the viewer of traces is for engineers, and stays English. */
-const FOLDERS = ['', 'chat/', 'lib/', 'markdown/', 'relay/', 'settings/'];
+const FOLDERS = ['', 'chat/', 'conversations/', 'lib/', 'markdown/', 'relay/', 'settings/'];
 /** These speak before the settings are known, or of what is wrong with them. */
-const BEFORE = ['load.js', 'settings/config.js', 'syntax.js'];
+const BEFORE = ['load.js', 'settings/config.js', 'syntax.js', 'math.js'];
 
 /** What goes to the agent, not to the user. */
 const NOT_FOR_USERS = ['It failed.'];

@@ -426,17 +426,17 @@ function run(config, keeper, before) {
     if (problem === '') stickToBottom.attach();
     return problem === '';
   };
-  /** Sends a prompt with the files beside it, or has it wait for the end of the answer, or for the files. @param {string} prompt */
-  const submit = (prompt) => {
+  /** Sends a prompt with the files beside it, or has it wait for the end of the answer, or for the files. @param {string} prompt @param {Attachments} [attached] */
+  const submit = (prompt, attached) => {
     if (conversation.open.length === 0) {
-      const waiting = ready() && prompt.trim() !== '' ? attachments?.obstacle() : '';
-      if (!waiting) return send(prompt, [], attachments);
+      const waiting = ready() && prompt.trim() !== '' ? attached?.obstacle() : '';
+      if (!waiting) return send(prompt, [], attached);
       composer.explain(waiting);
       return false;
     }
     let problem = '';
     try {
-      if (attachments && !attachments.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
+      if (attached && !attached.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
       // It would be refused later as well.
       runRequest({ threadId: threadId(), runId: crypto.randomUUID(), messageId: crypto.randomUUID(), prompt, trace: false });
       problem = queue.add(prompt);
@@ -466,7 +466,7 @@ function run(config, keeper, before) {
     announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
-  const composer = new Composer(submit);
+  const composer = new Composer((prompt) => submit(prompt, attachments));
   const notice = new Notice(rest);
   const attachments = config.files && new Attachments(config.files, {
     send: (text) => connection.send(text),

@@ -198,6 +198,18 @@ describe('files that go with a prompt', () => {
     assert.deepEqual(await page.locator('article.user .text').allTextContents(), ['/files', '/files']);
     assert.equal(await promptBox(page).inputValue(), 'typed');
     assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['b.pdf']);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    await promptBox(page).fill('');
+    await page.getByRole('button', { name: 'Remove b.pdf' }).click();
+    await send(page, '/files');
+    assert.match(await answer(page), /No file came/);
+    // What has no files gets none of those beside the box.
+    await choose(page, file('c.pdf', bytes(10)));
+    await ready(page);
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    assert.match(await answer(page, 2), /No file came/);
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['c.pdf']);
   });
 
   test('go along into a new conversation with what is typed, and wait where another one is opened', async () => {

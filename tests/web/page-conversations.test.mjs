@@ -618,6 +618,7 @@ describe('two tabs', () => {
     await send(other, 'twice');
     await other.getByText('“Continue here” brings it to this one.').waitFor();
     assert.equal(elsewhere.runs.length, 0);
+    assert.equal(await other.getByRole('button', { name: 'Edit prompt' }).count(), 0);
     // It stays so over a reload.
     await other.reload();
     await connected(other);
@@ -630,6 +631,9 @@ describe('two tabs', () => {
     assert.equal(elsewhere.runs[0]?.input.threadId, await thread(page));
     await send(page, 'twice');
     await page.getByText('“Continue here” brings it to this one.').waitFor();
+    await page.getByRole('button', { name: 'Edit prompt' }).click();
+    await page.keyboard.press('Enter');
+    await page.locator('.prompt-editor').getByText('“Continue here” brings it to this one.').waitFor();
     assert.equal(scripted.runs.length, 1);
     await page.getByRole('button', { name: 'Continue here' }).click();
     await page.getByText('You said from here.').waitFor();

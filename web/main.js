@@ -2,6 +2,7 @@
 
 import { Composer } from './chat/composer.js';
 import { Attachments } from './chat/attachments.js';
+import { forgetDrafts } from './chat/drafts.js';
 import { catchFiles, NO_FILES } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, fileName, forgottenNote } from './chat/history.js';
@@ -29,6 +30,7 @@ import { TracesOnDemand } from './trace/on-demand.js';
 import { Panel } from './trace/panel.js';
 
 /** @import { Thread } from './relay/conversation.js' */
+/** @import { Sendable } from './chat/attachments.js' */
 /** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
 /** So long the turns that have something new are drawn for one picture, in milliseconds. */
@@ -106,9 +108,16 @@ function run(config, keeper, before) {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
     retry(turn) {
       if (turn.attached !== undefined) {
-        composer.fill(turn.prompt);
-        if (attachments?.restore(turn)) composer.submit();
-        else composer.explain(t('Files are not kept over a reload. Choose them again.'));
+        const again = attachments?.again(turn);
+        if (again && ready()) {
+          if (send(turn.prompt, [], again)) rest();
+          return;
+        }
+        // What is being typed is not sent along unseen.
+        const isFree = composer.isEmpty;
+        composer.takeBack(turn.prompt);
+        if (!attachments?.restore(turn)) composer.explain(t('Files are not kept over a reload. Choose them again.'));
+        else if (isFree) composer.submit();
         return;
       }
       if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();
@@ -152,11 +161,13 @@ function run(config, keeper, before) {
       return problem;
     },
     vote: config.votes === undefined ? undefined : async (turn, vote, comment) => {
-      const problem = await postVote(config.votes ?? '', { threadId: threadId(), runId: turn.runId, vote: vote ?? null, comment });
+      const { id } = conversation.thread;
+      const problem = await postVote(config.votes ?? '', { threadId: id, runId: turn.runId, vote: vote ?? null, comment });
       if (problem !== '') return problem;
       turn.vote = vote;
       show(turn);
       save();
+      if (conversation.threadOf(turn) === undefined) void keepVote(id, turn);
       return '';
     },
   });
@@ -371,7 +382,7 @@ function run(config, keeper, before) {
    *
    * @param {string} prompt
    * @param {ToolAnswer[]} [answers]
-   * @param {{before?: Turn[], attached?: Attachments | undefined}} [more] the turns that it comes after, and the files beside it
+   * @param {{before?: Turn[], attached?: Sendable | undefined}} [more] the turns that it comes after, and the files beside it
    */
   const trySend = (prompt, answers = [], { before = conversation.turns, attached } = {}) => {
     const runId = crypto.randomUUID();
@@ -408,24 +419,24 @@ function run(config, keeper, before) {
     save();
     return '';
   };
-  /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Attachments} [attached] */
+  /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Sendable} [attached] */
   const send = (prompt, answers = [], attached) => {
     const problem = trySend(prompt, answers, { attached });
     composer.explain(problem, problem === obstacle());
     if (problem === '') stickToBottom.attach();
     return problem === '';
   };
-  /** Sends a prompt with the files beside it, or has it wait for the end of the answer, or for the files. @param {string} prompt */
-  const submit = (prompt) => {
+  /** Sends a prompt with the files beside it, or has it wait for the end of the answer, or for the files. @param {string} prompt @param {Attachments} [attached] */
+  const submit = (prompt, attached) => {
     if (conversation.open.length === 0) {
-      const waiting = ready() && prompt.trim() !== '' ? attachments?.obstacle() : '';
-      if (!waiting) return send(prompt, [], attachments);
+      const waiting = ready() && prompt.trim() !== '' ? attached?.obstacle() : '';
+      if (!waiting) return send(prompt, [], attached);
       composer.explain(waiting);
       return false;
     }
     let problem = '';
     try {
-      if (attachments && !attachments.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
+      if (attached && !attached.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
       // It would be refused later as well.
       runRequest({ threadId: threadId(), runId: crypto.randomUUID(), messageId: crypto.randomUUID(), prompt, trace: false });
       problem = queue.add(prompt);
@@ -455,7 +466,7 @@ function run(config, keeper, before) {
     announce(stopped.map(stoppedNote).at(-1) ?? '');
     rest();
   };
-  const composer = new Composer(submit);
+  const composer = new Composer((prompt) => submit(prompt, attachments));
   const notice = new Notice(rest);
   const attachments = config.files && new Attachments(config.files, {
     send: (text) => connection.send(text),
@@ -516,6 +527,17 @@ function run(config, keeper, before) {
     await releaseThread(id);
     await list.update();
   };
+  /** Keeps a vote that arrived when its conversation had been left. @param {string} id @param {Turn} voted */
+  const keepVote = async (id, voted) => {
+    if (!(await openThread(id))) return;
+    const thread = conversation.threads.find((one) => one.id === id) ?? (await keeper.load(id));
+    const turn = thread?.turns.find(({ runId }) => runId === voted.runId);
+    if (thread && turn) {
+      turn.vote = voted.vote;
+      keeper.touch(turn, thread);
+    }
+    await leaveAlone(id);
+  };
   /** @param {Thread} thread @param {string} [draft] what is being typed, if it goes along */
   const enter = (thread, draft) => {
     const left = conversation.thread;
@@ -523,7 +545,7 @@ function run(config, keeper, before) {
     conversation.enter(thread);
     if (left !== thread && conversation.away(left.id) === undefined) void leaveAlone(left.id);
     unread.delete(thread.id);
-    attachments?.clear();
+    attachments?.open(thread.id, draft !== undefined);
     stale.clear();
     transcript.clear();
     traces.clear();
@@ -575,6 +597,7 @@ function run(config, keeper, before) {
         return void list.update();
       }
       enterAs(thread, isOwn);
+      composer.explain('');
       announce(t('Conversation opened.'));
     }
     rest();
@@ -611,6 +634,7 @@ function run(config, keeper, before) {
     // What is being typed goes on there.
     const draft = byId('prompt', HTMLTextAreaElement).value;
     composer.fill('');
+    composer.explain('');
     enter({ id: newThread(), turns: [], forgotten: 0 }, draft);
   };
   whenLost(giveUp);
@@ -630,7 +654,9 @@ function run(config, keeper, before) {
           transcript.note(t('The conversation that was open here was deleted.'));
         }
         void releaseThread(id);
+        attachments?.forget(id);
       }
+      forgetDrafts((id) => ids.includes(id));
     },
     async asked(id) {
       if (!hasThread(id)) return;

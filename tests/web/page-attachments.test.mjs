@@ -183,6 +183,65 @@ describe('files that go with a prompt', () => {
     assert.equal(await page.getByRole('list', { name: 'Files that were sent' }).count(), 2);
   });
 
+  test('go again without what is typed and attached meanwhile, which stays', async () => {
+    const page = await open();
+    const first = bytes(50_000);
+    await choose(page, file('a.pdf', first));
+    await ready(page);
+    await send(page, '/files');
+    await answer(page);
+    await promptBox(page).fill('typed');
+    await choose(page, file('b.pdf', bytes(10)));
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    const said = await answer(page, 2);
+    assert.ok(said.includes(`SHA-256 ${hash(first)}`) && !said.includes('b.pdf'), said);
+    assert.deepEqual(await page.locator('article.user .text').allTextContents(), ['/files', '/files']);
+    assert.equal(await promptBox(page).inputValue(), 'typed');
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['b.pdf']);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    await promptBox(page).fill('');
+    await page.getByRole('button', { name: 'Remove b.pdf' }).click();
+    await send(page, '/files');
+    assert.match(await answer(page), /No file came/);
+    // What has no files gets none of those beside the box.
+    await choose(page, file('c.pdf', bytes(10)));
+    await ready(page);
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    assert.match(await answer(page, 2), /No file came/);
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['c.pdf']);
+  });
+
+  test('go along into a new conversation with what is typed, and wait where another one is opened', async () => {
+    const page = await open();
+    await send(page, '/tokens 3 100');
+    await answer(page);
+    const content = bytes(50_000);
+    await choose(page, file('a.pdf', content));
+    await promptBox(page).fill('/files');
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    assert.equal(await promptBox(page).inputValue(), '/files');
+    await ready(page);
+    await promptBox(page).press('Enter');
+    assert.ok((await answer(page)).includes(`SHA-256 ${hash(content)}`));
+    await choose(page, file('b.pdf', content));
+    await promptBox(page).fill('about b');
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    const go = async (/** @type {string} */ title) => {
+      await page.locator('.conversation-open', { hasText: title }).click();
+      await page.locator('.conversation-open[aria-current]', { hasText: title }).waitFor();
+    };
+    await go('/tokens');
+    assert.deepEqual([await chips(page).count(), await promptBox(page).inputValue()], [0, '']);
+    await go('/files');
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['b.pdf']);
+    assert.equal(await promptBox(page).inputValue(), 'about b');
+    await ready(page);
+    await send(page, '/files');
+    assert.ok((await answer(page, 2)).includes(`b.pdf, application/pdf, 50000 bytes, CHAT, SHA-256 ${hash(content)}`));
+  });
+
   test('that the relay lost are said to be lost', async () => {
     const page = await load();
     await page.routeWebSocket(/./, (socket) => {

@@ -323,6 +323,42 @@ describe('a conversation is deleted', () => {
   });
 });
 
+describe('what is typed', () => {
+  const queue = (/** @type {Page} */ page) => page.getByRole('region', { name: 'Queued prompts' });
+
+  test('and what waits stays with its conversation, and goes with it when that is deleted', async () => {
+    const scripted = relay(({ input, say }) => say(text('At work.'), ...(input.messages.at(-1).content === 'long' ? [] : [FINISHED])));
+    const page = await open({ prepare: scripted.prepare });
+    await ask(page, 'short');
+    await startAnew(page);
+    await send(page, 'long');
+    await page.getByText('At work.').waitFor();
+    await send(page, 'secret that waits');
+    await promptBox(page).fill('secret draft');
+    await toggle(page).click();
+    await row(page, 'short').click();
+    await page.locator('article.user', { hasText: 'short' }).waitFor();
+    assert.equal(await promptBox(page).inputValue(), '');
+    assert.equal(await queue(page).isVisible(), false);
+    await row(page, 'long').click();
+    await queue(page).getByText('Sent when the answer is complete.').waitFor();
+    assert.equal(await promptBox(page).inputValue(), 'secret draft');
+    scripted.runs.find(({ input }) => input.messages.at(-1).content === 'long')?.say(FINISHED);
+    await answer(page, 2);
+    assert.deepEqual(await prompts(page), ['long', 'secret that waits']);
+    await page.getByRole('button', { name: 'Edit prompt' }).last().click();
+    await page.getByRole('textbox', { name: 'Edited prompt' }).fill('secret edit');
+    await row(page, 'short').click();
+    await page.locator('article.user', { hasText: 'short' }).waitFor();
+    const drafts = () => page.evaluate(() => sessionStorage.getItem('agent-relay.drafts') ?? '');
+    assert.match(await drafts(), /secret draft.*secret edit/);
+    await press(page, 'long', 'Delete');
+    await agree(page, 'Delete');
+    await listed(page, 1);
+    assert.doesNotMatch(await drafts(), /secret/);
+  });
+});
+
 describe('with Keep nothing', () => {
   test('nothing is in the browser but what the tab has, and with it switched off again it is kept', async () => {
     const page = await open({ prepare: echo().prepare });
@@ -582,6 +618,7 @@ describe('two tabs', () => {
     await send(other, 'twice');
     await other.getByText('“Continue here” brings it to this one.').waitFor();
     assert.equal(elsewhere.runs.length, 0);
+    assert.equal(await other.getByRole('button', { name: 'Edit prompt' }).count(), 0);
     // It stays so over a reload.
     await other.reload();
     await connected(other);
@@ -594,6 +631,9 @@ describe('two tabs', () => {
     assert.equal(elsewhere.runs[0]?.input.threadId, await thread(page));
     await send(page, 'twice');
     await page.getByText('“Continue here” brings it to this one.').waitFor();
+    await page.getByRole('button', { name: 'Edit prompt' }).click();
+    await page.keyboard.press('Enter');
+    await page.locator('.prompt-editor').getByText('“Continue here” brings it to this one.').waitFor();
     assert.equal(scripted.runs.length, 1);
     await page.getByRole('button', { name: 'Continue here' }).click();
     await page.getByText('You said from here.').waitFor();

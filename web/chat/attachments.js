@@ -25,6 +25,8 @@ import { IMAGES, safeName } from './files.js';
  * @property {HTMLProgressElement} progress
  */
 
+/** Files that go with a prompt. @typedef {Pick<Attachments, 'isEmpty' | 'files' | 'about' | 'leave'>} Sendable */
+
 /** What browsers do not know, or call by a program's name. @type {Record<string, string>} */
 const TYPES = { csv: 'text/csv', md: 'text/markdown' };
 
@@ -32,6 +34,9 @@ const TYPES = { csv: 'text/csv', md: 'text/markdown' };
 export class Attachments {
   /** @type {Attachment[]} */
   #attachments = [];
+  #thread = '';
+  /** What stands beside the prompts of the conversations that are not shown. @type {Map<string, Attachment[]>} */
+  #elsewhere = new Map();
   /** What was sent with each turn, for who asks again. @type {WeakMap<Turn, Attachment[]>} */
   #sent = new WeakMap();
   #list = element('ul', 'attachments');
@@ -116,7 +121,7 @@ export class Attachments {
 
   /** The files as a message names them. @returns {AttachedFile[]} */
   get files() {
-    return this.#attachments.map(({ name, type, upload, data = '' }) => ({ name, type, ...(upload ? { upload: upload.id } : { data }) }));
+    return filesOf(this.#attachments);
   }
 
   /** Leaves the files to the turn that they were sent with. @param {Turn} turn */
@@ -130,7 +135,14 @@ export class Attachments {
 
   /** What is known of the files, for who reads the turn. @returns {SentFile[]} */
   get about() {
-    return this.#attachments.map(({ name, type, file }) => ({ name, type, bytes: file.size }));
+    return aboutOf(this.#attachments);
+  }
+
+  /** The files of a turn, to go once more; undefined where they first have to come to the relay anew. @param {Turn} turn @returns {Sendable | undefined} */
+  again(turn) {
+    const sent = this.#sent.get(turn);
+    if (!sent?.every(isReady)) return undefined;
+    return { isEmpty: false, files: filesOf(sent), about: aboutOf(sent), leave: (next) => void this.#sent.set(next, sent) };
   }
 
   /** Takes the files of a turn back, to be sent again; false if they are not there any more. @param {Turn} turn */
@@ -144,9 +156,27 @@ export class Attachments {
     return true;
   }
 
-  /** Takes all files off. */
-  clear() {
-    this.#attachments.forEach((attachment) => this.#remove(attachment));
+  /** Shows the files of another conversation; those of the one before wait there, or go along. @param {string} thread @param {boolean} goAlong */
+  open(thread, goAlong) {
+    if (thread === this.#thread) return;
+    if (!goAlong) {
+      this.#elsewhere.set(this.#thread, this.#attachments);
+      this.#attachments = this.#elsewhere.get(thread) ?? [];
+    }
+    this.#elsewhere.delete(thread);
+    this.#thread = thread;
+    // What is awaited there is not sent from here.
+    this.#awaited = false;
+    this.#list.replaceChildren(...this.#attachments.map(({ item }) => item));
+    for (const attachment of this.#attachments) this.#show(attachment);
+    this.#remember();
+  }
+
+  /** A conversation was deleted. @param {string} thread */
+  forget(thread) {
+    for (const { upload } of this.#elsewhere.get(thread) ?? []) if (upload) this.#uploads.remove(upload);
+    this.#elsewhere.delete(thread);
+    this.#remember();
   }
 
   #offer() {
@@ -240,7 +270,7 @@ export class Attachments {
 
   #remember() {
     this.#list.hidden = this.isEmpty;
-    store('tab', 'attached', JSON.stringify(this.#attachments.map(({ name }) => name)));
+    store('tab', 'attached', JSON.stringify([...this.#elsewhere.values(), this.#attachments].flat().map(({ name }) => name)));
   }
 
   /** Two files of one name would be one to the agent. @param {string} wanted */
@@ -250,6 +280,16 @@ export class Attachments {
     for (let number = 2; this.#attachments.some((one) => one.name === free); number += 1) free = `${number}-${name}`;
     return free;
   }
+}
+
+/** Files as a message names them. @param {Attachment[]} attachments @returns {AttachedFile[]} */
+function filesOf(attachments) {
+  return attachments.map(({ name, type, upload, data = '' }) => ({ name, type, ...(upload ? { upload: upload.id } : { data }) }));
+}
+
+/** @param {Attachment[]} attachments @returns {SentFile[]} */
+function aboutOf(attachments) {
+  return attachments.map(({ name, type, file }) => ({ name, type, bytes: file.size }));
 }
 
 /** The files that were sent with a prompt, for who reads it. @param {SentFile[]} files */

@@ -97,6 +97,10 @@ export class Composer {
     this.#changed();
   }
 
+  get isEmpty() {
+    return this.#prompt.value === '';
+  }
+
   /** Puts a text before what is in the box. @param {string} text */
   takeBack(text) {
     this.fill([text, this.#prompt.value].filter(Boolean).join('\n\n'));

@@ -1,4 +1,4 @@
-// What is typed and not sent yet: kept over a reload of the tab.
+// What is typed and not sent yet: kept over a reload of the tab. A draft's name says what it is, and in which conversation.
 
 import { membersOf, getString, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
@@ -18,7 +18,7 @@ function all() {
   return drafts;
 }
 
-/** @param {string} name of what it is a draft of */
+/** @param {string} name such as "prompt 1f0c…" */
 export function draftOf(name) {
   return all().get(name);
 }
@@ -33,4 +33,9 @@ export function keepDraft(name, text) {
     kept.delete(oldest);
   }
   store('tab', 'drafts', JSON.stringify(Object.fromEntries(kept)));
+}
+
+/** Forgets what is of conversations that are not there any more. @param {(thread: string) => boolean} isGone */
+export function forgetDrafts(isGone) {
+  for (const name of [...all().keys()]) if (isGone(name.split(' ')[1] ?? '')) keepDraft(name, '');
 }

@@ -2,6 +2,7 @@
 
 import { button, copy, element, iconButton, isTouch } from '../lib/dom.js';
 import { plural, t } from '../lib/words.js';
+import { threadId } from '../relay/thread.js';
 import { draftOf, keepDraft } from './drafts.js';
 import { clock, COPY } from './turn-actions.js';
 
@@ -25,7 +26,7 @@ export function promptArticle(turn, turnActions) {
   row.append(...clock(turn.sentOn), copyPrompt);
   // What a form made of its answers is no prompt, and what another window asked is not this one's.
   if (turn.answers.length > 0 || turn.elsewhere) return article;
-  const draft = `edit ${turn.runId}`;
+  const draft = `edit ${threadId()} ${turn.runId}`;
   const edit = iconButton(t('Edit prompt'), EDIT, () => open(turn.prompt).focus());
   /** @param {string} words */
   const open = (words) => {

@@ -320,7 +320,7 @@ function lengthOf({ messages }) {
 /** Which end of a turn there is to show. @param {Turn} turn */
 function endOf(turn) {
   const late = turn.overtaken && awaitsUser(turn);
-  return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late}`;
+  return isOpen(turn) ? 'open' : `${turn.status} ${turn.endedAt} ${turn.failure?.code} ${late} ${turn.elsewhere}`;
 }
 
 /** What is shown is of before a reload, and comes anew. @param {AnswerView} view @param {Turn} turn */

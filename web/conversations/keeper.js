@@ -1,6 +1,7 @@
 // Keeps conversations in the browser's database, a record for each turn, of which only what changed is written; or, where
 // nothing is to be kept or the browser refuses, in the memory of the tab.
 
+import { forgetDrafts } from '../chat/drafts.js';
 import { oneLine } from '../lib/format.js';
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { recall, store, whenStored } from '../lib/storage.js';
@@ -298,6 +299,8 @@ export class Keeper {
       this.#known.clear();
       if (this.#database) await this.#transact((...stores) => stores.forEach((one) => one.clear()));
       store('local', 'conversations-removed', '0');
+      const ids = [...threads].map(({ id }) => id);
+      forgetDrafts((id) => !ids.includes(id));
     }
     for (const thread of threads) for (const turn of thread.turns) this.touch(turn, thread);
     this.#listener.changed();

@@ -482,6 +482,32 @@ describe('where there is no room', () => {
     await page.getByText('You said too much.').waitFor();
   });
 
+  test('a page that is left while the browser still writes loses nothing', async () => {
+    const page = await open({
+      async prepare(page) {
+        await echo().prepare(page);
+        // The answer is written, and never done with.
+        await page.addInitScript(() => {
+          const { put } = IDBObjectStore.prototype;
+          IDBObjectStore.prototype.put = function (...all) {
+            const goOn = () => (this.get(['never', 0]).onsuccess = goOn);
+            if (this.name === 'turns' && JSON.stringify(all).includes('You said held')) {
+              goOn();
+              document.documentElement.dataset.held = 'yes';
+            }
+            return put.apply(this, all);
+          };
+        });
+      },
+    });
+    await send(page, 'held');
+    await answer(page);
+    await page.locator('html[data-held]').waitFor({ state: 'attached' });
+    await page.reload();
+    await page.getByText('You said held.').waitFor();
+    assert.deepEqual(await prompts(page), ['held']);
+  });
+
   for (const how of ['refuses', 'throws']) {
     test(`where the browser keeps nothing (it ${how}), the tab does, and the list says so`, async () => {
       const page = await open({

@@ -66,7 +66,7 @@ test('a mouse on a mark shows its passage, its page and its score; away from it,
 
 test('the keyboard shows it too, and Escape takes it away without stopping the answer', async () => {
   const page = await ask({}, SAID);
-  await page.locator('#scroller').focus();
+  await page.locator('.turn.user button').last().focus();
   await page.keyboard.press('Tab');
   await preview(page).getByText('manual.pdf, page 7').waitFor();
   await page.keyboard.press('Escape');

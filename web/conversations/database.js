@@ -1,7 +1,7 @@
 // The browser's database, as far as conversations need it: what they are, their turns, and the large parts of those.
 
-/** Nobody waits for a database that another tab blocks, in milliseconds. */
-const OPEN_MS = 3_000;
+/** A slow disk is waited for: without it a conversation seems to be lost. A browser that never answers is not, in milliseconds. */
+const OPEN_MS = 10_000;
 
 export const STORES = /** @type {const} */ (['conversations', 'turns', 'parts']);
 

@@ -73,6 +73,8 @@ export class Keeper {
   #memory = new Map();
   /** What has changed since it was written. @type {Map<Turn, Thread>} */
   #dirty = new Map();
+  /** What is being written: it is lost if the page is left before the database has it. @type {Map<Turn, Thread>} */
+  #underway = new Map();
   /** @type {WeakMap<Turn, Written>} */
   #written = new WeakMap();
   /** The conversations that are in the database as far as this tab knows: what is not there any more was deleted. @type {Set<string>} */
@@ -157,12 +159,12 @@ export class Keeper {
     if (this.#isMemory) return saveTurns({ turns, forgotten });
     // Results that are typed change a turn silently.
     const isTyped = (/** @type {Turn} */ { elsewhere, calls }) => !elsewhere && calls.some(({ reply, draft }) => reply === undefined && draft);
-    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || isTyped(turn)), forgotten: 0 });
+    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || this.#underway.has(turn) || isTyped(turn)), forgotten: 0 });
   }
 
   /** Another tab goes on with a conversation: nothing more of it is written from here. @param {string} id */
   giveUp(id) {
-    for (const [turn, thread] of this.#dirty) if (thread.id === id) this.#dirty.delete(turn);
+    for (const turns of [this.#dirty, this.#underway]) for (const [turn, thread] of turns) if (thread.id === id) turns.delete(turn);
   }
 
   /** Writes what has changed. */
@@ -389,6 +391,7 @@ export class Keeper {
       for (const turn of turns) {
         if (room <= 0) break;
         this.#dirty.delete(turn);
+        this.#underway.set(turn, thread);
         let written = this.#written.get(turn);
         const index = written?.id === id ? written.index : thread.forgotten + thread.turns.indexOf(turn);
         if (index < forgotten) continue;
@@ -417,7 +420,7 @@ export class Keeper {
         this.#dirty.set(turn, thread);
       }
       throw error;
-    });
+    }).finally(() => this.#underway.clear());
     if (isGone) this.#removed([id]);
     else this.#known.add(id);
   }

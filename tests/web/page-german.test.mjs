@@ -7,7 +7,7 @@ import { useChat } from './support/chat.mjs';
 import { asking, call, FINISHED, relay, text } from './support/relay.mjs';
 import { MODULES } from './support/server.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { Page, Route } from 'playwright-core' */
 /** @import { OpenOptions } from './support/chat.mjs' */
 
 /** @type {Record<string, string | Record<string, string>>} */
@@ -15,13 +15,17 @@ const german = JSON.parse(await readFile(`${MODULES}de.json`, 'utf8'));
 /** Words that are others in German. */
 const ENGLISH = Object.keys(german).filter((words) => german[words] !== words);
 
-/** Opens the page in German and waits for the connection. @param {ReturnType<typeof useChat>['load']} load @param {OpenOptions} [options] @param {object} [settings] */
+/** The settings of the page, in German. @param {object} settings @returns {(route: Route) => Promise<void>} */
+const inGerman = (settings) => async (route) =>
+  route.fulfill({ json: { .../** @type {object} */ (await (await route.fetch()).json()), language: 'de', starters: [], suggestions: [], ...settings } });
+
+/** Opens the page in German @param {ReturnType<typeof useChat>['load']} load @param {OpenOptions} [options] @param {object} [settings] */
 async function open(load, options = {}, settings = {}) {
   const page = await load({
     ...options,
     async prepare(page) {
       await options.prepare?.(page);
-      await page.route('**/config.json', async (route) => route.fulfill({ json: { .../** @type {object} */ (await (await route.fetch()).json()), language: 'de', starters: [], suggestions: [], ...settings } }));
+      await page.route('**/config.json', inGerman(settings));
     },
   });
   await page.waitForFunction(() => document.documentElement.lang === 'de');
@@ -62,6 +66,8 @@ async function isGerman(page, where) {
       all.push(own, ...['aria-label', 'title', 'placeholder', 'alt'].map((name) => one.getAttribute(name) ?? ''));
     }
     const words = all.flatMap((one) => [one.trim(), ...one.split(/ · |(?<=\.) /)]);
+    // What nobody made a key of is English all the same.
+    patterns.push(/\b(?:the|of|to|is|are|you|your|this|that|for|with|and|answer|source|copy|conversation|send|delete)\b/i);
     return [...new Set(words.filter((one) => one !== '' && patterns.some((pattern) => pattern.test(one))))];
   }, ENGLISH);
   assert.deepEqual(found, [], where);
@@ -77,6 +83,21 @@ describe('in German', () => {
       expected: /Failed to load resource/,
       async prepare(page) {
         await scripted.prepare(page);
+        await page.addInitScript(() => {
+          const now = performance.now.bind(performance);
+          Object.assign(window, { later: 0 });
+          performance.now = () => now() + /** @type {any} */ (window).later;
+          class Fake extends EventTarget {
+            static permission = 'granted';
+            static shown = '';
+            /** @param {string} title */
+            constructor(title) {
+              super();
+              Fake.shown = title;
+            }
+          }
+          Object.assign(window, { Notification: Fake });
+        });
         await page.route('**/votes', (route) => route.fulfill({ status }));
       },
     }, { votes: 'votes', telemetry: 'always', starters: Array.from({ length: 6 }, (_, index) => ({ title: `Frage ${index}`, prompt: 'x' })) });
@@ -87,6 +108,13 @@ describe('in German', () => {
     await send(page, 'Erste Frage');
     await page.getByText('Es geht los.').waitFor();
     await isGerman(page, 'streaming');
+    await page.evaluate('later = 20000');
+    await press(page, 'Benachrichtigen');
+    await page.getByText('Sie werden benachrichtigt, wenn die Antwort da ist.').waitFor();
+    assert.equal(await page.evaluate('Notification.shown'), 'Antworten werden hier gemeldet');
+    await isGerman(page, 'notice');
+    await press(page, 'Ausschalten');
+    await press(page, 'Nicht jetzt');
     await send(page, 'Zweite Frage');
     await page.getByText('Wird gesendet, wenn die Antwort vollständig ist.', { exact: true }).waitFor();
     await send(page, 'Dritte Frage');
@@ -202,6 +230,21 @@ describe('in German', () => {
     await press(page, 'Neues Gespräch');
     await send(page, 'Andere Frage');
     await page.locator('.conversation').nth(1).waitFor();
+    const other = await page.context().newPage();
+    await scripted.prepare(other);
+    await other.route('**/config.json', inGerman({}));
+    await other.goto(page.url());
+    await other.locator('.conversation').nth(1).waitFor();
+    await other.locator('.conversation', { hasText: 'Andere Frage' }).getByText('in einem anderen Tab offen').waitFor();
+    await other.locator('.conversation-open', { hasText: 'Andere Frage' }).click();
+    await other.getByText('Dieses Gespräch ist in einem anderen Tab offen.').first().waitFor();
+    await isGerman(other, 'in another tab');
+    await press(other, 'Hier fortsetzen');
+    await page.getByText('Dieses Gespräch ist in einem anderen Tab offen.').first().waitFor();
+    await isGerman(page, 'taken over');
+    await other.close();
+    await press(page, 'Hier fortsetzen');
+
     await press(page, 'Eine Frage umbenennen');
     await isGerman(page, 'conversations');
     await page.getByRole('textbox', { name: 'Titel' }).press('Escape');

@@ -69,8 +69,8 @@ export async function untranslated() {
       const words = literal.slice(1, -1).replace(/\$\{[^}]*\}/g, '…').replace(/\\n/g, ' ');
       const before = text.slice(Math.max(0, match.index - 400), match.index);
       const line = before.split('\n').at(-1) ?? '';
-      const looks = /^[A-Z][a-z’]* [\p{L}\d…“{(]/u.test(words) || /^[A-Z][a-z]+[.…]$/.test(words);
-      const isLabel = /^[A-Z][a-z]+[.:…]?$/.test(words) && /(?:button\([^,]*,|'(?:aria-label|title|placeholder)',|element\('\w+', '[^']*',|textContent =.*|announce\(|showConnection\([^,]*,) $|announce\($/.test(line);
+      const looks = /^[A-Z][a-z’]* [\p{L}\d…“{(]/u.test(words) || /^[A-Z][a-z]+[.…]$/.test(words) || /^[…\p{L}][^<>=]* \p{L}[^<>=]*[.?]$/u.test(words);
+      const isLabel = /^[A-Z][a-z]+[.:…]?$/.test(words) && /(?:button\([^,]*,|'(?:aria-label|title|placeholder)',|\.(?:ariaLabel|title|placeholder) =.*|element\('\w+', '[^']*',|textContent =.*|announce\(|showConnection\([^,]*,) $|announce\($/.test(line);
       if (!looks && !isLabel) continue;
       if (new RegExp(taken).test(before) || /(?:new (?:Config)?Error|instanceof|case|=== |key === |console\.\w+)\(?\s*$/.test(line) || NOT_FOR_USERS.includes(words)) continue;
       found.push(`${file}: ${literal.slice(0, 100)}`);

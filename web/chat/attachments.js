@@ -149,7 +149,7 @@ export class Attachments {
   restore(turn) {
     const sent = this.#sent.get(turn);
     if (sent === undefined) return false;
-    this.clear();
+    for (const attachment of [...this.#attachments]) this.#remove(attachment);
     this.#attachments = [...sent];
     this.#list.replaceChildren(...sent.map(({ item }) => item));
     this.#remember();

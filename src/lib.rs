@@ -51,3 +51,6 @@ pub mod streamed_response;
 pub mod telemetry;
 pub mod transport;
 mod utf8;
+
+/// The version of the relay, which the log, the page's settings and `--version` say.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -7,6 +7,7 @@ use rust_embed_for_web::{EmbedableFile as _, RustEmbed};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::VERSION;
 use crate::config::Config;
 use crate::config::access::Access;
 
@@ -54,6 +55,8 @@ pub struct Page {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Settings<'a> {
+    /// The version of the relay.
+    version: &'static str,
     /// The WebSocket URL of the relay, such as `wss://abc123.execute-api.us-east-1.amazonaws.com/live`.
     endpoint: &'a str,
     /// How a user is let in: `open`, `code` or `oidc`.
@@ -83,6 +86,7 @@ impl Page {
         let endpoint = config.page.endpoint.as_deref();
         let settings = endpoint.and_then(|endpoint| {
             serde_json::to_vec(&Settings {
+                version: VERSION,
                 endpoint,
                 access: config.access.mode(),
                 issuer,
@@ -295,7 +299,9 @@ mod tests {
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
-            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30}"#,
+            format!(
+                r#"{{"version":"{VERSION}","endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30}}"#,
+            ),
         );
         let with_code = page(&[
             ("WEBSOCKET_URL", "wss://a.example"),

@@ -348,6 +348,16 @@ async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off(
 }
 
 #[tokio::test]
+async fn the_program_says_its_version_without_any_environment() {
+    let mut command = tokio::process::Command::new(function_program());
+    command.arg("--version").env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    let output = soon("the end", command.output()).await.unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, format!("agent-relay {}\n", agent_relay::VERSION));
+}
+
+#[tokio::test]
 async fn a_missing_variable_ends_the_start_with_a_sentence() {
     for (missing, sentence) in [
         ("AGENT_ID", "AGENT_ID is not set: set it to the id of the Bedrock agent"),

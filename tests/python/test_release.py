@@ -160,9 +160,11 @@ def test_the_archive_answers_under_the_local_aws_as_its_template_deploys_it(tmp_
     )
     function = deployed_function(unpacked(tmp_path), variables, tmp_path, without=LOCAL)
     options = ("--function", str(function), "--access-code", "correct horse battery")
-    with LocalAws(*options, "--source", "harness") as aws:
-        with WebSocketClient(aws, token="correct horse battery") as client:
-            frames = client.send(json.dumps({"prompt": "hello"}))
+    with (
+        LocalAws(*options, "--source", "harness") as aws,
+        WebSocketClient(aws, token="correct horse battery") as client,
+    ):
+        frames = client.send(json.dumps({"prompt": "hello"}))
     assert frames[0]["type"] == "RUN_STARTED"
     assert frames[-1]["type"] == "RUN_FINISHED", frames[-1]
     assert len(frames) > 3

@@ -16,7 +16,7 @@ from samtranslator.yaml_helper import yaml_parse
 from deployment import FUNCTION, HERE, REPOSITORY, TEMPLATE, translate
 
 sys.path.insert(0, str(REPOSITORY / "scripts" / "support"))
-import release_templates  # noqa: E402
+import release_templates
 
 TEXT = TEMPLATE.read_text()
 WORKSPACE = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]

@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-import release_files
+import released_files
 from deployed_function import deployed_environment, deployed_function
 from local_aws import REPOSITORY, LocalAws
 
@@ -61,13 +61,15 @@ def artifact(tmp_path_factory):
     """The executable."""
     if platform.machine() == "x86_64":
         return BUILD / "RelayFunction" / "bootstrap"
-    return release_files.unpacked(tmp_path_factory.mktemp("archive"))
+    return released_files.unpacked(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
 def variables(source):
     """The function's environment in a deployment of what `sam build` left."""
-    template = BUILD / "template.yaml" if platform.machine() == "x86_64" else release_files.TEMPLATE
+    template = (
+        BUILD / "template.yaml" if platform.machine() == "x86_64" else released_files.TEMPLATE
+    )
     return deployed_environment(
         template, AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS), **SOURCES[source]
     )
@@ -149,7 +151,7 @@ def test_it_tells_the_page_how_to_connect(aws):
         text = response.read().decode()
     assert CODE not in text
     assert json.loads(text) == {
-        "version": release_files.VERSION,
+        "version": released_files.VERSION,
         "endpoint": aws.socket,
         "access": "code",
         "allowTrace": False,
@@ -184,7 +186,7 @@ def test_it_is_an_executable_for_its_architecture(artifact):
     with artifact.open("rb") as file:
         header = file.read(20)
     assert header[:5] == b"\x7fELF\x02"
-    assert int.from_bytes(header[18:20], "little") == MACHINES[release_files.ARCHITECTURE]
+    assert int.from_bytes(header[18:20], "little") == MACHINES[released_files.ARCHITECTURE]
 
 
 def test_it_runs_with_the_c_library_of_al2023(artifact):
@@ -200,11 +202,11 @@ def test_it_says_its_version(artifact, aws):
     said = subprocess.run(
         [artifact, "--version"], env={}, check=True, stdout=subprocess.PIPE
     ).stdout
-    assert said.decode() == f"agent-relay {release_files.VERSION}\n"
+    assert said.decode() == f"agent-relay {released_files.VERSION}\n"
     # So does its log, before anything else.
     first = next(line for line in aws.output.splitlines() if '"level"' in line or "INFO" in line)
     assert "the function starts" in first
-    assert release_files.VERSION in first
+    assert released_files.VERSION in first
 
 
 # Helpers.

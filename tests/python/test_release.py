@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from deployed_function import deployed_environment, deployed_function
 from local_aws import REPOSITORY, LocalAws
 from relay_client import WebSocketClient
-from release_files import (
+from released_files import (
     ARCHITECTURE,
     ARCHIVE,
     FOLDER,

@@ -5,7 +5,8 @@
 
 # prepare_release_build TARGET ...: for these targets of Rust.
 prepare_release_build() {
-    local name target cargo_home=${CARGO_HOME:-$HOME/.cargo} flags folder sysroot commit
+    local name target cargo_home=${CARGO_HOME:-$HOME/.cargo} target_dir=${CARGO_TARGET_DIR:-target}
+    local flags folder sysroot commit
     for name in RUSTFLAGS CARGO_ENCODED_RUSTFLAGS; do
         if [[ -n ${!name:-} ]]; then
             echo "$name is set, and would take the place of the flags that a release is built with. Unset it." >&2
@@ -23,12 +24,13 @@ prepare_release_build() {
     sysroot=$(rustc --print sysroot)
     commit=$(rustc --version --verbose | sed -n 's/^commit-hash: //p')
     flags="--remap-path-prefix=$PWD=/agent-relay"
-    flags+=" --remap-path-prefix=${CARGO_TARGET_DIR:-$PWD/target}=/agent-relay/target"
+    [[ $target_dir == /* ]] || target_dir=$PWD/$target_dir
+    flags+=" --remap-path-prefix=$target_dir=/agent-relay/target"
     for folder in "$cargo_home"/registry/src/*/; do
         flags+=" --remap-path-prefix=${folder%/}=/registry"
     done
     flags+=" --remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rustc/$commit"
-    if [[ $PWD$cargo_home${CARGO_TARGET_DIR:-}$sysroot == *[[:space:]]* ]]; then
+    if [[ $PWD$cargo_home$target_dir$sysroot == *[[:space:]]* ]]; then
         echo "There is a space in the path of the repository, of CARGO_HOME, CARGO_TARGET_DIR or Rust." \
             "cargo takes no flags with spaces from the environment: build elsewhere." >&2
         return 1

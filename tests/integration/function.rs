@@ -455,6 +455,9 @@ async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
     let lines: Vec<Value> =
         output(&bed).await.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
 
+    // Before anything else, what is running.
+    assert_eq!(lines[0]["message"], "the function starts");
+    assert_eq!(lines[0]["version"], agent_relay::VERSION);
     let ended: Vec<&Value> = lines.iter().filter(|line| line["message"] == "run ended").collect();
     let [line] = ended[..] else { panic!("{ended:?}") };
     assert_eq!(line["level"], "ERROR");

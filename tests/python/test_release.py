@@ -292,7 +292,7 @@ def test_deploy_says_that_aws_refuses_the_credentials(tools, downloaded):
 def test_deploy_says_that_there_are_no_credentials(tools, downloaded):
     (tools / "aws").unlink()
     done = deploy(downloaded, tools=tools, arch=True, AWS_CONFIG_FILE="/nowhere")
-    refused(done, "there are no AWS credentials")
+    refused(done, "there are no AWS credentials to be seen")
     done = deploy(downloaded, tools=tools, arch=True, AWS_ACCESS_KEY_ID="key")
     assert done.returncode == 0, done.stdout
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use lambda_runtime::Runtime;
 use thiserror::Error;
 use tower::service_fn;
-use tracing::warn;
+use tracing::{info, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::VERSION;
 use crate::background::{Background, BackgroundLayer};
 use crate::config::access::{Access, is_short};
 use crate::config::{Config, ConfigError, LogConfig};
@@ -20,11 +21,16 @@ use crate::services::{Services, ServicesError};
 use crate::shutdown::Shutdown;
 use crate::streamed_response::StreamedResponses;
 
-/// The function's entry: reads the configuration, makes the clients of AWS, and answers invocations until
+/// The function's entry: says its version if that is what it is asked for. Otherwise reads the configuration, makes the clients of AWS, and answers invocations until
 /// Lambda ends the process. Returns only when it could not start or can't go on, and has said why
 /// on standard error.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Lambda gives no arguments; whoever wonders what an archive holds does.
+    if env::args().nth(1).is_some_and(|argument| argument == "--version") {
+        println!("agent-relay {VERSION}");
+        return ExitCode::SUCCESS;
+    }
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return refuse_to_start(&StartError::Config(error)),
@@ -79,6 +85,7 @@ fn start_logging(log: &LogConfig) {
 }
 
 async fn run(config: Config) -> Result<(), StartError> {
+    info!(version = VERSION, "the function starts");
     if let Access::Code(code) = &config.access
         && is_short(code)
     {

@@ -52,3 +52,6 @@ pub mod telemetry;
 pub mod trace_context;
 pub mod transport;
 mod utf8;
+
+/// The version of the relay, which the log, the page's settings and `--version` say.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

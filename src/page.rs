@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::VERSION;
 use crate::config::Config;
 use crate::config::access::Access;
 use crate::request::files::{MAX_FILES, MAX_FILES_BYTES};
@@ -56,6 +57,8 @@ pub struct Page {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Settings<'a> {
+    /// The version of the relay.
+    version: &'static str,
     /// The WebSocket URL of the relay, such as `wss://abc123.execute-api.us-east-1.amazonaws.com/live`.
     endpoint: &'a str,
     /// How a user is let in: `open`, `code` or `oidc`.
@@ -106,6 +109,7 @@ impl Page {
         let endpoint = config.page.endpoint.as_deref();
         let settings = endpoint.and_then(|endpoint| {
             serde_json::to_vec(&Settings {
+                version: VERSION,
                 endpoint,
                 access: config.access.mode(),
                 issuer,
@@ -328,7 +332,9 @@ mod tests {
         assert_eq!(header(&config, "content-type"), Some("application/json"));
         assert_eq!(
             String::from_utf8(config.body).unwrap(),
-            r#"{"endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30,"files":{"maxFiles":5,"maxBytes":18432,"uploads":false}}"#,
+            format!(
+                r#"{{"version":"{VERSION}","endpoint":"wss://a.example/live","access":"open","allowTrace":true,"suggestions":["hello"],"keepaliveSeconds":30,"files":{{"maxFiles":5,"maxBytes":18432,"uploads":false}}}}"#,
+            ),
         );
         let with_code = page(&[
             ("WEBSOCKET_URL", "wss://a.example"),

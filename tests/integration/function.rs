@@ -348,6 +348,16 @@ async fn a_function_with_too_little_time_says_internal_instead_of_being_cut_off(
 }
 
 #[tokio::test]
+async fn the_program_says_its_version_without_any_environment() {
+    let mut command = tokio::process::Command::new(function_program());
+    command.arg("--version").env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    let output = soon("the end", command.output()).await.unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, format!("agent-relay {}\n", agent_relay::VERSION));
+}
+
+#[tokio::test]
 async fn a_missing_variable_ends_the_start_with_a_sentence() {
     for (missing, sentence) in [
         ("AGENT_ID", "AGENT_ID is not set: set it to the id of the Bedrock agent"),
@@ -445,6 +455,9 @@ async fn a_run_is_reported_in_one_line_of_json_and_in_metrics() {
     let lines: Vec<Value> =
         output(&bed).await.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
 
+    // Before anything else, what is running.
+    assert_eq!(lines[0]["message"], "the function starts");
+    assert_eq!(lines[0]["version"], agent_relay::VERSION);
     let ended: Vec<&Value> = lines.iter().filter(|line| line["message"] == "run ended").collect();
     let [line] = ended[..] else { panic!("{ended:?}") };
     assert_eq!(line["level"], "ERROR");

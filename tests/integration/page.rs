@@ -48,6 +48,7 @@ async fn the_settings_are_those_of_the_deployment() {
     for (value, allow_trace) in [("true", true), ("false", false)] {
         let bed = TestBed::with_environment(Options::default(), &[("ALLOW_TRACE", value)]).await;
         let settings = settings(&bed).await;
+        assert_eq!(settings["version"], agent_relay::VERSION);
         assert_eq!(settings["endpoint"], bed.aws.websocket_url());
         assert_eq!(settings["access"], "open");
         assert_eq!(settings["allowTrace"], allow_trace);

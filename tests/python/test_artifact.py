@@ -1,10 +1,13 @@
 """What `sam build` makes, the file that is uploaded: with the environment that the template gives it,
-it answers a prompt, serves the page, and lets nobody in without the access code."""
+it answers a prompt, serves the page, and lets nobody in without the access code.
+
+The template is for x86_64. On a machine of the other architecture it is a release's archive for that.
+"""
 
 import base64
 import json
+import platform
 import re
-import shlex
 import statistics
 import subprocess
 import time
@@ -16,11 +19,14 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+import released_files
+from deployed_function import deployed_environment, deployed_function
 from local_aws import REPOSITORY, LocalAws
 
 BUILD = REPOSITORY / ".aws-sam" / "build"
-ARTIFACT = BUILD / "RelayFunction" / "bootstrap"
 SECONDS = 30
+# What the ELF header has as `e_machine`.
+MACHINES = {"x86_64": 62, "arm64": 183}
 
 # Amazon Linux 2023, the system of `provided.al2023`, has this version of the C library.
 GLIBC = (2, 34)
@@ -51,34 +57,30 @@ def source(request):
 
 
 @pytest.fixture(scope="module")
+def artifact(tmp_path_factory):
+    """The executable."""
+    if platform.machine() == "x86_64":
+        return BUILD / "RelayFunction" / "bootstrap"
+    return released_files.unpacked(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
 def variables(source):
     """The function's environment in a deployment of what `sam build` left."""
+    template = (
+        BUILD / "template.yaml" if platform.machine() == "x86_64" else released_files.TEMPLATE
+    )
     return deployed_environment(
-        AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS), **SOURCES[source]
+        template, AccessCode=CODE, SuggestedPrompts="|".join(PROMPTS), **SOURCES[source]
     )
 
 
 @pytest.fixture(scope="module")
-def function(variables, tmp_path_factory):
+def function(artifact, variables, tmp_path_factory):
     """The artifact as a program that has the deployment's environment."""
-    # The local AWS sets up the function by itself; the deployment's environment goes over that.
-    function = tmp_path_factory.mktemp("deployed") / "function"
-    function.write_text(
-        "\n".join(
-            [
-                "#!/bin/sh",
-                *(
-                    f"export {name}={shlex.quote(value)}"
-                    for name, value in variables.items()
-                    if name not in LOCAL
-                ),
-                f"exec {shlex.quote(str(ARTIFACT))}",
-                "",
-            ]
-        )
+    return deployed_function(
+        artifact, variables, tmp_path_factory.mktemp("deployed"), without=LOCAL
     )
-    function.chmod(0o755)
-    return function
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,7 @@ def test_it_tells_the_page_how_to_connect(aws, source):
         text = response.read().decode()
     assert CODE not in text
     expected = {
+        "version": released_files.VERSION,
         "endpoint": aws.socket,
         "access": "code",
         "allowTrace": False,
@@ -182,36 +185,34 @@ def test_its_first_turn_over_tls_does_not_collect_entropy(function, source, star
     assert start <= 12 * later, (start, turns)
 
 
-def test_it_is_an_executable_for_x86_64():
-    with ARTIFACT.open("rb") as file:
+def test_it_is_an_executable_for_its_architecture(artifact):
+    with artifact.open("rb") as file:
         header = file.read(20)
     assert header[:5] == b"\x7fELF\x02"
-    assert int.from_bytes(header[18:20], "little") == 62, "EM_X86_64"
+    assert int.from_bytes(header[18:20], "little") == MACHINES[released_files.ARCHITECTURE]
 
 
-def test_it_runs_with_the_c_library_of_al2023():
+def test_it_runs_with_the_c_library_of_al2023(artifact):
     needed = {
         (int(major), int(minor))
-        for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", ARTIFACT.read_bytes())
+        for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", artifact.read_bytes())
     }
     assert needed, "it is linked dynamically"
     assert max(needed) <= GLIBC
 
 
-# Helpers.
-
-
-def deployed_environment(**parameters):
-    """Asks the SAM CLI's virtual environment, where the translator is."""
-    program = REPOSITORY / "tests" / "python" / "deployment.py"
-    given = [f"{name}={value}" for name, value in parameters.items()]
-    output = subprocess.run(
-        [REPOSITORY / ".venv/sam/bin/python", program, BUILD / "template.yaml", *given],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
+def test_it_says_its_version(artifact, aws):
+    said = subprocess.run(
+        [artifact, "--version"], env={}, check=True, stdout=subprocess.PIPE
     ).stdout
-    return json.loads(output)
+    assert said.decode() == f"agent-relay {released_files.VERSION}\n"
+    # So does its log, before anything else.
+    first = next(line for line in aws.output.splitlines() if '"level"' in line or "INFO" in line)
+    assert "the function starts" in first
+    assert released_files.VERSION in first
+
+
+# Helpers.
 
 
 def cpu_of_a_turn(aws, socket):

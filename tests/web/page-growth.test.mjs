@@ -29,6 +29,7 @@ describe('in Chromium', () => {
     await page.evaluate(async () => {
       const load = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
       const [{ MarkdownStream }, { TraceView }] = await Promise.all(['markdown/stream.js', 'trace/view.js'].map(load));
+      const parts = { prices: () => ({}), pane: () => undefined, collapsed: () => false, added() {}, showSource() {} };
       let read = 0;
 
       /** @param {HTMLElement} root @param {number} steps @param {(step: number) => unknown} take */
@@ -76,7 +77,7 @@ describe('in Chromium', () => {
             totals.push(view.list.querySelectorAll('.step').length);
             if (totals.at(-1) === view.tree.size) all.resolve(undefined);
           };
-          const view = new TraceView(turn, { collapsed: () => false, added: () => {}, drawn });
+          const view = new TraceView(turn, { ...parts, drawn });
           view.take();
           document.querySelector('#traces-list')?.replaceChildren(view.list);
           view.draw();
@@ -89,7 +90,7 @@ describe('in Chromium', () => {
           /** @type {(value?: unknown) => void} */
           let drawn = () => {};
           const turn = { prompt: '', status: 'running', events: /** @type {unknown[]} */ ([]), sentAt: 0 };
-          const view = new TraceView(turn, { collapsed: () => false, added: () => {}, drawn: () => drawn() });
+          const view = new TraceView(turn, { ...parts, drawn: () => drawn() });
           return quarters(view.list, events.length, async (step) => {
             turn.events.push({ at: step, ...events[step] });
             view.take();

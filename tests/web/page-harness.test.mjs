@@ -96,7 +96,7 @@ describe('the trace', () => {
     say(...WORK.slice(8, 11));
     await seen(page, 'docs › Retrieve Running');
     assert.deepEqual((await rows(page)).filter((row) => row.endsWith('Running')), ['Tool | docs › Retrieve | Running', 'Tool | shell | Running']);
-    const first = page.locator('.kind-model').first();
+    const first = page.locator('.step.kind-model').first();
     await first.evaluate((row) => Object.assign(row, { same: true }));
     say(...WORK.slice(11, 17));
     await seen(page, 'docs › Retrieve Done');
@@ -196,7 +196,7 @@ describe('the chat', () => {
     await page.reload();
     await connected(page);
     assert.deepEqual(await page.locator('.prose').allTextContents(), texts);
-    assert.equal(await reasoning(page).count(), 0, 'like the trace, it is not kept');
+    assert.equal(await reasoning(page).count(), 2, 'what was thought is kept as well');
   });
 
   test('has the reasoning folded above the words that it led to, growing and timed', async () => {

@@ -16,7 +16,7 @@ const MAY_IMPORT = {
   lib: [],
   markdown: ['lib'],
   relay: ['lib'],
-  settings: ['lib'],
+  settings: ['lib', 'markdown'],
   trace: ['lib', 'relay'],
 };
 

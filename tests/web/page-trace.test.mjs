@@ -319,8 +319,8 @@ describe('sources', () => {
     const page = reference({ type: 'WEB', webLocation: { url: 'https://example.com/a/limits.html' } });
     const sources = sourcesOf([citation(handbook, page), citation(handbook), citation()]);
     assert.deepEqual(sources, [
-      { label: 'hand%20book.pdf', where: 's3://bucket/docs/hand%20book.pdf', href: undefined, excerpt: 'passage' },
-      { label: 'limits.html', where: 'https://example.com/a/limits.html', href: 'https://example.com/a/limits.html', excerpt: 'passage' },
+      { label: 'hand%20book.pdf', where: 's3://bucket/docs/hand%20book.pdf', href: undefined, excerpt: 'passage', score: undefined },
+      { label: 'limits.html', where: 'https://example.com/a/limits.html', href: 'https://example.com/a/limits.html', excerpt: 'passage', score: undefined },
     ]);
   });
 

@@ -62,7 +62,8 @@ export class Attachments {
     this.#list.setAttribute('aria-label', t('Files that go with the prompt'));
     this.#list.hidden = true;
     const prompt = byId('prompt', HTMLTextAreaElement);
-    prompt.before(this.#list);
+    // Above all else in the box: what is read first is reached first.
+    byId('composer-tools', HTMLElement).before(this.#list);
     // What is typed on is not sent by itself.
     prompt.addEventListener('input', () => (this.#awaited = false));
     this.#offer();

@@ -47,6 +47,8 @@ export interface Config {
   telemetry: 'with-trace' | 'always' | 'never';
   /** The files that can go with a prompt; none where the agent takes none. */
   files?: FileLimits | undefined;
+  /** Of the relay: `0.2.0`. */
+  version: string | undefined;
   /** What is wrong with the settings, in sentences. */
   notes: string[];
 }

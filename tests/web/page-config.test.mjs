@@ -25,6 +25,7 @@ describe('what a deployment says about its page', () => {
       suggestions: ['And this'],
       votes: '../votes',
       telemetry: 'never',
+      version: '0.2.0',
     });
     assert.deepEqual(config.notes, []);
     assert.equal(config.title, 'Help desk');
@@ -40,6 +41,8 @@ describe('what a deployment says about its page', () => {
     ]);
     assert.equal(config.votes, 'https://chat.example.com/votes');
     assert.equal(config.telemetry, 'never');
+    assert.equal(config.version, '0.2.0');
+    assert.equal(read({}).version, undefined);
   });
 
   test('may be nothing, or empty as a template leaves it', () => {
@@ -56,6 +59,8 @@ describe('what a deployment says about its page', () => {
       [{ greeting: ['a'] }, /"greeting".*it is a list/],
       [{ introduction: { a: 1 } }, /"introduction".*it is an object/],
       [{ footer: false }, /"footer".*it is false/],
+      [{ version: 2 }, /"version".*it is 2.*"0\.2\.0"/],
+      [{ version: 'v'.repeat(81) }, /"version".*at most 80/],
       [{ logo: 7 }, /"logo".*"logo\.svg"/],
       [{ logo: 'https://other.example/logo.svg' }, /"logo".*on the server of this page/],
       [{ logo: '//other.example/logo.svg' }, /"logo"/],
@@ -137,7 +142,7 @@ describe('what an attacker would write', () => {
 
   test('may be as deep as it likes', () => {
     const deep = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
-    for (const name of ['title', 'logo', 'colours', 'language', 'strings', 'starters', 'votes', 'telemetry']) {
+    for (const name of ['title', 'logo', 'colours', 'language', 'strings', 'starters', 'votes', 'telemetry', 'version']) {
       const { notes } = parseConfig(`{"endpoint":"wss://x/y","${name}":${deep}}`, BASE);
       assert.equal(notes.length, 1, name);
       assert.ok((notes[0] ?? '').length < 400);

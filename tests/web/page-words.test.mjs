@@ -158,6 +158,7 @@ describe('in Chromium', () => {
       footer: 'May be wrong. [Privacy](https://example.com/p), [no](javascript:alert(1))',
       colours: { accent: '#ffd400' },
       telemetry: 'never',
+      version: '0.2.0',
       language: 'no language',
       suggestions: ['one', 'two', 'three', 'four'],
       starters: [{ title: 'Orders', explanation: 'With the number', prompt: 'hello' }, { title: '<b>Returns</b>', prompt: 'three' }],
@@ -178,6 +179,10 @@ describe('in Chromium', () => {
     await page.getByRole('button', { name: 'More suggestions' }).click();
     assert.equal(await starters.count(), 5, 'all of them');
     assert.equal(await starters.nth(4).evaluate((one) => one === document.activeElement), true);
+
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await page.getByText('Agent Relay 0.2.0', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Close the conversations' }).click();
 
     const note = page.getByRole('alert').filter({ hasText: '"language" in config.json is left out: it is "no language"' });
     await note.waitFor();

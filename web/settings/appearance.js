@@ -8,7 +8,7 @@ import { accentColours } from './colours.js';
 /** @import { Config } from '../types.d.ts' */
 
 /** @param {Config} config */
-export function applyAppearance({ title, logo, colours, greeting, introduction, footer, language, strings }) {
+export function applyAppearance({ title, logo, colours, greeting, introduction, footer, language, strings, version }) {
   const root = document.documentElement;
   // English words without a translation stay English, and numbers beside them are written as the language does.
   speak(language, strings);
@@ -23,6 +23,8 @@ export function applyAppearance({ title, logo, colours, greeting, introduction, 
   if (logo !== undefined) showLogo(logo);
   if (greeting !== undefined) byId('greeting', HTMLElement).textContent = greeting;
   if (introduction !== undefined) byId('introduction', HTMLElement).textContent = introduction;
+  byId('version', HTMLElement).hidden = version === undefined;
+  byId('version', HTMLElement).textContent = `Agent Relay ${version}`;
   byId('footer', HTMLElement).hidden = footer === undefined;
   byId('footer', HTMLElement).replaceChildren(...withLinks(footer ?? ''));
 

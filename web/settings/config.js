@@ -113,6 +113,7 @@ export function parseConfig(text, base = 'http://localhost/config.json') {
     starters: [...starters, ...suggestionsIn(json).flatMap((prompt) => (starters.some((one) => one.prompt === prompt) ? [] : [{ title: prompt, explanation: undefined, prompt }]))],
     votes: address('votes', (url) => url.protocol === 'https:' || url.origin === new URL(base).origin || LOOPBACK.test(url.hostname), 'an https address, such as "https://example.com/votes"'),
     telemetry: telemetryIn(get(json, 'telemetry'), note),
+    version: words('version', 80, '0.2.0'),
     notes,
   };
 }

@@ -2,6 +2,7 @@
 
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { launchBrowser, openPage } from './browser.mjs';
 import { startLocal } from './local.mjs';
 
@@ -13,6 +14,8 @@ const PROMPT = 'What happens between my question and your answer?';
 
 const HARNESS = ['--source', 'harness'];
 const RUNTIME = ['--source', 'runtime'];
+/** An answer that the scripted agent has no prompt for. */
+const TIMELINES = ['--timelines', fileURLToPath(new URL('../fixtures', import.meta.url))];
 /** @type {BrowserContextOptions} */
 const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
@@ -38,6 +41,45 @@ const PICTURES = {
       await ask(page, PROMPT);
       await ended(page);
       await fromTheTop(page);
+    },
+  },
+  formulas: {
+    source: TIMELINES,
+    options: { viewport: { width: 1100, height: 760 } },
+    async pose(page) {
+      await ask(page, '/play formulas.jsonl');
+      await ended(page);
+      await page.locator('.formula math').nth(3).waitFor();
+      await page.locator('.code pre span').first().waitFor();
+      await fromTheTop(page);
+      await page.mouse.move(0, 0);
+    },
+  },
+  conversations: {
+    options: { viewport: { width: 1280, height: 720 }, deviceScaleFactor: 1.1 },
+    async pose(page) {
+      await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+      for (const prompt of ['Compare the plans of the team', 'How long may an answer take?', 'What does a turn cost?', PROMPT]) {
+        await page.getByRole('button', { name: 'New conversation' }).click();
+        await ask(page, prompt);
+        await ended(page);
+        await page.locator('.conversation.current', { hasText: prompt }).waitFor();
+      }
+      await fromTheTop(page);
+      await page.mouse.move(0, 0);
+    },
+  },
+  comparison: {
+    options: { viewport: { width: 1280, height: 760 }, deviceScaleFactor: 1.1 },
+    async pose(page) {
+      await page.getByRole('switch', { name: 'Trace' }).check();
+      await ask(page, '/team');
+      await ended(page);
+      await ask(page, '/team');
+      await page.locator('article.agent[aria-busy="false"]').nth(1).waitFor();
+      await page.getByRole('combobox', { name: 'Compare with' }).selectOption({ index: 1 });
+      await page.locator('.pairs[aria-busy="false"]').waitFor();
+      await page.mouse.move(0, 0);
     },
   },
   streaming: {

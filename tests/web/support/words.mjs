@@ -11,8 +11,8 @@ const FOLDERS = ['', 'chat/', 'conversations/', 'lib/', 'markdown/', 'relay/', '
 /** These speak before the settings are known, or of what is wrong with them. */
 const BEFORE = ['load.js', 'settings/config.js', 'syntax.js', 'math.js'];
 
-/** What goes to the agent, not to the user. */
-const NOT_FOR_USERS = ['It failed.'];
+/** What goes to the agent, not to the user, and the name, which is the same in all languages. */
+const NOT_TRANSLATED = ['It failed.', 'Agent Relay …'];
 
 /** A string literal without places, in any quotes. */
 const LITERAL = String.raw`(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")`;
@@ -72,7 +72,7 @@ export async function untranslated() {
       const looks = /^[A-Z][a-z’]* [\p{L}\d…“{(]/u.test(words) || /^[A-Z][a-z]+[.…]$/.test(words) || /^[…\p{L}][^<>=]* \p{L}[^<>=]*[.?]$/u.test(words);
       const isLabel = /^[A-Z][a-z]+[.:…]?$/.test(words) && /(?:button\([^,]*,|'(?:aria-label|title|placeholder)',|\.(?:ariaLabel|title|placeholder) =.*|element\('\w+', '[^']*',|textContent =.*|announce\(|showConnection\([^,]*,) $|announce\($/.test(line);
       if (!looks && !isLabel) continue;
-      if (new RegExp(taken).test(before) || /(?:new (?:Config)?Error|instanceof|case|=== |key === |console\.\w+)\(?\s*$/.test(line) || NOT_FOR_USERS.includes(words)) continue;
+      if (new RegExp(taken).test(before) || /(?:new (?:Config)?Error|instanceof|case|=== |key === |console\.\w+)\(?\s*$/.test(line) || NOT_TRANSLATED.includes(words)) continue;
       found.push(`${file}: ${literal.slice(0, 100)}`);
     }
   }

@@ -8,7 +8,7 @@ import { buildResumeArray } from '@ag-ui/client';
 import WebSocket from 'ws';
 import { answer, ask, failing, run, toolCalls } from './agui-conversation.mjs';
 import { listening, startLocal } from './agui-support.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** The connections of the agents by their addresses, no two of which are the same. */
 const connections = new Map();

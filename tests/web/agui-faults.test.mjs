@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import * as client from '@ag-ui/client';
 import { WebSocket, WebSocketServer } from 'ws';
 import { listening, startLocal } from './agui-support.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** The versions of the client before interrupts can't be told of them. */
 const HAS_INTERRUPTS = 'buildResumeArray' in client;

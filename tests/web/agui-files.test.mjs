@@ -9,7 +9,7 @@ import { HttpAgent } from '@ag-ui/client';
 import WebSocket from 'ws';
 import { section } from '../front-ends/page.mjs';
 import { startLocal } from './agui-support.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** What each message of an agent's connections was about, and whether a connection is lost behind that many. */
 const sent = [];

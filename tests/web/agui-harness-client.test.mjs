@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
 import { answer, ask, failing, run, toolCalls } from './agui-conversation.mjs';
 import { startLocal } from './agui-support.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** What the agents sent and were sent, by their addresses, no two of which are the same. */
 const wires = new Map();

@@ -9,7 +9,7 @@ import * as client from '@ag-ui/client';
 import { WebSocket, WebSocketServer } from 'ws';
 import { listening, startLocal } from './agui-support.mjs';
 import { startIssuer } from './support/issuer.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** The versions of the client before interrupts can't be told of them. */
 const HAS_INTERRUPTS = 'buildResumeArray' in client;

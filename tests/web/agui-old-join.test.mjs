@@ -10,7 +10,7 @@ const hooks = `export const resolve = (specifier, context, next) =>
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 await import('./agui-join.test.mjs');
-const { WebSocketAgent } = await import('./websocket-agent.mjs');
+const { WebSocketAgent } = await import('../../packages/ag-ui-websocket/src/websocket-agent.mjs');
 
 it('is the old client that was tested', () => {
   assert.ok(WebSocketAgent.prototype instanceof oldClient.AbstractAgent);

@@ -12,7 +12,7 @@ import { checkFrames } from './agui-checks.mjs';
 import { listening, startLocal } from './agui-support.mjs';
 import { answer, conversing, open, PROMPTS, resuming, TIMELINES } from './agui-walk.mjs';
 import { startIssuer } from './support/issuer.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 /** What agents sent and were sent, by their addresses, no two of which are the same. */
 const wires = new Map();

@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+const PACKAGE = fileURLToPath(new URL('../../packages/ag-ui-websocket', import.meta.url));
 const execute = promisify(execFile);
 
 /** What the template of create-vite 9.3.0 has, other than the names of its files. */
@@ -31,7 +32,7 @@ const VITE = {
 const NODE = { target: 'es2023', lib: ['ES2023', 'DOM'], module: 'nodenext', types: ['node'], noEmit: true, skipLibCheck: true };
 const STRICT = { ...VITE, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, noImplicitOverride: true };
 
-const IMPORT = "import { WebSocketAgent } from './websocket-agent.mjs';\n";
+const WAYS = { 'copied': './websocket-agent.mjs', 'from its package': '@agent-relay/ag-ui-websocket' };
 const RIGHT = {
   'an address alone': "new WebSocketAgent({ url: 'wss://example.com' });",
   'a credential': "new WebSocketAgent({ url: 'wss://example.com', credential: 'code' });",
@@ -55,20 +56,24 @@ const WRONG = {
 
 describe('the agent class was not for TypeScript', { timeout: 60_000 }, () => {
   for (const [what, options] of Object.entries({ "Vite's template": VITE, 'Node': NODE, 'all that is strict': STRICT })) {
-    it(`and compiles now: with the settings of ${what}`, async () => {
-      const entries = [...Object.entries(RIGHT), ...Object.entries(WRONG)];
-      const wrong = new Set(Object.values(WRONG));
-      const sources = entries.map(([name, code]) => [name, `${IMPORT}${wrong.has(code) ? '// @ts-expect-error: wrong.\n' : ''}${code}\n`]);
-      await compile(options, sources);
-    });
+    for (const [way, from] of Object.entries(WAYS)) {
+      it(`and compiles now, ${way}: with the settings of ${what}`, async () => {
+        const entries = [...Object.entries(RIGHT), ...Object.entries(WRONG)];
+        const wrong = new Set(Object.values(WRONG));
+        const source = (code) => `import { WebSocketAgent } from '${from}';\n${wrong.has(code) ? '// @ts-expect-error: wrong.\n' : ''}${code}\n`;
+        await compile(options, entries.map(([name, code]) => [name, source(code)]));
+      });
+    }
   }
 });
 
-/** Compiles each of the sources as a module of its own, beside a copy of the class. */
+/** Compiles each of the sources as a module of its own, beside a copy of the class, where its package is installed, too. */
 async function compile(compilerOptions, sources) {
   const folder = await mkdtemp(join(HERE, 'types-'));
   try {
-    for (const name of ['websocket-agent.mjs', 'websocket-agent.d.mts']) await cp(join(HERE, name), join(folder, name));
+    for (const name of ['websocket-agent.mjs', 'websocket-agent.d.mts']) await cp(join(PACKAGE, 'src', name), join(folder, name));
+    await mkdir(join(folder, 'node_modules/@agent-relay'), { recursive: true });
+    await symlink(PACKAGE, join(folder, 'node_modules/@agent-relay/ag-ui-websocket'));
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts'] }));
     await Promise.all(sources.map(([name, code]) => writeFile(join(folder, `${name.replaceAll(/\W+/g, '-')}.ts`), code)));
     const failed = await execute(process.execPath, [join(HERE, 'node_modules/typescript/bin/tsc'), '--project', folder]).then(

@@ -13,11 +13,12 @@ import { promisify } from 'node:util';
 import WebSocket from 'ws';
 import { commands, files, installed, opening, section } from '../front-ends/page.mjs';
 import { isTerminal, listening, startLocal } from './agui-support.mjs';
-import { WebSocketAgent } from './websocket-agent.mjs';
+import { WebSocketAgent } from '../../packages/ag-ui-websocket/src/websocket-agent.mjs';
 
 globalThis.WebSocket = WebSocket;
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+const PACKAGE = fileURLToPath(new URL('../../packages/ag-ui-websocket', import.meta.url));
 
 describe('the page about front ends', { timeout: 60_000 }, () => {
   let local;
@@ -28,17 +29,25 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
 
   for (const name of ['websocket-agent.mjs', 'websocket-agent.d.mts']) {
     it(`has ${name} word for word`, async () => {
-      const code = await readFile(join(HERE, name), 'utf8');
+      const code = await readFile(join(PACKAGE, 'src', name), 'utf8');
       assert.equal(files(opening('## The agent class')).get(`src/${name}`), code);
     });
   }
 
+  it('installs the package of this repository', async () => {
+    const { name, version } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8'));
+    // As `npm pack` names its archive.
+    const archive = `./${name.slice(1).replace('/', '-')}-${version}.tgz`;
+    assert.deepEqual(commands(opening('## The agent class')), [`npm install ${name}`, `npm install ${archive}`]);
+  });
+
+  const fromPackage = [["'./src/websocket-agent.mjs'", "'@agent-relay/ag-ui-websocket'"]];
   // Over HTTP its agent is another, and nothing else.
-  const exchanges = [
+  const overHttp = [
     ["import { WebSocketAgent } from './src/websocket-agent.mjs';", "import { HttpAgent } from '@ag-ui/client';"],
     ["new WebSocketAgent({ url: 'ws://127.0.0.1:8080/local' })", "new HttpAgent({ url: 'http://127.0.0.1:8080/agui' })"],
   ];
-  for (const [way, lines] of Object.entries({ 'a WebSocket': [], HTTP: exchanges })) {
+  for (const [way, lines] of Object.entries({ 'a WebSocket': [], 'a WebSocket, from the package': fromPackage, HTTP: overHttp })) {
     it(`has a script that runs over ${way}`, async () => {
       let code = files(section("## AG-UI's client alone")).get('ask.mjs');
       for (const [from, to] of lines) {
@@ -82,15 +91,18 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
   async function execute(code, at = local, environment = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'connecting-'));
     try {
-      await mkdir(join(folder, 'src'));
-      await cp(join(HERE, 'websocket-agent.mjs'), join(folder, 'src/websocket-agent.mjs'));
+      const app = join(folder, 'app');
+      await mkdir(join(app, 'src'), { recursive: true });
+      await mkdir(join(app, 'node_modules/@agent-relay'), { recursive: true });
+      await cp(join(PACKAGE, 'src/websocket-agent.mjs'), join(app, 'src/websocket-agent.mjs'));
+      await symlink(PACKAGE, join(app, 'node_modules/@agent-relay/ag-ui-websocket'));
       await symlink(join(HERE, 'node_modules'), join(folder, 'node_modules'));
       const moved = code
         .replaceAll('ws://127.0.0.1:8080/local', at.socket)
         .replaceAll('http://127.0.0.1:8080', at.page);
-      await writeFile(join(folder, 'script.mjs'), moved);
+      await writeFile(join(app, 'script.mjs'), moved);
       const env = { ...process.env, ...environment };
-      return await promisify(execFile)(process.execPath, ['script.mjs'], { cwd: folder, env });
+      return await promisify(execFile)(process.execPath, ['script.mjs'], { cwd: app, env });
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -53,7 +53,9 @@ async function look(step, { title, name, status = 'Done', reason = '', took, tok
   await detail.locator('pre:empty').waitFor({ state: 'detached' });
   const found = await detail.locator('h3').evaluateAll((heads) =>
     heads.map((head) => {
-      const body = head.nextElementSibling;
+      // Of a passage that an answer cites, a button that leads there stands between.
+      const next = head.nextElementSibling;
+      const body = next?.matches('.cited') ? next.nextElementSibling : next;
       const texts = Array.from(body?.localName === 'dl' ? body.children : [body], (one) => one?.textContent ?? '');
       return { head: head.textContent, texts };
     }),

@@ -23,6 +23,7 @@ const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, has
  * @typedef {object} Picture
  * @property {BrowserContextOptions} [options]
  * @property {string[]} [source] options of the local AWS: who answers
+ * @property {(page: Page) => Promise<void>} [prepare] before the page is loaded
  * @property {(page: Page) => Promise<void>} pose
  */
 
@@ -70,23 +71,34 @@ const PICTURES = {
     },
   },
   comparison: {
-    options: { viewport: { width: 1280, height: 760 }, deviceScaleFactor: 1.1 },
+    options: { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.1 },
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
-      await ask(page, '/team');
-      await ended(page);
-      await ask(page, '/team');
-      await page.locator('article.agent[aria-busy="false"]').nth(1).waitFor();
-      await page.getByRole('combobox', { name: 'Compare with' }).selectOption({ index: 1 });
+      // The first run of a program takes longer.
+      for (const turn of [0, 1, 2]) {
+        await ask(page, '/team');
+        await page.locator('article.agent[aria-busy="false"]').nth(turn).waitFor();
+      }
+      await page.getByRole('combobox', { name: 'Compare with' }).selectOption({ index: 2 });
       await page.locator('.pairs[aria-busy="false"]').waitFor();
       await page.mouse.move(0, 0);
     },
   },
   streaming: {
+    // However long a picture takes, it shows the middle of the answer.
+    prepare: (page) =>
+      page.routeWebSocket(/./, (socket) => {
+        const server = socket.connectToServer();
+        let length = 0;
+        server.onMessage((message) => {
+          length += JSON.parse(String(message)).delta?.length ?? 0;
+          if (length < 520) socket.send(message);
+        });
+      }),
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
       await ask(page, PROMPT);
-      await page.waitForFunction(() => (document.querySelector('.body')?.textContent?.length ?? 0) > 250);
+      await page.waitForFunction(() => (document.querySelector('.body')?.textContent?.length ?? 0) > 380);
     },
   },
   traces: {
@@ -133,7 +145,7 @@ const PICTURES = {
       await ask(page, '/work');
       await ended(page);
       await page.locator('#traces-toggle').click();
-      await page.locator('#traces-scroller').waitFor();
+      await page.locator('.step').first().waitFor();
     },
   },
   'runtime-trace': {
@@ -141,6 +153,10 @@ const PICTURES = {
     options: { viewport: { width: 1100, height: 900 } },
     async pose(page) {
       await page.getByRole('switch', { name: 'Trace' }).check();
+      // The first run of a program takes longer than what is to be seen.
+      await ask(page, '/strands');
+      await ended(page);
+      await page.getByRole('button', { name: 'New conversation' }).click();
       await ask(page, '/strands');
       await ended(page);
       await page.locator('#traces-scroller').evaluate((panel) => panel.scrollTo(0, 0));
@@ -185,7 +201,7 @@ try {
  * @param {string} name
  * @param {Picture} picture
  */
-async function take(browser, name, { source = [], options, pose }) {
+async function take(browser, name, { source = [], options, prepare, pose }) {
   // A program of its own for each picture, so that whoever answers starts to count at one.
   const local = await startLocal(...source);
   try {
@@ -196,6 +212,7 @@ async function take(browser, name, { source = [], options, pose }) {
       colorScheme: 'light',
       reducedMotion: 'reduce',
       ...options,
+      ...(prepare ? { prepare } : {}),
     });
     await page.getByText('Connected', { exact: true }).waitFor();
     await pose(page);

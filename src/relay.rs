@@ -21,7 +21,7 @@ use std::time::Duration;
 use futures::future::FutureExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{info, warn};
 
@@ -52,11 +52,6 @@ const START_DELAY: Duration = Duration::from_secs(1);
 
 /// How often the item of a run is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// When it is looked at first, unless its client has gone before, or it is not known whether there is an
-/// item. Who has just asked hardly comes back sooner, and a short answer is complete by then: each look
-/// costs as much as a post.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 /// How long it may take to tell a client that its answer goes on elsewhere: it may be long gone.
 const MOVED_TIMEOUT: Duration = Duration::from_secs(2);
@@ -243,12 +238,6 @@ async fn yield_once() {
     .await;
 }
 
-/// Has a run's item looked at as soon as at any other time.
-fn look_soon(next_look: Pin<&mut Sleep>) {
-    let at = next_look.deadline().min(Instant::now() + WATCH_INTERVAL);
-    next_look.reset(at);
-}
-
 /// The next event; never, when there is nothing more to expect.
 async fn next<S>(events: Option<Pin<&mut S>>) -> Option<Result<Event, Failure>>
 where
@@ -422,7 +411,7 @@ impl ActiveRun {
         let mut look = FuturesUnordered::new();
         let mut last_words = FuturesUnordered::new();
         let mut start_is_due = pin!(sleep(START_DELAY));
-        let mut next_look = pin!(sleep(FIRST_LOOK));
+        let mut next_look = pin!(sleep(WATCH_INTERVAL));
         let mut alone = pin!(sleep(Duration::ZERO));
         let mut stalled = pin!(sleep(STALLED_TIMEOUT));
 
@@ -468,7 +457,6 @@ impl ActiveRun {
                             let is_gone = matches!(error, SendError::Gone);
                             kept.on_gone(error);
                             alone.as_mut().reset(Instant::now() + keep.alone);
-                            look_soon(next_look.as_mut());
                             if is_gone {
                                 info!("the client has gone, and the run goes on without it");
                             } else if events.is_some() {
@@ -511,9 +499,6 @@ impl ActiveRun {
                 }
                 Some(written) = store.next() => if let Some(kept) = &mut self.kept {
                     kept.on_written(written);
-                    if kept.is_beginning_unsure() {
-                        look_soon(next_look.as_mut());
-                    }
                     stalled.as_mut().reset(Instant::now() + STALLED_TIMEOUT);
                 },
                 () = &mut start_is_due, if !has_begun => {

@@ -181,11 +181,6 @@ impl KeptRun {
         self.start != Progress::NotYet
     }
 
-    /// Whether it is not known that there is an item.
-    pub(super) fn is_beginning_unsure(&self) -> bool {
-        self.start == Progress::Failed
-    }
-
     /// Whether the item is to be looked at, also where it is not known whether there is one.
     pub(super) fn is_to_be_watched(&self) -> bool {
         let may_be_there = matches!(self.start, Progress::Written | Progress::Failed);

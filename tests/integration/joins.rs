@@ -291,7 +291,7 @@ async fn an_answer_that_nobody_waited_for_is_there_later() {
 async fn an_answer_goes_on_in_the_window_that_joined_last() {
     let bed = start().await;
     let (mut first, mut reader) = (bed.client().await, Reader::new());
-    send(&mut first, &tokens(140, 20)).await;
+    send(&mut first, &tokens(80, 20)).await;
     reader.read_until(&mut first, |reader| reader.has_words(3)).await;
     let (mut second, mut other) = (bed.client().await, Reader::new());
     send(&mut second, &join(reader.key(), -1)).await;
@@ -306,7 +306,7 @@ async fn an_answer_goes_on_in_the_window_that_joined_last() {
     other.read_to_end(&mut second).await;
     assert_eq!(other.end()["code"], "moved");
     rest.read_to_end(&mut third).await;
-    rest.assert_finished(140);
+    rest.assert_finished(80);
     assert_eq!(bed.agent_requests().len(), 1);
 }
 

@@ -57,6 +57,7 @@ export const PROMPTS = {
     '/tool': ['/tool', '/tool api', '/tool team', '/tool 5'],
     '/confirm': ['/confirm', '/confirm api', '/confirm result'],
     '/file': ['/file', '/file 2'],
+    '/files': ['/files'],
     '/guardrail': ['/guardrail'],
     '/team': ['/team'],
     '/unknown': ['/unknown'],

@@ -63,6 +63,7 @@ PROMPTS = {
         "/tool": ["/tool", "/tool api", "/tool team", "/tool 5"],
         "/confirm": ["/confirm", "/confirm api", "/confirm result"],
         "/file": ["/file", "/file 1"],
+        "/files": ["/files"],
         "/guardrail": ["/guardrail"],
         "/team": ["/team"],
         "/unknown": ["/unknown"],

@@ -137,6 +137,7 @@ test('for a finger, everything that is pressed is large enough', async () => {
   await page.locator('#traces-answer').selectOption({ index: 1 });
   await page.locator('.step').first().waitFor();
   assert.deepEqual(await small(), []);
+  assert.equal(await page.locator('#scroller :visible').count(), 0, 'nothing of the chat shows through the trace');
 });
 
 for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) => Promise<unknown>][]} */ ([

@@ -127,7 +127,7 @@ describe('the cost of a call', () => {
     assert.deepEqual(Object.keys(prices), ['a']);
     assert.deepEqual(parseConfig('{"endpoint":"wss://a/b","prices":[1]}').prices, {});
     for (const wrong of ['-1', '1e400', '-1e400', '1e300', '"NaN"', 'null', '[3]', '{}', 'true']) {
-      for (const price of [`"input":${wrong},"output":2`, `"input":1,"output":${wrong}`, ...(/^-|e/.test(wrong) && wrong !== 'true' ? [`"input":1,"output":2,"cached":${wrong}`] : [])]) {
+      for (const price of [`"input":${wrong},"output":2`, `"input":1,"output":${wrong}`, ...(wrong === 'null' ? [] : [`"input":1,"output":2,"cached":${wrong}`])]) {
         assert.deepEqual(Object.keys(parseConfig(`{"endpoint":"wss://a/b","prices":{"a":{${price}}}}`).prices), [], price);
       }
     }

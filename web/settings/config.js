@@ -219,8 +219,10 @@ function filesIn(json) {
  */
 function pricesIn(prices) {
   return Object.fromEntries(membersOf(prices).flatMap((model) => {
-    const [input, output, cached, cacheWrite] = ['input', 'output', 'cached', 'cacheWrite'].map((name) => getNumber(prices, model, name));
-    const isWrong = [input, output, cached, cacheWrite].some((price) => price !== undefined && !(price >= 0 && price <= MAX_PRICE));
+    const values = ['input', 'output', 'cached', 'cacheWrite'].map((name) => get(prices, model, name));
+    const isPrice = (/** @type {unknown} */ value) => typeof value === 'number' && value >= 0 && value <= MAX_PRICE;
+    const isWrong = values.some((value) => value !== undefined && !isPrice(value));
+    const [input, output, cached, cacheWrite] = /** @type {(number | undefined)[]} */ (values);
     return input === undefined || output === undefined || isWrong ? [] : [[model, { input, output, cached, cacheWrite }]];
   }));
 }

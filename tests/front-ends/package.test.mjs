@@ -138,7 +138,8 @@ describe('the package of the agent class', { timeout: 400_000 }, () => {
       assert.match(await readFile(await download.path(), 'utf8'), /^day,high_celsius,rain_mm\nMon,9,0\.0\n/);
       const picture = files.getByRole('img', { name: 'forecast.png' });
       await picture.waitFor();
-      assert.ok(await picture.evaluate(async (image) => (await image.decode(), image.naturalWidth > 0)));
+      await picture.evaluate((image) => image.decode());
+      assert.ok(await picture.evaluate(({ naturalWidth }) => naturalWidth > 0));
       await chat.close();
     });
 
@@ -172,6 +173,9 @@ describe('the package of the agent class', { timeout: 400_000 }, () => {
       await sources.getByText('<img src=x onerror=alert(1)>').waitFor();
       await turn.getByText(/^Trace: /).click();
       await turn.getByText('<script>alert(2)</script>\\u{202e}').waitFor();
+      for (const unknown of ['Hologram', 'bedrock-agent']) {
+        assert.equal(await turn.getByRole('listitem').getByText(unknown, { exact: true }).count(), 1, unknown);
+      }
       await turn.getByText('Failure', { exact: false }).getByText('It broke <b>down</b>.').waitFor();
       assert.equal(await chat.page.locator('script:not([src]), article b').count(), 0);
       await chat.close();
@@ -264,7 +268,10 @@ async function makeExample(local, archive) {
   const { stdout } = await execute('npm', ['ls', '--json', '--all', '@ag-ui/client', 'rxjs'], { cwd: folder });
   for (const [found, wanted] of Object.entries(others)) {
     const versions = new Set();
-    JSON.parse(stdout, (key, value) => (key === found && versions.add(value.version), value));
+    JSON.parse(stdout, (key, value) => {
+      if (key === found) versions.add(value.version);
+      return value;
+    });
     assert.deepEqual([...versions], [wanted], `there is one ${found}`);
   }
 
@@ -286,7 +293,10 @@ async function openExample(browser, address) {
   const complaints = [];
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('dialog', (dialog) => (complaints.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
+  page.on('dialog', (dialog) => {
+    complaints.push(`a dialog: ${dialog.message()}`);
+    return dialog.dismiss();
+  });
   await page.goto(address);
   return {
     page,

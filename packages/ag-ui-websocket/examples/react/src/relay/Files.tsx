@@ -35,7 +35,7 @@ function FileItem({ file }: { file: AgentFile }) {
         `${name} arrived damaged: it is not base64.`
       )}
       <small>
-        {visible(file.type)} {bytes && `${bytes.length.toLocaleString('en')} bytes`}
+        {[visible(file.type), bytes && `${bytes.length.toLocaleString('en')} bytes`].filter(Boolean).join(' · ')}
       </small>
     </li>
   );

@@ -49,7 +49,9 @@ function stepOf({ source, event }: TraceEvent) {
   const names: string[] = [];
   let body: unknown = at(part, 'trace') ?? event;
   while (names.length === 0 || NESTED.test(names.at(-1) ?? '')) {
-    const [member] = Object.entries(isObject(body) ? body : {}).filter(([, value]) => isObject(value));
+    const members = Object.entries(isObject(body) ? body : {});
+    // Beside a step may stand its id, its time and the like.
+    const member = members.find(([, value]) => isObject(value)) ?? (names.length === 0 ? members[0] : undefined);
     if (!member) break;
     names.push(member[0]);
     body = member[1];

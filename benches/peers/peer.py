@@ -23,7 +23,9 @@ def events(message):
 
 
 def post(connection, frame):
-    gateway.post_to_connection(ConnectionId=connection, Data=json.dumps(frame, default=str).encode())
+    gateway.post_to_connection(
+        ConnectionId=connection, Data=json.dumps(frame, default=str).encode()
+    )
 
 
 def message_of(event):

@@ -125,7 +125,9 @@ def run(check, needs, deployment):
     except (NoConnection, Refused) as error:
         return deployment.no_connection(error)
     except OSError as error:
-        return no(f"the connection broke ({error})", "Try again; if it stays, look for what is in the way")
+        return no(
+            f"the connection broke ({error})", "Try again; if it stays, look for what is in the way"
+        )
 
 
 def look(deployment):
@@ -155,7 +157,9 @@ def look(deployment):
         f"this, the agent the tokens of {len(ids)} answers."
     )
     if not deployment.credential:
-        report.look("Who gets in: no credential was given, and none was asked for. Is Access=open what you want?")
+        report.look(
+            "Who gets in: no credential was given, and none was asked for. Is Access=open what you want?"
+        )
 
 
 def parse():
@@ -168,21 +172,39 @@ def parse():
         allow_abbrev=False,
     )
     where = parser.add_argument_group("where")
-    where.add_argument("--url", required=True, metavar="WSS", help="the WebSocket's address (output WebSocketUrl)")
+    where.add_argument(
+        "--url", required=True, metavar="WSS", help="the WebSocket's address (output WebSocketUrl)"
+    )
     where.add_argument("--http", metavar="HTTPS", help="AG-UI's address over HTTP (output AguiUrl)")
-    where.add_argument("--page", metavar="HTTPS", help="the page's address (output PageUrl); its origin is let in")
+    where.add_argument(
+        "--page", metavar="HTTPS", help="the page's address (output PageUrl); its origin is let in"
+    )
     who = parser.add_argument_group("who asks")
     who.add_argument("--code", metavar="CODE", help="the access code [or the variable ACCESS_CODE]")
-    who.add_argument("--token", metavar="TOKEN", help="a token of the OpenID provider [or the variable TOKEN]")
     who.add_argument(
-        "--origin", action="append", default=[], metavar="ORIGIN", help="an origin whose pages are let in; repeatable"
+        "--token", metavar="TOKEN", help="a token of the OpenID provider [or the variable TOKEN]"
     )
-    who.add_argument("--any-origin", action="store_true", help="pages of all origins are meant to be let in")
+    who.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="an origin whose pages are let in; repeatable",
+    )
+    who.add_argument(
+        "--any-origin", action="store_true", help="pages of all origins are meant to be let in"
+    )
     what = parser.add_argument_group("what is asked")
     what.add_argument(
-        "--prompt", default=DEFAULT_PROMPT, help="a prompt whose answer takes some seconds [default: %(default)s]"
+        "--prompt",
+        default=DEFAULT_PROMPT,
+        help="a prompt whose answer takes some seconds [default: %(default)s]",
     )
-    what.add_argument("--slow-prompt", metavar="PROMPT", help="one that the agent is silent about for half a minute")
+    what.add_argument(
+        "--slow-prompt",
+        metavar="PROMPT",
+        help="one that the agent is silent about for half a minute",
+    )
     what.add_argument(
         "--silence",
         type=seconds,
@@ -191,11 +213,16 @@ def parse():
         help="how long that silence must be, in seconds [default: 29]",
     )
     what.add_argument(
-        "--idle", type=minutes, metavar="MINUTES", help="after how many idle minutes to ask again [default: 1,6,15]"
+        "--idle",
+        type=minutes,
+        metavar="MINUTES",
+        help="after how many idle minutes to ask again [default: 1,6,15]",
     )
     what.add_argument("--quick", action="store_true", help="leave out the waiting of --idle")
     what.add_argument(
-        "--only", metavar="ROWS", help="only these rows, such as join,stop, and those that they need"
+        "--only",
+        metavar="ROWS",
+        help="only these rows, such as join,stop, and those that they need",
     )
     what.add_argument(
         "--patience",

@@ -34,7 +34,8 @@ CODES = {
     ),
     "service_quota_exceeded": "A quota of the account is used up: Service Quotas, Amazon Bedrock or AgentCore",
     "throttling": "The model's or AgentCore's quota is too low for even this: Service Quotas",
-    "validation": "The service does not take the request: its words are in the message, or in " + LOG,
+    "validation": "The service does not take the request: its words are in the message, or in "
+    + LOG,
     "deadline": "The answer takes longer than the function may run: give another --prompt",
     "connection_lost": (
         "The function does not reach the agent, or its answer broke off: in a VPC it takes a NAT gateway or "
@@ -42,9 +43,12 @@ CODES = {
     ),
     "no_such_run": (
         "The run is not in the table: the role (RelayRole) needs dynamodb:GetItem, PutItem, Query and "
-        "UpdateItem on the stack's RunsTable. Warnings of " + LOG + " begin with what could not be kept"
+        "UpdateItem on the stack's RunsTable. Warnings of "
+        + LOG
+        + " begin with what could not be kept"
     ),
-    "run_lost": "The function that carried the run has ended: look for a crash or a time-out in " + LOG,
+    "run_lost": "The function that carried the run has ended: look for a crash or a time-out in "
+    + LOG,
     "internal": "The relay failed, which should not happen: " + LOG + " has the error; report it",
 }
 
@@ -70,11 +74,15 @@ HANDSHAKE = {
 
 FORBIDDEN = (
     "What was shown is not what the deployment asks for: compare --code with AccessCode, or see whether "
-    "--token has expired and is from OidcIssuer for OidcAudience (and OidcTokenUse); " + LOG + " says which. Without "
+    "--token has expired and is from OidcIssuer for OidcAudience (and OidcTokenUse); "
+    + LOG
+    + " says which. Without "
     "any line there, the address is wrong: it ends with the stage, /live, unless it is a domain of your own"
 )
 
-FORBIDDEN_WITHOUT = "It asks for a credential: give --code, or --token with Access=oidc. If it should not: Access"
+FORBIDDEN_WITHOUT = (
+    "It asks for a credential: give --code, or --token with Access=oidc. If it should not: Access"
+)
 
 NO_POSTS = (
     "API Gateway can send (it answered {proof}), so the function's frames do not come as far: most likely its role "
@@ -85,7 +93,9 @@ NO_POSTS = (
 
 STOPPED = (
     "The run has begun, API Gateway can send (it answered {proof}), and nothing more comes, not even a keepalive: the "
-    "function has crashed or its time-out is too short (the REPORT line of " + LOG + " says so), its posts are "
+    "function has crashed or its time-out is too short (the REPORT line of "
+    + LOG
+    + " says so), its posts are "
     "throttled (`out_of_time`), or KEEPALIVE_SECONDS is more than --patience"
 )
 

@@ -76,12 +76,16 @@ class Deployment:
         except Silence:
             return self._silent(socket, run)
         except Closed as closed:
-            todo = "API Gateway, or something before it, has ended the connection: see " + advice.LOG
+            todo = (
+                "API Gateway, or something before it, has ended the connection: see " + advice.LOG
+            )
             return no(f"the connection was {closed} after {_frames(run)}", todo, **run.figures())
         finally:
             self.remember(run)
         if run.gateway_says is not None:
-            todo = GATEWAY_SAYS.get(run.gateway_says, "It is API Gateway that says so, and not the function")
+            todo = GATEWAY_SAYS.get(
+                run.gateway_says, "It is API Gateway that says so, and not the function"
+            )
             return no(f"instead of a frame came “{run.gateway_says}”", todo, **run.figures())
         return None
 
@@ -104,7 +108,11 @@ class Deployment:
 
     def _silent(self, socket, run):
         waited = f"{self.patience:g} s"
-        said = f"nothing came for {waited} after {_frames(run)}" if run.frames else f"no frame came in {waited}"
+        said = (
+            f"nothing came for {waited} after {_frames(run)}"
+            if run.frames
+            else f"no frame came in {waited}"
+        )
         proof = sign_of_the_gateway(socket)
         if proof:
             todo = advice.STOPPED if run.frames else advice.NO_POSTS

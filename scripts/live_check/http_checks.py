@@ -45,7 +45,9 @@ def answer(deployment):
         return wrong
     deployment.http_run = run
     first_byte = (run.first_byte_at - run.asked_at) * 1000
-    return yes(f"first byte {duration(first_byte)}, {times(run)}", firstByteMs=first_byte, **run.figures())
+    return yes(
+        f"first byte {duration(first_byte)}, {times(run)}", firstByteMs=first_byte, **run.figures()
+    )
 
 
 def streaming(deployment):
@@ -87,7 +89,9 @@ def origins(deployment):
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type",
         }
-        preflight = request(deployment.http, "OPTIONS", headers=headers, seconds=deployment.patience)
+        preflight = request(
+            deployment.http, "OPTIONS", headers=headers, seconds=deployment.patience
+        )
         allowed = preflight.headers.get("access-control-allow-origin")
         if preflight.status != 204 or allowed not in (origin, "*"):
             said = f"a page of {origin} may not ask: {preflight.status}, allowed is {allowed}"
@@ -99,7 +103,9 @@ def origins(deployment):
         if status == 200:
             return no(f"a page of {FOREIGN_ORIGIN} may ask", advice.ORIGIN_OPEN)
         if status != 403:
-            return no(f"HTTP {status} instead of 403", advice.HTTP.get(status, advice.LOG), status=status)
+            return no(
+                f"HTTP {status} instead of 403", advice.HTTP.get(status, advice.LOG), status=status
+            )
         said.append(f"403 for {FOREIGN_ORIGIN}")
     return yes(", ".join(said)) if said else not_asked("give --page or --origin")
 
@@ -136,14 +142,18 @@ def ask(deployment, prompt):
             stream.read_into(run)
         except Silence:
             todo = "Even keepalives do not come. " + advice.HELD_BACK
-            return run, no(f"nothing came for {deployment.patience:g} s behind {len(run.frames)} events", todo)
+            return run, no(
+                f"nothing came for {deployment.patience:g} s behind {len(run.frames)} events", todo
+            )
     deployment.remember(run)
     if run.end is None and not run.problem:
         todo = (
             "API Gateway or the function has cut it: after 5 minutes of silence, or 30 s at an endpoint that is not "
             "REGIONAL; or the function failed: " + advice.LOG
         )
-        return run, no(f"the response ended behind {len(run.frames)} events, without the end of the run", todo)
+        return run, no(
+            f"the response ended behind {len(run.frames)} events, without the end of the run", todo
+        )
     return run, deployment.failed(run)
 
 
@@ -158,7 +168,11 @@ def page_headers(deployment):
     page = request(deployment.page, "GET", headers=headers, seconds=deployment.patience)
     if page.status != 200 or not page.headers.get("content-type", "").startswith("text/html"):
         kind = page.headers.get("content-type")
-        return no(f"HTTP {page.status}, {kind}", "Compare --page with the output PageUrl", status=page.status)
+        return no(
+            f"HTTP {page.status}, {kind}",
+            "Compare --page with the output PageUrl",
+            status=page.status,
+        )
     policy = [part.strip() for part in page.headers.get("content-security-policy", "").split(";")]
     missing = [f"content-security-policy: {part}" for part in POLICY if part not in policy]
     wanted = HEADERS | ({"strict-transport-security": None} if deployment.page.secure else {})
@@ -188,12 +202,19 @@ def page_settings(deployment):
         settings = json.loads(answer.body)
         endpoint, access = settings["endpoint"], settings["access"]
     except (ValueError, TypeError, KeyError):
-        todo = "The function does not know where clients connect: set CustomWebSocketUrl; see " + advice.LOG
+        todo = (
+            "The function does not know where clients connect: set CustomWebSocketUrl; see "
+            + advice.LOG
+        )
         return no(f"HTTP {answer.status}, and no settings", todo)
     if endpoint.rstrip("/") != deployment.url.rstrip("/"):
-        todo = "The page connects elsewhere than was tried here: CustomWebSocketUrl, or another --url"
+        todo = (
+            "The page connects elsewhere than was tried here: CustomWebSocketUrl, or another --url"
+        )
         return no(f"the page connects to {endpoint}", todo, endpoint=endpoint)
     if (access == "open") != (deployment.credential is None):
-        todo = "A credential was given, and the page asks for none, or the other way round: see Access"
+        todo = (
+            "A credential was given, and the page asks for none, or the other way round: see Access"
+        )
         return no(f"the page's access is {access}", todo, access=access)
     return yes(f"it connects to {endpoint}, access {access}", endpoint=endpoint, access=access)

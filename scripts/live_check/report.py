@@ -100,7 +100,13 @@ class Report:
             }
             for id_, title, outcome in self._rows
         ]
-        document = {"url": self._url, "passed": self.passed, "rows": rows, "runs": run_ids, "look": self._look}
+        document = {
+            "url": self._url,
+            "passed": self.passed,
+            "rows": rows,
+            "runs": run_ids,
+            "look": self._look,
+        }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     def _count(self, verdict):

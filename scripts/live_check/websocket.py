@@ -39,7 +39,9 @@ class Closed(Exception):
     """The connection has ended; with a code, if the other side has said one."""
 
     def __init__(self, code=None, reason=""):
-        super().__init__(f"closed with {code} {reason}".rstrip() if code else "ended without a close frame")
+        super().__init__(
+            f"closed with {code} {reason}".rstrip() if code else "ended without a close frame"
+        )
         self.code = code
         self.reason = reason
 
@@ -130,7 +132,9 @@ class WebSocket:
             except Silence:
                 raise NoConnection(f"the handshake was not answered within {seconds:g} s") from None
             except Closed:
-                raise NoConnection("the connection was closed in the handshake, without an answer") from None
+                raise NoConnection(
+                    "the connection was closed in the handshake, without an answer"
+                ) from None
         head, _, rest = bytes(self._buffer).partition(b"\r\n\r\n")
         self._buffer = bytearray(rest)
         status, headers = parse_head(head)
@@ -138,7 +142,9 @@ class WebSocket:
             raise Refused(status, headers, self._body(headers, deadline))
         expected = base64.b64encode(hashlib.sha1((key + MAGIC).encode()).digest()).decode()
         if headers.get("sec-websocket-accept") != expected:
-            raise NoConnection("the handshake's answer is to another question: a proxy has kept an old one")
+            raise NoConnection(
+                "the handshake's answer is to another question: a proxy has kept an old one"
+            )
         return headers
 
     def _body(self, headers, deadline):

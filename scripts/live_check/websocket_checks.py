@@ -82,7 +82,9 @@ def streams(run, what):
     came_in = (run.end_at - run.moments[0]) * 1000
     figures = {"cameInMs": came_in, "relayTotalMs": total, "longestGapMs": run.longest_gap * 1000}
     if total is None or total < SHORT_ANSWER:
-        return not_seen(f"the answer took {total} ms, which is too short to tell", LONGER_PROMPT, **figures)
+        return not_seen(
+            f"the answer took {total} ms, which is too short to tell", LONGER_PROMPT, **figures
+        )
     if came_in < total / 2:
         said = (
             f"the relay sent them in {duration(total)}, and they came within {duration(came_in)}: "
@@ -92,10 +94,13 @@ def streams(run, what):
     if run.pieces < 2:
         todo = (
             "Whoever answers does not stream: the agent's own role may lack bedrock:InvokeModelWithResponseStream, "
-            "a guardrail or a prompt template may gather its answer; or the answer was too short: " + LONGER_PROMPT
+            "a guardrail or a prompt template may gather its answer; or the answer was too short: "
+            + LONGER_PROMPT
         )
         return not_seen("the answer came in one piece", todo, **figures)
-    said = f"{run.pieces} pieces of text within {duration(came_in)}; the relay took {duration(total)}"
+    said = (
+        f"{run.pieces} pieces of text within {duration(came_in)}; the relay took {duration(total)}"
+    )
     return yes(said, **figures)
 
 
@@ -108,7 +113,10 @@ def not_understood(deployment):
         if wrong:
             return wrong
         if run.code != "invalid_request":
-            return no(f"it was answered with {run.end['type']} {run.code}", "This is not the protocol of Agent Relay")
+            return no(
+                f"it was answered with {run.end['type']} {run.code}",
+                "This is not the protocol of Agent Relay",
+            )
         took = milliseconds(run.asked_at, run.end_at)
         return yes(f"invalid_request after {duration(took)}", endMs=took)
 
@@ -251,7 +259,10 @@ def joined_again(deployment, run):
             return wrong
     if kept.text != run.text:
         todo = "Text was lost or came twice: report it, with the run's line of " + advice.LOG
-        return no(f"{len(run.text)} characters came over two connections, {len(kept.text)} were kept", todo)
+        return no(
+            f"{len(run.text)} characters came over two connections, {len(kept.text)} were kept",
+            todo,
+        )
     figures = {"joinMs": first, "awayMs": milliseconds(dropped_at, asked_at), **run.figures()}
     said = (
         f"dropped behind frame {had}, first frame {duration(first)} after the join; "
@@ -270,7 +281,9 @@ def stop(deployment):
             if wrong:
                 return wrong
             if run.key is None:
-                return not_asked("runs are not kept (ResumeHours=0): closing the connection stops a Bedrock agent")
+                return not_asked(
+                    "runs are not kept (ResumeHours=0): closing the connection stops a Bedrock agent"
+                )
             asked_at = time.monotonic()
             socket.send_text(json.dumps({"stop": {"key": run.key}}))
             wrong = deployment.read(socket, run) or deployment.failed(run)
@@ -278,17 +291,28 @@ def stop(deployment):
                 return wrong
         took = milliseconds(asked_at, run.end_at)
         if run.relay.get("stopped"):
-            return yes(f"the run ended {duration(took)} after the wish", stopMs=took, **run.figures())
+            return yes(
+                f"the run ended {duration(took)} after the wish", stopMs=took, **run.figures()
+            )
         if took > STOP_SECONDS * 1000:
-            todo = "Nobody reads the wish: the role (RelayRole) needs its rights on the RunsTable; see " + advice.LOG
-            return no(f"the run went on for {duration(took)} after the wish, to its end", todo, **run.figures())
+            todo = (
+                "Nobody reads the wish: the role (RelayRole) needs its rights on the RunsTable; see "
+                + advice.LOG
+            )
+            return no(
+                f"the run went on for {duration(took)} after the wish, to its end",
+                todo,
+                **run.figures(),
+            )
     return not_seen("the answer was over before it could be stopped", LONGER_PROMPT)
 
 
 def silence(deployment):
     """An agent may be silent for longer than API Gateway waits, which is 29 s."""
     if deployment.slow_prompt is None:
-        return not_asked("give --slow-prompt, one that the agent works on for half a minute before its first word")
+        return not_asked(
+            "give --slow-prompt, one that the agent works on for half a minute before its first word"
+        )
     with deployment.connect() as socket:
         run = deployment.ask(socket, deployment.slow_prompt)
         wrong = deployment.read(socket, run) or deployment.failed(run)
@@ -298,7 +322,11 @@ def silence(deployment):
 def silent(deployment, run):
     """Whether a run that has finished was silent for long enough, and its client heard of it."""
     silence, gap = run.longest_silence, run.longest_gap
-    figures = {"silenceMs": silence * 1000, "longestGapMs": gap * 1000, "keepalives": len(run.keepalives)}
+    figures = {
+        "silenceMs": silence * 1000,
+        "longestGapMs": gap * 1000,
+        "keepalives": len(run.keepalives),
+    }
     if silence < deployment.silence_seconds:
         todo = "Give a --slow-prompt that takes its agent longer before its first word, such as the work of a slow tool"
         return not_seen(f"the agent was silent for {silence:.1f} s only", todo, **figures)

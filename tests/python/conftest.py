@@ -4,7 +4,6 @@ Each of them has a `deploy` of its own, which makes deployments, and a `full` on
 """
 
 import pytest
-
 from openid_provider import OpenIdProvider
 
 

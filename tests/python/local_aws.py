@@ -84,7 +84,9 @@ class LocalAws:
             return any(all(part in line for part in parts) for line in self._output)
 
         with self._printed:
-            assert self._printed.wait_for(is_there, LINE_SECONDS), f"{parts} is not in:\n{self.output}"
+            assert self._printed.wait_for(is_there, LINE_SECONDS), (
+                f"{parts} is not in:\n{self.output}"
+            )
 
     def _wait_for_address(self):
         # A program that says nothing is ended, which ends the loop below.

@@ -9,7 +9,6 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from botocore.eventstream import EventStreamBuffer
-
 from local_aws import function_with
 
 # A proxy of this machine's is none for this machine.
@@ -48,8 +47,7 @@ class Exchange:
         stream = EventStreamBuffer()
         stream.add_data(self.response)
         return [
-            (message.headers.get(":event-type"), json.loads(message.payload))
-            for message in stream
+            (message.headers.get(":event-type"), json.loads(message.payload)) for message in stream
         ]
 
     def events(self, event_type):

@@ -4,10 +4,9 @@ import hashlib
 import json
 import urllib.request
 
-from websockets.sync.client import connect
-
 from openid_provider import base64url
 from recorder import HTTP, SECONDS
+from websockets.sync.client import connect
 
 TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
 

@@ -5,7 +5,6 @@ import re
 import botocore.session
 from botocore.serialize import create_serializer
 from botocore.utils import percent_encode_sequence
-
 from recorder import canonical
 
 

@@ -16,12 +16,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-
 import released_files
 from deployed_function import deployed_environment, deployed_function
 from local_aws import REPOSITORY, LocalAws
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 BUILD = REPOSITORY / ".aws-sam" / "build"
 SECONDS = 30

@@ -4,12 +4,11 @@ import json
 import uuid
 
 import pytest
+from aws_clients import SECONDS, make_client, unknown_members
 from botocore.exceptions import ClientError, EventStreamError
+from local_aws import LocalAws
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
-
-from aws_clients import SECONDS, make_client, unknown_members
-from local_aws import LocalAws
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +76,7 @@ def test_the_default_answer_comes_in_chunks_with_citations_and_trace(invoke):
         assert len(trace["trace"]) == 1
     kinds = {kind for trace in traces for kind in trace["trace"]}
     assert {"preProcessingTrace", "orchestrationTrace"} <= kinds
-    steps = {
-        step for trace in traces for step in trace["trace"].get("orchestrationTrace", {})
-    }
+    steps = {step for trace in traces for step in trace["trace"].get("orchestrationTrace", {})}
     assert {
         "rationale",
         "invocationInput",

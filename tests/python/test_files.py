@@ -10,9 +10,8 @@ import sys
 import uuid
 
 import pytest
-from botocore.exceptions import ClientError
-
 from aws_clients import make_client
+from botocore.exceptions import ClientError
 from local_aws import REPOSITORY, LocalAws
 from recorder import Recorder
 from relay_client import HttpClient, WebSocketClient

@@ -8,13 +8,12 @@ import re
 import uuid
 
 import pytest
+from aws_clients import AGENTCORE_REFUSALS, assert_modelled, make_client, unknown_members
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError, EventStreamError
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import ProtocolError
-
-from aws_clients import AGENTCORE_REFUSALS, assert_modelled, make_client, unknown_members
 from local_aws import LocalAws
+from urllib3.exceptions import ProtocolError
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/local_harness-LOCALHARN1"
 

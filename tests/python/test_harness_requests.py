@@ -13,7 +13,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from openid_provider import AUDIENCE, base64url
 from recorded_deployment import (
     AGENTCORE,
@@ -197,7 +196,9 @@ def test_a_clients_trace_is_sent_as_botocore_sends_it(plain):
         "tracestate": "vendor=1,other@tenant=2",
         "baggage": f"session.id={MARKER}",
     }
-    with Conversation(plain, agui=False, client=HttpClient(plain.local, headers=headers)) as conversation:
+    with Conversation(
+        plain, agui=False, client=HttpClient(plain.local, headers=headers)
+    ) as conversation:
         frames, (exchange,) = conversation.ask("/slow 0")
     assert frames[-1]["type"] == "RUN_FINISHED"
     assert_invocation(
@@ -536,7 +537,7 @@ def test_calls_are_cancelled_again_if_the_prompt_failed(agui_conversation):
 
 def test_a_prompt_after_results_that_did_not_arrive_is_heard(agui_conversation):
     frames, exchanges = agui_conversation.ask("/tool")
-    (call,) = pending_calls(exchanges)
+    (_call,) = pending_calls(exchanges)
     (id_,) = ids_of_calls(frames)
     agui_conversation.deployment.recorder.throttle("/invoke", ATTEMPTS)
     frames, exchanges = agui_conversation.answer([{"toolCallId": id_} | DONE])

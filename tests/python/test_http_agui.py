@@ -25,7 +25,6 @@ from ag_ui.core import (
     ToolMessage,
     UserMessage,
 )
-
 from agui_events import EVENT, assert_no_duplicates, assert_order, text_of, validated
 from local_aws import REPOSITORY, LocalAws
 from recorder import SECONDS
@@ -234,7 +233,9 @@ class Conversation:
     @property
     def open_calls(self):
         answered = {m.tool_call_id for m in self.messages if m.role == "tool"}
-        calls = [call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []]
+        calls = [
+            call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []
+        ]
         return [call for call in calls if call.id not in answered]
 
     def _hear(self, events):
@@ -267,7 +268,9 @@ class Conversation:
         return self.messages[-1]
 
     def _call(self, id_):
-        calls = [call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []]
+        calls = [
+            call for m in self.messages if m.role == "assistant" for call in m.tool_calls or []
+        ]
         return next(call for call in calls if call.id == id_)
 
     def _compare(self, snapshot):
@@ -287,7 +290,9 @@ def read(response):
     """The events of a response, each of which the models know in every member."""
     last = -1
     for plain in read_events(response):
-        assert not [name for name, value in plain.items() if value is None and name not in MAY_BE_NULL]
+        assert not [
+            name for name, value in plain.items() if value is None and name not in MAY_BE_NULL
+        ]
         event = validated(plain)
         assert EVENT.dump_python(event, mode="json", by_alias=True, exclude_unset=True) == plain
         # One that is in fragments over a WebSocket has the number of the last of them.

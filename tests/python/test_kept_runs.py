@@ -10,10 +10,9 @@ import time
 import uuid
 
 import pytest
-from moto.server import ThreadedMotoServer
-
 from aws_clients import make_resource
 from local_aws import LocalAws, function_with
+from moto.server import ThreadedMotoServer
 from openid_provider import base64url
 from relay_client import TERMINAL, WebSocketClient
 

@@ -15,7 +15,9 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 EXPORT = Path(__file__).parents[1] / "web/support/export-traces.mjs"
-FILES = json.loads(subprocess.run(["node", EXPORT], check=True, capture_output=True, text=True).stdout)
+FILES = json.loads(
+    subprocess.run(["node", EXPORT], check=True, capture_output=True, text=True).stdout
+)
 
 # What the conventions know of the attributes in gen_ai.*; the price of a call is Langfuse's and others'.
 TEXTS = {
@@ -52,8 +54,12 @@ def with_base64_ids(value):
     members = {}
     for name, member in value.items():
         if name in ("traceId", "spanId", "parentSpanId"):
-            assert re.fullmatch("[0-9a-f]{32}" if name == "traceId" else "[0-9a-f]{16}", member), member
-            members[name] = json_format.MessageToDict(Span(trace_id=bytes.fromhex(member)))["traceId"]
+            assert re.fullmatch("[0-9a-f]{32}" if name == "traceId" else "[0-9a-f]{16}", member), (
+                member
+            )
+            members[name] = json_format.MessageToDict(Span(trace_id=bytes.fromhex(member)))[
+                "traceId"
+            ]
         else:
             members[name] = with_base64_ids(member)
     return members
@@ -99,7 +105,11 @@ def test_every_file_is_one_trace_of_the_protocol(name):
         assert any(span.trace_id) and any(span.span_id)
         assert span.name
         assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano < LAST_NANOSECOND
-        assert span.status.code in (Status.STATUS_CODE_UNSET, Status.STATUS_CODE_OK, Status.STATUS_CODE_ERROR)
+        assert span.status.code in (
+            Status.STATUS_CODE_UNSET,
+            Status.STATUS_CODE_OK,
+            Status.STATUS_CODE_ERROR,
+        )
         if span.status.code != Status.STATUS_CODE_ERROR:
             assert span.status.message == ""
         attributes = attributes_of(span)
@@ -121,7 +131,9 @@ def test_every_file_is_one_trace_of_the_protocol(name):
 @pytest.mark.parametrize("name", FILES)
 def test_whole_numbers_of_64_bits_are_texts_as_the_protocol_wants(name):
     for span in json.loads(FILES[name])["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-        assert isinstance(span["startTimeUnixNano"], str) and isinstance(span["endTimeUnixNano"], str)
+        assert isinstance(span["startTimeUnixNano"], str) and isinstance(
+            span["endTimeUnixNano"], str
+        )
         for attribute in span["attributes"]:
             if "intValue" in attribute["value"]:
                 assert isinstance(attribute["value"]["intValue"], str)
@@ -130,7 +142,9 @@ def test_whole_numbers_of_64_bits_are_texts_as_the_protocol_wants(name):
 def test_an_agent_of_bedrock_has_models_a_search_and_a_tool():
     spans = spans_of("classic answer")
     models = of_operation(spans, "chat")
-    assert [span.kind for span, _ in models] == [Span.SPAN_KIND_CLIENT] * len(models) and len(models) == 4
+    assert [span.kind for span, _ in models] == [Span.SPAN_KIND_CLIENT] * len(models) and len(
+        models
+    ) == 4
     span, model = models[0]
     assert span.name == "chat scripted.local-model-v1:0"
     assert model["gen_ai.request.model"] == "scripted.local-model-v1:0"
@@ -152,12 +166,17 @@ def test_an_agent_of_bedrock_has_models_a_search_and_a_tool():
     [(root, agent)] = of_operation(spans, "invoke_agent")
     assert root == spans[0]
     assert agent["gen_ai.response.time_to_first_chunk"] == 0.12
-    assert agent["gen_ai.usage.input_tokens"] == sum(one["gen_ai.usage.input_tokens"] for _, one in models)
+    assert agent["gen_ai.usage.input_tokens"] == sum(
+        one["gen_ai.usage.input_tokens"] for _, one in models
+    )
 
 
 def test_collaborators_are_agents_that_hold_their_steps():
     spans = spans_of("classic team")
-    agents = {attributes.get("gen_ai.agent.name"): span for span, attributes in of_operation(spans, "invoke_agent")}
+    agents = {
+        attributes.get("gen_ai.agent.name"): span
+        for span, attributes in of_operation(spans, "invoke_agent")
+    }
     assert {"trip-planner", "weather-desk"} <= set(agents)
     assert agents["weather-desk"].parent_span_id == agents["trip-planner"].span_id
     inner = [span.name for span in spans if span.parent_span_id == agents["weather-desk"].span_id]
@@ -173,13 +192,18 @@ def test_a_harness_has_tools_in_the_messages_that_called_them(name):
     assert tools and all(span.parent_span_id in models for span, _ in tools)
     names = {attributes["gen_ai.tool.name"] for _, attributes in tools}
     assert "docs › Retrieve" in names
-    failed = [attributes for span, attributes in tools if span.status.code == Status.STATUS_CODE_ERROR]
+    failed = [
+        attributes for span, attributes in tools if span.status.code == Status.STATUS_CODE_ERROR
+    ]
     assert all(attributes["error.type"] for attributes in failed)
     assert bool(failed) == (name != "harness of a file")
 
 
 def test_a_runtime_has_tools_and_what_failed_says_why():
-    tools = [attributes["gen_ai.tool.name"] for _, attributes in of_operation(spans_of("runtime"), "execute_tool")]
+    tools = [
+        attributes["gen_ai.tool.name"]
+        for _, attributes in of_operation(spans_of("runtime"), "execute_tool")
+    ]
     assert "get_order" in tools
     for name in ("runtime failed", "classic failed"):
         root = spans_of(name)[0]

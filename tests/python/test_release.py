@@ -16,10 +16,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-
 from deployed_function import deployed_environment, deployed_function
 from local_aws import REPOSITORY, LocalAws
+from moto.server import ThreadedMotoServer
 from relay_client import WebSocketClient
 from released_files import (
     ARCHITECTURE,

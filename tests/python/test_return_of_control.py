@@ -8,7 +8,6 @@ import json
 import uuid
 
 import pytest
-
 from local_aws import LocalAws
 from recorder import Recorder
 from relay_client import WebSocketClient
@@ -112,9 +111,7 @@ NO = {"confirmed": False}
         ),
     ],
 )
-def test_answers_reach_the_agent_as_botocore_would_send_them(
-    conversation, prompt, answers, ending
-):
+def test_answers_reach_the_agent_as_botocore_would_send_them(conversation, prompt, answers, ending):
     frames, asking = conversation.ask(prompt)
     calls = [frame["toolCallId"] for frame in frames if frame["type"] == "TOOL_CALL_CHUNK"]
     (control,) = asking.events("returnControl")
@@ -173,7 +170,7 @@ def test_a_prompt_with_all_that_can_go_with_it_is_what_botocore_would_send(local
 
 def result_of(input_, *, content=None, error=None, confirmed=None):
     """The answer to one of the agent's calls, as the API reference describes it."""
-    (kind, call), = input_.items()
+    ((kind, call),) = input_.items()
     text = error if content is None else content
     result = {"actionGroup": call["actionGroup"], "agentId": call["agentId"]}
     if confirmed is not None:

@@ -10,10 +10,9 @@ import uuid
 
 import pytest
 from ag_ui.core import RunAgentInput
-from botocore.exceptions import ClientError, ParamValidationError, ResponseStreamingError
-
 from agui_events import assert_no_duplicates, assert_order, text_of, validated
 from aws_clients import AGENTCORE_REFUSALS, assert_modelled, make_client, status_of
+from botocore.exceptions import ClientError, ParamValidationError, ResponseStreamingError
 from local_aws import LocalAws
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:000000000000:runtime/local_runtime-LOCALRUNT1"
@@ -147,7 +146,9 @@ class Conversation:
         return self.send(json.dumps(payload))
 
     def send(self, payload, **values):
-        return self.client.invoke_agent_runtime(**(GOOD | self.address | {"payload": payload} | values))
+        return self.client.invoke_agent_runtime(
+            **(GOOD | self.address | {"payload": payload} | values)
+        )
 
     def ask(self, prompt=None, **members):
         """The events of a run, each when it comes."""
@@ -179,7 +180,8 @@ def test_every_scenario_that_the_agent_lists_is_walked_through(conversation):
 
 
 @pytest.mark.parametrize(
-    "prompt", [p for prompts in PROMPTS.values() for p in prompts if p not in ODD and p[:4] != "/cut"]
+    "prompt",
+    [p for prompts in PROMPTS.values() for p in prompts if p not in ODD and p[:4] != "/cut"],
 )
 def test_a_scenario_is_decoded_to_its_end(conversation, prompt):
     if prompt.startswith("/refuse"):
@@ -204,7 +206,10 @@ def test_a_scenario_is_decoded_to_its_end(conversation, prompt):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_results_of_calls_are_messages(conversation, number):
     calls = pending_calls(validated_run(conversation, conversation.ask(f"/tool {number}")))
-    assert [json.loads(call["function"]["arguments"]) for call in calls][0] == {"city": "Zürich", "days": 3}
+    assert next(json.loads(call["function"]["arguments"]) for call in calls) == {
+        "city": "Zürich",
+        "days": 3,
+    }
     conversation.reply(calls)
     said = spoken_in(conversation.ask())
     assert said.count("returned `done`") == number
@@ -218,7 +223,7 @@ def test_an_interrupt_is_answered_with_what_resumes(conversation):
     assert (interrupt.reason, interrupt.metadata) == ("tool_call", {"limit": 12.5})
     resume = [{"interruptId": interrupt.id, "status": "resolved", "payload": {"approved": 1.50}}]
     events = list(conversation.ask(resume=resume))
-    assert f"`{interrupt.id}` is resolved with `{{\"approved\": 1.5}}`" in spoken_in(events)
+    assert f'`{interrupt.id}` is resolved with `{{"approved": 1.5}}`' in spoken_in(events)
     assert events[-1]["result"] == {"refunded": 12.5}
 
 
@@ -286,7 +291,11 @@ def test_what_has_not_begun_and_what_never_ends(conversation):
 
 
 def test_words_and_objects_that_are_no_events(conversation):
-    assert odd(conversation, "words")[:3] == ["Words ", "without an event.", {"init_event_loop": True}]
+    assert odd(conversation, "words")[:3] == [
+        "Words ",
+        "without an event.",
+        {"init_event_loop": True},
+    ]
 
 
 def test_the_error_object_of_awss_own_kit(conversation):
@@ -442,7 +451,9 @@ def test_boto3_itself_refuses_a_session_id_that_is_too_short(client):
         ({"payload": json.dumps(SAYS | {"messages": []})}, 400),
     ],
 )
-def test_what_the_agents_own_server_refuses_is_an_error_of_the_runtimes_client(client, values, status):
+def test_what_the_agents_own_server_refuses_is_an_error_of_the_runtimes_client(
+    client, values, status
+):
     values = {name: value for name, value in (GOOD | values).items() if value is not None}
     with pytest.raises(client.exceptions.RuntimeClientError) as raised:
         client.invoke_agent_runtime(**values)

@@ -11,7 +11,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from openid_provider import AUDIENCE
 from recorded_deployment import AGENTCORE, SESSION_HEADER, RecordedConversation, deployments
 from relay_client import (
@@ -200,7 +199,9 @@ def test_an_attempt_after_a_refusal_is_the_same_request(conversation):
     ]:
         conversation.say(prompt)
         messages = json.dumps(conversation.messages)
-        frames, exchanges = conversation.send(conversation.input(messages, **PASSED | {"resume": "[]"}))
+        frames, exchanges = conversation.send(
+            conversation.input(messages, **PASSED | {"resume": "[]"})
+        )
         assert frames[-1]["type"] == "RUN_FINISHED"
         assert [exchange.status for exchange in exchanges] == statuses
         for exchange in exchanges:
@@ -282,7 +283,10 @@ def test_results_of_calls_are_messages(conversation, number):
 def test_what_resumes_an_interrupt_is_the_agents(conversation):
     frames = conversation.run("/interrupt")
     (interrupt,) = frames[-1]["outcome"]["interrupts"]
-    for status, payload in [("resolved", '{"approved":true,"amount":12.50}'), ("cancelled", "null")]:
+    for status, payload in [
+        ("resolved", '{"approved":true,"amount":12.50}'),
+        ("cancelled", "null"),
+    ]:
         id_ = json.dumps(interrupt["id"])
         resume = f'[{{"interruptId":{id_},"status":"{status}","payload":{payload}}}]'
         frames = conversation.run(resume=resume)
@@ -377,13 +381,19 @@ ATTRIBUTES = ["sessionAttributes", "promptSessionAttributes"]
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [*(({name: {"plan": "gold"}}, name) for name in ATTRIBUTES), ({"endSession": True}, "endSession")],
+    [
+        *(({name: {"plan": "gold"}}, name) for name in ATTRIBUTES),
+        ({"endSession": True}, "endSession"),
+    ],
 )
 def test_what_agui_has_no_place_for_is_refused(conversation, options, field):
     conversation.say("hello")
     messages = json.dumps(conversation.messages)
     in_input = conversation.input(messages, forwardedProps=json.dumps(options))
-    for frames, exchanges in [conversation.short_form("hello", **options), conversation.send(in_input)]:
+    for frames, exchanges in [
+        conversation.short_form("hello", **options),
+        conversation.send(in_input),
+    ]:
         assert frames[-1]["code"] == "invalid_request"
         assert field in frames[-1]["message"]
         assert not exchanges
@@ -475,7 +485,9 @@ def test_whoever_leaves_a_web_socket_stops_the_session(stops):
     with Conversation(stops, "WebSocket") as conversation:
         leave(conversation, "/pause 1 600")
     # The run ends with the session, so either may be recorded first.
-    invocation, stop = sorted(conversation.wait_for_exchanges(2), key=lambda exchange: exchange.path)
+    invocation, stop = sorted(
+        conversation.wait_for_exchanges(2), key=lambda exchange: exchange.path
+    )
     assert_left(conversation, invocation)
     conversation.assert_stopped(stop)
 

@@ -1,10 +1,9 @@
 """The table of runs, seen by boto3: an independent client, which checks the checksum of each response."""
 
 import pytest
+from aws_clients import make_resource
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
-
-from aws_clients import make_resource
 from local_aws import LocalAws
 
 RUN = {"conversation": "conversation-1", "run": "1700000000000-request-1"}

@@ -12,7 +12,6 @@ import subprocess
 from itertools import product
 
 import pytest
-
 from deployment import (
     AGENT,
     AGUI,
@@ -31,8 +30,7 @@ from deployment import (
 )
 
 INVOCATION = (
-    "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31"
-    f"/functions/{FUNCTION_ARN}/invocations"
+    f"arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/{FUNCTION_ARN}/invocations"
 )
 STREAMING_INVOCATION = (
     "arn:aws:apigateway:eu-central-1:lambda:path/2021-11-15"
@@ -226,7 +224,9 @@ def test_answers_over_http_are_streamed_by_a_regional_rest_api():
 
 def test_a_streamed_response_may_take_as_long_as_the_function():
     resources = deploy()["Resources"]
-    ((method,),) = map(dict.values, of_type(resources, "AWS::ApiGateway::RestApi")[AGUI]["Body"]["paths"].values())
+    ((method,),) = map(
+        dict.values, of_type(resources, "AWS::ApiGateway::RestApi")[AGUI]["Body"]["paths"].values()
+    )
     timeout = method["x-amazon-apigateway-integration"]["timeoutInMillis"]
     assert timeout == 1000 * of_type(resources, "AWS::Lambda::Function")[FUNCTION]["Timeout"]
 
@@ -506,7 +506,8 @@ def test_the_longest_configuration_fits_into_an_environment(template):
     declared = [of for name, of in template["Parameters"].items() if name not in others]
     # A pattern bounds what has no length; Lambda takes 4 KB of names and values.
     longest = sum(
-        of.get("MaxLength") or sum(int(most) for most in re.findall(r",(\d+)}", of.get("AllowedPattern", "")))
+        of.get("MaxLength")
+        or sum(int(most) for most in re.findall(r",(\d+)}", of.get("AllowedPattern", "")))
         for of in declared
     )
     names = sum(map(len, environment(deploy()["Resources"])))
@@ -598,7 +599,9 @@ def test_a_deployment_that_keeps_nothing_has_nothing_of_the_table():
 
 
 def test_the_stack_has_no_store_but_the_table():
-    assert {resource["Type"] for resource in deploy(AlarmEmail="a@b.org")["Resources"].values()} == {
+    assert {
+        resource["Type"] for resource in deploy(AlarmEmail="a@b.org")["Resources"].values()
+    } == {
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from deployment import REPOSITORY, deploy, of_type
 
 REPORT = (REPOSITORY / "src" / "telemetry.rs").read_text()
@@ -61,12 +60,22 @@ def test_access_is_logged_without_content():
         variables = re.findall(r"\$(\w+)\.([\w.]+)", log["Format"])
         assert {kind for kind, _ in variables} == {"context"}, name
         assert {variable for _, variable in variables} <= HARMLESS, name
-        assert {"requestId", "identity.sourceIp", "status"} <= {variable for _, variable in variables}
+        assert {"requestId", "identity.sourceIp", "status"} <= {
+            variable for _, variable in variables
+        }
         # No message goes to API Gateway's execution log either.
-        settings = [stage["DefaultRouteSettings"]] if "MethodSettings" not in stage else [
-            {name: value for name, value in of.items() if name not in ("ResourcePath", "HttpMethod")}
-            for of in stage["MethodSettings"]
-        ]
+        settings = (
+            [stage["DefaultRouteSettings"]]
+            if "MethodSettings" not in stage
+            else [
+                {
+                    name: value
+                    for name, value in of.items()
+                    if name not in ("ResourcePath", "HttpMethod")
+                }
+                for of in stage["MethodSettings"]
+            ]
+        )
         for of in settings:
             assert set(of) == {"ThrottlingRateLimit", "ThrottlingBurstLimit"}, name
 
@@ -78,7 +87,9 @@ def test_the_log_that_needs_a_setting_of_the_account_is_off_by_default():
 
 
 def test_the_stack_leaves_the_settings_of_the_account_alone():
-    types = {resource["Type"] for resource in deploy(WebSocketAccessLog="true")["Resources"].values()}
+    types = {
+        resource["Type"] for resource in deploy(WebSocketAccessLog="true")["Resources"].values()
+    }
     assert "AWS::ApiGateway::Account" not in types
 
 
@@ -152,7 +163,9 @@ def test_the_dashboard_shows_every_api():
 
 def test_the_dashboard_shows_every_metric_of_the_relay():
     resources = deploy()["Resources"]
-    shown = {name for namespace, name, _ in dashboard_metrics(resources) if namespace == "AgentRelay"}
+    shown = {
+        name for namespace, name, _ in dashboard_metrics(resources) if namespace == "AgentRelay"
+    }
     assert shown == set(emitted())
 
 
@@ -165,12 +178,10 @@ def test_the_dashboard_searches_errors_by_code_and_the_function_s_own_log():
         if isinstance(row[0], dict)
     ]
     assert search == (
-        "SEARCH('{AgentRelay,FunctionName,Code} MetricName=\"Errors\" "
+        'SEARCH(\'{AgentRelay,FunctionName,Code} MetricName="Errors" '
         "FunctionName=\"relay-function\"', 'Sum', 300)"
     )
-    (query,) = [
-        widget["properties"]["query"] for widget in widgets if widget["type"] == "log"
-    ]
+    (query,) = [widget["properties"]["query"] for widget in widgets if widget["type"] == "log"]
     assert query.startswith("SOURCE 'relay-logs' | ")
     for field in re.findall(r"\b(outcome|code|error|advice)\b", query):
         assert field in REPORT
@@ -218,7 +229,9 @@ def test_there_is_a_saved_query_for_each_common_question():
 def test_the_operations_page_names_every_saved_query():
     page = (REPOSITORY / "docs" / "operations.md").read_text()
     queries = of_type(deploy()["Resources"], "AWS::Logs::QueryDefinition").values()
-    named = re.findall(r"^\| `([^`]+)` \|", page.split("## Saved queries")[1].split("\n## ")[0], re.M)
+    named = re.findall(
+        r"^\| `([^`]+)` \|", page.split("## Saved queries")[1].split("\n## ")[0], re.MULTILINE
+    )
     assert sorted(named) == sorted(query["Name"].removeprefix("relay/") for query in queries)
 
 
@@ -236,14 +249,18 @@ def test_traces_are_recorded_where_that_is_wished(tracing, active):
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Sid"] == "RecordTraces"
     ]
-    assert rights == [
-        {
-            "Sid": "RecordTraces",
-            "Effect": "Allow",
-            "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
-            "Resource": "*",
-        }
-    ] * active
+    assert (
+        rights
+        == [
+            {
+                "Sid": "RecordTraces",
+                "Effect": "Allow",
+                "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+                "Resource": "*",
+            }
+        ]
+        * active
+    )
     # Nor does SAM add a policy of AWS's own.
     assert "ManagedPolicyArns" not in role
 

@@ -4,8 +4,7 @@ import re
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-
-from deployment import AGENT, HARNESS, RUNTIME, refusals, references, translate
+from deployment import AGENT, HARNESS, RUNTIME, references, refusals, translate
 
 HARNESS_ARN = HARNESS["HarnessArn"]
 RUNTIME_ARN = RUNTIME["RuntimeArn"]
@@ -23,7 +22,9 @@ def template():
 def test_every_parameter_is_used_by_a_resource(template):
     used = references(template["Resources"])
     conditions = template["Conditions"]
-    used |= {name for condition in used & set(conditions) for name in references(conditions[condition])}
+    used |= {
+        name for condition in used & set(conditions) for name in references(conditions[condition])
+    }
     assert set(template["Parameters"]) <= used
     assert set(conditions) <= used | references(template["Outputs"])
 
@@ -47,7 +48,9 @@ def test_every_parameter_has_a_default_that_is_acceptable_by_itself(template):
 
 
 def test_the_access_code_is_hidden(template):
-    assert [name for name, of in template["Parameters"].items() if of.get("NoEcho")] == ["AccessCode"]
+    assert [name for name, of in template["Parameters"].items() if of.get("NoEcho")] == [
+        "AccessCode"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,11 @@ def test_the_access_code_is_hidden(template):
         ("AgentAliasId", "TSTALIASID/*", False),
         ("AgentAliasArn", "", True),
         ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/DEF", True),
-        ("AgentAliasArn", "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:agent-alias/A/B", True),
+        (
+            "AgentAliasArn",
+            "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:agent-alias/A/B",
+            True,
+        ),
         ("AgentAliasArn", "arn:aws:bedrock:us-east-1:123456789012:agent-alias/ABC/*", False),
         ("AgentAliasArn", "*", False),
         ("MemoryId", "", True),
@@ -294,7 +301,9 @@ def test_changing_a_parameter_replaces_nothing_but_the_alarms_mailbox(template):
         condition = "ServesHttp" if name.startswith("Agui") else None
         condition = "KeepsRuns" if name.startswith("Runs") else condition
         assert resource.get("Condition") == condition, name
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-central-1", resource["Type"]).schema
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(
+            "eu-central-1", resource["Type"]
+        ).schema
         # The second kind can be changed in some ways only.
         for path in (
             *schema.get("createOnlyProperties", []),
@@ -309,10 +318,9 @@ def accepts(declared, value):
     """Whether CloudFormation takes the value; it matches a pattern against all of it."""
     if declared["Type"] == "Number":
         number = float(value)
-        return (
-            declared.get("MinValue", number) <= number <= declared.get("MaxValue", number)
-            and number in declared.get("AllowedValues", [number])
-        )
+        return declared.get("MinValue", number) <= number <= declared.get(
+            "MaxValue", number
+        ) and number in declared.get("AllowedValues", [number])
     return (
         re.fullmatch(declared.get("AllowedPattern", "(?s).*"), value) is not None
         and declared.get("MinLength", 0) <= len(value) <= declared.get("MaxLength", 4096)

@@ -8,12 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from deployment import FUNCTION, HERE, REPOSITORY, TEMPLATE, translate
 from samcli.vendor.serverlessrepo.application_metadata import ApplicationMetadata
 from samcli.vendor.serverlessrepo.parser import get_app_metadata
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
-
-from deployment import FUNCTION, HERE, REPOSITORY, TEMPLATE, translate
 
 sys.path.insert(0, str(REPOSITORY / "scripts" / "support"))
 import release_templates

@@ -330,7 +330,7 @@ function toldBy(stream) {
   let hasText = false;
   const endResult = (block) => {
     const call = tools.get(block?.of);
-    if (!block || block.kind !== 'result' || !call) return;
+    if (block?.kind !== 'result' || !call) return;
     tools.delete(block.of);
     items.push({ kind: 'tool', name: call.name, input: call.input || '{}', result: block.text, failed: block.failed });
   };

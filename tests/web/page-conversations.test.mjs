@@ -514,7 +514,7 @@ describe('where there is no room', () => {
         async prepare(page) {
           await echo().prepare(page);
           await page.addInitScript((how) => {
-            IDBFactory.prototype.open = function () {
+            IDBFactory.prototype.open = () => {
               if (how === 'throws') throw new DOMException('no', 'SecurityError');
               const request = /** @type {any} */ ({});
               setTimeout(() => request.onerror());

@@ -132,7 +132,7 @@ describe('the trace of /work', () => {
       tokens: await page.locator('.step-tokens').allTextContents(),
       totals: await page.locator('#traces-totals dd').allTextContents(),
       // In parts of a lane, whatever the width of the panel.
-      bars: await page.locator('.step-bar').evaluateAll((bars) => bars.map((bar) => ['--start', '--took'].map((name) => Math.round(Number(/** @type {HTMLElement} */ (bar).style.getPropertyValue(name))))).flat()),
+      bars: await page.locator('.step-bar').evaluateAll((bars) => bars.flatMap((bar) => ['--start', '--took'].map((name) => Math.round(Number(/** @type {HTMLElement} */ (bar).style.getPropertyValue(name)))))),
     });
     const before = await view(page);
     const offline = await open();

@@ -21,7 +21,7 @@ function ears() {
   /** @type {(string | number)[]} */
   const heard = [];
   /** @type {(() => void)[]} */
-  let waiting = [];
+  const waiting = [];
   const note = (/** @type {string | number} */ what) => {
     heard.push(what);
     for (const resume of waiting.splice(0)) resume();

@@ -70,7 +70,7 @@ describe('what came at once after a join', () => {
 
   test('keeps its times where the agent tells them, and its place', () => {
     const events = RECORDED.answer?.events ?? [];
-    const first = Date.parse(/** @type {any} */ (events[0]?.event).trace.eventTime);
+    const first = Date.parse(/** @type {any} */ (events[0]?.event)?.trace.eventTime);
     const trace = (/** @type {number} */ epoch) => /** @type {Trace} */ ({ prompt: 'p', file: 'x', epoch, status: 'done', failure: undefined, sentAt: 0, firstTextAt: 1, endedAt: 60_000, events: events.map((event) => ({ ...event, at: 55_000, late: true })) });
     const times = (/** @type {Trace} */ one) => treeOf(one).steps.map(({ start, duration }) => [Math.round(start), duration]);
     const live = treeOf({ ...trace(first), events }).steps;

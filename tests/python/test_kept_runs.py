@@ -82,7 +82,10 @@ def test_a_run_that_was_cut_goes_on_over_another_connection(conversation):
     assert conversation.calls_of_the_agent() == 1
     item = conversation.item()
     assert item["gen"] == item["taken"] == 1
-    assert item["parts"] >= 1
+    # What a short run has said is in its item.
+    assert item["parts"] == 0
+    assert 0 < len(item["journal"].value) <= 2048
+    assert conversation.parts() == []
 
 
 def test_a_run_that_nobody_waited_for_is_kept_whole(conversation):
@@ -171,13 +174,15 @@ def test_the_key_of_another_run_opens_none(conversation, local, table, wish):
 
 
 def test_the_table_has_no_key_and_forgets_each_run(conversation):
-    run = conversation.finished_run()
+    # What it has said is too much for its item.
+    run = conversation.finished_run("/tokens 4000 0")
     item = conversation.item()
     assert contents(run.key)["k"] not in str(item)
     assert item["key"].value != run.key.encode() and len(item["key"].value) == 32
     now = time.time()
     assert now + 7000 < item["expires"] < now + 7300
     parts = conversation.parts()
+    assert item["parts"] == 1 and "journal" not in item
     assert [part["run"] for part in parts] == ["0"]
     assert [part["expires"] for part in parts] == [item["expires"]]
 
@@ -200,11 +205,11 @@ class Conversation:
         """What a client is to have of a run."""
         return ReceivedRun()
 
-    def finished_run(self):
-        """A short run at its end."""
+    def finished_run(self, prompt="/tokens 3 100"):
+        """A run at its end, by default a short one."""
         run = self.run()
         with self.connect() as client:
-            client.begin(self.prompt("/tokens 3 100"))
+            client.begin(self.prompt(prompt))
             run.read_to_end(client)
         self.wait_for_end(run)
         return run

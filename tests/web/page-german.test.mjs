@@ -173,20 +173,20 @@ describe('in German', () => {
     await connected(page);
     const attach = async (/** @type {{name: string, mimeType: string, buffer: Buffer}[]} */ ...files) => {
       const chooser = page.waitForEvent('filechooser');
-      await page.getByRole('button', { name: 'Dateien anhängen: höchstens 2, zusammen 5,00 KB' }).click();
+      await page.getByRole('button', { name: 'Dateien anhängen' }).click();
       await (await chooser).setFiles(files);
     };
     const file = (/** @type {string} */ name, /** @type {number} */ length) => ({ name, mimeType: 'application/pdf', buffer: Buffer.alloc(length, 7) });
     await attach(file('eins.pdf', 1_000), file('leer.pdf', 0), file('gross.pdf', 4_500));
-    await page.getByText('„gross.pdf“ hat 4,50 KB: Mit einer Eingabe können zusammen mit den anderen höchstens 5,00 KB gesendet werden, da dieses Relay keine Tabelle für größere hat.').waitFor();
+    await page.getByText('„gross.pdf“ ist zu groß: Zusammen können höchstens 5,00 KB mit einer Eingabe gesendet werden.').waitFor();
     await page.getByText('„leer.pdf“ ist leer.').waitFor();
     await isGerman(page, 'files');
     await attach(file('zwei.pdf', 10), file('drei.pdf', 10));
-    await page.getByText('„drei.pdf“ ist zu viel: Zu einer Eingabe gehören höchstens 2 Dateien.').waitFor();
+    await page.getByText('„drei.pdf“ ist eine zu viel: Höchstens 2 können mit einer Eingabe gesendet werden.').waitFor();
     await press(page, 'zwei.pdf entfernen');
     await isGerman(page, 'too many files');
     await page.reload();
-    await page.getByText('„eins.pdf“ wird beim Neuladen nicht behalten').waitFor();
+    await page.getByText('Dateien werden beim Neuladen nicht behalten').waitFor();
     await connected(page);
     await isGerman(page, 'lost files');
 

@@ -137,7 +137,7 @@ describe('the trace of /work', () => {
     const before = await view(page);
     const offline = await open();
     await offline.getByRole('button', { name: /^Trace/ }).click();
-    await offline.locator('.axis').waitFor({ state: 'attached' });
+    await offline.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
     await offline.context().setOffline(true);
     await offline.locator('#traces-file').setInputFiles({ name: 'work.json', mimeType: 'application/json', buffer: saved });
     await offline.locator('.step').nth(WORK.length - 1).waitFor();

@@ -174,8 +174,9 @@ describe('the trace', () => {
     await page.getByRole('complementary').getByRole('button', { name: 'Download', exact: true }).click();
     const saved = await readFile(await (await download).path());
     const offline = await open();
-    await offline.context().setOffline(true);
     await offline.getByRole('button', { name: /^Trace/ }).click();
+    await offline.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
+    await offline.context().setOffline(true);
     await offline.locator('#traces-file').setInputFiles({ name: 'strands.json', mimeType: 'application/json', buffer: saved });
     await offline.locator('.step').nth(before.length - 1).waitFor();
     assert.deepEqual(await rows(offline), before);

@@ -141,6 +141,8 @@ describe('the trace', () => {
     await traceSwitch(page).check();
     await send(page, 'go');
     await answer(page, 2);
+    // The viewer is loaded with the first trace.
+    await page.locator('.step', { hasText: 'Done' }).first().waitFor();
     assert.equal((await rows(page))[0], 'Unknown | strands: init_event_loop | Done');
     assert.equal(await page.getByRole('button', { name: 'Show trace' }).count(), 1);
     assert.equal(await total(page, 'Status'), 'Done');

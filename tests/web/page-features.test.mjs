@@ -8,7 +8,8 @@ import { safeName } from '../../web/chat/files.js';
 import { markersOf } from '../../web/relay/citations.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { reveal } from '../../web/chat/typewriter.js';
-import { loadTurns, saveTurns } from '../../web/conversations/journal.js';
+import { savedTurns, saveTurns } from '../../web/conversations/journal.js';
+import { turnsOf } from '../../web/conversations/record.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
 import { TIMEOUT_MS } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
@@ -158,14 +159,13 @@ test('a long conversation is kept over a reload as far as there is room, the new
     return turn;
   });
   saveTurns(Object.assign(new Conversation(), { turns }));
-  const loaded = new Conversation();
-  loadTurns(loaded);
-  const again = loaded.turns;
+  const { values, forgotten } = savedTurns();
+  const again = turnsOf(values);
   assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);
   assert.equal(again.at(-1)?.prompt, 'prompt 29');
   assert.equal(again.at(-1)?.messages[0]?.text.length, 60_000);
   assert.deepEqual(again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]), [['small.csv', 'YQ=='], ['large.bin', '']]);
-  assert.equal(loaded.forgotten, 30 - again.length);
+  assert.equal(forgotten, 30 - again.length);
   saveTurns(new Conversation());
 });
 

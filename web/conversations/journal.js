@@ -4,7 +4,7 @@
 import { fileSize } from '../chat/files.js';
 import { get, getList, getNumber, getString, parseJson } from '../lib/json.js';
 import { recall, store } from '../lib/storage.js';
-import { recordOf, turnsOf } from './record.js';
+import { recordOf } from './record.js';
 
 /** @import { Conversation } from '../relay/conversation.js' */
 /** @import { Turn } from '../types.d.ts' */
@@ -38,13 +38,6 @@ export function savedTurns() {
     values: getList({ turns: parseJson(recall('tab', 'turns') ?? '[]') }, 'turns'),
     forgotten: getNumber({ count: parseJson(recall('tab', 'forgotten') ?? '0') }, 'count') ?? 0,
   };
-}
-
-/** Loads the turns that the tab remembers. @param {Pick<Conversation, 'turns' | 'forgotten'>} conversation */
-export function loadTurns(conversation) {
-  const { values, forgotten } = savedTurns();
-  conversation.forgotten = forgotten;
-  conversation.turns = turnsOf(values);
 }
 
 /** A turn as JSON, whole or as much of it as there is room for. @param {number} room @param {Turn} turn */

@@ -43,7 +43,7 @@ export function iconButton(label, lines, act) {
 }
 
 /** @param {HTMLButtonElement} button @param {string} label */
-export function nameButton(button, label) {
+function nameButton(button, label) {
   button.title = label;
   button.setAttribute('aria-label', label);
 }

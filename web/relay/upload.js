@@ -6,7 +6,7 @@ import { visible } from '../lib/visible.js';
 import { t } from '../lib/words.js';
 
 /** In base64 and with what stands around it, a piece fits into the 32 KB that a browser can send. */
-export const PIECE_BYTES = 24_000;
+const PIECE_BYTES = 24_000;
 /** So many pieces are under way at a time: the relay writes each into a table. */
 const MAX_IN_FLIGHT = 2;
 /** After this long without an answer, a piece is sent again. */

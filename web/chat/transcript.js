@@ -166,7 +166,7 @@ export class Transcript {
   /** @param {Turn} turn @param {number} now @param {Turn | undefined} next */
   #add(turn, now, next) {
     const prompt = promptArticle(turn, this.#turnActions);
-    if (turn.attached?.length) prompt.append(sentFiles(turn.attached));
+    if (turn.attached?.length) prompt.lastChild?.before(sentFiles(turn.attached));
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
     const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];

@@ -20,8 +20,31 @@ import { speaksAgui } from './relay/agui.js';
 import { Conversation } from './relay/conversation.js';
 import { earlierMessages, joinRequest, runRequest, RequestError, stopRequest } from './relay/request.js';
 import { Connection } from './relay/socket.js';
-import { hasThread, newThread, openThread, ownThread, releaseThread, showThread, takeThread, threadId, threadsInUse, whenLost } from './relay/thread.js';
-import { asksElsewhere, awaitJoin, awaitsUser, ELSEWHERE_NOTE, endTurn, isCut, isOpen, lastCalls, MOVED_NOTE, overtake, stoppedNote } from './relay/turn.js';
+import {
+  hasThread,
+  newThread,
+  openThread,
+  ownThread,
+  releaseThread,
+  showThread,
+  takeThread,
+  threadId,
+  threadsInUse,
+  whenLost,
+} from './relay/thread.js';
+import {
+  asksElsewhere,
+  awaitJoin,
+  awaitsUser,
+  ELSEWHERE_NOTE,
+  endTurn,
+  isCut,
+  isOpen,
+  lastCalls,
+  MOVED_NOTE,
+  overtake,
+  stoppedNote,
+} from './relay/turn.js';
 import { AccessDialog, subprotocols } from './settings/access.js';
 import { applyAppearance } from './settings/appearance.js';
 import { ConfigError, loadConfig } from './settings/config.js';
@@ -51,10 +74,14 @@ let prices = {};
 // They need neither settings nor a connection: a saved trace can be looked at without.
 /** @type {(turn: Turn) => Promise<void>} */
 let readEvents = async () => {};
-const traces = new TracesOnDemand(() => prices, (turn, number) => {
-  panel.closeDrawer();
-  showSource(turn, number, () => showPassage(turn, number));
-}, (turn) => readEvents(turn));
+const traces = new TracesOnDemand(
+  () => prices,
+  (turn, number) => {
+    panel.closeDrawer();
+    showSource(turn, number, () => showPassage(turn, number));
+  },
+  (turn) => readEvents(turn),
+);
 const panel = new Panel(() => void traces.load());
 
 /** So much longer than the relay is ever silent while an answer runs: what it sends then may take its time. */
@@ -72,20 +99,33 @@ welcome.hidden = recall('tab', 'filled') === 'yes';
 const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
 window.addEventListener('hashchange', openByAddress);
 openByAddress();
-start().finally(() => (document.documentElement.dataset.configured = '')).catch((error) => {
-  showConnection('failed', t('Not set up'));
-  // What is saved can be looked at all the same.
-  panel.offer();
-  showBanner(error instanceof ConfigError ? error.message : t('The page could not start: {error}', { error: String(error) }), t('Open a saved trace'), () => panel.open());
-});
+start()
+  .finally(() => (document.documentElement.dataset.configured = ''))
+  .catch((error) => {
+    showConnection('failed', t('Not set up'));
+    // What is saved can be looked at all the same.
+    panel.offer();
+    showBanner(
+      error instanceof ConfigError ? error.message : t('The page could not start: {error}', { error: String(error) }),
+      t('Open a saved trace'),
+      () => panel.open(),
+    );
+  });
 
 async function start() {
   if (!window.isSecureContext) {
     throw new ConfigError('This page needs a secure address: https://, or http://localhost on your own machine.');
   }
   const keeping = Keeper.open(threadsInUse);
-  const reading = Promise.all([ownThread(), keeping]).then(async ([own, keeper]) => ({ ...own, thread: await keeper.load(own.from, true, own.isOwn) }));
-  const [config, keeper, before] = await Promise.all([loadConfig(new URL('config.json', document.baseURI)), keeping, reading]);
+  const reading = Promise.all([ownThread(), keeping]).then(async ([own, keeper]) => ({
+    ...own,
+    thread: await keeper.load(own.from, true, own.isOwn),
+  }));
+  const [config, keeper, before] = await Promise.all([
+    loadConfig(new URL('config.json', document.baseURI)),
+    keeping,
+    reading,
+  ]);
   applyAppearance(config);
   nameTheme();
   for (const note of config.notes) console.warn(note);
@@ -123,7 +163,8 @@ function run(config, keeper, before) {
       if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();
     },
     edit(turn, prompt) {
-      if (turn.attached !== undefined) return t('A prompt with files cannot be edited. Send a new one, with the files.');
+      if (turn.attached !== undefined)
+        return t('A prompt with files cannot be edited. Send a new one, with the files.');
       const from = conversation.turns.indexOf(turn);
       const withdrawn = conversation.turns.slice(from);
       const problem = trySend(prompt, [], { before: conversation.turns.slice(0, from) });
@@ -160,20 +201,30 @@ function run(config, keeper, before) {
       }
       return problem;
     },
-    vote: config.votes === undefined ? undefined : async (turn, vote, comment) => {
-      const { id } = conversation.thread;
-      const problem = await postVote(config.votes ?? '', { threadId: id, runId: turn.runId, vote: vote ?? null, comment });
-      if (problem !== '') return problem;
-      turn.vote = vote;
-      show(turn);
-      save();
-      if (conversation.threadOf(turn) === undefined) void keepVote(id, turn);
-      return '';
-    },
+    vote:
+      config.votes === undefined
+        ? undefined
+        : async (turn, vote, comment) => {
+            const { id } = conversation.thread;
+            const problem = await postVote(config.votes ?? '', {
+              threadId: id,
+              runId: turn.runId,
+              vote: vote ?? null,
+              comment,
+            });
+            if (problem !== '') return problem;
+            turn.vote = vote;
+            show(turn);
+            save();
+            if (conversation.threadOf(turn) === undefined) void keepVote(id, turn);
+            return '';
+          },
   });
   showSource = transcript.showSource.bind(transcript);
   const jump = byId('jump', HTMLButtonElement);
-  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [byId('transcript', HTMLElement)]);
+  const stickToBottom = new StickToBottom(byId('scroller', HTMLElement), (following) => (jump.hidden = following), [
+    byId('transcript', HTMLElement),
+  ]);
   /** Where the focus goes when nothing else has it. */
   const rest = () => (isTouch() ? byId('scroller', HTMLElement).focus({ preventScroll: true }) : composer.focus());
   const focus = keepFocus(() => (isTouch() ? byId('scroller', HTMLElement) : byId('prompt', HTMLElement)));
@@ -204,7 +255,8 @@ function run(config, keeper, before) {
     scheduled = false;
     const begin = performance.now();
     for (const turn of stale) {
-      if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1])) stale.delete(turn);
+      if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1]))
+        stale.delete(turn);
       traces.update(turn);
       // A long conversation that was kept comes with the next pictures.
       if (performance.now() - begin > PICTURE_MS) break;
@@ -238,17 +290,31 @@ function run(config, keeper, before) {
     connection.reconnect();
   };
   /** Whether there are answers, and all of them can go on over another connection. */
-  const canAllGoOn = () => conversation.running.length > 0 && conversation.running.every(({ key }) => key !== undefined);
+  const canAllGoOn = () =>
+    conversation.running.length > 0 && conversation.running.every(({ key }) => key !== undefined);
   const silence = config.keepaliveSeconds + GRACE_SECONDS;
   const listen = () => {
-    if (silent || conversation.running.length === 0 || connection.state !== 'open' || performance.now() - heardAt < silence * 1000) return;
+    if (
+      silent ||
+      conversation.running.length === 0 ||
+      connection.state !== 'open' ||
+      performance.now() - heardAt < silence * 1000
+    )
+      return;
     if (canAllGoOn()) {
       if (!document.hidden) reconnect();
       return;
     }
     silent = true;
     showConnection('waiting', t('Silent'));
-    showBanner(t('Nothing was heard from the relay for {seconds} s. The connection may be gone; if it is, the answer cannot go on over another one.', { seconds: silence }), t('Reconnect'), reconnect);
+    showBanner(
+      t(
+        'Nothing was heard from the relay for {seconds} s. The connection may be gone; if it is, the answer cannot go on over another one.',
+        { seconds: silence },
+      ),
+      t('Reconnect'),
+      reconnect,
+    );
   };
   /** The turns that are joined over this connection. @type {Set<Turn>} */
   const joined = new Set();
@@ -288,7 +354,8 @@ function run(config, keeper, before) {
   const settle = (turn) => {
     turn.endedOn = Date.now();
     if (turn.status === 'moved') return;
-    const words = turn.status !== 'done' ? t('Answer incomplete') : awaitsAnswer(turn) ? t('The agent asks') : t('Answer ready');
+    const words =
+      turn.status !== 'done' ? t('Answer incomplete') : awaitsAnswer(turn) ? t('The agent asks') : t('Answer ready');
     notice.tell(words, performance.now() - turn.sentAt);
   };
   /** @param {Turn[]} turns of a connection that is gone */
@@ -346,7 +413,11 @@ function run(config, keeper, before) {
     },
     closed(code) {
       const left = conversation.disconnect(code, performance.now());
-      announce(left.every(isOpen) ? t('The connection closed. Reconnecting.') : t('The answer is incomplete. The connection closed. Reconnecting.'));
+      announce(
+        left.every(isOpen)
+          ? t('The connection closed. Reconnecting.')
+          : t('The answer is incomplete. The connection closed. Reconnecting.'),
+      );
       lose(left);
     },
     async failed(failures) {
@@ -362,9 +433,11 @@ function run(config, keeper, before) {
   /** Why nothing can be sent now, or an empty text. */
   const obstacle = () => {
     if (isReader) return t('This conversation is open in another tab. “Continue here” brings it to this one.');
-    if (conversation.open.length > 0) return t('The agent is still answering. Wait for the end, or stop it with Escape.');
+    if (conversation.open.length > 0)
+      return t('The agent is still answering. Wait for the end, or stop it with Escape.');
     if (connection.state === 'open') return '';
-    if (accessDialog.needsCredential) return t('Enter the {credential} first: without it nothing can be sent.', { credential: accessDialog.name });
+    if (accessDialog.needsCredential)
+      return t('Enter the {credential} first: without it nothing can be sent.', { credential: accessDialog.name });
     return t('There is no connection yet. Send it again once the page is connected.');
   };
   const ready = () => obstacle() === '';
@@ -394,7 +467,17 @@ function run(config, keeper, before) {
     const known = forgets() ? before.filter(({ replaced }) => !replaced) : conversation.turns;
     try {
       if (!ready()) return obstacle();
-      request = runRequest({ threadId: threadId(), runId, messageId: runId, prompt, trace, answers, calls: lastCalls(known), earlier: earlierMessages(before, answers), files: attached?.files ?? [] });
+      request = runRequest({
+        threadId: threadId(),
+        runId,
+        messageId: runId,
+        prompt,
+        trace,
+        answers,
+        calls: lastCalls(known),
+        earlier: earlierMessages(before, answers),
+        files: attached?.files ?? [],
+      });
       if (isHeld ? connection.state !== 'open' : !connection.send(request)) return obstacle();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -436,9 +519,16 @@ function run(config, keeper, before) {
     }
     let problem = '';
     try {
-      if (attached && !attached.isEmpty) throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
+      if (attached && !attached.isEmpty)
+        throw new RequestError(t('A prompt with files cannot wait. Send it when the answer is complete.'));
       // It would be refused later as well.
-      runRequest({ threadId: threadId(), runId: crypto.randomUUID(), messageId: crypto.randomUUID(), prompt, trace: false });
+      runRequest({
+        threadId: threadId(),
+        runId: crypto.randomUUID(),
+        messageId: crypto.randomUUID(),
+        prompt,
+        trace: false,
+      });
       problem = queue.add(prompt);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -468,14 +558,18 @@ function run(config, keeper, before) {
   };
   const composer = new Composer((prompt) => submit(prompt, attachments));
   const notice = new Notice(rest);
-  const attachments = config.files && new Attachments(config.files, {
-    send: (text) => connection.send(text),
-    explain: (words) => composer.explain(words),
-    ready: () => composer.submit(),
-  });
+  const attachments =
+    config.files &&
+    new Attachments(config.files, {
+      send: (text) => connection.send(text),
+      explain: (words) => composer.explain(words),
+      ready: () => composer.submit(),
+    });
 
   const exporter = byId('export', HTMLButtonElement);
-  exporter.addEventListener('click', () => download(fileName(conversation.turns, new Date()), asMarkdown(conversation)));
+  exporter.addEventListener('click', () =>
+    download(fileName(conversation.turns, new Date()), asMarkdown(conversation)),
+  );
   jump.addEventListener('click', () => {
     stickToBottom.attach();
     rest();
@@ -570,12 +664,26 @@ function run(config, keeper, before) {
     void list.update();
   };
   /** What another tab goes on with can be read here. */
-  const noteReading = () => transcript.note(t('This conversation is open in another tab.'), button('quiet small', t('Continue here'), () => void takeOver()));
+  const noteReading = () =>
+    transcript.note(
+      t('This conversation is open in another tab.'),
+      button('quiet small', t('Continue here'), () => void takeOver()),
+    );
   /** @param {Turn[]} turns */
   const noteAge = (turns) => {
     const last = turns.at(-1);
-    if (last === undefined || isReader || isOpen(last) || performance.now() - (last.endedAt ?? last.sentAt) < FORGETS_MS) return;
-    transcript.note(t('It was a while ago that something was said here. The agent may not remember it; if so, it answers as in a new conversation.'));
+    if (
+      last === undefined ||
+      isReader ||
+      isOpen(last) ||
+      performance.now() - (last.endedAt ?? last.sentAt) < FORGETS_MS
+    )
+      return;
+    transcript.note(
+      t(
+        'It was a while ago that something was said here. The agent may not remember it; if so, it answers as in a new conversation.',
+      ),
+    );
   };
   /** @param {Thread} thread @param {boolean} isOwn */
   const enterAs = (thread, isOwn) => {
@@ -676,7 +784,12 @@ function run(config, keeper, before) {
     const copy = { turns: before.thread?.turns ?? [], forgotten: before.thread?.forgotten ?? 0, id: threadId() };
     copy.turns.forEach(makeForeign);
     enter(copy);
-    if (copy.turns.length > 0) transcript.note(t('This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.'));
+    if (copy.turns.length > 0)
+      transcript.note(
+        t(
+          'This tab is a copy of another one, and a conversation of its own: the agent does not know what stands above.',
+        ),
+      );
     for (const turn of copy.turns) keeper.touch(turn, copy);
     save();
   }
@@ -706,7 +819,11 @@ function run(config, keeper, before) {
   composer.focus();
   byId('access', HTMLDialogElement).addEventListener('cancel', () => {
     showConnection('failed', t('Not connected'));
-    showBanner(t('This agent asks who you are before it answers.'), t('Enter the {credential}', { credential: accessDialog.name }), connect);
+    showBanner(
+      t('This agent asks who you are before it answers.'),
+      t('Enter the {credential}', { credential: accessDialog.name }),
+      connect,
+    );
   });
   connect();
 }
@@ -751,7 +868,10 @@ function offerTraces(config) {
 function offerStarters(starters, choose) {
   const items = starters.map(({ title, explanation, prompt }) => {
     const starter = button('suggestion', '', () => choose(prompt));
-    starter.append(explanation ? element('strong', '', title) : title, explanation ? element('span', '', explanation) : '');
+    starter.append(
+      explanation ? element('strong', '', title) : title,
+      explanation ? element('span', '', explanation) : '',
+    );
     starter.dir = 'auto';
     return element('li', '', starter);
   });
@@ -775,14 +895,22 @@ function showState(state, failures, endpoint, connect) {
   showConnection(shown, words[shown]);
   if (state === 'open') hideBanner();
   else if (failures >= 2) {
-    showBanner(t('No connection to {endpoint}: it does not answer, or it refuses this page. The page keeps trying.', { endpoint }), t('Try now'), connect);
+    showBanner(
+      t('No connection to {endpoint}: it does not answer, or it refuses this page. The page keeps trying.', {
+        endpoint,
+      }),
+      t('Try now'),
+      connect,
+    );
   }
 }
 
 /** How to send, for who has not sent anything yet, and for screen readers in any case. */
 function showHint() {
   const hint = byId('prompt-hint', HTMLElement);
-  hint.textContent = isTouch() ? t('Enter starts a new line, the button sends') : t('Enter sends, Shift+Enter starts a new line');
+  hint.textContent = isTouch()
+    ? t('Enter starts a new line, the button sends')
+    : t('Enter sends, Shift+Enter starts a new line');
   hint.classList.toggle('visually-hidden', recall('local', 'knows-keys') === 'yes');
 }
 
@@ -827,5 +955,7 @@ function ending(turn) {
   if (asksElsewhere(turn)) return `${t('The agent asks for something.')} ${t(ELSEWHERE_NOTE)}`;
   if (turn.calls.length > 0) return t('The agent asks you for something.');
   const text = turn.messages.map((message) => message.text).join('\n');
-  return text.length > 600 ? plural(text.length, 'Answer complete, {count} character.', 'Answer complete, {count} characters.') : t('Answer complete. {text}', { text });
+  return text.length > 600
+    ? plural(text.length, 'Answer complete, {count} character.', 'Answer complete, {count} characters.')
+    : t('Answer complete. {text}', { text });
 }

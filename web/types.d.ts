@@ -5,7 +5,10 @@ import type { Translation } from './lib/words.js';
 import type { Fragments } from './relay/fragments.js';
 
 /** Dollars for a million tokens, by the beginning of a model's id. Without a price of their own, tokens that a cache had a part in cost as much as others of the input. */
-export type Prices = Record<string, { input: number; output: number; cached?: number | undefined; cacheWrite?: number | undefined }>;
+export type Prices = Record<
+  string,
+  { input: number; output: number; cached?: number | undefined; cacheWrite?: number | undefined }
+>;
 
 /** The page's settings. */
 export interface Config {

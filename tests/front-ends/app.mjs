@@ -37,10 +37,16 @@ export async function makeApp(heading, { variant, http, changes, port }) {
 
   const manifest = async (path) => JSON.parse(await readFile(join(HERE, path, 'package.json'), 'utf8'));
   assert.equal((await manifest('node_modules/create-vite')).version, version);
-  await execute(process.execPath, [join(HERE, 'node_modules/create-vite/index.js'), target, ...options.split(' ')], { cwd: made });
+  await execute(process.execPath, [join(HERE, 'node_modules/create-vite/index.js'), target, ...options.split(' ')], {
+    cwd: made,
+  });
   const { dependencies, devDependencies } = await manifest(join(name, 'made', target));
   const locked = await manifest(name);
-  assert.deepEqual(locked.dependencies, { ...dependencies, ...installed(text) }, 'the locked packages are those of the page');
+  assert.deepEqual(
+    locked.dependencies,
+    { ...dependencies, ...installed(text) },
+    'the locked packages are those of the page',
+  );
   assert.deepEqual(locked.devDependencies, devDependencies, "the locked tools are those of Vite's template");
 
   const texts = [...(http ? [] : [opening('## The agent class')]), text, ...(variant ? [opening(variant)] : [])];
@@ -48,7 +54,10 @@ export async function makeApp(heading, { variant, http, changes, port }) {
   for (const [path, lines] of exchanges(variant ? opening(variant) : '')) {
     for (const [from, to] of lines) {
       assert.ok(sources.get(path).includes(from), `${path} has the lines that are exchanged: ${from}`);
-      sources.set(path, sources.get(path).replace(from, () => to));
+      sources.set(
+        path,
+        sources.get(path).replace(from, () => to),
+      );
     }
   }
   for (const [path, code] of sources) {
@@ -68,14 +77,24 @@ export async function makeApp(heading, { variant, http, changes, port }) {
     });
     built.set(key, folder);
   }
-  const server = await start('npm', ['run', 'preview', '--', '--host', 'localhost', '--port', String(port), '--strictPort'], folder, /localhost:/);
+  const server = await start(
+    'npm',
+    ['run', 'preview', '--', '--host', 'localhost', '--port', String(port), '--strictPort'],
+    folder,
+    /localhost:/,
+  );
   return { folder, address: `http://localhost:${port}/`, stop: () => server.stop() };
 }
 
 /** Starts a program that goes on, and waits until it prints something, or, without that, just starts it. */
 export async function start(command, parameters, cwd, ready) {
   const environment = { ...process.env, COPILOTKIT_TELEMETRY_DISABLED: 'true', NO_COLOR: '1', BROWSER: 'none' };
-  const program = spawn(command, parameters, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const program = spawn(command, parameters, {
+    cwd,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const exited = once(program, 'exit');
   let output = '';
   program.stderr.setEncoding('utf8').on('data', (text) => (output += text));

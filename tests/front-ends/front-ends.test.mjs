@@ -25,7 +25,10 @@ before(async () => {
   ports = { runtime, server, self, assistantUi, httpRuntime, httpServer, httpSelf, httpAssistantUi };
   // The page of CopilotKit's runtime is a stranger: only its server connects.
   const origins = [self, assistantUi, httpSelf, httpAssistantUi].map((port) => `http://localhost:${port}`).join();
-  [browser, local] = await Promise.all([launchBrowser(), startLocal('--concurrency', '16', '--allowed-origins', origins)]);
+  [browser, local] = await Promise.all([
+    launchBrowser(),
+    startLocal('--concurrency', '16', '--allowed-origins', origins),
+  ]);
 });
 after(async () => {
   await browser?.close();
@@ -60,7 +63,8 @@ for (const [variant, { http, own }] of Object.entries({
       await app?.stop();
       await server?.stop();
     });
-    const visit = (options) => openChat(app.address, { ...options, box: 'textarea', expected: own ? undefined : LICENCE });
+    const visit = (options) =>
+      openChat(app.address, { ...options, box: 'textarea', expected: own ? undefined : LICENCE });
 
     // What the page and the front end do, whatever the way to the relay is, is seen once.
     const once = http ? () => {} : it;
@@ -79,10 +83,14 @@ for (const [variant, { http, own }] of Object.entries({
       const chat = await visit();
       await chat.ask('/slow 0');
       await chat.says('turn 1');
-      const style = (of) => chat.page.getByText(of).first().evaluate((element) => {
-        const { textAlign, fontFamily } = getComputedStyle(element);
-        return { textAlign, fontFamily };
-      });
+      const style = (of) =>
+        chat.page
+          .getByText(of)
+          .first()
+          .evaluate((element) => {
+            const { textAlign, fontFamily } = getComputedStyle(element);
+            return { textAlign, fontFamily };
+          });
       const { textAlign, fontFamily } = await style('This is turn 1');
       assert.notEqual(textAlign, 'center');
       assert.doesNotMatch(fontFamily, /Times/);
@@ -130,7 +138,10 @@ for (const [variant, { http, own }] of Object.entries({
       }
     });
 
-    for (const [button, outcome] of [['Confirm', 'You confirmed bookings cancel_booking'], ['Deny', 'You declined bookings cancel_booking']]) {
+    for (const [button, outcome] of [
+      ['Confirm', 'You confirmed bookings cancel_booking'],
+      ['Deny', 'You declined bookings cancel_booking'],
+    ]) {
       it(`asks the user, who presses ${button}`, async () => {
         const chat = await visit();
         await chat.ask('/confirm');
@@ -221,7 +232,9 @@ for (const http of [false, true]) {
   describe(`assistant-ui${http ? ' over HTTP' : ''}`, RUNS, () => {
     let app;
     before(async () => {
-      const over = http ? { http, variant: '### assistant-ui over HTTP', port: ports.httpAssistantUi } : { port: ports.assistantUi };
+      const over = http
+        ? { http, variant: '### assistant-ui over HTTP', port: ports.httpAssistantUi }
+        : { port: ports.assistantUi };
       app = await makeApp('## assistant-ui', { changes: addresses(), ...over });
     });
     const once = http ? () => {} : it;
@@ -257,7 +270,10 @@ for (const http of [false, true]) {
       await thrown.close();
     });
 
-    for (const [button, outcome] of [['Confirm', 'You **confirmed** `bookings cancel_booking`'], ['Deny', 'You **declined** `bookings cancel_booking`']]) {
+    for (const [button, outcome] of [
+      ['Confirm', 'You **confirmed** `bookings cancel_booking`'],
+      ['Deny', 'You **declined** `bookings cancel_booking`'],
+    ]) {
       it(`asks the user, who presses ${button}`, async () => {
         const chat = await visit();
         await chat.ask('/confirm');
@@ -359,10 +375,18 @@ for (const http of [false, true]) {
 
     once('had no connection from another origin, and no hint', async () => {
       const foreign = app.address.replace('localhost', '127.0.0.1');
-      const served = await start('npm', ['run', 'preview', '--', '--host', '127.0.0.1', '--port', String(ports.server)], app.folder, /127\.0\.0\.1:/);
+      const served = await start(
+        'npm',
+        ['run', 'preview', '--', '--host', '127.0.0.1', '--port', String(ports.server)],
+        app.folder,
+        /127\.0\.0\.1:/,
+      );
       try {
         const address = foreign.replace(String(ports.assistantUi), String(ports.server));
-        const chat = await openChat(address, { box: 'section:not([hidden]) textarea', complaint: /WebSocket|Agent execution failed/ });
+        const chat = await openChat(address, {
+          box: 'section:not([hidden]) textarea',
+          complaint: /WebSocket|Agent execution failed/,
+        });
         await chat.ask('hello');
         await chat.says("the credential or this page's origin was refused");
         await chat.close();
@@ -376,9 +400,14 @@ for (const http of [false, true]) {
 }
 
 describe('the packages of the page', RUNS, () => {
-  for (const [name, heading] of [['copilotkit', '## CopilotKit'], ['assistant-ui', '## assistant-ui']]) {
+  for (const [name, heading] of [
+    ['copilotkit', '## CopilotKit'],
+    ['assistant-ui', '## assistant-ui'],
+  ]) {
     it(`were two copies of AG-UI's client: ${name}`, async () => {
-      const { stdout } = await execute('npm', ['ls', '--json', '--all', '@ag-ui/client', 'rxjs'], { cwd: join(HERE, name) });
+      const { stdout } = await execute('npm', ['ls', '--json', '--all', '@ag-ui/client', 'rxjs'], {
+        cwd: join(HERE, name),
+      });
       const versions = { '@ag-ui/client': new Set(), rxjs: new Set() };
       JSON.parse(stdout, (key, value) => {
         if (key in versions && value.version) versions[key].add(value.version);
@@ -393,7 +422,10 @@ describe('the packages of the page', RUNS, () => {
 /** The application asks with AG-UI's own agent, and has no other. */
 async function hasNoClass({ folder }, file) {
   const sources = await readdir(join(folder, 'src'));
-  assert.deepEqual(sources.filter((name) => name.includes('agent')), []);
+  assert.deepEqual(
+    sources.filter((name) => name.includes('agent')),
+    [],
+  );
   const code = await readFile(join(folder, file), 'utf8');
   assert.match(code, /new (Kept)?HttpAgent\(/);
   assert.doesNotMatch(code, /WebSocket/);

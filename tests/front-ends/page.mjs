@@ -36,7 +36,10 @@ export function exchanges(text) {
   const plain = (lines) => lines.replaceAll(/^./gm, '');
   for (const [, name, lines] of text.matchAll(/^```diff (\S+)\n(.*?)^```$/gms)) {
     const hunks = lines.matchAll(/((?:^-.*\n)+)((?:^\+.*\n)*)/gm);
-    found.set(name, [...hunks].map(([, from, to]) => [plain(from), plain(to)]));
+    found.set(
+      name,
+      [...hunks].map(([, from, to]) => [plain(from), plain(to)]),
+    );
   }
   return found;
 }
@@ -49,5 +52,10 @@ export function commands(text) {
 /** The packages that a command installs, by name, with their versions. */
 export function installed(text) {
   const [, list] = /npm install (?:--save-exact )?([^`\n]*)/.exec(text);
-  return Object.fromEntries(list.trim().split(' ').map((spec) => [spec.slice(0, spec.lastIndexOf('@')), spec.slice(spec.lastIndexOf('@') + 1)]));
+  return Object.fromEntries(
+    list
+      .trim()
+      .split(' ')
+      .map((spec) => [spec.slice(0, spec.lastIndexOf('@')), spec.slice(spec.lastIndexOf('@') + 1)]),
+  );
 }

@@ -105,7 +105,7 @@ export function messagesOf(body, lastIsCorrupt) {
     (text) => Buffer.from(text, 'utf8'),
   );
   const messages = [];
-  for (let start = 0; start < body.length;) {
+  for (let start = 0; start < body.length; ) {
     const end = start + body.readUInt32BE(start);
     const message = body.subarray(start, end);
     if (lastIsCorrupt && end >= body.length) {

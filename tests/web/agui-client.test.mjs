@@ -92,12 +92,18 @@ describe('an application with the documented agent class', {
     assert.match(await ask(agent, '/slow 0'), /\bturn 2\b/);
     const { sent } = connections.get(agent.url);
     const [named, prompt] = sent.at(-1).messages;
-    assert.deepEqual(named.toolCalls.map(({ id }) => id), [call.id]);
+    assert.deepEqual(
+      named.toolCalls.map(({ id }) => id),
+      [call.id],
+    );
     assert.equal(prompt.content, '/slow 0');
     // It was withdrawn, and is not named again.
     assert.match(await ask(agent, '/slow 0'), /\bturn 3\b/);
     assert.equal(sent.length, 1);
-    assert.deepEqual(connections.get(agent.url).sent[0].messages.map(({ role }) => role), ['user']);
+    assert.deepEqual(
+      connections.get(agent.url).sent[0].messages.map(({ role }) => role),
+      ['user'],
+    );
   });
 
   it('names a call with its result until the agent has gone on from it', async () => {
@@ -128,9 +134,14 @@ describe('an application with the documented agent class', {
   it('gets events that arrived in fragments', async () => {
     const agent = connect();
     const traces = [];
-    await ask(agent, '/trace 100', { forwardedProps: { trace: true } }, {
-      onRawEvent: ({ event }) => void traces.push(event.event.trace.trace),
-    });
+    await ask(
+      agent,
+      '/trace 100',
+      { forwardedProps: { trace: true } },
+      {
+        onRawEvent: ({ event }) => void traces.push(event.event.trace.trace),
+      },
+    );
     const { frames } = connections.get(agent.url);
     const fragments = frames.filter(({ name }) => name === 'relay.fragment');
     assert.ok(fragments.length >= 4, `${fragments.length} fragments`);
@@ -140,11 +151,16 @@ describe('an application with the documented agent class', {
 
   it('stops a run, keeps the text so far, and goes on', async () => {
     const agent = connect();
-    const text = await ask(agent, '/tokens 2000 50', {}, {
-      onTextMessageContentEvent({ textMessageBuffer }) {
-        if (textMessageBuffer.includes('3')) agent.abortRun();
+    const text = await ask(
+      agent,
+      '/tokens 2000 50',
+      {},
+      {
+        onTextMessageContentEvent({ textMessageBuffer }) {
+          if (textMessageBuffer.includes('3')) agent.abortRun();
+        },
       },
-    });
+    );
     assert.match(text, /^1 2 3 /);
     assert.ok(text.length < 1000, text);
     assert.equal(agent.isRunning, false);
@@ -283,8 +299,7 @@ describe('an application with the documented agent class', {
     await ask(agent, '/confirm result');
     answer(agent, toolCalls(agent)[0], '{"refund":42}');
     const resume = resuming(agent, { status: 'resolved', payload: { confirmed: true } });
-    const expected =
-      '`bookings cancel_booking` was **confirmed** and returned `{"refund":42}`.';
+    const expected = '`bookings cancel_booking` was **confirmed** and returned `{"refund":42}`.';
     assert.equal(await run(agent, { resume }), thanks(expected));
   });
 

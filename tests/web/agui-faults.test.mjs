@@ -39,7 +39,14 @@ describe('what a user typed instead of confirming was swallowed', { skip: !HAS_I
     ['a text', '/confirm', says('/slow 0')],
     ['a text instead of an operation of an API', '/confirm api', says('/slow 0')],
     ['a text instead of a result', '/confirm result', says('/slow 0')],
-    ['a list of parts', '/confirm', says([{ type: 'text', text: '/slow ' }, { type: 'text', text: '0' }])],
+    [
+      'a list of parts',
+      '/confirm',
+      says([
+        { type: 'text', text: '/slow ' },
+        { type: 'text', text: '0' },
+      ]),
+    ],
     ['two messages', '/confirm', [...says('never mind'), ...says('/slow 0')]],
     ['a text before a note of the front end', '/confirm', [...says('/slow 0'), NOTE]],
   ]) {
@@ -76,7 +83,10 @@ describe('what a user typed instead of confirming was swallowed', { skip: !HAS_I
   });
 
   it('is not mistaken for the prompt before the question', async () => {
-    for (const [status, expected] of [['cancelled', DECLINED], ['resolved', CONFIRMED]]) {
+    for (const [status, expected] of [
+      ['cancelled', DECLINED],
+      ['resolved', CONFIRMED],
+    ]) {
       const agent = connect();
       await ask(agent, '/confirm');
       const { text } = await run(agent, { resume: responses(agent, { status }) });
@@ -96,11 +106,18 @@ describe('what a user typed instead of confirming was swallowed', { skip: !HAS_I
 
 describe('what the relay does not read made every message too long', { timeout: 60_000 }, () => {
   const long = 'y'.repeat(40_000);
-  const tools = Array.from({ length: 40 }, (_, index) => ({ name: `tool${index}`, description: 'y'.repeat(900), parameters: {} }));
+  const tools = Array.from({ length: 40 }, (_, index) => ({
+    name: `tool${index}`,
+    description: 'y'.repeat(900),
+    parameters: {},
+  }));
 
   for (const [what, parameters, change] of [
     ['the context', { context: [{ description: 'page', value: long }] }],
-    ['many small entries of the context', { context: Array.from({ length: 500 }, (_, index) => ({ description: `${index}`, value: 'y'.repeat(90) })) }],
+    [
+      'many small entries of the context',
+      { context: Array.from({ length: 500 }, (_, index) => ({ description: `${index}`, value: 'y'.repeat(90) })) },
+    ],
     ['the context, in letters of three bytes', { context: [{ description: 'page', value: '語'.repeat(11_000) }] }],
     ['the context, in quotation marks', { context: [{ description: 'page', value: '"'.repeat(17_000) }] }],
     ['the tools', { tools }],
@@ -131,7 +148,12 @@ describe('what the relay does not read made every message too long', { timeout: 
     const agent = connect();
     agent.setState({ cart: ['cup'] });
     await ask(agent, '/slow 0', { tools, forwardedProps: { trace: false } });
-    assert.deepEqual(Object.keys(JSON.parse(sent.get(agent.url)[0])), ['threadId', 'runId', 'messages', 'forwardedProps']);
+    assert.deepEqual(Object.keys(JSON.parse(sent.get(agent.url)[0])), [
+      'threadId',
+      'runId',
+      'messages',
+      'forwardedProps',
+    ]);
   });
 
   it('is, as context, what the agent gets as attributes, as far as there is room', async () => {
@@ -175,7 +197,8 @@ describe('a message that was too long ended with a number', { timeout: 60_000 },
     const agent = connect();
     await ask(agent, '/tool');
     const [call] = agent.messages.at(-1).toolCalls;
-    const result = (content) => agent.addMessage({ id: crypto.randomUUID(), role: 'tool', toolCallId: call.id, content });
+    const result = (content) =>
+      agent.addMessage({ id: crypto.randomUUID(), role: 'tool', toolCallId: call.id, content });
     result('y'.repeat(LIMIT));
     await assert.rejects(run(agent), /The message has \d+ bytes/);
     // Nothing was sent, so a shorter result can still be given.
@@ -186,7 +209,10 @@ describe('a message that was too long ended with a number', { timeout: 60_000 },
 
   it('and is said in words now, before it is sent: attributes', async () => {
     const promptSessionAttributes = { page: 'y'.repeat(LIMIT) };
-    await assert.rejects(ask(connect(), 'hello', { forwardedProps: { promptSessionAttributes } }), /The message has \d+ bytes/);
+    await assert.rejects(
+      ask(connect(), 'hello', { forwardedProps: { promptSessionAttributes } }),
+      /The message has \d+ bytes/,
+    );
   });
 
   it('and is sent up to the last byte that API Gateway takes', async () => {
@@ -208,10 +234,15 @@ describe('a stopped run was an error', { timeout: 60_000 }, () => {
   /** Stops the run when `stopper` says so, and returns who was told of an error. */
   const stopping = async (agent, prompt, subscriber) => {
     const errors = [];
-    const outcome = await ask(agent, prompt, {}, {
-      ...subscriber(() => agent.abortRun()),
-      onRunFailed: ({ error }) => void errors.push(error),
-    });
+    const outcome = await ask(
+      agent,
+      prompt,
+      {},
+      {
+        ...subscriber(() => agent.abortRun()),
+        onRunFailed: ({ error }) => void errors.push(error),
+      },
+    );
     assert.deepEqual(errors, []);
     assert.equal(outcome.error, undefined);
     assert.equal(agent.isRunning, false);
@@ -236,7 +267,9 @@ describe('a stopped run was an error', { timeout: 60_000 }, () => {
 
   it('and is quiet now: while a credential is asked for', async () => {
     let stop;
-    const agent = connect({ credential: () => new Promise((resolve) => setTimeout(() => (stop(), resolve('code')), 20)) });
+    const agent = connect({
+      credential: () => new Promise((resolve) => setTimeout(() => (stop(), resolve('code')), 20)),
+    });
     await stopping(agent, '/slow 30', (abort) => ((stop = abort), {}));
     assert.equal(sent.get(agent.url), undefined);
   });
@@ -263,7 +296,11 @@ describe('a frame that was not understood hung the run for ever', { timeout: 60_
       socket.on('message', (message) => {
         const { threadId, runId } = JSON.parse(message);
         for (const frame of frames) {
-          socket.send(typeof frame === 'object' && !Buffer.isBuffer(frame) ? JSON.stringify({ threadId, runId, ...frame }) : frame);
+          socket.send(
+            typeof frame === 'object' && !Buffer.isBuffer(frame)
+              ? JSON.stringify({ threadId, runId, ...frame })
+              : frame,
+          );
         }
       }),
     );
@@ -320,7 +357,10 @@ describe('a token could not be renewed', { timeout: 60_000 }, () => {
   it('and is asked for before each run now, by the clone too', async () => {
     let current = 'an old one';
     const agent = at(() => current);
-    await assert.rejects(ask(agent, '/slow 0'), /There is no connection to .*credential or this page's origin was refused/);
+    await assert.rejects(
+      ask(agent, '/slow 0'),
+      /There is no connection to .*credential or this page's origin was refused/,
+    );
     current = code;
     agent.messages.length = 0;
     assert.match((await ask(agent, '/slow 0')).text, /\bturn 1\b/);
@@ -333,7 +373,12 @@ describe('a token could not be renewed', { timeout: 60_000 }, () => {
   });
 
   it('and fails the run with its own words now', async () => {
-    for (const credential of [() => Promise.reject(new Error('signed out')), () => { throw new Error('signed out'); }]) {
+    for (const credential of [
+      () => Promise.reject(new Error('signed out')),
+      () => {
+        throw new Error('signed out');
+      },
+    ]) {
       await assert.rejects(ask(at(credential), 'hello'), /signed out/);
     }
   });
@@ -361,9 +406,10 @@ async function run(agent, parameters, subscriber) {
     }
   };
   const { newMessages } = await listening([], runs);
-  const text = newMessages.map(({ role, content }) => (role === 'assistant' ? content ?? '' : '')).join('');
+  const text = newMessages.map(({ role, content }) => (role === 'assistant' ? (content ?? '') : '')).join('');
   return { text, error };
 }
 
 /** The same response to every open interrupt. */
-const responses = ({ pendingInterrupts }, response) => pendingInterrupts.map(({ id }) => ({ interruptId: id, ...response }));
+const responses = ({ pendingInterrupts }, response) =>
+  pendingInterrupts.map(({ id }) => ({ interruptId: id, ...response }));

@@ -35,7 +35,12 @@ const document = (length, name = 'a.pdf') => ({
   source: { type: 'data', value: randomBytes(length).toString('base64'), mimeType: 'application/pdf' },
   metadata: { filename: name },
 });
-const binary = (length) => ({ type: 'binary', mimeType: 'image/png', filename: 'b.png', data: randomBytes(length).toString('base64') });
+const binary = (length) => ({
+  type: 'binary',
+  mimeType: 'image/png',
+  filename: 'b.png',
+  data: randomBytes(length).toString('base64'),
+});
 
 describe('files of the user', { timeout: 120_000 }, () => {
   let local;
@@ -98,19 +103,36 @@ describe('files of the user', { timeout: 120_000 }, () => {
 
   it('are shown by name in the conversation that is kept', async () => {
     const storage = new Map();
-    const options = { storage: { getItem: (name) => storage.get(name) ?? null, setItem: (name, value) => storage.set(name, value) } };
+    const options = {
+      storage: { getItem: (name) => storage.get(name) ?? null, setItem: (name, value) => storage.set(name, value) },
+    };
     const first = connect(options);
     await ask(first, document(100, 'report.pdf'));
     const second = connect({ ...options, threadId: first.threadId });
     await second.connectAgent();
-    assert.deepEqual(second.messages[0].content, [{ type: 'text', text: '/files' }, { type: 'text', text: '[File: report.pdf (application/pdf)]' }]);
+    assert.deepEqual(second.messages[0].content, [
+      { type: 'text', text: '/files' },
+      { type: 'text', text: '[File: report.pdf (application/pdf)]' },
+    ]);
   });
 
   it('go by the command of curl in the page', async () => {
     const [, command] = /^```sh\n(.*?)^```$/ms.exec(section('### Files of the user'));
-    const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('http://127.0.0.1:8080', local.page).replace('-N', '-sSN --noproxy "*"')]);
-    const text = stdout.split('\n').filter((line) => line.startsWith('data: ')).map((line) => JSON.parse(line.slice(6)).delta ?? '').join('');
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      command.replace('http://127.0.0.1:8080', local.page).replace('-N', '-sSN --noproxy "*"'),
+    ]);
+    const text = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('data: '))
+      .map((line) => JSON.parse(line.slice(6)).delta ?? '')
+      .join('');
     const bytes = Buffer.from('day,sum\nMon,12\n');
-    assert.ok(text.includes(`sales.csv\`, text/csv, 15 bytes, CHAT, SHA-256 \`${createHash('sha256').update(bytes).digest('hex')}\``), text);
+    assert.ok(
+      text.includes(
+        `sales.csv\`, text/csv, 15 bytes, CHAT, SHA-256 \`${createHash('sha256').update(bytes).digest('hex')}\``,
+      ),
+      text,
+    );
   });
 });

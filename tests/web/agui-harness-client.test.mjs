@@ -40,12 +40,18 @@ after(() => local?.stop());
 for (const trace of [false, true]) {
   const parameters = { forwardedProps: { trace } };
 
-  describe(`an application at a harness, ${trace ? 'with' : 'without'} the trace`, { concurrency: AT_ONCE, timeout: 60_000 }, () => {
+  describe(`an application at a harness, ${trace ? 'with' : 'without'} the trace`, {
+    concurrency: AT_ONCE,
+    timeout: 60_000,
+  }, () => {
     it('answers one call', async () => {
       const agent = connect();
       await ask(agent, '/tool', parameters);
       const [call, ...others] = unanswered(agent);
-      assert.deepEqual([call.function.name, JSON.parse(call.function.arguments), others], ['get_weather', { city: 'Zürich', days: 3 }, []]);
+      assert.deepEqual(
+        [call.function.name, JSON.parse(call.function.arguments), others],
+        ['get_weather', { city: 'Zürich', days: 3 }, []],
+      );
       answer(agent, call, '21 °C');
       assert.equal(await run(agent, parameters), thanks(WEATHER));
       assert.deepEqual(unanswered(agent), []);
@@ -55,13 +61,18 @@ for (const trace of [false, true]) {
     it('answers three calls one after the other', async () => {
       const agent = connect();
       await ask(agent, '/tool 3', parameters);
-      for (const [name, next] of [['get_weather', 'refund_order'], ['refund_order', 'find_free_slot']]) {
+      for (const [name, next] of [
+        ['get_weather', 'refund_order'],
+        ['refund_order', 'find_free_slot'],
+      ]) {
         answer(agent, only(agent, name), `result of ${name}`);
         assert.equal(await run(agent, parameters), '');
         only(agent, next);
       }
       answer(agent, only(agent, 'find_free_slot'), 'result of find_free_slot');
-      const results = ['get_weather', 'refund_order', 'find_free_slot'].map((name) => `\`${name}\` returned \`result of ${name}\`.`);
+      const results = ['get_weather', 'refund_order', 'find_free_slot'].map(
+        (name) => `\`${name}\` returned \`result of ${name}\`.`,
+      );
       assert.equal(await run(agent, parameters), thanks(...results));
     });
 
@@ -69,7 +80,10 @@ for (const trace of [false, true]) {
       const agent = connect();
       await ask(agent, '/tool 3 together', parameters);
       const calls = unanswered(agent);
-      assert.deepEqual(calls.map(({ function: { name } }) => name), ['get_weather', 'refund_order', 'find_free_slot']);
+      assert.deepEqual(
+        calls.map(({ function: { name } }) => name),
+        ['get_weather', 'refund_order', 'find_free_slot'],
+      );
       for (const call of calls.toReversed()) answer(agent, call, `result of ${call.function.name}`);
       const text = await run(agent, parameters);
       const heard = [...text.matchAll(/^- `(\w+)` returned `result of \1`\.$/gm)].map(([, name]) => name);
@@ -102,7 +116,10 @@ for (const trace of [false, true]) {
       answer(agent, first, '21 °C');
       answer(agent, second, '', { error: 'no money' });
       answer(agent, third, '{"slot":"10:00"}');
-      assert.equal(await run(agent, parameters), thanks(WEATHER, '`refund_order` failed with `no money`.', '`find_free_slot` returned `{"slot":"10:00"}`.'));
+      assert.equal(
+        await run(agent, parameters),
+        thanks(WEATHER, '`refund_order` failed with `no money`.', '`find_free_slot` returned `{"slot":"10:00"}`.'),
+      );
     });
 
     it('cancels a call as if it were an interrupt, which is an error for the harness', async () => {
@@ -133,7 +150,13 @@ for (const trace of [false, true]) {
         assert.doesNotMatch(frames, /Thank you|waiting for|cancelled by the user/, 'nor is it in any other frame');
         // It was withdrawn: the next prompt is one like any other.
         assert.match(await ask(agent, '/slow 0', parameters), /\bturn 3\b/);
-        assert.deepEqual(wires.get(agent.url).sent.at(-1).messages.map(({ role }) => role), ['user']);
+        assert.deepEqual(
+          wires
+            .get(agent.url)
+            .sent.at(-1)
+            .messages.map(({ role }) => role),
+          ['user'],
+        );
       }
     });
 
@@ -166,11 +189,17 @@ for (const trace of [false, true]) {
       answer(agent, only(agent, 'get_weather'), '21 °C');
       assert.equal(await run(agent, parameters), thanks(WEATHER));
       const { messages } = wires.get(agent.url).sent.at(-1);
-      assert.deepEqual(messages.map(({ role, content }) => [role, content]), [['tool', '21 °C']]);
+      assert.deepEqual(
+        messages.map(({ role, content }) => [role, content]),
+        [['tool', '21 °C']],
+      );
     });
 
     it('answers a call whose arguments are no JSON, and one without any', async () => {
-      for (const [prompt, name, written] of [['/tool text', 'write_note', '{"note": "this is cut'], ['/tool empty', 'find_free_slot', '{}']]) {
+      for (const [prompt, name, written] of [
+        ['/tool text', 'write_note', '{"note": "this is cut'],
+        ['/tool empty', 'find_free_slot', '{}'],
+      ]) {
         const agent = connect();
         await ask(agent, prompt, parameters);
         const call = only(agent, name);
@@ -186,7 +215,13 @@ for (const trace of [false, true]) {
       assert.equal(toolCalls(agent).length, trace ? 4 : 0);
       assert.deepEqual(unanswered(agent), []);
       assert.match(await ask(agent, '/think', parameters), /\bturn 2\b/);
-      assert.deepEqual(wires.get(agent.url).sent.at(-1).messages.map(({ role }) => role), ['user']);
+      assert.deepEqual(
+        wires
+          .get(agent.url)
+          .sent.at(-1)
+          .messages.map(({ role }) => role),
+        ['user'],
+      );
       const thoughts = agent.messages.filter(({ role }) => role === 'reasoning');
       assert.equal(thoughts.length, trace ? 4 : 0);
     });
@@ -206,7 +241,10 @@ for (const trace of [false, true]) {
     it('keeps the text of an answer that a limit cut short', async () => {
       const { text, error } = await failing(connect(), '/limit max_tokens', parameters);
       assert.match(text, /^This answer ends with `max_tokens`/);
-      assert.deepEqual([error.code, error.metadata.relay.stopReason, error.metadata.relay.retryable], ['limit_reached', 'max_tokens', false]);
+      assert.deepEqual(
+        [error.code, error.metadata.relay.stopReason, error.metadata.relay.retryable],
+        ['limit_reached', 'max_tokens', false],
+      );
     });
   });
 }
@@ -223,7 +261,10 @@ function unanswered(agent) {
 /** The only call that waits, which has this name. */
 function only(agent, name) {
   const calls = unanswered(agent);
-  assert.deepEqual(calls.map(({ function: called }) => called.name), [name]);
+  assert.deepEqual(
+    calls.map(({ function: called }) => called.name),
+    [name],
+  );
   return calls[0];
 }
 

@@ -98,7 +98,10 @@ const SCENARIOS = {
     '/odd unstopped': { code: 'connection_lost' },
     '/odd empty': { code: 'connection_lost' },
   },
-  '/play': { '/play work.jsonl --speed 0': {}, '/play tool.jsonl --speed 10': { calls: TOOLS.map((name) => [name]), acknowledged: false } },
+  '/play': {
+    '/play work.jsonl --speed 0': {},
+    '/play tool.jsonl --speed 10': { calls: TOOLS.map((name) => [name]), acknowledged: false },
+  },
   '/help': { '/help': {}, '/nonsense': {} },
 };
 
@@ -120,11 +123,18 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
   it('of every scenario that there is, and of every kind of it', async () => {
     const { text } = await conforms('/help');
     const rows = [...text.matchAll(/^\| `(\/\w+)[^`]*` \| (.*) \|$/gm)];
-    assert.deepEqual(rows.map(([, name]) => name), Object.keys(SCENARIOS));
+    assert.deepEqual(
+      rows.map(([, name]) => name),
+      Object.keys(SCENARIOS),
+    );
     for (const [, name, what] of rows) {
       const prompts = Object.keys(SCENARIOS[name]).join('\n');
       const kinds = [...what.matchAll(/`(?:[^`]* )?([a-z]+)`/g)].map(([, kind]) => kind);
-      assert.deepEqual(kinds.filter((kind) => !prompts.includes(kind)), [], `kinds of ${name}`);
+      assert.deepEqual(
+        kinds.filter((kind) => !prompts.includes(kind)),
+        [],
+        `kinds of ${name}`,
+      );
     }
     for (const [prompt, expected] of [
       ['/error teapot', Object.keys(EXCEPTIONS)],
@@ -132,8 +142,16 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
     ]) {
       const [reason] = (await conforms(prompt)).text.split('\n');
       const names = [...reason.matchAll(/`(\w+)`/g)].map(([, name]) => name).filter((name) => name !== 'teapot');
-      assert.deepEqual(names.filter((name) => name in EXCEPTIONS), expected, reason);
-      assert.deepEqual(names.filter((name) => /Exception$|Error$|Denied$/.test(name)), expected, reason);
+      assert.deepEqual(
+        names.filter((name) => name in EXCEPTIONS),
+        expected,
+        reason,
+      );
+      assert.deepEqual(
+        names.filter((name) => /Exception$|Error$|Denied$/.test(name)),
+        expected,
+        reason,
+      );
     }
   });
 
@@ -149,11 +167,25 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
 
   it('/work has two texts before tools and one after them, which are messages of their own', async () => {
     const { events } = await conforms('/work', { trace: true });
-    const kinds = events.map(({ type }) => type).filter((type, index, all) => type !== 'RAW' && !(all[index - 1] === type && type.endsWith('CHUNK')));
+    const kinds = events
+      .map(({ type }) => type)
+      .filter((type, index, all) => type !== 'RAW' && !(all[index - 1] === type && type.endsWith('CHUNK')));
     const tool = ['TOOL_CALL_CHUNK', 'TOOL_CALL_RESULT'];
     const thought = ['REASONING_START', 'REASONING_MESSAGE_CHUNK', 'REASONING_END'];
     const said = ['TEXT_MESSAGE_CHUNK'];
-    assert.deepEqual(kinds, ['RUN_STARTED', ...thought, ...said, ...tool, ...said, ...tool, ...tool, ...thought, ...tool, ...said, 'RUN_FINISHED']);
+    assert.deepEqual(kinds, [
+      'RUN_STARTED',
+      ...thought,
+      ...said,
+      ...tool,
+      ...said,
+      ...tool,
+      ...tool,
+      ...thought,
+      ...tool,
+      ...said,
+      'RUN_FINISHED',
+    ]);
     assert.equal(idsOf(ofType(events, 'TEXT_MESSAGE_CHUNK')).length, 3);
     const failed = ofType(events, 'TOOL_CALL_RESULT').map(({ metadata }) => metadata.relay.failed);
     assert.deepEqual(failed, [undefined, true, undefined, undefined]);
@@ -161,7 +193,10 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
 
   it('/trace 100, whose result comes in fragments', async () => {
     const { frames, events } = await conforms('/trace 100', { trace: true });
-    const fragments = named(frames.map((frame) => JSON.parse(frame)), 'relay.fragment');
+    const fragments = named(
+      frames.map((frame) => JSON.parse(frame)),
+      'relay.fragment',
+    );
     assert.ok(fragments.length >= 4, `${fragments.length} fragments`);
     const [{ content }] = ofType(events, 'TOOL_CALL_RESULT');
     assert.ok(Buffer.byteLength(content) > 100 * 1024 - 4, `the result has ${content.length} characters`);
@@ -182,7 +217,9 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
 
   for (const [what, message] of Object.entries({
     'attributes of a session': runAgentInput('hello', { forwardedProps: { sessionAttributes: { plan: 'gold' } } }),
-    'attributes of a prompt': runAgentInput('hello', { forwardedProps: { promptSessionAttributes: { page: 'Orders' } } }),
+    'attributes of a prompt': runAgentInput('hello', {
+      forwardedProps: { promptSessionAttributes: { page: 'Orders' } },
+    }),
     'the end of a session': runAgentInput('hello', { forwardedProps: { endSession: true } }),
     'tools, in the short form': { prompt: 'hello', tools: [] },
   })) {
@@ -197,7 +234,13 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
   }
 
   it("what a client sends for other agents changes nothing: tools, model, system prompt, skills, and the short form's e-mail address", async () => {
-    const ignored = { tools: [{ name: 'rm', description: 'Removes everything', parameters: {} }], model: { bedrockModelConfig: {} }, systemPrompt: [{ text: 'Obey.' }], skills: [], state: { tools: 1 } };
+    const ignored = {
+      tools: [{ name: 'rm', description: 'Removes everything', parameters: {} }],
+      model: { bedrockModelConfig: {} },
+      systemPrompt: [{ text: 'Obey.' }],
+      skills: [],
+      state: { tools: 1 },
+    };
     const input = runAgentInput('/slow 0', { ...ignored, forwardedProps: { ...ignored } });
     assert.match(textOf(checkFrames(await record(local, input), { runId: input.runId })), /\bturn 1\b/);
     const run = await record(local, { prompt: '/slow 0', email: 'ada@example.com' });
@@ -222,10 +265,25 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
     let open = unanswered(events);
     let [answered, turns] = [messages, 1];
     for (const names of calls) {
-      assert.deepEqual(open.map(({ toolCallName }) => toolCallName), names);
-      assert.ok(open.every(({ toolCallId }) => !said.some(({ body }) => Buffer.from(body).includes(toolCallId))), "no id of the harness' own");
-      const results = open.map(({ toolCallId, toolCallName }) => ({ id: crypto.randomUUID(), role: 'tool', toolCallId, content: `result of ${toolCallName}` }));
-      const next = runAgentInput('', { threadId: input.threadId, messages: [...answered, ...results], forwardedProps: { trace } });
+      assert.deepEqual(
+        open.map(({ toolCallName }) => toolCallName),
+        names,
+      );
+      assert.ok(
+        open.every(({ toolCallId }) => !said.some(({ body }) => Buffer.from(body).includes(toolCallId))),
+        "no id of the harness' own",
+      );
+      const results = open.map(({ toolCallId, toolCallName }) => ({
+        id: crypto.randomUUID(),
+        role: 'tool',
+        toolCallId,
+        content: `result of ${toolCallName}`,
+      }));
+      const next = runAgentInput('', {
+        threadId: input.threadId,
+        messages: [...answered, ...results],
+        forwardedProps: { trace },
+      });
       const following = checkFrames(await record(local, next), { runId: next.runId });
       checkShape(following, trace);
       answered = await checkReplay(following, { input: next });
@@ -233,7 +291,10 @@ describe('frames of a harness are AG-UI events', { concurrency: AT_ONCE, timeout
       turns += 1;
       if (open.length > 0 || !acknowledged) continue;
       const heard = [...textOf(following).matchAll(/^- `(\w+)` returned `(.*)`\.$/gm)];
-      assert.deepEqual(heard.map(([, name, result]) => [name, result]), calls.flat().map((name) => [name, `result of ${name}`]));
+      assert.deepEqual(
+        heard.map(([, name, result]) => [name, result]),
+        calls.flat().map((name) => [name, `result of ${name}`]),
+      );
     }
     assert.deepEqual(open, [], 'nothing else is asked of the client');
     return { ...run, events, text: textOf(events), turns };
@@ -249,21 +310,37 @@ function checkShape(events, trace) {
     }
     if (type.startsWith('REASONING_') && type !== 'REASONING_START') {
       const before = events[index - 1];
-      assert.ok(before.type === 'REASONING_START' || before.type === 'REASONING_MESSAGE_CHUNK', `${type} after ${before.type}`);
+      assert.ok(
+        before.type === 'REASONING_START' || before.type === 'REASONING_MESSAGE_CHUNK',
+        `${type} after ${before.type}`,
+      );
       assert.equal(before.messageId, messageId);
     }
   }
-  assert.equal(new Set(ofType(events, 'TOOL_CALL_CHUNK').map(({ toolCallId }) => toolCallId)).size, ofType(events, 'TOOL_CALL_CHUNK').length);
+  assert.equal(
+    new Set(ofType(events, 'TOOL_CALL_CHUNK').map(({ toolCallId }) => toolCallId)).size,
+    ofType(events, 'TOOL_CALL_CHUNK').length,
+  );
   // A call is the client's when the run ends without its result, and then nothing comes after it.
   const open = unanswered(events);
   assert.deepEqual(events.slice(events.length - 1 - open.length, -1), open);
   // No two messages share an id, of whatever kind they are.
-  const ids = [idsOf(ofType(events, 'TEXT_MESSAGE_CHUNK')), idsOf(ofType(events, 'REASONING_START')), idsOf(ofType(events, 'TOOL_CALL_RESULT'))].flat();
+  const ids = [
+    idsOf(ofType(events, 'TEXT_MESSAGE_CHUNK')),
+    idsOf(ofType(events, 'REASONING_START')),
+    idsOf(ofType(events, 'TOOL_CALL_RESULT')),
+  ].flat();
   assert.equal(new Set(ids).size, ids.length);
   if (!trace) {
     const kinds = new Set(events.map(({ type }) => type));
-    for (const type of ['REASONING_START', 'REASONING_MESSAGE_CHUNK', 'REASONING_END', 'TOOL_CALL_RESULT']) assert.ok(!kinds.has(type), type);
-    assert.deepEqual(ofType(events, 'RAW').flatMap(({ event }) => Object.keys(event)).filter((name) => OF_A_TRACE.includes(name)), []);
+    for (const type of ['REASONING_START', 'REASONING_MESSAGE_CHUNK', 'REASONING_END', 'TOOL_CALL_RESULT'])
+      assert.ok(!kinds.has(type), type);
+    assert.deepEqual(
+      ofType(events, 'RAW')
+        .flatMap(({ event }) => Object.keys(event))
+        .filter((name) => OF_A_TRACE.includes(name)),
+      [],
+    );
   }
   for (const { source } of ofType(events, 'RAW')) assert.equal(source, 'agentcore-harness');
 }
@@ -271,9 +348,15 @@ function checkShape(events, trace) {
 /** Compares a run's frames with what the harness itself told. */
 function checkSaid(events, told, trace) {
   checkShape(events, trace);
-  assert.deepEqual(saidIn(events), trace ? told.items : joined(told.items.filter(({ kind }) => kind === 'text' || kind === 'asked')));
+  assert.deepEqual(
+    saidIn(events),
+    trace ? told.items : joined(told.items.filter(({ kind }) => kind === 'text' || kind === 'asked')),
+  );
   const names = ofType(events, 'RAW').map(({ event }) => Object.keys(event)[0]);
-  assert.deepEqual(names, told.raw.filter(({ isOfTrace }) => trace || !isOfTrace).map(({ name }) => name));
+  assert.deepEqual(
+    names,
+    told.raw.filter(({ isOfTrace }) => trace || !isOfTrace).map(({ name }) => name),
+  );
   const last = events.at(-1);
   if (last.type === 'RUN_FINISHED') assert.equal(last.metadata.relay.stopReason, told.stopReason);
   if (last.code === 'limit_reached') {
@@ -301,7 +384,9 @@ function saidIn(events) {
       if (type !== 'TOOL_CALL_CHUNK') return [];
       const result = results.get(toolCallId);
       if (!result) return [{ kind: 'asked', name, input: delta }];
-      return [{ kind: 'tool', name, input: delta, result: result.content, failed: result.metadata.relay.failed === true }];
+      return [
+        { kind: 'tool', name, input: delta, result: result.content, failed: result.metadata.relay.failed === true },
+      ];
     }),
   );
 }
@@ -354,7 +439,12 @@ function toldBy(stream) {
       blocks.set(index, call);
     }
     if (name === 'contentBlockStart' && start?.toolResult) {
-      blocks.set(index, { kind: 'result', of: start.toolResult.toolUseId, text: '', failed: start.toolResult.status === 'error' });
+      blocks.set(index, {
+        kind: 'result',
+        of: start.toolResult.toolUseId,
+        text: '',
+        failed: start.toolResult.status === 'error',
+      });
     }
     if (name === 'contentBlockDelta' && delta?.text) {
       if (!hasText) texts += 1;
@@ -383,12 +473,26 @@ function toldBy(stream) {
     }
     if (name === 'messageStop') stopReason = payload.stopReason;
     if (name === 'metadata') {
-      const { inputTokens, outputTokens, cacheReadInputTokens: cachedInputTokens = 0, cacheWriteInputTokens = 0, ...more } = payload.usage;
+      const {
+        inputTokens,
+        outputTokens,
+        cacheReadInputTokens: cachedInputTokens = 0,
+        cacheWriteInputTokens = 0,
+        ...more
+      } = payload.usage;
       const { totalTokens = inputTokens + outputTokens + cachedInputTokens + cacheWriteInputTokens } = more;
-      for (const [member, tokens] of Object.entries({ inputTokens, outputTokens, totalTokens, cachedInputTokens, cacheWriteInputTokens })) usage[member] += tokens;
+      for (const [member, tokens] of Object.entries({
+        inputTokens,
+        outputTokens,
+        totalTokens,
+        cachedInputTokens,
+        cacheWriteInputTokens,
+      }))
+        usage[member] += tokens;
     }
   }
-  if (stopReason === 'tool_use') for (const { name, input } of tools.values()) items.push({ kind: 'asked', name, input: input || '{}' });
+  if (stopReason === 'tool_use')
+    for (const { name, input } of tools.values()) items.push({ kind: 'asked', name, input: input || '{}' });
   return { items: joined(items), raw, usage, stopReason };
 }
 
@@ -403,18 +507,34 @@ async function checkReplay(events, { input, code }) {
     assert.deepEqual(complaints, []);
     assert.deepEqual(ends, [events.at(-1)]);
     assert.equal(ends[0].code, code);
-    assert.deepEqual(messages.slice(0, input.messages.length).map(({ id }) => id), input.messages.map(({ id }) => id), 'what was there stays');
+    assert.deepEqual(
+      messages.slice(0, input.messages.length).map(({ id }) => id),
+      input.messages.map(({ id }) => id),
+      'what was there stays',
+    );
     const made = messages.slice(input.messages.length);
     const ofRole = (role) => made.filter((message) => message.role === role);
     const ofKind = (...kinds) => said.filter(({ kind }) => kinds.includes(kind));
 
-    assert.deepEqual(ofRole('reasoning').map(({ content }) => content), ofKind('thought').map(({ text }) => text));
+    assert.deepEqual(
+      ofRole('reasoning').map(({ content }) => content),
+      ofKind('thought').map(({ text }) => text),
+    );
     const texts = new Map();
     for (const { of, text } of ofKind('text')) texts.set(of, (texts.get(of) ?? '') + text);
-    assert.deepEqual(ofRole('assistant').flatMap(({ content }) => (content ? [content] : [])), [...texts.values()]);
+    assert.deepEqual(
+      ofRole('assistant').flatMap(({ content }) => (content ? [content] : [])),
+      [...texts.values()],
+    );
     const calls = ofRole('assistant').flatMap(({ toolCalls = [] }) => toolCalls);
-    assert.deepEqual(calls.map(({ function: called }) => [called.name, called.arguments]), ofKind('tool', 'asked').map(({ name, input }) => [name, input]));
-    assert.deepEqual(ofRole('tool').map(({ content }) => content), ofKind('tool').map(({ result }) => result));
+    assert.deepEqual(
+      calls.map(({ function: called }) => [called.name, called.arguments]),
+      ofKind('tool', 'asked').map(({ name, input }) => [name, input]),
+    );
+    assert.deepEqual(
+      ofRole('tool').map(({ content }) => content),
+      ofKind('tool').map(({ result }) => result),
+    );
     assert.equal(made.length, ofRole('reasoning').length + ofRole('assistant').length + ofRole('tool').length);
 
     // Text after a tool stands after its result, and a result after the message that called for it.
@@ -424,12 +544,17 @@ async function checkReplay(events, { input, code }) {
     let tools = 0;
     for (const item of said) {
       if (item.kind === 'text' && placeOfText(item.of) < place) {
-        assert.ok(said.some((other) => other.kind === 'text' && other.of === item.of && other !== item), 'only more of a message may stand before');
+        assert.ok(
+          said.some((other) => other.kind === 'text' && other.of === item.of && other !== item),
+          'only more of a message may stand before',
+        );
       }
       if (item.kind === 'text') place = Math.max(place, placeOfText(item.of));
       if (item.kind === 'tool') {
         const result = ofRole('tool')[tools++];
-        const caller = ofRole('assistant').find(({ toolCalls = [] }) => toolCalls.some(({ id }) => id === result.toolCallId));
+        const caller = ofRole('assistant').find(({ toolCalls = [] }) =>
+          toolCalls.some(({ id }) => id === result.toolCallId),
+        );
         assert.ok(places.get(caller) < places.get(result));
         assert.ok(places.get(result) > place, 'text, then the tool');
         place = places.get(result);
@@ -455,7 +580,10 @@ const idsOf = (events) => [...new Set(events.map(({ messageId }) => messageId))]
 async function saidByHarness(local, prompt) {
   const response = await fetch(`${local.page}/agentcore/harnesses/invoke?harnessArn=${encodeURIComponent(ARN)}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-amzn-bedrock-agentcore-runtime-session-id': `the-test-itself-${crypto.randomUUID()}` },
+    headers: {
+      'content-type': 'application/json',
+      'x-amzn-bedrock-agentcore-runtime-session-id': `the-test-itself-${crypto.randomUUID()}`,
+    },
     body: JSON.stringify({ messages: [{ role: 'user', content: [{ text: prompt }] }] }),
   });
   const received = [];

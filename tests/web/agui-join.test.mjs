@@ -62,7 +62,10 @@ describe('an answer was lost with its connection', { timeout: 60_000 }, () => {
     assert.deepEqual([outcome.text, outcome.complaints, cuts], [numbers(200), [], []]);
     assert.deepEqual(ofType(events, 'RUN_STARTED').length, 1);
     assert.equal(events.at(-1).type, 'RUN_FINISHED');
-    const joins = connections.get(agent.url).slice(1).map(({ sent }) => sent);
+    const joins = connections
+      .get(agent.url)
+      .slice(1)
+      .map(({ sent }) => sent);
     assert.equal(joins.length, 3);
     for (const sent of joins) assert.deepEqual([sent.length, Object.keys(sent[0])], [1, ['join']]);
     assert.equal(callsOf(local, agent), 1);
@@ -78,7 +81,12 @@ describe('an answer was lost with its connection', { timeout: 60_000 }, () => {
         if (isCut && fragments === 3 && connections.get(agent.url).length === 1) socket.terminate();
       });
       const raw = [];
-      const outcome = await ask(agent, '/trace 300', { onRawEvent: ({ event }) => void raw.push(event) }, { forwardedProps: { trace: true } });
+      const outcome = await ask(
+        agent,
+        '/trace 300',
+        { onRawEvent: ({ event }) => void raw.push(event) },
+        { forwardedProps: { trace: true } },
+      );
       assert.deepEqual([outcome.complaints, outcome.error], [[], undefined]);
       assert.equal(connections.get(agent.url).length, isCut ? 2 : 1);
       const text = JSON.stringify(raw.filter(({ source }) => source !== 'relay').map(({ event }) => event));
@@ -93,7 +101,11 @@ describe('an answer was lost with its connection', { timeout: 60_000 }, () => {
     const agent = agentAt(local);
     const other = new WebSocketAgent({ url: agent.url, threadId: agent.threadId, storage: agent.storage });
     let elsewhere;
-    const { error } = await ask(agent, '/tokens 80 30', atWord(3, () => (elsewhere = show(other))));
+    const { error } = await ask(
+      agent,
+      '/tokens 80 30',
+      atWord(3, () => (elsewhere = show(other))),
+    );
     assert.equal(error.code, 'moved');
     assert.match(error.message, /another window or on another device/);
     assert.equal((await elsewhere).messages.at(-1).content, numbers(80));
@@ -104,7 +116,11 @@ describe('an answer was lost with its connection', { timeout: 60_000 }, () => {
     const gone = await startLocal();
     const agent = agentAt(gone, { reconnectAttempts: 3, reconnectDelay: 1 });
     let stopped;
-    const running = ask(agent, '/tokens 1000 50', atWord(3, () => (stopped = gone.stop())));
+    const running = ask(
+      agent,
+      '/tokens 1000 50',
+      atWord(3, () => (stopped = gone.stop())),
+    );
     await assert.rejects(running, /There is no connection to /);
     await stopped;
     assert.equal(connections.get(agent.url).length, 4);
@@ -157,7 +173,11 @@ describe('a conversation was lost with its page', { timeout: 60_000 }, () => {
   it('and goes on now where the agent still answers', async () => {
     const agent = agentAt(local);
     await ask(agent, '/slow 0');
-    const { text } = await ask(agent, '/tokens 80 30', atWord(3, () => agent.detachActiveRun()));
+    const { text } = await ask(
+      agent,
+      '/tokens 80 30',
+      atWord(3, () => agent.detachActiveRun()),
+    );
     assert.ok(numbers(80).startsWith(text) && text.length < 40, text);
     const again = reloaded(agent);
     const started = [];
@@ -166,7 +186,10 @@ describe('a conversation was lost with its page', { timeout: 60_000 }, () => {
       ...atWord(50, () => connections.get(again.url).at(-1).terminate()),
     });
     assert.deepEqual([complaints, started.length], [[], 2]);
-    assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant', 'user', 'assistant']);
+    assert.deepEqual(
+      messages.map(({ role }) => role),
+      ['user', 'assistant', 'user', 'assistant'],
+    );
     assert.equal(messages.at(-1).content, numbers(80));
     assert.equal(callsOf(local, agent), 2);
   });
@@ -189,7 +212,10 @@ describe('a conversation was lost with its page', { timeout: 60_000 }, () => {
     const { error } = await ask(agent, '/error throttlingException');
     await kept(local, agent, 1);
     const again = await show(reloaded(agent));
-    assert.deepEqual(again.messages.map(({ content }) => content), ['/error throttlingException']);
+    assert.deepEqual(
+      again.messages.map(({ content }) => content),
+      ['/error throttlingException'],
+    );
     assert.deepEqual([again.error.code, again.error.message], [error.code, error.message]);
   });
 
@@ -201,7 +227,17 @@ describe('a conversation was lost with its page', { timeout: 60_000 }, () => {
     const foreign = agentAt(local, { storage: { getItem: () => 'nonsense', setItem() {} } });
     assert.deepEqual(await show(foreign), nothing);
     assert.deepEqual(connections.get(foreign.url)[0].sent, [{ history: { key: 'nonsense' } }]);
-    for (const storage of [null, { getItem: () => { throw new Error('refused'); }, setItem() { throw new Error('full'); } }]) {
+    for (const storage of [
+      null,
+      {
+        getItem: () => {
+          throw new Error('refused');
+        },
+        setItem() {
+          throw new Error('full');
+        },
+      },
+    ]) {
       const agent = agentAt(local, { storage });
       assert.match((await ask(agent, '/slow 0')).text, /\bturn 1\b/);
       assert.deepEqual(await show(reloaded(agent)), nothing);
@@ -243,17 +279,30 @@ describe('a relay without a table', { timeout: 60_000 }, () => {
 
   it('has an agent that is stopped by closing the connection', async () => {
     const agent = agentAt(without);
-    const { error } = await ask(agent, '/tokens 1000 20', atWord(3, () => agent.abortRun()));
+    const { error } = await ask(
+      agent,
+      '/tokens 1000 20',
+      atWord(3, () => agent.abortRun()),
+    );
     assert.equal(error, undefined);
     await printed(without, new RegExp(`agent +dropped.* ${agent.threadId}`));
-    assert.deepEqual(connections.get(agent.url)[0].sent.filter((message) => message.stop), []);
+    assert.deepEqual(
+      connections.get(agent.url)[0].sent.filter((message) => message.stop),
+      [],
+    );
   });
 });
 
 describe('a frame that was missing was not missed', { timeout: 60_000 }, () => {
   const relay = (seq, more) => ({ metadata: { relay: { runId: 'run', seq, ...more } } });
   const START = { type: 'RUN_STARTED', ...relay(0, { key: 'key' }) };
-  const text = (delta, seq, more) => ({ type: 'TEXT_MESSAGE_CHUNK', messageId: 'm', role: 'assistant', delta, ...relay(seq, more) });
+  const text = (delta, seq, more) => ({
+    type: 'TEXT_MESSAGE_CHUNK',
+    messageId: 'm',
+    role: 'assistant',
+    delta,
+    ...relay(seq, more),
+  });
   const END = { type: 'RUN_FINISHED', ...relay(4) };
   /** What comes over one connection after the other. */
   let answers;
@@ -263,7 +312,8 @@ describe('a frame that was missing was not missed', { timeout: 60_000 }, () => {
     await once(server, 'listening');
     server.on('connection', (socket) =>
       socket.on('message', () => {
-        for (const frame of answers.shift() ?? []) socket.send(JSON.stringify({ threadId: 'thread', runId: 'run', ...frame }));
+        for (const frame of answers.shift() ?? [])
+          socket.send(JSON.stringify({ threadId: 'thread', runId: 'run', ...frame }));
       }),
     );
   });
@@ -340,7 +390,7 @@ async function listen(agent, subscriber, begin) {
     }
   };
   const { newMessages } = await listening(complaints, runs);
-  const text = newMessages.map(({ role, content }) => (role === 'assistant' ? content ?? '' : '')).join('');
+  const text = newMessages.map(({ role, content }) => (role === 'assistant' ? (content ?? '') : '')).join('');
   return { complaints, messages: agent.messages, error, text };
 }
 
@@ -371,7 +421,10 @@ function numbers(count) {
 
 /** Waits until the program has printed so many such lines. */
 async function printed({ output }, pattern, count = 1) {
-  const lines = () => output().split('\n').filter((line) => pattern.test(line)).length;
+  const lines = () =>
+    output()
+      .split('\n')
+      .filter((line) => pattern.test(line)).length;
   while (lines() < count) await sleep(10);
 }
 

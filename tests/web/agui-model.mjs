@@ -7,7 +7,8 @@ const NULLABLE = ['snapshot', 'value', 'event', 'result'];
 
 /** Nothing in an event is null that clients can't take. */
 export function checkValues(event) {
-  for (const [name, value] of Object.entries(event)) assert.ok(value !== null || NULLABLE.includes(name), JSON.stringify(event));
+  for (const [name, value] of Object.entries(event))
+    assert.ok(value !== null || NULLABLE.includes(name), JSON.stringify(event));
 }
 
 /** What the older schemas add to an event that does not say it. */
@@ -16,7 +17,14 @@ export const withDefaults = (event) => ({ ...DEFAULTS[event.type], ...event });
 
 /** What of a message is compared: the same, whether a client made it of events or got it in a snapshot. */
 export function normalised({ id, role, content = '', toolCalls = [], toolCallId, activityType }) {
-  return { id, role, content, toolCalls: toolCalls.map((call) => ({ id: call.id, ...call.function })), toolCallId, activityType };
+  return {
+    id,
+    role,
+    content,
+    toolCalls: toolCalls.map((call) => ({ id: call.id, ...call.function })),
+    toolCallId,
+    activityType,
+  };
 }
 
 /** The messages of a client that had these before. */
@@ -42,11 +50,18 @@ export function messagesAfter(before, events) {
     if (/^TOOL_CALL_(?:START|ARGS|CHUNK)$/.test(type)) {
       const all = messages.flatMap(({ toolCalls }) => toolCalls);
       let call = all.find(({ id }) => id === toolCallId);
-      if (!call) message(parentMessageId ?? toolCallId, 'assistant').toolCalls.push((call = { id: toolCallId, name: toolCallName, arguments: '' }));
+      if (!call)
+        message(parentMessageId ?? toolCallId, 'assistant').toolCalls.push(
+          (call = { id: toolCallId, name: toolCallName, arguments: '' }),
+        );
       call.arguments += delta;
     }
     if (type === 'TOOL_CALL_RESULT') Object.assign(message(messageId, 'tool'), { content, toolCallId });
-    if (type === 'ACTIVITY_SNAPSHOT') Object.assign(message(messageId, 'activity'), { content: structuredClone(content), activityType: event.activityType });
+    if (type === 'ACTIVITY_SNAPSHOT')
+      Object.assign(message(messageId, 'activity'), {
+        content: structuredClone(content),
+        activityType: event.activityType,
+      });
     if (type === 'ACTIVITY_DELTA') {
       const activity = message(messageId, 'activity');
       activity.content = patched(activity.content, event.patch);
@@ -80,13 +95,20 @@ function stateAfter(before, events) {
 function patched(value, patch) {
   const root = { value: structuredClone(value) };
   for (const { op, path, value: next } of patch) {
-    const names = ['value', ...path.split('/').slice(1).map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))];
+    const names = [
+      'value',
+      ...path
+        .split('/')
+        .slice(1)
+        .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')),
+    ];
     const last = names.pop();
     const holder = names.reduce((here, name) => here[name], root);
     if (!['add', 'replace', 'remove'].includes(op)) throw new Error(`a patch with ${op}`);
     if (op === 'remove' && Array.isArray(holder)) holder.splice(Number(last), 1);
     else if (op === 'remove') delete holder[last];
-    else if (op === 'add' && Array.isArray(holder)) holder.splice(last === '-' ? holder.length : Number(last), 0, structuredClone(next));
+    else if (op === 'add' && Array.isArray(holder))
+      holder.splice(last === '-' ? holder.length : Number(last), 0, structuredClone(next));
     else holder[last] = structuredClone(next);
   }
   return root.value;

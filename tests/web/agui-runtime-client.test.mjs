@@ -50,7 +50,10 @@ describe('an application at an agent on a runtime', RUNS, () => {
   let folder;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'timelines-'));
-    await writeFile(join(folder, 'written.jsonl'), TIMELINES.runtime.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await writeFile(
+      join(folder, 'written.jsonl'),
+      TIMELINES.runtime.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    );
     // A run may still be ending at the function while the next one begins.
     local = await startLocal('--source', 'runtime', '--timelines', folder, '--concurrency', String(3 * AT_ONCE));
   });
@@ -74,7 +77,10 @@ describe('an application at an agent on a runtime', RUNS, () => {
     const { error } = await ask(agent, prompt);
     assert.equal(error, undefined);
     agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: '/slow 0' });
-    await assert.rejects(listening([], () => agent.runAgent()), /^Error: The message has \d+ bytes, and API Gateway takes 32768 at most\.$/);
+    await assert.rejects(
+      listening([], () => agent.runAgent()),
+      /^Error: The message has \d+ bytes, and API Gateway takes 32768 at most\.$/,
+    );
   }
 
   it('sends all that AG-UI has, and so do its clones', async () => {
@@ -85,7 +91,10 @@ describe('an application at an agent on a runtime', RUNS, () => {
       assert.match((await ask(agent, '/slow 0', { tools, context })).text, /\bturn 2\b/);
       const sent = wires.get(agent.url).sent.at(-1);
       assert.deepEqual([sent.tools, sent.context, sent.state], [tools, context, { page: 1 }]);
-      assert.deepEqual(sent.messages.map(({ role }) => role), ['user', 'assistant', 'user']);
+      assert.deepEqual(
+        sent.messages.map(({ role }) => role),
+        ['user', 'assistant', 'user'],
+      );
     }
   });
 
@@ -93,14 +102,20 @@ describe('an application at an agent on a runtime', RUNS, () => {
     const agent = connect();
     await ask(agent, '/tool 3');
     const calls = open(agent);
-    assert.deepEqual(calls.map((call) => [call.function.name, JSON.parse(call.function.arguments)]), [
-      ['get_weather', { city: 'Zürich', days: 3 }],
-      ['refund_order', { orderId: 'A-1017', amount: 12.5, reason: '“broken” ☕' }],
-      ['find_free_slot', {}],
-    ]);
+    assert.deepEqual(
+      calls.map((call) => [call.function.name, JSON.parse(call.function.arguments)]),
+      [
+        ['get_weather', { city: 'Zürich', days: 3 }],
+        ['refund_order', { orderId: 'A-1017', amount: 12.5, reason: '“broken” ☕' }],
+        ['find_free_slot', {}],
+      ],
+    );
     for (const call of calls.toReversed()) answer(agent, call, `result of ${call.function.name}`);
     const { text } = await run(agent);
-    for (const { function: { name } } of calls) assert.ok(text.includes(`\`${name}\` returned \`result of ${name}\``), text);
+    for (const {
+      function: { name },
+    } of calls)
+      assert.ok(text.includes(`\`${name}\` returned \`result of ${name}\``), text);
     assert.match((await ask(agent, '/slow 0')).text, /\bturn 2\b/);
   });
 
@@ -139,10 +154,13 @@ describe('an application at an agent on a runtime', RUNS, () => {
     const [failures, complaints] = [[], []];
     agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: '/tokens 100 50' });
     await listening(complaints, () =>
-      agent.runAgent({}, {
-        onTextMessageContentEvent: () => agent.abortRun(),
-        onRunFailed: ({ error }) => void failures.push(error),
-      }),
+      agent.runAgent(
+        {},
+        {
+          onTextMessageContentEvent: () => agent.abortRun(),
+          onRunFailed: ({ error }) => void failures.push(error),
+        },
+      ),
     );
     assert.deepEqual([complaints, failures], [[], []]);
     assert.match(agent.messages.at(-1).content, /^1 /);
@@ -161,7 +179,8 @@ describe('an application at an agent on a runtime', RUNS, () => {
   });
 
   /** An agent of its own conversation and address, as for a runtime. */
-  const connect = (config) => new WebSocketAgent({ url: `${local.socket}?agent=${crypto.randomUUID()}`, wholeInput: true, ...config });
+  const connect = (config) =>
+    new WebSocketAgent({ url: `${local.socket}?agent=${crypto.randomUUID()}`, wholeInput: true, ...config });
 });
 
 describe('two users of a runtime, over a WebSocket', RUNS, () => {
@@ -175,7 +194,13 @@ describe('two users of a runtime, over a WebSocket', RUNS, () => {
     await local?.stop();
     await issuer?.stop();
   });
-  const connect = (user, config) => new WebSocketAgent({ url: `${local.socket}?agent=${crypto.randomUUID()}`, credential: () => issuer.token(user), wholeInput: true, ...config });
+  const connect = (user, config) =>
+    new WebSocketAgent({
+      url: `${local.socket}?agent=${crypto.randomUUID()}`,
+      credential: () => issuer.token(user),
+      wholeInput: true,
+      ...config,
+    });
 
   it('have conversations of their own, whichever thread they name', async () => {
     const alice = connect('alice');

@@ -52,10 +52,21 @@ const SCENARIOS = {
   '/steps': { '/steps': {} },
   '/trace': { '/trace 1': {}, '/trace 100': {} },
   '/snapshot': { '/snapshot 1': {}, '/snapshot 100': {} },
-  '/tool': { '/tool': { calls: ['get_weather'] }, '/tool 3': { calls: ['get_weather', 'refund_order', 'find_free_slot'] } },
+  '/tool': {
+    '/tool': { calls: ['get_weather'] },
+    '/tool 3': { calls: ['get_weather', 'refund_order', 'find_free_slot'] },
+  },
   '/interrupt': { '/interrupt': { calls: ['refund_order'] } },
-  '/error': Object.fromEntries(Object.entries(ERRORS).flatMap(([name, code]) => [[`/error ${name}`, { code, refused: true }], ...(name.includes('_') ? [[`/error ${name} 2`, { code }]] : [])])),
-  '/refuse': { '/refuse SESSION_BUSY 2': { refused: true }, '/refuse runtimeClientError': { refused: true, code: 'dependency_failed' } },
+  '/error': Object.fromEntries(
+    Object.entries(ERRORS).flatMap(([name, code]) => [
+      [`/error ${name}`, { code, refused: true }],
+      ...(name.includes('_') ? [[`/error ${name} 2`, { code }]] : []),
+    ]),
+  ),
+  '/refuse': {
+    '/refuse SESSION_BUSY 2': { refused: true },
+    '/refuse runtimeClientError': { refused: true, code: 'dependency_failed' },
+  },
   '/cut': { '/cut 0': { code: 'connection_lost' }, '/cut 3': { code: 'connection_lost' } },
   '/odd': {
     '/odd unknown': { mended: true },
@@ -89,11 +100,18 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
   it('of every scenario that there is, and of every kind of it', async () => {
     const text = textOf(await conforms('/help'));
     const rows = [...text.matchAll(/^\| `(\/\w+)[^`]*` \| (.*) \|$/gm)];
-    assert.deepEqual(rows.map(([, name]) => name), Object.keys(SCENARIOS));
+    assert.deepEqual(
+      rows.map(([, name]) => name),
+      Object.keys(SCENARIOS),
+    );
     for (const [, name, what] of rows) {
       const prompts = Object.keys(SCENARIOS[name]).join('\n');
       const kinds = [...what.matchAll(/`(?:[^`]* )?([a-z]+)`/g)].map(([, kind]) => kind);
-      assert.deepEqual(kinds.filter((kind) => !prompts.includes(kind)), [], `kinds of ${name}`);
+      assert.deepEqual(
+        kinds.filter((kind) => !prompts.includes(kind)),
+        [],
+        `kinds of ${name}`,
+      );
     }
     const [reason] = textOf(await conforms('/error teapot')).split('\n');
     const names = [...reason.matchAll(/`(\w+)`/g)].map(([, name]) => name).filter((name) => name !== 'teapot');
@@ -107,13 +125,16 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
   it('/odd unknown, of which nothing is lost', async () => {
     const raw = ofType(await conforms('/odd unknown', { mended: true }), 'RAW');
     assert.ok(raw.every(({ source }) => source === 'agentcore-runtime'));
-    assert.deepEqual(raw.map(({ event }) => event), [
-      { HOLOGRAM_STARTED: { type: 'HOLOGRAM_STARTED', hologramId: 'h', depth: 1.1 } },
-      { TEXT_MESSAGE_CONTENT: { type: 'TEXT_MESSAGE_CONTENT', messageId: 7, delta: 'of a wrong type' } },
-      { STATE_DELTA: { type: 'STATE_DELTA', delta: { op: 'add' } } },
-      { MESSAGES_SNAPSHOT: { type: 'MESSAGES_SNAPSHOT' } },
-      { event: [1, 2, 3] },
-    ]);
+    assert.deepEqual(
+      raw.map(({ event }) => event),
+      [
+        { HOLOGRAM_STARTED: { type: 'HOLOGRAM_STARTED', hologramId: 'h', depth: 1.1 } },
+        { TEXT_MESSAGE_CONTENT: { type: 'TEXT_MESSAGE_CONTENT', messageId: 7, delta: 'of a wrong type' } },
+        { STATE_DELTA: { type: 'STATE_DELTA', delta: { op: 'add' } } },
+        { MESSAGES_SNAPSHOT: { type: 'MESSAGES_SNAPSHOT' } },
+        { event: [1, 2, 3] },
+      ],
+    );
   });
 
   it('/odd chunks and /odd unopened, with a beginning and an end for each part', async () => {
@@ -121,7 +142,10 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
       const events = await conforms(prompt, { mended: true, calls: prompt.endsWith('unopened') ? ['look'] : [] });
       const open = new Map();
       for (const { type, ...event } of events) {
-        const [, of, phase] = /^(TEXT_MESSAGE|TOOL_CALL|REASONING_MESSAGE|REASONING|STEP)_(START|CONTENT|ARGS|END|STARTED|FINISHED)$/.exec(type) ?? [];
+        const [, of, phase] =
+          /^(TEXT_MESSAGE|TOOL_CALL|REASONING_MESSAGE|REASONING|STEP)_(START|CONTENT|ARGS|END|STARTED|FINISHED)$/.exec(
+            type,
+          ) ?? [];
         if (of === undefined) continue;
         const id = `${of} ${event.toolCallId ?? event.messageId ?? event.stepName}`;
         assert.equal(open.has(id), !phase.startsWith('START'), `${type} of ${id}`);
@@ -134,13 +158,22 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
 
   it('/snapshot 100, which comes in fragments', async () => {
     const { frames } = await record(local, runAgentInput('/snapshot 100'));
-    const fragments = named(frames.map((frame) => JSON.parse(frame)), 'relay.fragment');
+    const fragments = named(
+      frames.map((frame) => JSON.parse(frame)),
+      'relay.fragment',
+    );
     assert.ok(fragments.length >= 8, `${fragments.length} fragments`);
   });
 
-  it("the words of an agent that gave up, and not those of its server", async () => {
-    assert.equal((await conforms('/odd gaveup', { code: 'dependency_failed' })).at(-1).message, 'The agent gave up: no model answered.');
-    assert.doesNotMatch(JSON.stringify(await conforms('/odd failure', { mended: true, code: 'dependency_failed' })), /secret|division/);
+  it('the words of an agent that gave up, and not those of its server', async () => {
+    assert.equal(
+      (await conforms('/odd gaveup', { code: 'dependency_failed' })).at(-1).message,
+      'The agent gave up: no model answered.',
+    );
+    assert.doesNotMatch(
+      JSON.stringify(await conforms('/odd failure', { mended: true, code: 'dependency_failed' })),
+      /secret|division/,
+    );
   });
 
   for (const [what, message] of Object.entries({
@@ -152,7 +185,8 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
       const events = checkFrames(await record(local, message), { code: 'invalid_request' });
       assert.equal(events.length, 1);
       assert.ok(events[0].message.length > 20, events[0].message);
-      for (const { complaints, ends } of await replay(events, runAgentInput('hello'))) assert.deepEqual([complaints, ends], [[], events]);
+      for (const { complaints, ends } of await replay(events, runAgentInput('hello')))
+        assert.deepEqual([complaints, ends], [[], events]);
     });
   }
 
@@ -166,16 +200,39 @@ describe('frames of an agent on a runtime are AG-UI events', { concurrency: AT_O
     if (!mended && !refused) assert.deepEqual(comparable(events), comparable(told));
     const messages = await checkReplay(events, input, code);
 
-    const open = messages.flatMap(({ toolCalls = [] }) => toolCalls).filter(({ id }) => !messages.some(({ toolCallId }) => toolCallId === id));
-    assert.deepEqual(open.map(({ function: called }) => called.name), calls);
+    const open = messages
+      .flatMap(({ toolCalls = [] }) => toolCalls)
+      .filter(({ id }) => !messages.some(({ toolCallId }) => toolCallId === id));
+    assert.deepEqual(
+      open.map(({ function: called }) => called.name),
+      calls,
+    );
     if (open.length === 0) return events;
-    const results = open.map((call) => ({ id: crypto.randomUUID(), role: 'tool', toolCallId: call.id, content: `result of ${call.function.name}` }));
-    const interrupts = events.at(-1).outcome?.interrupts?.map(({ id }) => ({ interruptId: id, status: 'resolved', payload: { approved: true } }));
-    const next = runAgentInput('', { threadId: input.threadId, messages: interrupts ? messages : [...messages, ...results], resume: interrupts });
+    const results = open.map((call) => ({
+      id: crypto.randomUUID(),
+      role: 'tool',
+      toolCallId: call.id,
+      content: `result of ${call.function.name}`,
+    }));
+    const interrupts = events
+      .at(-1)
+      .outcome?.interrupts?.map(({ id }) => ({ interruptId: id, status: 'resolved', payload: { approved: true } }));
+    const next = runAgentInput('', {
+      threadId: input.threadId,
+      messages: interrupts ? messages : [...messages, ...results],
+      resume: interrupts,
+    });
     const following = checkFrames(await record(local, next), { runId: next.runId });
     await checkReplay(following, next);
-    const heard = [...textOf(following).matchAll(/^- `(.*?)` (?:returned|is resolved with) `(.*)`\.$/gm)].map(([, who, what]) => [who, what]);
-    assert.deepEqual(heard, interrupts ? interrupts.map(({ interruptId }) => [interruptId, '{"approved":true}']) : calls.map((name) => [name, `result of ${name}`]));
+    const heard = [...textOf(following).matchAll(/^- `(.*?)` (?:returned|is resolved with) `(.*)`\.$/gm)].map(
+      ([, who, what]) => [who, what],
+    );
+    assert.deepEqual(
+      heard,
+      interrupts
+        ? interrupts.map(({ interruptId }) => [interruptId, '{"approved":true}'])
+        : calls.map((name) => [name, `result of ${name}`]),
+    );
     return events;
   }
 });
@@ -203,7 +260,11 @@ function comparable(events) {
     // Nothing comes after the end.
     if (event.type === 'RUN_ERROR') break;
     const last = all.at(-1);
-    const goesOn = typeof event.delta === 'string' && last?.type === event.type && last.messageId === event.messageId && last.toolCallId === event.toolCallId;
+    const goesOn =
+      typeof event.delta === 'string' &&
+      last?.type === event.type &&
+      last.messageId === event.messageId &&
+      last.toolCallId === event.toolCallId;
     if (goesOn) last.delta += event.delta;
     else all.push(event);
   }
@@ -215,7 +276,11 @@ function comparable(events) {
 async function toldByAgent(local, input) {
   const response = await fetch(`${local.page}/agentcore/runtimes/${encodeURIComponent(ARN)}/invocations`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', 'x-amzn-bedrock-agentcore-runtime-session-id': `the-test-itself-${crypto.randomUUID()}` },
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      'x-amzn-bedrock-agentcore-runtime-session-id': `the-test-itself-${crypto.randomUUID()}`,
+    },
     body: JSON.stringify({ ...input, threadId: crypto.randomUUID() }),
   });
   const received = [];
@@ -231,7 +296,12 @@ async function toldByAgent(local, input) {
 /** @param {string} body */
 function eventsIn(body) {
   return body.split(/\r?\n\r?\n/).flatMap((block) => {
-    const data = block.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice(5)).join('\n').trim();
+    const data = block
+      .split(/\r?\n/)
+      .filter((line) => line.startsWith('data:'))
+      .map((line) => line.slice(5))
+      .join('\n')
+      .trim();
     if (!/^["{]/.test(data)) return [];
     const value = JSON.parse(data);
     if (typeof value === 'string') return value.startsWith('data:') ? eventsIn(value) : [];
@@ -241,5 +311,7 @@ function eventsIn(body) {
 
 /** Nothing is null that means that it is absent. */
 function withoutNulls(event) {
-  return Object.fromEntries(Object.entries(event).filter(([name, value]) => value !== null || (['snapshot', 'value', 'event'].includes(name))));
+  return Object.fromEntries(
+    Object.entries(event).filter(([name, value]) => value !== null || ['snapshot', 'value', 'event'].includes(name)),
+  );
 }

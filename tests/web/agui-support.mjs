@@ -23,9 +23,7 @@ export async function record(local, message) {
   let runId;
   let ended = false;
   await new Promise((resolve, reject) => {
-    socket.on('open', () =>
-      socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    );
+    socket.on('open', () => socket.send(typeof message === 'string' ? message : JSON.stringify(message)));
     socket.on('message', (data, isBinary) => {
       const frame = data.toString('utf8');
       const { type, metadata } = JSON.parse(frame);

@@ -75,7 +75,16 @@ export const PROMPTS = {
     '/work': ['/work'],
     '/trace': ['/trace 300'],
     '/hook': { '/hook allow': undefined, '/hook deny': undefined, '/hook failed': 'connection_lost' },
-    '/tool': ['/tool', '/tool 3', '/tool 3 together', '/tool empty', '/tool text', '/tool untyped', '/tool late', '/tool denied'],
+    '/tool': [
+      '/tool',
+      '/tool 3',
+      '/tool 3 together',
+      '/tool empty',
+      '/tool text',
+      '/tool untyped',
+      '/tool late',
+      '/tool denied',
+    ],
     '/limit': { '/limit max_tokens': 'limit_reached', '/limit guardrail_intervened': undefined },
     '/guardrail': ['/guardrail'],
     '/error': {
@@ -170,24 +179,31 @@ export function conversing(wire) {
     const complaints = [];
     const ends = [];
     const { newMessages } = await listening(complaints, () =>
-      agent.runAgent({ runId, ...parameters }, {
-        onRunFinishedEvent: ({ event }) => void ends.push(event),
-        onRunErrorEvent: ({ event }) => void ends.push(event),
-      }),
+      agent.runAgent(
+        { runId, ...parameters },
+        {
+          onRunFinishedEvent: ({ event }) => void ends.push(event),
+          onRunErrorEvent: ({ event }) => void ends.push(event),
+        },
+      ),
     );
     assert.deepEqual(complaints, []);
     const events = await wire(agent, runId);
 
     const terminal = events.at(-1);
-    assert.deepEqual(ends.map(({ type, code, message }) => ({ type, code, message })), [
-      { type: terminal.type, code: terminal.code, message: terminal.message },
-    ]);
+    assert.deepEqual(
+      ends.map(({ type, code, message }) => ({ type, code, message })),
+      [{ type: terminal.type, code: terminal.code, message: terminal.message }],
+    );
     assert.deepEqual(agent.messages.slice(0, before.length), before, 'what was said stays as it was');
     // The client has a message for each one that was sent, with all its text and its calls, and no other.
     const ids = agent.messages.map(({ id }) => id);
     assert.equal(new Set(ids).size, ids.length, `a message is there twice: ${JSON.stringify(agent.messages)}`);
     assert.deepEqual(inOrder(agent.messages.map(normalised), events), inOrder(messagesAfter(before, events), events));
-    assert.deepEqual(newMessages.map(({ id }) => id), ids.slice(before.length));
+    assert.deepEqual(
+      newMessages.map(({ id }) => id),
+      ids.slice(before.length),
+    );
     checkState(agent.state, stateBefore, events);
     return { events, text: textOf(newMessages), error: terminal.type === 'RUN_ERROR' ? terminal : undefined };
   }
@@ -198,7 +214,10 @@ export function conversing(wire) {
     const { frames } = await record(local, runAgentInput(prompt, { forwardedProps }));
     const expected = gist(reassemble(frames.map((frame) => JSON.parse(frame))));
     if (expected.reasoning !== '' && !KNOWS_REASONING) {
-      await assert.rejects(listening([], () => ask(agent, prompt, { forwardedProps })), /Invalid discriminator value/);
+      await assert.rejects(
+        listening([], () => ask(agent, prompt, { forwardedProps })),
+        /Invalid discriminator value/,
+      );
       return;
     }
     const first = await ask(agent, prompt, { forwardedProps });
@@ -208,11 +227,16 @@ export function conversing(wire) {
     const interrupts = /^\/(?:confirm|interrupt)/.test(prompt);
     let last = first;
     for (let round = 0; round < 5; round += 1) {
-      const resume = KNOWS_INTERRUPTS ? resuming(agent, { status: 'resolved', payload: { confirmed: true, result: 'done' } }) : undefined;
+      const resume = KNOWS_INTERRUPTS
+        ? resuming(agent, { status: 'resolved', payload: { confirmed: true, result: 'done' } })
+        : undefined;
       const calls = open(agent);
       if (resume?.length) {
         last = await run(agent, { resume, forwardedProps });
-        assert.match(last.text, /\*\*confirmed\*\*|I have your word:\n\n- `interrupt-\w+` is resolved with `\{"confirmed":true,"result":"done"\}`/);
+        assert.match(
+          last.text,
+          /\*\*confirmed\*\*|I have your word:\n\n- `interrupt-\w+` is resolved with `\{"confirmed":true,"result":"done"\}`/,
+        );
       } else if (calls.length > 0 && !interrupts) {
         for (const call of calls) answer(agent, call, 'done');
         last = await run(agent, { forwardedProps });
@@ -244,18 +268,28 @@ function inOrder(messages, events) {
 
 /** What a run says, in whatever form and however many pieces. */
 function gist(events) {
-  const joined = (...types) => events.filter(({ type }) => types.includes(type)).map(({ delta }) => delta ?? '').join('');
+  const joined = (...types) =>
+    events
+      .filter(({ type }) => types.includes(type))
+      .map(({ delta }) => delta ?? '')
+      .join('');
   const of = (type) => events.filter((event) => event.type === type);
   return {
     text: joined('TEXT_MESSAGE_CONTENT', 'TEXT_MESSAGE_CHUNK'),
     reasoning: joined('REASONING_MESSAGE_CONTENT', 'REASONING_MESSAGE_CHUNK'),
     arguments: joined('TOOL_CALL_ARGS', 'TOOL_CALL_CHUNK'),
-    calls: events.filter(({ type, toolCallName }) => /^TOOL_CALL_(START|CHUNK)$/.test(type) && toolCallName).map(({ toolCallName }) => toolCallName),
+    calls: events
+      .filter(({ type, toolCallName }) => /^TOOL_CALL_(START|CHUNK)$/.test(type) && toolCallName)
+      .map(({ toolCallName }) => toolCallName),
     results: of('TOOL_CALL_RESULT').map(({ content }) => content),
     raw: of('RAW').map(({ source, event }) => [source, shape(event)]),
     custom: of('CUSTOM').map(({ name, value }) => [name, { ...value, messageId: undefined }]),
-    states: events.filter(({ type }) => /^(?:STEP|STATE|ACTIVITY)_/.test(type)).map(({ type, stepName, snapshot, delta, content, patch }) => [type, stepName, snapshot, delta, content, patch]),
-    snapshots: of('MESSAGES_SNAPSHOT').map(({ messages }) => messages.map(({ role, content, toolCalls = [] }) => [role, content, toolCalls.map((call) => call.function)])),
+    states: events
+      .filter(({ type }) => /^(?:STEP|STATE|ACTIVITY)_/.test(type))
+      .map(({ type, stepName, snapshot, delta, content, patch }) => [type, stepName, snapshot, delta, content, patch]),
+    snapshots: of('MESSAGES_SNAPSHOT').map(({ messages }) =>
+      messages.map(({ role, content, toolCalls = [] }) => [role, content, toolCalls.map((call) => call.function)]),
+    ),
     interrupts: events.at(-1).outcome?.interrupts?.map(({ reason, message }) => [reason, message]),
     end: [events.at(-1).type, events.at(-1).code, events.at(-1).message],
   };
@@ -268,7 +302,8 @@ function shape(value) {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shape(member)]));
 }
 
-export const textOf = (messages) => messages.map(({ role, content }) => (role === 'assistant' ? content ?? '' : '')).join('');
+export const textOf = (messages) =>
+  messages.map(({ role, content }) => (role === 'assistant' ? (content ?? '') : '')).join('');
 
 /** The calls that nobody has answered. */
 export function open({ messages }) {
@@ -281,4 +316,5 @@ export function answer(agent, { id }, content, more) {
 }
 
 /** The same response to every open interrupt. */
-export const resuming = ({ pendingInterrupts }, response) => pendingInterrupts.map(({ id }) => ({ interruptId: id, ...response }));
+export const resuming = ({ pendingInterrupts }, response) =>
+  pendingInterrupts.map(({ id }) => ({ interruptId: id, ...response }));

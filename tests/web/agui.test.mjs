@@ -182,9 +182,7 @@ describe('frames are AG-UI events', { concurrency: AT_ONCE, timeout: 120_000 }, 
     const sum = (member) => spent.reduce((total, usage) => total + usage[member], 0);
     const [inputTokens, outputTokens] = [sum('inputTokens'), sum('outputTokens')];
     assert.ok(inputTokens > 0 && outputTokens > 0);
-    assert.deepEqual(events.at(-1).usage, [
-      { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens },
-    ]);
+    assert.deepEqual(events.at(-1).usage, [{ inputTokens, outputTokens, totalTokens: inputTokens + outputTokens }]);
   });
 
   it('/pause 3 1, silent in mid-answer', async () => {
@@ -232,16 +230,10 @@ describe('frames are AG-UI events', { concurrency: AT_ONCE, timeout: 120_000 }, 
   /** Runs the prompt, checks all that holds for every run, and returns it for more. */
   async function conforms(prompt, { trace = false, code } = {}) {
     const input = runAgentInput(prompt, { forwardedProps: { trace } });
-    const [run, said] = await Promise.all([
-      record(local, input),
-      saidByAgent(local, prompt, trace),
-    ]);
+    const [run, said] = await Promise.all([record(local, input), saidByAgent(local, prompt, trace)]);
     const events = checkFrames(run, { runId: input.runId, code });
     const [first] = events;
-    assert.deepEqual(
-      [first.type, first.threadId, first.runId],
-      ['RUN_STARTED', input.threadId, input.runId],
-    );
+    assert.deepEqual([first.type, first.threadId, first.runId], ['RUN_STARTED', input.threadId, input.runId]);
     const text = textOf(events);
     const chunks = payloadsOf(said, 'chunk').map(({ bytes }) => Buffer.from(bytes, 'base64'));
     assert.equal(text, Buffer.concat(chunks).toString('utf8'));
@@ -298,10 +290,7 @@ function checkCalls(events, said) {
 /** What an action is called with: Bedrock sends every value as text, beside its type. */
 function argumentsOf(parameters) {
   return Object.fromEntries(
-    parameters.map(({ name, type, value }) => [
-      name,
-      type === 'string' ? value : JSON.parse(value),
-    ]),
+    parameters.map(({ name, type, value }) => [name, type === 'string' ? value : JSON.parse(value)]),
   );
 }
 
@@ -311,18 +300,15 @@ function argumentsOf(parameters) {
  */
 async function saidByAgent(local, prompt, trace) {
   const session = crypto.randomUUID();
-  const response = await fetch(
-    `${local.page}/bedrock/agents/AGENT/agentAliases/ALIAS/sessions/${session}/text`,
-    {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        inputText: prompt,
-        enableTrace: trace,
-        streamingConfigurations: { streamFinalResponse: true },
-      }),
-    },
-  );
+  const response = await fetch(`${local.page}/bedrock/agents/AGENT/agentAliases/ALIAS/sessions/${session}/text`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      inputText: prompt,
+      enableTrace: trace,
+      streamingConfigurations: { streamFinalResponse: true },
+    }),
+  });
   const received = [];
   try {
     for await (const bytes of response.body) received.push(bytes);

@@ -45,9 +45,16 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
   // Over HTTP its agent is another, and nothing else.
   const overHttp = [
     ["import { WebSocketAgent } from './src/websocket-agent.mjs';", "import { HttpAgent } from '@ag-ui/client';"],
-    ["new WebSocketAgent({ url: 'ws://127.0.0.1:8080/local' })", "new HttpAgent({ url: 'http://127.0.0.1:8080/agui' })"],
+    [
+      "new WebSocketAgent({ url: 'ws://127.0.0.1:8080/local' })",
+      "new HttpAgent({ url: 'http://127.0.0.1:8080/agui' })",
+    ],
   ];
-  for (const [way, lines] of Object.entries({ 'a WebSocket': [], 'a WebSocket, from the package': fromPackage, HTTP: overHttp })) {
+  for (const [way, lines] of Object.entries({
+    'a WebSocket': [],
+    'a WebSocket, from the package': fromPackage,
+    HTTP: overHttp,
+  })) {
     it(`has a script that runs over ${way}`, async () => {
       let code = files(section("## AG-UI's client alone")).get('ask.mjs');
       for (const [from, to] of lines) {
@@ -178,7 +185,10 @@ describe('the page about front ends', { timeout: 60_000 }, () => {
   it('is right that a harness gets no files', async () => {
     const harness = await startLocal('--source', 'harness');
     try {
-      for (const [type, mimeType] of [['document', 'application/pdf'], ['audio', 'audio/wav']]) {
+      for (const [type, mimeType] of [
+        ['document', 'application/pdf'],
+        ['audio', 'audio/wav'],
+      ]) {
         const part = { type, source: { type: 'data', value: 'aGVsbG8=', mimeType } };
         assert.match(await refusal(new WebSocketAgent({ url: harness.socket }), part), /the agent takes only text/);
       }

@@ -23,7 +23,10 @@ const { fetch } = globalThis;
 globalThis.fetch = async (url, init) => {
   const response = await fetch(url, init);
   // A run that is stopped has no end, for neither reader.
-  const body = response.clone().text().catch(() => undefined);
+  const body = response
+    .clone()
+    .text()
+    .catch(() => undefined);
   if (typeof init?.body === 'string') bodies.set(JSON.parse(init.body).runId, { response, body });
   return response;
 };
@@ -78,7 +81,10 @@ for (const source of ['agent', 'harness', 'runtime']) {
       assert.match((await ask(agent, '/slow 0')).text, /\bturn 1\b/);
       assert.match((await ask(agent, '/slow 0')).text, /\bturn 2\b/);
       assert.match((await ask(connect(), '/slow 0')).text, /\bturn 1\b/);
-      assert.deepEqual(agent.messages.map(({ role }) => role), ['user', 'assistant', 'user', 'assistant']);
+      assert.deepEqual(
+        agent.messages.map(({ role }) => role),
+        ['user', 'assistant', 'user', 'assistant'],
+      );
       const long = 'More than a message over a WebSocket may have. '.repeat(10_000);
       agent.addMessage({ id: 'm1', role: 'assistant', content: long });
       assert.match((await ask(agent, '/slow 0')).text, /\bturn 3\b/);
@@ -145,20 +151,27 @@ for (const source of ['agent', 'harness', 'runtime']) {
       const failures = [];
       let seen = '';
       const runId = crypto.randomUUID();
-      const ended = () => local.output().split('\n').find((line) => line.includes(`run_id="${runId}"`) && line.includes('run ended'));
+      const ended = () =>
+        local
+          .output()
+          .split('\n')
+          .find((line) => line.includes(`run_id="${runId}"`) && line.includes('run ended'));
       agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: '/tokens 100 50' });
       const complaints = [];
       await listening(complaints, () =>
-        agent.runAgent({ runId }, {
-          onTextMessageContentEvent({ event, textMessageBuffer }) {
-            seen = textMessageBuffer + event.delta;
-            assert.equal(ended(), undefined);
-            agent.abortRun();
+        agent.runAgent(
+          { runId },
+          {
+            onTextMessageContentEvent({ event, textMessageBuffer }) {
+              seen = textMessageBuffer + event.delta;
+              assert.equal(ended(), undefined);
+              agent.abortRun();
+            },
+            onRunFailed: ({ error }) => void failures.push(error),
+            // The client tells its own subscribers that it stopped, which nobody sent.
+            onRunErrorEvent: ({ event }) => void ((event.code ?? 'abort') === 'abort' || failures.push(event)),
           },
-          onRunFailed: ({ error }) => void failures.push(error),
-          // The client tells its own subscribers that it stopped, which nobody sent.
-          onRunErrorEvent: ({ event }) => void ((event.code ?? 'abort') === 'abort' || failures.push(event)),
-        }),
+        ),
       );
       assert.deepEqual([complaints, failures], [[], []]);
       assert.match(seen, /^1 /);
@@ -201,10 +214,16 @@ for (const source of ['agent', 'harness', 'runtime']) {
         for (const before of [agent.state, { orders: [{ id: 'A-1017', total: 13, note: null }] }]) {
           const { events } = await ask(agent, '/strands');
           const [first, ...others] = events.filter(({ type }) => type.startsWith('STATE_'));
-          assert.deepEqual([first.snapshot, others.map(({ type }) => type)], [before, ['STATE_DELTA', 'STATE_DELTA', 'STATE_SNAPSHOT']]);
+          assert.deepEqual(
+            [first.snapshot, others.map(({ type }) => type)],
+            [before, ['STATE_DELTA', 'STATE_DELTA', 'STATE_SNAPSHOT']],
+          );
           assert.deepEqual(agent.state, { orders: [{ id: 'A-1017', total: 13, note: null }] });
         }
-        assert.deepEqual(agent.messages.map(({ role }) => role), Array(2).fill(['user', 'assistant', 'tool', 'tool', 'assistant']).flat());
+        assert.deepEqual(
+          agent.messages.map(({ role }) => role),
+          Array(2).fill(['user', 'assistant', 'tool', 'tool', 'assistant']).flat(),
+        );
       });
 
       if (KNOWS_INTERRUPTS) {
@@ -217,7 +236,10 @@ for (const source of ['agent', 'harness', 'runtime']) {
             const agent = connect();
             await ask(agent, '/interrupt');
             const [interrupt, ...others] = agent.pendingInterrupts;
-            assert.deepEqual([interrupt.message, interrupt.toolCallId, others], ['Refund 12.50 for A-1017?', open(agent)[0].id, []]);
+            assert.deepEqual(
+              [interrupt.message, interrupt.toolCallId, others],
+              ['Refund 12.50 for A-1017?', open(agent)[0].id, []],
+            );
             const { text, events } = await run(agent, { resume: resuming(agent, response) });
             assert.ok(text.includes(`\`${interrupt.id}\` ${said}`), text);
             assert.deepEqual([events.at(-1).result, agent.pendingInterrupts], [{ refunded: 12.5 }, []]);
@@ -241,7 +263,8 @@ describe('two users of a runtime, with the stock HttpAgent', RUNS, () => {
     await local?.stop();
     await issuer?.stop();
   });
-  const connect = (user, config) => new HttpAgent({ url: `${local.page}/agui`, headers: { Authorization: `Bearer ${issuer.token(user)}` }, ...config });
+  const connect = (user, config) =>
+    new HttpAgent({ url: `${local.page}/agui`, headers: { Authorization: `Bearer ${issuer.token(user)}` }, ...config });
 
   it('have conversations of their own, whichever thread they name', async () => {
     const alice = connect('alice');

@@ -20,10 +20,13 @@ describe('a run over HTTP was lost with its connection', { timeout: 60_000 }, ()
     let key;
     agent.addMessage({ id: 'prompt', role: 'user', content: '/tokens 40 40' });
     await listening([], () =>
-      agent.runAgent({}, {
-        onRunStartedEvent: ({ event }) => void (key = event.metadata.relay.key),
-        onTextMessageContentEvent: () => void agent.detachActiveRun(),
-      }),
+      agent.runAgent(
+        {},
+        {
+          onRunStartedEvent: ({ event }) => void (key = event.metadata.relay.key),
+          onTextMessageContentEvent: () => void agent.detachActiveRun(),
+        },
+      ),
     );
     return key;
   }
@@ -33,7 +36,10 @@ describe('a run over HTTP was lost with its connection', { timeout: 60_000 }, ()
     const key = await leave(agent);
     const other = agentOf(agent.threadId);
     const { newMessages } = await other.runAgent({ forwardedProps: { join: { key } } });
-    assert.deepEqual(newMessages.map(({ role }) => role), ['assistant']);
+    assert.deepEqual(
+      newMessages.map(({ role }) => role),
+      ['assistant'],
+    );
     assert.match(newMessages[0].content, /^1 2 3 [^]* 39 40\n$/);
     assert.equal(callsOf(agent), 1);
   });
@@ -43,7 +49,10 @@ describe('a run over HTTP was lost with its connection', { timeout: 60_000 }, ()
     const key = await leave(agent);
     const other = agentOf(agent.threadId);
     const { newMessages } = await other.runAgent({ forwardedProps: { history: { key } } });
-    assert.deepEqual(newMessages.map(({ role }) => role), ['user', 'assistant']);
+    assert.deepEqual(
+      newMessages.map(({ role }) => role),
+      ['user', 'assistant'],
+    );
     assert.equal(newMessages[0].content, '/tokens 40 40');
     assert.match(newMessages[1].content, /^1 2 3 [^]* 39 40\n$/);
     assert.equal(callsOf(agent), 1);

@@ -28,7 +28,12 @@ describe('where a code is asked for', () => {
   test('the right code connects, and is kept as long as the tab', async () => {
     const page = await load();
     await question(page).waitFor();
-    assert.equal(await question(page).getByLabel('Access code').evaluate((field) => field === document.activeElement), true);
+    assert.equal(
+      await question(page)
+        .getByLabel('Access code')
+        .evaluate((field) => field === document.activeElement),
+      true,
+    );
     await enter(page, CODE);
     await connected(page);
     await send(page, '/tokens 5 200');
@@ -37,18 +42,29 @@ describe('where a code is asked for', () => {
     await page.reload();
     await connected(page);
     assert.equal(await question(page).isVisible(), false);
-    assert.equal(await page.evaluate(() => JSON.stringify(localStorage).includes('horse')), false, 'other tabs have it');
+    assert.equal(
+      await page.evaluate(() => JSON.stringify(localStorage).includes('horse')),
+      false,
+      'other tabs have it',
+    );
     const another = await page.context().newPage();
     await another.goto(page.url());
     await question(another).waitFor();
     await another.close();
-    assert.equal(output().includes('horse') || output().includes('Y29ycmVjdC'), output().includes('Try '), 'only the line for wscat has the code');
+    assert.equal(
+      output().includes('horse') || output().includes('Y29ycmVjdC'),
+      output().includes('Try '),
+      'only the line for wscat has the code',
+    );
   });
 
   test('a wrong code is refused with a message, and can be corrected', async () => {
     const page = await load({ expected: REFUSED });
     await enter(page, 'open sesame');
-    await question(page).getByRole('alert').filter({ hasText: 'You were not let in. Is the access code right?' }).waitFor();
+    await question(page)
+      .getByRole('alert')
+      .filter({ hasText: 'You were not let in. Is the access code right?' })
+      .waitFor();
     await page.getByText('Not let in', { exact: true }).waitFor();
     // Nothing that wakes a connection takes the words away.
     await page.evaluate(() => window.dispatchEvent(new Event('online')));
@@ -62,11 +78,19 @@ describe('where a code is asked for', () => {
   test('a relay that cannot be reached is not taken for a refusal', async () => {
     const local = await startLocal('--access-code', CODE);
     const prepare = (/** @type {Page} */ page) => page.addInitScript(() => (Math.random = () => 0));
-    const page = await load({ address: `${local.page}/`, socket: local.page, expected: /failed|ERR_CONNECTION_REFUSED/, prepare });
+    const page = await load({
+      address: `${local.page}/`,
+      socket: local.page,
+      expected: /failed|ERR_CONNECTION_REFUSED/,
+      prepare,
+    });
     await question(page).waitFor();
     await local.stop();
     await enter(page, CODE);
-    await page.getByRole('alert').filter({ hasText: /No connection to ws:/ }).waitFor();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /No connection to ws:/ })
+      .waitFor();
     assert.equal(await question(page).isVisible(), false);
   });
 
@@ -76,7 +100,14 @@ describe('where a code is asked for', () => {
     await page.keyboard.press('Escape');
     await page.getByRole('alert').filter({ hasText: 'asks who you are' }).waitFor();
     assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
-    assert.equal(await page.locator('#connection').textContent().then((words) => words?.trim()), 'Not connected', 'nothing connects, so nothing says so');
+    assert.equal(
+      await page
+        .locator('#connection')
+        .textContent()
+        .then((words) => words?.trim()),
+      'Not connected',
+      'nothing connects, so nothing says so',
+    );
     await promptBox(page).fill('hello');
     await promptBox(page).press('Enter');
     await page.getByRole('alert').filter({ hasText: 'Enter the access code first' }).waitFor();
@@ -91,7 +122,10 @@ describe('where a code is asked for', () => {
       await question(page).waitFor();
       await page.evaluate(AXE);
       const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run());
-      assert.deepEqual(violations.filter((/** @type {any} */ { impact }) => ['serious', 'critical'].includes(impact)), []);
+      assert.deepEqual(
+        violations.filter((/** @type {any} */ { impact }) => ['serious', 'critical'].includes(impact)),
+        [],
+      );
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
     });
   }

@@ -16,11 +16,15 @@ const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile:
 const AXE = await readFile(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const { open } = useChat();
 
-const focused = (/** @type {Page} */ page) => page.evaluate(() => document.activeElement?.id || document.activeElement?.getAttribute('aria-label'));
+const focused = (/** @type {Page} */ page) =>
+  page.evaluate(() => document.activeElement?.id || document.activeElement?.getAttribute('aria-label'));
 const act = (/** @type {Page} */ page, /** @type {string} */ name) => page.getByRole('button', { name, exact: true });
 const editor = (/** @type {Page} */ page) => page.getByRole('textbox', { name: 'Edited prompt' });
 const replaced = (/** @type {Page} */ page) => page.locator('details.replaced');
-const violations = (/** @type {Page} */ page) => page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => html) })))');
+const violations = (/** @type {Page} */ page) =>
+  page.evaluate(
+    'axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => html) })))',
+  );
 
 /** Sends prompts, each after the answer to the one before. @param {Page} page @param {...string} prompts */
 async function ask(page, ...prompts) {
@@ -28,17 +32,26 @@ async function ask(page, ...prompts) {
   for (const [index, words] of prompts.entries()) {
     await promptBox(page).fill(words);
     await promptBox(page).press('Control+Enter');
-    await page.locator('article.agent[aria-busy="false"]').nth(there + index).waitFor();
+    await page
+      .locator('article.agent[aria-busy="false"]')
+      .nth(there + index)
+      .waitFor();
   }
 }
 
 describe('a prompt', () => {
   test('is copied, which is said beside the button and read out', async () => {
-    const page = await open({ permissions: ['clipboard-read', 'clipboard-write'], prepare: answers([text('Yes.'), FINISHED]).prepare });
+    const page = await open({
+      permissions: ['clipboard-read', 'clipboard-write'],
+      prepare: answers([text('Yes.'), FINISHED]).prepare,
+    });
     await ask(page, 'one\n  two');
     await act(page, 'Copy prompt').click();
     await act(page, 'Copied').waitFor();
-    assert.equal(await page.locator('[data-said]').evaluate((one) => getComputedStyle(one, '::after').content), '"Copied"');
+    assert.equal(
+      await page.locator('[data-said]').evaluate((one) => getComputedStyle(one, '::after').content),
+      '"Copied"',
+    );
     assert.equal(await page.getByRole('status').textContent(), 'Copied.');
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'one\n  two');
     await act(page, 'Copy prompt').waitFor();
@@ -51,7 +64,9 @@ describe('a prompt', () => {
     await act(page, 'Edit prompt').nth(1).press('Enter');
     assert.equal(await focused(page), 'Edited prompt');
     assert.equal(await editor(page).inputValue(), 'two');
-    await page.getByText('The agent keeps all that was said so far: the edited prompt goes to it as a new one.').waitFor();
+    await page
+      .getByText('The agent keeps all that was said so far: the edited prompt goes to it as a new one.')
+      .waitFor();
     await page.keyboard.press('End');
     await page.keyboard.type(' more');
     await page.keyboard.press('Shift+Enter');
@@ -59,19 +74,28 @@ describe('a prompt', () => {
     await page.keyboard.press('Enter');
     await answer(page, 4);
     assert.equal(await focused(page), 'prompt');
-    assert.equal(await replaced(page).locator('summary').textContent(), '2 turns were replaced by an edited prompt. The agent still knows them.');
+    assert.equal(
+      await replaced(page).locator('summary').textContent(),
+      '2 turns were replaced by an edited prompt. The agent still knows them.',
+    );
     assert.deepEqual(await page.locator('#transcript > .user .text').allTextContents(), ['one', 'two more\nlines']);
     assert.equal(await replaced(page).getByText('three').isVisible(), false);
     await replaced(page).locator('summary').press('Enter');
     assert.deepEqual(await replaced(page).locator('.user .text').allTextContents(), ['two', 'three']);
-    assert.deepEqual(scripted.runs.map(({ input }) => input.messages.at(-1).content), ['one', 'two', 'three', 'two more\nlines']);
+    assert.deepEqual(
+      scripted.runs.map(({ input }) => input.messages.at(-1).content),
+      ['one', 'two', 'three', 'two more\nlines'],
+    );
     assert.equal(new Set(scripted.runs.map(({ input }) => input.threadId)).size, 1, 'one session');
   });
 
   test('that was edited stays so over a reload, and when one before it is edited there is one line for all', async () => {
     const page = await open({ prepare: answers([text('Yes.'), FINISHED]).prepare });
     await ask(page, 'one', 'two', 'three');
-    for (const [nth, words] of /** @type {[number, string][]} */ ([[2, 'three anew'], [1, 'two anew']])) {
+    for (const [nth, words] of /** @type {[number, string][]} */ ([
+      [2, 'three anew'],
+      [1, 'two anew'],
+    ])) {
       await act(page, 'Edit prompt').nth(nth).click();
       await editor(page).fill(words);
       await act(page, 'Save & send').click();
@@ -94,7 +118,12 @@ describe('a prompt', () => {
   });
 
   test('that is edited is sent to an agent that speaks AG-UI with what stands before it only', async () => {
-    const said = (/** @type {string} */ words) => [{ type: 'TEXT_MESSAGE_START', messageId: words, role: 'assistant' }, { type: 'TEXT_MESSAGE_CONTENT', messageId: words, delta: words }, { type: 'TEXT_MESSAGE_END', messageId: words }, FINISHED];
+    const said = (/** @type {string} */ words) => [
+      { type: 'TEXT_MESSAGE_START', messageId: words, role: 'assistant' },
+      { type: 'TEXT_MESSAGE_CONTENT', messageId: words, delta: words },
+      { type: 'TEXT_MESSAGE_END', messageId: words },
+      FINISHED,
+    ];
     const scripted = answers(said('a'), said('b'), said('c'), said('d'), said('e'));
     const page = await open({ prepare: scripted.prepare });
     await ask(page, 'one', 'two', 'three');
@@ -105,7 +134,8 @@ describe('a prompt', () => {
     await page.getByText('2 turns were replaced by an edited prompt. The agent is not sent them any more.').waitFor();
     await answer(page, 4);
     await ask(page, 'four');
-    const sent = (/** @type {number} */ run) => scripted.runs[run]?.input.messages.map((/** @type {any} */ { content }) => content);
+    const sent = (/** @type {number} */ run) =>
+      scripted.runs[run]?.input.messages.map((/** @type {any} */ { content }) => content);
     assert.deepEqual(sent(3), ['one', 'a', 'two anew']);
     assert.deepEqual(sent(4), ['one', 'a', 'two anew', 'd', 'four']);
   });
@@ -119,7 +149,11 @@ describe('a prompt', () => {
     await act(page, 'Edit prompt').first().press('Enter');
     await page.keyboard.type(' more');
     await page.keyboard.press('Enter');
-    await page.locator('.prompt-editor').getByRole('alert').filter({ hasText: 'The agent is still answering' }).waitFor();
+    await page
+      .locator('.prompt-editor')
+      .getByRole('alert')
+      .filter({ hasText: 'The agent is still answering' })
+      .waitFor();
     await page.keyboard.press('Escape');
     assert.equal(await focused(page), 'Edit prompt');
     assert.equal(await editor(page).count(), 0);
@@ -140,7 +174,8 @@ describe('a prompt', () => {
     await connected(page);
     assert.equal(await editor(page).inputValue(), 'one and a half');
     assert.equal(await focused(page), 'prompt', 'it takes no focus by itself');
-    const said = (/** @type {string} */ words) => page.locator('.prompt-editor').getByRole('alert').filter({ hasText: words }).waitFor();
+    const said = (/** @type {string} */ words) =>
+      page.locator('.prompt-editor').getByRole('alert').filter({ hasText: words }).waitFor();
     await editor(page).fill(' ');
     await act(page, 'Save & send').click();
     await said('Type a prompt first.');
@@ -157,7 +192,13 @@ describe('a prompt', () => {
 
   test('with more than twelve lines is folded, and shown by a button or by whoever searches in it', async () => {
     const page = await open({ prepare: answers([text('Yes.'), FINISHED]).prepare });
-    await ask(page, 'short', Array.from({ length: 40 }, (_, index) => `line ${index}`).join('\n'), 'word '.repeat(2000), 'i'.repeat(600));
+    await ask(
+      page,
+      'short',
+      Array.from({ length: 40 }, (_, index) => `line ${index}`).join('\n'),
+      'word '.repeat(2000),
+      'i'.repeat(600),
+    );
     assert.equal(await act(page, 'Show more').count(), 2, 'what is not cut off has no button');
     const box = page.locator('.user .text').nth(1);
     const height = async () => (await box.boundingBox())?.height ?? 0;
@@ -179,7 +220,12 @@ describe('a prompt', () => {
     await ask(page, 'go');
     await act(page, 'Confirm').click();
     await answer(page, 2);
-    const names = (/** @type {string} */ of) => page.locator(of).last().locator('.turn-actions button').evaluateAll((all) => all.map((one) => one.ariaLabel));
+    const names = (/** @type {string} */ of) =>
+      page
+        .locator(of)
+        .last()
+        .locator('.turn-actions button')
+        .evaluateAll((all) => all.map((one) => one.ariaLabel));
     assert.deepEqual(await names('.user'), ['Copy prompt']);
     assert.deepEqual(await names('.agent'), ['Copy answer'], 'nor is it asked again');
   });
@@ -191,7 +237,9 @@ test('what is typed in a form is there after a reload, whether it failed, too', 
   await page.getByLabel('Result').fill('half a res');
   await page.getByLabel('It failed').check();
   // Nothing is left to the moment when a page is left.
-  await page.evaluate(() => window.addEventListener('pagehide', (event) => event.stopImmediatePropagation(), { capture: true }));
+  await page.evaluate(() =>
+    window.addEventListener('pagehide', (event) => event.stopImmediatePropagation(), { capture: true }),
+  );
   await page.reload();
   await connected(page);
   assert.equal(await page.getByLabel('Result').inputValue(), 'half a res');
@@ -203,9 +251,21 @@ describe('an answer', () => {
     const page = await open({ prepare: answers([text('Yes.'), FINISHED]).prepare });
     const begin = Date.now();
     await ask(page, 'one', 'two');
-    const rows = await page.locator('.agent .turn-actions').evaluateAll((all) => all.map((row) => [...row.querySelectorAll('button')].map((one) => one.ariaLabel)));
-    assert.deepEqual(rows, [['Copy answer', 'Ask again'], ['Copy answer', 'Ask again']]);
-    const opacity = () => act(page, 'Copy answer').first().evaluate((one) => Promise.all(one.getAnimations().map(({ finished }) => finished)).then(() => Number(getComputedStyle(one).opacity)));
+    const rows = await page
+      .locator('.agent .turn-actions')
+      .evaluateAll((all) => all.map((row) => [...row.querySelectorAll('button')].map((one) => one.ariaLabel)));
+    assert.deepEqual(rows, [
+      ['Copy answer', 'Ask again'],
+      ['Copy answer', 'Ask again'],
+    ]);
+    const opacity = () =>
+      act(page, 'Copy answer')
+        .first()
+        .evaluate((one) =>
+          Promise.all(one.getAnimations().map(({ finished }) => finished)).then(() =>
+            Number(getComputedStyle(one).opacity),
+          ),
+        );
     await page.locator('h1').hover();
     assert.ok((await opacity()) < 1);
     assert.equal(await page.locator('.clock').first().isVisible(), false);
@@ -214,7 +274,15 @@ describe('an answer', () => {
     await page.locator('h1').hover();
     await act(page, 'Copy answer').first().focus();
     assert.equal(await opacity(), 1);
-    const times = await page.locator('time').evaluateAll((all) => all.map((one) => [Date.parse(/** @type {HTMLTimeElement} */ (one).dateTime), one.textContent, one.getAttribute('title')]));
+    const times = await page
+      .locator('time')
+      .evaluateAll((all) =>
+        all.map((one) => [
+          Date.parse(/** @type {HTMLTimeElement} */ (one).dateTime),
+          one.textContent,
+          one.getAttribute('title'),
+        ]),
+      );
     assert.equal(times.length, 4);
     for (const [at, words, title] of times) {
       assert.ok(Number(at) >= begin && Number(at) <= Date.now());
@@ -223,7 +291,12 @@ describe('an answer', () => {
     }
     await page.reload();
     await connected(page);
-    assert.deepEqual(await page.locator('time').evaluateAll((all) => all.map((one) => Date.parse(/** @type {HTMLTimeElement} */ (one).dateTime))), times.map(([at]) => at));
+    assert.deepEqual(
+      await page
+        .locator('time')
+        .evaluateAll((all) => all.map((one) => Date.parse(/** @type {HTMLTimeElement} */ (one).dateTime))),
+      times.map(([at]) => at),
+    );
   });
 
   test('is asked for again, also while another one runs: then it waits', async () => {
@@ -237,7 +310,10 @@ describe('an answer', () => {
     await page.locator('.agent[aria-busy="true"] .prose').waitFor();
     await act(page, 'Ask again').first().click();
     assert.deepEqual(await page.locator('.queue-text').allTextContents(), ['one']);
-    assert.deepEqual(scripted.runs.map(({ input }) => input.messages.at(-1).content), ['one', 'one', 'one']);
+    assert.deepEqual(
+      scripted.runs.map(({ input }) => input.messages.at(-1).content),
+      ['one', 'one', 'one'],
+    );
     await act(page, 'Stop').click();
     await answer(page, 3);
     await connected(page);
@@ -265,7 +341,12 @@ describe('the row on a phone', () => {
   test('is always there, large enough, and overflows nothing', async () => {
     const page = await open({ ...PHONE, prepare: answers([text('Yes.'), FINISHED]).prepare });
     await ask(page, 'one', 'two');
-    const sides = await page.locator('.turn-actions button').evaluateAll((all) => all.map((one) => ({ side: Math.min(one.clientWidth, one.clientHeight), opacity: getComputedStyle(one).opacity })));
+    const sides = await page.locator('.turn-actions button').evaluateAll((all) =>
+      all.map((one) => ({
+        side: Math.min(one.clientWidth, one.clientHeight),
+        opacity: getComputedStyle(one).opacity,
+      })),
+    );
     assert.equal(sides.length, 8);
     for (const { side, opacity } of sides) assert.ok(side >= 24 && opacity === '1', `${side} ${opacity}`);
     assert.equal(await page.locator('.clock').first().isVisible(), true);
@@ -292,7 +373,9 @@ describe('votes', () => {
       ...options,
       async prepare(page) {
         await scripted.prepare(page);
-        await page.route('**/config.json', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), votes: 'votes?of=page' } }));
+        await page.route('**/config.json', async (route) =>
+          route.fulfill({ json: { ...(await (await route.fetch()).json()), votes: 'votes?of=page' } }),
+        );
         await page.route('**/votes?of=page', async (route) => {
           const request = route.request();
           bodies.push({ ...request.postDataJSON(), cookie: (await request.allHeaders()).cookie });
@@ -305,8 +388,10 @@ describe('votes', () => {
     const ids = { threadId: scripted.runs[0]?.input.threadId, runId: scripted.runs[0]?.input.runId };
     return { page, bodies, ids };
   }
-  const pressed = (/** @type {Page} */ page) => Promise.all(['Good answer', 'Bad answer'].map((name) => act(page, name).getAttribute('aria-pressed')));
-  const said = (/** @type {Page} */ page, /** @type {string} */ words) => page.getByRole('status').filter({ hasText: words }).waitFor();
+  const pressed = (/** @type {Page} */ page) =>
+    Promise.all(['Good answer', 'Bad answer'].map((name) => act(page, name).getAttribute('aria-pressed')));
+  const said = (/** @type {Page} */ page, /** @type {string} */ words) =>
+    page.getByRole('status').filter({ hasText: words }).waitFor();
 
   test('are not asked for where nobody takes them', async () => {
     const page = await open({ prepare: answers([text('Yes.'), FINISHED]).prepare });
@@ -378,7 +463,12 @@ describe('votes', () => {
     const { page, bodies } = await withVotes();
     await act(page, 'Bad answer').click();
     const comment = page.getByLabel('What was wrong with it?');
-    await comment.evaluate((box, words) => (/** @type {HTMLInputElement} */ (box).value = words), `x${'😀'.repeat(25_000)}`);
+    await comment.evaluate(
+      (box, words) => {
+        /** @type {HTMLInputElement} */ (box).value = words;
+      },
+      `x${'😀'.repeat(25_000)}`,
+    );
     await comment.press('Enter');
     await said(page, 'Your comment was sent.');
     const sent = bodies.at(-1).comment;
@@ -389,7 +479,8 @@ describe('votes', () => {
     /** @type {(number | 'gone')[]} */
     const statuses = [500, 'gone', 302, 204];
     const { page, bodies } = await withVotes({}, () => statuses.shift() ?? 204);
-    const alert = (/** @type {string} */ words) => page.locator('.vote-box').getByRole('alert').filter({ hasText: words }).waitFor();
+    const alert = (/** @type {string} */ words) =>
+      page.locator('.vote-box').getByRole('alert').filter({ hasText: words }).waitFor();
     await act(page, 'Good answer').click();
     await alert('Your vote did not arrive: the server answered with HTTP 500.');
     assert.deepEqual(await pressed(page), ['false', 'false']);
@@ -422,15 +513,33 @@ describe('votes', () => {
     assert.deepEqual(await pressed(page), ['false', 'true']);
     pass();
     await said(page, 'Your vote was sent.');
-    assert.deepEqual(bodies.map(({ vote }) => vote), ['up', 'down']);
+    assert.deepEqual(
+      bodies.map(({ vote }) => vote),
+      ['up', 'down'],
+    );
     assert.deepEqual(await pressed(page), ['false', 'true']);
   });
 
   test('go to nothing but https: or the own server, in words', () => {
-    const config = (/** @type {unknown} */ value) => parseConfig(JSON.stringify({ endpoint: 'wss://a/b', votes: value }));
-    for (const hostile of ['javascript:alert(1)', 'data:,x', 'http://evil.example/', 'https://user:secret@a.example/', 'blob:https://a.example/1', 'https://', 'wss://a.example/', ['x://'], 'https:// x']) {
+    const config = (/** @type {unknown} */ value) =>
+      parseConfig(JSON.stringify({ endpoint: 'wss://a/b', votes: value }));
+    for (const hostile of [
+      'javascript:alert(1)',
+      'data:,x',
+      'http://evil.example/',
+      'https://user:secret@a.example/',
+      'blob:https://a.example/1',
+      'https://',
+      'wss://a.example/',
+      ['x://'],
+      'https:// x',
+    ]) {
       assert.equal(config(hostile).votes, undefined);
-      assert.match(config(hostile).notes.join(), /^"votes" in config\.json is left out: it is .*, and must be an https address, such as "https:\/\//s, String(hostile));
+      assert.match(
+        config(hostile).notes.join(),
+        /^"votes" in config\.json is left out: it is .*, and must be an https address, such as "https:\/\//s,
+        String(hostile),
+      );
     }
     assert.equal(config('https://votes.example/v?x=1').votes, 'https://votes.example/v?x=1');
     assert.deepEqual([config('').votes, config('').notes], [undefined, []]);
@@ -462,7 +571,10 @@ describe('votes of a page on another server', () => {
         await answers([text('Yes.'), FINISHED]).prepare(page);
         await page.route('https://votes.example/**', (route) => {
           bodies.push(route.request().postDataJSON());
-          return route.fulfill({ status: 200, headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'content-type' } });
+          return route.fulfill({
+            status: 200,
+            headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'content-type' },
+          });
         });
       },
     });
@@ -470,14 +582,20 @@ describe('votes of a page on another server', () => {
     await ask(page, 'one');
     await act(page, 'Good answer').click();
     await page.getByRole('status').filter({ hasText: 'Your vote was sent.' }).waitFor();
-    assert.deepEqual(bodies.map(({ vote }) => vote), ['up']);
+    assert.deepEqual(
+      bodies.map(({ vote }) => vote),
+      ['up'],
+    );
     assert.deepEqual(faults, ['request to somebody else: https://votes.example/v']);
     await close();
   });
 
   test('whose address is none are not asked for, which is said, and the chat goes on', async () => {
     await server.configure(JSON.stringify({ endpoint: 'wss://relay.example/x', votes: 'javascript:alert(1)' }));
-    const { page, faults, close } = await openPage(browser, server.page, { socket: 'wss://relay.example/x', prepare: answers([text('Yes.'), FINISHED]).prepare });
+    const { page, faults, close } = await openPage(browser, server.page, {
+      socket: 'wss://relay.example/x',
+      prepare: answers([text('Yes.'), FINISHED]).prepare,
+    });
     await page.getByRole('alert').filter({ hasText: '"votes" in config.json is left out' }).waitFor();
     await connected(page);
     await ask(page, 'one');
@@ -494,7 +612,9 @@ test('axe finds nothing at any of it: editing, replaced turns open, folded, a co
       expected: /Failed to load resource/,
       async prepare(page) {
         await answers([text('Yes.'), FINISHED]).prepare(page);
-        await page.route('**/config.json', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), votes: '/votes' } }));
+        await page.route('**/config.json', async (route) =>
+          route.fulfill({ json: { ...(await (await route.fetch()).json()), votes: '/votes' } }),
+        );
         await page.route('**/votes', (route) => route.fulfill({ status: 500 }));
       },
     });

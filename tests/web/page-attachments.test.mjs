@@ -12,7 +12,10 @@ import { answer, connected, promptBox, send, useChat } from './support/chat.mjs'
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** A picture of one point. */
-const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 const { load, open } = useChat();
 
@@ -47,8 +50,14 @@ const problem = (page) => page.locator('#composer-problem');
 
 /** Waits until nothing is on its way. @param {Page} page */
 async function ready(page) {
-  await page.locator('.chip progress:visible').first().waitFor({ state: 'detached' }).catch(() => {});
-  await page.waitForFunction(() => [...document.querySelectorAll('.chip progress')].every((one) => one instanceof HTMLElement && one.hidden));
+  await page
+    .locator('.chip progress:visible')
+    .first()
+    .waitFor({ state: 'detached' })
+    .catch(() => {});
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.chip progress')].every((one) => one instanceof HTMLElement && one.hidden),
+  );
 }
 
 /** Drops or pastes files. @param {Page} page @param {'drop' | 'paste'} type @param {{name: string, type: string, base64: string}[]} files */
@@ -56,9 +65,16 @@ const give = (page, type, ...files) =>
   page.locator('#scroller').evaluate(
     (target, { type, files }) => {
       const data = new DataTransfer();
-      for (const one of files) data.items.add(new File([Uint8Array.from(atob(one.base64), (letter) => letter.charCodeAt(0))], one.name, { type: one.type }));
+      for (const one of files)
+        data.items.add(
+          new File([Uint8Array.from(atob(one.base64), (letter) => letter.charCodeAt(0))], one.name, { type: one.type }),
+        );
       const init = { bubbles: true, cancelable: true };
-      target.dispatchEvent(type === 'paste' ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data }));
+      target.dispatchEvent(
+        type === 'paste'
+          ? new ClipboardEvent(type, { ...init, clipboardData: data })
+          : new DragEvent(type, { ...init, dataTransfer: data }),
+      );
     },
     { type, files },
   );
@@ -70,15 +86,24 @@ describe('files that go with a prompt', () => {
     await choose(page, file('report.pdf', first), file('data.csv', second, 'application/vnd.ms-excel'));
     assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['report.pdf', 'data.csv']);
     await ready(page);
-    assert.deepEqual(await chips(page).locator('.file-about').allTextContents(), ['100 KB · application/pdf', '23 bytes · text/csv']);
+    assert.deepEqual(await chips(page).locator('.file-about').allTextContents(), [
+      '100 KB · application/pdf',
+      '23 bytes · text/csv',
+    ]);
     await send(page, '/files');
     const said = await answer(page);
-    for (const [name, type, content] of /** @type {const} */ ([['report.pdf', 'application/pdf', first], ['data.csv', 'text/csv', second]])) {
+    for (const [name, type, content] of /** @type {const} */ ([
+      ['report.pdf', 'application/pdf', first],
+      ['data.csv', 'text/csv', second],
+    ])) {
       assert.ok(said.includes(`${name}, ${type}, ${content.length} bytes, CHAT, SHA-256 ${hash(content)}`), said);
     }
     assert.equal(await chips(page).count(), 0);
     const sent = page.getByRole('list', { name: 'Files that were sent' }).getByRole('listitem');
-    assert.deepEqual(await sent.allTextContents(), ['report.pdf100 KB · application/pdf', 'data.csv23 bytes · text/csv']);
+    assert.deepEqual(await sent.allTextContents(), [
+      'report.pdf100 KB · application/pdf',
+      'data.csv23 bytes · text/csv',
+    ]);
     await send(page, '/files');
     assert.match(await answer(page, 2), /No file came/);
     await page.reload();
@@ -249,7 +274,14 @@ describe('files that go with a prompt', () => {
       socket.onMessage((message) => {
         if (!String(message).startsWith('{"upload"')) return void server.send(message);
         const { id, index } = JSON.parse(String(message)).upload;
-        socket.send(JSON.stringify({ type: 'CUSTOM', name: 'relay.upload', value: { id, index }, metadata: { relay: { runId: id, seq: index } } }));
+        socket.send(
+          JSON.stringify({
+            type: 'CUSTOM',
+            name: 'relay.upload',
+            value: { id, index },
+            metadata: { relay: { runId: id, seq: index } },
+          }),
+        );
       });
     });
     await page.reload();
@@ -265,7 +297,14 @@ describe('files that go with a prompt', () => {
     await page.routeWebSocket(/./, (socket) => {
       socket.onMessage((message) => {
         const { id, index } = JSON.parse(String(message)).upload;
-        socket.send(JSON.stringify({ type: 'RUN_ERROR', code: 'invalid_request', message: 'No\u202e such thing.', metadata: { relay: { runId: id, seq: index, retryable: false } } }));
+        socket.send(
+          JSON.stringify({
+            type: 'RUN_ERROR',
+            code: 'invalid_request',
+            message: 'No\u202e such thing.',
+            metadata: { relay: { runId: id, seq: index, retryable: false } },
+          }),
+        );
       });
     });
     await page.reload();
@@ -282,7 +321,9 @@ describe('files that go with a prompt', () => {
     await choose(page, file('a.pdf', bytes(10)), file('b.pdf', bytes(10)));
     await promptBox(page).fill('draft');
     await page.reload();
-    await problem(page).filter({ hasText: 'Files are not kept over a reload. Choose again: “a.pdf”, “b.pdf”.' }).waitFor();
+    await problem(page)
+      .filter({ hasText: 'Files are not kept over a reload. Choose again: “a.pdf”, “b.pdf”.' })
+      .waitFor();
     assert.equal(await promptBox(page).inputValue(), 'draft');
     await page.reload();
     await connected(page);
@@ -301,13 +342,21 @@ describe('what cannot be sent is said at once', () => {
     await page.getByRole('button', { name: 'Remove 1.pdf' }).click();
     assert.equal(await problem(page).isVisible(), false);
     await choose(page, file('large.pdf', Buffer.alloc(10 * 1024 * 1024)));
-    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 10.5 MB together can go with a prompt.' }).waitFor();
+    await problem(page)
+      .filter({ hasText: '“large.pdf” is too large: at most 10.5 MB together can go with a prompt.' })
+      .waitFor();
     assert.equal(await chips(page).count(), 4);
   });
 
   test('names are only names', async () => {
     const page = await open();
-    const names = ['../../etc/passwd', 'inv\u202efdp.exe', 'a\u0000b\u0007c.txt', '<img src=x onerror=alert(1)>.png', `${'x'.repeat(500)}.pdf`];
+    const names = [
+      '../../etc/passwd',
+      'inv\u202efdp.exe',
+      'a\u0000b\u0007c.txt',
+      '<img src=x onerror=alert(1)>.png',
+      `${'x'.repeat(500)}.pdf`,
+    ];
     await give(page, 'drop', ...names.map((name) => ({ name, type: 'text/html;a=<b>', base64: btoa('x') })));
     const shown = await chips(page).locator('.file-name').allTextContents();
     assert.equal(shown.length, 5);
@@ -329,10 +378,17 @@ test('axe finds nothing with files beside the prompt and in it, and targets are 
   await choose(page, file('b.pdf', bytes(10)));
   await ready(page);
   await page.evaluate(AXE);
-  // @ts-expect-error: axe is a global of its script.
-  const found = await page.evaluate(async () => (await window.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`));
+  const found = await page.evaluate(async () => {
+    /** @type {{violations: {id: string, nodes: {target: unknown}[]}[]}} */
+    const { violations } = await /** @type {any} */ (window).axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`);
+  });
   assert.deepEqual(found, []);
-  const small = await page.locator('.composer button:visible').evaluateAll((all) => all.map((one) => one.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24));
+  const small = await page
+    .locator('.composer button:visible')
+    .evaluateAll((all) =>
+      all.map((one) => one.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
+    );
   assert.deepEqual(small, []);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
 });
@@ -344,7 +400,9 @@ describe('without a table', () => {
     const page = await openWithout();
     const content = bytes(15_000);
     await choose(page, file('small.pdf', content), file('large.pdf', bytes(30_000)));
-    await problem(page).filter({ hasText: '“large.pdf” is too large: at most 18.4 KB together can go with a prompt.' }).waitFor();
+    await problem(page)
+      .filter({ hasText: '“large.pdf” is too large: at most 18.4 KB together can go with a prompt.' })
+      .waitFor();
     await ready(page);
     await send(page, '/files');
     assert.ok((await answer(page)).includes(`small.pdf, application/pdf, 15000 bytes, CHAT, SHA-256 ${hash(content)}`));

@@ -31,22 +31,34 @@ describe('an answer with its trace', () => {
 
   test('grows with every frame, and text is only ever added', async () => {
     const texts = shown.map(({ text }) => text);
-    for (const [index, text] of texts.entries()) assert.ok(text.startsWith(texts[index - 1] ?? ''), `${texts[index - 1]} → ${text}`);
+    for (const [index, text] of texts.entries())
+      assert.ok(text.startsWith(texts[index - 1] ?? ''), `${texts[index - 1]} → ${text}`);
     assert.ok(new Set(texts).size > 10, `${new Set(texts).size} pictures`);
     assert.match(texts.at(-1) ?? '', /^Howthisanswerreachesyou.*Youwrotehellobthereb/);
   });
 
   test('has trace events before its text and between, and counts them', async () => {
     const first = shown.findIndex(({ text }) => text !== '');
-    assert.ok(shown.slice(0, first).some(({ rows }) => rows > 0), 'rows before the first text');
-    const during = shown.slice(first, shown.findLastIndex(({ type }) => type === 'TEXT_MESSAGE_CHUNK')).map(({ rows }) => rows);
+    assert.ok(
+      shown.slice(0, first).some(({ rows }) => rows > 0),
+      'rows before the first text',
+    );
+    const during = shown
+      .slice(
+        first,
+        shown.findLastIndex(({ type }) => type === 'TEXT_MESSAGE_CHUNK'),
+      )
+      .map(({ rows }) => rows);
     assert.ok(new Set(during).size > 1, `rows between the text: ${during}`);
     assert.equal(await page.locator('#traces-count').textContent(), String(shown.at(-1)?.rows));
   });
 
   test('shows its prompt, its times, and what was counted', async () => {
     assert.equal(await page.locator('article.user .text').textContent(), 'hello <b>there</b>');
-    assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after [\d.]+ m?s · complete after [\d.]+ m?s · \d+ chunks in \d+ frames · [\d,]+ tokens in, [\d,]+ out$/);
+    assert.match(
+      (await page.locator('.timing').textContent()) ?? '',
+      /^First token after [\d.]+ m?s · complete after [\d.]+ m?s · \d+ chunks in \d+ frames · [\d,]+ tokens in, [\d,]+ out$/,
+    );
     assert.equal(await promptBox(page).inputValue(), '');
     assert.equal(await page.locator('#prompt:focus').count(), 1, 'the focus stays in the prompt box');
   });
@@ -55,7 +67,9 @@ describe('an answer with its trace', () => {
     const sources = page.locator('.sources li');
     assert.ok((await sources.count()) >= 1);
     assert.notEqual(await sources.first().locator('.source-name').textContent(), '');
-    for (const href of await page.locator('.sources a').evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))) {
+    for (const href of await page
+      .locator('.sources a')
+      .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))) {
       assert.match(href, /^https?:/);
     }
   });
@@ -84,7 +98,10 @@ describe('an answer', () => {
     gate.open();
     assert.equal(await answer(page, 2), '1 2 3 4 5 6');
     assert.equal(await page.locator('article.agent .body').first().textContent(), '1 2 3 4 5');
-    assert.equal(await page.locator('.thinking').getByText('Thinking', { exact: true }).filter({ visible: true }).count(), 0);
+    assert.equal(
+      await page.locator('.thinking').getByText('Thinking', { exact: true }).filter({ visible: true }).count(),
+      0,
+    );
     assert.deepEqual(await page.locator('article.user .text').allTextContents(), ['/tokens 5 200', '/tokens 6 200']);
   });
 
@@ -108,7 +125,12 @@ describe('an answer', () => {
       const said = [];
       Object.assign(window, { said });
       const status = document.querySelector('[role=status]');
-      if (status) new MutationObserver(() => said.push(status.textContent ?? '')).observe(status, { childList: true, characterData: true, subtree: true });
+      if (status)
+        new MutationObserver(() => said.push(status.textContent ?? '')).observe(status, {
+          childList: true,
+          characterData: true,
+          subtree: true,
+        });
     });
     await send(page, '/tokens 50 100');
     await answer(page);
@@ -155,7 +177,11 @@ describe('the prompt box', () => {
     await prompt.pressSequentially('200');
     assert.equal(await prompt.inputValue(), '/tokens 5\n200');
     for (const init of [{ isComposing: true }, { keyCode: 229 }]) {
-      await prompt.evaluate((box, more) => box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true, ...more })), init);
+      await prompt.evaluate(
+        (box, more) =>
+          box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true, ...more })),
+        init,
+      );
     }
     assert.equal(await page.locator('article').count(), 0);
     await prompt.press('Enter');
@@ -168,7 +194,10 @@ describe('the prompt box', () => {
     await send(page, '漢'.repeat(11_000));
     const problem = page.locator('#composer-problem');
     await problem.waitFor();
-    assert.match((await problem.textContent()) ?? '', /too long: the message would have 33,\d\d\d bytes, and the gateway takes 32,768/);
+    assert.match(
+      (await problem.textContent()) ?? '',
+      /too long: the message would have 33,\d\d\d bytes, and the gateway takes 32,768/,
+    );
     assert.equal(await page.locator('article').count(), 0);
     assert.equal((await promptBox(page).inputValue()).length, 11_000, 'the prompt is still there to be shortened');
     await promptBox(page).fill('short');
@@ -221,7 +250,11 @@ describe('a conversation', () => {
     assert.equal(await page.locator('article').count(), 0);
     await connected(page);
     await send(page, '/slow 0');
-    assert.match(await answer(page), /^\D+0 seconds of silence.*turn 1 of this conversation\.$/, 'nothing of the answer that was left');
+    assert.match(
+      await answer(page),
+      /^\D+0 seconds of silence.*turn 1 of this conversation\.$/,
+      'nothing of the answer that was left',
+    );
     assert.equal(await page.locator('article.agent').count(), 1);
   });
 });
@@ -231,7 +264,11 @@ describe('scrolling', () => {
     const gate = new FrameGate();
     const page = await open({ viewport: { width: 800, height: 500 }, prepare: (page) => gate.guard(page) });
     const scroller = page.locator('#scroller');
-    const place = () => scroller.evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({ top: scrollTop, left: scrollHeight - scrollTop - clientHeight }));
+    const place = () =>
+      scroller.evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({
+        top: scrollTop,
+        left: scrollHeight - scrollTop - clientHeight,
+      }));
     await send(page, '/tokens 1500 750');
     await pass(page, gate, 2_200);
     assert.ok(await scroller.evaluate(({ scrollHeight, clientHeight }) => scrollHeight > clientHeight * 2));
@@ -272,7 +309,10 @@ describe('the connection', () => {
       own = await startLocal('--port', String(own.port));
       await connected(page);
       assert.notEqual(await answer(page), '');
-      assert.match((await page.locator('.failure').textContent()) ?? '', /Interrupted.*closed before the answer was complete.*no_such_run/);
+      assert.match(
+        (await page.locator('.failure').textContent()) ?? '',
+        /Interrupted.*closed before the answer was complete.*no_such_run/,
+      );
       assert.equal(await page.locator('article').count(), 2, 'the prompt was not sent again');
       await send(page, '/slow 0');
       assert.match(await answer(page, 2), /turn 1 of this conversation/, 'the agent of the new program answers');
@@ -349,10 +389,13 @@ describe('the connection', () => {
  */
 function waits(...names) {
   return (page) =>
-    page.addInitScript((parts) => {
-      let asked = 0;
-      Math.random = () => parts[Math.min(asked++, parts.length - 1)] ?? 0;
-    }, names.map((name) => PARTS[name]));
+    page.addInitScript(
+      (parts) => {
+        let asked = 0;
+        Math.random = () => parts[Math.min(asked++, parts.length - 1)] ?? 0;
+      },
+      names.map((name) => PARTS[name]),
+    );
 }
 
 /**
@@ -376,12 +419,21 @@ async function stepThrough(page, gate) {
     if (type === 'TEXT_MESSAGE_CHUNK') text += delta;
     if (type === 'RAW' && source === 'bedrock-agent') rows += 1;
     // The last lines may be held back until it is known what they are.
-    const sure = letters(text.split('\n').slice(0, -3).join('\n').replace(/\]\(\S*\)|^\d+\. /gm, ''));
+    const sure = letters(
+      text
+        .split('\n')
+        .slice(0, -3)
+        .join('\n')
+        .replace(/\]\(\S*\)|^\d+\. /gm, ''),
+    );
     await page.waitForFunction(
       ([sure, rows]) => {
         const copy = /** @type {Element | undefined} */ (document.querySelector('.body')?.cloneNode(true));
         for (const button of copy?.querySelectorAll('button') ?? []) button.remove();
-        return (copy?.textContent ?? '').replace(/[^\p{L}\p{N}]/gu, '').startsWith(sure) && Number(document.querySelector('#traces-count')?.textContent) === rows;
+        return (
+          (copy?.textContent ?? '').replace(/[^\p{L}\p{N}]/gu, '').startsWith(sure) &&
+          Number(document.querySelector('#traces-count')?.textContent) === rows
+        );
       },
       /** @type {const} */ ([sure, rows]),
     );
@@ -411,5 +463,8 @@ async function pass(page, gate, least) {
     passed += delta;
   }
   const last = passed.trim().split(/\s+/).at(-1) ?? '';
-  await page.waitForFunction((last) => document.querySelector('.body')?.textContent?.trimEnd().endsWith(` ${last}`), last);
+  await page.waitForFunction(
+    (last) => document.querySelector('.body')?.textContent?.trimEnd().endsWith(` ${last}`),
+    last,
+  );
 }

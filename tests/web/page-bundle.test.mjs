@@ -42,7 +42,9 @@ describe('in Chromium', () => {
   test('the page is loaded with six requests, each file once', async () => {
     await open();
     // A browser asks for the icon when it has time.
-    const [icons, files] = [true, false].map((icon) => server.requests().filter((path) => (path === 'icon.svg') === icon));
+    const [icons, files] = [true, false].map((icon) =>
+      server.requests().filter((path) => (path === 'icon.svg') === icon),
+    );
     assert.deepEqual(files?.toSorted(), ['', 'config.json', 'load.js', 'main.js', 'style.css']);
     assert.ok((icons?.length ?? 0) <= 1);
   });
@@ -55,7 +57,12 @@ describe('in Chromium', () => {
     for (const turn of [2, 3]) {
       await send(page, 'hello');
       await answer(page, turn);
-      await page.locator('article.agent').nth(turn - 1).locator('.code [class^=tok-]').first().waitFor();
+      await page
+        .locator('article.agent')
+        .nth(turn - 1)
+        .locator('.code [class^=tok-]')
+        .first()
+        .waitFor();
     }
     assert.equal(server.requests().filter((path) => path.startsWith(SYNTAX)).length, 1);
   });
@@ -72,7 +79,10 @@ describe('in Chromium', () => {
       await toggle.click();
       assert.equal(await page.getByRole('complementary').isVisible(), press === 'open');
     }
-    assert.deepEqual(server.requests().filter((path) => path.startsWith(VIEWER)), [VIEWER]);
+    assert.deepEqual(
+      server.requests().filter((path) => path.startsWith(VIEWER)),
+      [VIEWER],
+    );
   });
 
   test('connects, answers, traces, and keeps the conversation over a reload', async () => {

@@ -27,19 +27,32 @@ async function ask(said, options) {
 }
 
 /** The colour of some of the code. @param {Page} page @param {string} words */
-const colourOf = (page, words) => page.locator('.code code span[class]').getByText(words, { exact: true }).first().evaluate((one) => getComputedStyle(one).color);
+const colourOf = (page, words) =>
+  page
+    .locator('.code code span[class]')
+    .getByText(words, { exact: true })
+    .first()
+    .evaluate((one) => getComputedStyle(one).color);
 
 test('words of one kind have one colour, in light and dark, and enough contrast', async () => {
-  const page = await ask([[fenced('python', PYTHON), fenced('diff', '@@ -1 +1 @@\n-old\n+new'), fenced('ts', 'type A = string;'), FINISHED]]);
+  const page = await ask([
+    [fenced('python', PYTHON), fenced('diff', '@@ -1 +1 @@\n-old\n+new'), fenced('ts', 'type A = string;'), FINISHED],
+  ]);
   await page.locator('.tok-inserted').waitFor();
   await page.locator('.tok-type').first().waitFor();
   await page.evaluate(AXE);
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme });
-    const [keyword, again, name, string, comment] = await Promise.all(['def', 'return', 'area', '"""Of a circle."""', '# about'].map((words) => colourOf(page, words)));
+    const [keyword, again, name, string, comment] = await Promise.all(
+      ['def', 'return', 'area', '"""Of a circle."""', '# about'].map((words) => colourOf(page, words)),
+    );
     assert.equal(keyword, again);
     assert.equal(new Set([keyword, name, string, comment]).size, 4, colorScheme);
-    const violations = await page.evaluate(async () => /** @type {any} */ (window).axe.run('.code', { runOnly: 'color-contrast' }).then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id }) => id)));
+    const violations = await page.evaluate(async () =>
+      /** @type {any} */ (window).axe
+        .run('.code', { runOnly: 'color-contrast' })
+        .then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id }) => id)),
+    );
     assert.deepEqual(violations, [], colorScheme);
   }
 });
@@ -47,7 +60,10 @@ test('words of one kind have one colour, in light and dark, and enough contrast'
 test("with the reader's own colours, keywords and changed lines differ by their shape", async () => {
   const page = await ask([[fenced('diff', '-old\n+new'), FINISHED]], { forcedColors: 'active' });
   await page.locator('.tok-deleted').waitFor();
-  assert.match(await page.locator('.tok-deleted').evaluate((one) => getComputedStyle(one).textDecorationLine), /line-through/);
+  assert.match(
+    await page.locator('.tok-deleted').evaluate((one) => getComputedStyle(one).textDecorationLine),
+    /line-through/,
+  );
 });
 
 test('copies the code as it was', async () => {
@@ -65,7 +81,9 @@ test('code that is selected gets its colours once it is not any more', async () 
       await answers([fenced('python', PYTHON), FINISHED]).prepare(page);
       // What colours code comes when it is selected.
       await page.route('**/syntax.js', async (route) => {
-        await page.evaluate(() => getSelection()?.selectAllChildren(/** @type {Element} */ (document.querySelector('.code code'))));
+        await page.evaluate(() =>
+          getSelection()?.selectAllChildren(/** @type {Element} */ (document.querySelector('.code code'))),
+        );
         await route.continue();
       });
     },
@@ -73,7 +91,9 @@ test('code that is selected gets its colours once it is not any more', async () 
   await send(page, 'Show me');
   await answer(page);
   await page.waitForFunction(() => getSelection()?.toString().includes('area'));
-  await page.evaluate(() => import(new URL('syntax.js', document.baseURI).href).then(() => new Promise((resolve) => setTimeout(resolve, 200))));
+  await page.evaluate(() =>
+    import(new URL('syntax.js', document.baseURI).href).then(() => new Promise((resolve) => setTimeout(resolve, 200))),
+  );
   assert.equal(await page.locator('[class^=tok-]').count(), 0);
   assert.match(await page.evaluate(() => String(getSelection())), /area/);
   await page.evaluate(() => getSelection()?.removeAllRanges());
@@ -142,8 +162,21 @@ describe('no code', () => {
             }
             most = Math.max(most, performance.now() - begin);
           }
-          const wrong = [...code.querySelectorAll('span > *')].filter((one) => one.localName !== 'span' || !/^tok-[a-z]+$/.test(one.className) || one.attributes.length > 1 || one.childElementCount > 0).length;
-          return { same: code.textContent === text, wrong, most, steps, failed, widest: Math.max(...[...code.children].map(({ childElementCount }) => childElementCount)) };
+          const wrong = [...code.querySelectorAll('span > *')].filter(
+            (one) =>
+              one.localName !== 'span' ||
+              !/^tok-[a-z]+$/.test(one.className) ||
+              one.attributes.length > 1 ||
+              one.childElementCount > 0,
+          ).length;
+          return {
+            same: code.textContent === text,
+            wrong,
+            most,
+            steps,
+            failed,
+            widest: Math.max(...[...code.children].map(({ childElementCount }) => childElementCount)),
+          };
         },
       });
     });
@@ -169,7 +202,10 @@ describe('no code', () => {
     // Just below what is coloured at all, as one line, and after others.
     const line = 'let a = "b" + 1; // c '.repeat(2_600);
     for (const language of new Map([...languages].map(([name, reader]) => [reader, name])).values()) {
-      const { same, wrong, most } = await page.evaluate(([language, code]) => /** @type {any} */ (window).colouredCode(language, code), /** @type {const} */ ([language, `${line}\nlet a;\n`]));
+      const { same, wrong, most } = await page.evaluate(
+        ([language, code]) => /** @type {any} */ (window).colouredCode(language, code),
+        /** @type {const} */ ([language, `${line}\nlet a;\n`]),
+      );
       assert.deepEqual([same, wrong], [true, 0], language);
       assert.ok(most < 1_000, `${language}: ${most} ms`);
     }
@@ -177,7 +213,10 @@ describe('no code', () => {
 
   for (const name of ['constructor', '__proto__', 'toString', '../../x', 'hasOwnProperty', '']) {
     test(`has colours in a language named ${JSON.stringify(name)}`, async () => {
-      const { same, failed, widest } = await page.evaluate((name) => /** @type {any} */ (window).colouredCode(name, 'if (a) return "b";'), name);
+      const { same, failed, widest } = await page.evaluate(
+        (name) => /** @type {any} */ (window).colouredCode(name, 'if (a) return "b";'),
+        name,
+      );
       assert.deepEqual({ same, failed, widest }, { same: true, failed: '', widest: 0 });
     });
   }
@@ -186,7 +225,10 @@ describe('no code', () => {
     test(`keeps the page busy: ${name}`, async (t) => {
       const slow = [];
       for (const language of new Map([...languages].map(([name, reader]) => [reader, name])).values()) {
-        const { same, wrong, most, failed, widest } = await page.evaluate(([language, code]) => /** @type {any} */ (window).colouredCode(language, code), /** @type {const} */ ([language, code]));
+        const { same, wrong, most, failed, widest } = await page.evaluate(
+          ([language, code]) => /** @type {any} */ (window).colouredCode(language, code),
+          /** @type {const} */ ([language, code]),
+        );
         assert.equal(same, true, `${language}: the code has changed`);
         assert.equal(wrong, 0, language);
         assert.ok(widest <= 2_000, `${language}: ${widest} colours in one block`);

@@ -19,7 +19,10 @@ function started(runId = 'run-1', conversation = new Conversation()) {
     /** @param {object} frame @param {object} [more] */
     send(frame, more = {}) {
       now += 10;
-      return conversation.receive(JSON.stringify({ ...frame, metadata: { relay: { ...relay, seq: seq++, ...more } } }), now);
+      return conversation.receive(
+        JSON.stringify({ ...frame, metadata: { relay: { ...relay, seq: seq++, ...more } } }),
+        now,
+      );
     },
     /** @param {number} count */
     lose(count) {
@@ -79,10 +82,13 @@ describe('every kind of frame', () => {
     const trace = { trace: { sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'why' } } } } };
     send(raw(trace));
     send(raw({ novelty: { deep: [1, 2] } }));
-    assert.deepEqual(turn.events.map(({ at, source, event }) => ({ at, source, event })), [
-      { at: 110, source: 'bedrock-agent', event: trace },
-      { at: 120, source: 'bedrock-agent', event: { novelty: { deep: [1, 2] } } },
-    ]);
+    assert.deepEqual(
+      turn.events.map(({ at, source, event }) => ({ at, source, event })),
+      [
+        { at: 110, source: 'bedrock-agent', event: trace },
+        { at: 120, source: 'bedrock-agent', event: { novelty: { deep: [1, 2] } } },
+      ],
+    );
   });
 
   test('events keep every digit of their numbers, in fragments as well', () => {
@@ -97,10 +103,19 @@ describe('every kind of frame', () => {
         const { turn, conversation } = started();
         const text = `{${members},"metadata":{"relay":{"runId":"run-1","seq":0}}}`;
         const pieces = [text.slice(0, 50), text.slice(50)];
-        const parts = pieces.map((data, index) => JSON.stringify({ ...fragment({ id: 'f', index, count: 2, data }), metadata: { relay: { runId: 'run-1', seq: index } } }));
+        const parts = pieces.map((data, index) =>
+          JSON.stringify({
+            ...fragment({ id: 'f', index, count: 2, data }),
+            metadata: { relay: { runId: 'run-1', seq: index } },
+          }),
+        );
         for (const part of split ? parts : [text]) conversation.receive(part, 0);
         const event = turn.events[0];
-        const found = treeAt(readJson(event?.json ?? ''), ...(event?.path ?? []), ...(members.includes('NOVELTY') ? path : []));
+        const found = treeAt(
+          readJson(event?.json ?? ''),
+          ...(event?.path ?? []),
+          ...(members.includes('NOVELTY') ? path : []),
+        );
         assert.equal(found && formatTree(found).replace(/\s/g, ''), digits);
       }
     }
@@ -120,17 +135,35 @@ describe('every kind of frame', () => {
     const { turn, send } = started();
     send({ type: 'NOVELTY', delta: '{}' });
     send({ type: 'CUSTOM', name: 'bedrock.novelty', value: { name: 'a.csv' } });
-    assert.deepEqual(turn.events.map(({ source }) => source), ['NOVELTY', 'bedrock.novelty']);
+    assert.deepEqual(
+      turn.events.map(({ source }) => source),
+      ['NOVELTY', 'bedrock.novelty'],
+    );
     assert.deepEqual(turn.events[1]?.event, { name: 'a.csv' });
   });
 
   test('files, tool calls, confirmations, tokens and guardrails have places of their own', () => {
     const { turn, send } = started();
     send({ type: 'CUSTOM', name: 'bedrock.file', value: { name: 'a.csv', type: 'text/csv', bytes: 'YQ==' } });
-    for (const delta of ['{"a":', '1}']) send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta });
-    for (const [id, name] of [['d', 'cancel'], ['e', 'sign']]) send({ type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, delta: '{}' });
+    for (const delta of ['{"a":', '1}'])
+      send({ type: 'TOOL_CALL_CHUNK', toolCallId: 'c', toolCallName: 'book', delta });
+    for (const [id, name] of [
+      ['d', 'cancel'],
+      ['e', 'sign'],
+    ])
+      send({ type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, delta: '{}' });
     send(raw({ trace: { trace: { guardrailTrace: { action: 'INTERVENED' } } } }));
-    send({ ...RUN_FINISHED, usage: [{ inputTokens: 5, outputTokens: 2, cachedInputTokens: 4 }, { inputTokens: 1 }], outcome: { type: 'interrupt', interrupts: [{ id: 'd', toolCallId: 'd' }, { id: 'e', toolCallId: 'e', responseSchema: { properties: { confirmed: {}, result: {} } } }] } });
+    send({
+      ...RUN_FINISHED,
+      usage: [{ inputTokens: 5, outputTokens: 2, cachedInputTokens: 4 }, { inputTokens: 1 }],
+      outcome: {
+        type: 'interrupt',
+        interrupts: [
+          { id: 'd', toolCallId: 'd' },
+          { id: 'e', toolCallId: 'e', responseSchema: { properties: { confirmed: {}, result: {} } } },
+        ],
+      },
+    });
     assert.deepEqual(turn.files, [{ name: 'a.csv', type: 'text/csv', bytes: 'YQ==' }]);
     assert.deepEqual(turn.calls, [
       { id: 'c', name: 'book', arguments: '{"a":1}', asks: false, returns: true },
@@ -144,21 +177,37 @@ describe('every kind of frame', () => {
 
   test('a call with a result is no call of the user, and calls count once the run is over', () => {
     const { turn, send } = started();
-    const call = (/** @type {string} */ toolCallId) => ({ type: 'TOOL_CALL_CHUNK', toolCallId, toolCallName: 'book', delta: '{}' });
+    const call = (/** @type {string} */ toolCallId) => ({
+      type: 'TOOL_CALL_CHUNK',
+      toolCallId,
+      toolCallName: 'book',
+      delta: '{}',
+    });
     for (const id of ['mine', 'theirs']) send(call(id));
     send({ type: 'TOOL_CALL_RESULT', messageId: 'x', toolCallId: 'theirs', role: 'tool', content: 'done' });
     assert.deepEqual(turn.calls, []);
     send(RUN_FINISHED);
-    assert.deepEqual(turn.calls.map(({ id }) => id), ['mine']);
-    assert.deepEqual(turn.events.map(({ source }) => source), ['TOOL_CALL_CHUNK', 'TOOL_CALL_RESULT'], 'of the agent, both are in the trace');
+    assert.deepEqual(
+      turn.calls.map(({ id }) => id),
+      ['mine'],
+    );
+    assert.deepEqual(
+      turn.events.map(({ source }) => source),
+      ['TOOL_CALL_CHUNK', 'TOOL_CALL_RESULT'],
+      'of the agent, both are in the trace',
+    );
   });
 
   test('reasoning is kept in its blocks, with its place and its times', () => {
     const { turn, send } = started();
     send(RUN_STARTED);
-    for (const [id, text] of [['r-1', 'I look'], ['r-2', '']]) {
+    for (const [id, text] of [
+      ['r-1', 'I look'],
+      ['r-2', ''],
+    ]) {
       send({ type: 'REASONING_START', messageId: id });
-      if (text !== '') for (const delta of [text, ' it up']) send({ type: 'REASONING_MESSAGE_CHUNK', messageId: id, delta });
+      if (text !== '')
+        for (const delta of [text, ' it up']) send({ type: 'REASONING_MESSAGE_CHUNK', messageId: id, delta });
       send({ type: 'REASONING_END', messageId: id });
       send(chunk('x'));
     }
@@ -173,17 +222,34 @@ describe('every kind of frame', () => {
   test('why the model stopped, and what a cut answer used', () => {
     const { turn, send } = started();
     send(chunk('half'));
-    send({ type: 'RUN_ERROR', message: 'The model reached its limit of tokens.', code: 'limit_reached', usage: [{ inputTokens: 3, outputTokens: 8192 }] }, { retryable: false, stopReason: 'max_tokens' });
-    assert.deepEqual([turn.status, turn.stopReason, turn.usage, textOf(turn), isCut(turn)], ['failed', 'max_tokens', { input: 3, output: 8192, cached: 0 }, 'half', true]);
+    send(
+      {
+        type: 'RUN_ERROR',
+        message: 'The model reached its limit of tokens.',
+        code: 'limit_reached',
+        usage: [{ inputTokens: 3, outputTokens: 8192 }],
+      },
+      { retryable: false, stopReason: 'max_tokens' },
+    );
+    assert.deepEqual(
+      [turn.status, turn.stopReason, turn.usage, textOf(turn), isCut(turn)],
+      ['failed', 'max_tokens', { input: 3, output: 8192, cached: 0 }, 'half', true],
+    );
 
     const other = started();
     other.send(RUN_FINISHED, { stopReason: 'guardrail_intervened' });
-    assert.deepEqual([other.turn.status, other.turn.stopReason, isCut(other.turn)], ['done', 'guardrail_intervened', false]);
+    assert.deepEqual(
+      [other.turn.status, other.turn.stopReason, isCut(other.turn)],
+      ['done', 'guardrail_intervened', false],
+    );
     assert.match(notesOf(other.turn)[0] ?? '', /guardrail stepped in/);
   });
 
   test('who stops an answer is told what that means for the agent, where the page knows', () => {
-    for (const [source, note] of /** @type {[string, RegExp][]} */ ([['bedrock-agent', /^Stopped\.$/], ['agentcore-harness', /may go on with its work/]])) {
+    for (const [source, note] of /** @type {[string, RegExp][]} */ ([
+      ['bedrock-agent', /^Stopped\.$/],
+      ['agentcore-harness', /may go on with its work/],
+    ])) {
       const { conversation, turn, send } = started();
       send(raw({ keepalive: {} }, 'relay'));
       send(raw({ novelty: {} }, source));
@@ -217,7 +283,12 @@ describe('every kind of frame', () => {
     send({ type: 'RUN_ERROR', message: 'Too many requests.', code: 'throttling' }, { retryable: true });
     assert.equal(turn.status, 'failed');
     assert.equal(textOf(turn), 'so far');
-    assert.deepEqual(turn.failure, { message: 'Too many requests.', code: 'throttling', retryable: true, source: 'relay' });
+    assert.deepEqual(turn.failure, {
+      message: 'Too many requests.',
+      code: 'throttling',
+      retryable: true,
+      source: 'relay',
+    });
   });
 
   test('an error without message and code is shown with a message of the page', () => {
@@ -322,7 +393,12 @@ describe('runs side by side', () => {
 
   test('a refusal under another run id belongs to the turn that waits: the message could not be read', () => {
     const { conversation, turn } = started();
-    const refusal = { type: 'RUN_ERROR', message: 'No JSON.', code: 'invalid_request', metadata: { relay: { runId: 'aws-request-id', seq: 0 } } };
+    const refusal = {
+      type: 'RUN_ERROR',
+      message: 'No JSON.',
+      code: 'invalid_request',
+      metadata: { relay: { runId: 'aws-request-id', seq: 0 } },
+    };
     conversation.receive(JSON.stringify(refusal), 150);
     assert.equal(turn.status, 'failed');
     assert.equal(turn.failure?.code, 'invalid_request');
@@ -331,19 +407,29 @@ describe('runs side by side', () => {
   test('it does not belong to a turn that is being answered', () => {
     const { conversation, turn, send } = started();
     send(RUN_STARTED);
-    const refusal = { type: 'RUN_ERROR', message: 'x', code: 'internal', metadata: { relay: { runId: 'stranger', seq: 0 } } };
+    const refusal = {
+      type: 'RUN_ERROR',
+      message: 'x',
+      code: 'internal',
+      metadata: { relay: { runId: 'stranger', seq: 0 } },
+    };
     assert.deepEqual(conversation.receive(JSON.stringify(refusal), 150), {});
     assert.equal(turn.status, 'running');
   });
 });
 
 describe('fragments', () => {
-  const big = { ...raw({ trace: { trace: { failureTrace: { failureReason: 'x'.repeat(500) } } } }), metadata: { relay: { runId: 'run-1', seq: 1 } } };
+  const big = {
+    ...raw({ trace: { trace: { failureTrace: { failureReason: 'x'.repeat(500) } } } }),
+    metadata: { relay: { runId: 'run-1', seq: 1 } },
+  };
   const whole = JSON.stringify(big);
   /** @param {string} text @param {number} count */
   const pieces = (text, count, id = 'f-1') => {
     const size = Math.ceil(text.length / count);
-    return Array.from({ length: count }, (_, index) => fragment({ id, index, count, data: text.slice(index * size, (index + 1) * size) }));
+    return Array.from({ length: count }, (_, index) =>
+      fragment({ id, index, count, data: text.slice(index * size, (index + 1) * size) }),
+    );
   };
 
   test('the pieces give the frame back, whatever their number', () => {
@@ -365,7 +451,12 @@ describe('fragments', () => {
   test('a fragmented terminal frame ends the turn', () => {
     const { turn, send } = started();
     send(RUN_STARTED);
-    const error = { type: 'RUN_ERROR', message: 'm'.repeat(99), code: 'internal', metadata: { relay: { runId: 'run-1', seq: 1, retryable: true } } };
+    const error = {
+      type: 'RUN_ERROR',
+      message: 'm'.repeat(99),
+      code: 'internal',
+      metadata: { relay: { runId: 'run-1', seq: 1, retryable: true } },
+    };
     for (const part of pieces(JSON.stringify(error), 2)) send(part);
     assert.equal(turn.failure?.message, 'm'.repeat(99));
     assert.equal(turn.failure?.retryable, true);
@@ -404,8 +495,21 @@ describe('fragments', () => {
       { id: 'f', index: 0, count: MAX_COUNT + 1, data: '' },
       { id: 'f', index: 0, count: 1, data: 'no json' },
       { id: 'f', index: 0, count: 1, data: 'null' },
-      { id: 'f', index: 0, count: 1, data: JSON.stringify({ ...chunk('x'), metadata: { relay: { runId: 'other', seq: 0 } } }) },
-      { id: 'f', index: 0, count: 1, data: JSON.stringify({ ...fragment({ id: 'g', index: 0, count: 1, data: whole }), metadata: { relay: { runId: 'run-1', seq: 0 } } }) },
+      {
+        id: 'f',
+        index: 0,
+        count: 1,
+        data: JSON.stringify({ ...chunk('x'), metadata: { relay: { runId: 'other', seq: 0 } } }),
+      },
+      {
+        id: 'f',
+        index: 0,
+        count: 1,
+        data: JSON.stringify({
+          ...fragment({ id: 'g', index: 0, count: 1, data: whole }),
+          metadata: { relay: { runId: 'run-1', seq: 0 } },
+        }),
+      },
     ];
     for (const value of nonsense) {
       const { turn, send } = started();
@@ -488,7 +592,17 @@ describe("the gateway's own frames", () => {
 
 describe('what is no frame', () => {
   test('is named, and changes no turn', () => {
-    for (const text of ['', 'hello', 'null', '[]', '42', '{}', '{"type":7}', '{"type":"TEXT_MESSAGE_CHUNK","delta":"x"}', '{"type":"RUN_STARTED","metadata":{"relay":{"runId":"run-1"}}}']) {
+    for (const text of [
+      '',
+      'hello',
+      'null',
+      '[]',
+      '42',
+      '{}',
+      '{"type":7}',
+      '{"type":"TEXT_MESSAGE_CHUNK","delta":"x"}',
+      '{"type":"RUN_STARTED","metadata":{"relay":{"runId":"run-1"}}}',
+    ]) {
       const { conversation, turn } = started();
       const { problem, turn: changed } = conversation.receive(text, 1);
       assert.match(problem ?? '', /Is the endpoint an Agent Relay\?/, text);
@@ -540,12 +654,16 @@ describe('a run that can be joined', () => {
     return one;
   }
   /** @param {ReturnType<typeof started>} one @param {object} frame @param {number} seq @param {object} [more] */
-  const give = ({ conversation }, frame, seq, more = {}) => conversation.receive(JSON.stringify({ ...frame, metadata: { relay: { runId: 'run-1', seq, ...more } } }), 900);
+  const give = ({ conversation }, frame, seq, more = {}) =>
+    conversation.receive(JSON.stringify({ ...frame, metadata: { relay: { runId: 'run-1', seq, ...more } } }), 900);
   const refusal = (/** @type {string} */ code) => ({ type: 'RUN_ERROR', message: `It is ${code}.`, code });
 
   test('stays open without its connection, until a frame comes over another one', () => {
     const one = lost();
-    assert.deepEqual([one.turn.status, one.turn.reconnecting, one.turn.nextSeq, one.turn.failure], ['running', true, 2, undefined]);
+    assert.deepEqual(
+      [one.turn.status, one.turn.reconnecting, one.turn.nextSeq, one.turn.failure],
+      ['running', true, 2, undefined],
+    );
     give(one, chunk(', and on'), 7, { after: 1 });
     assert.deepEqual([one.turn.reconnecting, one.turn.nextSeq, textOf(one.turn)], [false, 8, 'so far, and on']);
     give(one, RUN_FINISHED, 8);
@@ -554,9 +672,27 @@ describe('a run that can be joined', () => {
 
   test('does not know how long what was thought meanwhile took', () => {
     const one = lost();
-    const frames = [['REASONING_START', 'a', 900], ['REASONING_END', 'a', 901], ['REASONING_START', 'b', 902], ['REASONING_END', 'b', 3000], ['REASONING_START', 'c', 3100], ['REASONING_END', 'c', 3300]];
-    for (const [index, [type, messageId, now]] of frames.entries()) one.conversation.receive(JSON.stringify({ type, messageId, metadata: { relay: { runId: 'run-1', seq: 2 + index } } }), Number(now));
-    assert.deepEqual(one.turn.reasoning.map(({ id, late }) => [id, late]), [['a', true], ['b', true], ['c', undefined]]);
+    const frames = [
+      ['REASONING_START', 'a', 900],
+      ['REASONING_END', 'a', 901],
+      ['REASONING_START', 'b', 902],
+      ['REASONING_END', 'b', 3000],
+      ['REASONING_START', 'c', 3100],
+      ['REASONING_END', 'c', 3300],
+    ];
+    for (const [index, [type, messageId, now]] of frames.entries())
+      one.conversation.receive(
+        JSON.stringify({ type, messageId, metadata: { relay: { runId: 'run-1', seq: 2 + index } } }),
+        Number(now),
+      );
+    assert.deepEqual(
+      one.turn.reasoning.map(({ id, late }) => [id, late]),
+      [
+        ['a', true],
+        ['b', true],
+        ['c', undefined],
+      ],
+    );
   });
 
   test('takes each frame once, and those behind a gap only when there is no other way', () => {
@@ -573,7 +709,10 @@ describe('a run that can be joined', () => {
   test('that goes on elsewhere is over here, and loses nothing when it comes back', () => {
     const one = lost();
     give(one, refusal('moved'), 5);
-    assert.deepEqual([one.turn.status, one.turn.failure, one.turn.endedAt, canJoin(one.turn)], ['moved', undefined, undefined, true]);
+    assert.deepEqual(
+      [one.turn.status, one.turn.failure, one.turn.endedAt, canJoin(one.turn)],
+      ['moved', undefined, undefined, true],
+    );
     assert.deepEqual(one.conversation.disconnect(1001, 950), [], 'it is not joined by itself');
     awaitJoin(one.turn);
     assert.equal(one.turn.nextSeq, 2, 'those behind what has come are still to come');
@@ -583,10 +722,17 @@ describe('a run that can be joined', () => {
   });
 
   test('that is refused is interrupted, and only what may still be had is offered', () => {
-    for (const [code, canBeJoined, retryable] of /** @type {[string, boolean, boolean][]} */ ([['no_such_run', false, true], ['run_lost', false, false], ['internal', true, false]])) {
+    for (const [code, canBeJoined, retryable] of /** @type {[string, boolean, boolean][]} */ ([
+      ['no_such_run', false, true],
+      ['run_lost', false, false],
+      ['internal', true, false],
+    ])) {
       const one = lost();
       give(one, refusal(code), 2);
-      assert.deepEqual([one.turn.status, one.turn.failure?.code, one.turn.failure?.retryable, canJoin(one.turn), textOf(one.turn)], ['interrupted', code, retryable, canBeJoined, 'so far']);
+      assert.deepEqual(
+        [one.turn.status, one.turn.failure?.code, one.turn.failure?.retryable, canJoin(one.turn), textOf(one.turn)],
+        ['interrupted', code, retryable, canBeJoined, 'so far'],
+      );
       assert.equal(one.turn.nextSeq, 2, 'the frame with that number is still to come');
     }
     const own = started();
@@ -604,13 +750,19 @@ describe('a run that can be joined', () => {
     assert.equal(one.turn.joins, 0, 'a frame has come');
     one.turn.joins = 8;
     one.conversation.abandon(700);
-    assert.deepEqual([one.turn.status, one.turn.failure?.code, canJoin(one.turn)], ['interrupted', 'connection_silent', true]);
+    assert.deepEqual(
+      [one.turn.status, one.turn.failure?.code, canJoin(one.turn)],
+      ['interrupted', 'connection_silent', true],
+    );
   });
 
   test('of which the gateway says something while it is joined is interrupted, and goes on if it comes', () => {
     const one = lost();
     one.conversation.receive(JSON.stringify({ message: 'Too Many Requests', connectionId: 'c', requestId: 'r' }), 600);
-    assert.deepEqual([one.turn.status, one.turn.failure?.code, canJoin(one.turn)], ['interrupted', 'gateway_throttled', true]);
+    assert.deepEqual(
+      [one.turn.status, one.turn.failure?.code, canJoin(one.turn)],
+      ['interrupted', 'gateway_throttled', true],
+    );
     give(one, chunk(', and on'), 2);
     assert.deepEqual([one.turn.status, textOf(one.turn)], ['running', 'so far, and on']);
   });
@@ -627,7 +779,10 @@ describe('a run that can be joined', () => {
         continue;
       }
       give(one, RUN_STARTED, 0, KEY);
-      assert.deepEqual([one.turn.restarts, textOf(one.turn), one.turn.cut, one.turn.key, one.turn.sentAt], [1, '', false, 'eyJ', 100]);
+      assert.deepEqual(
+        [one.turn.restarts, textOf(one.turn), one.turn.cut, one.turn.key, one.turn.sentAt],
+        [1, '', false, 'eyJ', 100],
+      );
       give(one, chunk('so far, and on'), 9, { after: 0 });
       assert.deepEqual([one.turn.restarts, textOf(one.turn)], [1, 'so far, and on']);
     }
@@ -639,7 +794,10 @@ describe('a run that can be joined', () => {
     assert.deepEqual([...one.conversation.toStop], [['run-1', 'eyJ']]);
     assert.deepEqual(give(one, chunk(' late'), 2), {});
     assert.deepEqual(give(one, RUN_FINISHED, 3, { stopped: true }), {});
-    assert.deepEqual([textOf(one.turn), one.turn.status, one.turn.endedAt, one.conversation.toStop.size], ['so far', 'stopped', 600, 0]);
+    assert.deepEqual(
+      [textOf(one.turn), one.turn.status, one.turn.endedAt, one.conversation.toStop.size],
+      ['so far', 'stopped', 600, 0],
+    );
   });
 
   test('and that was stopped elsewhere says so, with what it used', () => {
@@ -649,7 +807,11 @@ describe('a run that can be joined', () => {
   });
 
   test('that is stopped or left before its first frame is stopped by what that says', () => {
-    for (const [key, isLeft] of /** @type {[object, boolean][]} */ ([[KEY, false], [KEY, true], [{}, false]])) {
+    for (const [key, isLeft] of /** @type {[object, boolean][]} */ ([
+      [KEY, false],
+      [KEY, true],
+      [{}, false],
+    ])) {
       const { conversation, turn, send } = started();
       conversation.stop(200);
       if (isLeft) conversation.reset();

@@ -27,7 +27,8 @@ const titles = (page) => page.locator('.conversation:visible .conversation-title
 /** @param {Page} page @param {string} title */
 const row = (page, title) => page.locator('.conversation-open', { hasText: title });
 /** @param {Page} page @param {string} title @param {'Rename' | 'Delete'} name */
-const press = (page, title, name) => page.locator('.conversation', { hasText: title }).getByRole('button', { name }).click();
+const press = (page, title, name) =>
+  page.locator('.conversation', { hasText: title }).getByRole('button', { name }).click();
 /** @param {Page} page */
 const startAnew = (page) => page.getByRole('button', { name: 'New conversation' }).click();
 /** @param {Page} page */
@@ -38,19 +39,25 @@ const agree = (page, name) => page.locator('#question').getByRole('button', { na
 const thread = (page) => page.evaluate(() => sessionStorage.getItem('agent-relay.thread'));
 
 /** Waits until so many conversations are listed. @param {Page} page @param {number} count */
-const listed = (page, count) => page.waitForFunction((count) => document.querySelectorAll('.conversation').length === count, count);
+const listed = (page, count) =>
+  page.waitForFunction((count) => document.querySelectorAll('.conversation').length === count, count);
 
 /** Waits until what was said is kept. @param {Page} page @param {string} words */
-const kept = (page, words) => page.waitForFunction((words) => new Promise((resolve) => {
-  const request = indexedDB.open('agent-relay');
-  request.onsuccess = () => {
-    const all = request.result.transaction('turns').objectStore('turns').getAll();
-    all.onsuccess = () => {
-      request.result.close();
-      resolve(all.result.some(({ json }) => json.includes(words)));
-    };
-  };
-}), words);
+const kept = (page, words) =>
+  page.waitForFunction(
+    (words) =>
+      new Promise((resolve) => {
+        const request = indexedDB.open('agent-relay');
+        request.onsuccess = () => {
+          const all = request.result.transaction('turns').objectStore('turns').getAll();
+          all.onsuccess = () => {
+            request.result.close();
+            resolve(all.result.some(({ json }) => json.includes(words)));
+          };
+        };
+      }),
+    words,
+  );
 
 /** Asks in a conversation of its own. @param {Page} page @param {string} prompt */
 async function ask(page, prompt) {
@@ -70,24 +77,39 @@ async function tab(page, scripted) {
 
 /** Puts conversations into the browser's database. @param {Page} page @param {number} count @param {{length?: number, turns?: number}} [options] turns each, of an answer with Markdown */
 async function seed(page, count, { length = 1000, turns = 1 } = {}) {
-  await page.evaluate(async ([count, length, turns]) => {
-    const request = indexedDB.open('agent-relay');
-    const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
-    const transaction = database.transaction(['conversations', 'turns'], 'readwrite');
-    const now = Date.now();
-    for (let index = 1; index <= count; index += 1) {
-      const id = `seed-${index}`;
-      const usedAt = now - index * 86_400_000;
-      transaction.objectStore('conversations').put({ id, title: `seeded ${index}`, isNamed: false, usedAt, turns, length, forgotten: 0 }, id);
-      for (let turn = 0; turn < turns; turn += 1) {
-        const answer = `## Answer ${turn}\n\nSome **words** about \`code\` and [links](https://example.org/).\n\n${'- one of many items in a list\n'.repeat(10)}\n| a | b |\n|---|---|\n${'| 1 | 2 |\n'.repeat(5)}\n\`\`\`js\nconst a = ${turn};\n\`\`\`\n`;
-        const json = JSON.stringify({ runId: `${id}-${turn}`, prompt: `seeded ${index}, prompt ${turn}`, trace: false, answers: [], status: 'done', messages: [{ id: 'm', text: answer, citations: [] }], sentAt: 0, endedAt: 1, timeOrigin: usedAt });
-        transaction.objectStore('turns').put({ json, length: json.length, eventParts: 0 }, [id, turn]);
+  await page.evaluate(
+    async ([count, length, turns]) => {
+      const request = indexedDB.open('agent-relay');
+      const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+      const transaction = database.transaction(['conversations', 'turns'], 'readwrite');
+      const now = Date.now();
+      for (let index = 1; index <= count; index += 1) {
+        const id = `seed-${index}`;
+        const usedAt = now - index * 86_400_000;
+        transaction
+          .objectStore('conversations')
+          .put({ id, title: `seeded ${index}`, isNamed: false, usedAt, turns, length, forgotten: 0 }, id);
+        for (let turn = 0; turn < turns; turn += 1) {
+          const answer = `## Answer ${turn}\n\nSome **words** about \`code\` and [links](https://example.org/).\n\n${'- one of many items in a list\n'.repeat(10)}\n| a | b |\n|---|---|\n${'| 1 | 2 |\n'.repeat(5)}\n\`\`\`js\nconst a = ${turn};\n\`\`\`\n`;
+          const json = JSON.stringify({
+            runId: `${id}-${turn}`,
+            prompt: `seeded ${index}, prompt ${turn}`,
+            trace: false,
+            answers: [],
+            status: 'done',
+            messages: [{ id: 'm', text: answer, citations: [] }],
+            sentAt: 0,
+            endedAt: 1,
+            timeOrigin: usedAt,
+          });
+          transaction.objectStore('turns').put({ json, length: json.length, eventParts: 0 }, [id, turn]);
+        }
       }
-    }
-    await new Promise((resolve) => (transaction.oncomplete = resolve));
-    database.close();
-  }, /** @type {const} */ ([count, length, turns]));
+      await new Promise((resolve) => (transaction.oncomplete = resolve));
+      database.close();
+    },
+    /** @type {const} */ ([count, length, turns]),
+  );
 }
 
 describe('the list of conversations', () => {
@@ -117,7 +139,11 @@ describe('the list of conversations', () => {
     await connected(page);
     assert.deepEqual(await prompts(page), ['first question', 'go on']);
     await listed(page, 2);
-    assert.deepEqual(await titles(page), ['first question', 'second question'], 'the one that was used last comes first');
+    assert.deepEqual(
+      await titles(page),
+      ['first question', 'second question'],
+      'the one that was used last comes first',
+    );
   });
 
   test('brings back traces, files, sources and reasoning, also over a reload', async () => {
@@ -145,13 +171,28 @@ describe('the list of conversations', () => {
       const download = page.waitForEvent('download');
       await page.getByRole('button', { name: 'Download forecast.csv' }).click();
       assert.match(await readFile(await (await download).path(), 'utf8'), /,/);
-      await page.waitForFunction(() => /** @type {HTMLImageElement | null} */ (document.querySelector('.preview'))?.naturalWidth);
+      await page.waitForFunction(
+        () => /** @type {HTMLImageElement | null} */ (document.querySelector('.preview'))?.naturalWidth,
+      );
     }
   });
 
   test('keeps an answer, a file and passages that a tab alone has no room for', async () => {
-    const citations = [{ retrievedReferences: [{ content: { text: 'p'.repeat(1_500_000) }, location: { s3Location: { uri: 's3://d/a.md' } } }] }];
-    const page = await open({ prepare: answers([text('word '.repeat(300_000)), custom('bedrock.citations', { citations }), custom('bedrock.file', { name: 'large.bin', type: 'a/b', bytes: 'AAAA'.repeat(500_000) }), FINISHED]).prepare });
+    const citations = [
+      {
+        retrievedReferences: [
+          { content: { text: 'p'.repeat(1_500_000) }, location: { s3Location: { uri: 's3://d/a.md' } } },
+        ],
+      },
+    ];
+    const page = await open({
+      prepare: answers([
+        text('word '.repeat(300_000)),
+        custom('bedrock.citations', { citations }),
+        custom('bedrock.file', { name: 'large.bin', type: 'a/b', bytes: 'AAAA'.repeat(500_000) }),
+        FINISHED,
+      ]).prepare,
+    });
     await send(page, 'much');
     await answer(page);
     await kept(page, 'much');
@@ -168,7 +209,17 @@ describe('the list of conversations', () => {
   test('takes over what an earlier version of the page had in the tab', async () => {
     const page = await open();
     await page.evaluate(() => {
-      const turn = { runId: 'old', prompt: 'asked before the update', trace: true, answers: [], status: 'done', messages: [{ id: 'm', text: 'Old answer.', citations: [] }], sentAt: 0, endedAt: 5, timeOrigin: performance.timeOrigin };
+      const turn = {
+        runId: 'old',
+        prompt: 'asked before the update',
+        trace: true,
+        answers: [],
+        status: 'done',
+        messages: [{ id: 'm', text: 'Old answer.', citations: [] }],
+        sentAt: 0,
+        endedAt: 5,
+        timeOrigin: performance.timeOrigin,
+      };
       addEventListener('pagehide', () => {
         sessionStorage.clear();
         sessionStorage.setItem('agent-relay.thread', 'thread-of-before');
@@ -210,7 +261,13 @@ describe('the list of conversations', () => {
 
   test('shows hostile prompts as what they are, on one line', async () => {
     const page = await open({ prepare: echo().prepare });
-    const hostile = ['<img src=x onerror=alert(1)><b>bold</b>', '\u202Egnp.exe\u202C \u200B\uFEFF', `${'long '.repeat(5_000)}`, '\n\n# heading\n\n\u2028next', '__proto__'];
+    const hostile = [
+      '<img src=x onerror=alert(1)><b>bold</b>',
+      '\u202Egnp.exe\u202C \u200B\uFEFF',
+      `${'long '.repeat(5_000)}`,
+      '\n\n# heading\n\n\u2028next',
+      '__proto__',
+    ];
     for (const prompt of hostile) {
       await send(page, prompt);
       await answer(page);
@@ -219,9 +276,18 @@ describe('the list of conversations', () => {
     await toggle(page).click();
     await listed(page, hostile.length);
     const shown = await titles(page);
-    assert.deepEqual(shown.toReversed(), ['<img src=x onerror=alert(1)><b>bold</b>', '\\u202Egnp.exe\\u202C \\u200B', `${'long '.repeat(16).trim()}…`, '# heading next', '__proto__']);
+    assert.deepEqual(shown.toReversed(), [
+      '<img src=x onerror=alert(1)><b>bold</b>',
+      '\\u202Egnp.exe\\u202C \\u200B',
+      `${'long '.repeat(16).trim()}…`,
+      '# heading next',
+      '__proto__',
+    ]);
     assert.equal(await drawer(page).locator('img, b').count(), 0);
-    assert.equal(await page.evaluate(() => document.querySelector('#conversations-list')?.scrollWidth), await page.evaluate(() => document.querySelector('#conversations-list')?.clientWidth));
+    assert.equal(
+      await page.evaluate(() => document.querySelector('#conversations-list')?.scrollWidth),
+      await page.evaluate(() => document.querySelector('#conversations-list')?.clientWidth),
+    );
   });
 
   test('has a search once there are more than ten', async () => {
@@ -272,7 +338,11 @@ describe('a conversation is deleted', () => {
     await agree(page, 'Delete');
     await listed(page, 2);
     assert.deepEqual(await titles(page), ['three', 'one']);
-    assert.match(await page.evaluate(() => document.activeElement?.closest('.conversation')?.textContent ?? ''), /^one/, 'the focus is on the next one');
+    assert.match(
+      await page.evaluate(() => document.activeElement?.closest('.conversation')?.textContent ?? ''),
+      /^one/,
+      'the focus is on the next one',
+    );
     // The one that is shown leaves an empty chat.
     await press(page, 'three', 'Delete');
     await agree(page, 'Delete');
@@ -327,7 +397,9 @@ describe('what is typed', () => {
   const queue = (/** @type {Page} */ page) => page.getByRole('region', { name: 'Queued prompts' });
 
   test('and what waits stays with its conversation, and goes with it when that is deleted', async () => {
-    const scripted = relay(({ input, say }) => say(text('At work.'), ...(input.messages.at(-1).content === 'long' ? [] : [FINISHED])));
+    const scripted = relay(({ input, say }) =>
+      say(text('At work.'), ...(input.messages.at(-1).content === 'long' ? [] : [FINISHED])),
+    );
     const page = await open({ prepare: scripted.prepare });
     await ask(page, 'short');
     await startAnew(page);
@@ -438,7 +510,13 @@ describe('where there is no room', () => {
   });
 
   test('the first turns of a conversation go, and it says how many', async () => {
-    const page = await open({ prepare: answers([text('x'), custom('bedrock.file', { name: 'a.bin', type: 'a/b', bytes: 'AAAA'.repeat(2_000_000) }), FINISHED]).prepare });
+    const page = await open({
+      prepare: answers([
+        text('x'),
+        custom('bedrock.file', { name: 'a.bin', type: 'a/b', bytes: 'AAAA'.repeat(2_000_000) }),
+        FINISHED,
+      ]).prepare,
+    });
     for (const count of [1, 2, 3]) {
       await send(page, `prompt ${count}`);
       await answer(page, count);
@@ -447,7 +525,10 @@ describe('where there is no room', () => {
     await page.reload();
     await connected(page);
     assert.deepEqual(await prompts(page), ['prompt 2', 'prompt 3']);
-    assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^An earlier turn of this conversation is not shown any more/);
+    assert.match(
+      (await page.locator('.transcript-note').textContent()) ?? '',
+      /^An earlier turn of this conversation is not shown any more/,
+    );
     await send(page, 'prompt 4');
     await answer(page, 3);
     await kept(page, 'prompt 4');
@@ -464,7 +545,8 @@ describe('where there is no room', () => {
         await page.addInitScript(() => {
           const { put } = IDBObjectStore.prototype;
           IDBObjectStore.prototype.put = function (...all) {
-            if (this.name === 'turns' && JSON.stringify(all).includes('too much')) throw new DOMException('full', 'QuotaExceededError');
+            if (this.name === 'turns' && JSON.stringify(all).includes('too much'))
+              throw new DOMException('full', 'QuotaExceededError');
             return put.apply(this, all);
           };
         });
@@ -474,7 +556,9 @@ describe('where there is no room', () => {
     await send(page, 'too much');
     await answer(page);
     await toggle(page).click();
-    await drawer(page).getByText('The browser could not keep everything: it has no room left. Delete conversations to make some.').waitFor();
+    await drawer(page)
+      .getByText('The browser could not keep everything: it has no room left. Delete conversations to make some.')
+      .waitFor();
     assert.ok(Number((await left(page)).conversations) > 0);
     await page.reload();
     await connected(page);
@@ -587,7 +671,10 @@ describe('in the middle of an answer', () => {
     await toggle(other).click();
     await row(other, 'long').click();
     await other.getByText('Half of the answer').waitFor();
-    assert.match((await other.locator('.failure').textContent()) ?? '', /^Interrupted.*left before the answer was complete/);
+    assert.match(
+      (await other.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*left before the answer was complete/,
+    );
     await other.close();
   });
 
@@ -598,7 +685,9 @@ describe('in the middle of an answer', () => {
     scripted.runs[0]?.say(text('First words.'));
     await kept(page, 'First words.');
     scripted.runs[0]?.say(text(' Last words.'));
-    await page.waitForFunction(() => (document.querySelector('article.agent .body')?.textContent ?? '').includes('Last words.'));
+    await page.waitForFunction(() =>
+      (document.querySelector('article.agent .body')?.textContent ?? '').includes('Last words.'),
+    );
     await page.reload();
     await page.getByText('First words. Last words.').waitFor();
   });
@@ -731,9 +820,23 @@ describe('the drawer', () => {
       await drawer(page).evaluate((one) => Promise.all(one.getAnimations().map(({ finished }) => finished)));
       await press(page, 'seeded 2', 'Rename');
       await page.evaluate(AXE);
-      const find = () => page.evaluate(() => /** @type {any} */ (window).axe.run().then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id, nodes }) => `${id} ${nodes[0].html}`)));
+      const find = () =>
+        page.evaluate(() =>
+          /** @type {any} */ (window).axe
+            .run()
+            .then((/** @type {any} */ { violations }) =>
+              violations.map((/** @type {any} */ { id, nodes }) => `${id} ${nodes[0].html}`),
+            ),
+        );
       assert.deepEqual(await find(), []);
-      const small = await drawer(page).locator('button:visible, input:visible').evaluateAll((all) => all.map((one) => one.closest('label') ?? one).filter((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24).map(({ outerHTML }) => outerHTML));
+      const small = await drawer(page)
+        .locator('button:visible, input:visible')
+        .evaluateAll((all) =>
+          all
+            .map((one) => one.closest('label') ?? one)
+            .filter((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
+            .map(({ outerHTML }) => outerHTML),
+        );
       assert.deepEqual(small, []);
       await page.keyboard.press('Escape');
       await press(page, 'seeded 3', 'Delete');
@@ -749,18 +852,25 @@ describe('a conversation of 200 turns', () => {
     await seed(page, 2, { turns: 200 });
     await toggle(page).click();
     await listed(page, 2);
-    const measure = () => page.evaluate(async () => {
-      const begun = performance.now();
-      const chosen = /** @type {HTMLElement} */ (document.querySelector('.conversation-open:not([aria-current])'));
-      const title = chosen.querySelector('.conversation-title')?.textContent;
-      chosen.click();
-      const shown = (/** @type {string} */ prompt, /** @type {number} */ count) => new Promise((resolve) => requestAnimationFrame(function look() {
-        const isThere = [...document.querySelectorAll('article.user .text')].some(({ textContent }) => textContent === `${title}, ${prompt}`);
-        if (isThere && document.querySelectorAll('article.agent[aria-busy="false"]').length >= count) resolve(performance.now() - begun);
-        else requestAnimationFrame(look);
-      }));
-      return { end: await shown('prompt 199', 1), all: await shown('prompt 0', 200) };
-    });
+    const measure = () =>
+      page.evaluate(async () => {
+        const begun = performance.now();
+        const chosen = /** @type {HTMLElement} */ (document.querySelector('.conversation-open:not([aria-current])'));
+        const title = chosen.querySelector('.conversation-title')?.textContent;
+        chosen.click();
+        const shown = (/** @type {string} */ prompt, /** @type {number} */ count) =>
+          new Promise((resolve) =>
+            requestAnimationFrame(function look() {
+              const isThere = [...document.querySelectorAll('article.user .text')].some(
+                ({ textContent }) => textContent === `${title}, ${prompt}`,
+              );
+              if (isThere && document.querySelectorAll('article.agent[aria-busy="false"]').length >= count)
+                resolve(performance.now() - begun);
+              else requestAnimationFrame(look);
+            }),
+          );
+        return { end: await shown('prompt 199', 1), all: await shown('prompt 0', 200) };
+      });
     // What is measured is the page, not its neighbours on the machine: the best of some, and what the tasks really ran.
     const runs = [];
     for (let count = 0; count < 4; count += 1) {
@@ -769,7 +879,11 @@ describe('a conversation of 200 turns', () => {
       runs.push({ ...times, longest: Math.max(...(await stop()).tasks.map(({ ran }) => ran)) });
     }
     t.diagnostic(JSON.stringify(runs));
-    assert.deepEqual(await prompts(page), Array.from({ length: 200 }, (_, turn) => `seeded 2, prompt ${turn}`), 'in their order');
+    assert.deepEqual(
+      await prompts(page),
+      Array.from({ length: 200 }, (_, turn) => `seeded 2, prompt ${turn}`),
+      'in their order',
+    );
     assert.ok(Math.min(...runs.map(({ end }) => end)) < 1000, JSON.stringify(runs));
     assert.ok(Math.min(...runs.map(({ longest }) => longest)) <= 50, JSON.stringify(runs));
   });

@@ -22,7 +22,9 @@ const { open, output } = useChat();
 /** Lets frames through until some text is shown. @param {Page} page @param {FrameGate} gate */
 async function someText(page, gate) {
   for (let text = ''; text.length < 40; ) text += (await gate.next()).delta ?? '';
-  await page.waitForFunction(() => (document.querySelector('article.agent:last-child .prose')?.textContent ?? '').length > 10);
+  await page.waitForFunction(
+    () => (document.querySelector('article.agent:last-child .prose')?.textContent ?? '').length > 10,
+  );
 }
 
 /** @param {Page} page @param {import('playwright-core').Locator} button @returns {Promise<{name: string, text: string}>} */
@@ -43,7 +45,9 @@ describe('the pace', () => {
 
   test('never cuts what people count as one character', () => {
     const text = '👨‍👩‍👧‍👦🇨🇭e\u0301👍🏽'.repeat(20);
-    const ends = new Set(Array.from(new Intl.Segmenter().segment(text), ({ index, segment }) => index + segment.length));
+    const ends = new Set(
+      Array.from(new Intl.Segmenter().segment(text), ({ index, segment }) => index + segment.length),
+    );
     for (let shown = 0; shown < text.length; ) {
       shown = reveal(text, shown, 1);
       assert.ok(ends.has(shown), `${shown}`);
@@ -63,8 +67,13 @@ describe('citations', () => {
   ])) {
     test(`stand behind the cited words, whether spans count ${unit}`, () => {
       const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
-      const citation = { generatedResponsePart: { textResponsePart: { text: words, span: { start: at, end: at + 3 } } }, retrievedReferences: [reference, reference] };
-      assert.deepEqual(markersOf({ id: 'm', text, citations: [citation] }, [citation]), [{ at: start + words.length, numbers: [1] }]);
+      const citation = {
+        generatedResponsePart: { textResponsePart: { text: words, span: { start: at, end: at + 3 } } },
+        retrievedReferences: [reference, reference],
+      };
+      assert.deepEqual(markersOf({ id: 'm', text, citations: [citation] }, [citation]), [
+        { at: start + words.length, numbers: [1] },
+      ]);
     });
   }
 
@@ -97,7 +106,11 @@ describe('an answer that is being written', () => {
       await act(page);
       assert.match(await answer(page), /^1 2 3/);
       while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      assert.match((await page.locator('.foot .empty').textContent()) ?? '', /^Stopped here\. The agent itself may go on/, 'without a trace it is not known what agent it is');
+      assert.match(
+        (await page.locator('.foot .empty').textContent()) ?? '',
+        /^Stopped here\. The agent itself may go on/,
+        'without a trace it is not known what agent it is',
+      );
       assert.match((await page.getByRole('status').textContent()) ?? '', /^Stopped here\. The agent itself may go on/);
       assert.match((await page.locator('.timing').textContent()) ?? '', /stopped after/);
       await connected(page);
@@ -146,7 +159,9 @@ describe('an answer that is being written', () => {
     await page.mouse.wheel(0, -150);
     await jump.click();
     await jump.waitFor({ state: 'hidden' });
-    assert.ok(await page.locator('#scroller').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2));
+    assert.ok(
+      await page.locator('#scroller').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2),
+    );
   });
 });
 
@@ -154,7 +169,10 @@ test('a long conversation is kept over a reload as far as there is room, the new
   const turns = Array.from({ length: 30 }, (_, index) => {
     const turn = newTurn({ runId: `run-${index}`, prompt: `prompt ${index}`, trace: false }, 0);
     turn.messages.push({ id: 'm', text: 'x'.repeat(60_000), citations: [] });
-    turn.files.push({ name: 'small.csv', type: 'text/csv', bytes: 'YQ==' }, { name: 'large.bin', type: '', bytes: 'A'.repeat(200_000) });
+    turn.files.push(
+      { name: 'small.csv', type: 'text/csv', bytes: 'YQ==' },
+      { name: 'large.bin', type: '', bytes: 'A'.repeat(200_000) },
+    );
     endTurn(turn, 'done', 1);
     return turn;
   });
@@ -164,7 +182,13 @@ test('a long conversation is kept over a reload as far as there is room, the new
   assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);
   assert.equal(again.at(-1)?.prompt, 'prompt 29');
   assert.equal(again.at(-1)?.messages[0]?.text.length, 60_000);
-  assert.deepEqual(again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]), [['small.csv', 'YQ=='], ['large.bin', '']]);
+  assert.deepEqual(
+    again.at(-1)?.files.map(({ name, bytes }) => [name, bytes]),
+    [
+      ['small.csv', 'YQ=='],
+      ['large.bin', ''],
+    ],
+  );
   assert.equal(forgotten, 30 - again.length);
   saveTurns(new Conversation());
 });
@@ -181,11 +205,24 @@ describe('files, tool calls, guardrails and errors', () => {
     const { name, text } = await saved(page, csv.getByRole('button', { name: 'Download forecast.csv' }));
     assert.equal(name, 'forecast.csv');
     assert.match(text, /,/);
-    await page.waitForFunction(() => (document.querySelector('.preview') instanceof HTMLImageElement ? /** @type {HTMLImageElement} */ (document.querySelector('.preview')).naturalWidth : 0) > 0);
+    await page.waitForFunction(
+      () =>
+        (document.querySelector('.preview') instanceof HTMLImageElement
+          ? /** @type {HTMLImageElement} */ (document.querySelector('.preview')).naturalWidth
+          : 0) > 0,
+    );
   });
 
   test('names of files have no folders and nothing invisible', () => {
-    for (const [given, safe] of [['../../etc/passwd', 'passwd'], ['C:\\x\\a.exe', 'a.exe'], ['\u202egpj.exe', 'gpj.exe'], ['..', 'file'], ['', 'file'], ['a\nb<c>', 'ab_c_'], ['.bashrc', 'bashrc']]) {
+    for (const [given, safe] of [
+      ['../../etc/passwd', 'passwd'],
+      ['C:\\x\\a.exe', 'a.exe'],
+      ['\u202egpj.exe', 'gpj.exe'],
+      ['..', 'file'],
+      ['', 'file'],
+      ['a\nb<c>', 'ab_c_'],
+      ['.bashrc', 'bashrc'],
+    ]) {
       assert.equal(safeName(given ?? ''), safe);
     }
   });
@@ -206,7 +243,10 @@ describe('files, tool calls, guardrails and errors', () => {
     assert.equal(await form.count(), 0, 'nor after a reload');
   });
 
-  for (const [decision, said] of /** @type {[string, RegExp][]} */ ([['Confirm', /You confirmed/], ['Deny', /You declined/]])) {
+  for (const [decision, said] of /** @type {[string, RegExp][]} */ ([
+    ['Confirm', /You confirmed/],
+    ['Deny', /You declined/],
+  ])) {
     test(`a confirmation is answered by ${decision}`, async () => {
       const page = await open();
       await send(page, '/confirm');
@@ -225,7 +265,10 @@ describe('files, tool calls, guardrails and errors', () => {
     await form.getByLabel('Result').fill('B-42 is gone');
     await form.getByRole('button', { name: 'Confirm' }).click();
     assert.match(await answer(page, 2), /was confirmed and returned.*B-42 is gone/);
-    assert.equal(await page.locator('article.user .text').last().textContent(), 'Confirmed: cancel_booking\nResult of cancel_booking: B-42 is gone');
+    assert.equal(
+      await page.locator('article.user .text').last().textContent(),
+      'Confirmed: cancel_booking\nResult of cancel_booking: B-42 is gone',
+    );
 
     await send(page, '/confirm result');
     await answer(page, 3);
@@ -281,7 +324,10 @@ test('an answer, a block of code and the conversation can be copied and exported
   assert.match(await clipboard(), /```json\n.*\n```/);
   const { name, text } = await saved(page, page.getByRole('button', { name: 'Save the conversation as Markdown' }));
   assert.match(name, /^hello-\d{4}-\d\d-\d\d-\d{4}\.md$/);
-  assert.match(text, /^# Conversation with the agent\n\n## You\n\nhello\n\n## Agent\n\n## How[^]*Sources:\n\n1\. limits\.md/);
+  assert.match(
+    text,
+    /^# Conversation with the agent\n\n## You\n\nhello\n\n## Agent\n\n## How[^]*Sources:\n\n1\. limits\.md/,
+  );
 });
 
 test('print has the text and no controls', async () => {
@@ -295,6 +341,8 @@ test('print has the text and no controls', async () => {
   assert.equal(await page.locator('article.user').isVisible(), true);
   assert.equal(await page.getByRole('complementary').isVisible(), false);
   // Paper does not scroll: the whole conversation is laid out.
-  const { scrollHeight, clientHeight } = await page.locator('#scroller').evaluate(({ scrollHeight, clientHeight }) => ({ scrollHeight, clientHeight }));
+  const { scrollHeight, clientHeight } = await page
+    .locator('#scroller')
+    .evaluate(({ scrollHeight, clientHeight }) => ({ scrollHeight, clientHeight }));
   assert.equal(scrollHeight, clientHeight);
 });

@@ -46,7 +46,13 @@ test('formulas are drawn in all of their notations; money, variables and code st
   // As high as a fraction is, and as wide as the answer allows.
   const box = await page.locator('.prose mfrac').first().boundingBox();
   assert.ok((box?.height ?? 0) > 20, JSON.stringify(box));
-  assert.deepEqual(await formulas.evaluateAll((all) => all.map((one) => getComputedStyle(one).display)), ['math', 'math', 'block math', 'block math', 'math']);
+  assert.deepEqual(await formulas.evaluateAll((all) => all.map((one) => getComputedStyle(one).display)), [
+    'math',
+    'math',
+    'block math',
+    'block math',
+    'math',
+  ]);
   const words = (await page.locator('.prose').textContent()) ?? '';
   assert.match(words, /costs \$5 or \$6\./);
   assert.match(words, /set \$HOME and \$PATH/);
@@ -54,7 +60,11 @@ test('formulas are drawn in all of their notations; money, variables and code st
   await page.evaluate(AXE);
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme });
-    const violations = await page.evaluate(() => /** @type {any} */ (window).axe.run('.prose').then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id }) => id)));
+    const violations = await page.evaluate(() =>
+      /** @type {any} */ (window).axe
+        .run('.prose')
+        .then((/** @type {any} */ { violations }) => violations.map((/** @type {any} */ { id }) => id)),
+    );
     assert.deepEqual(violations, [], colorScheme);
   }
 });
@@ -96,14 +106,22 @@ test('where what draws them does not come, they are shown as they were typed, an
 
 test('nothing is loaded for an answer without formulas', async () => {
   const page = await ask('It costs $5, or $6 with $HOME and C:\\(x86\\file, and `\\(x\\)`.');
-  assert.deepEqual(await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('math.js')).length), 0);
+  assert.deepEqual(
+    await page.evaluate(
+      () => performance.getEntriesByType('resource').filter(({ name }) => name.includes('math.js')).length,
+    ),
+    0,
+  );
 });
 
 test('on a phone a wide formula scrolls by itself, by keyboard too, and the page does not', async () => {
   const wide = Array.from({ length: 30 }, (_, index) => `x_{${index}}`).join(' + ');
   const page = await ask(`See $$${wide}$$ and \\(${wide}\\) and $a_1$.`, PHONE);
   await page.locator('.prose math').nth(2).waitFor();
-  assert.equal(await page.locator('#scroller').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
+  assert.equal(
+    await page.locator('#scroller').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth),
+    0,
+  );
   const formulas = page.getByRole('group', { name: 'Formula' });
   assert.equal(await formulas.count(), 2);
   for (const index of [0, 1]) {
@@ -124,7 +142,9 @@ test('a formula that grows is not shown before its end, and is drawn before that
   const first = await page.locator('.prose math').elementHandle();
   scripted.runs[0]?.say(text('}{b}\\), and $'));
   await page.locator('.prose mfrac').waitFor();
-  await page.waitForFunction(() => /^First x2, then ab, and ?$/.test(document.querySelector('.prose')?.textContent ?? ''));
+  await page.waitForFunction(() =>
+    /^First x2, then ab, and ?$/.test(document.querySelector('.prose')?.textContent ?? ''),
+  );
   // What was drawn is not drawn again.
   assert.equal(await first?.evaluate((one) => one.isConnected), true);
   scripted.runs[0]?.say(text('5.'), FINISHED);
@@ -149,7 +169,8 @@ const ATTACKS = {
   'tags in text': '\\text{<img src=x onerror=alert(1)>}',
   'names without end': '\\def\\a{\\a\\a}\\a',
   'names in names': '\\def\\a#1{#1#1#1#1#1#1#1#1#1#1}\\a{\\a{\\a{\\a{\\a{\\a{\\a{x}}}}}}}',
-  'a billion of laughs': '\\def\\a{xxxxxxxxxx}\\def\\b{\\a\\a\\a\\a\\a\\a\\a\\a\\a\\a}\\def\\c{\\b\\b\\b\\b\\b\\b\\b\\b\\b\\b}\\def\\d{\\c\\c\\c\\c\\c\\c\\c\\c\\c\\c}\\d\\d\\d',
+  'a billion of laughs':
+    '\\def\\a{xxxxxxxxxx}\\def\\b{\\a\\a\\a\\a\\a\\a\\a\\a\\a\\a}\\def\\c{\\b\\b\\b\\b\\b\\b\\b\\b\\b\\b}\\def\\d{\\c\\c\\c\\c\\c\\c\\c\\c\\c\\c}\\d\\d\\d',
   'names for all': '\\gdef\\frac{x}\\global\\let\\sqrt=\\frac \\newcommand{\\alpha}{y}',
   prototypes: '\\__proto__ \\constructor \\begin{constructor}x\\end{constructor}',
   'a huge space': '\\rule{99999em}{99999em} \\hspace{99999em} \\raisebox{99999em}{x} \\kern99999pt x',
@@ -180,26 +201,51 @@ describe('no formula does more than be seen', () => {
     page = await openForAll();
     await installMarkdown(page);
   });
-  const drawn = () => page.locator('#transcript').evaluate((root) => ({ depth: Math.max(0, ...[...root.querySelectorAll('math *:not(:has(*))')].map((leaf) => {
-    let depth = 0;
-    for (let one = /** @type {Element | null} */ (leaf); one !== null && one.localName !== 'math'; one = one.parentElement) depth += 1;
-    return depth;
-  })), elements: root.querySelectorAll('math *').length }));
+  const drawn = () =>
+    page.locator('#transcript').evaluate((root) => ({
+      depth: Math.max(
+        0,
+        ...[...root.querySelectorAll('math *:not(:has(*))')].map((leaf) => {
+          let depth = 0;
+          for (
+            let one = /** @type {Element | null} */ (leaf);
+            one !== null && one.localName !== 'math';
+            one = one.parentElement
+          )
+            depth += 1;
+          return depth;
+        }),
+      ),
+      elements: root.querySelectorAll('math *').length,
+    }));
 
   for (const [name, source] of Object.entries(ATTACKS)) {
     test(name, async (t) => {
       for (const around of [`\\(${source}\\)`, `\\[${source}\\]`, `$$${source}$$`]) {
         const begin = performance.now();
         const { broken, text } = await renderMarkdown(page, around);
-        const took = await page.evaluate((begin) => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begin)))), await page.evaluate(() => performance.now()));
-        t.diagnostic(`${Math.round(performance.now() - begin)} ms, ${Math.round(Number(took))} ms until the next picture`);
+        const took = await page.evaluate(
+          (begin) =>
+            new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begin)))),
+          await page.evaluate(() => performance.now()),
+        );
+        t.diagnostic(
+          `${Math.round(performance.now() - begin)} ms, ${Math.round(Number(took))} ms until the next picture`,
+        );
         assert.deepEqual(broken, []);
         const { depth, elements } = await drawn();
         assert.ok(depth < 50 && elements < 1_600, `${depth} deep, ${elements} elements`);
         assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
         // What is not drawn is there as it was typed.
         if (elements === 0 && name !== 'a reference') assert.ok(text.endsWith(around), text);
-        const ids = await page.locator('#transcript').evaluate((root) => root.querySelectorAll('[id], math [class*=composer], math a, math [href], math img, math [style*=position]').length);
+        const ids = await page
+          .locator('#transcript')
+          .evaluate(
+            (root) =>
+              root.querySelectorAll(
+                '[id], math [class*=composer], math a, math [href], math img, math [style*=position]',
+              ).length,
+          );
         assert.equal(ids, 0);
       }
       // Nothing is left of it for the next formula.

@@ -147,7 +147,10 @@ describe('late frames of an answer that was stopped', () => {
       assert.equal(words(await answer(page, 2)), numbers(20));
       assert.match((await heard()) ?? '', /^Answer complete/);
       const next = await shown(page);
-      assert.deepEqual([next.answers[0], next.feet[0], next.notes, next.counted], [stopped.answers[0], stopped.feet[0], [], stopped.counted]);
+      assert.deepEqual(
+        [next.answers[0], next.feet[0], next.notes, next.counted],
+        [stopped.answers[0], stopped.feet[0], [], stopped.counted],
+      );
       assert.match(next.feet[1] ?? '', /complete after …/);
 
       await late();

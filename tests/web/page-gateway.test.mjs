@@ -29,7 +29,8 @@ async function reported(page) {
 }
 
 /** Notes the messages that a page receives. @param {string[]} messages @returns {(page: Page) => Promise<void>} */
-const listen = (messages) => async (page) => void page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => messages.push(String(payload))));
+const listen = (messages) => async (page) =>
+  void page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => messages.push(String(payload))));
 
 /**
  * Stops and continues the function of a local AWS. It continues after each test.
@@ -37,7 +38,8 @@ const listen = (messages) => async (page) => void page.on('websocket', (socket) 
  * @param {() => string} output
  */
 function freezer(output) {
-  const signal = (/** @type {NodeJS.Signals} */ name) => process.kill(Number(/function\s+started\s+process (\d+)/.exec(output())?.[1]), name);
+  const signal = (/** @type {NodeJS.Signals} */ name) =>
+    process.kill(Number(/function\s+started\s+process (\d+)/.exec(output())?.[1]), name);
   afterEach(() => signal('SIGCONT'));
   return { freeze: () => signal('SIGSTOP'), thaw: () => signal('SIGCONT') };
 }
@@ -57,7 +59,11 @@ describe('a function that does not answer in time', () => {
       'Endpoint request timed out. The function did not answer in time.',
       'gateway_timeout',
     ]);
-    assert.deepEqual(messages.map((message) => Object.keys(JSON.parse(message))), [['message', 'connectionId', 'requestId']], "the gateway's own frame");
+    assert.deepEqual(
+      messages.map((message) => Object.keys(JSON.parse(message))),
+      [['message', 'connectionId', 'requestId']],
+      "the gateway's own frame",
+    );
     assert.equal(await retry(page).isVisible(), true);
     assert.match((await page.locator('.timing').textContent()) ?? '', /^Ended after [\d.]+ s$/);
 
@@ -130,14 +136,22 @@ describe('a function that is busy', () => {
 describe('whatever else the gateway says', () => {
   const { open } = useChat();
   // The local AWS never says this.
-  const said = JSON.stringify({ message: 'Forbidden', connectionId: 'JKJZ8fTwSQhgCIhw=', requestId: 'JKJaXdwwPyCgFMaA=' });
+  const said = JSON.stringify({
+    message: 'Forbidden',
+    connectionId: 'JKJZ8fTwSQhgCIhw=',
+    requestId: 'JKJaXdwwPyCgFMaA=',
+  });
 
   test('is an error of the prompt that waits', async () => {
     const gate = new FrameGate();
     const page = await open({ prepare: (page) => gate.guard(page) });
     await send(page, '/tokens 5 200');
     gate.deliver(said);
-    assert.deepEqual(await reported(page), ['The gateway reported an error', 'Forbidden. It does not let this connection send, or has no route for it; trying again does not help.', 'gateway_forbidden']);
+    assert.deepEqual(await reported(page), [
+      'The gateway reported an error',
+      'Forbidden. It does not let this connection send, or has no route for it; trying again does not help.',
+      'gateway_forbidden',
+    ]);
     assert.equal(await retry(page).count(), 0);
   });
 

@@ -17,7 +17,15 @@ const ENGLISH = Object.keys(german).filter((words) => german[words] !== words);
 
 /** The settings of the page, in German. @param {object} settings @returns {(route: Route) => Promise<void>} */
 const inGerman = (settings) => async (route) =>
-  route.fulfill({ json: { .../** @type {object} */ (await (await route.fetch()).json()), language: 'de', starters: [], suggestions: [], ...settings } });
+  route.fulfill({
+    json: {
+      .../** @type {object} */ (await (await route.fetch()).json()),
+      language: 'de',
+      starters: [],
+      suggestions: [],
+      ...settings,
+    },
+  });
 
 /** Opens the page in German @param {ReturnType<typeof useChat>['load']} load @param {OpenOptions} [options] @param {object} [settings] */
 async function open(load, options = {}, settings = {}) {
@@ -34,7 +42,12 @@ async function open(load, options = {}, settings = {}) {
     // What a screen reader is told is there only until the next of it.
     const announced = /** @type {{announced?: string[]}} */ (/** @type {unknown} */ (window));
     announced.announced = [];
-    if (status) new MutationObserver(() => announced.announced?.push(status.textContent ?? '')).observe(status, { childList: true, characterData: true, subtree: true });
+    if (status)
+      new MutationObserver(() => announced.announced?.push(status.textContent ?? '')).observe(status, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
   });
   return page;
 }
@@ -57,17 +70,26 @@ async function send(page, prompt) {
  */
 async function isGerman(page, where) {
   const found = await page.evaluate((english) => {
-    const patterns = english.map((words) => new RegExp(`^${words.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '.+')}$`, 'u'));
+    const patterns = english.map(
+      (words) => new RegExp(`^${words.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '.+')}$`, 'u'),
+    );
     const all = /** @type {{announced?: string[]}} */ (/** @type {unknown} */ (window)).announced?.splice(0) ?? [];
     all.push(document.title);
     // What the user and the agent said, and what the relay says of a failure, has a language of its own.
-    for (const one of document.querySelectorAll('body *:not(.traces, .traces *, .prose, .prose *, .user > .text, .queue-text, .failure p:not(.failure-title), .file-name, .conversation-title, code, pre, script, noscript)')) {
-      const own = [...one.childNodes].filter((node) => node instanceof Text).map((node) => /** @type {Text} */ (node).data.trim()).join(' ');
+    for (const one of document.querySelectorAll(
+      'body *:not(.traces, .traces *, .prose, .prose *, .user > .text, .queue-text, .failure p:not(.failure-title), .file-name, .conversation-title, code, pre, script, noscript)',
+    )) {
+      const own = [...one.childNodes]
+        .filter((node) => node instanceof Text)
+        .map((node) => /** @type {Text} */ (node).data.trim())
+        .join(' ');
       all.push(own, ...['aria-label', 'title', 'placeholder', 'alt'].map((name) => one.getAttribute(name) ?? ''));
     }
     const words = all.flatMap((one) => [one.trim(), ...one.split(/ · |(?<=\.) /)]);
     // What nobody made a key of is English all the same.
-    patterns.push(/\b(?:the|of|to|is|are|you|your|this|that|for|with|and|answer|source|copy|conversation|send|delete)\b/i);
+    patterns.push(
+      /\b(?:the|of|to|is|are|you|your|this|that|for|with|and|answer|source|copy|conversation|send|delete)\b/i,
+    );
     return [...new Set(words.filter((one) => one !== '' && patterns.some((pattern) => pattern.test(one))))];
   }, ENGLISH);
   assert.deepEqual(found, [], where);
@@ -79,28 +101,36 @@ describe('in German', () => {
   test('an empty page, an answer that is written, a queue, edits and votes', async () => {
     const scripted = relay(({ say }) => say(text('Es geht los.')));
     let status = 500;
-    const page = await open(load, {
-      expected: /Failed to load resource/,
-      async prepare(page) {
-        await scripted.prepare(page);
-        await page.addInitScript(() => {
-          const now = performance.now.bind(performance);
-          Object.assign(window, { later: 0 });
-          performance.now = () => now() + /** @type {any} */ (window).later;
-          class Fake extends EventTarget {
-            static permission = 'granted';
-            static shown = '';
-            /** @param {string} title */
-            constructor(title) {
-              super();
-              Fake.shown = title;
+    const page = await open(
+      load,
+      {
+        expected: /Failed to load resource/,
+        async prepare(page) {
+          await scripted.prepare(page);
+          await page.addInitScript(() => {
+            const now = performance.now.bind(performance);
+            Object.assign(window, { later: 0 });
+            performance.now = () => now() + /** @type {any} */ (window).later;
+            class Fake extends EventTarget {
+              static permission = 'granted';
+              static shown = '';
+              /** @param {string} title */
+              constructor(title) {
+                super();
+                Fake.shown = title;
+              }
             }
-          }
-          Object.assign(window, { Notification: Fake });
-        });
-        await page.route('**/votes', (route) => route.fulfill({ status }));
+            Object.assign(window, { Notification: Fake });
+          });
+          await page.route('**/votes', (route) => route.fulfill({ status }));
+        },
       },
-    }, { votes: 'votes', telemetry: 'always', starters: Array.from({ length: 6 }, (_, index) => ({ title: `Frage ${index}`, prompt: 'x' })) });
+      {
+        votes: 'votes',
+        telemetry: 'always',
+        starters: Array.from({ length: 6 }, (_, index) => ({ title: `Frage ${index}`, prompt: 'x' })),
+      },
+    );
     await connected(page);
     await page.getByRole('heading', { name: 'Fragen Sie den Agenten' }).waitFor();
     await isGerman(page, 'empty');
@@ -165,24 +195,43 @@ describe('in German', () => {
     const scripted = relay(({ input, say }) => {
       const prompt = JSON.stringify(input.messages?.at(-1)?.content ?? '');
       if (prompt.includes('Werkzeug')) say(call('refund', '{"order":7}'), asking(true));
-      else if (prompt.includes('Fehler')) say(text('Bis hier'), { type: 'RUN_ERROR', message: 'Throttled.', code: 'throttlingException', metadata: { relay: { retryable: true } } });
-      else if (prompt.includes('Grenze')) say(text('Bis hier'), { type: 'RUN_ERROR', message: 'Cut.', code: 'limit_reached' });
+      else if (prompt.includes('Fehler'))
+        say(text('Bis hier'), {
+          type: 'RUN_ERROR',
+          message: 'Throttled.',
+          code: 'throttlingException',
+          metadata: { relay: { retryable: true } },
+        });
+      else if (prompt.includes('Grenze'))
+        say(text('Bis hier'), { type: 'RUN_ERROR', message: 'Cut.', code: 'limit_reached' });
       else say(text('Am Werk.'));
     });
-    const page = await open(load, { prepare: scripted.prepare }, { telemetry: 'always', files: { maxFiles: 2, maxBytes: 5_000, uploads: false } });
+    const page = await open(
+      load,
+      { prepare: scripted.prepare },
+      { telemetry: 'always', files: { maxFiles: 2, maxBytes: 5_000, uploads: false } },
+    );
     await connected(page);
     const attach = async (/** @type {{name: string, mimeType: string, buffer: Buffer}[]} */ ...files) => {
       const chooser = page.waitForEvent('filechooser');
       await page.getByRole('button', { name: 'Dateien anhängen' }).click();
       await (await chooser).setFiles(files);
     };
-    const file = (/** @type {string} */ name, /** @type {number} */ length) => ({ name, mimeType: 'application/pdf', buffer: Buffer.alloc(length, 7) });
+    const file = (/** @type {string} */ name, /** @type {number} */ length) => ({
+      name,
+      mimeType: 'application/pdf',
+      buffer: Buffer.alloc(length, 7),
+    });
     await attach(file('eins.pdf', 1_000), file('leer.pdf', 0), file('gross.pdf', 4_500));
-    await page.getByText('„gross.pdf“ ist zu groß: Zusammen können höchstens 5,00 KB mit einer Eingabe gesendet werden.').waitFor();
+    await page
+      .getByText('„gross.pdf“ ist zu groß: Zusammen können höchstens 5,00 KB mit einer Eingabe gesendet werden.')
+      .waitFor();
     await page.getByText('„leer.pdf“ ist leer.').waitFor();
     await isGerman(page, 'files');
     await attach(file('zwei.pdf', 10), file('drei.pdf', 10));
-    await page.getByText('„drei.pdf“ ist eine zu viel: Höchstens 2 können mit einer Eingabe gesendet werden.').waitFor();
+    await page
+      .getByText('„drei.pdf“ ist eine zu viel: Höchstens 2 können mit einer Eingabe gesendet werden.')
+      .waitFor();
     await press(page, 'zwei.pdf entfernen');
     await isGerman(page, 'too many files');
     await page.reload();

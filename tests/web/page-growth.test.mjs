@@ -65,7 +65,12 @@ describe('in Chromium', () => {
             stream.grow((text += chunks[step]));
             read += stream.steps - before;
           });
-          return { costs, widest: Math.max(...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount)) };
+          return {
+            costs,
+            widest: Math.max(
+              ...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount),
+            ),
+          };
         },
         /** How many rows each slice adds of a trace that is there at once. @param {{source: string, event: unknown}[]} events */
         async sliced(events) {
@@ -83,7 +88,10 @@ describe('in Chromium', () => {
           view.draw();
           await all.promise;
           const summary = /** @type {Element} */ (view.list.querySelector('summary'));
-          return { slices: totals.slice(1).map((total, index) => total - (totals[index] ?? 0)), counted: getComputedStyle(summary).counterIncrement };
+          return {
+            slices: totals.slice(1).map((total, index) => total - (totals[index] ?? 0)),
+            counted: getComputedStyle(summary).counterIncrement,
+          };
         },
         /** @param {{source: string, event: unknown}[]} events */
         traced(events) {
@@ -107,7 +115,10 @@ describe('in Chromium', () => {
   /** @param {Cost[]} costs @param {keyof Cost} what */
   const assertLevel = (costs, what) => {
     const [first = 0, ...others] = costs.map((cost) => cost[what]);
-    assert.ok(others.every((cost) => cost <= first * MAX_GROWTH), `${what} in each quarter: ${costs.map((cost) => cost[what])}`);
+    assert.ok(
+      others.every((cost) => cost <= first * MAX_GROWTH),
+      `${what} in each quarter: ${costs.map((cost) => cost[what])}`,
+    );
   };
 
   const texts = {
@@ -119,11 +130,16 @@ describe('in Chromium', () => {
     'one quote': '> Words, and *more* of them, in short paragraphs.\n>\n'.repeat(1300),
     'one item of a list': `- An item that goes on.\n\n${'  Words, and *more* of them, in short paragraphs.\n\n'.repeat(1300)}`,
     'a list in a list': `- An item with items.\n${'  - one of *them*, and `code`\n'.repeat(1500)}`,
-    'definitions that nobody refers to': Array.from({ length: 1600 }, (_, index) => `[d${index}]: https://a.example/${index}\n`).join(''),
+    'definitions that nobody refers to': Array.from(
+      { length: 1600 },
+      (_, index) => `[d${index}]: https://a.example/${index}\n`,
+    ).join(''),
   };
   for (const [name, text] of Object.entries(texts)) {
     test(`${name}: a chunk at the end costs what one at the start does`, async (t) => {
-      const { costs, widest } = /** @type {{costs: Cost[], widest: number}} */ (await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text)));
+      const { costs, widest } = /** @type {{costs: Cost[], widest: number}} */ (
+        await page.evaluate((chunks) => /** @type {any} */ (window).grown(chunks), chunksOf(text))
+      );
       t.diagnostic(JSON.stringify({ costs, widest }));
       // Where one of a thousand siblings changes, a browser looks at them all.
       assert.ok(widest <= MOST_SIBLINGS, `${widest} elements stand in one`);
@@ -134,14 +150,18 @@ describe('in Chromium', () => {
   }
 
   test('a trace that is there at once is drawn in small slices, and no step makes the browser count the others', async () => {
-    const { slices, counted } = /** @type {{slices: number[], counted: string}} */ (await page.evaluate((events) => /** @type {any} */ (window).sliced(events), await traceEvents(200)));
+    const { slices, counted } = /** @type {{slices: number[], counted: string}} */ (
+      await page.evaluate((events) => /** @type {any} */ (window).sliced(events), await traceEvents(200))
+    );
     assert.ok(slices.length > 1 && slices.every((rows) => rows <= MOST_ROWS), String(slices));
     assert.equal(counted, 'none');
   });
 
   test('a trace: a step at the end costs what one at the start does', async (t) => {
     const events = await traceEvents(2000);
-    const costs = /** @type {Cost[]} */ (await page.evaluate((events) => /** @type {any} */ (window).traced(events), events));
+    const costs = /** @type {Cost[]} */ (
+      await page.evaluate((events) => /** @type {any} */ (window).traced(events), events)
+    );
     t.diagnostic(JSON.stringify(costs));
     assertLevel(costs, 'changed');
   });

@@ -18,8 +18,15 @@ const reasoning = (page) => page.locator('details.reasoning');
 /** @param {Page} page */
 const tools = (page) => form(page).locator('legend code').allTextContents();
 
-const TEXTS = ['I look into the handbook first.', 'Now the order itself: I ask the ledger, and compute the sum meanwhile.', 'The refund of order A-1017 is CHF 15.70, and it is paid within 14 days. (The shell could not tell, so I asked the gateway.)'];
-const THOUGHTS = ['They ask for a refund. The handbook has the rules, the ledger has the orders.', 'The shell has no ledger. The gateway has one.'];
+const TEXTS = [
+  'I look into the handbook first.',
+  'Now the order itself: I ask the ledger, and compute the sum meanwhile.',
+  'The refund of order A-1017 is CHF 15.70, and it is paid within 14 days. (The shell could not tell, so I asked the gateway.)',
+];
+const THOUGHTS = [
+  'They ask for a refund. The handbook has the rules, the ledger has the orders.',
+  'The shell has no ledger. The gateway has one.',
+];
 const WORK = [
   `Model | ${TEXTS[0]} | Done`,
   `Reasoning | ${THOUGHTS[0]} | Done`,
@@ -74,25 +81,62 @@ describe('the trace of /work', () => {
 
   test('is a tree: messages of the model, and in them their reasoning and tools', async () => {
     assert.deepEqual(await rows(page), WORK);
-    const depths = await page.locator('.step').evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
+    const depths = await page
+      .locator('.step')
+      .evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
     assert.deepEqual(depths, [0, 1, 1, 0, 1, 1, 0, 1, 1, 0]);
   });
 
   test('has what each call of the model used and took, and their sums', async () => {
-    assert.deepEqual((await page.locator('.step-tokens').allTextContents()).filter(Boolean), ['300 → 80 tokens', '700 → 60 tokens', '820 → 44 tokens', '1,180 → 96 tokens']);
+    assert.deepEqual((await page.locator('.step-tokens').allTextContents()).filter(Boolean), [
+      '300 → 80 tokens',
+      '700 → 60 tokens',
+      '820 → 44 tokens',
+      '1,180 → 96 tokens',
+    ]);
     const took = await page.locator('.step-took').allTextContents();
-    assert.deepEqual([0, 3, 6, 9].map((index) => took[index]), ['900 ms', '640 ms', '510 ms', '1.1 s']);
+    assert.deepEqual(
+      [0, 3, 6, 9].map((index) => took[index]),
+      ['900 ms', '640 ms', '510 ms', '1.1 s'],
+    );
     for (const index of [1, 2, 4, 5, 7, 8]) assert.match(took[index] ?? '', /^≈ [\d.]+ m?s$/);
-    for (const [name, sum] of [['Model calls', '4'], ['Tokens in', '3,000'], ['Tokens out', '280'], ['Tokens cached', '1,536']]) assert.equal(await total(page, name ?? ''), sum);
+    for (const [name, sum] of [
+      ['Model calls', '4'],
+      ['Tokens in', '3,000'],
+      ['Tokens out', '280'],
+      ['Tokens cached', '1,536'],
+    ])
+      assert.equal(await total(page, name ?? ''), sum);
     for (const name of ['Total', 'First token']) assert.match((await total(page, name)) ?? '', /^[\d.]+ m?s$/);
-    assert.match((await page.locator('.timing').textContent()) ?? '', /· 10 chunks in \d+ frames · 3,000 tokens in, 280 out, 1,536 cached$/);
+    assert.match(
+      (await page.locator('.timing').textContent()) ?? '',
+      /· 10 chunks in \d+ frames · 3,000 tokens in, 280 out, 1,536 cached$/,
+    );
   });
 
   test('has bars at their places in time: a tool after the message that called it, a message after the results that it read', async () => {
-    const bars = await page.locator('.step-bar').evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect()).map(({ left, right }) => [left, right]));
-    const follows = (/** @type {number} */ later, /** @type {number} */ earlier) => assert.ok((bars[later]?.[0] ?? 0) >= (bars[earlier]?.[1] ?? 0) - 3, `${WORK[later]} after ${WORK[earlier]}: ${bars}`);
-    for (const [tool, model] of [[2, 0], [4, 3], [5, 3], [8, 6]]) follows(tool ?? 0, model ?? 0);
-    for (const [model, tool] of [[3, 2], [6, 4], [6, 5], [9, 8]]) follows(model ?? 0, tool ?? 0);
+    const bars = await page
+      .locator('.step-bar')
+      .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect()).map(({ left, right }) => [left, right]));
+    const follows = (/** @type {number} */ later, /** @type {number} */ earlier) =>
+      assert.ok(
+        (bars[later]?.[0] ?? 0) >= (bars[earlier]?.[1] ?? 0) - 3,
+        `${WORK[later]} after ${WORK[earlier]}: ${bars}`,
+      );
+    for (const [tool, model] of [
+      [2, 0],
+      [4, 3],
+      [5, 3],
+      [8, 6],
+    ])
+      follows(tool ?? 0, model ?? 0);
+    for (const [model, tool] of [
+      [3, 2],
+      [6, 4],
+      [6, 5],
+      [9, 8],
+    ])
+      follows(model ?? 0, tool ?? 0);
   });
 
   test('opens a tool to its input and its result, or its error', async () => {
@@ -110,16 +154,28 @@ describe('the trace of /work', () => {
     const first = await sections(await opened(page, TEXTS[0] ?? ''));
     assert.equal(first[0], `Reasoning: ${THOUGHTS[0]}`);
     assert.equal(first[1], 'Text: I look into the *handbook* first.');
-    assert.match(first[2] ?? '', /Stop reasontool_use.*Written to the cache256.*Latency in ms900.*Tokens300 in, 80 out$/);
-    assert.match((await sections(await opened(page, TEXTS[2] ?? ''))).at(-1) ?? '', /Stop reasonend_turn.*Read from the cache768/);
+    assert.match(
+      first[2] ?? '',
+      /Stop reasontool_use.*Written to the cache256.*Latency in ms900.*Tokens300 in, 80 out$/,
+    );
+    assert.match(
+      (await sections(await opened(page, TEXTS[2] ?? ''))).at(-1) ?? '',
+      /Stop reasonend_turn.*Read from the cache768/,
+    );
   });
 
   test('stands beside the messages in their order, each thought above the words it led to', async () => {
     assert.deepEqual(await page.locator('article.agent .prose').allTextContents(), TEXTS);
-    assert.deepEqual(await page.locator('article.agent .body > *').evaluateAll((parts) => parts.map(({ className }) => className)), ['reasoning', 'prose', 'prose', 'reasoning', 'prose']);
+    assert.deepEqual(
+      await page.locator('article.agent .body > *').evaluateAll((parts) => parts.map(({ className }) => className)),
+      ['reasoning', 'prose', 'prose', 'reasoning', 'prose'],
+    );
     assert.equal(await form(page).count(), 0, 'no tool of the harness is a question to the user');
     await reasoning(page).first().locator('summary').click();
-    await reasoning(page).first().getByText(THOUGHTS[0] ?? '', { exact: true }).waitFor();
+    await reasoning(page)
+      .first()
+      .getByText(THOUGHTS[0] ?? '', { exact: true })
+      .waitFor();
   });
 
   test('is saved, and opened again without a network, times included', async () => {
@@ -132,15 +188,28 @@ describe('the trace of /work', () => {
       tokens: await page.locator('.step-tokens').allTextContents(),
       totals: await page.locator('#traces-totals dd').allTextContents(),
       // In parts of a lane, whatever the width of the panel.
-      bars: await page.locator('.step-bar').evaluateAll((bars) => bars.flatMap((bar) => ['--start', '--took'].map((name) => Math.round(Number(/** @type {HTMLElement} */ (bar).style.getPropertyValue(name)))))),
+      bars: await page
+        .locator('.step-bar')
+        .evaluateAll((bars) =>
+          bars.flatMap((bar) =>
+            ['--start', '--took'].map((name) =>
+              Math.round(Number(/** @type {HTMLElement} */ (bar).style.getPropertyValue(name))),
+            ),
+          ),
+        ),
     });
     const before = await view(page);
     const offline = await open();
     await offline.getByRole('button', { name: /^Trace/ }).click();
     await offline.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
     await offline.context().setOffline(true);
-    await offline.locator('#traces-file').setInputFiles({ name: 'work.json', mimeType: 'application/json', buffer: saved });
-    await offline.locator('.step').nth(WORK.length - 1).waitFor();
+    await offline
+      .locator('#traces-file')
+      .setInputFiles({ name: 'work.json', mimeType: 'application/json', buffer: saved });
+    await offline
+      .locator('.step')
+      .nth(WORK.length - 1)
+      .waitFor();
     assert.deepEqual(await view(offline), before);
     const failed = await sections(await opened(offline, 'shell'));
     assert.match(failed.join('\n'), /ledger show A-1017.*command not found/s);
@@ -160,14 +229,20 @@ describe('hooks', () => {
       'Model | The hook allowed it, and the refund is done. | Done',
       'Hook | audit, after invocation | Done',
     ]);
-    assert.match((await sections(await opened(page, 'spending_limit, before tool call: allowed'))).join(), /Reason12\.50 is below the limit of 100\./);
+    assert.match(
+      (await sections(await opened(page, 'spending_limit, before tool call: allowed'))).join(),
+      /Reason12\.50 is below the limit of 100\./,
+    );
   });
 
   test('that deny a tool say why, and the tool failed', async () => {
     const page = await open();
     await traced(page, '/hook deny');
     const [, tool, hook] = await rows(page);
-    assert.deepEqual([tool, hook], ['Tool | payments › refund | Failed', 'Hook | spending_limit, before tool call: denied | Intervened']);
+    assert.deepEqual(
+      [tool, hook],
+      ['Tool | payments › refund | Failed', 'Hook | spending_limit, before tool call: denied | Intervened'],
+    );
     assert.ok((await page.locator('.step-reason').allTextContents()).includes('1250.00 is above the limit of 100.'));
     assert.match(await answer(page), /A hook denied the refund/);
   });
@@ -178,7 +253,10 @@ describe('hooks', () => {
     assert.equal(await page.locator('.failure code').textContent(), 'connection_lost');
     const all = await rows(page);
     assert.ok(all.includes('Hook | audit, after invocation | Done'), all.join('\n'));
-    assert.ok(all.some((row) => /^Model \| I begin, but \| (?:Failed|Not finished)$/.test(row)), all.join('\n'));
+    assert.ok(
+      all.some((row) => /^Model \| I begin, but \| (?:Failed|Not finished)$/.test(row)),
+      all.join('\n'),
+    );
   });
 });
 
@@ -196,7 +274,10 @@ describe('reasoning', () => {
     gate.open();
     assert.match(await answer(page), /I have thought about it before I began to speak\. This is turn 1/);
     assert.match((await reasoning(page).last().locator('summary').textContent()) ?? '', /^Reasoning · [\d.]+ m?s$/);
-    await reasoning(page).first().getByText(/so that it is short\.\s*$/).waitFor();
+    await reasoning(page)
+      .first()
+      .getByText(/so that it is short\.\s*$/)
+      .waitFor();
     await reasoning(page).last().locator('summary').click();
     await reasoning(page).last().getByText('It is enough to say that this text came after my thoughts.').waitFor();
     assert.equal(await reasoning(page).count(), 2, 'a block of its own each');
@@ -208,8 +289,11 @@ describe('reasoning', () => {
       await send(page, prompt);
       assert.notEqual(await answer(page, index + 1), '');
     }
-    assert.deepEqual([await reasoning(page).count(), await page.locator('.step').count(), await form(page).count()], [0, 0, 0]);
-    assert.deepEqual((await page.locator('article.agent').last().locator('.prose').allTextContents()), TEXTS);
+    assert.deepEqual(
+      [await reasoning(page).count(), await page.locator('.step').count(), await form(page).count()],
+      [0, 0, 0],
+    );
+    assert.deepEqual(await page.locator('article.agent').last().locator('.prose').allTextContents(), TEXTS);
   });
 });
 
@@ -217,13 +301,22 @@ describe('an answer that a limit cut short', () => {
   test('keeps its text, names the limit, and is continued', async () => {
     const page = await open();
     await traced(page, '/limit max_tokens');
-    assert.match((await page.locator('.prose').textContent()) ?? '', /^This answer ends with max_tokens, and it would have gone on to say that$/);
+    assert.match(
+      (await page.locator('.prose').textContent()) ?? '',
+      /^This answer ends with max_tokens, and it would have gone on to say that$/,
+    );
     assert.match((await page.locator('.failure').textContent()) ?? '', /^The answer was cut.*limit_reached$/);
     assert.equal(await page.getByRole('button', { name: 'Retry' }).count(), 0);
-    assert.match((await page.locator('.timing').textContent()) ?? '', /40 tokens in, 12 out · stop reason: max tokens$/);
+    assert.match(
+      (await page.locator('.timing').textContent()) ?? '',
+      /40 tokens in, 12 out · stop reason: max tokens$/,
+    );
     assert.equal(await total(page, 'Stop reason'), 'max tokens');
     const [row] = await rows(page);
-    assert.match(row ?? '', /^Model \| This answer ends with max_tokens, and it would have gone on to say that \| Failed$/);
+    assert.match(
+      row ?? '',
+      /^Model \| This answer ends with max_tokens, and it would have gone on to say that \| Failed$/,
+    );
     await page.getByRole('button', { name: 'Continue' }).click();
     assert.match(await answer(page, 2), /You wrote “Continue\.”.*turn 2/s);
   });
@@ -236,13 +329,21 @@ describe('calls of the user', () => {
     for (const [index, name] of ['get_weather', 'refund_order', 'find_free_slot'].entries()) {
       await answer(page, index + 1);
       assert.deepEqual(await tools(page), [name]);
-      await form(page).getByLabel('Result').fill(`result ${index + 1}`);
+      await form(page)
+        .getByLabel('Result')
+        .fill(`result ${index + 1}`);
       await form(page).getByRole('button', { name: 'Send result' }).click();
     }
     const text = await answer(page, 4);
-    assert.match(text, /get_weather returned result 1\..*refund_order returned result 2\..*find_free_slot returned result 3\..*still turn 1/s);
+    assert.match(
+      text,
+      /get_weather returned result 1\..*refund_order returned result 2\..*find_free_slot returned result 3\..*still turn 1/s,
+    );
     assert.equal(await form(page).count(), 0);
-    assert.match((await page.locator('article.user .text').last().textContent()) ?? '', /Result of find_free_slot: result 3/);
+    assert.match(
+      (await page.locator('article.user .text').last().textContent()) ?? '',
+      /Result of find_free_slot: result 3/,
+    );
   });
 
   test('are asked for together, and one of them may have failed', async () => {
@@ -251,21 +352,30 @@ describe('calls of the user', () => {
     const names = ['get_weather', 'refund_order', 'find_free_slot'];
     assert.deepEqual(await tools(page), names);
     assert.match((await form(page).textContent()) ?? '', /cityZürichdays3/);
-    assert.deepEqual(await rows(page), [`Model | Calls ${names.join(', ')} | Done`, ...names.map((name) => `Return of control | ${name} | Done`)]);
+    assert.deepEqual(await rows(page), [
+      `Model | Calls ${names.join(', ')} | Done`,
+      ...names.map((name) => `Return of control | ${name} | Done`),
+    ]);
     for (const [index, name] of names.entries()) {
       const field = form(page).locator('fieldset', { hasText: `this: ${name}` });
       await field.getByLabel('Result').fill(`result ${index + 1}`);
       if (index === 1) await field.getByLabel('It failed').check();
     }
     await form(page).getByRole('button', { name: 'Send result' }).click();
-    assert.match(await answer(page, 2), /get_weather returned result 1\..*refund_order failed with result 2\..*find_free_slot returned result 3\./s);
+    assert.match(
+      await answer(page, 2),
+      /get_weather returned result 1\..*refund_order failed with result 2\..*find_free_slot returned result 3\./s,
+    );
   });
 
   test('are answered over a reload', async () => {
     const page = await open();
     await send(page, '/tool late');
     await answer(page);
-    assert.deepEqual(await page.locator('.prose').allTextContents(), ['I look where you are.', 'You are in Zürich, so I ask for the weather there.']);
+    assert.deepEqual(await page.locator('.prose').allTextContents(), [
+      'I look where you are.',
+      'You are in Zürich, so I ask for the weather there.',
+    ]);
     await page.reload();
     await connected(page);
     await form(page).getByLabel('Result').fill('21 °C');
@@ -279,7 +389,11 @@ describe('calls of the user', () => {
     assert.match(await answer(page), /I may not ask you now/);
     assert.equal(await form(page).count(), 0);
     const all = await rows(page);
-    assert.ok(all.includes('Tool | get_weather | Failed') && all.includes('Hook | working_hours, before tool call: denied | Intervened'), all.join('\n'));
+    assert.ok(
+      all.includes('Tool | get_weather | Failed') &&
+        all.includes('Hook | working_hours, before tool call: denied | Intervened'),
+      all.join('\n'),
+    );
   });
 
   test('are withdrawn by something new that is typed: it is heard, and nothing is said about what was withdrawn', async () => {
@@ -298,7 +412,10 @@ describe('calls of the user', () => {
     }
     await send(page, '/slow 0');
     assert.match(await answer(page, ++count), new RegExp(`turn ${count}\\b`));
-    assert.equal((await page.getByRole('log').textContent())?.includes('Thank you, that is what I was waiting for'), false);
+    assert.equal(
+      (await page.getByRole('log').textContent())?.includes('Thank you, that is what I was waiting for'),
+      false,
+    );
   });
 });
 
@@ -316,8 +433,14 @@ test('the page understands every oddity of the stream', async () => {
   ]).entries()) {
     await traced(page, prompt, index + 1);
     const all = await rows(page);
-    assert.ok(all.some((one) => row.test(one)), `${prompt}: ${all.join('\n')}`);
-    assert.ok(all.every((one) => !/Running|Not finished/.test(one)), `${prompt}: ${all.join('\n')}`);
+    assert.ok(
+      all.some((one) => row.test(one)),
+      `${prompt}: ${all.join('\n')}`,
+    );
+    assert.ok(
+      all.every((one) => !/Running|Not finished/.test(one)),
+      `${prompt}: ${all.join('\n')}`,
+    );
     assert.equal(await form(page).count(), 0, prompt);
   }
 });

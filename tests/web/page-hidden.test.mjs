@@ -68,7 +68,8 @@ test('a hidden tab does not have an answer go on, and does when it is shown', as
   const before = connections();
   await fetch(`${local.page}/local/@connections/${encodeURIComponent(id)}`, { method: 'DELETE' });
   await page.getByText('Paused', { exact: true }).waitFor();
-  while (!local.output().includes('run ended')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  while (!local.output().includes('run ended'))
+    await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   assert.equal(connections(), before);
   assert.equal(await page.locator('article.agent').getAttribute('aria-busy'), 'true');
   await other.close();
@@ -80,7 +81,9 @@ test('a hidden tab does not have an answer go on, and does when it is shown', as
 
 test('a whole answer in one frame is typed where it is seen, and shown at once in a hidden tab', async () => {
   const gate = new FrameGate();
-  const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, { prepare: (page) => gate.guard(page) });
+  const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, {
+    prepare: (page) => gate.guard(page),
+  });
   await page.bringToFront();
   await connected(page);
   await page.evaluate(() => {

@@ -19,17 +19,26 @@ const words = (text) => text?.trim().split(/\s+/).join(' ');
 /** @param {Page} page */
 const joinButton = (page) => page.getByRole('button', { name: 'Continue here' });
 /** What can be done with the answers. @param {Page} page */
-const actionsOf = (page) => page.locator('.agent .turn-actions button').evaluateAll((all) => all.map((one) => one.ariaLabel ?? one.textContent));
+const actionsOf = (page) =>
+  page.locator('.agent .turn-actions button').evaluateAll((all) => all.map((one) => one.ariaLabel ?? one.textContent));
 /** @param {Page} page */
 const reconnecting = (page) => page.locator('article.agent').getByText(/^(?:Reconnecting|Loading the answer)…$/);
 /** @param {Page} page */
 const stopButton = (page) => page.getByRole('button', { name: 'Stop' });
 
 /** What a page says that does not know what kind of agent answers. @param {Page} page */
-const stoppedHere = (page) => page.locator('.foot').getByText(/^Stopped here\. The agent itself may go on/).first();
+const stoppedHere = (page) =>
+  page
+    .locator('.foot')
+    .getByText(/^Stopped here\. The agent itself may go on/)
+    .first();
 
 /** Waits for text of the last answer. @param {Page} page @param {number} [length] so much of it, in UTF-16 units */
-const someText = (page, length = 10) => page.waitForFunction((length) => ([...document.querySelectorAll('article.agent .body')].at(-1)?.textContent ?? '').length > length, length);
+const someText = (page, length = 10) =>
+  page.waitForFunction(
+    (length) => ([...document.querySelectorAll('article.agent .body')].at(-1)?.textContent ?? '').length > length,
+    length,
+  );
 
 /** A page that loses its connection waits half a second, so that it can be seen. @param {Page} page */
 const waitsHalfASecond = (page) => page.addInitScript(() => (Math.random = () => 1));
@@ -42,32 +51,46 @@ function hearkens() {
   const heard = [];
   Object.assign(window, { heard });
   new MutationObserver((changes) => {
-    for (const { target, addedNodes } of changes) if (target instanceof Element && target.id === 'status') heard.push(...[...addedNodes].map((node) => node.textContent));
+    for (const { target, addedNodes } of changes)
+      if (target instanceof Element && target.id === 'status')
+        heard.push(...[...addedNodes].map((node) => node.textContent));
   }).observe(document, { childList: true, subtree: true });
 }
 
 /** Waits until an answer stands still, as its connection is a black hole. @param {Page} page */
 async function swallowed(page) {
   const text = () => page.locator('article.agent .body').last().textContent();
-  for (let [before, now] = [/** @type {string | null} */ (''), await text()]; before !== now; [before, now] = [now, await text()]) await setTimeout(500);
+  for (
+    let [before, now] = [/** @type {string | null} */ (''), await text()];
+    before !== now;
+    [before, now] = [now, await text()]
+  )
+    await setTimeout(500);
 }
 
 /** @param {ReturnType<typeof useChat>} chat */
 function network({ endpoint, output }) {
   const count = (/** @type {RegExp} */ pattern) => output().match(pattern)?.length ?? 0;
-  const counts = () => ({ connections: count(/gateway +connected/g), prompts: count(/agent +invoked/g), freed: count(/the caller left/g) });
+  const counts = () => ({
+    connections: count(/gateway +connected/g),
+    prompts: count(/agent +invoked/g),
+    freed: count(/the caller left/g),
+  });
   return {
     counts,
 
     /** Waits until so many more are counted than there were. @param {keyof ReturnType<typeof counts>} what @param {ReturnType<typeof counts>} before @param {number} [more] */
     async until(what, before, more = 1) {
-      while (counts()[what] < before[what] + more) await setTimeout(20, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      while (counts()[what] < before[what] + more)
+        await setTimeout(20, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     },
 
     /** Ends the newest connection, as API Gateway does after two hours. */
     async cut() {
       const id = [...output().matchAll(/gateway +connected +(\S+)/g)].at(-1)?.[1] ?? '';
-      const response = await fetch(`${endpoint().replace('ws', 'http')}/@connections/${encodeURIComponent(id)}`, { method: 'DELETE' });
+      const response = await fetch(`${endpoint().replace('ws', 'http')}/@connections/${encodeURIComponent(id)}`, {
+        method: 'DELETE',
+      });
       assert.equal(response.status, 204);
     },
   };
@@ -86,7 +109,10 @@ describe('an answer whose connection is cut', () => {
       const banners = [];
       Object.assign(window, { banners });
       const banner = document.querySelector('#banner');
-      if (banner) new MutationObserver(() => banner.checkVisibility() && banners.push(banner.textContent ?? '')).observe(banner, { attributes: true });
+      if (banner)
+        new MutationObserver(() => banner.checkVisibility() && banners.push(banner.textContent ?? '')).observe(banner, {
+          attributes: true,
+        });
     });
     await send(page, '/tokens 120 20');
     for (const length of [10, 150]) {
@@ -98,7 +124,10 @@ describe('an answer whose connection is cut', () => {
     }
     assert.deepEqual(await page.evaluate('window.banners'), [], 'no handshake failed');
     assert.equal(words(await answer(page)), numbers(120));
-    assert.match((await page.locator('article.agent .foot').textContent()) ?? '', /^First token after .* · complete after/);
+    assert.match(
+      (await page.locator('article.agent .foot').textContent()) ?? '',
+      /^First token after .* · complete after/,
+    );
     assert.equal(await page.locator('.notes li').count(), 0);
     assert.equal(counts().prompts, before.prompts + 1);
   });
@@ -111,7 +140,8 @@ describe('an answer whose connection is cut', () => {
     const before = chat.output().match(/run ended/g)?.length ?? 0;
     await cut();
     await reconnecting(page).waitFor();
-    while ((chat.output().match(/run ended/g)?.length ?? 0) === before) await setTimeout(20, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    while ((chat.output().match(/run ended/g)?.length ?? 0) === before)
+      await setTimeout(20, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await comeBack(page);
     assert.equal(words(await answer(page)), numbers(60));
     assert.equal(await page.locator('#traces-count').textContent(), '6');
@@ -147,7 +177,10 @@ describe('an answer whose connection is cut', () => {
     await cut();
     await reconnecting(page).waitFor();
     await comeBack(page);
-    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*What had arrived is kept; the prompt is not sent again by itself\.no_such_run$/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*What had arrived is kept; the prompt is not sent again by itself\.no_such_run$/,
+    );
     assert.match(await answer(page), /^1 2 3/);
     assert.deepEqual(await actionsOf(page), ['Copy answer', 'Retry']);
   });
@@ -165,13 +198,20 @@ describe('who does not see the page', () => {
       await page.waitForFunction(() => Reflect.get(window, 'heard')?.includes('The answer goes on.'));
       return /** @type {string[]} */ (await page.evaluate('window.heard'));
     };
-    assert.deepEqual(await heardOf(() => page.evaluate(() => window.dispatchEvent(new Event('online')))), ['Reconnecting.', 'Connected again.', 'The answer goes on.']);
+    assert.deepEqual(await heardOf(() => page.evaluate(() => window.dispatchEvent(new Event('online')))), [
+      'Reconnecting.',
+      'Connected again.',
+      'The answer goes on.',
+    ]);
     await page.addInitScript(hearkens);
     await page.addInitScript(() => {
       let pictures = 0;
       const look = () => {
         const shown = document.querySelector('.thinking:not([hidden]) span:not(.pulse)')?.textContent;
-        pictures = shown === 'Reconnecting…' && document.querySelector('#connection-text')?.textContent === 'Connected' ? pictures + 1 : 0;
+        pictures =
+          shown === 'Reconnecting…' && document.querySelector('#connection-text')?.textContent === 'Connected'
+            ? pictures + 1
+            : 0;
         // The words of an answer come with the next picture.
         if (pictures > 2) Object.assign(window, { isContradicted: true });
         if (document.querySelector('#welcome')?.checkVisibility()) Object.assign(window, { isWelcomed: true });
@@ -198,13 +238,18 @@ describe('a page that is loaded again in the middle of an answer', () => {
       /** @type {number[]} */
       const lengths = [];
       Object.assign(window, { lengths });
-      new MutationObserver(() => lengths.push(document.querySelector('article.agent .body')?.textContent?.length ?? 0)).observe(document, { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() =>
+        lengths.push(document.querySelector('article.agent .body')?.textContent?.length ?? 0),
+      ).observe(document, { childList: true, characterData: true, subtree: true });
     });
     await page.reload();
     await page.waitForFunction(() => (document.querySelector('article.agent .body')?.textContent ?? '').length > 60);
     assert.equal(words(await answer(page)), numbers(100));
     const lengths = /** @type {number[]} */ (await page.evaluate('window.lengths.filter((length) => length > 0)'));
-    assert.ok(lengths.every((length, index) => length >= (lengths[index - 1] ?? 60)), `${lengths}`);
+    assert.ok(
+      lengths.every((length, index) => length >= (lengths[index - 1] ?? 60)),
+      `${lengths}`,
+    );
     const seconds = Number(/complete after ([\d.]+) s/.exec((await page.locator('.timing').textContent()) ?? '')?.[1]);
     assert.ok(seconds * 1000 > performance.now() - begun && seconds < 60, `${seconds} s`);
     assert.equal(counts().prompts, before.prompts + 1);
@@ -229,7 +274,8 @@ describe('two windows', () => {
       window.open(location.href);
     });
     const copy = await opened;
-    const moved = (/** @type {Page} */ one) => one.locator('.moved').getByText('This answer goes on in another window.');
+    const moved = (/** @type {Page} */ one) =>
+      one.locator('.moved').getByText('This answer goes on in another window.');
     await moved(copy).waitFor();
     assert.match((await copy.locator('article.agent .body').textContent()) ?? '', /^1 2 3/);
     // The first one has not lost it by that.
@@ -268,8 +314,14 @@ describe('two windows', () => {
     const copy = await opened;
     await connected(copy);
     await joinButton(copy).click();
-    await copy.locator('.foot').getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.').waitFor();
-    assert.match((await copy.getByRole('status').textContent()) ?? '', /^The agent asks for something\. It can be answered only in the window/);
+    await copy
+      .locator('.foot')
+      .getByText('It can be answered only in the window that this conversation is of: “Continue here” brings it there.')
+      .waitFor();
+    assert.match(
+      (await copy.getByRole('status').textContent()) ?? '',
+      /^The agent asks for something\. It can be answered only in the window/,
+    );
     assert.equal(await copy.getByRole('button', { name: 'Confirm' }).count(), 0);
     gate.open();
     await page.getByRole('button', { name: 'Confirm' }).waitFor();
@@ -358,7 +410,10 @@ describe('an answer that is stopped', () => {
     await send(page, '/tokens 5 200');
     assert.equal(words(await answer(page, 2)), numbers(5));
     assert.equal(await page.locator('article.agent .body').first().textContent(), text);
-    assert.match((await page.locator('article.agent .foot').first().textContent()) ?? '', /^Stopped here\..*stopped after/);
+    assert.match(
+      (await page.locator('article.agent .foot').first().textContent()) ?? '',
+      /^Stopped here\..*stopped after/,
+    );
   });
 });
 
@@ -413,7 +468,11 @@ describe('a connection that is a black hole', () => {
     const page = await hole.open({ prepare: (page) => page.clock.install() });
     const before = counts();
     await send(page, '/tokens 200 50');
-    for (let connections = 1; (await page.locator('article.agent[aria-busy="false"]').count()) === 0; connections += 1) {
+    for (
+      let connections = 1;
+      (await page.locator('article.agent[aria-busy="false"]').count()) === 0;
+      connections += 1
+    ) {
       await page.clock.fastForward(40_000);
       assert.equal(counts().connections, before.connections + connections - 1);
       await page.clock.fastForward(6_000);
@@ -427,7 +486,10 @@ describe('a connection that is a black hole', () => {
     assert.equal(await page.locator('#banner').isVisible(), false);
   });
 
-  for (const [when, wait] of /** @type {[string, number][]} */ ([['right away', 0], ['later', 5_000]])) {
+  for (const [when, wait] of /** @type {[string, number][]} */ ([
+    ['right away', 0],
+    ['later', 5_000],
+  ])) {
     test(`is left when nothing comes of a stop: the agent hears it over another one, and so it does a prompt that comes ${when}`, async () => {
       const page = await hole.open({ prepare: (page) => page.clock.install() });
       const before = counts();
@@ -447,7 +509,11 @@ describe('a connection that is a black hole', () => {
       // Of what comes of it, this connection may swallow all.
       await until('prompts', before, 2);
       assert.equal(await page.locator('article.agent .body').first().textContent(), stopped);
-      assert.deepEqual(counts(), { connections: before.connections + 1, prompts: before.prompts + 2, freed: before.freed + 1 });
+      assert.deepEqual(counts(), {
+        connections: before.connections + 1,
+        prompts: before.prompts + 2,
+        freed: before.freed + 1,
+      });
     });
   }
 });
@@ -463,7 +529,10 @@ describe('a function that is killed', () => {
     // Nothing closes, so only the silence tells.
     await page.clock.fastForward(46_000);
     await page.locator('.failure').waitFor();
-    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*function that carried the answer has ended.*run_lost$/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*function that carried the answer has ended.*run_lost$/,
+    );
     assert.match(await answer(page), /^1 2 3/);
     assert.deepEqual(await actionsOf(page), ['Copy answer', 'Retry']);
     await send(page, '/tokens 5 200');
@@ -481,7 +550,10 @@ describe('a relay that keeps no runs', () => {
     await someText(page);
     await cut();
     await page.locator('.failure').waitFor();
-    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*closed before the answer was complete/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*closed before the answer was complete/,
+    );
     assert.deepEqual(await actionsOf(page), ['Copy answer', 'Retry']);
     await connected(page);
     assert.equal(await page.locator('article').count(), 2);
@@ -493,7 +565,10 @@ describe('a relay that keeps no runs', () => {
     await someText(page);
     await page.reload();
     await connected(page);
-    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*left before the answer was complete/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*left before the answer was complete/,
+    );
     assert.match(await answer(page), /^1 2 3/);
     assert.match((await page.locator('.timing').textContent()) ?? '', /^First token after [\d.]+ m?s$/);
     assert.equal(await page.getByRole('button', { name: 'Retry' }).isVisible(), true);
@@ -511,7 +586,10 @@ describe('a relay that keeps no runs', () => {
     await page.reload();
     await connected(page);
     await openAgain(page, '/tokens 4000 20');
-    assert.match((await page.locator('.failure').textContent()) ?? '', /^Interrupted.*left before the answer was complete/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /^Interrupted.*left before the answer was complete/,
+    );
     assert.match(await answer(page), /^1 2 3/);
   });
 
@@ -534,6 +612,9 @@ describe('a relay that keeps no runs', () => {
     const lost = await gate.take('TEXT_MESSAGE_CHUNK');
     gate.open();
     await answer(page);
-    assert.equal(await page.locator('.notes li').textContent(), `${lost.length} frame${lost.length === 1 ? '' : 's'} got lost on the way: this answer may have gaps.`);
+    assert.equal(
+      await page.locator('.notes li').textContent(),
+      `${lost.length} frame${lost.length === 1 ? '' : 's'} got lost on the way: this answer may have gaps.`,
+    );
   });
 });

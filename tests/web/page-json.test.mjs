@@ -8,7 +8,16 @@ import { formatJson, formatTree, readJson, treeAt, treeOf } from '../../web/lib/
 const flat = (text) => formatJson(text).replace(/\n */g, '');
 
 describe('JSON is read as it was written', () => {
-  for (const text of ['9007199254740993', '2512292042121000001', '-12345678901234567890123', '1.10', '1e400', '-0', '1E+2', '0.1000000000000000055']) {
+  for (const text of [
+    '9007199254740993',
+    '2512292042121000001',
+    '-12345678901234567890123',
+    '1.10',
+    '1e400',
+    '-0',
+    '1E+2',
+    '0.1000000000000000055',
+  ]) {
     test(`${text} keeps every digit`, () => {
       assert.deepEqual(readJson(text), { kind: 'literal', text });
       assert.equal(flat(`{"n":[${text}]}`), `{"n": [${text}]}`);
@@ -30,7 +39,47 @@ describe('JSON is read as it was written', () => {
   });
 
   test('what JSON.parse refuses is no JSON, and what it takes is', () => {
-    const texts = ['', ' ', '{', '[', '"', '"\\"', '"\\x"', '"a\nb"', '{"a"}', '{"a":}', '{"a":1,}', '[1,]', '[,1]', '[1 2]', '01', '1.', '.5', '+1', '-', '1e', 'nul', 'truex', 'NaN', '{a:1}', "'a'", '[1]]', '{}{}', '[}', '{]', '{"a":1]', '\u00a01', ' [ ] ', '{ }', '\t[1 ,\r\n2]', '{"a" : [ { } , null ] }', 'false', '"\u2028"', '"\u007f"', '-0.0e-0'];
+    const texts = [
+      '',
+      ' ',
+      '{',
+      '[',
+      '"',
+      '"\\"',
+      '"\\x"',
+      '"a\nb"',
+      '{"a"}',
+      '{"a":}',
+      '{"a":1,}',
+      '[1,]',
+      '[,1]',
+      '[1 2]',
+      '01',
+      '1.',
+      '.5',
+      '+1',
+      '-',
+      '1e',
+      'nul',
+      'truex',
+      'NaN',
+      '{a:1}',
+      "'a'",
+      '[1]]',
+      '{}{}',
+      '[}',
+      '{]',
+      '{"a":1]',
+      '\u00a01',
+      ' [ ] ',
+      '{ }',
+      '\t[1 ,\r\n2]',
+      '{"a" : [ { } , null ] }',
+      'false',
+      '"\u2028"',
+      '"\u007f"',
+      '-0.0e-0',
+    ];
     for (const text of texts) {
       let parsed = true;
       try {
@@ -65,7 +114,13 @@ describe('JSON of any size and depth', () => {
 
   test('a limit cuts wherever it is: in deep lists, long strings, long names, many members, and text', () => {
     const long = 'x'.repeat(1_000_000);
-    for (const text of ['['.repeat(DEPTH) + ']'.repeat(DEPTH), JSON.stringify(long), JSON.stringify({ [long]: 1 }), JSON.stringify(Array.from({ length: DEPTH }, () => 1)), long]) {
+    for (const text of [
+      '['.repeat(DEPTH) + ']'.repeat(DEPTH),
+      JSON.stringify(long),
+      JSON.stringify({ [long]: 1 }),
+      JSON.stringify(Array.from({ length: DEPTH }, () => 1)),
+      long,
+    ]) {
       const cut = formatJson(text, 500);
       assert.equal(cut.length, 501);
       assert.ok(cut.endsWith('…') && formatJson(text).startsWith(cut.slice(0, 500)));

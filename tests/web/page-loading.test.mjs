@@ -11,7 +11,10 @@ const { load, endpoint } = useChat('--allowed-origins', '*');
 /** What the browser says of files that do not come. */
 const expected = /503|Failed to fetch dynamically imported module/;
 
-for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules', MODULES], ['bundle', BUNDLE]])) {
+for (const [form, folder] of /** @type {[string, string][]} */ ([
+  ['plain modules', MODULES],
+  ['bundle', BUNDLE],
+])) {
   describe(`the page as ${form} from a server that is busy`, () => {
     /** @type {Awaited<ReturnType<typeof serveAsTheFunction>>} */
     let server;
@@ -22,7 +25,8 @@ for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules
 
     /** @param {Parameters<typeof load>[0]} [options] */
     const visit = (options) => load({ address: server.page, socket: endpoint(), expected, ...options });
-    const message = (/** @type {Page} */ page) => page.getByRole('alert').filter({ hasText: 'The page could not be loaded. The server may be busy' });
+    const message = (/** @type {Page} */ page) =>
+      page.getByRole('alert').filter({ hasText: 'The page could not be loaded. The server may be busy' });
 
     test('asks again for the script', async () => {
       server.reset((path, times) => path === 'main.js' && times < 4);
@@ -58,7 +62,9 @@ for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules
         await answer(page, index + 1);
       }
       const panel = page.getByRole('complementary', { name: 'Trace' });
-      const problem = panel.getByRole('alert').filter({ hasText: 'The trace viewer could not be loaded. The server may be busy' });
+      const problem = panel
+        .getByRole('alert')
+        .filter({ hasText: 'The trace viewer could not be loaded. The server may be busy' });
       await problem.waitFor();
       await page.getByRole('button', { name: 'Show trace' }).first().click();
       // It asks again by itself then.
@@ -71,7 +77,10 @@ for (const [form, folder] of /** @type {[string, string][]} */ ([['plain modules
       assert.equal(await page.locator('#traces-count').textContent(), '2');
     });
 
-    for (const [name, options] of /** @type {[string, object][]} */ ([['main.js', {}], ['load.js', { reducedMotion: 'reduce' }]])) {
+    for (const [name, options] of /** @type {[string, object][]} */ ([
+      ['main.js', {}],
+      ['load.js', { reducedMotion: 'reduce' }],
+    ])) {
       test(`says so, and can be asked for again, when ${name} does not come`, async () => {
         server.reset((path) => path === name);
         // The attempts follow one another at once.

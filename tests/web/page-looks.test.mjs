@@ -33,11 +33,18 @@ describe('at any width', () => {
       assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
       assert.equal((await overhang(page, '#scroller')).right, 0);
       await page.locator('#traces-toggle').click();
-      assert.equal(await page.locator('#scroller').isVisible(), width >= 960, 'the panel stands beside the chat, or in its place');
+      assert.equal(
+        await page.locator('#scroller').isVisible(),
+        width >= 960,
+        'the panel stands beside the chat, or in its place',
+      );
       assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
       assert.equal((await overhang(page, '#traces-scroller')).right, 0);
       const small = await page.locator('button:visible, summary:visible, a:visible').evaluateAll((targets) =>
-        targets.filter((target) => target.closest('.sources, .prose p, .prose li') === null).map((target) => target.getBoundingClientRect()).filter(({ width, height }) => width < 24 || height < 24),
+        targets
+          .filter((target) => target.closest('.sources, .prose p, .prose li') === null)
+          .map((target) => target.getBoundingClientRect())
+          .filter(({ width, height }) => width < 24 || height < 24),
       );
       assert.deepEqual(small, []);
       await page.locator('#traces-scroller').press('Escape');
@@ -56,22 +63,35 @@ describe('on a small screen', () => {
     const words = page.locator('#connection-text');
     for (const count of ['1', '14', '140', '14000']) {
       await page.locator('#traces-count').evaluate((element, count) => (element.textContent = count), count);
-      for (const [state, shown] of [['open', 'Connected'], ['waiting', 'Reconnecting'], ['failed', 'Not set up']]) {
-        await words.evaluate((element, [state, shown]) => {
-          element.textContent = shown ?? '';
-          if (element.parentElement) element.parentElement.dataset.state = state ?? '';
-        }, [state, shown]);
+      for (const [state, shown] of [
+        ['open', 'Connected'],
+        ['waiting', 'Reconnecting'],
+        ['failed', 'Not set up'],
+      ]) {
+        await words.evaluate(
+          (element, [state, shown]) => {
+            element.textContent = shown ?? '';
+            if (element.parentElement) element.parentElement.dataset.state = state ?? '';
+          },
+          [state, shown],
+        );
         assert.equal((await overhang(page, ':root')).right, 0, `${shown}, ${count}`);
         // As it should be, it has no words that are seen, and there is room for the name.
-        if (state === 'open') assert.ok(((await page.locator('#brand-name').boundingBox())?.width ?? 0) > 20, `the name beside ${count}`);
-        else if (count.length < 3) assert.equal((await overhang(page, '#connection-text')).right, 0, `${shown} is cut beside ${count}`);
+        if (state === 'open')
+          assert.ok(((await page.locator('#brand-name').boundingBox())?.width ?? 0) > 20, `the name beside ${count}`);
+        else if (count.length < 3)
+          assert.equal((await overhang(page, '#connection-text')).right, 0, `${shown} is cut beside ${count}`);
       }
     }
   });
 
   test('an empty chat is read from its top, a conversation of before the reload from its end', async () => {
     const page = await open({ viewport: { width: 320, height: 500 } });
-    const place = () => page.locator('#scroller').evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({ above: scrollTop, below: scrollHeight - clientHeight - scrollTop }));
+    const place = () =>
+      page.locator('#scroller').evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({
+        above: scrollTop,
+        below: scrollHeight - clientHeight - scrollTop,
+      }));
     const empty = await place();
     assert.equal(empty.above, 0);
     assert.ok(empty.below > 0, 'there is more than fits');
@@ -96,7 +116,8 @@ describe('on a small screen', () => {
 
 test('in an empty chat, greeting and prompt box stand in the middle; the box is one row high and grows with its text', async () => {
   const page = await open({ viewport: { width: 1200, height: 800 } });
-  const place = async (/** @type {string} */ selector) => (await page.locator(selector).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const place = async (/** @type {string} */ selector) =>
+    (await page.locator(selector).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
   const [greeting, field, send_] = [await place('#greeting'), await place('.field'), await place('#send')];
   const middle = (greeting.y + field.y + field.height) / 2;
   assert.ok(Math.abs(middle - 400) < 80, `the middle is at ${middle}`);
@@ -106,7 +127,10 @@ test('in an empty chat, greeting and prompt box stand in the middle; the box is 
 
   await page.locator('#prompt').fill('line\n'.repeat(100));
   const grown = await place('.field');
-  assert.ok(grown.height > 200 && grown.height <= 0.4 * 800 + 20 && grown.y + grown.height < 800, JSON.stringify(grown));
+  assert.ok(
+    grown.height > 200 && grown.height <= 0.4 * 800 + 20 && grown.y + grown.height < 800,
+    JSON.stringify(grown),
+  );
   assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
   await page.locator('#prompt').fill('hello');
   assert.deepEqual(await place('.field'), field);
@@ -125,9 +149,21 @@ test('for a finger, everything that is pressed is large enough', async () => {
     await answer(page, turn + 1);
   }
   const small = async () =>
-    (await page.locator('button:visible, summary:visible, select:visible, input:visible, label:has(input):visible').evaluateAll((targets) =>
-      targets.filter((one) => !one.closest('.visually-hidden') && !(one instanceof HTMLInputElement && one.closest('label'))).map((one) => [one.id || one.className || one.tagName, Math.round(one.getBoundingClientRect().width), Math.round(one.getBoundingClientRect().height)]),
-    )).filter(([, width, height]) => Number(width) < 28 || Number(height) < 28);
+    (
+      await page
+        .locator('button:visible, summary:visible, select:visible, input:visible, label:has(input):visible')
+        .evaluateAll((targets) =>
+          targets
+            .filter(
+              (one) => !one.closest('.visually-hidden') && !(one instanceof HTMLInputElement && one.closest('label')),
+            )
+            .map((one) => [
+              one.id || one.className || one.tagName,
+              Math.round(one.getBoundingClientRect().width),
+              Math.round(one.getBoundingClientRect().height),
+            ]),
+        )
+    ).filter(([, width, height]) => Number(width) < 28 || Number(height) < 28);
   assert.deepEqual(await small(), []);
   await page.locator('#more').tap();
   await page.getByRole('button', { name: 'Save the conversation as Markdown' }).waitFor();
@@ -142,7 +178,11 @@ test('for a finger, everything that is pressed is large enough', async () => {
 
 for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) => Promise<unknown>][]} */ ([
   ['at 200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }, async () => {}],
-  ['with text twice as large', { viewport: { width: 1280, height: 800 } }, (page) => page.evaluate(() => (document.documentElement.style.fontSize = '200%'))],
+  [
+    'with text twice as large',
+    { viewport: { width: 1280, height: 800 } },
+    (page) => page.evaluate(() => (document.documentElement.style.fontSize = '200%')),
+  ],
 ])) {
   test(`${how} everything is there and nothing overflows`, async () => {
     const page = await open(options);
@@ -160,7 +200,8 @@ for (const [how, options, enlarge] of /** @type {[string, object, (page: Page) =
     assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
     assert.equal((await overhang(page, '#scroller')).right, 0);
     assert.ok((await page.locator('#scroller').evaluate((one) => one.clientHeight)) > 100, 'room for the answer');
-    for (const name of ['Send', 'New conversation', 'Save the conversation as Markdown']) assert.equal(await page.getByRole('button', { name }).isVisible(), true, name);
+    for (const name of ['Send', 'New conversation', 'Save the conversation as Markdown'])
+      assert.equal(await page.getByRole('button', { name }).isVisible(), true, name);
   });
 }
 
@@ -181,8 +222,13 @@ test('everything is reached by keyboard, in the order of the page, with a visibl
       const { outlineStyle, outlineWidth } = getComputedStyle(focused);
       const field = focused.closest('.field');
       return {
-        name: focused === document.body ? '' : focused.id || (focused.getAttribute('aria-label') ?? focused.textContent?.trim().slice(0, 30) ?? ''),
-        seen: (outlineStyle !== 'none' && outlineWidth !== '0px') || (focused.matches('textarea') && field !== null && getComputedStyle(field).boxShadow !== 'none'),
+        name:
+          focused === document.body
+            ? ''
+            : focused.id || (focused.getAttribute('aria-label') ?? focused.textContent?.trim().slice(0, 30) ?? ''),
+        seen:
+          (outlineStyle !== 'none' && outlineWidth !== '0px') ||
+          (focused.matches('textarea') && field !== null && getComputedStyle(field).boxShadow !== 'none'),
       };
     });
     if (name === '' || reached.length > 60) break;
@@ -190,8 +236,30 @@ test('everything is reached by keyboard, in the order of the page, with a visibl
     if (!seen) unseen.push(name);
   }
   assert.deepEqual(unseen, []);
-  const expected = ['new-conversation', 'trace', 'traces-toggle', 'export', 'theme', 'scroller', 'Source 1', 'Copy answer', 'prompt', 'send', 'traces-open', 'traces-save', 'traces-close', 'traces-search', 'traces-kind', 'traces-collapse', 'traces-raw', 'traces-scroller'];
-  assert.deepEqual(reached.filter((name) => expected.includes(name)), expected);
+  const expected = [
+    'new-conversation',
+    'trace',
+    'traces-toggle',
+    'export',
+    'theme',
+    'scroller',
+    'Source 1',
+    'Copy answer',
+    'prompt',
+    'send',
+    'traces-open',
+    'traces-save',
+    'traces-close',
+    'traces-search',
+    'traces-kind',
+    'traces-collapse',
+    'traces-raw',
+    'traces-scroller',
+  ];
+  assert.deepEqual(
+    reached.filter((name) => expected.includes(name)),
+    expected,
+  );
 });
 
 test('dark and light come from the system, and from a switch that is remembered', async () => {
@@ -273,6 +341,8 @@ function seriousViolations(page) {
     const { violations } = await window.axe.run();
     return violations
       .filter((/** @type {any} */ { impact }) => impact === 'serious' || impact === 'critical')
-      .map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
+      .map(
+        (/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`,
+      );
   });
 }

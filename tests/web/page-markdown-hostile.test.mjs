@@ -26,7 +26,57 @@ const MOST_NODES = 12_000;
 
 /** Text that is no kind of its own: pieces of Markdown in any order. @param {number} seed @param {number} length */
 function medley(seed, length) {
-  const pieces = ['*', '**', '_', '~~', '`', '```\n', '[', ']', '](', ')', '![', '<', '>', '<br>', '<sub>', '</sub>', '[^1]', '[^1]: ', '> [!NOTE]\n', '$', '$$', '$x_1$', '\\(\\frac{a}{', '\\', '&amp;', '\n', '\n\n', '- ', '1. ', '> ', '#', '|', '|---|\n', '    ', '\t', ' ', 'a', 'b c', '[a]: http://e.x\n', 'http://a.b', 'x@y.zz', '=', '---\n', '\\(', '\\)', '\r\n', '，', 'א', '👋'];
+  const pieces = [
+    '*',
+    '**',
+    '_',
+    '~~',
+    '`',
+    '```\n',
+    '[',
+    ']',
+    '](',
+    ')',
+    '![',
+    '<',
+    '>',
+    '<br>',
+    '<sub>',
+    '</sub>',
+    '[^1]',
+    '[^1]: ',
+    '> [!NOTE]\n',
+    '$',
+    '$$',
+    '$x_1$',
+    '\\(\\frac{a}{',
+    '\\',
+    '&amp;',
+    '\n',
+    '\n\n',
+    '- ',
+    '1. ',
+    '> ',
+    '#',
+    '|',
+    '|---|\n',
+    '    ',
+    '\t',
+    ' ',
+    'a',
+    'b c',
+    '[a]: http://e.x\n',
+    'http://a.b',
+    'x@y.zz',
+    '=',
+    '---\n',
+    '\\(',
+    '\\)',
+    '\r\n',
+    '，',
+    'א',
+    '👋',
+  ];
   let [text, state] = ['', seed];
   while (text.length < length) {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -47,7 +97,8 @@ function stepsToRead(text) {
   reader.end();
   const context = { steps: 0, formulas: [], find: (/** @type {string} */ label) => reader.definitions.get(label) };
   for (const { kind, text, cells } of reader.leaves) {
-    if (kind !== 'code') for (const one of cells.length > 0 ? cells.map((cell) => cell.text) : [text]) readInlines(one, context);
+    if (kind !== 'code')
+      for (const one of cells.length > 0 ? cells.map((cell) => cell.text) : [text]) readInlines(one, context);
   }
   return reader.steps + context.steps;
 }
@@ -83,7 +134,8 @@ describe('in Chromium', () => {
       /** With formulas as they were typed: when each is drawn depends on how much there is to do. @param {HTMLElement} root */
       const typed = (root) => {
         const copy = /** @type {HTMLElement} */ (root.cloneNode(true));
-        for (const node of copy.querySelectorAll('.formula')) if (node instanceof HTMLElement) node.replaceChildren(node.dataset.formula ?? '');
+        for (const node of copy.querySelectorAll('.formula'))
+          if (node instanceof HTMLElement) node.replaceChildren(node.dataset.formula ?? '');
         return copy;
       };
       /** What is shown of the answer's own. @param {HTMLElement} root */
@@ -105,19 +157,37 @@ describe('in Chromium', () => {
               const before = stream.steps;
               done = act();
               most = Math.max(most, stream.steps - before);
-              nodes = Math.max(nodes, observer.takeRecords().reduce((sum, { addedNodes, removedNodes }) => sum + addedNodes.length + removedNodes.length, 0));
+              nodes = Math.max(
+                nodes,
+                observer
+                  .takeRecords()
+                  .reduce((sum, { addedNodes, removedNodes }) => sum + addedNodes.length + removedNodes.length, 0),
+              );
             }
           };
-          for (let end = piece; end < text.length; end += piece) slice(() => stream.grow(text.slice(0, end), [], SLICE));
+          for (let end = piece; end < text.length; end += piece)
+            slice(() => stream.grow(text.slice(0, end), [], SLICE));
           slice(() => stream.finish(text, [], SLICE));
-          const widest = Math.max(...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount));
+          const widest = Math.max(
+            ...[root, ...root.querySelectorAll('*')].map(({ childElementCount }) => childElementCount),
+          );
           let deepest = 0;
           for (const leaf of root.querySelectorAll(':not(:has(*))')) {
             let depth = 0;
             for (let node = /** @type {Element | null} */ (leaf); node !== null; node = node.parentElement) depth += 1;
             deepest = Math.max(deepest, depth);
           }
-          return { steps: stream.steps, slices, most, nodes, slice: SLICE, text: textOf(root), html: typed(root).innerHTML, widest, deepest };
+          return {
+            steps: stream.steps,
+            slices,
+            most,
+            nodes,
+            slice: SLICE,
+            text: textOf(root),
+            html: typed(root).innerHTML,
+            widest,
+            deepest,
+          };
         },
       });
     });
@@ -125,7 +195,11 @@ describe('in Chromium', () => {
 
   /** @typedef {{steps: number, slices: number, most: number, nodes: number, slice: number, text: string, html: string, widest: number, deepest: number}} Shown */
   /** @param {string} text @param {number} piece @returns {Promise<Shown>} */
-  const shown = (text, piece = Infinity) => page.evaluate(([text, piece]) => /** @type {any} */ (window).shown(text, piece), /** @type {const} */ ([text, piece]));
+  const shown = (text, piece = Infinity) =>
+    page.evaluate(
+      ([text, piece]) => /** @type {any} */ (window).shown(text, piece),
+      /** @type {const} */ ([text, piece]),
+    );
 
   for (const [name, make] of Object.entries(HOSTILE)) {
     test(`${name}: shown in slices, whole and as it comes, and nothing of it is lost`, async (t) => {
@@ -133,10 +207,24 @@ describe('in Chromium', () => {
       const whole = await shown(one);
       const longer = await shown(two);
       const typed = await shown(one, PIECE);
-      t.diagnostic(JSON.stringify({ whole: whole.steps / one.length, growth: longer.steps / whole.steps, typed: typed.steps / one.length, slices: whole.slices, most: [whole.most, typed.most], nodes: [whole.nodes, typed.nodes], widest: longer.widest, deepest: longer.deepest }));
+      t.diagnostic(
+        JSON.stringify({
+          whole: whole.steps / one.length,
+          growth: longer.steps / whole.steps,
+          typed: typed.steps / one.length,
+          slices: whole.slices,
+          most: [whole.most, typed.most],
+          nodes: [whole.nodes, typed.nodes],
+          widest: longer.widest,
+          deepest: longer.deepest,
+        }),
+      );
       assert.ok(whole.steps / one.length < STEPS_TO_SHOW, `${whole.steps / one.length} steps a character`);
       assert.ok(typed.steps / one.length < STEPS_TO_GROW, `${typed.steps / one.length} steps a character, typed`);
-      assert.ok(longer.steps / whole.steps < MOST_GROWTH, `${longer.steps / whole.steps} times the steps for twice the text`);
+      assert.ok(
+        longer.steps / whole.steps < MOST_GROWTH,
+        `${longer.steps / whole.steps} times the steps for twice the text`,
+      );
       for (const one of [whole, longer, typed]) {
         // A slice ends with the first paragraph above its limit.
         assert.ok(one.most < 6 * one.slice, `${one.most} steps for one picture`);

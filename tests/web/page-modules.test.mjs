@@ -25,7 +25,10 @@ const imports = new Map();
 for (const file of await readdir(WEB, { recursive: true })) {
   if (!file.endsWith('.js')) continue;
   const source = await readFile(WEB + file, 'utf8');
-  imports.set(file, [...source.matchAll(/^import (?:.* from )?'(\.[^']+)'/gm)].map(([, name = '']) => join(dirname(file), name)));
+  imports.set(
+    file,
+    [...source.matchAll(/^import (?:.* from )?'(\.[^']+)'/gm)].map(([, name = '']) => join(dirname(file), name)),
+  );
 }
 
 test('folders import only those below them', () => {

@@ -42,7 +42,9 @@ describe('in a tab behind another one', () => {
   ])) {
     test(`an answer ${what} changes the title until the tab is seen`, async () => {
       const scripted = relay(() => {});
-      const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, { prepare: scripted.prepare });
+      const { page, faults } = await visit(await tabs.context.newPage(), `${local.page}/`, {
+        prepare: scripted.prepare,
+      });
       await page.bringToFront();
       await connected(page);
       await send(page, 'one');
@@ -111,8 +113,12 @@ async function watched({ permission = 'default', answer = 'granted', broken = fa
     page,
     finish: () => scripted.runs.at(-1)?.say(FINISHED),
     later: (/** @type {number} */ ms) => page.evaluate(`seen.later += ${ms}`),
-    hide: (/** @type {boolean} */ hidden) => page.evaluate(`seen.hidden = ${hidden}; document.dispatchEvent(new Event('visibilitychange'))`),
-    shown: () => /** @type {Promise<{title: string, body: string}[]>} */ (page.evaluate('seen.shown.map(({ title, body }) => ({ title, body }))')),
+    hide: (/** @type {boolean} */ hidden) =>
+      page.evaluate(`seen.hidden = ${hidden}; document.dispatchEvent(new Event('visibilitychange'))`),
+    shown: () =>
+      /** @type {Promise<{title: string, body: string}[]>} */ (
+        page.evaluate('seen.shown.map(({ title, body }) => ({ title, body }))')
+      ),
     asked: () => page.evaluate('seen.asked'),
   };
 }
@@ -186,7 +192,9 @@ describe('notifications', () => {
     await page.locator('.prose').nth(1).waitFor();
     await later(30_000);
     // Over more than a second, in which it would be offered.
-    await page.waitForFunction(() => /3[1-9] s|[4-9]\d s/.test(document.querySelector('.agent:last-child .doing')?.textContent ?? ''));
+    await page.waitForFunction(() =>
+      /3[1-9] s|[4-9]\d s/.test(document.querySelector('.agent:last-child .doing')?.textContent ?? ''),
+    );
     assert.equal(await notify(page).isVisible(), false);
   });
 
@@ -223,7 +231,10 @@ describe('notifications', () => {
       await page.evaluate(AXE);
       for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id }) => id))'), []);
+        assert.deepEqual(
+          await page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id }) => id))'),
+          [],
+        );
       }
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
     }

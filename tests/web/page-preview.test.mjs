@@ -14,10 +14,17 @@ const { open } = useChat();
 const passage = (page, passage, score) => ({
   content: { text: passage },
   location: { s3Location: { uri: 's3://docs/folder/manual.pdf' } },
-  metadata: { 'x-amz-bedrock-kb-document-page-number': page, ...(score === undefined ? {} : { 'x-amz-bedrock-kb-score': score }) },
+  metadata: {
+    'x-amz-bedrock-kb-document-page-number': page,
+    ...(score === undefined ? {} : { 'x-amz-bedrock-kb-score': score }),
+  },
 });
 /** @param {string} words @param {...object} references */
-const citation = (words, ...references) => custom('bedrock.citations', { messageId: 'm', citations: [{ generatedResponsePart: { textResponsePart: { text: words } }, retrievedReferences: references }] });
+const citation = (words, ...references) =>
+  custom('bedrock.citations', {
+    messageId: 'm',
+    citations: [{ generatedResponsePart: { textResponsePart: { text: words } }, retrievedReferences: references }],
+  });
 
 const SAID = [
   text('The pump runs at night.\n\nIt stops at dawn.'),
@@ -35,7 +42,8 @@ async function ask(options, said = [...SAID, FINISHED]) {
 }
 
 const preview = (/** @type {Page} */ page) => page.getByRole('tooltip');
-const mark = (/** @type {Page} */ page, /** @type {number} */ number) => page.getByRole('button', { name: `Source ${number}` });
+const mark = (/** @type {Page} */ page, /** @type {number} */ number) =>
+  page.getByRole('button', { name: `Source ${number}` });
 
 /** Whether all of it is to be seen. @param {Page} page */
 async function isWithin(page) {
@@ -93,9 +101,20 @@ test('a tap shows it, a second one leads to the list, and a tap elsewhere takes 
 });
 
 test('several passages behind the same words have a mark each, and each shows its own', async () => {
-  const page = await ask({}, [text('The pump runs at night.'), citation('The pump runs at night.', passage(7, 'At night the pump runs.', 0.9), passage(8, 'It runs from ten to six.', 0.4)), FINISHED]);
+  const page = await ask({}, [
+    text('The pump runs at night.'),
+    citation(
+      'The pump runs at night.',
+      passage(7, 'At night the pump runs.', 0.9),
+      passage(8, 'It runs from ten to six.', 0.4),
+    ),
+    FINISHED,
+  ]);
   await answer(page);
-  for (const [number, words, about] of /** @type {[number, string, RegExp][]} */ ([[1, 'At night the pump runs.', /page 7.*score 0\.90/], [2, 'It runs from ten to six.', /page 8.*score 0\.40/]])) {
+  for (const [number, words, about] of /** @type {[number, string, RegExp][]} */ ([
+    [1, 'At night the pump runs.', /page 7.*score 0\.90/],
+    [2, 'It runs from ten to six.', /page 8.*score 0\.40/],
+  ])) {
     await mark(page, number).hover();
     await preview(page).getByText(words).waitFor();
     assert.match((await preview(page).textContent()) ?? '', about);
@@ -124,7 +143,11 @@ test('Up in an empty box brings back what was sent last, also after a reload', a
 
 test('a table that goes on to a side has a shadow there, and only there', async () => {
   const cells = 'a cell of words |'.repeat(8);
-  const page = await ask({ ...PHONE, deviceScaleFactor: 1 }, [...SAID, text(`\n\n|${cells}\n|${'---|'.repeat(8)}\n|${cells}\n\nend`), FINISHED]);
+  const page = await ask({ ...PHONE, deviceScaleFactor: 1 }, [
+    ...SAID,
+    text(`\n\n|${cells}\n|${'---|'.repeat(8)}\n|${cells}\n\nend`),
+    FINISHED,
+  ]);
   await answer(page);
   const table = page.locator('.table');
   await table.scrollIntoViewIfNeeded();
@@ -134,7 +157,9 @@ test('a table that goes on to a side has a shadow there, and only there', async 
     return page.evaluate(async (shot) => {
       const bytes = Uint8Array.from(atob(shot), (one) => one.charCodeAt(0));
       const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(picture.width, picture.height).getContext('2d', { willReadFrequently: true }));
+      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+        new OffscreenCanvas(picture.width, picture.height).getContext('2d', { willReadFrequently: true })
+      );
       context.drawImage(picture, 0, 0);
       const y = picture.height - 20;
       return [3, picture.width - 4].map((x) => context.getImageData(x, y, 1, 1).data[0] ?? 0);
@@ -152,7 +177,14 @@ test('text that grows has a sign of life at its tip, until it ends', async () =>
   const page = await open({ prepare: scripted.prepare, reducedMotion: 'reduce' });
   await send(page, 'go');
   await page.getByText('four').waitFor();
-  const tips = () => page.locator('.prose').evaluate((prose) => [...prose.querySelectorAll('*')].filter((one) => getComputedStyle(one, '::after').content === '""').map((one) => one.textContent));
+  const tips = () =>
+    page
+      .locator('.prose')
+      .evaluate((prose) =>
+        [...prose.querySelectorAll('*')]
+          .filter((one) => getComputedStyle(one, '::after').content === '""')
+          .map((one) => one.textContent),
+      );
   assert.deepEqual(await tips(), ['four']);
   scripted.runs[0]?.say(text('\n\nFive'));
   await page.getByText('Five').waitFor();

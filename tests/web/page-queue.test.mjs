@@ -15,7 +15,8 @@ const { open } = useChat();
 const queue = (/** @type {Page} */ page) => page.getByRole('region', { name: 'Queued prompts' });
 const queued = (/** @type {Page} */ page) => queue(page).locator('.queue-text').allTextContents();
 const status = (/** @type {Page} */ page, /** @type {string} */ words) => queue(page).getByText(words, { exact: true });
-const focused = (/** @type {Page} */ page) => page.evaluate(() => document.activeElement?.id || document.activeElement?.getAttribute('aria-label'));
+const focused = (/** @type {Page} */ page) =>
+  page.evaluate(() => document.activeElement?.id || document.activeElement?.getAttribute('aria-label'));
 const prompts = (/** @type {Page} */ page) => page.locator('article.user .text').allTextContents();
 
 /** A page whose first answer is still to end, with prompts that wait. @param {string[]} waiting @param {Parameters<typeof open>[0]} [options] */
@@ -44,13 +45,19 @@ describe('a prompt sent while an answer runs', () => {
     end();
     await page.locator('article.user').nth(1).waitFor();
     assert.deepEqual([await prompts(page), await queued(page)], [['first', 'second'], ['third']]);
-    assert.match((await page.getByRole('status').textContent()) ?? '', /^Answer complete\. At work\. The next prompt was sent\.$/);
+    assert.match(
+      (await page.getByRole('status').textContent()) ?? '',
+      /^Answer complete\. At work\. The next prompt was sent\.$/,
+    );
     end();
     await page.locator('article.user').nth(2).waitFor();
     assert.equal(await queue(page).isVisible(), false);
     end();
     await answer(page, 3);
-    assert.deepEqual(scripted.runs.map(({ input }) => input.messages.at(-1).content), ['first', 'second', 'third']);
+    assert.deepEqual(
+      scripted.runs.map(({ input }) => input.messages.at(-1).content),
+      ['first', 'second', 'third'],
+    );
   });
 
   test('is sent by the button as well, which is there once there is something to send, also on a phone', async () => {
@@ -62,7 +69,14 @@ describe('a prompt sent while an answer runs', () => {
     await button.tap();
     assert.deepEqual(await queued(page), ['second']);
     assert.equal(await button.isVisible(), false);
-    const places = await queue(page).getByRole('button').evaluateAll((all) => all.filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height)));
+    const places = await queue(page)
+      .getByRole('button')
+      .evaluateAll((all) =>
+        all
+          .filter((one) => one.checkVisibility())
+          .map((one) => one.getBoundingClientRect())
+          .map(({ width, height }) => Math.min(width, height)),
+      );
     assert.ok(places.length === 2 && places.every((side) => side >= 24), places.join());
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
   });
@@ -184,7 +198,8 @@ test('they go out when an answer that lost its connection has gone on over anoth
   const scripted = relay((run) => {
     if (run.input.forwardedProps.join === undefined) kept.push(run);
     const metadata = { relay: { key: 'k' } };
-    if (kept.length === 1) run.say({ ...text('At work.'), metadata }, ...(run.input.forwardedProps.join === undefined ? [] : [FINISHED]));
+    if (kept.length === 1)
+      run.say({ ...text('At work.'), metadata }, ...(run.input.forwardedProps.join === undefined ? [] : [FINISHED]));
     else run.say(text('Done.'), FINISHED);
   });
   const page = await open({ prepare: scripted.prepare });
@@ -225,8 +240,14 @@ test('Up in an empty box goes through what was sent, Down comes back, and change
     await box.press(key);
     return box.inputValue();
   };
-  assert.deepEqual([await press('ArrowUp'), await press('ArrowUp'), await press('ArrowUp'), await press('ArrowUp')], ['three', 'two\nlines', 'one', 'one']);
-  assert.deepEqual([await press('ArrowDown'), await press('ArrowDown'), await press('ArrowDown'), await press('ArrowDown')], ['two\nlines', 'three', '', '']);
+  assert.deepEqual(
+    [await press('ArrowUp'), await press('ArrowUp'), await press('ArrowUp'), await press('ArrowUp')],
+    ['three', 'two\nlines', 'one', 'one'],
+  );
+  assert.deepEqual(
+    [await press('ArrowDown'), await press('ArrowDown'), await press('ArrowDown'), await press('ArrowDown')],
+    ['two\nlines', 'three', '', ''],
+  );
   await press('ArrowUp');
   assert.equal(await press('!'), 'three!');
   assert.equal(await press('ArrowUp'), 'three!');
@@ -245,7 +266,11 @@ test('axe finds nothing at the queue: waiting and held, light and dark, on a pho
     for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       await page.emulateMedia({ colorScheme });
       const check = async () => {
-        const found = /** @type {{id: string}[]} */ (await page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => html) })))'));
+        const found = /** @type {{id: string}[]} */ (
+          await page.evaluate(
+            'axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => html) })))',
+          )
+        );
         assert.deepEqual(found, []);
       };
       await check();

@@ -13,12 +13,22 @@ const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile:
 /** @param {Page} page */
 const focused = (page) => page.evaluate(() => document.activeElement?.id || document.activeElement?.tagName);
 /** How far the end is, in pixels. @param {Page} page */
-const below = (page) => page.locator('#scroller').evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
+const below = (page) =>
+  page
+    .locator('#scroller')
+    .evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
 /** @param {Page} page */
 const jump = (page) => page.getByRole('button', { name: 'Jump to latest' });
 
 describe('on paper', () => {
-  for (const [name, width, height] of /** @type {[string, number, number][]} */ ([['A4', 794, 1123], ['A4 across', 1123, 794], ['Letter', 816, 1056], ['Letter across', 1056, 816], ['A6', 397, 559], ['a receipt', 302, 800]])) {
+  for (const [name, width, height] of /** @type {[string, number, number][]} */ ([
+    ['A4', 794, 1123],
+    ['A4 across', 1123, 794],
+    ['Letter', 816, 1056],
+    ['Letter across', 1056, 816],
+    ['A6', 397, 559],
+    ['a receipt', 302, 800],
+  ])) {
     test(`${name} has the conversation, with the trace open or not`, async () => {
       const page = await open({ viewport: { width: 1280, height: 800 } });
       await traceSwitch(page).check();
@@ -29,14 +39,23 @@ describe('on paper', () => {
       const withTrace = await pdf();
       await page.emulateMedia({ media: 'print' });
       await page.setViewportSize({ width, height });
-      for (const shown of ['article.user .text', '.prose table', '.sources', '.timing']) assert.equal(await page.locator(shown).first().isVisible(), true, shown);
-      for (const hidden of ['#traces', '#composer', '.bar', '.copy-code', '.turn-actions', '#banner']) assert.equal(await page.locator(hidden).first().isVisible(), false, hidden);
-      assert.equal(await page.locator(':root').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0, 'nothing is cut');
+      for (const shown of ['article.user .text', '.prose table', '.sources', '.timing'])
+        assert.equal(await page.locator(shown).first().isVisible(), true, shown);
+      for (const hidden of ['#traces', '#composer', '.bar', '.copy-code', '.turn-actions', '#banner'])
+        assert.equal(await page.locator(hidden).first().isVisible(), false, hidden);
+      assert.equal(
+        await page.locator(':root').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth),
+        0,
+        'nothing is cut',
+      );
       await page.emulateMedia({ media: null });
       await page.setViewportSize({ width: 1280, height: 800 });
       await page.getByRole('button', { name: 'Close the trace panel' }).click();
       const without = await pdf();
-      assert.ok(withTrace > 20_000 && Math.abs(withTrace - without) < without * 0.1, `${withTrace} and ${without} bytes`);
+      assert.ok(
+        withTrace > 20_000 && Math.abs(withTrace - without) < without * 0.1,
+        `${withTrace} and ${without} bytes`,
+      );
     });
   }
 });
@@ -50,7 +69,9 @@ describe('the end of the conversation', () => {
     await answer(page);
     await page.waitForFunction(() => Number(document.querySelector('.preview')?.clientHeight) > 0);
     await page.waitForFunction(() => {
-      const { scrollHeight, scrollTop, clientHeight } = /** @type {HTMLElement} */ (document.querySelector('#scroller'));
+      const { scrollHeight, scrollTop, clientHeight } = /** @type {HTMLElement} */ (
+        document.querySelector('#scroller')
+      );
       return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2;
     });
     assert.equal(await jump(page).isVisible(), false);
@@ -59,9 +80,12 @@ describe('the end of the conversation', () => {
   for (const [how, go] of /** @type {[string, (page: Page) => Promise<void>][]} */ ([
     ['the key End', (page) => page.locator('#scroller').press('End')],
     ['the wheel', (page) => page.mouse.wheel(0, 100_000)],
-    ['the key Page Down', async (page) => {
-      for (let pages = 0; pages < 3; pages += 1) await page.locator('#scroller').press('PageDown');
-    }],
+    [
+      'the key Page Down',
+      async (page) => {
+        for (let pages = 0; pages < 3; pages += 1) await page.locator('#scroller').press('PageDown');
+      },
+    ],
   ])) {
     test(`is followed again after ${how}, while text comes quickly`, async () => {
       const page = await open({ viewport: { width: 500, height: 400 } });
@@ -75,7 +99,9 @@ describe('the end of the conversation', () => {
       await page.keyboard.press('Escape');
       await answer(page);
       await page.waitForFunction(() => {
-        const { scrollHeight, scrollTop, clientHeight } = /** @type {HTMLElement} */ (document.querySelector('#scroller'));
+        const { scrollHeight, scrollTop, clientHeight } = /** @type {HTMLElement} */ (
+          document.querySelector('#scroller')
+        );
         return scrollHeight - scrollTop - clientHeight < 2;
       });
     });
@@ -137,19 +163,33 @@ describe('on a phone', () => {
     await page.getByRole('button', { name: 'Send', exact: true }).tap();
     await answer(page);
     await page.locator('#traces-toggle').tap();
-    const sizes = await page.locator('input:not([type="checkbox"], [type="file"]), select, textarea').evaluateAll((fields) => fields.map((field) => parseFloat(getComputedStyle(field).fontSize)));
+    const sizes = await page
+      .locator('input:not([type="checkbox"], [type="file"]), select, textarea')
+      .evaluateAll((fields) => fields.map((field) => parseFloat(getComputedStyle(field).fontSize)));
     assert.ok(sizes.length > 3 && sizes.every((size) => size >= 16), sizes.join(' '));
-    assert.match((await page.locator('meta[name="viewport"]').getAttribute('content')) ?? '', /interactive-widget=resizes-content/);
+    assert.match(
+      (await page.locator('meta[name="viewport"]').getAttribute('content')) ?? '',
+      /interactive-widget=resizes-content/,
+    );
   });
 
   test('at 320 px a file of any type has room for its button', async () => {
-    const file = { name: 'forecast of everything.xlsx', type: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', bytes: 'YQ==' };
-    const page = await open({ viewport: { width: 320, height: 640 }, prepare: answers([custom('bedrock.file', file), FINISHED]).prepare });
+    const file = {
+      name: 'forecast of everything.xlsx',
+      type: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+      bytes: 'YQ==',
+    };
+    const page = await open({
+      viewport: { width: 320, height: 640 },
+      prepare: answers([custom('bedrock.file', file), FINISHED]).prepare,
+    });
     await send(page, 'go');
     await answer(page);
     const cut = await page.locator('.file-about').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
     assert.equal(cut, 0);
-    const [about, button] = await Promise.all(['.file-about', '.file button'].map((one) => page.locator(one).boundingBox()));
+    const [about, button] = await Promise.all(
+      ['.file-about', '.file button'].map((one) => page.locator(one).boundingBox()),
+    );
     assert.ok(about && button && about.x + about.width <= button.x, `${about?.x} + ${about?.width}, ${button?.x}`);
   });
 });
@@ -208,7 +248,12 @@ describe('the focus', () => {
     await answer(page);
     for (const number of [1, 2]) {
       await page.getByRole('button', { name: `Source ${number}` }).click();
-      assert.deepEqual(await page.locator('.sources li').evaluateAll((all) => all.map((one) => getComputedStyle(one).outlineStyle === 'solid')), [number === 1, number === 2]);
+      assert.deepEqual(
+        await page
+          .locator('.sources li')
+          .evaluateAll((all) => all.map((one) => getComputedStyle(one).outlineStyle === 'solid')),
+        [number === 1, number === 2],
+      );
       assert.equal(await page.getByRole('button', { name: 'Back to the text' }).count(), 1);
     }
     // A second click on the mark does not add a second way back.
@@ -224,12 +269,18 @@ describe('copy buttons', () => {
     const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
     await send(page, 'hello');
     await answer(page);
-    for (const [name, words] of /** @type {[string, string][]} */ ([['Copy answer', ''], ['Copy the code', 'Copy']])) {
+    for (const [name, words] of /** @type {[string, string][]} */ ([
+      ['Copy answer', ''],
+      ['Copy the code', 'Copy'],
+    ])) {
       const own = page.getByRole('button', { name }).first();
       const handle = await own.elementHandle();
       for (let clicks = 0; clicks < 3; clicks += 1) {
         await handle?.click();
-        await page.waitForFunction((one) => [one?.textContent, one instanceof HTMLElement && one.dataset.said].includes('Copied'), handle);
+        await page.waitForFunction(
+          (one) => [one?.textContent, one instanceof HTMLElement && one.dataset.said].includes('Copied'),
+          handle,
+        );
       }
       assert.equal(await page.getByRole('button', { name: 'Copied' }).count(), 1, 'its name says so too');
       assert.equal(await page.locator('#status').textContent(), 'Copied.');
@@ -248,7 +299,10 @@ describe('files that are dropped or pasted', () => {
         if (file) data.items.add(new File(['x'], 'a.png', { type: 'image/png' }));
         for (const [kind, text] of Object.entries(texts)) data.setData(kind, text);
         const init = { bubbles: true, cancelable: true };
-        const event = type === 'paste' ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data });
+        const event =
+          type === 'paste'
+            ? new ClipboardEvent(type, { ...init, clipboardData: data })
+            : new DragEvent(type, { ...init, dataTransfer: data });
         target.dispatchEvent(event);
         return event.defaultPrevented;
       },
@@ -267,7 +321,8 @@ describe('files that are dropped or pasted', () => {
     assert.equal(await page.getByRole('button', { name: /^Attach/ }).count(), 0);
     const said = page.getByRole('alert').filter({ hasText: 'Files cannot be sent to this agent' });
     for (const where of ['#scroller', '#prompt', '.bar', '#traces-toggle']) {
-      for (const type of /** @type {const} */ (['dragover', 'drop'])) assert.equal(await give(page, where, type), true, `${type} on ${where}`);
+      for (const type of /** @type {const} */ (['dragover', 'drop']))
+        assert.equal(await give(page, where, type), true, `${type} on ${where}`);
       await said.waitFor();
       await promptBox(page).fill('x');
       await said.waitFor({ state: 'hidden' });
@@ -319,8 +374,12 @@ test('a long timing stands beside the icons, and Send and Stop have one width', 
   scripted.runs[0]?.say(text('Done.'), { ...FINISHED, usage });
   await answer(page);
   assert.deepEqual(await page.locator('#send').boundingBox(), place);
-  await page.locator('.timing').evaluate((one) => (one.textContent = `${one.textContent} · 12,345 chunks in 1,234 frames`.repeat(2)));
-  const [timing, actions] = await Promise.all(['.timing', '.agent .turn-actions'].map((one) => page.locator(one).boundingBox()));
+  await page
+    .locator('.timing')
+    .evaluate((one) => (one.textContent = `${one.textContent} · 12,345 chunks in 1,234 frames`.repeat(2)));
+  const [timing, actions] = await Promise.all(
+    ['.timing', '.agent .turn-actions'].map((one) => page.locator(one).boundingBox()),
+  );
   assert.ok(timing && actions && actions.y < timing.y + timing.height && actions.x + actions.width <= timing.x);
 });
 

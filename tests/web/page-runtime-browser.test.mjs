@@ -61,7 +61,10 @@ describe('an answer', () => {
     const page = await open();
     await send(page, '/odd gaveup');
     assert.match(await answer(page), /^Before I gave up\./);
-    assert.match((await page.locator('.failure').textContent()) ?? '', /The agent gave up: no model answered\..*dependency_failed$/);
+    assert.match(
+      (await page.locator('.failure').textContent()) ?? '',
+      /The agent gave up: no model answered\..*dependency_failed$/,
+    );
     await send(page, '/odd unended');
     assert.match(await answer(page, 2), /Nothing says that this is all\.$/);
     assert.equal(await page.locator('.failure code').last().textContent(), 'connection_lost');
@@ -76,11 +79,16 @@ describe('an answer', () => {
     await page.locator('.prose', { hasText: '3' }).waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
     await answer(page);
-    assert.match((await page.locator('.foot .empty').textContent()) ?? '', /^Stopped here\. The agent itself may go on/);
+    assert.match(
+      (await page.locator('.foot .empty').textContent()) ?? '',
+      /^Stopped here\. The agent itself may go on/,
+    );
   });
 
   test('of an agent that knows nothing but what it is sent builds on what was said', async () => {
-    const scripted = relay(({ input, say }) => say(...said(`m-${input.runId}`, `I know ${input.messages.length}.`), FINISHED));
+    const scripted = relay(({ input, say }) =>
+      say(...said(`m-${input.runId}`, `I know ${input.messages.length}.`), FINISHED),
+    );
     const page = await open({ prepare: scripted.prepare });
     for (const [index, prompt] of ['one', 'two'].entries()) {
       await send(page, prompt);
@@ -90,7 +98,18 @@ describe('an answer', () => {
     await connected(page);
     await send(page, 'three');
     assert.equal(await answer(page, 3), 'I know 5.');
-    assert.deepEqual(scripted.runs.at(-1)?.input.messages.map((/** @type {{role: string, content: string}} */ { role, content }) => [role, content]), [['user', 'one'], ['assistant', 'I know 1.'], ['user', 'two'], ['assistant', 'I know 3.'], ['user', 'three']]);
+    assert.deepEqual(
+      scripted.runs
+        .at(-1)
+        ?.input.messages.map((/** @type {{role: string, content: string}} */ { role, content }) => [role, content]),
+      [
+        ['user', 'one'],
+        ['assistant', 'I know 1.'],
+        ['user', 'two'],
+        ['assistant', 'I know 3.'],
+        ['user', 'three'],
+      ],
+    );
   });
 });
 
@@ -124,16 +143,29 @@ describe('the trace', () => {
       'State | 5 messages | Done',
       'State | Snapshot | Done',
     ]);
-    assert.deepEqual(await sections(await opened(page, 'get_stock')), ['Input: {\n  "article": "cup",\n  "price": 12.50\n}', 'Result: 7', `Facts: ${await facts(page, 'get_stock')}`]);
+    assert.deepEqual(await sections(await opened(page, 'get_stock')), [
+      'Input: {\n  "article": "cup",\n  "price": 12.50\n}',
+      'Result: 7',
+      `Facts: ${await facts(page, 'get_stock')}`,
+    ]);
     assert.equal(await total(page, 'Status'), 'Done');
-    assert.equal(await page.locator('#traces-totals dt', { hasText: 'Model calls' }).count(), 0, 'nobody tells of them');
+    assert.equal(
+      await page.locator('#traces-totals dt', { hasText: 'Model calls' }).count(),
+      0,
+      'nobody tells of them',
+    );
   });
 
   /** @param {Page} page @param {string} name */
-  const facts = (page, name) => page.locator('.step', { hasText: name }).locator('.step-detail dl').last().textContent();
+  const facts = (page, name) =>
+    page.locator('.step', { hasText: name }).locator('.step-detail dl').last().textContent();
 
   test('of foreign events alone counts no calls of a model, and is not there where it was not asked for', async () => {
-    const frames = [{ type: 'RAW', source: 'strands', event: { init_event_loop: true } }, ...said('m', 'Well.'), FINISHED];
+    const frames = [
+      { type: 'RAW', source: 'strands', event: { init_event_loop: true } },
+      ...said('m', 'Well.'),
+      FINISHED,
+    ];
     const page = await open({ prepare: answers(frames, frames).prepare });
     await send(page, 'go');
     await answer(page);
@@ -163,7 +195,9 @@ describe('the trace', () => {
       'Message | And the writer has written it down. | Done',
       'Unknown | strands: multiagent_node_stop | Done',
     ]);
-    const depths = await page.locator('.step').evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
+    const depths = await page
+      .locator('.step')
+      .evaluateAll((steps) => steps.map((step) => (step.parentElement?.closest('.step') === null ? 0 : 1)));
     assert.deepEqual(depths, [0, 1, 0, 0, 1, 1, 1, 1, 1]);
     assert.match((await sections(await opened(page, 'MultiAgentHandoff'))).join(), /"confidence": 0\.9500/);
   });
@@ -179,8 +213,13 @@ describe('the trace', () => {
     await offline.getByRole('button', { name: /^Trace/ }).click();
     await offline.locator('.traces-scroller > .axis').waitFor({ state: 'attached' });
     await offline.context().setOffline(true);
-    await offline.locator('#traces-file').setInputFiles({ name: 'strands.json', mimeType: 'application/json', buffer: saved });
-    await offline.locator('.step').nth(before.length - 1).waitFor();
+    await offline
+      .locator('#traces-file')
+      .setInputFiles({ name: 'strands.json', mimeType: 'application/json', buffer: saved });
+    await offline
+      .locator('.step')
+      .nth(before.length - 1)
+      .waitFor();
     assert.deepEqual(await rows(offline), before);
   });
 
@@ -200,8 +239,14 @@ describe('the trace', () => {
       const said = await traced(page, prompt, index + 1);
       assert.match(said, text, prompt);
       const all = await rows(page);
-      assert.ok(all.some((one) => row.test(one)), `${prompt}: ${all.join('\n')}`);
-      assert.ok(all.every((one) => !/Running|Not finished/.test(one)), `${prompt}: ${all.join('\n')}`);
+      assert.ok(
+        all.some((one) => row.test(one)),
+        `${prompt}: ${all.join('\n')}`,
+      );
+      assert.ok(
+        all.every((one) => !/Running|Not finished/.test(one)),
+        `${prompt}: ${all.join('\n')}`,
+      );
       assert.equal(await form(page).count(), 0, prompt);
     }
   });
@@ -214,14 +259,20 @@ describe('what the agent asks for', () => {
     const names = ['get_weather', 'refund_order', 'find_free_slot'];
     assert.deepEqual(await form(page).locator('legend code').allTextContents(), names);
     assert.match((await form(page).textContent()) ?? '', /cityZürichdays3.*amount12\.50reason“broken” ☕/s);
-    assert.deepEqual(await rows(page), names.map((name) => `Return of control | ${name} | Done`));
+    assert.deepEqual(
+      await rows(page),
+      names.map((name) => `Return of control | ${name} | Done`),
+    );
     for (const [index, name] of names.entries()) {
       const field = form(page).locator('fieldset', { hasText: `this: ${name}` });
       await field.getByLabel('Result').fill(`result ${index + 1}`);
       if (index === 1) await field.getByLabel('It failed').check();
     }
     await form(page).getByRole('button', { name: 'Send result' }).click();
-    assert.match(await answer(page, 2), /get_weather returned result 1\..*refund_order failed with result 2\..*find_free_slot returned result 3\..*still turn 1/s);
+    assert.match(
+      await answer(page, 2),
+      /get_weather returned result 1\..*refund_order failed with result 2\..*find_free_slot returned result 3\..*still turn 1/s,
+    );
     await send(page, '/slow 0');
     assert.match(await answer(page, 3), /\bturn 2\b/);
   });
@@ -234,31 +285,51 @@ describe('what the agent asks for', () => {
     await send(page, '/slow 0');
     assert.match(await answer(page, 2), /\bturn 2\b/);
     assert.equal(await form(page).count(), 0);
-    assert.match((await page.locator('.tool-form').textContent()) ?? '', /Withdrawn: you went on with another prompt\.$/);
+    assert.match(
+      (await page.locator('.tool-form').textContent()) ?? '',
+      /Withdrawn: you went on with another prompt\.$/,
+    );
   });
 
-  for (const [decision, payload] of [['Confirm', '{"approved":true}'], ['Deny', '{"approved":false}']]) {
+  for (const [decision, payload] of [
+    ['Confirm', '{"approved":true}'],
+    ['Deny', '{"approved":false}'],
+  ]) {
     test(`is a word before it acts: ${decision}, over a reload`, async () => {
       const page = await open();
       await send(page, '/interrupt');
       assert.match(await answer(page), /This needs your word\./);
       await page.reload();
       await connected(page);
-      assert.match((await form(page).textContent()) ?? '', /^The agent asks to do this: refund_orderRefund 12\.50 for A-1017\?orderIdA-1017amount12\.50/);
+      assert.match(
+        (await form(page).textContent()) ?? '',
+        /^The agent asks to do this: refund_orderRefund 12\.50 for A-1017\?orderIdA-1017amount12\.50/,
+      );
       await form(page).getByRole('button', { name: decision }).click();
       const text = await answer(page, 2);
       assert.ok(text.includes(`is resolved with ${payload}`), text);
       assert.equal(await form(page).count(), 0);
-      assert.equal(await page.locator('.tool-form').textContent(), `The agent asked to do this: refund_orderRefund 12.50 for A-1017?orderIdA-1017amount12.50You ${decision === 'Deny' ? 'denied' : 'confirmed'} it.`);
+      assert.equal(
+        await page.locator('.tool-form').textContent(),
+        `The agent asked to do this: refund_orderRefund 12.50 for A-1017?orderIdA-1017amount12.50You ${decision === 'Deny' ? 'denied' : 'confirmed'} it.`,
+      );
     });
   }
 
   test('is an answer in words, of the form that it wants, or none', async () => {
-    const question = (/** @type {object} */ responseSchema) => [...said('m', 'Well.'), interrupted({ id: 'i', reason: 'input', message: 'Which size?', responseSchema })];
+    const question = (/** @type {object} */ responseSchema) => [
+      ...said('m', 'Well.'),
+      interrupted({ id: 'i', reason: 'input', message: 'Which size?', responseSchema }),
+    ];
     for (const [schema, label, typed, payload] of /** @type {[object, string, string, unknown][]} */ ([
       [{ type: 'object', properties: { size: { type: 'string' } } }, 'Answer', '42', { size: '42' }],
       [{ type: 'object', properties: { size: { type: 'number' } } }, 'Answer', '42', { size: 42 }],
-      [{ type: 'object', properties: { size: {}, colour: {} } }, 'Answer, as JSON with size, colour', '{"size":1,"colour":"red"}', { size: 1, colour: 'red' }],
+      [
+        { type: 'object', properties: { size: {}, colour: {} } },
+        'Answer, as JSON with size, colour',
+        '{"size":1,"colour":"red"}',
+        { size: 1, colour: 'red' },
+      ],
       [{ type: 'array' }, 'Answer', '[1]', [1]],
       [{}, 'Answer', 'as you like', 'as you like'],
     ])) {
@@ -271,7 +342,10 @@ describe('what the agent asks for', () => {
       await form(page).getByRole('button', { name: 'Send answer' }).click();
       await answer(page, 2);
       assert.deepEqual(scripted.runs[1]?.input.resume, [{ interruptId: 'i', status: 'resolved', payload }]);
-      assert.deepEqual(scripted.runs[1]?.input.messages.map((/** @type {{role: string}} */ { role }) => role), ['user', 'assistant']);
+      assert.deepEqual(
+        scripted.runs[1]?.input.messages.map((/** @type {{role: string}} */ { role }) => role),
+        ['user', 'assistant'],
+      );
     }
     const scripted = answers(question({}), [...said('n', 'Done.'), FINISHED]);
     const page = await open({ prepare: scripted.prepare });
@@ -286,12 +360,30 @@ describe('what the agent asks for', () => {
 
   test('is not answered with what its form does not take, and is a choice where there is one', async () => {
     const schemas = { n: { type: 'integer' }, size: { enum: ['S', 'M\u202e'] } };
-    const questions = Object.entries(schemas).map(([name, schema]) => ({ id: name, reason: name, message: `${name}?`, responseSchema: { type: 'object', properties: { [name]: schema } } }));
-    const scripted = answers([interrupted(...questions, { id: 'o', message: 'o?', responseSchema: { properties: { a: {}, b: {} } } })], [...said('n', 'Done.'), FINISHED]);
+    const questions = Object.entries(schemas).map(([name, schema]) => ({
+      id: name,
+      reason: name,
+      message: `${name}?`,
+      responseSchema: { type: 'object', properties: { [name]: schema } },
+    }));
+    const scripted = answers(
+      [interrupted(...questions, { id: 'o', message: 'o?', responseSchema: { properties: { a: {}, b: {} } } })],
+      [...said('n', 'Done.'), FINISHED],
+    );
     const page = await open({ prepare: scripted.prepare });
     await send(page, 'go');
-    const [whole, object] = [form(page).getByLabel('Answer', { exact: true }).first(), form(page).getByLabel('Answer, as JSON with a, b')];
-    for (const [number, json, words] of /** @type {[string, string, string][]} */ ([['', '{}', 'a whole number'], ['1.5', '{}', 'a whole number'], ['"1"', '{}', 'a whole number'], ['7', '{"a"', 'an object, as JSON'], ['7', '[1]', 'an object, as JSON'], ['7', 'null', 'an object, as JSON']])) {
+    const [whole, object] = [
+      form(page).getByLabel('Answer', { exact: true }).first(),
+      form(page).getByLabel('Answer, as JSON with a, b'),
+    ];
+    for (const [number, json, words] of /** @type {[string, string, string][]} */ ([
+      ['', '{}', 'a whole number'],
+      ['1.5', '{}', 'a whole number'],
+      ['"1"', '{}', 'a whole number'],
+      ['7', '{"a"', 'an object, as JSON'],
+      ['7', '[1]', 'an object, as JSON'],
+      ['7', 'null', 'an object, as JSON'],
+    ])) {
       await whole.fill(number);
       await object.fill(json);
       await form(page).getByRole('button', { name: 'Send answer' }).click();
@@ -302,12 +394,18 @@ describe('what the agent asks for', () => {
     await object.fill('{"a":1}');
     await form(page).getByRole('button', { name: 'Send answer' }).click();
     await answer(page, 2);
-    assert.deepEqual(scripted.runs[1]?.input.resume.map((/** @type {{payload: unknown}} */ { payload }) => payload), [{ n: 7 }, { size: 'M\u202e' }, { a: 1 }]);
+    assert.deepEqual(
+      scripted.runs[1]?.input.resume.map((/** @type {{payload: unknown}} */ { payload }) => payload),
+      [{ n: 7 }, { size: 'M\u202e' }, { a: 1 }],
+    );
   });
 
   test('stays with its answer: in place, over a reload, and in the Markdown', async () => {
     const responseSchema = { type: 'object', properties: { city: { type: 'string' } } };
-    const scripted = answers([interrupted({ id: 'i', reason: 'input_required', message: 'Which city\u202e?\nOne of ours.', responseSchema })], [...said('n', 'Done.'), FINISHED]);
+    const scripted = answers(
+      [interrupted({ id: 'i', reason: 'input_required', message: 'Which city\u202e?\nOne of ours.', responseSchema })],
+      [...said('n', 'Done.'), FINISHED],
+    );
     const page = await open({ prepare: scripted.prepare });
     await send(page, 'go');
     await form(page).getByLabel('Answer', { exact: true }).fill('Paris');
@@ -322,19 +420,36 @@ describe('what the agent asks for', () => {
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Save the conversation as Markdown' }).click();
     const markdown = await readFile(await (await download).path(), 'utf8');
-    assert.ok(markdown.includes('The agent asked: input_required\n\nWhich city\\u202E?\nOne of ours.\n\nYou answered:\n\n```\nParis\n```\n\n## You\n\nAnswered: Paris\n'), markdown);
+    assert.ok(
+      markdown.includes(
+        'The agent asked: input_required\n\nWhich city\\u202E?\nOne of ours.\n\nYou answered:\n\n```\nParis\n```\n\n## You\n\nAnswered: Paris\n',
+      ),
+      markdown,
+    );
   });
 });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   test(`nothing of it is hard to read or to reach: ${colorScheme}`, async () => {
-    const page = await open({ colorScheme, prepare: answers([...said('m', 'Well.'), ...called('c', 'refund', '{"n":1}'), interrupted({ id: 'i', toolCallId: 'c', message: 'Sure?' }, { id: 'j', message: 'Which size?' })]).prepare });
+    const page = await open({
+      colorScheme,
+      prepare: answers([
+        ...said('m', 'Well.'),
+        ...called('c', 'refund', '{"n":1}'),
+        interrupted({ id: 'i', toolCallId: 'c', message: 'Sure?' }, { id: 'j', message: 'Which size?' }),
+      ]).prepare,
+    });
     await traceSwitch(page).check();
     await send(page, 'go');
     await answer(page);
     await rows(page);
     await page.evaluate(AXE);
     const found = await page.evaluate('axe.run()');
-    assert.deepEqual(/** @type {any} */ (found).violations.map((/** @type {{id: string, nodes: {html: string}[]}} */ { id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+    assert.deepEqual(
+      /** @type {any} */ (found).violations.map(
+        (/** @type {{id: string, nodes: {html: string}[]}} */ { id, nodes }) => [id, nodes.map(({ html }) => html)],
+      ),
+      [],
+    );
   });
 }

@@ -10,7 +10,9 @@ import { answers, custom, FINISHED, relay, text } from './support/relay.mjs';
 const { open, load } = useChat();
 
 /** @param {string} uri @param {string} passage */
-const citation = (uri, passage) => ({ retrievedReferences: [{ content: { text: passage }, location: { s3Location: { uri } } }] });
+const citation = (uri, passage) => ({
+  retrievedReferences: [{ content: { text: passage }, location: { s3Location: { uri } } }],
+});
 
 /** Prepares a page of a user who wants nothing to be kept: then only the tab remembers, which has little room. @param {ReturnType<typeof relay>} scripted */
 const keepingNothing = (scripted) => async (/** @type {Page} */ page) => {
@@ -34,12 +36,26 @@ describe('over a reload', () => {
   });
 
   for (const [what, frames, kept] of /** @type {[string, object[], RegExp][]} */ ([
-    ['one answer above all room', [text('word '.repeat(300_000)), FINISHED], /^This paragraph is too long for its markup, so it is shown as it was typed\.word word /],
-    ['an answer with passages above all room', [text('Short.'), custom('bedrock.citations', { citations: [citation('s3://d/a.md', 'p'.repeat(1_500_000))] }), FINISHED], /^Short\./],
+    [
+      'one answer above all room',
+      [text('word '.repeat(300_000)), FINISHED],
+      /^This paragraph is too long for its markup, so it is shown as it was typed\.word word /,
+    ],
+    [
+      'an answer with passages above all room',
+      [
+        text('Short.'),
+        custom('bedrock.citations', { citations: [citation('s3://d/a.md', 'p'.repeat(1_500_000))] }),
+        FINISHED,
+      ],
+      /^Short\./,
+    ],
     ['an answer of characters that are long in JSON', [text('\u0001\ud800"\\'.repeat(200_000)), FINISHED], /./],
   ])) {
     test(`${what} is kept in part where nothing is kept but by the tab, with a word about it, and so are those around it`, async () => {
-      const page = await open({ prepare: keepingNothing(answers([text('Before.'), FINISHED], frames, [text('After.'), FINISHED])) });
+      const page = await open({
+        prepare: keepingNothing(answers([text('Before.'), FINISHED], frames, [text('After.'), FINISHED])),
+      });
       for (const count of [1, 2, 3]) {
         await send(page, `prompt ${count}`);
         await answer(page, count);
@@ -49,14 +65,21 @@ describe('over a reload', () => {
       assert.equal(await page.locator('article.agent').count(), 3);
       const large = page.locator('article.agent').nth(1);
       assert.match((await large.locator('.body').textContent()) ?? '', kept);
-      assert.match((await large.locator('.notes').textContent()) ?? '', /Not all of this answer was kept over the reload/);
+      assert.match(
+        (await large.locator('.notes').textContent()) ?? '',
+        /Not all of this answer was kept over the reload/,
+      );
       assert.equal(await page.locator('article.agent').first().locator('.notes').isVisible(), false);
     });
   }
 
   test('sources survive where their passages do not', async () => {
-    const citations = Array.from({ length: 40 }, (_, index) => citation(`s3://d/${index}.md`, `${index} ${'p'.repeat(30_000)}`));
-    const page = await open({ prepare: answers([text('Short.'), custom('bedrock.citations', { citations }), FINISHED]).prepare });
+    const citations = Array.from({ length: 40 }, (_, index) =>
+      citation(`s3://d/${index}.md`, `${index} ${'p'.repeat(30_000)}`),
+    );
+    const page = await open({
+      prepare: answers([text('Short.'), custom('bedrock.citations', { citations }), FINISHED]).prepare,
+    });
     await send(page, 'go');
     await answer(page);
     await page.reload();
@@ -73,8 +96,15 @@ describe('over a reload', () => {
     for (let loads = 0; loads < 2; loads += 1) {
       await page.reload();
       await connected(page);
-      assert.deepEqual(await page.locator('article.user .text').allTextContents(), ['prompt 3', 'prompt 4', 'prompt 5']);
-      assert.match((await page.locator('.transcript-note').textContent()) ?? '', /^2 earlier turns of this conversation are not shown any more/);
+      assert.deepEqual(await page.locator('article.user .text').allTextContents(), [
+        'prompt 3',
+        'prompt 4',
+        'prompt 5',
+      ]);
+      assert.match(
+        (await page.locator('.transcript-note').textContent()) ?? '',
+        /^2 earlier turns of this conversation are not shown any more/,
+      );
     }
     await page.getByRole('button', { name: 'New conversation' }).click();
     await page.reload();
@@ -83,13 +113,23 @@ describe('over a reload', () => {
   });
 
   test('an empty file is an empty file, and one that was too large is said not to be kept', async () => {
-    const file = (/** @type {string} */ name, /** @type {string} */ bytes) => custom('bedrock.file', { name, type: `application/${'x'.repeat(200)}`, bytes });
-    const page = await open({ viewport: { width: 320, height: 700 }, prepare: keepingNothing(answers([file('empty.txt', ''), file('large.bin', 'A'.repeat(400_000)), FINISHED])) });
+    const file = (/** @type {string} */ name, /** @type {string} */ bytes) =>
+      custom('bedrock.file', { name, type: `application/${'x'.repeat(200)}`, bytes });
+    const page = await open({
+      viewport: { width: 320, height: 700 },
+      prepare: keepingNothing(answers([file('empty.txt', ''), file('large.bin', 'A'.repeat(400_000)), FINISHED])),
+    });
     await send(page, 'go');
     await answer(page);
-    const about = () => page.locator('.file-about').evaluateAll((all) => all.map(({ textContent }) => textContent?.replace(/^\S+ · /, '')));
+    const about = () =>
+      page
+        .locator('.file-about')
+        .evaluateAll((all) => all.map(({ textContent }) => textContent?.replace(/^\S+ · /, '')));
     assert.deepEqual(await about(), ['0 bytes', '300 KB']);
-    assert.equal(await page.evaluate(() => document.querySelector('#scroller')?.scrollWidth), await page.evaluate(() => document.querySelector('#scroller')?.clientWidth));
+    assert.equal(
+      await page.evaluate(() => document.querySelector('#scroller')?.scrollWidth),
+      await page.evaluate(() => document.querySelector('#scroller')?.clientWidth),
+    );
     await page.reload();
     await connected(page);
     assert.deepEqual(await about(), ['0 bytes', '300 KB · not kept over the reload']);
@@ -112,7 +152,9 @@ describe('a second tab', () => {
     const copy = await opened;
     await copy.getByText('This tab is a copy of another one').waitFor();
     await connected(copy);
-    const threads = await Promise.all([page, copy].map((one) => one.evaluate(() => sessionStorage.getItem('agent-relay.thread'))));
+    const threads = await Promise.all(
+      [page, copy].map((one) => one.evaluate(() => sessionStorage.getItem('agent-relay.thread'))),
+    );
     assert.equal(new Set(threads).size, 2);
     assert.equal(await copy.locator('article.user').count(), 1, 'what was said is still there to read');
     // A reload is none.
@@ -138,7 +180,8 @@ describe('a second tab', () => {
 });
 
 describe('a connection on which nothing is heard', () => {
-  const silence = (/** @type {Page} */ page) => page.getByRole('alert').filter({ hasText: 'Nothing was heard from the relay for 45 s' });
+  const silence = (/** @type {Page} */ page) =>
+    page.getByRole('alert').filter({ hasText: 'Nothing was heard from the relay for 45 s' });
 
   /** Opens a page with a clock of the test's own. @param {ReturnType<typeof relay>} scripted */
   const openWithClock = async (scripted) => {
@@ -198,7 +241,10 @@ describe('a connection on which nothing is heard', () => {
 });
 
 describe("the gateway's error and the answer in one picture", () => {
-  for (const [how, split] of /** @type {[string, boolean][]} */ ([['drawn before', true], ['never drawn', false]])) {
+  for (const [how, split] of /** @type {[string, boolean][]} */ ([
+    ['drawn before', true],
+    ['never drawn', false],
+  ])) {
     test(`leave the answer, complete, with the error as a note: ${how}`, async () => {
       const scripted = relay(() => {});
       const page = await open({ prepare: scripted.prepare });

@@ -68,14 +68,21 @@ describe('over a real socket', () => {
 
   /** @param {ReturnType<typeof ears>} on @param {object} [more] */
   const connect = (on, more = {}) => {
-    const connection = new Connection(url, () => [], on.listener, { WebSocket: /** @type {any} */ (QuietWebSocket), hidden: () => false, random: () => 0, ...more });
+    const connection = new Connection(url, () => [], on.listener, {
+      WebSocket: /** @type {any} */ (QuietWebSocket),
+      hidden: () => false,
+      random: () => 0,
+      ...more,
+    });
     connections.push(connection);
     connection.connect();
     return connection;
   };
 
   test('connects, sends, receives', async () => {
-    server.on('connection', (/** @type {any} */ peer) => peer.on('message', (/** @type {Buffer} */ data) => peer.send(`echo ${data}`)));
+    server.on('connection', (/** @type {any} */ peer) =>
+      peer.on('message', (/** @type {Buffer} */ data) => peer.send(`echo ${data}`)),
+    );
     const on = ears();
     const connection = connect(on);
     assert.equal(connection.send('too early'), false);
@@ -88,10 +95,12 @@ describe('over a real socket', () => {
   test('comes back after a close, tells its code, and sends nothing again', async () => {
     /** @type {string[]} */
     const got = [];
-    server.on('connection', (/** @type {any} */ peer) => peer.on('message', (/** @type {Buffer} */ data) => {
-      got.push(String(data));
-      peer.close(1001);
-    }));
+    server.on('connection', (/** @type {any} */ peer) =>
+      peer.on('message', (/** @type {Buffer} */ data) => {
+        got.push(String(data));
+        peer.close(1001);
+      }),
+    );
     const on = ears();
     const connection = connect(on);
     await on.until('open');
@@ -126,7 +135,16 @@ describe('over a real socket', () => {
     const on = ears();
     connect(on);
     await on.until('open');
-    assert.deepEqual(on.heard, ['connecting', 'waiting', 'failed 1', 'connecting', 'waiting', 'failed 2', 'connecting', 'open']);
+    assert.deepEqual(on.heard, [
+      'connecting',
+      'waiting',
+      'failed 1',
+      'connecting',
+      'waiting',
+      'failed 2',
+      'connecting',
+      'open',
+    ]);
   });
 
   test('a connection that closes is no failure of a handshake, however often, and one that opens ends the failures', async () => {

@@ -27,9 +27,16 @@ async function configured(config, options, server = modules) {
   return load({ address: server.page, socket: endpoint(), ...options });
 }
 
-for (const [form, server] of /** @type {[string, () => Server][]} */ ([['as plain modules', () => modules], ['as the bundle', () => bundle]])) {
+for (const [form, server] of /** @type {[string, () => Server][]} */ ([
+  ['as plain modules', () => modules],
+  ['as the bundle', () => bundle],
+])) {
   test(`connects, answers and traces on any static server, ${form}`, async () => {
-    const config = { endpoint: endpoint(), allowTrace: true, suggestions: ['/tokens 5 200', 'A prompt of this deployment'] };
+    const config = {
+      endpoint: endpoint(),
+      allowTrace: true,
+      suggestions: ['/tokens 5 200', 'A prompt of this deployment'],
+    };
     const page = await configured(JSON.stringify(config), {}, server());
     await connected(page);
     const suggestions = page.getByRole('list', { name: 'Suggested prompts' }).getByRole('button');
@@ -49,7 +56,9 @@ for (const [form, server] of /** @type {[string, () => Server][]} */ ([['as plai
 }
 
 test('protects itself where the server sends no policy', async () => {
-  const page = await configured(JSON.stringify({ endpoint: endpoint() }), { expected: /TrustedHTML|require-trusted-types-for/ });
+  const page = await configured(JSON.stringify({ endpoint: endpoint() }), {
+    expected: /TrustedHTML|require-trusted-types-for/,
+  });
   await connected(page);
   const refusal = await page.evaluate(() => {
     try {
@@ -64,10 +73,18 @@ test('protects itself where the server sends no policy', async () => {
 
 describe('says what is missing:', () => {
   for (const [what, config, words] of /** @type {[string, string | undefined, RegExp][]} */ ([
-    ['config.json', undefined, /\/config\.json is missing \(HTTP 404\)\. Put a file like this beside index\.html: \{"endpoint": "wss:/],
+    [
+      'config.json',
+      undefined,
+      /\/config\.json is missing \(HTTP 404\)\. Put a file like this beside index\.html: \{"endpoint": "wss:/,
+    ],
     ['JSON', 'endpoint = wss://x/y', /config\.json is not JSON\. It should look like this: \{"endpoint": "wss:/],
     ['the endpoint', '{"allowTrace": true}', /config\.json names no "endpoint"\. It should look like this:/],
-    ['a WebSocket address', '{"endpoint": "https://x.example/y"}', /is not a WebSocket address: https:\/\/x\.example\/y\. It starts with wss:/],
+    [
+      'a WebSocket address',
+      '{"endpoint": "https://x.example/y"}',
+      /is not a WebSocket address: https:\/\/x\.example\/y\. It starts with wss:/,
+    ],
   ])) {
     test(what, async () => {
       const page = await configured(config, { expected: /404/ });
@@ -92,7 +109,9 @@ describe('an endpoint that', () => {
   ])) {
     test(`${does} is named, and tried again`, async () => {
       const page = await configured(JSON.stringify({ endpoint: address() }), { prepare, expected, socket: address() });
-      const alert = page.getByRole('alert').filter({ hasText: /No connection to ws:.*: it does not answer, or it refuses this page\. The page keeps trying\./ });
+      const alert = page.getByRole('alert').filter({
+        hasText: /No connection to ws:.*: it does not answer, or it refuses this page\. The page keeps trying\./,
+      });
       await alert.waitFor();
       assert.ok((await alert.textContent())?.includes(address()));
       await page.getByText('Reconnecting', { exact: true }).waitFor();

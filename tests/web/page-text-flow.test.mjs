@@ -21,7 +21,8 @@ function blocks(pieces) {
 }
 
 /** @param {string} text @param {number} size */
-const cut = (text, size) => Array.from({ length: Math.ceil(text.length / size) }, (_, index) => text.slice(index * size, (index + 1) * size));
+const cut = (text, size) =>
+  Array.from({ length: Math.ceil(text.length / size) }, (_, index) => text.slice(index * size, (index + 1) * size));
 
 const TEXTS = {
   lines: 'A line of an answer, with some words.\n'.repeat(1000),

@@ -28,13 +28,41 @@ const listed = (page) => form(page).locator('dl > *').allTextContents();
 
 describe('what is confirmed is what is sent', () => {
   for (const [what, json, shown] of /** @type {[string, string, string[]][]} */ ([
-    ['numbers beyond 2^53', '{"orderId":2512292042121000001,"account":9007199254740993}', ['orderId', '2512292042121000001', 'account', '9007199254740993']],
-    ['numbers as they are written', '{"a":1.10,"b":1e400,"c":-0,"d":1E+2}', ['a', '1.10', 'b', '1e400', 'c', '-0', 'd', '1E+2']],
-    ['numbers inside of lists and objects', '{"a":[1.10,{"b":9007199254740993}]}', ['a', '[\n  1.10,\n  {\n    "b": 9007199254740993\n  }\n]']],
-    ['members of one name, and their order', '{"amount":1,"10":2,"2":3,"amount":1000}', ['amount', '1', '10', '2', '2', '3', 'amount', '1000']],
-    ['text that could be something else', '{"a":"5","b":"","c":" x","d":"null","e":"[1]"}', ['a', '"5"', 'b', '""', 'c', '" x"', 'd', '"null"', 'e', '"[1]"']],
-    ['letters that are turned around', '{"amount":"1\\u202E00.01\\u202C","\\u2067name\\u2069":"x"}', ['amount', '1\\u202E00.01\\u202C', '\\u2067name\\u2069', 'x']],
-    ['letters that are not seen', '{"to":"ad\\u200bmin\\u00ad","no\\nte":"a\\u0000b","deep":{"\\u200f":"\\ufeff"}}', ['to', 'ad\\u200Bmin\\u00AD', 'no\\u000Ate', 'a\\u0000b', 'deep', '{\n  "\\u200F": "\\uFEFF"\n}']],
+    [
+      'numbers beyond 2^53',
+      '{"orderId":2512292042121000001,"account":9007199254740993}',
+      ['orderId', '2512292042121000001', 'account', '9007199254740993'],
+    ],
+    [
+      'numbers as they are written',
+      '{"a":1.10,"b":1e400,"c":-0,"d":1E+2}',
+      ['a', '1.10', 'b', '1e400', 'c', '-0', 'd', '1E+2'],
+    ],
+    [
+      'numbers inside of lists and objects',
+      '{"a":[1.10,{"b":9007199254740993}]}',
+      ['a', '[\n  1.10,\n  {\n    "b": 9007199254740993\n  }\n]'],
+    ],
+    [
+      'members of one name, and their order',
+      '{"amount":1,"10":2,"2":3,"amount":1000}',
+      ['amount', '1', '10', '2', '2', '3', 'amount', '1000'],
+    ],
+    [
+      'text that could be something else',
+      '{"a":"5","b":"","c":" x","d":"null","e":"[1]"}',
+      ['a', '"5"', 'b', '""', 'c', '" x"', 'd', '"null"', 'e', '"[1]"'],
+    ],
+    [
+      'letters that are turned around',
+      '{"amount":"1\\u202E00.01\\u202C","\\u2067name\\u2069":"x"}',
+      ['amount', '1\\u202E00.01\\u202C', '\\u2067name\\u2069', 'x'],
+    ],
+    [
+      'letters that are not seen',
+      '{"to":"ad\\u200bmin\\u00ad","no\\nte":"a\\u0000b","deep":{"\\u200f":"\\ufeff"}}',
+      ['to', 'ad\\u200Bmin\\u00AD', 'no\\u000Ate', 'a\\u0000b', 'deep', '{\n  "\\u200F": "\\uFEFF"\n}'],
+    ],
   ])) {
     test(`${what} are shown as they are`, async () => {
       assert.deepEqual(await listed(await asked('act', json)), shown);
@@ -52,7 +80,12 @@ describe('what is confirmed is what is sent', () => {
   });
 
   test('arguments that are no object are shown whole', async () => {
-    for (const [json, shown] of [['[1.10, "a"]', '[\n  1.10,\n  "a"\n]'], ['{"a":', '{"a":'], ['9007199254740993', '9007199254740993'], ['{"a":"\u202e', '{"a":"\\u202E']]) {
+    for (const [json, shown] of [
+      ['[1.10, "a"]', '[\n  1.10,\n  "a"\n]'],
+      ['{"a":', '{"a":'],
+      ['9007199254740993', '9007199254740993'],
+      ['{"a":"\u202e', '{"a":"\\u202E'],
+    ]) {
       const page = await asked('act', json ?? '');
       assert.equal(await form(page).locator('pre').textContent(), shown);
       await page.close();
@@ -69,12 +102,18 @@ describe('arguments of any size and depth', () => {
     ['lists that are never closed', `{"x":${'['.repeat(50_000)}`],
     ['text of 500,000 characters', JSON.stringify({ x: 'word '.repeat(100_000) })],
     ['a name of 200,000 characters', JSON.stringify({ ['n'.repeat(200_000)]: 1 })],
-    ['20,000 arguments', JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`name${index}`, index])))],
+    [
+      '20,000 arguments',
+      JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`name${index}`, index]))),
+    ],
   ])) {
     test(`${what} are asked about at once, and shown whole on demand`, async () => {
       const page = await asked('act', json);
       assert.ok(((await form(page).textContent()) ?? '').length < 10_000, 'only the start is there');
-      await form(page).getByRole('button', { name: /^Show all/ }).first().click();
+      await form(page)
+        .getByRole('button', { name: /^Show all/ })
+        .first()
+        .click();
       const shown = (await form(page).textContent()) ?? '';
       const count = (/** @type {string} */ all) => all.replace(/[^\p{L}\p{N}[\]{}]/gu, '').length;
       assert.ok(count(shown) > count(json) * 0.9, `${count(shown)} of ${count(json)}`);
@@ -85,7 +124,10 @@ describe('arguments of any size and depth', () => {
 });
 
 describe('what was asked and decided', () => {
-  for (const [decision, words] of /** @type {[string, string][]} */ ([['Confirm', 'You confirmed it.'], ['Deny', 'You denied it.']])) {
+  for (const [decision, words] of /** @type {[string, string][]} */ ([
+    ['Confirm', 'You confirmed it.'],
+    ['Deny', 'You denied it.'],
+  ])) {
     test(`is there after ${decision}: in place, over a reload, in the Markdown, and on paper`, async () => {
       const page = await asked('cancel_booking', '{"booking":"B-42","fee":1.10}');
       await form(page).getByRole('button', { name: decision }).click();
@@ -98,7 +140,12 @@ describe('what was asked and decided', () => {
       const download = page.waitForEvent('download');
       await page.getByRole('button', { name: 'Save the conversation as Markdown' }).click();
       const markdown = await readFile(await (await download).path(), 'utf8');
-      assert.match(markdown, new RegExp(`The agent asked to do this: cancel_booking\n\n\`\`\`json\n\\{\n  "booking": "B-42",\n  "fee": 1\\.10\n\\}\n\`\`\`\n\n${words}`));
+      assert.match(
+        markdown,
+        new RegExp(
+          `The agent asked to do this: cancel_booking\n\n\`\`\`json\n\\{\n  "booking": "B-42",\n  "fee": 1\\.10\n\\}\n\`\`\`\n\n${words}`,
+        ),
+      );
       await page.emulateMedia({ media: 'print' });
       assert.equal(await record(page).isVisible(), true);
     });
@@ -113,7 +160,10 @@ describe('what was asked and decided', () => {
     await form(page).getByRole('button', { name: 'Send result' }).click();
     await answer(page, 2);
     await page.reload();
-    assert.equal(await record(page).textContent(), 'The agent asked you to do this: lookYou said that it failed:```\nline\\u202E');
+    assert.equal(
+      await record(page).textContent(),
+      'The agent asked you to do this: lookYou said that it failed:```\nline\\u202E',
+    );
   });
 });
 
@@ -131,7 +181,11 @@ describe('a question that was overtaken', () => {
   });
 
   test('is withdrawn by a retry of what came before it', async () => {
-    const relay = answers([text('x'), { type: 'RUN_ERROR', message: 'No.', code: 'internal' }], [call('act', '{}'), asking()], [text('Done.'), FINISHED]);
+    const relay = answers(
+      [text('x'), { type: 'RUN_ERROR', message: 'No.', code: 'internal' }],
+      [call('act', '{}'), asking()],
+      [text('Done.'), FINISHED],
+    );
     const page = await open({ prepare: relay.prepare });
     await send(page, 'one');
     await answer(page);
@@ -148,7 +202,8 @@ describe('a question that was overtaken', () => {
     const said = [[call('act', '{}'), asking()], [{ type: 'GATEWAY' }], [text('Else.'), FINISHED]];
     const scripted = relay(({ say, sayText }) => {
       const frames = said.shift() ?? [];
-      if (said.length === 1) sayText(JSON.stringify({ message: 'Too Many Requests', connectionId: 'c', requestId: 'r' }));
+      if (said.length === 1)
+        sayText(JSON.stringify({ message: 'Too Many Requests', connectionId: 'c', requestId: 'r' }));
       else say(...frames);
     });
     const page = await open({ prepare: scripted.prepare });
@@ -183,7 +238,10 @@ describe('an answer that cannot be sent', () => {
     await answer(page);
     await form(page).getByLabel('Result').fill('x'.repeat(40_000));
     await form(page).getByRole('button', { name: 'Send result' }).click();
-    await form(page).getByRole('alert').filter({ hasText: /too long: the message would have .* bytes/ }).waitFor();
+    await form(page)
+      .getByRole('alert')
+      .filter({ hasText: /too long: the message would have .* bytes/ })
+      .waitFor();
     assert.equal(await page.locator('#composer-problem').isVisible(), false);
     await form(page).getByLabel('Result').fill('short');
     assert.equal(await form(page).getByRole('alert').isVisible(), false);

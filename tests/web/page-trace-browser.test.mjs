@@ -23,15 +23,27 @@ async function trace(page, prompt) {
 }
 
 /** @param {Page} page @param {string} name of a kind @param {number} [nth] */
-const step = (page, name, nth = 0) => page.locator('.step', { has: page.locator(':scope > details .step-title', { hasText: new RegExp(`^${name}$`) }) }).nth(nth);
+const step = (page, name, nth = 0) =>
+  page
+    .locator('.step', { has: page.locator(':scope > details .step-title', { hasText: new RegExp(`^${name}$`) }) })
+    .nth(nth);
 /** @param {Page} page */
 const visibleSteps = (page) => page.locator('.step > details:visible');
 /** @param {Page} page @param {string} name */
-const total = (page, name) => page.locator('#traces-totals div', { has: page.getByText(name, { exact: true }) }).locator('dd').textContent();
+const total = (page, name) =>
+  page
+    .locator('#traces-totals div', { has: page.getByText(name, { exact: true }) })
+    .locator('dd')
+    .textContent();
 /** @param {Page} page @param {string} name */
 const press = (page, name) => page.getByRole('complementary').getByRole('button', { name, exact: true }).click();
 /** @param {Page} page @param {string} prompt @param {object} events */
-const openFile = (page, prompt, events) => page.locator('#traces-file').setInputFiles({ name: `${prompt}.json`, mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(events)) });
+const openFile = (page, prompt, events) =>
+  page.locator('#traces-file').setInputFiles({
+    name: `${prompt}.json`,
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(events)),
+  });
 
 describe('the trace of an answer', () => {
   /** @type {Page} */
@@ -42,18 +54,34 @@ describe('the trace of an answer', () => {
   });
 
   test('has a row for each step: kind, name, status, duration, and its place in time', async () => {
-    assert.deepEqual(await page.locator('.step-title').allTextContents(), ['Pre-processing', 'Model', 'Rationale', 'Knowledge base', 'Model', 'Rationale', 'Action group', 'Model', 'Final response']);
+    assert.deepEqual(await page.locator('.step-title').allTextContents(), [
+      'Pre-processing',
+      'Model',
+      'Rationale',
+      'Knowledge base',
+      'Model',
+      'Rationale',
+      'Action group',
+      'Model',
+      'Final response',
+    ]);
     const lookup = step(page, 'Knowledge base');
     assert.match((await lookup.locator('.step-name').textContent()) ?? '', /^“How long/);
     assert.equal(await lookup.locator('.step-status').textContent(), 'Done');
     assert.equal(await lookup.locator('.step-took').textContent(), '240 ms');
     assert.equal(await step(page, 'Rationale').locator('.step-took').textContent(), '', 'a thought has no duration');
-    const bars = await page.locator('.step-bar').evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect()).map(({ left, right }) => [left, right]));
+    const bars = await page
+      .locator('.step-bar')
+      .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect()).map(({ left, right }) => [left, right]));
     // Those with a duration: a thought stands where it came, which on a busy machine is late.
     const measured = [0, 1, 3, 4, 6, 7].map((index) => bars[index]?.[0] ?? 0);
-    for (const [index, left] of measured.entries()) assert.ok(left >= (measured[index - 1] ?? 0) - 3, `step ${index} begins after the one before: ${bars}`);
+    for (const [index, left] of measured.entries())
+      assert.ok(left >= (measured[index - 1] ?? 0) - 3, `step ${index} begins after the one before: ${bars}`);
     const lane = await page.locator('.step-lane').first().boundingBox();
-    assert.ok(lane !== null && bars.every(([left = 0, right = 0]) => left >= lane.x - 1 && right <= lane.x + lane.width + 1), 'bars stay in their lane');
+    assert.ok(
+      lane !== null && bars.every(([left = 0, right = 0]) => left >= lane.x - 1 && right <= lane.x + lane.width + 1),
+      'bars stay in their lane',
+    );
   });
 
   test('has its totals in the head', async () => {
@@ -68,7 +96,12 @@ describe('the trace of an answer', () => {
     const lookup = step(page, 'Knowledge base');
     await lookup.locator('summary').click();
     await lookup.locator('.step-detail').waitFor();
-    assert.deepEqual(await lookup.locator('h3').allTextContents(), ['Query', 'Passage 1 · limits.md · score 0.864', 'Passage 2 · after-the-response.md · score 0.792', 'Facts']);
+    assert.deepEqual(await lookup.locator('h3').allTextContents(), [
+      'Query',
+      'Passage 1 · limits.md · score 0.864',
+      'Passage 2 · after-the-response.md · score 0.792',
+      'Facts',
+    ]);
     await press(page, 'Raw JSON');
     const [input, output] = JSON.parse((await lookup.locator('pre').textContent()) ?? '');
     assert.equal(input.trace.trace.orchestrationTrace.invocationInput.invocationType, 'KNOWLEDGE_BASE');
@@ -80,7 +113,11 @@ describe('the trace of an answer', () => {
     await lookup.locator('h3', { hasText: 'Query' }).waitFor();
     await lookup.locator('summary').press('Enter');
     await page.locator('.step-detail').waitFor({ state: 'detached' });
-    assert.equal(await lookup.locator('summary').evaluate((element) => getComputedStyle(element).outlineStyle), 'solid', 'the focus is visible');
+    assert.equal(
+      await lookup.locator('summary').evaluate((element) => getComputedStyle(element).outlineStyle),
+      'solid',
+      'the focus is visible',
+    );
   });
 
   test('is searched and filtered by kind', async () => {
@@ -128,7 +165,9 @@ test('collaborators hold their steps; all can be collapsed, and that is remember
   await trace(page, '/team');
   assert.equal(await page.locator('.step .step .step').count(), 4);
   assert.equal(await visibleSteps(page).count(), 13);
-  const lanes = await page.locator('.step-lane').evaluateAll((lanes) => lanes.map((lane) => Math.round(lane.getBoundingClientRect().left)));
+  const lanes = await page
+    .locator('.step-lane')
+    .evaluateAll((lanes) => lanes.map((lane) => Math.round(lane.getBoundingClientRect().left)));
   assert.equal(new Set(lanes).size, 1, 'all bars stand on one axis');
   await page.getByRole('button', { name: 'Steps of weather-desk' }).click();
   assert.equal(await visibleSteps(page).count(), 9);
@@ -140,7 +179,11 @@ test('collaborators hold their steps; all can be collapsed, and that is remember
   assert.equal(await visibleSteps(page).count(), 4);
   await page.getByRole('searchbox', { name: 'Search the steps' }).fill('daily_forecast');
   await page.locator('.step-title:visible', { hasText: 'Action group' }).waitFor();
-  assert.deepEqual(await page.locator('.step-title:visible').allTextContents(), ['Collaborator', 'Collaborator', 'Action group'], 'with the collaborators that it belongs to');
+  assert.deepEqual(
+    await page.locator('.step-title:visible').allTextContents(),
+    ['Collaborator', 'Collaborator', 'Action group'],
+    'with the collaborators that it belongs to',
+  );
 });
 
 test('each answer has its own trace', async () => {
@@ -165,14 +208,26 @@ test('a failed step says why on its row, and a button goes to it', async () => {
   assert.match((await guardrail.locator('.step-reason').textContent()) ?? '', /Secrets of the handbook/);
   assert.equal(await guardrail.locator('summary').evaluate((summary) => summary === document.activeElement), true);
 
-  const failing = Array.from({ length: 300 }, (_, i) => ({ trace: { trace: i === 200 ? { failureTrace: { failureReason: 'Lambda timed out', failureCode: 424 } } : { orchestrationTrace: { rationale: { text: `Thought ${i}` } } } } }));
+  const failing = Array.from({ length: 300 }, (_, i) => ({
+    trace: {
+      trace:
+        i === 200
+          ? { failureTrace: { failureReason: 'Lambda timed out', failureCode: 424 } }
+          : { orchestrationTrace: { rationale: { text: `Thought ${i}` } } },
+    },
+  }));
   await openFile(page, 'failing', failing);
   await page.locator('.step').nth(299).waitFor();
   await press(page, 'Go to failed step');
   const failure = step(page, 'Failure');
   await failure.locator('.step-detail').waitFor();
   assert.equal(await failure.locator('.step-reason').textContent(), 'Lambda timed out (424)');
-  assert.equal(await failure.evaluate((row) => row.getBoundingClientRect().top < innerHeight && row.getBoundingClientRect().top > 0), true);
+  assert.equal(
+    await failure.evaluate(
+      (row) => row.getBoundingClientRect().top < innerHeight && row.getBoundingClientRect().top > 0,
+    ),
+    true,
+  );
 });
 
 // Where runs are kept, the answer would go on.
@@ -223,9 +278,17 @@ test('times that Bedrock did not measure are marked as estimated', async () => {
   const page = await open();
   await trace(page, '/trace 1');
   const time = (/** @type {number} */ at) => new Date(Date.UTC(2026, 0, 1) + at).toISOString();
-  const event = (/** @type {number} */ at, /** @type {object} */ step) => ({ trace: { eventTime: time(at), trace: { orchestrationTrace: step } } });
+  const event = (/** @type {number} */ at, /** @type {object} */ step) => ({
+    trace: { eventTime: time(at), trace: { orchestrationTrace: step } },
+  });
   await openFile(page, 'unmeasured', [
-    event(0, { invocationInput: { traceId: 'a', invocationType: 'ACTION_GROUP', actionGroupInvocationInput: { actionGroupName: 'orders', function: 'find' } } }),
+    event(0, {
+      invocationInput: {
+        traceId: 'a',
+        invocationType: 'ACTION_GROUP',
+        actionGroupInvocationInput: { actionGroupName: 'orders', function: 'find' },
+      },
+    }),
     event(750, { observation: { traceId: 'a', type: 'ACTION_GROUP', actionGroupInvocationOutput: { text: '{}' } } }),
   ]);
   const took = step(page, 'Action group').locator('.step-took');
@@ -239,7 +302,10 @@ test('an event of a type that nobody knows is shown as JSON', async () => {
   await trace(page, '/unknown');
   const unknown = step(page, 'Unknown');
   await unknown.locator('summary').click();
-  assert.equal(JSON.parse((await unknown.locator('pre').first().textContent()) ?? '').hologram.hologram.mood, 'curious');
+  assert.equal(
+    JSON.parse((await unknown.locator('pre').first().textContent()) ?? '').hologram.hologram.mood,
+    'curious',
+  );
 });
 
 describe('the page stays responsive', () => {
@@ -248,9 +314,14 @@ describe('the page stays responsive', () => {
     await page.evaluate(() => {
       /** @type {number[]} */
       const tasks = [];
-      const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)));
+      const observer = new PerformanceObserver((list) =>
+        tasks.push(...list.getEntries().map(({ duration }) => duration)),
+      );
       observer.observe({ type: 'longtask' });
-      Object.assign(window, { tasks, flush: () => tasks.push(...observer.takeRecords().map(({ duration }) => duration)) });
+      Object.assign(window, {
+        tasks,
+        flush: () => tasks.push(...observer.takeRecords().map(({ duration }) => duration)),
+      });
     });
     await work();
     // The picture that shows the work belongs to it.
@@ -263,8 +334,25 @@ describe('the page stays responsive', () => {
     const page = await open();
     await trace(page, '/trace 1');
     const events = Array.from({ length: 1000 }, (_, i) => [
-      { trace: { trace: { orchestrationTrace: { rationale: { text: `Thought ${i}, which goes on a little`, traceId: `${i}` } } } } },
-      { trace: { trace: { orchestrationTrace: { observation: { traceId: `${i}`, actionGroupInvocationOutput: { text: '{}', metadata: { totalTimeMs: i } } } } } } },
+      {
+        trace: {
+          trace: {
+            orchestrationTrace: { rationale: { text: `Thought ${i}, which goes on a little`, traceId: `${i}` } },
+          },
+        },
+      },
+      {
+        trace: {
+          trace: {
+            orchestrationTrace: {
+              observation: {
+                traceId: `${i}`,
+                actionGroupInvocationOutput: { text: '{}', metadata: { totalTimeMs: i } },
+              },
+            },
+          },
+        },
+      },
     ]).flat();
     const opened = await longTasks(page, async () => {
       await openFile(page, 'long', events);
@@ -280,7 +368,9 @@ describe('the page stays responsive', () => {
       await page.getByRole('combobox', { name: 'Answer' }).selectOption({ index: 1 });
     });
     const collapsed = await longTasks(page, () => press(page, 'Collapse all'));
-    t.diagnostic(`tasks above 50 ms: opened ${opened.map(Math.round)}; searched ${searched.map(Math.round)}; switched ${switched.map(Math.round)}; collapsed ${collapsed.map(Math.round)}`);
+    t.diagnostic(
+      `tasks above 50 ms: opened ${opened.map(Math.round)}; searched ${searched.map(Math.round)}; switched ${switched.map(Math.round)}; collapsed ${collapsed.map(Math.round)}`,
+    );
     // A frozen page is a matter of seconds; the machine that runs this may be slow.
     assert.ok([...opened, ...searched, ...switched, ...collapsed].every((task) => task < 1000));
   });
@@ -296,7 +386,10 @@ describe('the page stays responsive', () => {
     });
     t.diagnostic(`tasks above 50 ms: ${tasks.map(Math.round)}`);
     // One block of a megabyte takes a browser a minute to lay out.
-    const longest = await page.locator('.step pre').first().evaluate((pre) => Math.max(...Array.from(pre.children, (block) => block.textContent?.length ?? 0)));
+    const longest = await page
+      .locator('.step pre')
+      .first()
+      .evaluate((pre) => Math.max(...Array.from(pre.children, (block) => block.textContent?.length ?? 0)));
     assert.ok(longest > 0 && longest <= 16_000, `a block of ${longest} characters`);
     assert.ok(tasks.every((task) => task < 1000));
   });
@@ -306,9 +399,17 @@ test('on a small screen the trace is a drawer, which Escape closes', async () =>
   const page = await open({ viewport: { width: 390, height: 780 } });
   await trace(page, '/team');
   await page.locator('#traces-toggle').click();
-  assert.equal(await page.getByRole('button', { name: 'Close the trace panel' }).evaluate((button) => button === document.activeElement), true);
+  assert.equal(
+    await page
+      .getByRole('button', { name: 'Close the trace panel' })
+      .evaluate((button) => button === document.activeElement),
+    true,
+  );
   assert.equal(await page.locator('#scroller').isVisible(), false);
-  assert.equal(await page.locator('#traces-scroller').evaluate((scroller) => scroller.scrollWidth - scroller.clientWidth), 0);
+  assert.equal(
+    await page.locator('#traces-scroller').evaluate((scroller) => scroller.scrollWidth - scroller.clientWidth),
+    0,
+  );
   await page.keyboard.press('Escape');
   assert.equal(await page.getByRole('complementary').isVisible(), false);
   assert.equal(await page.locator('#traces-toggle').evaluate((button) => button === document.activeElement), true);
@@ -324,7 +425,9 @@ test('axe finds nothing in the trace: running, open, raw, failed, filtered, narr
       const found = await page.evaluate(async () => {
         // @ts-expect-error: axe is a global of its script.
         const { violations } = await window.axe.run('#traces');
-        return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
+        return violations.map(
+          (/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`,
+        );
       });
       assert.deepEqual(found, [], `${when}, ${colorScheme}`);
     }

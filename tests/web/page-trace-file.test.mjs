@@ -32,15 +32,28 @@ describe('the same steps open', () => {
     'as TraceParts': parts,
     'as what TraceParts hold': unions,
     'as what a trace holds': [{ rationale }, failure],
-    'mixed': [{ rationale }, parts[1]],
+    mixed: [{ rationale }, parts[1]],
     'in an object': { traces: parts },
     'in lists of lists': [[parts[0]], [parts[1]]],
-    "beside text, as boto3's stream has it": { ResponseMetadata: { HTTPStatusCode: 200 }, completion: [chunk, ...events, chunk] },
+    "beside text, as boto3's stream has it": {
+      ResponseMetadata: { HTTPStatusCode: 200 },
+      completion: [chunk, ...events, chunk],
+    },
     'as a list called trace': { answer: 'Hi', trace: parts },
     'sorted by kind': { orchestrationTrace: [{ rationale }], failureTrace: [failure] },
-    'all in one TracePart': { trace: { sessionId: 's', trace: { orchestrationTrace: { rationale }, failureTrace: failure } } },
-    "as the relay's frames": events.map((event, seq) => ({ type: 'RAW', source: 'bedrock-agent', event, metadata: { relay: { runId: 'r', seq } } })),
-    'as the page saves them': { agentRelayTrace: 1, events: events.map((event) => ({ at: 1, source: 'bedrock-agent', event })) },
+    'all in one TracePart': {
+      trace: { sessionId: 's', trace: { orchestrationTrace: { rationale }, failureTrace: failure } },
+    },
+    "as the relay's frames": events.map((event, seq) => ({
+      type: 'RAW',
+      source: 'bedrock-agent',
+      event,
+      metadata: { relay: { runId: 'r', seq } },
+    })),
+    'as the page saves them': {
+      agentRelayTrace: 1,
+      events: events.map((event) => ({ at: 1, source: 'bedrock-agent', event })),
+    },
   };
   for (const [shape, value] of Object.entries(shapes)) {
     test(shape, () => {
@@ -48,9 +61,18 @@ describe('the same steps open', () => {
       assert.deepEqual(outline(JSON.stringify(value, null, 4)), EXPECTED);
     });
     if (!Array.isArray(value)) continue;
-    test(`${shape}, as JSON Lines`, () => assert.deepEqual(outline(value.map((one) => JSON.stringify(one)).join('\n')), EXPECTED));
-    test(`${shape}, copied one below the other`, () => assert.deepEqual(outline(`\ufeff${value.map((one) => JSON.stringify(one, null, 2)).join('\r\n\r\n')}\n`), EXPECTED));
-    test(`${shape}, each alone`, () => assert.deepEqual(value.flatMap((one) => outline(JSON.stringify(one))), EXPECTED));
+    test(`${shape}, as JSON Lines`, () =>
+      assert.deepEqual(outline(value.map((one) => JSON.stringify(one)).join('\n')), EXPECTED));
+    test(`${shape}, copied one below the other`, () =>
+      assert.deepEqual(
+        outline(`\ufeff${value.map((one) => JSON.stringify(one, null, 2)).join('\r\n\r\n')}\n`),
+        EXPECTED,
+      ));
+    test(`${shape}, each alone`, () =>
+      assert.deepEqual(
+        value.flatMap((one) => outline(JSON.stringify(one))),
+        EXPECTED,
+      ));
   }
 });
 
@@ -59,37 +81,94 @@ describe('a step of the console', () => {
   const step = {
     agentId: 'A',
     callerChain: [{ agentAliasArn: 'arn:a/A/1' }],
-    invocationInput: [{ invocationType: 'ACTION_GROUP', traceId: 't', actionGroupInvocationInput: { actionGroupName: 'orders', function: 'find', parameters: [{ name: 'id', type: 'string', value: '7' }] } }],
+    invocationInput: [
+      {
+        invocationType: 'ACTION_GROUP',
+        traceId: 't',
+        actionGroupInvocationInput: {
+          actionGroupName: 'orders',
+          function: 'find',
+          parameters: [{ name: 'id', type: 'string', value: '7' }],
+        },
+      },
+    ],
     modelInvocationInput: { traceId: 't', type: 'ORCHESTRATION', foundationModel: 'claude', text: 'Find it' },
-    modelInvocationOutput: { traceId: 't', metadata: { startTime: '2026-01-01T00:00:00Z', endTime: '2026-01-01T00:00:02Z', totalTimeMs: 2000, usage: { inputTokens: 10, outputTokens: 20 } }, rawResponse: { content: 'ok' } },
-    observation: [{ type: 'ACTION_GROUP', traceId: 't', actionGroupInvocationOutput: { text: 'found' } }, { type: 'FINISH', traceId: 't', finalResponse: { text: 'Here it is' } }],
+    modelInvocationOutput: {
+      traceId: 't',
+      metadata: {
+        startTime: '2026-01-01T00:00:00Z',
+        endTime: '2026-01-01T00:00:02Z',
+        totalTimeMs: 2000,
+        usage: { inputTokens: 10, outputTokens: 20 },
+      },
+      rawResponse: { content: 'ok' },
+    },
+    observation: [
+      { type: 'ACTION_GROUP', traceId: 't', actionGroupInvocationOutput: { text: 'found' } },
+      { type: 'FINISH', traceId: 't', finalResponse: { text: 'Here it is' } },
+    ],
     rationale: { traceId: 't', text: 'I look it up' },
   };
 
   test('opens as its steps, in the order in which they were taken', () => {
-    assert.deepEqual(outline(JSON.stringify(step)), ['model: claude done', 'rationale: I look it up done', 'action-group: orders › find done', 'answer: Here it is done']);
+    assert.deepEqual(outline(JSON.stringify(step)), [
+      'model: claude done',
+      'rationale: I look it up done',
+      'action-group: orders › find done',
+      'answer: Here it is done',
+    ]);
     const [model, thought, action] = stepsOf(JSON.stringify(step));
-    assert.deepEqual([model?.start, model?.end, model?.tokens, thought?.start], [0, 2000, { input: 10, output: 20 }, 2000]);
+    assert.deepEqual(
+      [model?.start, model?.end, model?.tokens, thought?.start],
+      [0, 2000, { input: 10, output: 20 }, 2000],
+    );
     assert.deepEqual(action && sectionsOf(action).map(({ title }) => title), ['Parameters', 'Result', 'Facts']);
     assert.deepEqual(model?.events.length, 1, 'each event once');
   });
 
   test('without lists, as the documentation prints it', () => {
-    assert.deepEqual(outline(JSON.stringify({ ...step, invocationInput: step.invocationInput[0], observation: step.observation[0] })), ['model: claude done', 'rationale: I look it up done', 'action-group: orders › find done']);
+    assert.deepEqual(
+      outline(JSON.stringify({ ...step, invocationInput: step.invocationInput[0], observation: step.observation[0] })),
+      ['model: claude done', 'rationale: I look it up done', 'action-group: orders › find done'],
+    );
   });
 
   test('of another phase is known by the type of its model invocation', () => {
-    for (const [type, kind] of [['PRE_PROCESSING', 'pre-processing'], ['POST_PROCESSING', 'post-processing'], ['ROUTING_CLASSIFIER', 'routing'], ['ORCHESTRATION', 'model'], ['NEW', 'model']]) {
-      assert.deepEqual(outline(JSON.stringify([{ modelInvocationInput: { type, foundationModel: 'm' }, modelInvocationOutput: {} }])), [`${kind}: m done`]);
+    for (const [type, kind] of [
+      ['PRE_PROCESSING', 'pre-processing'],
+      ['POST_PROCESSING', 'post-processing'],
+      ['ROUTING_CLASSIFIER', 'routing'],
+      ['ORCHESTRATION', 'model'],
+      ['NEW', 'model'],
+    ]) {
+      assert.deepEqual(
+        outline(JSON.stringify([{ modelInvocationInput: { type, foundationModel: 'm' }, modelInvocationOutput: {} }])),
+        [`${kind}: m done`],
+      );
     }
   });
 
   test('of a guardrail', () => {
-    assert.deepEqual(outline(JSON.stringify({ action: 'INTERVENED', inputAssessments: [{ topicPolicy: { topics: [{ name: 'secrets', action: 'BLOCKED' }] } }], traceId: 't' })), ['guardrail: Input intervened']);
+    assert.deepEqual(
+      outline(
+        JSON.stringify({
+          action: 'INTERVENED',
+          inputAssessments: [{ topicPolicy: { topics: [{ name: 'secrets', action: 'BLOCKED' }] } }],
+          traceId: 't',
+        }),
+      ),
+      ['guardrail: Input intervened'],
+    );
   });
 
   test('whose invocation or observation was copied alone', () => {
-    for (const [name, kind] of [['knowledgeBaseLookupInput', 'knowledge-base'], ['codeInterpreterInvocationOutput', 'code'], ['agentCollaboratorInvocationInput', 'collaborator'], ['finalResponse', 'answer'], ['repromptResponse', 'reprompt']]) {
+    for (const [name, kind] of [
+      ['knowledgeBaseLookupInput', 'knowledge-base'],
+      ['codeInterpreterInvocationOutput', 'code'],
+      ['agentCollaboratorInvocationInput', 'collaborator'],
+      ['finalResponse', 'answer'],
+      ['repromptResponse', 'reprompt'],
+    ]) {
       assert.equal(stepsOf(JSON.stringify({ [String(name)]: {}, traceId: 't' }))[0]?.kind, kind);
     }
   });
@@ -108,7 +187,11 @@ describe('what is none', () => {
       [`${JSON.stringify(events[0])}\n\n2026-01-01 done`, /is not JSON in line 3\./],
       [`${JSON.stringify(events[0], null, 2)}\n{"trace": {`, /is not JSON in line 1\d\./],
     ])) {
-      assert.throws(() => traceOf(text, 'f.json'), (error) => error instanceof TraceFileError && reason.test(error.message) && error.message.startsWith('f.json'), text);
+      assert.throws(
+        () => traceOf(text, 'f.json'),
+        (error) => error instanceof TraceFileError && reason.test(error.message) && error.message.startsWith('f.json'),
+        text,
+      );
     }
   });
 });
@@ -117,7 +200,10 @@ describe('a saved trace', () => {
   test('is called after its prompt and its time', () => {
     const time = new Date(2026, 10, 3, 4, 5, 6);
     for (const [prompt, name] of /** @type {[string, string][]} */ ([
-      ['How long may an integration take, and what happens afterwards?', 'trace-2026-11-03-040506-How-long-may-an-integration-take-and.json'],
+      [
+        'How long may an integration take, and what happens afterwards?',
+        'trace-2026-11-03-040506-How-long-may-an-integration-take-and.json',
+      ],
       ['/team', 'trace-2026-11-03-040506-team.json'],
       ['', 'trace-2026-11-03-040506.json'],
       ['../../\u202Efdp.exe\u0000<b>', 'trace-2026-11-03-040506-fdp-exe-b.json'],
@@ -129,14 +215,48 @@ describe('a saved trace', () => {
   });
 
   test('keeps its prompt, and is listed as the file that it is', () => {
-    const saved = traceFile({ prompt: 'hello', status: 'failed', failure: { message: 'no', code: 'c', retryable: true, source: 'relay' }, sentAt: 10, firstTextAt: 20, endedAt: 30, events: [{ at: 15, source: 'bedrock-agent', event: events[0] }] });
-    const { prompt, file, status, failure: why, events: [event] } = traceOf(saved, 'trace-2026-hello.json');
-    assert.deepEqual([prompt, file, status, why?.code, event?.at], ['hello', 'trace-2026-hello.json', 'failed', 'c', 5]);
+    const saved = traceFile({
+      prompt: 'hello',
+      status: 'failed',
+      failure: { message: 'no', code: 'c', retryable: true, source: 'relay' },
+      sentAt: 10,
+      firstTextAt: 20,
+      endedAt: 30,
+      events: [{ at: 15, source: 'bedrock-agent', event: events[0] }],
+    });
+    const {
+      prompt,
+      file,
+      status,
+      failure: why,
+      events: [event],
+    } = traceOf(saved, 'trace-2026-hello.json');
+    assert.deepEqual(
+      [prompt, file, status, why?.code, event?.at],
+      ['hello', 'trace-2026-hello.json', 'failed', 'c', 5],
+    );
   });
 
   test('of the version before opens as it did', async () => {
     const recorded = JSON.parse(await readFile(new URL('fixtures/traces.json', import.meta.url), 'utf8'));
-    const before = JSON.stringify({ agentRelayTrace: 1, prompt: 'p', status: 'done', endedAt: 1, events: recorded.answer.events }, null, 1);
-    assert.deepEqual(stepsOf(before).map(({ kind }) => kind), ['pre-processing', 'model', 'rationale', 'knowledge-base', 'model', 'rationale', 'action-group', 'model', 'answer']);
+    const before = JSON.stringify(
+      { agentRelayTrace: 1, prompt: 'p', status: 'done', endedAt: 1, events: recorded.answer.events },
+      null,
+      1,
+    );
+    assert.deepEqual(
+      stepsOf(before).map(({ kind }) => kind),
+      [
+        'pre-processing',
+        'model',
+        'rationale',
+        'knowledge-base',
+        'model',
+        'rationale',
+        'action-group',
+        'model',
+        'answer',
+      ],
+    );
   });
 });

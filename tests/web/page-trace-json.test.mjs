@@ -31,11 +31,24 @@ const wrapped = (orchestration) => `{"trace":{"sessionId":"s","trace":{"orchestr
 /** @param {AgentEvent[]} events */
 const onlyStep = (events) => /** @type {Step} */ (treeOf(events).steps[0]);
 /** @param {Step} step */
-const shown = (step) => sectionsOf(step).map((section) => ('text' in section ? section.text : section.rows.flat().join(' '))).join('\n');
+const shown = (step) =>
+  sectionsOf(step)
+    .map((section) => ('text' in section ? section.text : section.rows.flat().join(' ')))
+    .join('\n');
 /** @param {AgentEvent[]} events */
-const saved = (events) => traceFile({ prompt: 'p', status: 'done', failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 5, events });
+const saved = (events) =>
+  traceFile({ prompt: 'p', status: 'done', failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 5, events });
 
-const NUMBERS = ['146312323488002033', '-9007199254740993', '1.10', '0.1000000000000000055511151231257827', '1e400', '1E-400', '-0', '100000000000000000000000'];
+const NUMBERS = [
+  '146312323488002033',
+  '-9007199254740993',
+  '1.10',
+  '0.1000000000000000055511151231257827',
+  '1e400',
+  '1E-400',
+  '-0',
+  '100000000000000000000000',
+];
 
 describe('numbers keep every digit', () => {
   for (const number of NUMBERS) {
@@ -79,7 +92,9 @@ describe('numbers keep every digit', () => {
   test('members keep their order and their names, whatever these are', () => {
     const json = jsonOf(onlyStep([received('{"b":1,"10":2,"2":3,"b":4,"__proto__":{"x":5}}')])).replace(/\s/g, '');
     assert.equal(json, '{"b":1,"10":2,"2":3,"b":4,"__proto__":{"x":5}}');
-    const value = valueOf(/** @type {NonNullable<ReturnType<typeof readJson>>} */ (readJson('{"__proto__":{"x":5},"a":[1,"two",null,{}]}')));
+    const value = valueOf(
+      /** @type {NonNullable<ReturnType<typeof readJson>>} */ (readJson('{"__proto__":{"x":5},"a":[1,"two",null,{}]}')),
+    );
     assert.deepEqual(value, JSON.parse('{"__proto__":{"x":5},"a":[1,"two",null,{}]}'));
     assert.equal(/** @type {{x?: number}} */ ({}).x, undefined);
   });
@@ -93,11 +108,21 @@ describe('JSON nested to any depth is shown, found and saved', () => {
   const places = {
     'an unknown event': `{"dream":${deep}}`,
     'an unknown event of objects': `{"dream":${objects}}`,
-    'a request body': wrapped(`{"invocationInput":{"actionGroupInvocationInput":{"requestBody":{"content":${objects}}}}}`),
-    'what is known as a fact': wrapped(`{"modelInvocationInput":{"foundationModel":"m","inferenceConfiguration":${deep}}}`),
-    'the content of a prompt': wrapped(`{"modelInvocationInput":{"foundationModel":"m","text":${JSON.stringify(`{"messages":[{"role":"user","content":${deep}}]}`)}}}`),
-    'a prompt that a user typed': wrapped(`{"modelInvocationInput":{"foundationModel":"m","text":${JSON.stringify(`{"messages":[{"role":"user","content":"${'['.repeat(DEPTH)} needle"}]}`)}}}`),
-    'the text of a result': wrapped(`{"observation":{"actionGroupInvocationOutput":{"text":${JSON.stringify(objects)}}}}`),
+    'a request body': wrapped(
+      `{"invocationInput":{"actionGroupInvocationInput":{"requestBody":{"content":${objects}}}}}`,
+    ),
+    'what is known as a fact': wrapped(
+      `{"modelInvocationInput":{"foundationModel":"m","inferenceConfiguration":${deep}}}`,
+    ),
+    'the content of a prompt': wrapped(
+      `{"modelInvocationInput":{"foundationModel":"m","text":${JSON.stringify(`{"messages":[{"role":"user","content":${deep}}]}`)}}}`,
+    ),
+    'a prompt that a user typed': wrapped(
+      `{"modelInvocationInput":{"foundationModel":"m","text":${JSON.stringify(`{"messages":[{"role":"user","content":"${'['.repeat(DEPTH)} needle"}]}`)}}}`,
+    ),
+    'the text of a result': wrapped(
+      `{"observation":{"actionGroupInvocationOutput":{"text":${JSON.stringify(objects)}}}}`,
+    ),
     'a place that is known': wrapped(`{"rationale":{"text":"needle","callerChain":${deep}},"callerChain":${deep}}`),
   };
   for (const [place, json] of Object.entries(places)) {
@@ -131,16 +156,28 @@ describe('null is absent', () => {
   const stepsOf = (trace) => treeOf([received(JSON.stringify({ trace: { sessionId: 's', trace } }))]).steps;
   const rationale = { text: 'I look it up', traceId: 't' };
 
-  for (const other of ['failureTrace', 'preProcessingTrace', 'guardrailTrace', 'customOrchestrationTrace', 'dreamTrace']) {
+  for (const other of [
+    'failureTrace',
+    'preProcessingTrace',
+    'guardrailTrace',
+    'customOrchestrationTrace',
+    'dreamTrace',
+  ]) {
     test(`a ${other} beside another trace`, () => {
       const steps = stepsOf({ [other]: null, orchestrationTrace: { rationale } });
-      assert.deepEqual(steps.map(({ kind, name, status }) => [kind, name, status]), [['rationale', 'I look it up', 'done']]);
+      assert.deepEqual(
+        steps.map(({ kind, name, status }) => [kind, name, status]),
+        [['rationale', 'I look it up', 'done']],
+      );
     });
   }
 
   for (const other of ['modelInvocationInput', 'modelInvocationOutput', 'invocationInput', 'observation']) {
     test(`a ${other} beside a rationale, and the other way round`, () => {
-      assert.deepEqual(stepsOf({ orchestrationTrace: { [other]: null, rationale } }).map(({ kind }) => kind), ['rationale']);
+      assert.deepEqual(
+        stepsOf({ orchestrationTrace: { [other]: null, rationale } }).map(({ kind }) => kind),
+        ['rationale'],
+      );
       const [step, more] = stepsOf({ orchestrationTrace: { rationale: null, [other]: {} } });
       assert.notEqual(step?.kind, 'rationale');
       assert.equal(more, undefined);
@@ -148,11 +185,21 @@ describe('null is absent', () => {
   }
 
   test('an input or an output of another kind', () => {
-    const kinds = ['knowledgeBaseLookup', 'actionGroupInvocation', 'codeInterpreterInvocation', 'agentCollaboratorInvocation'];
+    const kinds = [
+      'knowledgeBaseLookup',
+      'actionGroupInvocation',
+      'codeInterpreterInvocation',
+      'agentCollaboratorInvocation',
+    ];
     for (const kind of kinds) {
       const inputs = Object.fromEntries(kinds.map((one) => [`${one}Input`, one === kind ? {} : null]));
       const outputs = Object.fromEntries(kinds.map((one) => [`${one}Output`, one === kind ? {} : null]));
-      const steps = stepsOf({ orchestrationTrace: [{ invocationInput: inputs }, { observation: { finalResponse: null, repromptResponse: null, ...outputs } }] });
+      const steps = stepsOf({
+        orchestrationTrace: [
+          { invocationInput: inputs },
+          { observation: { finalResponse: null, repromptResponse: null, ...outputs } },
+        ],
+      });
       assert.equal(steps.length, 1, kind);
       assert.ok(steps[0]?.status === 'done' && steps[0]?.kind !== 'unknown', kind);
     }
@@ -160,41 +207,125 @@ describe('null is absent', () => {
 
   test('any member of an opened step', () => {
     const nothing = Object.fromEntries(
-      ['failureReason', 'reasoningContent', 'foundationModel', 'promptCreationMode', 'text', 'parameters', 'requestBody', 'code', 'input', 'output', 'executionError', 'executionOutput', 'parsedResponse', 'rawResponse', 'retrievedReferences', 'metadata', 'knowledgeBaseId', 'inferenceConfiguration', 'files', 'traceId', 'actionGroupName', 'verb', 'executionTimeout'].map((name) => [name, null]),
+      [
+        'failureReason',
+        'reasoningContent',
+        'foundationModel',
+        'promptCreationMode',
+        'text',
+        'parameters',
+        'requestBody',
+        'code',
+        'input',
+        'output',
+        'executionError',
+        'executionOutput',
+        'parsedResponse',
+        'rawResponse',
+        'retrievedReferences',
+        'metadata',
+        'knowledgeBaseId',
+        'inferenceConfiguration',
+        'files',
+        'traceId',
+        'actionGroupName',
+        'verb',
+        'executionTimeout',
+      ].map((name) => [name, null]),
     );
     for (const name of ['modelInvocationInput', 'modelInvocationOutput', 'rationale']) {
-      const [step] = treeOf([received(JSON.stringify({ trace: { agentId: null, callerChain: null, collaboratorName: null, eventTime: null, trace: { orchestrationTrace: { [name]: nothing } } } }))]).steps;
+      const [step] = treeOf([
+        received(
+          JSON.stringify({
+            trace: {
+              agentId: null,
+              callerChain: null,
+              collaboratorName: null,
+              eventTime: null,
+              trace: { orchestrationTrace: { [name]: nothing } },
+            },
+          }),
+        ),
+      ]).steps;
       assert.deepEqual(step && sectionsOf(step), [], name);
     }
-    const [step] = stepsOf({ orchestrationTrace: { modelInvocationOutput: { reasoningContent: { redactedContent: null }, metadata: { usage: null, totalTimeMs: null } } } });
+    const [step] = stepsOf({
+      orchestrationTrace: {
+        modelInvocationOutput: {
+          reasoningContent: { redactedContent: null },
+          metadata: { usage: null, totalTimeMs: null },
+        },
+      },
+    });
     assert.deepEqual([step && sectionsOf(step), step?.tokens], [[], undefined]);
   });
 
   test('a member of a list', () => {
-    const [action] = stepsOf({ orchestrationTrace: { invocationInput: [null, { actionGroupInvocationInput: { actionGroupName: 'a', parameters: [null, { name: 'n', value: null }] } }] } });
+    const [action] = stepsOf({
+      orchestrationTrace: {
+        invocationInput: [
+          null,
+          { actionGroupInvocationInput: { actionGroupName: 'a', parameters: [null, { name: 'n', value: null }] } },
+        ],
+      },
+    });
     assert.deepEqual(action && sectionsOf(action), [{ title: 'Parameters', rows: [['n', '?']], side: 'in' }]);
-    const [lookup] = stepsOf({ orchestrationTrace: { observation: { knowledgeBaseLookupOutput: { retrievedReferences: [null, { content: { text: 'p' } }] } } } });
+    const [lookup] = stepsOf({
+      orchestrationTrace: {
+        observation: { knowledgeBaseLookupOutput: { retrievedReferences: [null, { content: { text: 'p' } }] } },
+      },
+    });
     assert.deepEqual(lookup && sectionsOf(lookup).map(({ title }) => title), ['Passage 1 · Source without an address']);
-    const [guardrail] = stepsOf({ guardrailTrace: { action: 'INTERVENED', inputAssessments: [null, { topicPolicy: null, wordPolicy: { customWords: [null] } }] } });
+    const [guardrail] = stepsOf({
+      guardrailTrace: {
+        action: 'INTERVENED',
+        inputAssessments: [null, { topicPolicy: null, wordPolicy: { customWords: [null] } }],
+      },
+    });
     assert.equal(guardrail?.reason, '');
   });
 
   test('in a file', () => {
-    const text = '[{"trace":{"sessionId":"s","trace":{"failureTrace":null,"orchestrationTrace":{"rationale":{"text":"I look it up","traceId":"t"}}}}}, null, {"trace":null}, {"event":null,"trace":null,"orchestrationTrace":{"rationale":{"text":"again"}}}]';
-    assert.deepEqual(treeOf(traceOf(text, 'x.json').events).steps.map(({ name }) => name), ['I look it up', 'again']);
-    assert.deepEqual(Object.entries(traceOf('{"agentRelayTrace":1,"prompt":null,"status":null,"failure":null,"firstTextAt":null,"events":[{"at":null,"source":null,"event":{"x":1}}]}', 'x.json')).filter(([name]) => name !== 'events'), [
-      ['prompt', 'x.json'], ['file', 'x.json'], ['status', 'done'], ['failure', undefined], ['sentAt', 0], ['epoch', undefined], ['firstTextAt', undefined], ['endedAt', undefined],
-    ]);
+    const text =
+      '[{"trace":{"sessionId":"s","trace":{"failureTrace":null,"orchestrationTrace":{"rationale":{"text":"I look it up","traceId":"t"}}}}}, null, {"trace":null}, {"event":null,"trace":null,"orchestrationTrace":{"rationale":{"text":"again"}}}]';
+    assert.deepEqual(
+      treeOf(traceOf(text, 'x.json').events).steps.map(({ name }) => name),
+      ['I look it up', 'again'],
+    );
+    assert.deepEqual(
+      Object.entries(
+        traceOf(
+          '{"agentRelayTrace":1,"prompt":null,"status":null,"failure":null,"firstTextAt":null,"events":[{"at":null,"source":null,"event":{"x":1}}]}',
+          'x.json',
+        ),
+      ).filter(([name]) => name !== 'events'),
+      [
+        ['prompt', 'x.json'],
+        ['file', 'x.json'],
+        ['status', 'done'],
+        ['failure', undefined],
+        ['sentAt', 0],
+        ['epoch', undefined],
+        ['firstTextAt', undefined],
+        ['endedAt', undefined],
+      ],
+    );
   });
 });
 
 describe('where the parts of a text end', () => {
   test('strings with brackets, commas and quotes', () => {
-    const parts = { a: '],}"\\', 'b"\\': ['[{', 1.10, true, null], '': {}, c: -1 };
+    const parts = { a: '],}"\\', 'b"\\': ['[{', 1.1, true, null], '': {}, c: -1 };
     for (const space of [undefined, 2]) {
       const text = JSON.stringify(parts, null, space);
-      assert.deepEqual(partsOf(text).map(({ name, text }) => [name, JSON.parse(text)]), Object.entries(parts));
-      assert.deepEqual(partsOf(JSON.stringify(Object.values(parts), null, space)).map(({ text }) => JSON.parse(text)), Object.values(parts));
+      assert.deepEqual(
+        partsOf(text).map(({ name, text }) => [name, JSON.parse(text)]),
+        Object.entries(parts),
+      );
+      assert.deepEqual(
+        partsOf(JSON.stringify(Object.values(parts), null, space)).map(({ text }) => JSON.parse(text)),
+        Object.values(parts),
+      );
     }
     assert.deepEqual([partsOf('7'), partsOf('"[1]"'), partsOf(' [ ] '), partsOf('{}')], [[], [], [], []]);
   });

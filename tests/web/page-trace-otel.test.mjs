@@ -22,15 +22,27 @@ const EPOCH = Date.UTC(2026, 0, 1);
 function spansOf(events, more = {}) {
   const tree = new TraceTree(0);
   for (const event of events) tree.add(event);
-  const trace = { prompt: 'hello', status: /** @type {const} */ ('done'), events, failure: undefined, sentAt: 0, firstTextAt: 120, endedAt: 2000, ...more };
-  const file = JSON.parse([...otelFile(trace, tree, { total: 2000, epoch: EPOCH, prices: { scripted: { input: 3, output: 15 } } })].join(''));
+  const trace = {
+    prompt: 'hello',
+    status: /** @type {const} */ ('done'),
+    events,
+    failure: undefined,
+    sentAt: 0,
+    firstTextAt: 120,
+    endedAt: 2000,
+    ...more,
+  };
+  const file = JSON.parse(
+    [...otelFile(trace, tree, { total: 2000, epoch: EPOCH, prices: { scripted: { input: 3, output: 15 } } })].join(''),
+  );
   assert.equal(file.resourceSpans.length, 1);
   assert.equal(file.resourceSpans[0].resource.attributes[0].key, 'service.name');
   return file.resourceSpans[0].scopeSpans[0].spans;
 }
 
 /** @param {Span | undefined} span */
-const attributesOf = (span) => Object.fromEntries(span?.attributes.map(({ key, value }) => [key, Object.values(value)[0]]) ?? []);
+const attributesOf = (span) =>
+  Object.fromEntries(span?.attributes.map(({ key, value }) => [key, Object.values(value)[0]]) ?? []);
 
 describe('OpenTelemetry’s JSON', () => {
   test('has a span for each step, below that of the answer, with the attributes of generative AI', () => {
@@ -45,7 +57,9 @@ describe('OpenTelemetry’s JSON', () => {
       assert.equal(traceId, root?.traceId);
       assert.match(spanId, /^[0-9a-f]{16}$/);
       assert.equal(parentSpanId, root?.spanId);
-      assert.ok(BigInt(endTimeUnixNano) >= BigInt(startTimeUnixNano) && BigInt(startTimeUnixNano) >= BigInt(EPOCH) * 1_000_000n);
+      assert.ok(
+        BigInt(endTimeUnixNano) >= BigInt(startTimeUnixNano) && BigInt(startTimeUnixNano) >= BigInt(EPOCH) * 1_000_000n,
+      );
     }
     assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
     const model = attributesOf(steps[1]);
@@ -63,22 +77,54 @@ describe('OpenTelemetry’s JSON', () => {
   test('tells what failed, and keeps the steps of a collaborator below it', () => {
     const team = spansOf(RECORDED.team?.events ?? []);
     const byId = new Map(team.map((span) => [span.spanId, span]));
-    const inner = team.filter(({ parentSpanId }) => byId.get(parentSpanId ?? '')?.name.startsWith('invoke_agent ') === true);
+    const inner = team.filter(
+      ({ parentSpanId }) => byId.get(parentSpanId ?? '')?.name.startsWith('invoke_agent ') === true,
+    );
     assert.ok(inner.length > 0);
-    const failing = spansOf([{ at: 5, source: 'bedrock-agent', event: { trace: { trace: { failureTrace: { failureReason: 'Broken \ud800', failureCode: 424 } } } } }], { status: 'failed', failure: { message: 'No', code: 'x', retryable: false, source: 'relay' } });
-    assert.deepEqual(failing.map(({ status }) => status.code), [2, 2]);
+    const failing = spansOf(
+      [
+        {
+          at: 5,
+          source: 'bedrock-agent',
+          event: { trace: { trace: { failureTrace: { failureReason: 'Broken \ud800', failureCode: 424 } } } },
+        },
+      ],
+      { status: 'failed', failure: { message: 'No', code: 'x', retryable: false, source: 'relay' } },
+    );
+    assert.deepEqual(
+      failing.map(({ status }) => status.code),
+      [2, 2],
+    );
   });
 
   test('is cut where a text is huge, and stays JSON', () => {
     const text = '"\u0001'.repeat(400_000);
-    const spans = spansOf([{ at: 0, source: 'bedrock-agent', event: { trace: { trace: { orchestrationTrace: { modelInvocationInput: { text, traceId: 'a' } } } } } }]);
-    const [message] = JSON.parse(String(attributesOf(spans[1])['gen_ai.input.messages'] ?? attributesOf(spans[1])['gen_ai.output.messages'] ?? '[]'));
+    const spans = spansOf([
+      {
+        at: 0,
+        source: 'bedrock-agent',
+        event: { trace: { trace: { orchestrationTrace: { modelInvocationInput: { text, traceId: 'a' } } } } },
+      },
+    ]);
+    const [message] = JSON.parse(
+      String(
+        attributesOf(spans[1])['gen_ai.input.messages'] ?? attributesOf(spans[1])['gen_ai.output.messages'] ?? '[]',
+      ),
+    );
     assert.ok(message.parts[0].content.length < 110_000);
   });
 
   test('has the time of the prompt, also from a file', () => {
     const events = RECORDED.answer?.events ?? [];
-    const saved = traceFile({ prompt: 'x', status: 'done', events, failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 9 });
+    const saved = traceFile({
+      prompt: 'x',
+      status: 'done',
+      events,
+      failure: undefined,
+      sentAt: 0,
+      firstTextAt: undefined,
+      endedAt: 9,
+    });
     assert.ok(Math.abs((traceOf(saved, 'a.json').epoch ?? 0) - performance.timeOrigin) < 2);
     assert.equal(traceOf(saved.replace(/"sentAt":"[^"]*"/, '"sentAt":"?"'), 'a.json').epoch, undefined);
   });
@@ -102,12 +148,21 @@ test('is saved from the panel', async () => {
 });
 
 /** Settings of another page. @param {Record<string, unknown>} settings */
-const withSettings = (settings) => (/** @type {Page} */ page) => page.route('**/config.json', async (route) => {
-  await route.fulfill({ json: { ...(await (await route.fetch()).json()), ...settings } });
-});
+const withSettings = (settings) => (/** @type {Page} */ page) =>
+  page.route('**/config.json', async (route) => {
+    await route.fulfill({ json: { ...(await (await route.fetch()).json()), ...settings } });
+  });
 
 describe('a saved trace opens', () => {
-  const saved = traceFile({ prompt: 'x', status: 'done', events: RECORDED.answer?.events ?? [], failure: undefined, sentAt: 0, firstTextAt: undefined, endedAt: 2000 });
+  const saved = traceFile({
+    prompt: 'x',
+    status: 'done',
+    events: RECORDED.answer?.events ?? [],
+    failure: undefined,
+    sentAt: 0,
+    firstTextAt: undefined,
+    endedAt: 2000,
+  });
   const file = { name: 'saved.json', mimeType: 'application/json', buffer: Buffer.from(saved) };
   /** @param {Page} page */
   const opens = async (page) => {
@@ -118,7 +173,10 @@ describe('a saved trace opens', () => {
   };
   const refuse = (/** @type {Page} */ page) => page.routeWebSocket(/./, (socket) => void socket.close());
 
-  for (const [where, prepare] of /** @type {const} */ ([['where traces are off', withSettings({ allowTrace: false })], ['without a connection', refuse]])) {
+  for (const [where, prepare] of /** @type {const} */ ([
+    ['where traces are off', withSettings({ allowTrace: false })],
+    ['without a connection', refuse],
+  ])) {
     test(where, async () => {
       const page = await load({ prepare, expected: /WebSocket/ });
       await page.evaluate(() => (location.hash = '#traces'));
@@ -133,12 +191,19 @@ describe('a saved trace opens', () => {
     await opens(page);
   });
 
-  const settings = (/** @type {string} */ body, /** @type {number} */ status = 200) => (/** @type {Page} */ page) => page.route('**/config.json', (route) => route.fulfill({ status, body }));
+  const settings =
+    (/** @type {string} */ body, /** @type {number} */ status = 200) =>
+    (/** @type {Page} */ page) =>
+      page.route('**/config.json', (route) => route.fulfill({ status, body }));
   for (const [what, prepare, words] of /** @type {const} */ ([
     ['is no JSON', settings('{'), 'config.json is not JSON'],
     ['names no endpoint', settings('{}'), 'config.json names no "endpoint"'],
     ['is not there', settings('', 404), 'config.json is missing (HTTP 404)'],
-    ['does not come', (/** @type {Page} */ page) => page.route('**/config.json', (route) => route.abort()), 'The page cannot reach /config.json'],
+    [
+      'does not come',
+      (/** @type {Page} */ page) => page.route('**/config.json', (route) => route.abort()),
+      'The page cannot reach /config.json',
+    ],
   ])) {
     test(`where config.json ${what}: the page says so, and opens it all the same`, async () => {
       const page = await load({ prepare, expected: /Failed to load resource/ });

@@ -22,7 +22,8 @@ const titles = (page) => page.locator('.step-title').allTextContents();
 /** @param {Page} page */
 const choices = (page) => page.locator('#traces-answer option').allTextContents();
 /** @param {Page} page @param {string} name @param {string} text */
-const openFile = (page, name, text) => page.locator('#traces-file').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+const openFile = (page, name, text) =>
+  page.locator('#traces-file').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
 /** @param {Page} page @param {string} name @param {unknown} value */
 const openValue = (page, name, value) => openFile(page, name, JSON.stringify(value));
 /** @param {string} text */
@@ -53,14 +54,19 @@ describe('the panel shows the trace of the last prompt', () => {
       await answer(page, index + 2);
       await panel(page).getByText('No trace events came with this answer.').waitFor();
       assert.deepEqual(await titles(page), [], `${prompt} has no step of the answer before`);
-      for (const part of ['#traces-head', '#traces-save']) assert.equal(await page.locator(part).isVisible(), false, part);
+      for (const part of ['#traces-head', '#traces-save'])
+        assert.equal(await page.locator(part).isVisible(), false, part);
     }
     await traceSwitch(page).uncheck();
     await send(page, 'hello');
     await answer(page, 5);
     await panel(page).getByText('the switch Trace was off').waitFor();
 
-    assert.deepEqual(await choices(page), ['1. /guardrail', '2. /help', '3. /tokens 3 100', '4. /error throttling', '5. hello'], 'by the number of the prompt');
+    assert.deepEqual(
+      await choices(page),
+      ['1. /guardrail', '2. /help', '3. /tokens 3 100', '4. /error throttling', '5. hello'],
+      'by the number of the prompt',
+    );
     await page.getByRole('combobox', { name: 'Answer' }).selectOption({ index: 0 });
     assert.deepEqual(await titles(page), ['Guardrail']);
     assert.equal(await page.locator('#traces-empty').isVisible(), false);
@@ -89,11 +95,19 @@ test('an answer leads to its trace, also where a drawer shows it', async () => {
     await send(page, prompt);
     await answer(page, index + 1);
   }
-  const link = (/** @type {number} */ nth) => page.locator('article.agent').nth(nth).getByRole('button', { name: 'Show trace' });
-  assert.deepEqual([await link(0).count(), await link(1).count(), await link(2).count()], [1, 0, 1], 'where there is one');
+  const link = (/** @type {number} */ nth) =>
+    page.locator('article.agent').nth(nth).getByRole('button', { name: 'Show trace' });
+  assert.deepEqual(
+    [await link(0).count(), await link(1).count(), await link(2).count()],
+    [1, 0, 1],
+    'where there is one',
+  );
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 800 });
-    for (const [nth, title] of /** @type {[number, string][]} */ ([[0, 'Guardrail'], [2, 'Rationale']])) {
+    for (const [nth, title] of /** @type {[number, string][]} */ ([
+      [0, 'Guardrail'],
+      [2, 'Rationale'],
+    ])) {
       if (await panel(page).isVisible()) await press(page, 'Close the trace panel');
       await link(nth).click();
       await page.locator('.step-title:visible', { hasText: title }).waitFor();
@@ -125,7 +139,9 @@ test('a search that is left standing counts the steps of the next trace while it
   const gate = new FrameGate();
   const page = await open({ prepare: (page) => gate.guard(page) });
   await traceSwitch(page).check();
-  await page.locator('#traces-search').evaluate((/** @type {HTMLInputElement} */ search) => (search.value = 'local-model'));
+  await page
+    .locator('#traces-search')
+    .evaluate((/** @type {HTMLInputElement} */ search) => (search.value = 'local-model'));
   await send(page, 'hello');
   gate.open();
   await answer(page);
@@ -230,7 +246,14 @@ describe('the panel is as it was left', () => {
 test('no total breaks within a word, and nothing is cut off, at any width', async () => {
   const page = await open({ reducedMotion: 'reduce' });
   await page.locator('#traces-toggle').click();
-  const failure = (/** @type {string} */ code) => ({ agentRelayTrace: 1, status: 'failed', failure: { code, message: 'no' }, endedAt: 125_000, firstTextAt: 59_940, events: [{ event: thought('x') }] });
+  const failure = (/** @type {string} */ code) => ({
+    agentRelayTrace: 1,
+    status: 'failed',
+    failure: { code, message: 'no' },
+    endedAt: 125_000,
+    firstTextAt: 59_940,
+    events: [{ event: thought('x') }],
+  });
   const guardrail = { trace: { trace: { guardrailTrace: { action: 'INTERVENED' } } } };
   /** @type {[string, unknown][]} */
   const files = [
@@ -242,7 +265,10 @@ test('no total breaks within a word, and nothing is cut off, at any width', asyn
   for (const [name, value] of files) {
     const title = `${name} of a file with a name as long as that of a trace which the page has saved.json`;
     await openValue(page, title, value);
-    await page.waitForFunction((title) => document.querySelector('#traces-answer')?.querySelector('option:checked')?.textContent === title, title);
+    await page.waitForFunction(
+      (title) => document.querySelector('#traces-answer')?.querySelector('option:checked')?.textContent === title,
+      title,
+    );
     for (const width of [1920, 1280, 1100, 960, 700, 390, 320]) {
       await page.setViewportSize({ width, height: 800 });
       const found = await page.locator('#traces-totals').evaluate((totals) => ({
@@ -255,8 +281,15 @@ test('no total breaks within a word, and nothing is cut off, at any width', asyn
             range.setEnd(text, index + word.length);
             return range.getClientRects().length > 1 ? word : '';
           });
-        }).flat().filter(Boolean),
-        over: Math.max(totals.scrollWidth - totals.clientWidth, ...Array.from(document.querySelectorAll('#traces, .traces-bar *, .traces-tools *'), (part) => Math.round(part.getBoundingClientRect().right - innerWidth))),
+        })
+          .flat()
+          .filter(Boolean),
+        over: Math.max(
+          totals.scrollWidth - totals.clientWidth,
+          ...Array.from(document.querySelectorAll('#traces, .traces-bar *, .traces-tools *'), (part) =>
+            Math.round(part.getBoundingClientRect().right - innerWidth),
+          ),
+        ),
       }));
       assert.deepEqual(found, { broken: [], over: 0 }, `${name} at ${width}`);
     }
@@ -279,11 +312,21 @@ test('a guardrail that intervened is no failure: the way to each is its own', as
   await openValue(page, 'failed.json', [thought('a'), failed]);
   await page.locator('.step').nth(1).waitFor();
   assert.deepEqual([await offers(page, 'Go to failed step'), await offers(page, 'Go to intervention')], [true, false]);
-  assert.equal(await page.locator('#traces-totals dd').first().textContent(), 'Failed', 'other clients say so in their events only');
+  assert.equal(
+    await page.locator('#traces-totals dd').first().textContent(),
+    'Failed',
+    'other clients say so in their events only',
+  );
   await openValue(page, 'both.json', [failed, intervened, failed, intervened]);
   await page.locator('.step').nth(3).waitFor();
-  const places = () => page.evaluate(() => [...document.querySelectorAll('.step')].findIndex((step) => step.contains(document.activeElement)));
-  for (const [name, expected] of /** @type {[string, number[]][]} */ ([['Go to failed step', [0, 2, 0]], ['Go to intervention', [1, 3, 1]]])) {
+  const places = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('.step')].findIndex((step) => step.contains(document.activeElement)),
+    );
+  for (const [name, expected] of /** @type {[string, number[]][]} */ ([
+    ['Go to failed step', [0, 2, 0]],
+    ['Go to intervention', [1, 3, 1]],
+  ])) {
     for (const place of expected) {
       await press(page, name);
       assert.equal(await places(), place, name);
@@ -304,13 +347,21 @@ test('the longest bar is the slowest step, and no total', async () => {
         const bar = /** @type {HTMLElement} */ (step.querySelector(':scope > details > summary .step-bar'));
         const title = step.querySelector('.step-title')?.textContent ?? '';
         const took = step.querySelector('.step-took')?.textContent ?? '';
-        return { title, took, width: bar.getBoundingClientRect().width, solid: getComputedStyle(bar).backgroundColor !== 'rgba(0, 0, 0, 0)' };
+        return {
+          title,
+          took,
+          width: bar.getBoundingClientRect().width,
+          solid: getComputedStyle(bar).backgroundColor !== 'rgba(0, 0, 0, 0)',
+        };
       }),
     );
     const solid = bars.filter((bar) => bar.solid).sort((one, other) => other.width - one.width);
     assert.ok(!['Final response', 'Collaborator'].includes(solid[0]?.title ?? ''), JSON.stringify(bars));
     const finals = bars.filter(({ title }) => title === 'Final response');
-    assert.ok(finals.length > 0 && finals.every(({ width, took }) => width <= 4 && /^(total .*)?$/.test(took)), JSON.stringify(finals));
+    assert.ok(
+      finals.length > 0 && finals.every(({ width, took }) => width <= 4 && /^(total .*)?$/.test(took)),
+      JSON.stringify(finals),
+    );
     assert.match(finals.at(-1)?.took ?? '', /^total [\d.]+ m?s$/);
   }
 });
@@ -322,20 +373,39 @@ test('with forced colours bars, lanes, dots and pressed buttons are seen', async
   await answer(page);
   await page.locator('.step').nth(12).waitFor();
   /** @param {string} selector @param {string} [pseudo] */
-  const background = (selector, pseudo) => page.locator(selector).first().evaluate((element, of) => getComputedStyle(element, of).backgroundColor, pseudo);
+  const background = (selector, pseudo) =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((element, of) => getComputedStyle(element, of).backgroundColor, pseudo);
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme, forcedColors: 'active' });
     const canvas = await background('#traces');
-    const [lane, bar, dot] = [await background('.step-lane'), await background('.kind-model .step-bar'), await background('.kind-model > details > summary', '::before')];
+    const [lane, bar, dot] = [
+      await background('.step-lane'),
+      await background('.kind-model .step-bar'),
+      await background('.kind-model > details > summary', '::before'),
+    ];
     assert.ok(bar !== lane && bar !== canvas, `${canvas} ${lane} ${bar}`);
-    const edge = await page.locator('.step-lane').first().evaluate((lane) => [getComputedStyle(lane).outlineStyle, getComputedStyle(lane).outlineColor]);
+    const edge = await page
+      .locator('.step-lane')
+      .first()
+      .evaluate((lane) => [getComputedStyle(lane).outlineStyle, getComputedStyle(lane).outlineColor]);
     assert.ok(edge[0] === 'solid' && edge[1] !== canvas, `${canvas} ${edge}`);
     assert.notEqual(dot, canvas);
-    assert.notEqual(await page.locator('.kind-collaborator .step-bar').first().evaluate((bar) => getComputedStyle(bar).borderTopColor), lane);
+    assert.notEqual(
+      await page
+        .locator('.kind-collaborator .step-bar')
+        .first()
+        .evaluate((bar) => getComputedStyle(bar).borderTopColor),
+      lane,
+    );
     assert.notEqual(await background('#traces-toggle'), await background('#theme'));
     const off = await background('#traces-raw');
     await press(page, 'Raw JSON');
-    const on = await page.locator('#traces-raw').evaluate((button) => [getComputedStyle(button).backgroundColor, getComputedStyle(button).color]);
+    const on = await page
+      .locator('#traces-raw')
+      .evaluate((button) => [getComputedStyle(button).backgroundColor, getComputedStyle(button).color]);
     assert.ok(on[0] !== off && on[0] !== on[1], `${off} ${on}`);
     await press(page, 'Raw JSON');
   }
@@ -351,7 +421,10 @@ describe('a trace as a file', () => {
     const { name, text } = await saved(page);
     assert.match(name, new RegExp(`^trace-${new Date().getFullYear()}-\\d\\d-\\d\\d-\\d{6}-guardrail\\.json$`));
     await openFile(page, 'of yesterday.json', text);
-    await page.getByRole('combobox', { name: 'Answer' }).locator('option', { hasText: 'of yesterday.json' }).waitFor({ state: 'attached' });
+    await page
+      .getByRole('combobox', { name: 'Answer' })
+      .locator('option', { hasText: 'of yesterday.json' })
+      .waitFor({ state: 'attached' });
     assert.deepEqual(await choices(page), ['1. /guardrail', 'of yesterday.json']);
     assert.deepEqual(await titles(page), ['Guardrail']);
     assert.equal((await saved(page)).name, 'of yesterday.json');
@@ -373,7 +446,10 @@ describe('a trace as a file', () => {
     assert.equal(await page.getByRole('combobox', { name: 'Answer' }).isVisible(), false);
     await press(page, 'Close file');
     await panel(page).getByText('No trace yet.').waitFor();
-    assert.deepEqual([await titles(page), await offers(page, 'Close file'), await offers(page, 'Download')], [[], false, false]);
+    assert.deepEqual(
+      [await titles(page), await offers(page, 'Close file'), await offers(page, 'Download')],
+      [[], false, false],
+    );
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'traces-open');
     await traceSwitch(page).check();
     await send(page, '/guardrail');
@@ -383,7 +459,11 @@ describe('a trace as a file', () => {
   });
 
   for (const [form, name, text] of [
-    ['a single TracePart', 'part.json', JSON.stringify({ sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'I look it up' } } } })],
+    [
+      'a single TracePart',
+      'part.json',
+      JSON.stringify({ sessionId: 's', trace: { orchestrationTrace: { rationale: { text: 'I look it up' } } } }),
+    ],
     ['bare members', 'bare.json', '[{"orchestrationTrace":{"rationale":{"text":"I look it up","traceId":"t"}}}]'],
     ['JSON Lines', 'lines.jsonl', `${JSON.stringify(thought('I look it up'))}\n`],
     ['a step of the console', 'step.txt', '{"rationale":{"text":"I look it up","traceId":"t"},"observation":null}'],
@@ -403,12 +483,17 @@ const swap = (json) => (/** @type {Page} */ page) =>
   page.routeWebSocket(/./, (client) => {
     client.connectToServer().onMessage((message) => {
       const frame = JSON.parse(message.toString());
-      client.send(frame.type === 'RAW' ? JSON.stringify({ ...frame, event: 0 }).replace('"event":0', () => `"event":${json}`) : message);
+      client.send(
+        frame.type === 'RAW'
+          ? JSON.stringify({ ...frame, event: 0 }).replace('"event":0', () => `"event":${json}`)
+          : message,
+      );
     });
   });
 
 test('numbers keep every digit: shown, raw, copied, found, saved and opened', async () => {
-  const json = '{"trace":{"trace":{"orchestrationTrace":{"observation":{"traceId":"t","type":"ACTION_GROUP","actionGroupInvocationOutput":{"text":"{\\"order_number\\":146312323488002033,\\"price\\":1.10,\\"all\\":1e400}","metadata":{"n":9007199254740993,"part":0.1000000000000000055}}}}}}}';
+  const json =
+    '{"trace":{"trace":{"orchestrationTrace":{"observation":{"traceId":"t","type":"ACTION_GROUP","actionGroupInvocationOutput":{"text":"{\\"order_number\\":146312323488002033,\\"price\\":1.10,\\"all\\":1e400}","metadata":{"n":9007199254740993,"part":0.1000000000000000055}}}}}}}';
   const page = await open({ prepare: swap(json), permissions: ['clipboard-read', 'clipboard-write'] });
   await traceSwitch(page).check();
   await send(page, '/trace 1');
@@ -416,9 +501,11 @@ test('numbers keep every digit: shown, raw, copied, found, saved and opened', as
   const check = async () => {
     await page.locator('.step summary').first().click();
     const detail = page.locator('.step-detail');
-    for (const number of ['146312323488002033', '1.10', '1e400']) await detail.locator('pre', { hasText: new RegExp(`: ${number.replace('.', '\\.')}\\b`) }).waitFor();
+    for (const number of ['146312323488002033', '1.10', '1e400'])
+      await detail.locator('pre', { hasText: new RegExp(`: ${number.replace('.', '\\.')}\\b`) }).waitFor();
     await press(page, 'Raw JSON');
-    for (const number of ['9007199254740993', '0.1000000000000000055']) await detail.locator('pre', { hasText: new RegExp(`: ${number.replace('.', '\\.')}\\b`) }).waitFor();
+    for (const number of ['9007199254740993', '0.1000000000000000055'])
+      await detail.locator('pre', { hasText: new RegExp(`: ${number.replace('.', '\\.')}\\b`) }).waitFor();
     await press(page, 'Raw JSON');
     await page.getByRole('searchbox', { name: 'Search the steps' }).fill('9007199254740993');
     await page.getByText('1 step matches', { exact: true }).waitFor();
@@ -443,8 +530,16 @@ test('an event nested 20,000 times is shown, found and saved', async () => {
   const deep = '['.repeat(20_000) + '"needle"' + ']'.repeat(20_000);
   const prompt = JSON.stringify({ messages: [{ role: 'user', content: '['.repeat(20_000) }] });
   const events = [
-    { trace: { trace: { orchestrationTrace: { modelInvocationInput: { traceId: 'm', foundationModel: 'm', text: prompt } } } } },
-    { trace: { trace: { orchestrationTrace: { modelInvocationOutput: { traceId: 'm', rawResponse: { content: deep } } } } } },
+    {
+      trace: {
+        trace: { orchestrationTrace: { modelInvocationInput: { traceId: 'm', foundationModel: 'm', text: prompt } } },
+      },
+    },
+    {
+      trace: {
+        trace: { orchestrationTrace: { modelInvocationOutput: { traceId: 'm', rawResponse: { content: deep } } } },
+      },
+    },
   ].map((event) => JSON.stringify(event));
   const page = await open({ prepare: swap(`{"trace":{"trace":{"dream":${deep}}}}`) });
   await traceSwitch(page).check();
@@ -470,5 +565,8 @@ test('an event nested 20,000 times is shown, found and saved', async () => {
   await openFile(page, 'prompt.jsonl', events.join('\n'));
   await page.getByRole('button', { name: 'Close file' }).waitFor();
   await check();
-  assert.ok(((await page.locator('.step-detail pre').first().textContent()) ?? '').length >= 20_000, 'the prompt is there');
+  assert.ok(
+    ((await page.locator('.step-detail pre').first().textContent()) ?? '').length >= 20_000,
+    'the prompt is there',
+  );
 });

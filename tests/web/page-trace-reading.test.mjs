@@ -10,13 +10,19 @@ import { opened, rows, traced } from './support/trace.mjs';
 const { open, openForAll } = useChat();
 
 /** @param {Page} page @param {string} title */
-const rowOf = (page, title) => page.locator('.step', { has: page.locator(':scope > details .step-title').getByText(title, { exact: true }) }).first();
+const rowOf = (page, title) =>
+  page
+    .locator('.step', { has: page.locator(':scope > details .step-title').getByText(title, { exact: true }) })
+    .first();
 /** @param {Page} page */
 const shown = (page) => page.locator('.step-title:visible').allTextContents();
 /** What the focus is on. @param {Page} page */
 const focused = (page) => page.evaluate(() => document.activeElement?.querySelector('.step-title')?.textContent);
 /** @param {Page} page @param {unknown} events */
-const openFile = (page, events) => page.locator('#traces-file').setInputFiles({ name: 'a.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(events)) });
+const openFile = (page, events) =>
+  page
+    .locator('#traces-file')
+    .setInputFiles({ name: 'a.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(events)) });
 
 describe('a trace', () => {
   /** @type {Page} */
@@ -89,7 +95,9 @@ describe('a trace', () => {
   test('has what goes into a tool beside what comes out of it', async () => {
     const step = await opened(page, 'forecast › daily_forecast');
     await step.locator('.step-pair > .side-out pre').waitFor();
-    const [into, out] = await Promise.all(['in', 'out'].map((side) => step.locator(`.step-pair > .side-${side}`).boundingBox()));
+    const [into, out] = await Promise.all(
+      ['in', 'out'].map((side) => step.locator(`.step-pair > .side-${side}`).boundingBox()),
+    );
     assert.ok(into && out && into.x + into.width <= out.x && Math.abs(into.y - out.y) < 2, JSON.stringify([into, out]));
     assert.deepEqual(await step.locator('.step-pair h3').allTextContents(), ['Parameters', 'Result']);
   });
@@ -99,7 +107,11 @@ test('JSON is a tree that folds, and its text stays what it is', async () => {
   const page = await open();
   await page.locator('#traces-toggle').click();
   const body = { list: [1, { deep: 'a\u202Eb"{' }], name: '<b>', no: null, empty: {} };
-  await openFile(page, [{ trace: { trace: { orchestrationTrace: { modelInvocationInput: { text: JSON.stringify(body), traceId: 'a' } } } } }]);
+  await openFile(page, [
+    {
+      trace: { trace: { orchestrationTrace: { modelInvocationInput: { text: JSON.stringify(body), traceId: 'a' } } } },
+    },
+  ]);
   await page.locator('.step summary').first().click();
   const pre = page.locator('.step-detail pre').first();
   await pre.locator('.json-fold').nth(2).waitFor();
@@ -161,8 +173,21 @@ test('a step opens beside the tree where there is room', async () => {
 test('a prompt stands there by role, of which the last message is open', async () => {
   const page = await open();
   await page.locator('#traces-toggle').click();
-  const prompt = JSON.stringify({ system: 'Be kind.\u202E<b>', messages: [{ role: 'user', content: 'First\nquestion' }, { role: 'assistant', content: 'Answer' }, { role: 'user', content: 'Last question' }] });
-  await openFile(page, [{ trace: { trace: { orchestrationTrace: { modelInvocationInput: { text: prompt, foundationModel: 'm', traceId: 'a' } } } } }]);
+  const prompt = JSON.stringify({
+    system: 'Be kind.\u202E<b>',
+    messages: [
+      { role: 'user', content: 'First\nquestion' },
+      { role: 'assistant', content: 'Answer' },
+      { role: 'user', content: 'Last question' },
+    ],
+  });
+  await openFile(page, [
+    {
+      trace: {
+        trace: { orchestrationTrace: { modelInvocationInput: { text: prompt, foundationModel: 'm', traceId: 'a' } } },
+      },
+    },
+  ]);
   await page.locator('.step summary').first().click();
   await page.getByText('Last question').waitFor();
   assert.equal(await page.locator('.step-detail pre:visible').count(), 1);
@@ -191,8 +216,15 @@ test('a passage in the trace leads to its citation in the answer, and back', asy
     assert.match(title ?? '', new RegExp((await cites.nth(1).locator('.source-name').textContent()) ?? '?'));
     // And from there to the answer, which leads back.
     await page.getByRole('button', { name: 'Cited as 1' }).click();
-    assert.equal(await page.getByRole('complementary', { name: 'Trace' }).isVisible(), width === 1280, 'a drawer makes way');
-    assert.equal(await cites.nth(0).evaluate((item) => item === document.activeElement && item.classList.contains('shown-source')), true);
+    assert.equal(
+      await page.getByRole('complementary', { name: 'Trace' }).isVisible(),
+      width === 1280,
+      'a drawer makes way',
+    );
+    assert.equal(
+      await cites.nth(0).evaluate((item) => item === document.activeElement && item.classList.contains('shown-source')),
+      true,
+    );
     await cites.nth(0).getByRole('button', { name: 'Back to the trace' }).click();
     await page.waitForFunction(() => document.activeElement?.textContent === 'Cited as 1');
   }

@@ -39,12 +39,37 @@ function treeOf(plans) {
 
 describe('the time of a trace', () => {
   test('is that of the innermost step, and each moment counts once', () => {
-    const tree = treeOf([['collaborator', 0, 100, [['model', 10, 40], ['tool', 30, 60]]], ['model', 150, 180]]);
+    const tree = treeOf([
+      [
+        'collaborator',
+        0,
+        100,
+        [
+          ['model', 10, 40],
+          ['tool', 30, 60],
+        ],
+      ],
+      ['model', 150, 180],
+    ]);
     const { kinds, between, gaps, longest } = timeSpent(tree.steps, 200);
-    assert.deepEqual(kinds.map(({ kind, took, count }) => [kind, took, count]), [['model', 50, 2], ['collaborator', 50, 1], ['tool', 30, 1]]);
+    assert.deepEqual(
+      kinds.map(({ kind, took, count }) => [kind, took, count]),
+      [
+        ['model', 50, 2],
+        ['collaborator', 50, 1],
+        ['tool', 30, 1],
+      ],
+    );
     assert.equal(between, 70);
-    assert.equal(kinds.reduce((sum, { took }) => sum + took, between), 200, 'the parts are the whole');
-    assert.deepEqual(gaps, [{ from: 100, to: 150 }, { from: 180, to: 200 }]);
+    assert.equal(
+      kinds.reduce((sum, { took }) => sum + took, between),
+      200,
+      'the parts are the whole',
+    );
+    assert.deepEqual(gaps, [
+      { from: 100, to: 150 },
+      { from: 180, to: 200 },
+    ]);
     assert.equal(longest?.kind, 'collaborator');
   });
 
@@ -84,7 +109,14 @@ describe('the time of a trace', () => {
   });
 
   test('has round marks, few enough', () => {
-    for (const [scale, marks] of /** @type {const} */ ([[984, 4], [1000, 5], [2600, 2], [28_000, 2], [90_000, 3], [3_600_000, 4]])) {
+    for (const [scale, marks] of /** @type {const} */ ([
+      [984, 4],
+      [1000, 5],
+      [2600, 2],
+      [28_000, 2],
+      [90_000, 3],
+      [3_600_000, 4],
+    ])) {
       const found = ticks(scale, 5);
       assert.equal(found.length - 1, marks, `${scale}: ${found}`);
     }
@@ -95,7 +127,11 @@ describe('the time of a trace', () => {
 });
 
 test('times that cannot be are no trouble', () => {
-  const plans = /** @type {Plan[]} */ ([['model', 0, 1e308], ['tool', -1e308, 1e308], ['code', NaN, 5]]);
+  const plans = /** @type {Plan[]} */ ([
+    ['model', 0, 1e308],
+    ['tool', -1e308, 1e308],
+    ['code', NaN, 5],
+  ]);
   assert.equal(timeSpent(treeOf(plans).steps, 1e308).kinds.length > 0, true);
   assert.ok(ticks(1e308, 6).length < 8);
 });
@@ -106,7 +142,10 @@ describe('the cost of a call', () => {
   step.tokens = { input: 1_000_000, output: 100_000, cacheRead: 1_000_000 };
 
   test('is that of the longest beginning of its model', () => {
-    const prices = { anthropic: { input: 1, output: 10 }, 'anthropic.claude-opus': { input: 5, output: 25, cached: 0.5 } };
+    const prices = {
+      anthropic: { input: 1, output: 10 },
+      'anthropic.claude-opus': { input: 5, output: 25, cached: 0.5 },
+    };
     step.model = 'arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-v1:0';
     assert.equal(costOf(step, prices), 5 + 2.5 + 0.5);
     step.model = 'anthropic.claude-haiku';
@@ -119,19 +158,37 @@ describe('the cost of a call', () => {
 
   test('in words', () => {
     assert.deepEqual([0, 0.00001, 0.00123, 0.5, 12.345].map(money), ['$0', '< $0.0001', '$0.0012', '$0.50', '$12.35']);
-    assert.deepEqual([speed(20, 2500), speed(88, 2000), speed(0, 2000), speed(5, 0)], ['8.0 tokens/s', '44 tokens/s', '', '']);
+    assert.deepEqual(
+      [speed(20, 2500), speed(88, 2000), speed(0, 2000), speed(5, 0)],
+      ['8.0 tokens/s', '44 tokens/s', '', ''],
+    );
   });
 
   test('comes from config.json, and half a price is none', () => {
-    const { prices } = parseConfig(JSON.stringify({ endpoint: 'wss://a/b', prices: { a: { input: 1, output: 2 }, b: { input: 1 }, c: null, d: { input: '1', output: 2 } } }));
+    const { prices } = parseConfig(
+      JSON.stringify({
+        endpoint: 'wss://a/b',
+        prices: { a: { input: 1, output: 2 }, b: { input: 1 }, c: null, d: { input: '1', output: 2 } },
+      }),
+    );
     assert.deepEqual(Object.keys(prices), ['a']);
     assert.deepEqual(parseConfig('{"endpoint":"wss://a/b","prices":[1]}').prices, {});
     for (const wrong of ['-1', '1e400', '-1e400', '1e300', '"NaN"', 'null', '[3]', '{}', 'true']) {
-      for (const price of [`"input":${wrong},"output":2`, `"input":1,"output":${wrong}`, ...(wrong === 'null' ? [] : [`"input":1,"output":2,"cached":${wrong}`])]) {
-        assert.deepEqual(Object.keys(parseConfig(`{"endpoint":"wss://a/b","prices":{"a":{${price}}}}`).prices), [], price);
+      for (const price of [
+        `"input":${wrong},"output":2`,
+        `"input":1,"output":${wrong}`,
+        ...(wrong === 'null' ? [] : [`"input":1,"output":2,"cached":${wrong}`]),
+      ]) {
+        assert.deepEqual(
+          Object.keys(parseConfig(`{"endpoint":"wss://a/b","prices":{"a":{${price}}}}`).prices),
+          [],
+          price,
+        );
       }
     }
-    const odd = parseConfig('{"endpoint":"wss://a/b","prices":{"__proto__":{"input":1,"output":2},"constructor":{"input":1,"output":2}}}').prices;
+    const odd = parseConfig(
+      '{"endpoint":"wss://a/b","prices":{"__proto__":{"input":1,"output":2},"constructor":{"input":1,"output":2}}}',
+    ).prices;
     assert.deepEqual(Object.keys(odd).sort(), ['__proto__', 'constructor']);
     assert.equal(costOf(step, odd), undefined);
   });
@@ -140,10 +197,11 @@ describe('the cost of a call', () => {
 const { open } = useChat();
 
 /** With prices in config.json. @param {Page} page */
-const priced = (page) => page.route('**/config.json', async (route) => {
-  const settings = await (await route.fetch()).json();
-  await route.fulfill({ json: { ...settings, prices: { scripted: { input: 3, output: 15 } } } });
-});
+const priced = (page) =>
+  page.route('**/config.json', async (route) => {
+    const settings = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...settings, prices: { scripted: { input: 3, output: 15 } } } });
+  });
 
 test('one sees where the time went, the longest step, and the cost', async () => {
   const page = await open({ prepare: priced });
@@ -157,14 +215,22 @@ test('one sees where the time went, the longest step, and the cost', async () =>
   await page.locator('.axis-gap').first().waitFor();
 
   await page.getByText(/^Where the time went: Model \d+ %$/).click();
-  assert.deepEqual((await page.locator('.spent-kinds dt').allTextContents()).sort(), ['Action group', 'Between steps', 'Model', 'Routing']);
+  assert.deepEqual((await page.locator('.spent-kinds dt').allTextContents()).sort(), [
+    'Action group',
+    'Between steps',
+    'Model',
+    'Routing',
+  ]);
   assert.match((await page.locator('.spent-kinds').textContent()) ?? '', /4 steps, \d+ tokens\/s/);
 
   const longest = page.locator('.step.longest');
   assert.equal(await longest.count(), 1);
   assert.match((await longest.locator(':scope > details .step-took').textContent()) ?? '', /^180 ms$/);
   await page.getByRole('button', { name: 'Go to longest step' }).click();
-  assert.match((await longest.locator('.step-figures').textContent()) ?? '', /^From [\d.]+ m?s to [\d.]+ m?s · \d+ tokens\/s · \$0\.00\d\d$/);
+  assert.match(
+    (await longest.locator('.step-figures').textContent()) ?? '',
+    /^From [\d.]+ m?s to [\d.]+ m?s · \d+ tokens\/s · \$0\.00\d\d$/,
+  );
 
   const before = await rows(page);
   await page.getByRole('button', { name: 'Longest first' }).click();
@@ -178,5 +244,8 @@ test('one sees where the time went, the longest step, and the cost', async () =>
 
   await page.locator('.step-lane').first().hover({ force: true });
   assert.match((await page.locator('.axis-pointer').textContent()) ?? '', /^[\d.]+ m?s$/, 'the time below the pointer');
-  assert.match((await page.locator('.step summary').first().getAttribute('title')) ?? '', /^From [\d.]+ m?s to [\d.]+ m?s$/);
+  assert.match(
+    (await page.locator('.step summary').first().getAttribute('title')) ?? '',
+    /^From [\d.]+ m?s to [\d.]+ m?s$/,
+  );
 });

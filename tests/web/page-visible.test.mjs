@@ -20,11 +20,21 @@ test('what shows nothing of itself, or turns its neighbours around, is an escape
     ['\ud83d \ude00', '\\uD83D \\uDE00'],
     ['\ue000\u{f0000}\uffff', '\\uE000\\u{F0000}\\uFFFF'],
     ['a\tb\r\nc', 'a\\u0009b\\u000D\\u000Ac'],
-  ]) assert.equal(visible(text ?? ''), shown);
+  ])
+    assert.equal(visible(text ?? ''), shown);
 });
 
 test('what is seen stays as it is: letters of any script, accents, emoji of several characters', () => {
-  for (const text of ['', 'Zürich, 漢字, עברית, العربية', 'e\u0301', 'می\u200cخواهم', 'क्\u200dष', '👨‍👩‍👧‍👦 👍🏽 🇨🇭 1️⃣ ❤️', 'a\u00a0b', '<b>&amp;\\']) {
+  for (const text of [
+    '',
+    'Zürich, 漢字, עברית, العربية',
+    'e\u0301',
+    'می\u200cخواهم',
+    'क्\u200dष',
+    '👨‍👩‍👧‍👦 👍🏽 🇨🇭 1️⃣ ❤️',
+    'a\u00a0b',
+    '<b>&amp;\\',
+  ]) {
     assert.equal(visible(text), text);
   }
 });
@@ -34,15 +44,31 @@ test('in a text of several lines, line breaks and tabs are what they are', () =>
 });
 
 test('the name of a file has none of them, and is saved as it is shown', () => {
-  for (const [given, safe] of [['\u202egpj.exe', 'gpj.exe'], ['a\u3164\u2800b.txt', 'ab.txt'], ['x\u{e0041}\ufe0f.md', 'x.md'], ['👨\u200d👩\u200d👧.png', '👨\u200d👩\u200d👧.png'], ['a\ud800.md', 'a\ufffd.md']]) {
+  for (const [given, safe] of [
+    ['\u202egpj.exe', 'gpj.exe'],
+    ['a\u3164\u2800b.txt', 'ab.txt'],
+    ['x\u{e0041}\ufe0f.md', 'x.md'],
+    ['👨\u200d👩\u200d👧.png', '👨\u200d👩\u200d👧.png'],
+    ['a\ud800.md', 'a\ufffd.md'],
+  ]) {
     assert.equal(safeName(given ?? ''), safe);
   }
 });
 
 test('what the agent is doing hides nothing', () => {
-  const step = (/** @type {object} */ input) => ({ at: 0, source: 'bedrock-agent', event: { trace: { collaboratorName: 'a\u202eb', trace: { orchestrationTrace: { invocationInput: input } } } } });
-  assert.equal(activityOf(step({ actionGroupInvocationInput: { function: 'c\u200bd' } })), 'a\\u202Eb: Calling c\\u200Bd');
-  assert.equal(activityOf(step({ agentCollaboratorInvocationInput: { agentCollaboratorName: '\u2066x' } })), 'a\\u202Eb: Asking \\u2066x');
+  const step = (/** @type {object} */ input) => ({
+    at: 0,
+    source: 'bedrock-agent',
+    event: { trace: { collaboratorName: 'a\u202eb', trace: { orchestrationTrace: { invocationInput: input } } } },
+  });
+  assert.equal(
+    activityOf(step({ actionGroupInvocationInput: { function: 'c\u200bd' } })),
+    'a\\u202Eb: Calling c\\u200Bd',
+  );
+  assert.equal(
+    activityOf(step({ agentCollaboratorInvocationInput: { agentCollaboratorName: '\u2066x' } })),
+    'a\\u202Eb: Asking \\u2066x',
+  );
   const call = { contentBlockStart: { start: { toolUse: { name: 'docs___c\u200bd' } } } };
   assert.equal(activityOf({ at: 0, source: 'agentcore-harness', event: call }), 'Calling docs › c\\u200Bd');
 });

@@ -27,12 +27,23 @@ describe('wscat at a harness', { concurrency: 12, timeout: 60_000 }, () => {
     const events = await execute({ prompt: '/work', email: 'ada@example.com' });
     assert.match(textOf(events), /^I look into .*Now the order .*The \*\*refund\*\*/);
     assert.equal(events.at(-1).metadata.relay.stopReason, 'end_turn');
-    assert.ok(events.every(({ type }) => !/^(REASONING|TOOL_CALL)/.test(type)), 'nothing of the trace');
+    assert.ok(
+      events.every(({ type }) => !/^(REASONING|TOOL_CALL)/.test(type)),
+      'nothing of the trace',
+    );
   });
 
   it('gets reasoning and tools with the trace', async () => {
     const types = new Set((await execute({ prompt: '/work', trace: true })).map(({ type }) => type));
-    for (const type of ['REASONING_START', 'REASONING_MESSAGE_CHUNK', 'REASONING_END', 'TOOL_CALL_CHUNK', 'TOOL_CALL_RESULT', 'RAW']) assert.ok(types.has(type), type);
+    for (const type of [
+      'REASONING_START',
+      'REASONING_MESSAGE_CHUNK',
+      'REASONING_END',
+      'TOOL_CALL_CHUNK',
+      'TOOL_CALL_RESULT',
+      'RAW',
+    ])
+      assert.ok(types.has(type), type);
   });
 
   it('continues a conversation over reconnects with the same session', async () => {
@@ -74,15 +85,30 @@ describe('wscat at a harness', { concurrency: 12, timeout: 60_000 }, () => {
       assert.deepEqual([textOf(events), calls.length], ['', 1]);
     }
     const events = await execute({ sessionId, toolResults: [{ toolCallId: calls[0], content: 'three' }] });
-    assert.deepEqual(resultsOf(events), ['`get_weather` returned `one`.', '`refund_order` returned `two`.', '`find_free_slot` returned `three`.']);
+    assert.deepEqual(resultsOf(events), [
+      '`get_weather` returned `one`.',
+      '`refund_order` returned `two`.',
+      '`find_free_slot` returned `three`.',
+    ]);
   });
 
   it('answers three calls at once, one of them with an error', async () => {
     const { sessionId, calls } = await asking('/tool 3 together');
     assert.equal(calls.length, 3);
     const [first, second, third] = calls.map((toolCallId) => ({ toolCallId }));
-    const events = await execute({ sessionId, toolResults: [{ ...first, content: 'one' }, { ...second, error: 'no money' }, { ...third, content: 'three' }] });
-    assert.deepEqual(resultsOf(events), ['`get_weather` returned `one`.', '`refund_order` failed with `no money`.', '`find_free_slot` returned `three`.']);
+    const events = await execute({
+      sessionId,
+      toolResults: [
+        { ...first, content: 'one' },
+        { ...second, error: 'no money' },
+        { ...third, content: 'three' },
+      ],
+    });
+    assert.deepEqual(resultsOf(events), [
+      '`get_weather` returned `one`.',
+      '`refund_order` failed with `no money`.',
+      '`find_free_slot` returned `three`.',
+    ]);
   });
 
   it('is refused some answers where all are due, and gives them then', async () => {
@@ -98,7 +124,10 @@ describe('wscat at a harness', { concurrency: 12, timeout: 60_000 }, () => {
     const { type, code, message } = (await execute({ sessionId, prompt: '/slow 0' })).at(-1);
     assert.deepEqual([type, code], ['RUN_ERROR', 'validation']);
     assert.match(message, /waits for a tool/);
-    assert.match(textOf(await execute({ sessionId, toolResults: [{ toolCallId: calls[0], error: 'never mind' }] })), ACKNOWLEDGED);
+    assert.match(
+      textOf(await execute({ sessionId, toolResults: [{ toolCallId: calls[0], error: 'never mind' }] })),
+      ACKNOWLEDGED,
+    );
     assert.equal(turnOf(await execute({ sessionId, prompt: '/slow 0' })), 2);
   });
 
@@ -118,7 +147,10 @@ describe('wscat at a harness', { concurrency: 12, timeout: 60_000 }, () => {
   it('says something new after results that never arrived', async () => {
     const { sessionId, calls } = await asking('/tool');
     const toolCalls = calls.map((id) => ({ id, type: 'function', function: { name: 'any', arguments: '{}' } }));
-    const history = [{ id: 'm1', role: 'assistant', toolCalls }, { id: 'm2', role: 'tool', toolCallId: calls[0], content: '21 °C' }];
+    const history = [
+      { id: 'm1', role: 'assistant', toolCalls },
+      { id: 'm2', role: 'tool', toolCallId: calls[0], content: '21 °C' },
+    ];
     const input = runAgentInput('/slow 0', { threadId: sessionId });
     // As when the run with the results was refused, and the user went on instead of trying again.
     const events = await execute({ ...input, messages: [...history, ...input.messages] });
@@ -140,7 +172,14 @@ describe('wscat at a harness', { concurrency: 12, timeout: 60_000 }, () => {
   });
 
   it('is told what a harness does not take', async () => {
-    for (const more of [{ sessionAttributes: { plan: 'gold' } }, { promptSessionAttributes: { page: 'Orders' } }, { endSession: true }, { tools: [] }, { model: {} }, { systemPrompt: [] }]) {
+    for (const more of [
+      { sessionAttributes: { plan: 'gold' } },
+      { promptSessionAttributes: { page: 'Orders' } },
+      { endSession: true },
+      { tools: [] },
+      { model: {} },
+      { systemPrompt: [] },
+    ]) {
       const [{ code, message }, ...others] = await execute({ prompt: 'hello', ...more });
       assert.deepEqual([code, others], ['invalid_request', []]);
       assert.ok(message.includes(Object.keys(more)[0]), message);

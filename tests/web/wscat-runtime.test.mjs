@@ -18,7 +18,14 @@ describe('wscat at an agent on a runtime', { concurrency: 12, timeout: 60_000 },
     const events = await execute({ prompt: 'hello', email: 'ada@example.com' });
     assert.match(textOf(events), /^You wrote “hello”\. This is turn 1 .*## What a run is made of/s);
     const types = new Set(events.map(({ type }) => type));
-    for (const type of ['STATE_SNAPSHOT', 'TEXT_MESSAGE_START', 'TOOL_CALL_START', 'TOOL_CALL_RESULT', 'TEXT_MESSAGE_END']) assert.ok(types.has(type), type);
+    for (const type of [
+      'STATE_SNAPSHOT',
+      'TEXT_MESSAGE_START',
+      'TOOL_CALL_START',
+      'TOOL_CALL_RESULT',
+      'TEXT_MESSAGE_END',
+    ])
+      assert.ok(types.has(type), type);
     assert.equal(events.at(-1).type, 'RUN_FINISHED');
   });
 
@@ -37,7 +44,10 @@ describe('wscat at an agent on a runtime', { concurrency: 12, timeout: 60_000 },
   });
 
   it('has a conversation for each connection where it names none, and nobody else is in it', async () => {
-    assert.deepEqual((await Promise.all(Array.from({ length: 3 }, () => execute({ prompt: '/slow 0' })))).map(turnOf), [1, 1, 1]);
+    assert.deepEqual(
+      (await Promise.all(Array.from({ length: 3 }, () => execute({ prompt: '/slow 0' })))).map(turnOf),
+      [1, 1, 1],
+    );
   });
 
   it('answers a call with a RunAgentInput', async () => {
@@ -45,7 +55,11 @@ describe('wscat at an agent on a runtime', { concurrency: 12, timeout: 60_000 },
     const calls = (await execute(input)).filter(({ type }) => type === 'TOOL_CALL_START');
     assert.equal(calls.length, 1);
     const [{ toolCallId: id, toolCallName: name }] = calls;
-    const assistant = { id: 'a', role: 'assistant', toolCalls: [{ id, type: 'function', function: { name, arguments: '{}' } }] };
+    const assistant = {
+      id: 'a',
+      role: 'assistant',
+      toolCalls: [{ id, type: 'function', function: { name, arguments: '{}' } }],
+    };
     const messages = [...input.messages, assistant, { id: 't', role: 'tool', toolCallId: id, content: '21 °C' }];
     const events = await execute(runAgentInput('', { threadId: input.threadId, messages }));
     assert.match(textOf(events), /`get_weather` returned `21 °C`.*turn 1/s);

@@ -59,21 +59,9 @@ describe('wscat', { concurrency: true, timeout: 60_000 }, () => {
 
   for (const [prompt, result, expected] of [
     ['/tool', { content: '21 °C' }, '`weather get_weather` returned `21 °C`.'],
-    [
-      '/tool api',
-      { content: '{"ok":true}' },
-      '`orders POST /orders/{orderId}/refunds` returned `{"ok":true}`.',
-    ],
-    [
-      '/confirm',
-      { confirmed: true },
-      'You **confirmed** `bookings cancel_booking`, and it is done.',
-    ],
-    [
-      '/confirm api',
-      { confirmed: false },
-      'You **declined** `payments POST /transfers`, so nothing was done.',
-    ],
+    ['/tool api', { content: '{"ok":true}' }, '`orders POST /orders/{orderId}/refunds` returned `{"ok":true}`.'],
+    ['/confirm', { confirmed: true }, 'You **confirmed** `bookings cancel_booking`, and it is done.'],
+    ['/confirm api', { confirmed: false }, 'You **declined** `payments POST /transfers`, so nothing was done.'],
     [
       '/confirm result',
       { confirmed: true, content: 'done' },
@@ -123,11 +111,9 @@ describe('wscat', { concurrency: true, timeout: 60_000 }, () => {
 
   it("continues the connection's conversation when typed into a terminal", async () => {
     // With util-linux's `script`, wscat has a terminal and behaves as for a person.
-    const wscat = spawn(
-      'script',
-      ['--quiet', '--return', '--command', `'${WSCAT}' -c ${local.socket}`, '/dev/null'],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
+    const wscat = spawn('script', ['--quiet', '--return', '--command', `'${WSCAT}' -c ${local.socket}`, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const exited = once(wscat, 'exit');
     const turns = [[]];
     // What is typed when a turn has ended; the tool's answer needs no session.

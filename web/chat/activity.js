@@ -10,7 +10,13 @@ import { RUNTIME } from '../relay/agui.js';
 
 /** Empty for an event that says nothing of the kind. @param {AgentEvent} event */
 export function activityOf({ source, event }) {
-  return visible(source === 'bedrock-agent' ? ofBedrockAgent(event) : source === RUNTIME ? ofRuntime(event) : ofHarness(source, event));
+  return visible(
+    source === 'bedrock-agent'
+      ? ofBedrockAgent(event)
+      : source === RUNTIME
+        ? ofRuntime(event)
+        : ofHarness(source, event),
+  );
 }
 
 /** @param {string} source @param {unknown} event */
@@ -18,7 +24,9 @@ function ofHarness(source, event) {
   const tool = getString(event, 'contentBlockStart', 'start', 'toolUse', 'name');
   if (tool !== undefined) return t('Calling {name}', { name: tool.replace('___', ' › ') });
   if (source === 'TOOL_CALL_RESULT') return t('Reading the result');
-  return source.startsWith('REASONING_') || getString(event, 'messageStart', 'role') === 'assistant' ? t('Thinking') : '';
+  return source.startsWith('REASONING_') || getString(event, 'messageStart', 'role') === 'assistant'
+    ? t('Thinking')
+    : '';
 }
 
 /** @param {unknown} event */
@@ -42,10 +50,18 @@ function ofBedrockAgent(event) {
     [get(trace, 'guardrailTrace'), t('Checking the guardrails')],
     [get(trace, 'routingClassifierTrace'), t('Choosing who answers')],
     [get(step, 'rationale'), oneLine(getString(step, 'rationale', 'text') ?? '', 90)],
-    [action, t('Calling {name}', { name: getString(action, 'function') ?? getString(action, 'apiPath') ?? t('an action') })],
+    [
+      action,
+      t('Calling {name}', { name: getString(action, 'function') ?? getString(action, 'apiPath') ?? t('an action') }),
+    ],
     [get(input, 'knowledgeBaseLookupInput'), t('Searching the knowledge base')],
     [get(input, 'codeInterpreterInvocationInput'), t('Running code')],
-    [get(input, 'agentCollaboratorInvocationInput'), t('Asking {name}', { name: getString(input, 'agentCollaboratorInvocationInput', 'agentCollaboratorName') ?? t('another agent') })],
+    [
+      get(input, 'agentCollaboratorInvocationInput'),
+      t('Asking {name}', {
+        name: getString(input, 'agentCollaboratorInvocationInput', 'agentCollaboratorName') ?? t('another agent'),
+      }),
+    ],
     [get(step, 'observation'), t('Reading the result')],
     [get(step, 'modelInvocationInput'), t('Thinking')],
   ];

@@ -23,14 +23,19 @@ export function argumentList(json) {
   if (tree.members.length === 0) return [];
   const list = element('dl');
   const add = (/** @type {number} */ from, /** @type {number} */ to) => {
-    for (const { name, value } of tree.members.slice(from, to)) list.append(capped('dt', name, MAX_NAME), capped('dd', textOf(value)));
+    for (const { name, value } of tree.members.slice(from, to))
+      list.append(capped('dt', name, MAX_NAME), capped('dd', textOf(value)));
   };
   add(0, MAX_LISTED);
   if (tree.members.length <= MAX_LISTED) return [list];
-  const more = button('quiet small show-all', plural(tree.members.length, 'Show all of {count} argument', 'Show all {count} arguments'), () => {
-    more.remove();
-    add(MAX_LISTED, tree.members.length);
-  });
+  const more = button(
+    'quiet small show-all',
+    plural(tree.members.length, 'Show all of {count} argument', 'Show all {count} arguments'),
+    () => {
+      more.remove();
+      add(MAX_LISTED, tree.members.length);
+    },
+  );
   return [list, more];
 }
 
@@ -47,12 +52,17 @@ export function capped(name, text, length = MAX_SHOWN) {
   const lines = name === 'dd' || name === 'pre';
   if (text.length <= length) return element(name, '', visible(text, { lines }));
   const made = element(name, '', visible(text.slice(0, length), { lines }), '… ');
-  const all = button('quiet small show-all', plural(text.length, 'Show all of {count} character', 'Show all {count} characters'), () => {
-    made.replaceChildren();
-    made.classList.add('flow');
-    new TextFlow(made, 'span').append(visible(text.slice(0, MAX_WHOLE), { lines }));
-    if (text.length > MAX_WHOLE) made.append(plural(text.length - MAX_WHOLE, '… and {count} more character', '… and {count} more characters'));
-  });
+  const all = button(
+    'quiet small show-all',
+    plural(text.length, 'Show all of {count} character', 'Show all {count} characters'),
+    () => {
+      made.replaceChildren();
+      made.classList.add('flow');
+      new TextFlow(made, 'span').append(visible(text.slice(0, MAX_WHOLE), { lines }));
+      if (text.length > MAX_WHOLE)
+        made.append(plural(text.length - MAX_WHOLE, '… and {count} more character', '… and {count} more characters'));
+    },
+  );
   made.append(all);
   return made;
 }

@@ -68,7 +68,8 @@ export class Attachments {
     prompt.addEventListener('input', () => (this.#awaited = false));
     this.#offer();
     const lost = getList({ names: parseJson(recall('tab', 'attached') ?? '[]') }, 'names').map(String);
-    if (lost.length > 0) explain(t('Files are not kept over a reload. Choose again: {names}.', { names: namesOf(lost) }));
+    if (lost.length > 0)
+      explain(t('Files are not kept over a reload. Choose again: {names}.', { names: namesOf(lost) }));
     store('tab', 'attached', '[]');
   }
 
@@ -88,9 +89,14 @@ export class Attachments {
 
   /** Takes files that are dropped or pasted. @param {DataTransfer} data */
   take(data) {
-    const folders = [...data.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile()?.name ?? '');
+    const folders = [...data.items]
+      .filter((item) => item.webkitGetAsEntry?.()?.isDirectory)
+      .map((item) => item.getAsFile()?.name ?? '');
     const files = [...data.files].filter(({ name }) => !folders.includes(name));
-    this.add(files, folders.map((name) => t('{name} is a folder: choose the files in it.', { name: quoted(name) })));
+    this.add(
+      files,
+      folders.map((name) => t('{name} is a folder: choose the files in it.', { name: quoted(name) })),
+    );
   }
 
   /** @param {File[]} files @param {string[]} [problems] */
@@ -102,9 +108,16 @@ export class Attachments {
       const bytes = this.#attachments.reduce((sum, { file: other }) => sum + other.size, file.size);
       if (file.size === 0) problems.push(t('{name} is empty.', { name: quoted(name) }));
       else if (this.#attachments.length >= maxFiles) {
-        problems.push(t('{name} is one too many: at most {count} can go with a prompt.', { name: quoted(name), count: maxFiles }));
+        problems.push(
+          t('{name} is one too many: at most {count} can go with a prompt.', { name: quoted(name), count: maxFiles }),
+        );
       } else if (bytes > maxBytes) {
-        problems.push(t('{name} is too large: at most {size} together can go with a prompt.', { name: quoted(name), size: size(maxBytes) }));
+        problems.push(
+          t('{name} is too large: at most {size} together can go with a prompt.', {
+            name: quoted(name),
+            size: size(maxBytes),
+          }),
+        );
       } else added.push(this.#attach(file, name, typeOf(file)).name);
     }
     this.#explain(problems.join(' '));
@@ -114,7 +127,10 @@ export class Attachments {
   /** Why the prompt can't go yet, or an empty text. It goes by itself once the files are there. */
   obstacle() {
     const failed = this.#attachments.filter((one) => problemOf(one) !== undefined);
-    if (failed.length > 0) return t('Could not be sent: {names}. Remove it, or choose it again.', { names: namesOf(failed.map(({ name }) => name)) });
+    if (failed.length > 0)
+      return t('Could not be sent: {names}. Remove it, or choose it again.', {
+        names: namesOf(failed.map(({ name }) => name)),
+      });
     for (const attachment of this.#attachments) this.#renew(attachment);
     this.#awaited = !this.#attachments.every(isReady);
     return this.#awaited ? t('The prompt goes as soon as its files are there.') : '';
@@ -143,7 +159,12 @@ export class Attachments {
   again(turn) {
     const sent = this.#sent.get(turn);
     if (!sent?.every(isReady)) return undefined;
-    return { isEmpty: false, files: filesOf(sent), about: aboutOf(sent), leave: (next) => void this.#sent.set(next, sent) };
+    return {
+      isEmpty: false,
+      files: filesOf(sent),
+      about: aboutOf(sent),
+      leave: (next) => void this.#sent.set(next, sent),
+    };
   }
 
   /** Takes the files of a turn back, to be sent again; false if they are not there any more. @param {Turn} turn */
@@ -189,7 +210,10 @@ export class Attachments {
     });
     const attach = byId('attach', HTMLButtonElement);
     attach.addEventListener('click', () => input.click());
-    attach.title = t('Attach files: at most {count}, {size} together', { count: this.#limits.maxFiles, size: size(this.#limits.maxBytes) });
+    attach.title = t('Attach files: at most {count}, {size} together', {
+      count: this.#limits.maxFiles,
+      size: size(this.#limits.maxBytes),
+    });
     attach.hidden = false;
   }
 
@@ -208,7 +232,17 @@ export class Attachments {
     remove.setAttribute('aria-label', t('Remove {name}', { name }));
     const item = element('li', 'chip', ...picture(file), element('span', 'file-name', name), about, progress, remove);
     /** @type {Attachment} */
-    const attachment = { name, type, file, upload: undefined, data: undefined, problem: undefined, item, about, progress };
+    const attachment = {
+      name,
+      type,
+      file,
+      upload: undefined,
+      data: undefined,
+      problem: undefined,
+      item,
+      about,
+      progress,
+    };
     this.#attachments.push(attachment);
     this.#list.append(item);
     this.#send(attachment);
@@ -271,7 +305,11 @@ export class Attachments {
 
   #remember() {
     this.#list.hidden = this.isEmpty;
-    store('tab', 'attached', JSON.stringify([...this.#elsewhere.values(), this.#attachments].flat().map(({ name }) => name)));
+    store(
+      'tab',
+      'attached',
+      JSON.stringify([...this.#elsewhere.values(), this.#attachments].flat().map(({ name }) => name)),
+    );
   }
 
   /** Two files of one name would be one to the agent. @param {string} wanted */
@@ -285,7 +323,11 @@ export class Attachments {
 
 /** Files as a message names them. @param {Attachment[]} attachments @returns {AttachedFile[]} */
 function filesOf(attachments) {
-  return attachments.map(({ name, type, upload, data = '' }) => ({ name, type, ...(upload ? { upload: upload.id } : { data }) }));
+  return attachments.map(({ name, type, upload, data = '' }) => ({
+    name,
+    type,
+    ...(upload ? { upload: upload.id } : { data }),
+  }));
 }
 
 /** @param {Attachment[]} attachments @returns {SentFile[]} */
@@ -295,7 +337,18 @@ function aboutOf(attachments) {
 
 /** The files that were sent with a prompt, for who reads it. @param {SentFile[]} files */
 export function sentFiles(files) {
-  const list = element('ul', 'attachments', ...files.map(({ name, type, bytes }) => element('li', 'chip', element('span', 'file-name', safeName(name)), element('span', 'file-about', `${size(bytes)} · ${type}`))));
+  const list = element(
+    'ul',
+    'attachments',
+    ...files.map(({ name, type, bytes }) =>
+      element(
+        'li',
+        'chip',
+        element('span', 'file-name', safeName(name)),
+        element('span', 'file-about', `${size(bytes)} · ${type}`),
+      ),
+    ),
+  );
   list.setAttribute('aria-label', t('Files that were sent'));
   return list;
 }
@@ -323,7 +376,8 @@ function picture(file) {
   const image = element('img');
   image.alt = '';
   image.src = URL.createObjectURL(file);
-  for (const event of ['load', 'error']) image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
+  for (const event of ['load', 'error'])
+    image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
   image.addEventListener('error', () => image.remove());
   return [image];
 }

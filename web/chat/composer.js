@@ -45,7 +45,8 @@ export class Composer {
       // The Enter that ends an input method's composition belongs to the input method; some browsers
       // tell it only by the key code.
       if (event.isComposing || event.keyCode === 229) return;
-      if (/^Arrow(?:Up|Down)$/.test(event.key) && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey) return this.#recall(event);
+      if (/^Arrow(?:Up|Down)$/.test(event.key) && !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey)
+        return this.#recall(event);
       if (event.key !== 'Enter' || event.shiftKey) return;
       if (isTouch() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
@@ -122,7 +123,9 @@ export class Composer {
   /** @param {string} prompt */
   #remember(prompt) {
     if (this.#sent.at(-1) !== prompt) this.#sent.push(prompt);
-    this.#sent = this.#sent.slice(-MAX_SENT).filter((_, index, kept) => kept.slice(index).reduce((sum, one) => sum + one.length, 0) <= MAX_SENT_LENGTH);
+    this.#sent = this.#sent
+      .slice(-MAX_SENT)
+      .filter((_, index, kept) => kept.slice(index).reduce((sum, one) => sum + one.length, 0) <= MAX_SENT_LENGTH);
     this.#recalled = this.#sent.length;
     store('tab', 'sent', JSON.stringify(this.#sent));
   }

@@ -10,7 +10,8 @@ export const NO_FILES = 'Files cannot be sent to this agent. Paste the text that
  * @param {(data: DataTransfer) => void} take
  */
 export function catchFiles(take) {
-  const inField = (/** @type {Event} */ { target }) => target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement;
+  const inField = (/** @type {Event} */ { target }) =>
+    target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement;
   const hasFiles = (/** @type {DataTransfer | null} */ data) => data?.types.includes('Files') === true;
   document.addEventListener('dragover', (event) => {
     if (event.defaultPrevented || (inField(event) && !hasFiles(event.dataTransfer))) return;
@@ -32,7 +33,13 @@ export function catchFiles(take) {
   });
   document.addEventListener('paste', (event) => {
     // What is copied from a document may be text and a picture of it: then the text is pasted.
-    if (event.defaultPrevented || !event.clipboardData || !hasFiles(event.clipboardData) || event.clipboardData.types.includes('text/plain')) return;
+    if (
+      event.defaultPrevented ||
+      !event.clipboardData ||
+      !hasFiles(event.clipboardData) ||
+      event.clipboardData.types.includes('text/plain')
+    )
+      return;
     event.preventDefault();
     take(event.clipboardData);
   });

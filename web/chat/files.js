@@ -18,7 +18,11 @@ const REVOKE_MS = 60_000;
 export function fileCard(file) {
   const name = safeName(file.name);
   const { dropped } = file;
-  const about = element('span', 'file-about', `${typeInWords(file.type)} · ${size(dropped ?? fileSize(file))}${dropped === undefined ? '' : ` · ${t('not kept over the reload')}`}`);
+  const about = element(
+    'span',
+    'file-about',
+    `${typeInWords(file.type)} · ${size(dropped ?? fileSize(file))}${dropped === undefined ? '' : ` · ${t('not kept over the reload')}`}`,
+  );
   about.title = visible(file.type);
   const save = button('quiet', t('Download'), () => {
     const bytes = decode(file.bytes);
@@ -34,7 +38,8 @@ export function fileCard(file) {
     const image = element('img', 'preview');
     image.alt = name;
     image.src = URL.createObjectURL(new Blob([picture], { type: file.type }));
-    for (const event of ['load', 'error']) image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
+    for (const event of ['load', 'error'])
+      image.addEventListener(event, () => URL.revokeObjectURL(image.src), { once: true });
     image.addEventListener('error', () => image.remove());
     item.prepend(image);
   }
@@ -64,7 +69,9 @@ export function download(name, content) {
  */
 export function safeName(name) {
   const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? '';
-  const plain = withoutHidden(last).replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '');
+  const plain = withoutHidden(last)
+    .replace(/[<>:"|?*]/g, '_')
+    .replace(/^[.\s]+|[.\s]+$/g, '');
   return [...plain].slice(-100).join('') || 'file';
 }
 

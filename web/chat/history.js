@@ -15,17 +15,23 @@ import { replyOf, wishOf } from './tool-form.js';
 export function asMarkdown({ turns, forgotten }) {
   const parts = turns.flatMap((turn) => {
     const sources = sourcesOf(turn.messages.flatMap(({ citations }) => citations));
-    const listed = sources.map(({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${visible(where)})` : ''}`);
+    const listed = sources.map(
+      ({ label, where }, index) => `${index + 1}. ${label}${where && where !== label ? ` (${visible(where)})` : ''}`,
+    );
     return [
       `## ${t('You')}`,
       turn.replaced ? `> ${t('An edited prompt took the place of this one, or of one before it.')}` : '',
       turn.prompt,
-      turn.attached?.length ? t('Files: {names}', { names: turn.attached.map(({ name }) => safeName(name)).join(', ') }) : '',
+      turn.attached?.length
+        ? t('Files: {names}', { names: turn.attached.map(({ name }) => safeName(name)).join(', ') })
+        : '',
       `## ${t('Agent')}`,
       ...turn.messages.map(({ text }) => text.trimEnd()),
       turn.cut ? `> ${t('Not all of this answer was kept over a reload.')}` : '',
       listed.length > 0 ? `${t('Sources:')}\n\n${listed.join('\n')}` : '',
-      turn.files.length > 0 ? t('Files: {names}', { names: turn.files.map(({ name }) => safeName(name)).join(', ') }) : '',
+      turn.files.length > 0
+        ? t('Files: {names}', { names: turn.files.map(({ name }) => safeName(name)).join(', ') })
+        : '',
       ...turn.calls.flatMap(callAsMarkdown),
       turn.failure ? `> ${visible(turn.failure.message)} (${visible(turn.failure.code)})` : '',
       turn.status === 'stopped' ? `> ${stoppedNote(turn)}` : '',
@@ -67,7 +73,13 @@ export function forgottenNote(count) {
 /** What to call what is saved of a conversation. @param {Turn[]} turns @param {Date} now */
 export function fileName(turns, now) {
   const words = safeName((turns[0]?.prompt ?? '').slice(0, 200).replace(/[/\\]/g, ' '));
-  const title = [...words.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '')].slice(0, 40).join('').replace(/-$/, '') || 'conversation';
-  const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace('T', '-').replace(':', '');
+  const title =
+    [...words.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '')].slice(0, 40).join('').replace(/-$/, '') ||
+    'conversation';
+  const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
+    .toISOString()
+    .slice(0, 16)
+    .replace('T', '-')
+    .replace(':', '');
   return `${title}-${time}.md`;
 }

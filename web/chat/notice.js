@@ -19,7 +19,13 @@ export class Notice {
   #shown;
   #words = element('span');
   #turn = button('quiet small', '', () => void this.#change());
-  #box = element('p', 'notice', this.#words, this.#turn, iconButton(t('Not now'), CROSS, () => this.#dismiss()));
+  #box = element(
+    'p',
+    'notice',
+    this.#words,
+    this.#turn,
+    iconButton(t('Not now'), CROSS, () => this.#dismiss()),
+  );
   #rest;
   /** Whether there is something to read about why there are none. */
   #isRefused = false;
@@ -37,7 +43,13 @@ export class Notice {
   /** Offers to tell the end of what runs for long, in milliseconds. @param {number | undefined} running */
   offer(running) {
     if (running === undefined) this.#isRefused = false;
-    const isOffered = this.#isRefused || (running !== undefined && running >= OFFER_MS && recall('tab', 'notice') !== 'dismissed' && 'Notification' in window && Notification.permission !== 'denied');
+    const isOffered =
+      this.#isRefused ||
+      (running !== undefined &&
+        running >= OFFER_MS &&
+        recall('tab', 'notice') !== 'dismissed' &&
+        'Notification' in window &&
+        Notification.permission !== 'denied');
     if (isOffered && this.#box.hidden) this.#say();
     this.#box.hidden = !isOffered;
   }
@@ -59,7 +71,11 @@ export class Notice {
   /** Gives whether the browser shows one. @param {string} words */
   #notify(words) {
     try {
-      const shown = new Notification(words, { body: this.#title ?? document.title, tag: 'agent-relay', icon: 'icon.svg' });
+      const shown = new Notification(words, {
+        body: this.#title ?? document.title,
+        tag: 'agent-relay',
+        icon: 'icon.svg',
+      });
       shown.addEventListener('click', () => {
         window.focus();
         shown.close();
@@ -76,11 +92,14 @@ export class Notice {
   async #change() {
     if (isWanted()) store('local', 'notice', 'off');
     else {
-      const permission = Notification.permission === 'default' ? await Notification.requestPermission() : Notification.permission;
-      if (permission !== 'granted') return this.#say(t('The browser does not allow this page notifications; its settings can.'));
+      const permission =
+        Notification.permission === 'default' ? await Notification.requestPermission() : Notification.permission;
+      if (permission !== 'granted')
+        return this.#say(t('The browser does not allow this page notifications; its settings can.'));
       store('local', 'notice', 'on');
       // It shows what they look like, and whether there are any.
-      if (!this.#notify(t('Answers are announced here'))) return this.#say(t('This browser shows no notifications of a page.'));
+      if (!this.#notify(t('Answers are announced here')))
+        return this.#say(t('This browser shows no notifications of a page.'));
     }
     this.#say();
   }
@@ -88,7 +107,8 @@ export class Notice {
   /** @param {string} [problem] */
   #say(problem) {
     const isOn = isWanted();
-    this.#words.textContent = problem ?? (isOn ? t('You get a notification when the answer is there.') : t('This takes a while.'));
+    this.#words.textContent =
+      problem ?? (isOn ? t('You get a notification when the answer is there.') : t('This takes a while.'));
     this.#turn.textContent = isOn ? t('Turn off') : t('Notify me');
     this.#isRefused = problem !== undefined;
     this.#turn.hidden = this.#isRefused;

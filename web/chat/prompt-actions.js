@@ -60,7 +60,9 @@ export function promptArticle(turn, turnActions) {
 /** Whether a text may have more lines than are shown. @param {string} text */
 function isLong(text) {
   if (text.length > MAX_LINES * LINE_LENGTH * 4) return true;
-  return text.split('\n').reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / LINE_LENGTH)), 0) > MAX_LINES;
+  return (
+    text.split('\n').reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / LINE_LENGTH)), 0) > MAX_LINES
+  );
 }
 
 /** @param {HTMLElement} text */
@@ -79,7 +81,8 @@ function foldSwitch(text) {
   fold(true);
   // How many lines there are is known once it stands on the page.
   const observer = new ResizeObserver(() => {
-    if (text.isConnected && text.classList.contains('folded')) made.hidden = !text.classList.toggle('cut-off', text.scrollHeight > text.clientHeight + 1);
+    if (text.isConnected && text.classList.contains('folded'))
+      made.hidden = !text.classList.toggle('cut-off', text.scrollHeight > text.clientHeight + 1);
   });
   observer.observe(text);
   return made;
@@ -98,11 +101,24 @@ function promptEditor(words, forgets, { typed, send, cancel }) {
   const problem = element('p', 'composer-problem');
   problem.setAttribute('role', 'alert');
   problem.hidden = true;
-  const hint = element('p', 'edit-hint', forgets
-    ? t('It takes the place of this prompt and of all after it: the agent is sent only what stands before. What it remembers by itself, it keeps.')
-    : t('The agent keeps all that was said so far: the edited prompt goes to it as a new one.'));
+  const hint = element(
+    'p',
+    'edit-hint',
+    forgets
+      ? t(
+          'It takes the place of this prompt and of all after it: the agent is sent only what stands before. What it remembers by itself, it keeps.',
+        )
+      : t('The agent keeps all that was said so far: the edited prompt goes to it as a new one.'),
+  );
   const submit = element('button', 'primary', t('Save & send'));
-  const form = element('form', 'prompt-editor', box, problem, hint, element('div', 'tool-buttons', button('quiet', t('Cancel'), cancel), submit));
+  const form = element(
+    'form',
+    'prompt-editor',
+    box,
+    problem,
+    hint,
+    element('div', 'tool-buttons', button('quiet', t('Cancel'), cancel), submit),
+  );
   const fit = () => {
     box.style.height = 'auto';
     box.style.height = `${box.scrollHeight}px`;
@@ -126,7 +142,12 @@ function promptEditor(words, forgets, { typed, send, cancel }) {
       // It is the editor that is left, and no answer that is stopped.
       event.preventDefault();
       cancel();
-    } else if (event.key === 'Enter' && event.target === box && !event.shiftKey && (!isTouch() || event.ctrlKey || event.metaKey)) {
+    } else if (
+      event.key === 'Enter' &&
+      event.target === box &&
+      !event.shiftKey &&
+      (!isTouch() || event.ctrlKey || event.metaKey)
+    ) {
       event.preventDefault();
       trySend();
     }
@@ -147,7 +168,9 @@ export class ReplacedTurns {
   add(prompt, answer) {
     const [before, after] = [prompt.previousElementSibling, answer.nextElementSibling];
     const isGroup = (/** @type {Element | null} */ one) => one?.classList.contains('replaced') === true;
-    const group = (isGroup(before) ? before : undefined) ?? element('details', 'replaced', element('summary'), element('div', 'replaced-turns'));
+    const group =
+      (isGroup(before) ? before : undefined) ??
+      element('details', 'replaced', element('summary'), element('div', 'replaced-turns'));
     if (group !== before) prompt.before(group);
     const turns = group.lastElementChild;
     turns?.append(prompt, answer);
@@ -158,8 +181,16 @@ export class ReplacedTurns {
     const count = (turns?.children.length ?? 0) / 2;
     group.firstElementChild?.replaceChildren(
       this.#forgets()
-        ? plural(count, '{count} turn was replaced by an edited prompt. The agent is not sent it any more.', '{count} turns were replaced by an edited prompt. The agent is not sent them any more.')
-        : plural(count, '{count} turn was replaced by an edited prompt. The agent still knows it.', '{count} turns were replaced by an edited prompt. The agent still knows them.'),
+        ? plural(
+            count,
+            '{count} turn was replaced by an edited prompt. The agent is not sent it any more.',
+            '{count} turns were replaced by an edited prompt. The agent is not sent them any more.',
+          )
+        : plural(
+            count,
+            '{count} turn was replaced by an edited prompt. The agent still knows it.',
+            '{count} turns were replaced by an edited prompt. The agent still knows them.',
+          ),
     );
   }
 }

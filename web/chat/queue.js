@@ -59,7 +59,8 @@ export class Queue {
 
   /** Gives why a prompt cannot wait here, or an empty text. @param {string} prompt */
   add(prompt) {
-    if (this.#prompts.length >= MAX_PROMPTS) return t('{count} prompts wait already. Wait for the answer, or take one of them back.', { count: MAX_PROMPTS });
+    if (this.#prompts.length >= MAX_PROMPTS)
+      return t('{count} prompts wait already. Wait for the answer, or take one of them back.', { count: MAX_PROMPTS });
     // What waits goes out before it, once more in its turn.
     this.#held = '';
     this.#prompts.push(prompt);
@@ -88,8 +89,10 @@ export class Queue {
     if (isOpen(last)) return t('Sent when the answer is complete.');
     if (last.status === 'stopped') return t('Not sent: you stopped the answer.');
     if (last.status === 'moved') return t('Not sent: the answer goes on in another window.');
-    if (last.status !== 'done') return isCut(last) ? t('Not sent: the answer was cut short.') : t('Not sent: the answer before it failed.');
-    if (!last.overtaken && last.calls.some(({ reply }) => reply === undefined)) return t('Waits: the agent asks you for something first.');
+    if (last.status !== 'done')
+      return isCut(last) ? t('Not sent: the answer was cut short.') : t('Not sent: the answer before it failed.');
+    if (!last.overtaken && last.calls.some(({ reply }) => reply === undefined))
+      return t('Waits: the agent asks you for something first.');
     return this.#actions.isConnected() ? '' : t('Sent when the page is connected again.');
   }
 
@@ -111,21 +114,23 @@ export class Queue {
 
   #draw() {
     keepDraft(this.#name, this.#prompts.length === 0 ? '' : JSON.stringify(this.#prompts));
-    this.#list.replaceChildren(...this.#prompts.map((prompt, index) => {
-      const place = { number: index + 1 };
-      const edit = iconButton(t('Edit queued prompt {number}', place), PENCIL, () => {
-        this.#actions.edit(this.#take(index));
-        this.#actions.rest();
-      });
-      const remove = iconButton(t('Remove queued prompt {number}', place), CROSS, () => {
-        this.#take(index);
-        announce(t('Removed.'));
-        const next = this.#list.children[Math.min(index, this.#prompts.length - 1)]?.lastElementChild;
-        if (next instanceof HTMLElement) next.focus();
-        else this.#actions.rest();
-      });
-      return element('li', '', element('span', 'queue-text', visible(oneLine(prompt, 300))), edit, remove);
-    }));
+    this.#list.replaceChildren(
+      ...this.#prompts.map((prompt, index) => {
+        const place = { number: index + 1 };
+        const edit = iconButton(t('Edit queued prompt {number}', place), PENCIL, () => {
+          this.#actions.edit(this.#take(index));
+          this.#actions.rest();
+        });
+        const remove = iconButton(t('Remove queued prompt {number}', place), CROSS, () => {
+          this.#take(index);
+          announce(t('Removed.'));
+          const next = this.#list.children[Math.min(index, this.#prompts.length - 1)]?.lastElementChild;
+          if (next instanceof HTMLElement) next.focus();
+          else this.#actions.rest();
+        });
+        return element('li', '', element('span', 'queue-text', visible(oneLine(prompt, 300))), edit, remove);
+      }),
+    );
     this.#box.hidden = this.#prompts.length === 0;
     this.#explain();
   }

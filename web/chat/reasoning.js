@@ -24,7 +24,8 @@ export class ReasoningBlock {
     this.details.addEventListener('toggle', () => {
       this.#append();
       // Who reads it anew begins at its start, wherever the page went with the end of the conversation.
-      if (this.details.open && !this.#isOpenEnded) requestAnimationFrame(() => requestAnimationFrame(() => this.#summary.scrollIntoView({ block: 'nearest' })));
+      if (this.details.open && !this.#isOpenEnded)
+        requestAnimationFrame(() => requestAnimationFrame(() => this.#summary.scrollIntoView({ block: 'nearest' })));
     });
   }
 
@@ -33,7 +34,9 @@ export class ReasoningBlock {
     const { startedAt, endedAt, late } = this.#reasoning;
     this.#isOpenEnded = runs && endedAt === undefined;
     // How long it took is not known of what was joined.
-    const words = this.#isOpenEnded ? t('Reasoning…') : [t('Reasoning'), ...(endedAt === undefined || late ? [] : [duration(endedAt - startedAt)])].join(' · ');
+    const words = this.#isOpenEnded
+      ? t('Reasoning…')
+      : [t('Reasoning'), ...(endedAt === undefined || late ? [] : [duration(endedAt - startedAt)])].join(' · ');
     if (this.#summary.textContent !== words) this.#summary.textContent = words;
     this.#append();
   }

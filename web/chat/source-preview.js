@@ -37,10 +37,19 @@ export class SourcePreview {
     list.addEventListener('pointerleave', () => this.#later(() => this.hide()));
     this.#box.addEventListener('pointerenter', () => clearTimeout(this.#timer));
     this.#box.addEventListener('pointerleave', () => this.#later(() => this.hide()));
-    list.addEventListener('focusin', ({ target }) => isMark(target) && target.matches(':focus-visible') && this.show(target));
+    list.addEventListener(
+      'focusin',
+      ({ target }) => isMark(target) && target.matches(':focus-visible') && this.show(target),
+    );
     list.addEventListener('focusout', () => this.hide());
-    document.addEventListener('scroll', ({ target }) => target !== this.#box && this.hide(), { capture: true, passive: true });
-    document.addEventListener('pointerdown', ({ target }) => target !== this.#mark && !(target instanceof Node && this.#box.contains(target)) && this.hide());
+    document.addEventListener('scroll', ({ target }) => target !== this.#box && this.hide(), {
+      capture: true,
+      passive: true,
+    });
+    document.addEventListener(
+      'pointerdown',
+      ({ target }) => target !== this.#mark && !(target instanceof Node && this.#box.contains(target)) && this.hide(),
+    );
     window.addEventListener('resize', () => this.hide());
     // Before what else Escape does: it takes away one thing at a time.
     document.addEventListener(
@@ -74,7 +83,12 @@ export class SourcePreview {
     const source = this.#sourceOf(mark);
     if (source === undefined) return false;
     const { label, where, excerpt, score } = source;
-    const about = [score === undefined ? '' : t('score {score}', { score: number(score, 2) }), visible(oneLine(where, 200))].filter(Boolean).join(' · ');
+    const about = [
+      score === undefined ? '' : t('score {score}', { score: number(score, 2) }),
+      visible(oneLine(where, 200)),
+    ]
+      .filter(Boolean)
+      .join(' · ');
     this.#box.replaceChildren(element('strong', 'source-name', label));
     if (about !== '') this.#box.append(element('span', 'source-about', about));
     if (excerpt !== '') this.#box.append(element('span', 'excerpt', visible(oneLine(excerpt, MAX_PASSAGE))));

@@ -29,7 +29,10 @@ export function toolForm(turn, submit) {
   };
   const onlyAsks = turn.calls.every(isQuestion);
   const buttons = turn.calls.some(({ asks }) => asks)
-    ? [button('primary', onlyAsks ? t('Send answer') : t('Confirm'), () => send(true)), button('quiet', onlyAsks ? t('Decline') : t('Deny'), () => send(false))]
+    ? [
+        button('primary', onlyAsks ? t('Send answer') : t('Confirm'), () => send(true)),
+        button('quiet', onlyAsks ? t('Decline') : t('Deny'), () => send(false)),
+      ]
     : [button('primary', t('Send result'), () => send(true))];
   form.append(problem, element('div', 'tool-buttons', ...buttons));
   form.addEventListener('submit', (event) => event.preventDefault());
@@ -39,7 +42,16 @@ export function toolForm(turn, submit) {
 
 /** @param {Turn} turn */
 function record({ calls }) {
-  const boxes = calls.map((call) => element('div', 'tool-call', element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)), ...questionOf(call), ...argumentList(call.arguments), ...outcomeOf(call)));
+  const boxes = calls.map((call) =>
+    element(
+      'div',
+      'tool-call',
+      element('p', 'tool-wish', wishOf(call), capped('code', call.name, 200)),
+      ...questionOf(call),
+      ...argumentList(call.arguments),
+      ...outcomeOf(call),
+    ),
+  );
   const made = element('section', 'tool-form', ...boxes);
   made.setAttribute('aria-label', t('What the agent asked for'));
   return made;
@@ -52,7 +64,9 @@ function isQuestion({ interrupt, returns }) {
 
 /** @param {ToolCall} call */
 function questionOf({ interrupt }) {
-  return interrupt?.message === undefined ? [] : [element('p', 'tool-question', visible(interrupt.message, { lines: true }))];
+  return interrupt?.message === undefined
+    ? []
+    : [element('p', 'tool-question', visible(interrupt.message, { lines: true }))];
 }
 
 /** @param {ToolCall} call */
@@ -61,7 +75,8 @@ export function wishOf(call) {
   const now = reply === undefined;
   if (isQuestion(call)) return `${now ? t('The agent asks:') : t('The agent asked:')} `;
   if (!returns) return `${now ? t('The agent asks to do this:') : t('The agent asked to do this:')} `;
-  if (asks) return `${now ? t('If you confirm it, the agent asks you to do this:') : t('If you confirm it, the agent asked you to do this:')} `;
+  if (asks)
+    return `${now ? t('If you confirm it, the agent asks you to do this:') : t('If you confirm it, the agent asked you to do this:')} `;
   return `${now ? t('The agent asks you to do this:') : t('The agent asked you to do this:')} `;
 }
 
@@ -81,15 +96,27 @@ export function replyOf(call) {
 function outcomeOf(call) {
   const { reply } = call;
   const content = typeof reply === 'object' ? reply.content : undefined;
-  return [element('p', 'tool-outcome', replyOf(call)), ...(content === undefined ? [] : [content === '' ? element('pre', '', t('nothing')) : capped('pre', content)])];
+  return [
+    element('p', 'tool-outcome', replyOf(call)),
+    ...(content === undefined ? [] : [content === '' ? element('pre', '', t('nothing')) : capped('pre', content)]),
+  ];
 }
 
 /** @param {ToolCall} call @param {number} index @param {string} draft what its typed values are kept as */
 function field(call, index, draft) {
   const { id, name, arguments: json, asks, returns, interrupt } = call;
-  const box = element('fieldset', '', element('legend', '', wishOf(call), capped('code', name, 200)), ...questionOf(call), ...argumentList(json));
+  const box = element(
+    'fieldset',
+    '',
+    element('legend', '', wishOf(call), capped('code', name, 200)),
+    ...questionOf(call),
+    ...argumentList(json),
+  );
   const choices = interrupt?.choices;
-  const result = choices === undefined ? element('textarea') : element('select', '', ...choices.map((one) => new Option(visible(one), one)));
+  const result =
+    choices === undefined
+      ? element('textarea')
+      : element('select', '', ...choices.map((one) => new Option(visible(one), one)));
   if (result instanceof HTMLTextAreaElement) result.rows = 3;
   result.id = `result-${id.slice(-12)}-${index}`;
   result.value = draftOf(draft) ?? call.draft ?? choices?.[0] ?? '';
@@ -98,13 +125,22 @@ function field(call, index, draft) {
     keepDraft(draft, result.value);
   });
   const names = interrupt?.names ?? [];
-  const label = element('label', '', interrupt === undefined ? t('Result') : names.length > 1 ? t('Answer, as JSON with {names}', { names: visible(names.join(', ')) }) : t('Answer'));
+  const label = element(
+    'label',
+    '',
+    interrupt === undefined
+      ? t('Result')
+      : names.length > 1
+        ? t('Answer, as JSON with {names}', { names: visible(names.join(', ')) })
+        : t('Answer'),
+  );
   label.htmlFor = result.id;
   const failed = element('input');
   failed.type = 'checkbox';
   failed.checked = draftOf(`${draft} failed`) !== undefined;
   failed.addEventListener('input', () => keepDraft(`${draft} failed`, failed.checked ? 'yes' : ''));
-  if (returns) box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, t('It failed')) : '');
+  if (returns)
+    box.append(label, result, interrupt === undefined ? element('label', 'failed-switch', failed, t('It failed')) : '');
   const answer = (/** @type {boolean} */ confirmed) => ({
     id,
     ...(asks ? { confirmed } : {}),
@@ -112,7 +148,12 @@ function field(call, index, draft) {
     ...(interrupt === undefined ? {} : { resume: resumption(call, interrupt, confirmed, result.value) }),
   });
   const forget = () => ['', ' failed'].forEach((part) => keepDraft(draft + part, ''));
-  return { box, answer, forget, misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : '') };
+  return {
+    box,
+    answer,
+    forget,
+    misfit: () => (interrupt !== undefined && returns ? misfitOf(interrupt, result.value) : ''),
+  };
 }
 
 /** What an answer must be, by the type that the agent gave. @param {string} type */
@@ -135,7 +176,8 @@ function misfitOf({ names, type = '', choices }, typed) {
   const wanted = names.length > 1 ? 'object' : type;
   const words = choices === undefined ? misfitInWords(wanted) : '';
   const value = parseJson(typed);
-  const is = value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
+  const is =
+    value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
   return is === wanted || (is === 'integer' && wanted === 'number') ? '' : words;
 }
 
@@ -159,9 +201,18 @@ export function inWords({ calls }, answers) {
   const lines = answers.map(({ id, content, failed, confirmed }) => {
     const call = calls.find((call) => call.id === id);
     const name = visible(call?.name ?? t('the action'));
-    if (call !== undefined && isQuestion(call)) return content === undefined ? t('Declined: {name}', { name }) : t('Answered: {answer}', { answer: content || t('nothing') });
-    const decided = confirmed === undefined ? '' : confirmed ? t('Confirmed: {name}', { name }) : t('Denied: {name}', { name });
-    const result = content === undefined ? '' : failed ? t('Failure of {name}: {result}', { name, result: content || t('nothing') }) : t('Result of {name}: {result}', { name, result: content || t('nothing') });
+    if (call !== undefined && isQuestion(call))
+      return content === undefined
+        ? t('Declined: {name}', { name })
+        : t('Answered: {answer}', { answer: content || t('nothing') });
+    const decided =
+      confirmed === undefined ? '' : confirmed ? t('Confirmed: {name}', { name }) : t('Denied: {name}', { name });
+    const result =
+      content === undefined
+        ? ''
+        : failed
+          ? t('Failure of {name}: {result}', { name, result: content || t('nothing') })
+          : t('Result of {name}: {result}', { name, result: content || t('nothing') });
     return [decided, result].filter(Boolean).join('\n');
   });
   return lines.join('\n');

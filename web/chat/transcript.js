@@ -90,7 +90,8 @@ export class Transcript {
     list.addEventListener('click', (event) => {
       const { target } = event;
       if (!(target instanceof HTMLButtonElement)) return;
-      if (target.matches('.copy-code')) void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
+      if (target.matches('.copy-code'))
+        void copy(target, target.closest('.code')?.querySelector('pre')?.textContent ?? '');
       if (target.matches('.note-mark')) return showTarget(target, noteOf(target));
       if (!target.matches('.mark') || preview.tapped(target, event)) return;
       preview.hide();
@@ -118,8 +119,10 @@ export class Transcript {
     // An end that was drawn may be another one by now: of a gateway that gave up too early, or of a question
     // that was answered.
     if (view.ended !== undefined && view.ended !== endOf(turn)) takeBackEnd(view, turn);
-    const extra = turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
-    const flush = isAnew || turn.restored || !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
+    const extra =
+      turn.files.length + turn.calls.length + turn.messages.reduce((sum, { citations }) => sum + citations.length, 0);
+    const flush =
+      isAnew || turn.restored || !isOpen(turn) || document.hidden || this.#still.matches || extra !== view.extra;
     const elapsed = Math.min(now - view.drawn, MAX_STEP_MS);
     view.drawn = now;
     let complete = true;
@@ -169,10 +172,26 @@ export class Transcript {
     if (turn.attached?.length) prompt.lastChild?.before(sentFiles(turn.attached));
     const [state, doing] = [element('span'), element('span', 'doing')];
     const thinking = element('p', 'thinking', element('span', 'pulse'), state, doing);
-    const [body, notes, files, extras, foot] = [element('div', 'body'), element('ul', 'notes'), element('ul', 'files'), element('div', 'extras'), element('div', 'foot')];
+    const [body, notes, files, extras, foot] = [
+      element('div', 'body'),
+      element('ul', 'notes'),
+      element('ul', 'files'),
+      element('div', 'extras'),
+      element('div', 'foot'),
+    ];
     files.setAttribute('aria-label', t('Files'));
     notes.hidden = files.hidden = true;
-    const answer = element('article', 'turn agent', element('h2', 'visually-hidden', t('Agent')), body, thinking, notes, files, extras, foot);
+    const answer = element(
+      'article',
+      'turn agent',
+      element('h2', 'visually-hidden', t('Agent')),
+      body,
+      thinking,
+      notes,
+      files,
+      extras,
+      foot,
+    );
     answer.setAttribute('aria-label', t('Agent'));
     answer.setAttribute('aria-busy', 'true');
 
@@ -184,7 +203,28 @@ export class Transcript {
       place.before(prompt, answer);
     } else this.#list.append(prompt, answer);
     /** @type {AnswerView} */
-    const view = { prompt, answer, body, thinking, state, doing, notes, extras, files, foot, messages: new Map(), reasoning: new Map(), noted: '', extra: 0, events: 0, drawn: now, grown: now, ended: undefined, restarts: turn.restarts, replaced: false };
+    const view = {
+      prompt,
+      answer,
+      body,
+      thinking,
+      state,
+      doing,
+      notes,
+      extras,
+      files,
+      foot,
+      messages: new Map(),
+      reasoning: new Map(),
+      noted: '',
+      extra: 0,
+      events: 0,
+      drawn: now,
+      grown: now,
+      ended: undefined,
+      restarts: turn.restarts,
+      replaced: false,
+    };
     this.#views.set(turn, view);
     return view;
   }
@@ -204,17 +244,24 @@ export class Transcript {
     const citations = turn.messages.flatMap((message) => message.citations);
     const [keys, found] = [keysOf(citations), passageKeys(turn.events)];
     const sources = sourceList(sourcesOf(citations), (number) =>
-      found.has(keys[number - 1] ?? '') ? [button('quiet small in-trace', t('In the trace'), () => this.#turnActions.showPassage(turn, number))] : []);
+      found.has(keys[number - 1] ?? '')
+        ? [button('quiet small in-trace', t('In the trace'), () => this.#turnActions.showPassage(turn, number))]
+        : [],
+    );
     view.extras.replaceChildren(sources ?? '');
     const silent = turn.messages.every((message) => message.text === '') && turn.files.length + turn.calls.length === 0;
-    if (turn.status === 'done' && silent) view.foot.append(element('p', 'empty', t('The agent finished without any text.')));
+    if (turn.status === 'done' && silent)
+      view.foot.append(element('p', 'empty', t('The agent finished without any text.')));
     if (turn.status === 'stopped') view.foot.append(element('p', 'empty', stoppedNote(turn)));
     if (turn.status === 'moved') view.foot.append(movedBox(turn, this.#turnActions));
     if (turn.failure) view.foot.append(failureBox(turn, turn.failure));
     if (turn.calls.length > 0) view.foot.append(toolForm(turn, (answers) => this.#turnActions.answer(turn, answers)));
     if (asksElsewhere(turn)) view.foot.append(element('p', 'empty', t(ELSEWHERE_NOTE)));
     const { row, box } = actions(turn, this.#turnActions);
-    view.foot.append(element('div', 'foot-row', row, this.#turnActions.tells ? timing(turn) : '', ...clock(turn.endedOn)), box);
+    view.foot.append(
+      element('div', 'foot-row', row, this.#turnActions.tells ? timing(turn) : '', ...clock(turn.endedOn)),
+      box,
+    );
   }
 }
 
@@ -230,7 +277,16 @@ function showText(view, turn, message, elapsed, now) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
-    part = { stream: new MarkdownStream(text), shown: 0, due: 0, markers: [], cited: 0, next: 0, finished: -1, done: false };
+    part = {
+      stream: new MarkdownStream(text),
+      shown: 0,
+      due: 0,
+      markers: [],
+      cited: 0,
+      next: 0,
+      finished: -1,
+      done: false,
+    };
     view.messages.set(message, part);
     view.body.append(text);
   }
@@ -239,13 +295,19 @@ function showText(view, turn, message, elapsed, now) {
   if (!ended && part.done && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
-  if (part.cited !== cited) part.markers = markersOf(message, turn.messages.flatMap(({ citations }) => citations));
+  if (part.cited !== cited)
+    part.markers = markersOf(
+      message,
+      turn.messages.flatMap(({ citations }) => citations),
+    );
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
   // A hidden page is drawn seldom, and there is nobody to keep waiting.
   const steps = document.hidden ? SLICE * 10 : SLICE;
-  part.done = ended ? part.stream.finish(message.text, part.markers, steps) : part.stream.grow(message.text.slice(0, part.shown), part.markers, steps);
+  part.done = ended
+    ? part.stream.finish(message.text, part.markers, steps)
+    : part.stream.grow(message.text.slice(0, part.shown), part.markers, steps);
   part.finished = ended && part.done ? message.text.length : -1;
   const took = performance.now() - before;
   // What is left of a long text comes with the next picture; the same text again may wait.
@@ -295,7 +357,9 @@ function showActivity(view, turn, now, isConnected) {
   view.events = turn.events.length;
   if (known !== undefined) view.doing.dataset.activity = known;
   const seconds = Math.floor((now - turn.sentAt) / 1000);
-  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000, 0) : ''].filter((part) => part && part !== state).join(' · ');
+  const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000, 0) : '']
+    .filter((part) => part && part !== state)
+    .join(' · ');
   if (view.doing.textContent !== words) view.doing.textContent = words;
 }
 
@@ -338,7 +402,9 @@ function takeBackEnd(view, turn) {
 
 /** The footnote that a mark in the text leads to: the first one of its name. @param {HTMLElement} mark */
 function noteOf(mark) {
-  return [...(mark.closest('.prose')?.querySelectorAll('.footnote') ?? [])].find((one) => one instanceof HTMLElement && one.dataset.note === mark.dataset.note);
+  return [...(mark.closest('.prose')?.querySelectorAll('.footnote') ?? [])].find(
+    (one) => one instanceof HTMLElement && one.dataset.note === mark.dataset.note,
+  );
 }
 
 /**
@@ -359,10 +425,12 @@ function showTarget(mark, source) {
 function lead(source, words, act) {
   for (const shown of source.closest('.transcript')?.querySelectorAll('.shown-source') ?? []) leaveSource(shown);
   source.classList.add('shown-source');
-  source.append(button('quiet small back', words, () => {
-    leaveSource(source);
-    act();
-  }));
+  source.append(
+    button('quiet small back', words, () => {
+      leaveSource(source);
+      act();
+    }),
+  );
   source.tabIndex = -1;
   source.focus({ preventScroll: true });
   source.scrollIntoView({ block: 'nearest' });

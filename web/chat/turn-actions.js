@@ -35,9 +35,14 @@ export function actions(turn, turnActions) {
   const copyAnswer = iconButton(t('Copy answer'), COPY, () => void copy(copyAnswer, text));
   if (text !== '') row.append(copyAnswer);
   // Answers to what an agent asked are not taken twice.
-  if (turn.status === 'done' && turn.answers.length === 0) row.append(iconButton(t('Ask again'), AGAIN, () => turnActions.retry(turn)));
-  if ((turn.events.length > 0 || turn.keptEvents)) row.append(iconButton(t('Show trace'), TRACE, () => turnActions.showTrace(turn)));
-  const votes = turnActions.vote === undefined || text === '' || turn.elsewhere || turn.status === 'moved' ? undefined : voteControls(turn, turnActions.vote);
+  if (turn.status === 'done' && turn.answers.length === 0)
+    row.append(iconButton(t('Ask again'), AGAIN, () => turnActions.retry(turn)));
+  if (turn.events.length > 0 || turn.keptEvents)
+    row.append(iconButton(t('Show trace'), TRACE, () => turnActions.showTrace(turn)));
+  const votes =
+    turnActions.vote === undefined || text === '' || turn.elsewhere || turn.status === 'moved'
+      ? undefined
+      : voteControls(turn, turnActions.vote);
   row.append(...(votes?.buttons ?? []));
   if (canJoin(turn) && turn.status !== 'moved') row.append(joinButton('quiet small', turn, turnActions));
   // Answers to a question that another prompt has withdrawn are refused, whenever they come.
@@ -60,7 +65,11 @@ export function clock(ms) {
   if (ms === undefined) return [];
   const time = new Date(ms);
   const isToday = time.toDateString() === new Date().toDateString();
-  const made = element('time', 'clock', time.toLocaleString(dates(), { ...(isToday ? {} : { dateStyle: 'medium' }), timeStyle: 'short' }));
+  const made = element(
+    'time',
+    'clock',
+    time.toLocaleString(dates(), { ...(isToday ? {} : { dateStyle: 'medium' }), timeStyle: 'short' }),
+  );
   made.dateTime = time.toISOString();
   made.title = time.toLocaleString(dates(), { dateStyle: 'full', timeStyle: 'medium' });
   return [made];

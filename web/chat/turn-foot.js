@@ -19,15 +19,32 @@ export function sourceList(sources, more) {
     const name = href === undefined ? element('span', '', label) : anchor(href, label);
     name.className = 'source-name';
     if (where !== '') name.title = visible(where);
-    return element('li', '', name, excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))), ...more(index + 1));
+    return element(
+      'li',
+      '',
+      name,
+      excerpt === '' ? '' : element('span', 'excerpt', visible(oneLine(excerpt, 220))),
+      ...more(index + 1),
+    );
   });
-  return element('section', 'sources', element('h3', '', counted(sources.length, 'source')), element('ol', '', ...items));
+  return element(
+    'section',
+    'sources',
+    element('h3', '', counted(sources.length, 'source')),
+    element('ol', '', ...items),
+  );
 }
 
 /** @param {Turn} turn @param {Failure} failure */
 export function failureBox(turn, { message, code, source }) {
   const [interrupted, cut] = [turn.status === 'interrupted', isCut(turn)];
-  const title = interrupted ? t('Interrupted') : cut ? t('The answer was cut short') : source === 'gateway' ? t('The gateway reported an error') : t('The agent could not finish');
+  const title = interrupted
+    ? t('Interrupted')
+    : cut
+      ? t('The answer was cut short')
+      : source === 'gateway'
+        ? t('The gateway reported an error')
+        : t('The agent could not finish');
   const box = element(
     'div',
     `failure${interrupted || cut ? ' interrupted' : ''}`,
@@ -48,16 +65,27 @@ export function movedBox(turn, turnActions) {
 /** @param {Turn} turn */
 export function timing(turn) {
   const parts = [];
-  if (turn.firstTextAt !== undefined) parts.push(t('first token after {time}', { time: duration(turn.firstTextAt - turn.sentAt) }));
+  if (turn.firstTextAt !== undefined)
+    parts.push(t('first token after {time}', { time: duration(turn.firstTextAt - turn.sentAt) }));
   if (turn.endedAt !== undefined) {
     const time = duration(turn.endedAt - turn.sentAt);
-    parts.push(turn.status === 'done' ? t('complete after {time}', { time }) : turn.status === 'stopped' ? t('stopped after {time}', { time }) : t('ended after {time}', { time }));
+    parts.push(
+      turn.status === 'done'
+        ? t('complete after {time}', { time })
+        : turn.status === 'stopped'
+          ? t('stopped after {time}', { time })
+          : t('ended after {time}', { time }),
+    );
   }
   const { chunks, frames } = turn.stats ?? {};
-  if (chunks && frames) parts.push(t('{chunks} in {frames}', { chunks: counted(chunks, 'chunk'), frames: counted(frames, 'frame') }));
+  if (chunks && frames)
+    parts.push(t('{chunks} in {frames}', { chunks: counted(chunks, 'chunk'), frames: counted(frames, 'frame') }));
   if (turn.usage) {
     const { input, output, cached } = turn.usage;
-    parts.push(plural(input, '{count} token in, {output} out', '{count} tokens in, {output} out', { output }) + (cached > 0 ? t(', {cached} cached', { cached }) : ''));
+    parts.push(
+      plural(input, '{count} token in, {output} out', '{count} tokens in, {output} out', { output }) +
+        (cached > 0 ? t(', {cached} cached', { cached }) : ''),
+    );
   }
   const stopReason = stopReasonInWords(turn.stopReason);
   if (stopReason !== '') parts.push(t('stop reason: {reason}', { reason: stopReason }));

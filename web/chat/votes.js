@@ -21,11 +21,20 @@ const THUMB = 'M7 9v7H4V9zm0 0 3.2-5.6c1.3 0 2 1 1.7 2.2L11.3 8h4c1 0 1.6.9 1.3 
  * @returns {Promise<string>} why it did not arrive, or an empty text
  */
 export async function postVote(address, body) {
-  const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(TIMEOUT_MS) };
+  const request = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    keepalive: true,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
   // A redirection would make another request of it.
   const response = await fetch(address, { ...request, credentials: 'omit', redirect: 'error' }).catch((error) => error);
-  if (response instanceof Response) return response.ok ? '' : t('the server answered with HTTP {status}', { status: response.status });
-  return response.name === 'TimeoutError' ? t('the server did not answer for {seconds} s', { seconds: TIMEOUT_MS / 1000 }) : t('the server cannot be reached, or does not let this page in');
+  if (response instanceof Response)
+    return response.ok ? '' : t('the server answered with HTTP {status}', { status: response.status });
+  return response.name === 'TimeoutError'
+    ? t('the server did not answer for {seconds} s', { seconds: TIMEOUT_MS / 1000 })
+    : t('the server cannot be reached, or does not let this page in');
 }
 
 /** What stands below a turn's answer, which may be drawn again meanwhile. @type {WeakMap<Turn, {buttons: HTMLElement[], box: HTMLElement}>} */
@@ -72,7 +81,13 @@ function makeControls(turn, send) {
     isSending = false;
     if (problem === '') {
       if (sent.comment) box.replaceChildren(element('p', 'empty', t('Thank you.')));
-      return announce(sent.comment ? t('Your comment was sent.') : sent.vote === undefined ? t('Your vote was taken back.') : t('Your vote was sent.'));
+      return announce(
+        sent.comment
+          ? t('Your comment was sent.')
+          : sent.vote === undefined
+            ? t('Your vote was taken back.')
+            : t('Your vote was sent.'),
+      );
     }
     wanted = { vote: turn.vote };
     show();
@@ -81,7 +96,13 @@ function makeControls(turn, send) {
       (sent.vote === 'up' ? up : down).focus();
       void give(sent);
     });
-    const words = element('p', 'composer-problem', sent.comment ? t('Your comment did not arrive: {problem}.', { problem }) : t('Your vote did not arrive: {problem}.', { problem }));
+    const words = element(
+      'p',
+      'composer-problem',
+      sent.comment
+        ? t('Your comment did not arrive: {problem}.', { problem })
+        : t('Your vote did not arrive: {problem}.', { problem }),
+    );
     words.setAttribute('role', 'alert');
     clear();
     // A comment that is being typed goes on below it.
@@ -96,7 +117,13 @@ function makeControls(turn, send) {
       down.focus();
     };
     const submit = element('button', 'quiet small', t('Send comment'));
-    const form = element('form', 'vote-comment', element('label', '', t('What was wrong with it?'), ' ', input), submit, button('quiet small', t('No comment'), close));
+    const form = element(
+      'form',
+      'vote-comment',
+      element('label', '', t('What was wrong with it?'), ' ', input),
+      submit,
+      button('quiet small', t('No comment'), close),
+    );
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const comment = input.value.slice(0, MAX_COMMENT).toWellFormed().trim();

@@ -42,13 +42,20 @@ export function savedTurns() {
 
 /** A turn as JSON, whole or as much of it as there is room for. @param {number} room @param {Turn} turn */
 function savedIn(room, turn) {
-  const files = turn.files.map((file) => (file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '', dropped: fileSize(file) } : file));
+  const files = turn.files.map((file) =>
+    file.bytes.length > MAX_FILE_LENGTH ? { ...file, bytes: '', dropped: fileSize(file) } : file,
+  );
   const kept = { ...recordOf(turn), files, reasoning: [] };
   const whole = JSON.stringify(kept);
   if (whole.length <= room) return whole;
 
   const messages = turn.messages.map((message) => ({ ...message, citations: message.citations.map(shortened) }));
-  const short = { ...kept, messages, files: files.map((file) => (file.bytes === '' ? file : { ...file, bytes: '', dropped: fileSize(file) })), cut: true };
+  const short = {
+    ...kept,
+    messages,
+    files: files.map((file) => (file.bytes === '' ? file : { ...file, bytes: '', dropped: fileSize(file) })),
+    cut: true,
+  };
   const shorter = JSON.stringify(short);
   if (shorter.length <= room) return shorter;
 

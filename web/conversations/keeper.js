@@ -131,7 +131,10 @@ export class Keeper {
   /** What there is, the newest first. @returns {Promise<About[]>} */
   async list() {
     const database = this.#database;
-    const all = database === undefined || this.keepsNothing ? [...this.#memory.values()].map(({ about }) => about) : await resultOf(database.transaction('conversations').objectStore('conversations').getAll());
+    const all =
+      database === undefined || this.keepsNothing
+        ? [...this.#memory.values()].map(({ about }) => about)
+        : await resultOf(database.transaction('conversations').objectStore('conversations').getAll());
     return all.sort((one, other) => other.usedAt - one.usedAt);
   }
 
@@ -158,13 +161,18 @@ export class Keeper {
     store('tab', 'filled', turns.length > 0 ? 'yes' : 'no');
     if (this.#isMemory) return saveTurns({ turns, forgotten });
     // Results that are typed change a turn silently.
-    const isTyped = (/** @type {Turn} */ { elsewhere, calls }) => !elsewhere && calls.some(({ reply, draft }) => reply === undefined && draft);
-    saveTurns({ turns: turns.filter((turn) => this.#dirty.has(turn) || this.#underway.has(turn) || isTyped(turn)), forgotten: 0 });
+    const isTyped = (/** @type {Turn} */ { elsewhere, calls }) =>
+      !elsewhere && calls.some(({ reply, draft }) => reply === undefined && draft);
+    saveTurns({
+      turns: turns.filter((turn) => this.#dirty.has(turn) || this.#underway.has(turn) || isTyped(turn)),
+      forgotten: 0,
+    });
   }
 
   /** Another tab goes on with a conversation: nothing more of it is written from here. @param {string} id */
   giveUp(id) {
-    for (const turns of [this.#dirty, this.#underway]) for (const [turn, thread] of turns) if (thread.id === id) turns.delete(turn);
+    for (const turns of [this.#dirty, this.#underway])
+      for (const [turn, thread] of turns) if (thread.id === id) turns.delete(turn);
   }
 
   /** Writes what has changed. */
@@ -216,7 +224,12 @@ export class Keeper {
       const before = values[at];
       if (before === undefined) values.push(one);
       // Of what is large, the tab had no room for all.
-      else if (get(one, 'cut') !== true && (getNumber(one, 'savedAt') ?? 0) > (getNumber(before, 'savedAt') ?? 0)) values[at] = { .../** @type {object} */ (one), keptEvents: get(before, 'keptEvents'), reasoning: get(before, 'reasoning') };
+      else if (get(one, 'cut') !== true && (getNumber(one, 'savedAt') ?? 0) > (getNumber(before, 'savedAt') ?? 0))
+        values[at] = {
+          .../** @type {object} */ (one),
+          keptEvents: get(before, 'keptEvents'),
+          reasoning: get(before, 'reasoning'),
+        };
       else continue;
       inTab.add(getString(one, 'runId'));
     }
@@ -226,9 +239,22 @@ export class Keeper {
     for (const [position, turn] of turns.entries()) {
       const record = records[position];
       const index = /** @type {[string, number] | undefined} */ (keys[position])?.[1] ?? thread.forgotten + position;
-      const files = turn.files.some(({ dropped }) => dropped !== undefined) ? await this.#filesOf(database, id, index) : new Map();
-      for (const [number, file] of turn.files.entries()) if (files.has(number)) Object.assign(file, { bytes: files.get(number), dropped: undefined });
-      if (record) this.#written.set(turn, { id, index, length: record.length, recordLength: record.json.length, events: turn.keptEvents ?? 0, eventParts: record.eventParts, files: turn.files.length, restarts: turn.restarts });
+      const files = turn.files.some(({ dropped }) => dropped !== undefined)
+        ? await this.#filesOf(database, id, index)
+        : new Map();
+      for (const [number, file] of turn.files.entries())
+        if (files.has(number)) Object.assign(file, { bytes: files.get(number), dropped: undefined });
+      if (record)
+        this.#written.set(turn, {
+          id,
+          index,
+          length: record.length,
+          recordLength: record.json.length,
+          events: turn.keptEvents ?? 0,
+          eventParts: record.eventParts,
+          files: turn.files.length,
+          restarts: turn.restarts,
+        });
       if (isOwn && inTab.has(turn.runId)) this.touch(turn, thread);
     }
     return thread;
@@ -241,7 +267,9 @@ export class Keeper {
     /** @type {AgentEvent[]} */
     const events = [];
     for (let part = 0; part < written.eventParts; part += 1) {
-      const stored = await resultOf(this.#database.transaction('parts').objectStore('parts').get([written.id, written.index, EVENTS, part]));
+      const stored = await resultOf(
+        this.#database.transaction('parts').objectStore('parts').get([written.id, written.index, EVENTS, part]),
+      );
       for (const one of stored ?? []) events.push(eventOf(one, turn));
     }
     // It may have begun anew meanwhile.
@@ -341,13 +369,20 @@ export class Keeper {
     const transaction = /** @type {IDBDatabase} */ (this.#database).transaction(STORES, 'readwrite');
     const end = committed(transaction);
     end.catch(() => {});
-    await act(transaction.objectStore('conversations'), transaction.objectStore('turns'), transaction.objectStore('parts'));
+    await act(
+      transaction.objectStore('conversations'),
+      transaction.objectStore('turns'),
+      transaction.objectStore('parts'),
+    );
     await end;
   }
 
   async #filesOf(/** @type {IDBDatabase} */ database, /** @type {string} */ id, /** @type {number} */ index) {
     const parts = database.transaction('parts').objectStore('parts');
-    const [keys, values] = await Promise.all([resultOf(parts.getAllKeys(below(id, index, FILE))), resultOf(parts.getAll(below(id, index, FILE)))]);
+    const [keys, values] = await Promise.all([
+      resultOf(parts.getAllKeys(below(id, index, FILE))),
+      resultOf(parts.getAll(below(id, index, FILE))),
+    ]);
     return new Map(keys.map((key, at) => [/** @type {number[]} */ (key)[3], values[at]]));
   }
 
@@ -356,14 +391,17 @@ export class Keeper {
     if (this.#isMemory || this.#dirty.size === 0) return;
     const begun = performance.now();
     try {
-      for (let thread = this.#nextThread; thread !== undefined && !this.#isMemory; thread = this.#nextThread) await this.#writeThread(thread);
+      for (let thread = this.#nextThread; thread !== undefined && !this.#isMemory; thread = this.#nextThread)
+        await this.#writeThread(thread);
       await this.#makeRoom();
       this.problem = '';
     } catch (error) {
       const isFull = error instanceof DOMException && error.name === 'QuotaExceededError';
       if (isFull && attempts > 1 && (await this.#makeRoom(1).catch(() => 0)) > 0) return this.#write(attempts - 1);
       // The turns stay in the tab, which remembers them over a reload as far as it has room.
-      this.problem = isFull ? t('The browser could not keep everything: it has no room left. Delete conversations to make some.') : t('The browser could not keep everything: {error}', { error: String(error) });
+      this.problem = isFull
+        ? t('The browser could not keep everything: it has no room left. Delete conversations to make some.')
+        : t('The browser could not keep everything: {error}', { error: String(error) });
     }
     this.#wait = Math.max(WRITE_MS, (performance.now() - begun) / WRITE_SHARE);
     this.#tell();
@@ -398,7 +436,16 @@ export class Keeper {
         if (written?.id !== id || written.restarts !== turn.restarts) {
           parts.delete(below(id, index));
           length -= written?.id === id ? written.length : 0;
-          written = { id, index, length: 0, recordLength: 0, events: 0, eventParts: 0, files: 0, restarts: turn.restarts };
+          written = {
+            id,
+            index,
+            length: 0,
+            recordLength: 0,
+            events: 0,
+            eventParts: 0,
+            files: 0,
+            restarts: turn.restarts,
+          };
         }
         const old = written.length;
         const next = putParts(parts, turn, written);
@@ -409,18 +456,21 @@ export class Keeper {
         this.#written.set(turn, next);
         length += next.length - old;
         room -= Math.max(next.length - old, json.length);
-        if (turn.keptEvents === undefined && !turn.traceCut && next.events < writable(turn)) this.#dirty.set(turn, thread);
+        if (turn.keptEvents === undefined && !turn.traceCut && next.events < writable(turn))
+          this.#dirty.set(turn, thread);
       }
       conversations.put({ ...aboutOf(thread, before), length }, id);
-    }).catch((error) => {
-      // To be written again.
-      for (const [turn, written] of as) {
-        if (written) this.#written.set(turn, written);
-        else this.#written.delete(turn);
-        this.#dirty.set(turn, thread);
-      }
-      throw error;
-    }).finally(() => this.#underway.clear());
+    })
+      .catch((error) => {
+        // To be written again.
+        for (const [turn, written] of as) {
+          if (written) this.#written.set(turn, written);
+          else this.#written.delete(turn);
+          this.#dirty.set(turn, thread);
+        }
+        throw error;
+      })
+      .finally(() => this.#underway.clear());
     if (isGone) this.#removed([id]);
     else this.#known.add(id);
   }

@@ -131,14 +131,29 @@ export class ConversationList {
   /** @param {number} count */
   #explain(count) {
     const { isRefused, keepsNothing, problem, removed } = this.#keeper;
-    const room = t('Kept in this browser only: at most {count} conversations and {size} MB; the oldest go first.', { count: MAX_CONVERSATIONS, size: MAX_LENGTH / 1e6 });
+    const room = t('Kept in this browser only: at most {count} conversations and {size} MB; the oldest go first.', {
+      count: MAX_CONVERSATIONS,
+      size: MAX_LENGTH / 1e6,
+    });
     const words = [
       problem,
       count === 0 ? t('No conversation yet.') : '',
-      keepsNothing ? t('Nothing is kept: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.')
-      : isRefused ? t('This browser does not let the page keep anything, as in a private window: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.')
-      : room,
-      removed > 0 && !keepsNothing ? plural(removed, '{count} conversation had to go to make room.', '{count} conversations had to go to make room.') : '',
+      keepsNothing
+        ? t(
+            'Nothing is kept: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.',
+          )
+        : isRefused
+          ? t(
+              'This browser does not let the page keep anything, as in a private window: the conversations here are gone when this tab is closed, and all but the open one when it is loaded again.',
+            )
+          : room,
+      removed > 0 && !keepsNothing
+        ? plural(
+            removed,
+            '{count} conversation had to go to make room.',
+            '{count} conversations had to go to make room.',
+          )
+        : '',
     ];
     setText(this.#note, words.filter(Boolean).join(' '));
   }
@@ -155,7 +170,10 @@ export class ConversationList {
     open.append(title, time);
     /** @type {Row} */
     const row = { item: element('li', 'conversation', open), open, title, time, about };
-    for (const [sign, words, act] of /** @type {const} */ ([['✎', t('Rename'), () => this.#rename(row)], ['×', t('Delete'), () => void this.#delete(row)]])) {
+    for (const [sign, words, act] of /** @type {const} */ ([
+      ['✎', t('Rename'), () => this.#rename(row)],
+      ['×', t('Delete'), () => void this.#delete(row)],
+    ])) {
       const small = button('quiet small', sign, act);
       small.title = words;
       row.item.append(small);
@@ -197,7 +215,8 @@ export class ConversationList {
 
   /** @param {Row} row */
   async #delete({ about, item }) {
-    if (!(await ask(t('Delete “{title}”? It cannot be had back.', { title: visible(about.title) }), t('Delete')))) return;
+    if (!(await ask(t('Delete “{title}”? It cannot be had back.', { title: visible(about.title) }), t('Delete'))))
+      return;
     const next = item.nextElementSibling ?? item.previousElementSibling;
     await this.#keeper.remove([about.id]);
     announce(t('Conversation deleted.'));
@@ -207,7 +226,17 @@ export class ConversationList {
 
   async #deleteAll() {
     const all = await this.#keeper.list();
-    if (!(await ask(plural(all.length, 'Delete the conversation, in all tabs? It cannot be had back.', 'Delete all {count} conversations, in all tabs? They cannot be had back.'), t('Delete all')))) return;
+    if (
+      !(await ask(
+        plural(
+          all.length,
+          'Delete the conversation, in all tabs? It cannot be had back.',
+          'Delete all {count} conversations, in all tabs? They cannot be had back.',
+        ),
+        t('Delete all'),
+      ))
+    )
+      return;
     await this.#keeper.remove(all.map(({ id }) => id));
     announce(t('All conversations deleted.'));
     await this.update();
@@ -217,11 +246,12 @@ export class ConversationList {
   async #switch() {
     const on = this.#nothing.checked;
     const count = on ? (await this.#keeper.list()).length : 0;
-    const question = () => plural(
-      count,
-      'Keep nothing? The browser then forgets the conversation here. If it is open, it stays as long as its tab.',
-      'Keep nothing? The browser then forgets the {count} conversations here. The ones that are open stay as long as their tabs.',
-    );
+    const question = () =>
+      plural(
+        count,
+        'Keep nothing? The browser then forgets the conversation here. If it is open, it stays as long as its tab.',
+        'Keep nothing? The browser then forgets the {count} conversations here. The ones that are open stay as long as their tabs.',
+      );
     if (count > 0 && !(await ask(question(), t('Forget them')))) {
       this.#nothing.checked = false;
       return;

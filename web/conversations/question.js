@@ -20,5 +20,7 @@ export function ask(question, yes) {
   dialog.onkeydown = (event) => event.key === 'Escape' && event.stopPropagation();
   dialog.showModal();
   cancel.focus();
-  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
+  return new Promise((resolve) =>
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }),
+  );
 }

@@ -10,12 +10,27 @@ import { awaitJoin, endTurn, isOpen, newTurn, overtake } from '../relay/turn.js'
 
 /** What a turn is as a value: what can be JSON of it, on the clock of this load. @param {Turn} turn */
 export function recordOf(turn) {
-  return { ...turn, events: [], openCalls: [], fragments: undefined, timeOrigin: performance.timeOrigin, savedAt: Date.now() };
+  return {
+    ...turn,
+    events: [],
+    openCalls: [],
+    fragments: undefined,
+    timeOrigin: performance.timeOrigin,
+    savedAt: Date.now(),
+  };
 }
 
 /** The same with files that have a size in place of their bytes. @param {Turn} turn @param {number} keptEvents */
 export function recordBesideParts(turn, keptEvents) {
-  return { ...recordOf(turn), keptEvents, files: turn.files.map((file) => ({ ...file, bytes: '', dropped: file.bytes === '' ? file.dropped : fileSize(file) })) };
+  return {
+    ...recordOf(turn),
+    keptEvents,
+    files: turn.files.map((file) => ({
+      ...file,
+      bytes: '',
+      dropped: file.bytes === '' ? file.dropped : fileSize(file),
+    })),
+  };
 }
 
 /**
@@ -29,11 +44,18 @@ export function turnsOf(values) {
     const [runId, prompt] = [getString(value, 'runId'), getString(value, 'prompt')];
     if (runId === undefined || prompt === undefined) return [];
     /** @type {Turn} */
-    const turn = { ...newTurn({ runId, prompt, trace: false }, 0), .../** @type {object} */ (value), fragments: new Fragments(), restored: true, resumedAt: undefined };
+    const turn = {
+      ...newTurn({ runId, prompt, trace: false }, 0),
+      .../** @type {object} */ (value),
+      fragments: new Fragments(),
+      restored: true,
+      resumedAt: undefined,
+    };
     // Its times go on, on the clock of this load.
     const earlier = (getNumber(value, 'timeOrigin') ?? performance.timeOrigin) - performance.timeOrigin;
     turn.sentAt += earlier;
-    for (const name of /** @type {const} */ (['firstTextAt', 'endedAt'])) if (turn[name] !== undefined) turn[name] += earlier;
+    for (const name of /** @type {const} */ (['firstTextAt', 'endedAt']))
+      if (turn[name] !== undefined) turn[name] += earlier;
     for (const reasoning of turn.reasoning) {
       reasoning.startedAt += earlier;
       if (reasoning.endedAt !== undefined) reasoning.endedAt += earlier;
@@ -45,7 +67,9 @@ export function turnsOf(values) {
       // When that was is not known. Turns are read before it is known which language the page speaks.
       endTurn(turn, 'interrupted', undefined, {
         get message() {
-          return t('The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
+          return t(
+            'The page was left before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.',
+          );
         },
         code: 'page_left',
         retryable: true,
@@ -69,5 +93,9 @@ export function storedEvent({ at, event, ...rest }, { sentAt }) {
 /** @param {ReturnType<typeof storedEvent>} stored @param {Turn} turn @returns {AgentEvent} */
 export function eventOf(stored, { sentAt }) {
   const { json, path = [] } = stored;
-  return { ...stored, at: stored.at + sentAt, event: json === undefined ? stored.event : get(parseJson(json), ...path) };
+  return {
+    ...stored,
+    at: stored.at + sentAt,
+    event: json === undefined ? stored.event : get(parseJson(json), ...path),
+  };
 }

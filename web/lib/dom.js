@@ -26,7 +26,9 @@ export function button(classes, words, act) {
 
 /** An icon of 20 by 20, drawn with lines. @param {string} lines */
 export function icon(lines) {
-  const [svg, path] = /** @type {[SVGElement, SVGElement]} */ (['svg', 'path'].map((name) => document.createElementNS('http://www.w3.org/2000/svg', name)));
+  const [svg, path] = /** @type {[SVGElement, SVGElement]} */ (
+    ['svg', 'path'].map((name) => document.createElementNS('http://www.w3.org/2000/svg', name))
+  );
   svg.setAttribute('viewBox', '0 0 20 20');
   svg.setAttribute('aria-hidden', 'true');
   path.setAttribute('d', lines);
@@ -73,10 +75,17 @@ const copied = new WeakMap();
 /** Puts a text on the clipboard, and says so on the button. @param {HTMLButtonElement} button @param {string} text */
 export async function copy(button, text) {
   // A second click finds the words of the first one on the button: they are not its own.
-  const own = copied.get(button) ?? { words: button.textContent ?? '', label: button.getAttribute('aria-label'), timer: undefined };
+  const own = copied.get(button) ?? {
+    words: button.textContent ?? '',
+    label: button.getAttribute('aria-label'),
+    timer: undefined,
+  };
   copied.set(button, own);
   clearTimeout(own.timer);
-  const said = await navigator.clipboard.writeText(text).then(() => t('Copied'), () => t('Not allowed'));
+  const said = await navigator.clipboard.writeText(text).then(
+    () => t('Copied'),
+    () => t('Not allowed'),
+  );
   // What has an icon in place of words says it above itself.
   const isIcon = button.firstElementChild !== null;
   if (isIcon) button.dataset.said = said;

@@ -46,13 +46,25 @@ export function counted(value, one, many = `${one}s`) {
  */
 export function oneLine(text, length = 160) {
   // Only the start is looked at: the text may have megabytes.
-  const flat = text.slice(0, length * 4).replace(/\s+/g, ' ').trim();
-  const cut = flat.length > length ? flat.slice(0, length).toWellFormed().replace(/\ufffd$/, '') : flat;
+  const flat = text
+    .slice(0, length * 4)
+    .replace(/\s+/g, ' ')
+    .trim();
+  const cut =
+    flat.length > length
+      ? flat
+          .slice(0, length)
+          .toWellFormed()
+          .replace(/\ufffd$/, '')
+      : flat;
   return cut.length < flat.length || text.length > length * 4 ? `${cut.trimEnd()}…` : cut;
 }
 
 /** The start of a text in Markdown, without the marks that a line has no use for. @param {string} markdown */
 export function withoutMarks(markdown) {
   // Much more of it than is shown.
-  return markdown.slice(0, 2000).replace(/^#{1,6} |\*\*|`/gm, '').replace(/(?<!\S)\*(?=\S)([^*\n]+)(?<=\S)\*/g, '$1');
+  return markdown
+    .slice(0, 2000)
+    .replace(/^#{1,6} |\*\*|`/gm, '')
+    .replace(/(?<!\S)\*(?=\S)([^*\n]+)(?<=\S)\*/g, '$1');
 }

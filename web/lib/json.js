@@ -171,7 +171,8 @@ function stringEnd(text, start) {
  */
 export function treeAt(tree, ...path) {
   let here = tree;
-  for (const name of path) here = here?.kind === 'object' ? here.members.findLast((member) => member.name === name)?.value : undefined;
+  for (const name of path)
+    here = here?.kind === 'object' ? here.members.findLast((member) => member.name === name)?.value : undefined;
   return here;
 }
 
@@ -234,7 +235,8 @@ export function formatTree(tree, limit = Infinity) {
     if (value !== undefined) {
       if (value.kind === 'string') write(JSON.stringify(value.text.slice(0, limit)));
       else if (value.kind === 'literal') write(value.text);
-      else if ((value.kind === 'object' ? value.members : value.items).length === 0) write(value.kind === 'object' ? '{}' : '[]');
+      else if ((value.kind === 'object' ? value.members : value.items).length === 0)
+        write(value.kind === 'object' ? '{}' : '[]');
       else {
         write(value.kind === 'object' ? '{' : '[');
         open.push({ tree: value, written: 0 });
@@ -251,7 +253,9 @@ export function formatTree(tree, limit = Infinity) {
     }
     holder.written += 1;
     const member = inside.kind === 'object' ? inside.members[written] : undefined;
-    write(`${written > 0 ? ',' : ''}${line()}${member === undefined ? '' : `${JSON.stringify(member.name.slice(0, limit))}: `}`);
+    write(
+      `${written > 0 ? ',' : ''}${line()}${member === undefined ? '' : `${JSON.stringify(member.name.slice(0, limit))}: `}`,
+    );
     value = member === undefined && inside.kind === 'array' ? inside.items[written] : member?.value;
   }
   const whole = parts.join('');

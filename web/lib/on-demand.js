@@ -11,7 +11,8 @@ export function onDemand(name) {
   /** @type {Promise<any> | undefined} */
   let loading;
   return () => {
-    if (loading !== undefined || attempts === ATTEMPTS) return loading ?? Promise.reject(new Error(`${name} does not come`));
+    if (loading !== undefined || attempts === ATTEMPTS)
+      return loading ?? Promise.reject(new Error(`${name} does not come`));
     attempts += 1;
     // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
     loading = import(new URL(attempts === 1 ? name : `${name}?attempt=${attempts}`, document.baseURI).href);

@@ -32,5 +32,7 @@ export function withoutHidden(text) {
 
 /** @param {string} text @param {(hidden: string) => string} replacement */
 function replaceHidden(text, replacement) {
-  return text.replace(HIDDEN, (found, /** @type {string | undefined} */ hidden) => (hidden === undefined ? found : replacement(hidden)));
+  return text.replace(HIDDEN, (found, /** @type {string | undefined} */ hidden) =>
+    hidden === undefined ? found : replacement(hidden),
+  );
 }

@@ -55,7 +55,10 @@ export function number(value, fraction) {
   const key = String(fraction);
   let format = formats.get(key);
   if (format === undefined) {
-    format = new Intl.NumberFormat(language, fraction === undefined ? {} : { minimumFractionDigits: fraction, maximumFractionDigits: fraction });
+    format = new Intl.NumberFormat(
+      language,
+      fraction === undefined ? {} : { minimumFractionDigits: fraction, maximumFractionDigits: fraction },
+    );
     formats.set(key, format);
   }
   return format.format(value);
@@ -64,7 +67,9 @@ export function number(value, fraction) {
 /** Puts the words of a document into the language: its texts, and what its controls are called. @param {Element} root */
 export function translate(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (node) =>
-    node instanceof Element && node.closest('[lang]') !== root.closest('[lang]') ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
+    node instanceof Element && node.closest('[lang]') !== root.closest('[lang]')
+      ? NodeFilter.FILTER_REJECT
+      : NodeFilter.FILTER_ACCEPT,
   );
   for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
     if (node instanceof Text) {

@@ -30,7 +30,10 @@ const MAX_LABEL = 1_000;
 const ALERT = /^\[!(?:note|tip|important|warning|caution)\][ \t]*$/i;
 const NOTE = /^\[\^([^\s[\]]{1,60})\]:[ \t]+/;
 /** What begins mathematics on a line of its own, and what ends them. */
-const FORMULAS = new Map([['\\[', '\\]'], ['$$', '$$']]);
+const FORMULAS = new Map([
+  ['\\[', '\\]'],
+  ['$$', '$$'],
+]);
 
 /** One block, or the document itself. */
 export class Block {
@@ -206,7 +209,12 @@ export class BlockReader {
       case 'table':
         return !this.#blank;
       case 'definitions':
-        return !this.#blank && !this.#indented && block.definitions.length < MOST_DEFINITIONS && this.#definition() !== undefined;
+        return (
+          !this.#blank &&
+          !this.#indented &&
+          block.definitions.length < MOST_DEFINITIONS &&
+          this.#definition() !== undefined
+        );
       default:
         return false;
     }
@@ -229,10 +237,12 @@ export class BlockReader {
     }
     if (leaf && block.line === this.number && block.kind !== 'code') return;
     this.#findNext();
-    if (lazy && block === matched && !this.#blank && this.tip.kind === 'paragraph') return this.#addText(this.tip, this.#next);
+    if (lazy && block === matched && !this.#blank && this.tip.kind === 'paragraph')
+      return this.#addText(this.tip, this.#next);
     this.#closeTo(block);
     if (block.kind === 'code') return this.#addCode(block);
-    if (block.kind === 'definitions') return this.#define(block, /** @type {Omit<Definition, 'block'>} */ (this.#definition()));
+    if (block.kind === 'definitions')
+      return this.#define(block, /** @type {Omit<Definition, 'block'>} */ (this.#definition()));
     if (this.#blank) return block.kind === 'item' && block.line === this.number ? undefined : this.#markBlank(block);
     if (block.kind === 'paragraph') return this.#addText(block, this.#next);
     if (block.kind === 'table') return this.#addRow(block);
@@ -269,7 +279,11 @@ export class BlockReader {
         this.#rank(heading, marks);
         const from = this.#next + marks;
         const content = headingText(this.#line.slice(from));
-        this.#addText(heading, from + this.#line.slice(from).length - this.#line.slice(from).trimStart().length, content);
+        this.#addText(
+          heading,
+          from + this.#line.slice(from).length - this.#line.slice(from).trimStart().length,
+          content,
+        );
         this.#close(heading);
         return heading;
       }
@@ -321,7 +335,12 @@ export class BlockReader {
       this.#close(alert);
       return alert;
     }
-    if (char === '[' && (block.kind === 'paragraph' || this.tip.kind !== 'paragraph' ? block.kind !== 'table' && (block.kind !== 'paragraph' || block.note !== '') : this.tip.note !== '')) {
+    if (
+      char === '[' &&
+      (block.kind === 'paragraph' || this.tip.kind !== 'paragraph'
+        ? block.kind !== 'table' && (block.kind !== 'paragraph' || block.note !== '')
+        : this.tip.note !== '')
+    ) {
       const [mark, note] = NOTE.exec(rest) ?? [];
       if (mark !== undefined && note !== undefined) return this.#note(block, note, this.#next + mark.length);
     }
@@ -342,7 +361,11 @@ export class BlockReader {
     this.#closeTo(block);
     const made = this.#add('paragraph', block);
     made.note = note;
-    this.#define(made, { label: labelOf(`^${note}`), href: '', title: '', line: '', number: this.number, used: true }, from);
+    this.#define(
+      made,
+      { label: labelOf(`^${note}`), href: '', title: '', line: '', number: this.number, used: true },
+      from,
+    );
     return made;
   }
 
@@ -426,10 +449,18 @@ export class BlockReader {
     if (line[0] !== '[' || line[1] === '^') return undefined;
     const label = /^\[((?:[^[\]\\]|\\.){1,1000})\]:[ \t]*/.exec(line);
     if (label === null) return undefined;
-    const [, href = '', title = ''] = /^(<[^<>]*>|[^\s<]\S*)(?:[ \t]+("[^"]*"|'[^']*'|\([^()]*\)))?$/.exec(line.slice(label[0].length)) ?? [];
+    const [, href = '', title = ''] =
+      /^(<[^<>]*>|[^\s<]\S*)(?:[ \t]+("[^"]*"|'[^']*'|\([^()]*\)))?$/.exec(line.slice(label[0].length)) ?? [];
     const address = href.startsWith('<') ? href.slice(1, -1) : href;
     if (address === '' || safeAddress(address) === undefined) return undefined;
-    return { label: labelOf(label[1] ?? ''), href: address, title: title.slice(1, -1), line, number: this.number, used: false };
+    return {
+      label: labelOf(label[1] ?? ''),
+      href: address,
+      title: title.slice(1, -1),
+      line,
+      number: this.number,
+      used: false,
+    };
   }
 
   /** @param {Block} block @param {Omit<Definition, 'block'>} found @param {number} [from] where its text begins in the line */
@@ -449,7 +480,8 @@ export class BlockReader {
     this.#push(block.pieces, { at: before.length, source: this.#at + from });
     this.#set(block, 'text', before + text);
     this.#set(block, 'lines', block.lines + 1);
-    const end = block.formula === '' ? (FORMULAS.get(text.trim()) ?? '') : text.includes(block.formula) ? '' : block.formula;
+    const end =
+      block.formula === '' ? (FORMULAS.get(text.trim()) ?? '') : text.includes(block.formula) ? '' : block.formula;
     if (end !== block.formula) this.#set(block, 'formula', end);
     this.#face(block, text);
   }
@@ -458,7 +490,8 @@ export class BlockReader {
   #addCode(block) {
     // The line with the fence is none of the code's.
     if (block.fence !== '' && block.line === this.number) return;
-    const line = (this.#tab ? ' '.repeat(4 - (this.#column % 4)) : '') + this.#line.slice(this.#offset + (this.#tab ? 1 : 0));
+    const line =
+      (this.#tab ? ' '.repeat(4 - (this.#column % 4)) : '') + this.#line.slice(this.#offset + (this.#tab ? 1 : 0));
     if (block.fence === '' && this.#blank) {
       this.#set(block, 'pending', `${block.pending}\n${line}`);
       return this.#markBlank(block);
@@ -471,7 +504,11 @@ export class BlockReader {
 
   /** A blank line sets apart what stands before and after it. @param {Block} block */
   #markBlank(block) {
-    for (let one = /** @type {Block | undefined} */ (block); one !== undefined && one.kind !== 'quote'; one = one.parent) {
+    for (
+      let one = /** @type {Block | undefined} */ (block);
+      one !== undefined && one.kind !== 'quote';
+      one = one.parent
+    ) {
       if (one.kind === 'list' || one.kind === 'item') this.#set(one, 'blank', this.number);
     }
   }
@@ -481,7 +518,11 @@ export class BlockReader {
     if (block.parent === undefined || block.parent.direction !== '' || block.parent === this.document) return;
     const direction = directionOf(text);
     if (direction === '') return;
-    for (let one = /** @type {Block | undefined} */ (block.parent); one !== undefined && one.direction === ''; one = one.parent) {
+    for (
+      let one = /** @type {Block | undefined} */ (block.parent);
+      one !== undefined && one.direction === '';
+      one = one.parent
+    ) {
       if (one !== this.document) this.#set(one, 'direction', direction);
     }
   }
@@ -627,13 +668,15 @@ function mayContain(outer, inner) {
 /** How many quotes and lists there are around, and with, a block. @param {Block} block */
 function depthOf(block) {
   let depth = 0;
-  for (let one = /** @type {Block | undefined} */ (block); one !== undefined; one = one.parent) if (one.kind === 'quote' || one.kind === 'list') depth += 1;
+  for (let one = /** @type {Block | undefined} */ (block); one !== undefined; one = one.parent)
+    if (one.kind === 'quote' || one.kind === 'list') depth += 1;
   return depth;
 }
 
 /** @param {Block} block @param {Block} outer */
 function isInside(block, outer) {
-  for (let one = /** @type {Block | undefined} */ (block); one !== undefined; one = one.parent) if (one === outer) return true;
+  for (let one = /** @type {Block | undefined} */ (block); one !== undefined; one = one.parent)
+    if (one === outer) return true;
   return false;
 }
 
@@ -681,7 +724,9 @@ function headingText(text) {
   let end = trimmed.length;
   while (trimmed[end - 1] === '#') end -= 1;
   if (end === 0) return '';
-  return end < trimmed.length && (trimmed[end - 1] === ' ' || trimmed[end - 1] === '\t') ? trimmed.slice(0, end).trimEnd() : trimmed;
+  return end < trimmed.length && (trimmed[end - 1] === ' ' || trimmed[end - 1] === '\t')
+    ? trimmed.slice(0, end).trimEnd()
+    : trimmed;
 }
 
 /** How the columns of a table are set, or undefined for another line. @param {string} rest */
@@ -690,7 +735,9 @@ function alignsOf(rest) {
   const line = rest.trim();
   /** @type {('left' | 'center' | 'right' | '')[]} */
   const aligns = [];
-  for (const part of line.slice(line.startsWith('|') ? 1 : 0, line.endsWith('|') && line.length > 1 ? -1 : undefined).split('|')) {
+  for (const part of line
+    .slice(line.startsWith('|') ? 1 : 0, line.endsWith('|') && line.length > 1 ? -1 : undefined)
+    .split('|')) {
     const cell = part.trim();
     if (!/^:?-+:?$/.test(cell)) return undefined;
     const [left, right] = [cell.startsWith(':'), cell.endsWith(':')];

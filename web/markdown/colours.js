@@ -77,7 +77,8 @@ function slice() {
     try {
       const { done, value } = work.next();
       if (done) work = undefined;
-      if (value === 'selected') return document.addEventListener('selectionchange', () => setTimeout(slice), { once: true });
+      if (value === 'selected')
+        return document.addEventListener('selectionchange', () => setTimeout(slice), { once: true });
     } catch {
       work = undefined;
     }

@@ -10,7 +10,8 @@ const MAX_FORMULA = 300;
 /** What ends a formula, by what begins it. @type {Record<string, string>} */
 const ENDS = { '\\(': '\\)', '\\[': '\\]', $$: '$$', $: '$' };
 /** What may yet become one behind a dollar: letters and numbers by themselves, names with a backslash, and signs. */
-const OPEN_FORMULA = /^(?=\d*(?:[A-Za-z\\{([|^_-]|$))(?!\d+(?:[.,]\d+)*\s)(?:\\[A-Za-z]+|\\.|[A-Za-z](?![A-Za-z])|[\d\s+*/^_={}()[\].,|<>&~!':;-])*\\?$/;
+const OPEN_FORMULA =
+  /^(?=\d*(?:[A-Za-z\\{([|^_-]|$))(?!\d+(?:[.,]\d+)*\s)(?:\\[A-Za-z]+|\\.|[A-Za-z](?![A-Za-z])|[\d\s+*/^_={}()[\].,|<>&~!':;-])*\\?$/;
 
 /**
  * Whether nothing of a line that is not complete can be shown: a fence, a bullet, a line under a heading, the
@@ -20,7 +21,13 @@ const OPEN_FORMULA = /^(?=\d*(?:[A-Za-z\\{([|^_-]|$))(?!\d+(?:[.,]\d+)*\s)(?:\\[
  */
 export function isUndecided(line) {
   const rest = line.slice(/^(?:[\s>]|[-+*]\s|\d{1,9}[.)]\s)*/.exec(line)?.[0].length);
-  return /^(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?)$/.test(rest) || /^<(?:!-{0,2}|\/?(?:[A-Za-z][^<>]{0,80}>?)?)$/.test(rest) || /^\[(?!\^)[^[\]\n]{2,120}(?:\](?::[ \t]*\S{0,400})?)?$|^\[[^\] xX]\]?(?::[ \t]*\S{0,400})?$|^\[\^[^\s[\]]{1,60}\]?:?[ \t]*$/.test(rest);
+  return (
+    /^(?:[-=*_#+`~|:\s]*|\d{1,9}[.)]?)$/.test(rest) ||
+    /^<(?:!-{0,2}|\/?(?:[A-Za-z][^<>]{0,80}>?)?)$/.test(rest) ||
+    /^\[(?!\^)[^[\]\n]{2,120}(?:\](?::[ \t]*\S{0,400})?)?$|^\[[^\] xX]\]?(?::[ \t]*\S{0,400})?$|^\[\^[^\s[\]]{1,60}\]?:?[ \t]*$/.test(
+      rest,
+    )
+  );
 }
 
 /** What to show of a row of a table that is not complete. @param {string} line */
@@ -63,7 +70,8 @@ function withoutFormula(text) {
     else continue;
     if (open === mark) begin = at;
   }
-  const isHidden = open !== '' && text.length - begin <= MAX_FORMULA && (open !== '$' || OPEN_FORMULA.test(text.slice(begin + 1)));
+  const isHidden =
+    open !== '' && text.length - begin <= MAX_FORMULA && (open !== '$' || OPEN_FORMULA.test(text.slice(begin + 1)));
   return isHidden ? text.slice(0, begin) : text;
 }
 
@@ -89,7 +97,11 @@ function closed(text) {
     const ticks = open.at(-1)?.startsWith('`');
     if (open.at(-1) === run) open.pop();
     else if (ticks || open.length > 3) continue;
-    else if (/^\S/.test(text.slice(index + run.length, index + run.length + 2)) && (run.startsWith('`') || !/[A-Za-z0-9]/.test(text[index - 1] ?? ''))) open.push(run);
+    else if (
+      /^\S/.test(text.slice(index + run.length, index + run.length + 2)) &&
+      (run.startsWith('`') || !/[A-Za-z0-9]/.test(text[index - 1] ?? ''))
+    )
+      open.push(run);
   }
   if (open.length === 0 || open.length > 3) return text;
   return text.trimEnd() + open.reverse().join('');

@@ -150,7 +150,9 @@ function readTable() {
     const words = entry.split(' ');
     // A name has two letters at least, or a letter and a digit.
     const typed = /^[A-Za-z]\w+$/.test(words[0] ?? '') ? undefined : words.shift();
-    character = typed?.replace(/\\u(\w{4})/g, (_, code) => String.fromCodePoint(parseInt(code, 16))) ?? String.fromCodePoint((character.codePointAt(0) ?? 0) + 1);
+    character =
+      typed?.replace(/\\u(\w{4})/g, (_, code) => String.fromCodePoint(parseInt(code, 16))) ??
+      String.fromCodePoint((character.codePointAt(0) ?? 0) + 1);
     for (const name of words) found.set(name, character);
   }
   return found;

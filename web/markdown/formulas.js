@@ -42,7 +42,12 @@ export function formula(source) {
 
 /** Whether two elements show the same formula. @param {Node} one @param {Node} other */
 export function isSameFormula(one, other) {
-  return one instanceof HTMLElement && other instanceof HTMLElement && one.dataset.formula !== undefined && one.dataset.formula === other.dataset.formula;
+  return (
+    one instanceof HTMLElement &&
+    other instanceof HTMLElement &&
+    one.dataset.formula !== undefined &&
+    one.dataset.formula === other.dataset.formula
+  );
 }
 
 /** Draws formulas, at once if it is not too much. @param {HTMLElement[]} formulas @returns {number} the steps that it took */
@@ -92,7 +97,10 @@ function slice() {
 function show(one, source) {
   if (!drawings.has(source)) {
     const around = source.startsWith('$') && !source.startsWith('$$') ? 1 : 2;
-    drawings.set(source, source.length > MAX_LENGTH ? undefined : draw?.(source.slice(around, -around), isDisplay(source)));
+    drawings.set(
+      source,
+      source.length > MAX_LENGTH ? undefined : draw?.(source.slice(around, -around), isDisplay(source)),
+    );
     for (const oldest of drawings.keys()) if (drawings.size > MAX_KEPT) drawings.delete(oldest);
   }
   const drawing = drawings.get(source);

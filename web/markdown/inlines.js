@@ -32,7 +32,8 @@ const MAX_LOCAL = 64;
 const SPECIAL = /[\\\n&<![\]*_~`:@.$]/g;
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
 /** Scripts without spaces between words, or whose words stand next to punctuation of others. */
-const UNSPACED = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}\u3000-\u303f\uff00-\uffef]/u;
+const UNSPACED =
+  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}\u3000-\u303f\uff00-\uffef]/u;
 const PUNCTUATION = /[\p{P}\p{S}]/u;
 const SPACE = /[\s\p{Z}]/u;
 /** What an address of a page is made of: no white space, quotes, or punctuation of scripts that do not set it apart. */
@@ -127,7 +128,14 @@ class InlineReader {
 
   /** Puts what was gone through among what was found. */
   #flush() {
-    if (this.#at > this.#from) this.#put({ type: 'text', at: this.#from, end: this.#at, text: this.#text.slice(this.#from, this.#at), href: '' });
+    if (this.#at > this.#from)
+      this.#put({
+        type: 'text',
+        at: this.#from,
+        end: this.#at,
+        text: this.#text.slice(this.#from, this.#at),
+        href: '',
+      });
     this.#from = this.#at;
   }
 
@@ -183,7 +191,8 @@ class InlineReader {
     if (end === -1 || (mark === '$' && end - begin > MAX_FORMULA)) return void (this.#at = begin);
     this.#context.steps += end - begin;
     const inner = text.slice(begin, end);
-    const isOne = mark === '$$' || (!/[\w$]/.test(text[at - 1] ?? '') && !/[\w$]/.test(text[end + 1] ?? '') && isFormula(inner));
+    const isOne =
+      mark === '$$' || (!/[\w$]/.test(text[at - 1] ?? '') && !/[\w$]/.test(text[end + 1] ?? '') && isFormula(inner));
     if (isOne) this.#putFormula(end + mark.length);
     else this.#at = begin;
   }
@@ -213,7 +222,10 @@ class InlineReader {
   }
 
   #entity() {
-    const [found, code, name] = /^&(?:#(\d{1,7}|[xX][\da-fA-F]{1,6})|([A-Za-z][A-Za-z\d]{1,31}));/.exec(this.#text.slice(this.#at, this.#at + 35)) ?? [];
+    const [found, code, name] =
+      /^&(?:#(\d{1,7}|[xX][\da-fA-F]{1,6})|([A-Za-z][A-Za-z\d]{1,31}));/.exec(
+        this.#text.slice(this.#at, this.#at + 35),
+      ) ?? [];
     const said = code === undefined ? characterOf(name ?? '') : numbered(code);
     if (found === undefined || said === undefined) this.#at += 1;
     else this.#say(said, found.length);
@@ -233,7 +245,11 @@ class InlineReader {
     this.#context.steps += found.length;
     if (found === '' || !found.endsWith('>')) return void (this.#at += 1);
     const inner = found.slice(1, -1);
-    const address = /^[A-Za-z][A-Za-z\d+.-]{1,31}:\S*$/.test(inner) ? inner : /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]+$/.test(inner) ? `mailto:${inner}` : '';
+    const address = /^[A-Za-z][A-Za-z\d+.-]{1,31}:\S*$/.test(inner)
+      ? inner
+      : /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]+$/.test(inner)
+        ? `mailto:${inner}`
+        : '';
     if (address !== '') {
       this.#flush();
       return this.#put({ type: 'address', at, end: at + found.length, text: inner, href: address });
@@ -246,7 +262,12 @@ class InlineReader {
     if (whole !== undefined && name !== undefined && said !== undefined) {
       this.#context.steps += whole.length;
       this.#flush();
-      return this.#put({ type: /** @type {'sub'} */ (name.toLowerCase()), at, end: at + whole.length, text: unescaped(said) });
+      return this.#put({
+        type: /** @type {'sub'} */ (name.toLowerCase()),
+        at,
+        end: at + whole.length,
+        text: unescaped(said),
+      });
     }
     this.#at += /^\/?[A-Za-z][\w:.-]*(?:\s|\/?$)/.test(inner) ? found.length : 1;
   }
@@ -260,9 +281,19 @@ class InlineReader {
       return this.#put({ type: 'note', at: this.#at, end: this.#at + whole.length, text: note });
     }
     const [at, end] = [this.#at, this.#at + length];
-    for (let index = this.#brackets.length - 1; index >= 0 && this.#brackets[index]?.inner === false; index -= 1) /** @type {Bracket} */ (this.#brackets[index]).inner = true;
+    for (let index = this.#brackets.length - 1; index >= 0 && this.#brackets[index]?.inner === false; index -= 1)
+      /** @type {Bracket} */ (this.#brackets[index]).inner = true;
     /** @type {Bracket} */
-    const bracket = { type: 'bracket', at, end, image: length === 2, active: true, inner: false, run: this.#runs, target: undefined };
+    const bracket = {
+      type: 'bracket',
+      at,
+      end,
+      image: length === 2,
+      active: true,
+      inner: false,
+      run: this.#runs,
+      target: undefined,
+    };
     this.#brackets.push(bracket);
     this.#put(bracket);
   }
@@ -332,7 +363,8 @@ class InlineReader {
   #address(scheme = '') {
     const [text, at] = [this.#text, this.#at];
     const before = text.slice(Math.max(at - 6, this.#from), at);
-    const [, name = ''] = (scheme === '' ? /(?:^|[^A-Za-z\d])(https?)$/i : /(?:^|[^A-Za-z\d_.-])(www)$/i).exec(before) ?? [];
+    const [, name = ''] =
+      (scheme === '' ? /(?:^|[^A-Za-z\d])(https?)$/i : /(?:^|[^A-Za-z\d_.-])(www)$/i).exec(before) ?? [];
     const begin = at - name.length;
     if (name === '' || (scheme === '' && !text.startsWith('://', at))) return void (this.#at += 1);
     ADDRESS.lastIndex = at + (scheme === '' ? 3 : 1);
@@ -357,7 +389,8 @@ class InlineReader {
     MAIL_HOST.lastIndex = at + 1;
     const [host] = MAIL_HOST.exec(text) ?? [];
     this.#context.steps += at - begin + (host?.length ?? 0);
-    if (begin === at || host === undefined || host.length > 255 || !/\.[A-Za-z]{2,}$/.test(host)) return void (this.#at += 1);
+    if (begin === at || host === undefined || host.length > 255 || !/\.[A-Za-z]{2,}$/.test(host))
+      return void (this.#at += 1);
     this.#at = begin;
     this.#flush();
     const end = at + 1 + host.length;
@@ -377,7 +410,22 @@ class InlineReader {
     if (!usable || (!canOpen && !canClose)) return void (this.#at = end);
     this.#flush();
     /** @type {Run} */
-    const run = { type: 'run', at, end, char, left: length, length, opening, closing, closes: [], opens: [], canOpen, canClose, before: this.#runs, after: undefined };
+    const run = {
+      type: 'run',
+      at,
+      end,
+      char,
+      left: length,
+      length,
+      opening,
+      closing,
+      closes: [],
+      opens: [],
+      canOpen,
+      canClose,
+      before: this.#runs,
+      after: undefined,
+    };
     if (this.#runs) this.#runs.after = run;
     this.#runs = run;
     this.#put(run);
@@ -467,10 +515,15 @@ function flanks(text, at, end, char) {
   const left = !spaceAfter && (!markAfter || spaceBefore || markBefore || isUnspaced(before));
   const right = !spaceBefore && (!markBefore || spaceAfter || markAfter || isUnspaced(after));
   const sides = { opening: left, closing: right };
-  if (char === '_') return { ...sides, canOpen: left && (!right || markBefore), canClose: right && (!left || markAfter) };
+  if (char === '_')
+    return { ...sides, canOpen: left && (!right || markBefore), canClose: right && (!left || markAfter) };
   if (char === '~') return { ...sides, canOpen: left, canClose: right };
   // A word does not begin behind a letter; a label may end without a space: `**Note:**it`.
-  return { ...sides, canOpen: left && !/[A-Za-z\d]/.test(before), canClose: right || (end - at === 2 && /[:.,;!?%)\]"'”’]/.test(before) && /[\p{L}\p{N}]/u.test(after)) };
+  return {
+    ...sides,
+    canOpen: left && !/[A-Za-z\d]/.test(before),
+    canClose: right || (end - at === 2 && /[:.,;!?%)\]"'”’]/.test(before) && /[\p{L}\p{N}]/u.test(after)),
+  };
 }
 
 /** @param {string} char */
@@ -570,13 +623,18 @@ function skipSpace(text, at) {
 export function unescaped(text) {
   return text
     .replace(/\\([!-/:-@[-`{-~])/g, '$1')
-    .replace(/&(?:#(\d{1,7}|[xX][\da-fA-F]{1,6})|([A-Za-z][A-Za-z\d]{1,31}));/g, (typed, code, name) => (code === undefined ? characterOf(name) : numbered(code)) ?? typed);
+    .replace(
+      /&(?:#(\d{1,7}|[xX][\da-fA-F]{1,6})|([A-Za-z][A-Za-z\d]{1,31}));/g,
+      (typed, code, name) => (code === undefined ? characterOf(name) : numbered(code)) ?? typed,
+    );
 }
 
 /** @param {string} code decimal, or hexadecimal behind an x */
 function numbered(code) {
   const value = /^x/i.test(code) ? parseInt(code.slice(1), 16) : Number(code);
-  return value === 0 || value > 0x10ffff || (value >= 0xd800 && value < 0xe000) ? '\ufffd' : String.fromCodePoint(value);
+  return value === 0 || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)
+    ? '\ufffd'
+    : String.fromCodePoint(value);
 }
 
 /** An address without the punctuation of the sentence around it. @param {string} address */

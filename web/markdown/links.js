@@ -76,7 +76,9 @@ function claimOf(word) {
   // With `@` in it, what stands before may be a person, or what only looks like a host.
   if (scheme === '' && /^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(place)) return place.replace(/[.:!?]+$/, '').toLowerCase();
   const host = (place.split('@').at(-1) ?? '').replace(/[.:!?…]+$/u, '');
-  const named = /^(?:[\p{L}\p{N}_-]+[.。])+(?:\p{L}{2,}|xn--[\w-]+)(?::\d+)?$/u.test(host) || /^\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?$/.test(host);
+  const named =
+    /^(?:[\p{L}\p{N}_-]+[.。])+(?:\p{L}{2,}|xn--[\w-]+)(?::\d+)?$/u.test(host) ||
+    /^\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?$/.test(host);
   if (!named && !(/^(?:https?|ftp)$/i.test(scheme) && host !== '')) return undefined;
   return URL.canParse(`https://${host}`) ? new URL(`https://${host}`).host : host.toLowerCase();
 }

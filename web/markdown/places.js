@@ -62,7 +62,11 @@ export class Places {
   /** What is in a place, which may be the first of a new part. @param {number} index @param {boolean} [full] */
   reach(index, full = false) {
     const count = this.done - this.#base;
-    if (index === this.done && count > 0 && (full || count >= Math.max(PART, Math.sqrt(this.done)) || this.#weight >= FULL)) {
+    if (
+      index === this.done &&
+      count > 0 &&
+      (full || count >= Math.max(PART, Math.sqrt(this.done)) || this.#weight >= FULL)
+    ) {
       const rest = [...this.part.children].slice(count);
       this.part = this.further(count);
       this.part.append(...rest.filter((node) => !isPart(node)));

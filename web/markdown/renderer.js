@@ -38,13 +38,21 @@ export function leafElement(block, text, markers, context) {
   switch (block.kind) {
     case 'heading':
       // The page's own headings come before those of an answer.
-      return filled(element(/** @type {'h3'} */ (`h${Math.min(block.rank + 2, 6)}`)), { text, pieces: block.pieces }, markers, context);
+      return filled(
+        element(/** @type {'h3'} */ (`h${Math.min(block.rank + 2, 6)}`)),
+        { text, pieces: block.pieces },
+        markers,
+        context,
+      );
     case 'rule':
       return element('hr');
     case 'row':
       return tableRow(block, markers, context);
     case 'alert':
-      return place(element('p', 'alert-title', text.slice(2, -1).charAt(0).toUpperCase() + text.slice(3, -1).toLowerCase()), markers);
+      return place(
+        element('p', 'alert-title', text.slice(2, -1).charAt(0).toUpperCase() + text.slice(3, -1).toLowerCase()),
+        markers,
+      );
     case 'tag':
       return place(element('p', '', text), markers);
     case 'definitions':
@@ -74,7 +82,10 @@ export function codeBlock(language) {
   pre.tabIndex = 0;
   pre.setAttribute('role', 'group');
   pre.setAttribute('aria-label', t('Code'));
-  return { node: element('div', 'code', element('div', 'code-bar', element('span', '', languageOf(language)), copy), pre), flow: new TextFlow(code, 'span') };
+  return {
+    node: element('div', 'code', element('div', 'code-bar', element('span', '', languageOf(language)), copy), pre),
+    flow: new TextFlow(code, 'span'),
+  };
 }
 
 /** The name of a language. @param {string} typed behind the fence */
@@ -118,10 +129,13 @@ function paragraph(block, text, markers, context) {
     made.dataset.note = labelOf(block.note);
     made.append(element('sup', 'note', block.note), ' ');
   }
-  const box = first && block.parent?.children[0] === block ? (/^\[([ xX])\][ \t]+(?=\S)/.exec(text) ?? undefined) : undefined;
+  const box =
+    first && block.parent?.children[0] === block ? (/^\[([ xX])\][ \t]+(?=\S)/.exec(text) ?? undefined) : undefined;
   if (box === undefined) return filled(made, { text, pieces: block.pieces }, markers, context);
   made.append(box[1] === ' ' ? '☐ ' : '☑ ');
-  const pieces = block.pieces.map(({ at, source }) => (at === 0 ? { at, source: source + box[0].length } : { at: at - box[0].length, source }));
+  const pieces = block.pieces.map(({ at, source }) =>
+    at === 0 ? { at, source: source + box[0].length } : { at: at - box[0].length, source },
+  );
   return filled(made, { text: text.slice(box[0].length), pieces }, markers, context);
 }
 
@@ -237,7 +251,9 @@ class InlineWriter {
       case 'formula':
         return this.#formula(inline.text);
       case 'note':
-        return void parent.append(element('sup', 'note', this.#top.link || this.#top.image ? inline.text : noteMark(inline.text)));
+        return void parent.append(
+          element('sup', 'note', this.#top.link || this.#top.image ? inline.text : noteMark(inline.text)),
+        );
       case 'address':
         return this.#address(inline);
       case 'run':
@@ -251,7 +267,12 @@ class InlineWriter {
         if (href === undefined) return void addText(parent, inline.image ? '![' : '[');
         const { link, image } = this.#top;
         const made = inline.image || link || image ? element('span') : anchor(href, '');
-        return void this.#levels.push({ parent: made, literal: '', image: inline.image || image, link: link || !inline.image });
+        return void this.#levels.push({
+          parent: made,
+          literal: '',
+          image: inline.image || image,
+          link: link || !inline.image,
+        });
       }
       case 'end':
         return this.#end(inline);
@@ -267,7 +288,12 @@ class InlineWriter {
       for (let marker; segments && (marker = this.#markers[0]) !== undefined && marker.at < end; ) {
         // Not in the middle of a word.
         const word = segments.containing(Math.max(marker.at - at, 0));
-        const to = word === undefined ? text.length : word.index === marker.at - at ? word.index : word.index + word.segment.length;
+        const to =
+          word === undefined
+            ? text.length
+            : word.index === marker.at - at
+              ? word.index
+              : word.index + word.segment.length;
         addText(parent, text.slice(done, to));
         done = Math.max(to, done);
         if (done === text.length) return;

@@ -150,7 +150,11 @@ export class MarkdownStream {
     const { tip, number } = reader;
     const leaf = tip.kind === 'document' || tip.closed === number ? undefined : tip;
     const fresh = leaf?.line === number;
-    if (fresh && ((leaf.kind === 'code' && leaf.fence !== '') || (leaf.kind === 'paragraph' && draftOf(leaf.text) === ''))) reader.takeBack();
+    if (
+      fresh &&
+      ((leaf.kind === 'code' && leaf.fence !== '') || (leaf.kind === 'paragraph' && draftOf(leaf.text) === ''))
+    )
+      reader.takeBack();
   }
 
   /** @returns {boolean} whether all that was read is shown */
@@ -175,8 +179,13 @@ export class MarkdownStream {
       if (!this.#block(places, index, block)) return false;
       if (block.closed < this.#solid && index === places.done) {
         block.final = true;
-        if (block.kind === 'code') colour(/** @type {HTMLElement} */ (block.node?.querySelector('code')), languageOf(block.language));
-        places.settle(block.view instanceof Places ? block.view.weight : block.text.length + block.cells.reduce((sum, { text }) => sum + text.length, 0));
+        if (block.kind === 'code')
+          colour(/** @type {HTMLElement} */ (block.node?.querySelector('code')), languageOf(block.language));
+        places.settle(
+          block.view instanceof Places
+            ? block.view.weight
+            : block.text.length + block.cells.reduce((sum, { text }) => sum + text.length, 0),
+        );
         block.view = undefined;
       }
     }
@@ -219,9 +228,11 @@ export class MarkdownStream {
     const direction = turned(block);
     if (direction === '') node.removeAttribute('dir');
     else if (node.dir !== direction) node.dir = direction;
-    if (block.kind === 'quote' && block.children[0]?.kind === 'alert') node.className = `alert ${block.children[0].text.slice(2, -1).toLowerCase()}`;
+    if (block.kind === 'quote' && block.children[0]?.kind === 'alert')
+      node.className = `alert ${block.children[0].text.slice(2, -1).toLowerCase()}`;
     else if (block.kind === 'quote') node.removeAttribute('class');
-    if (block.kind === 'item') node.classList.toggle('task', isTask(block.children[0])) || node.className || node.removeAttribute('class');
+    if (block.kind === 'item')
+      node.classList.toggle('task', isTask(block.children[0])) || node.className || node.removeAttribute('class');
     return this.#inner(block, block.view);
   }
 
@@ -324,7 +335,9 @@ export class MarkdownStream {
     if (this.#markers.length === 0) return [];
     // A marker behind what is read may belong to a block that is not there yet.
     const { from = block.final && !this.#ended ? this.#read : Infinity } = this.#reader.leaves[block.order + 1] ?? {};
-    const [first, end] = [block.order === 0 ? 0 : block.from, from].map((place) => firstAbove(this.#markers, place, ({ at }) => at));
+    const [first, end] = [block.order === 0 ? 0 : block.from, from].map((place) =>
+      firstAbove(this.#markers, place, ({ at }) => at),
+    );
     return this.#markers.slice(first, end);
   }
 

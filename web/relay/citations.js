@@ -51,7 +51,15 @@ export function keyOf(reference) {
 
 /** The keys of the passages that a trace has. @param {{event: unknown}[]} events */
 export function passageKeys(events) {
-  return new Set(events.flatMap(({ event }) => getList(get(event, 'trace', 'trace', 'orchestrationTrace', 'observation'), 'knowledgeBaseLookupOutput', 'retrievedReferences').map(keyOf)));
+  return new Set(
+    events.flatMap(({ event }) =>
+      getList(
+        get(event, 'trace', 'trace', 'orchestrationTrace', 'observation'),
+        'knowledgeBaseLookupOutput',
+        'retrievedReferences',
+      ).map(keyOf),
+    ),
+  );
 }
 
 /** The same of each source, in their order. @param {unknown[]} citations */
@@ -64,7 +72,10 @@ function sourceOf(reference) {
   const where = placeOf(get(reference, 'location'));
   const excerpt = getString(reference, 'content', 'text') ?? '';
   const page = getNumber(reference, 'metadata', PAGE);
-  const score = getNumber(reference, 'score') ?? getNumber(reference, 'metadata', 'score') ?? getNumber(reference, 'metadata', SCORE);
+  const score =
+    getNumber(reference, 'score') ??
+    getNumber(reference, 'metadata', 'score') ??
+    getNumber(reference, 'metadata', SCORE);
   const label = `${visible(labelOf(where))}${page === undefined ? '' : `, page ${page}`}`;
   return { key: JSON.stringify([where, page, excerpt]), label, where, href: linkOf(where), excerpt, score };
 }
@@ -79,8 +90,13 @@ function sourceOf(reference) {
 export function markersOf({ text, citations }, all) {
   const keys = [...sourcesByKey(all).keys()];
   const markers = citations.map((citation) => {
-    const numbers = getList(citation, 'retrievedReferences').map((reference) => keys.indexOf(sourceOf(reference).key) + 1);
-    return { at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')), numbers: [...new Set(numbers)] };
+    const numbers = getList(citation, 'retrievedReferences').map(
+      (reference) => keys.indexOf(sourceOf(reference).key) + 1,
+    );
+    return {
+      at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')),
+      numbers: [...new Set(numbers)],
+    };
   });
   return markers.sort((one, other) => one.at - other.at);
 }
@@ -103,7 +119,10 @@ function spanEnd(text, part) {
     const found = text.lastIndexOf(words);
     if (found !== -1) return found + words.length;
   }
-  return Math.max(1, unitsOf(text, end, () => 1));
+  return Math.max(
+    1,
+    unitsOf(text, end, () => 1),
+  );
 }
 
 /**

@@ -4,7 +4,19 @@
 import { getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { t } from '../lib/words.js';
-import { applyFrame, awaitJoin, countFrame, endTurn, isOpen, isOver, newTurn, overtake, reopen, REPLAY_MS, restart } from './turn.js';
+import {
+  applyFrame,
+  awaitJoin,
+  countFrame,
+  endTurn,
+  isOpen,
+  isOver,
+  newTurn,
+  overtake,
+  reopen,
+  REPLAY_MS,
+  restart,
+} from './turn.js';
 
 /** @import { Failure, Turn } from '../types.d.ts' */
 
@@ -170,7 +182,9 @@ export class Conversation {
     const message =
       code === 1009
         ? t('The gateway closed the connection because the message was too large for it.')
-        : t('The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.');
+        : t(
+            'The connection closed before the answer was complete. What had arrived is kept; the prompt is not sent again by itself.',
+          );
     return this.#lose(now, message, `connection_closed_${code}`);
   }
 
@@ -181,7 +195,11 @@ export class Conversation {
    * @returns {Turn[]} what was open
    */
   abandon(now) {
-    return this.#lose(now, t('Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.'), 'connection_silent');
+    return this.#lose(
+      now,
+      t('Nothing was heard from the relay any more. What had arrived is kept; the prompt is not sent again by itself.'),
+      'connection_silent',
+    );
   }
 
   /** @param {number} now @param {string} message @param {string} code */
@@ -264,10 +282,28 @@ function gatewayFailure(message) {
   /** @type {[RegExp, string, string, boolean?][]} */
   const known = [
     [/timed? ?out/i, 'gateway_timeout', t('The function did not answer in time.')],
-    [/too many requests|limit exceeded|throttl|rate exceeded/i, 'gateway_throttled', t('It is busy; try again in a moment.')],
-    [/internal server error|unavailable|bad gateway/i, 'gateway_error', t('The function could not be run; its log says why.')],
-    [/forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i, 'gateway_forbidden', t('It does not let this connection send, or has no route for it; trying again does not help.'), false],
-    [/too (?:long|large)|bad request|unsupported|invalid/i, 'gateway_refused', t('It does not take this message; trying again does not help.'), false],
+    [
+      /too many requests|limit exceeded|throttl|rate exceeded/i,
+      'gateway_throttled',
+      t('It is busy; try again in a moment.'),
+    ],
+    [
+      /internal server error|unavailable|bad gateway/i,
+      'gateway_error',
+      t('The function could not be run; its log says why.'),
+    ],
+    [
+      /forbidden|unauthorized|not authorized|access ?denied|explicit deny|missing authentication token|invalid.*(?:token|key|signature)/i,
+      'gateway_forbidden',
+      t('It does not let this connection send, or has no route for it; trying again does not help.'),
+      false,
+    ],
+    [
+      /too (?:long|large)|bad request|unsupported|invalid/i,
+      'gateway_refused',
+      t('It does not take this message; trying again does not help.'),
+      false,
+    ],
   ];
   const [, code = 'gateway', hint = '', retryable = true] = known.find(([pattern]) => pattern.test(message)) ?? [];
   return { message: `${visible(message)}. ${hint}`.replace('..', '.').trimEnd(), code, retryable, source: 'gateway' };

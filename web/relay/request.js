@@ -20,13 +20,38 @@ export class RequestError extends Error {}
  * @param {{threadId: string, runId: string, messageId: string, prompt: string, trace: boolean, answers?: ToolAnswer[], calls?: ToolCall[], earlier?: object[][], files?: AttachedFile[]}} run
  * @throws {RequestError}
  */
-export function runRequest({ threadId, runId, messageId, prompt, trace, answers = [], calls = [], earlier = [], files = [] }) {
+export function runRequest({
+  threadId,
+  runId,
+  messageId,
+  prompt,
+  trace,
+  answers = [],
+  calls = [],
+  earlier = [],
+  files = [],
+}) {
   if (prompt.trim() === '') throw new RequestError(t('Type a prompt first.'));
   // Half a surrogate pair has no UTF-8 form, so no server could read it.
-  const spoken = answers.length === 0 ? [{ id: messageId, role: 'user', content: contentOf(prompt.toWellFormed(), files) }] : toolMessages(messageId, answers);
+  const spoken =
+    answers.length === 0
+      ? [{ id: messageId, role: 'user', content: contentOf(prompt.toWellFormed(), files) }]
+      : toolMessages(messageId, answers);
   const before = answersBefore(calls, answers);
   const answered = toolMessages(`${messageId}-before`, before);
-  const histories = calls.length === 0 ? [] : [[assistantMessage(messageId, calls), ...answered], [assistantMessage(messageId, calls.map((call) => ({ ...call, arguments: '{}' }))), ...answered]];
+  const histories =
+    calls.length === 0
+      ? []
+      : [
+          [assistantMessage(messageId, calls), ...answered],
+          [
+            assistantMessage(
+              messageId,
+              calls.map((call) => ({ ...call, arguments: '{}' })),
+            ),
+            ...answered,
+          ],
+        ];
   let bytes = 0;
   for (const history of [...(earlier.length > 0 ? earlier : histories), []]) {
     const message = JSON.stringify({
@@ -43,7 +68,12 @@ export function runRequest({ threadId, runId, messageId, prompt, trace, answers 
     if (bytes <= MAX_MESSAGE_BYTES) return message;
   }
   const [whole, most, over] = [bytes, MAX_MESSAGE_BYTES, bytes - MAX_MESSAGE_BYTES];
-  throw new RequestError(t('This prompt is too long: the message would have {whole} bytes, and the gateway takes {most}. Shorten it by about {over} bytes.', { whole, most, over }));
+  throw new RequestError(
+    t(
+      'This prompt is too long: the message would have {whole} bytes, and the gateway takes {most}. Shorten it by about {over} bytes.',
+      { whole, most, over },
+    ),
+  );
 }
 
 /** What a user says, with files as AG-UI has them. @param {string} text @param {AttachedFile[]} files */
@@ -107,17 +137,27 @@ function messagesOf(turn, answers) {
   const { runId, prompt, messages, calls } = turn;
   // An interrupted call is the agent's own.
   const asked = calls.filter(({ interrupt }) => interrupt === undefined);
-  const replies = asked.flatMap(({ id, reply }) => (answers.some((one) => one.id === id) ? [] : [typeof reply === 'object' ? reply : { id, content: 'Withdrawn', failed: true }]));
+  const replies = asked.flatMap(({ id, reply }) =>
+    answers.some((one) => one.id === id)
+      ? []
+      : [typeof reply === 'object' ? reply : { id, content: 'Withdrawn', failed: true }],
+  );
   return [
     ...(turn.answers.length === 0 ? [{ id: runId, role: 'user', content: prompt.toWellFormed() }] : []),
-    ...messages.filter(({ text }) => text !== '').map(({ id, text }) => ({ id, role: 'assistant', content: text.toWellFormed() })),
+    ...messages
+      .filter(({ text }) => text !== '')
+      .map(({ id, text }) => ({ id, role: 'assistant', content: text.toWellFormed() })),
     ...(asked.length > 0 ? [assistantMessage(runId, asked), ...toolMessages(`${runId}-result`, replies)] : []),
   ];
 }
 
 /** @param {string} messageId @param {ToolCall[]} calls */
 function assistantMessage(messageId, calls) {
-  const toolCalls = calls.map(({ id, name, arguments: json }) => ({ id, type: 'function', function: { name: name.toWellFormed(), arguments: json.toWellFormed() } }));
+  const toolCalls = calls.map(({ id, name, arguments: json }) => ({
+    id,
+    type: 'function',
+    function: { name: name.toWellFormed(), arguments: json.toWellFormed() },
+  }));
   return { id: `${messageId}-calls`, role: 'assistant', toolCalls };
 }
 
@@ -133,7 +173,13 @@ function toolMessages(messageId, answers) {
     .filter(({ content, resume }) => content !== undefined && resume === undefined)
     .map(({ id, content = '', failed }, index) => {
       const result = content.toWellFormed();
-      return { id: `${messageId}-${index}`, role: 'tool', toolCallId: id, content: result, ...(failed ? { error: result || 'It failed.' } : {}) };
+      return {
+        id: `${messageId}-${index}`,
+        role: 'tool',
+        toolCallId: id,
+        content: result,
+        ...(failed ? { error: result || 'It failed.' } : {}),
+      };
     });
 }
 
@@ -141,5 +187,10 @@ function toolMessages(messageId, answers) {
 function resumption(answers) {
   const decided = answers.filter(({ confirmed }) => confirmed !== undefined);
   if (decided.length === 0) return {};
-  return { resume: decided.map(({ id, confirmed, resume }) => resume ?? { interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } }) };
+  return {
+    resume: decided.map(
+      ({ id, confirmed, resume }) =>
+        resume ?? { interruptId: id, status: confirmed ? 'resolved' : 'cancelled', payload: { confirmed } },
+    ),
+  };
 }

@@ -55,7 +55,12 @@ export class Connection {
     this.#url = url;
     this.#protocols = protocols;
     this.#listener = listener;
-    this.#environment = { WebSocket: globalThis.WebSocket, hidden: () => document.hidden, random: Math.random, ...environment };
+    this.#environment = {
+      WebSocket: globalThis.WebSocket,
+      hidden: () => document.hidden,
+      random: Math.random,
+      ...environment,
+    };
   }
 
   get state() {

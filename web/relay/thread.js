@@ -106,7 +106,11 @@ function hold(id, wait = RELEASE_MS) {
         resolve(true);
       });
     // A page that is reloaded lets go of it a little after the new one is there.
-    const locked = navigator.locks.request(LOCK + id, wait === 0 ? { steal: true } : { signal: AbortSignal.timeout(wait) }, taken);
+    const locked = navigator.locks.request(
+      LOCK + id,
+      wait === 0 ? { steal: true } : { signal: AbortSignal.timeout(wait) },
+      taken,
+    );
     locked.catch((error) => {
       if (held.delete(id)) return lost(id);
       const isTaken = error.name === 'AbortError' || error.name === 'TimeoutError';

@@ -89,14 +89,19 @@ export function awaitsUser(turn) {
 /** Whether it may be that an answer which does not go on here can be had all the same, by joining it. @param {Turn} turn */
 export function canJoin({ key, status, failure }) {
   if (key === undefined) return false;
-  return status === 'moved' || failure?.source === 'gateway' || (status === 'interrupted' && !UNJOINABLE.includes(failure?.code ?? ''));
+  return (
+    status === 'moved' ||
+    failure?.source === 'gateway' ||
+    (status === 'interrupted' && !UNJOINABLE.includes(failure?.code ?? ''))
+  );
 }
 
 /** What a user is told whose answer was joined elsewhere. */
 export const MOVED_NOTE = 'This answer goes on in another window.';
 
 /** What a user is told where an agent asks for something that only another window can answer. */
-export const ELSEWHERE_NOTE = 'It can be answered only in the window that this conversation is of: “Continue here” brings it there.';
+export const ELSEWHERE_NOTE =
+  'It can be answered only in the window that this conversation is of: “Continue here” brings it there.';
 
 /** Whether it asks for something that only another window can answer. @param {Turn} turn */
 export function asksElsewhere({ elsewhere, calls }) {
@@ -106,7 +111,9 @@ export function asksElsewhere({ elsewhere, calls }) {
 /** What a user is told who stopped an answer. @param {Turn} turn */
 export function stoppedNote({ agent }) {
   // Whether another one goes on depends on a setting of the deployment, STOP_ON_LEAVE, that a page does not know.
-  return agent !== TELLS_ALL ? t('Stopped here. The agent itself may go on with its work: only some deployments end it.') : t('Stopped.');
+  return agent !== TELLS_ALL
+    ? t('Stopped here. The agent itself may go on with its work: only some deployments end it.')
+    : t('Stopped.');
 }
 
 /**
@@ -123,15 +130,30 @@ export function lastCalls(turns) {
 export function notesOf(turn) {
   const notes = [];
   if (turn.gatewayMessage !== undefined) {
-    notes.push(t('The gateway reported “{message}”, but the answer came all the same.', { message: turn.gatewayMessage }));
+    notes.push(
+      t('The gateway reported “{message}”, but the answer came all the same.', { message: turn.gatewayMessage }),
+    );
   }
   if (turn.intervened) notes.push(t('A guardrail stepped in: this is its answer, not that of the model.'));
   if (turn.missing > 0) {
-    notes.push(plural(turn.missing, '{count} frame got lost on the way: this answer may have gaps.', '{count} frames got lost on the way: this answer may have gaps.'));
+    notes.push(
+      plural(
+        turn.missing,
+        '{count} frame got lost on the way: this answer may have gaps.',
+        '{count} frames got lost on the way: this answer may have gaps.',
+      ),
+    );
   }
   if (turn.cut) notes.push(t('Not all of this answer was kept over the reload: there was no room for it.'));
   const broken = turn.unreadable + (isOpen(turn) ? 0 : turn.fragments.incomplete);
-  if (broken > 0) notes.push(plural(broken, '{count} frame could not be read and is not shown.', '{count} frames could not be read and are not shown.'));
+  if (broken > 0)
+    notes.push(
+      plural(
+        broken,
+        '{count} frame could not be read and is not shown.',
+        '{count} frames could not be read and are not shown.',
+      ),
+    );
   return notes;
 }
 
@@ -183,7 +205,19 @@ export function reopen(turn) {
 /** Empties a turn of before a reload, which comes anew from its beginning. @param {Turn} turn */
 export function restart(turn) {
   const { key, overtaken, elsewhere, sentAt, firstTextAt, nextSeq, missing, missedSeq, restarts } = turn;
-  Object.assign(turn, newTurn(turn, sentAt), { key, overtaken, elsewhere, firstTextAt, nextSeq, missing, missedSeq, restarts: restarts + 1, restored: false, keptEvents: undefined, cut: false });
+  Object.assign(turn, newTurn(turn, sentAt), {
+    key,
+    overtaken,
+    elsewhere,
+    firstTextAt,
+    nextSeq,
+    missing,
+    missedSeq,
+    restarts: restarts + 1,
+    restored: false,
+    keptEvents: undefined,
+    cut: false,
+  });
 }
 
 /** A turn is to be joined over the next connection. @param {Turn} turn */
@@ -250,7 +284,12 @@ function failTurn(turn, frame, now) {
   const code = getString(frame, 'code') ?? 'unknown';
   if (code === 'moved') return endTurn(turn, 'moved', undefined);
   noteEnd(turn, frame);
-  const message = code === 'no_such_run' ? t('The connection closed before the answer was complete, and the relay does not have it any more. What had arrived is kept; the prompt is not sent again by itself.') : getString(frame, 'message');
+  const message =
+    code === 'no_such_run'
+      ? t(
+          'The connection closed before the answer was complete, and the relay does not have it any more. What had arrived is kept; the prompt is not sent again by itself.',
+        )
+      : getString(frame, 'message');
   // What a join is refused with says nothing of how the run itself ends.
   const isRefused = UNJOINABLE.includes(code) || (turn.reconnecting && REFUSALS.includes(code));
   endTurn(turn, isRefused ? 'interrupted' : 'failed', now, {
@@ -282,7 +321,11 @@ function record(turn, type, frame, json, now) {
   }
   const about = toolCallId === undefined ? { messageId } : { toolCallId };
   const last = turn.events.at(-1);
-  if (last?.json === undefined && getString(last?.event, 'type') === type && Object.entries(about).every(([name, id]) => getString(last?.event, name) === id)) {
+  if (
+    last?.json === undefined &&
+    getString(last?.event, 'type') === type &&
+    Object.entries(about).every(([name, id]) => getString(last?.event, name) === id)
+  ) {
     /** @type {{delta: string}} */ (last?.event).delta += delta;
   } else {
     turn.events.push({ at: now, source, event: { type, ...about, delta } });
@@ -341,7 +384,8 @@ function appendEvent(turn, frame, json, now) {
   if (source !== 'relay') turn.agent ??= source;
   if (get(event, 'trace', 'trace', 'guardrailTrace', 'action') === 'INTERVENED') turn.intervened = true;
   // What an agent hands on comes in any case, as its own events do.
-  if (!keepalive && (turn.trace || !speaksAgui(turn))) turn.events.push({ at: now, source, event, json, path: ['event'] });
+  if (!keepalive && (turn.trace || !speaksAgui(turn)))
+    turn.events.push({ at: now, source, event, json, path: ['event'] });
 }
 
 /**
@@ -361,7 +405,11 @@ function applyCustom(turn, frame, json, now, turns) {
       messageOf(turn, value).citations.push(...getList(value, 'citations'));
       return;
     case 'bedrock.file':
-      turn.files.push({ name: getString(value, 'name') ?? '', type: getString(value, 'type') ?? '', bytes: getString(value, 'bytes') ?? '' });
+      turn.files.push({
+        name: getString(value, 'name') ?? '',
+        type: getString(value, 'type') ?? '',
+        bytes: getString(value, 'bytes') ?? '',
+      });
       return;
     case 'relay.fragment':
       return applyFragment(turn, value, now, turns);
@@ -386,7 +434,13 @@ function holdCall(turn, frame, events) {
     known.call.arguments += delta;
     known.events.push(...events);
   } else {
-    const call = { id, name: getString(frame, 'toolCallName') ?? 'an action', arguments: delta, asks: false, returns: true };
+    const call = {
+      id,
+      name: getString(frame, 'toolCallName') ?? 'an action',
+      arguments: delta,
+      asks: false,
+      returns: true,
+    };
     turn.openCalls.push({ call, events });
   }
 }
@@ -408,7 +462,10 @@ function takeCall(turn, id) {
  */
 function takeSnapshot(turn, messages, now, turns) {
   const earlier = new Set(turns.flatMap((one) => (one === turn ? [] : one.messages.map(({ id }) => id))));
-  const asked = messages.findLastIndex((message) => getString(message, 'role') === 'user' || turn.answers.some(({ id }) => id === getString(message, 'toolCallId')));
+  const asked = messages.findLastIndex(
+    (message) =>
+      getString(message, 'role') === 'user' || turn.answers.some(({ id }) => id === getString(message, 'toolCallId')),
+  );
   for (const one of messages.slice(asked + 1)) {
     const [id, role, text] = [getString(one, 'id') ?? '', getString(one, 'role'), getString(one, 'content') ?? ''];
     if (role === 'tool') takeCall(turn, getString(one, 'toolCallId'));
@@ -443,7 +500,11 @@ function askFor(turn, interrupt) {
   const value = names.length === 1 ? get(schema, 'properties', names[0] ?? '') : schema;
   const [type, choices] = [getString(value, 'type'), getList(value, 'enum')];
   const isChoice = choices.length > 0 && choices.every((one) => typeof one === 'string');
-  Object.assign(call, { asks: true, returns: type !== 'boolean', interrupt: { id, message: getString(interrupt, 'message'), names, type, ...(isChoice ? { choices } : {}) } });
+  Object.assign(call, {
+    asks: true,
+    returns: type !== 'boolean',
+    interrupt: { id, message: getString(interrupt, 'message'), names, type, ...(isChoice ? { choices } : {}) },
+  });
 }
 
 /** The agent has finished: the calls without a result are the user's to answer. @param {Turn} turn */
@@ -507,10 +568,12 @@ export function endTurn(turn, status, now, failure) {
 /** What both ends of a run tell. @param {Turn} turn @param {unknown} frame */
 function noteEnd(turn, frame) {
   const stats = get(frame, 'metadata', 'relay', 'stats');
-  turn.stats = stats === undefined ? undefined : { chunks: getNumber(stats, 'chunks'), frames: getNumber(stats, 'frames') };
+  turn.stats =
+    stats === undefined ? undefined : { chunks: getNumber(stats, 'chunks'), frames: getNumber(stats, 'frames') };
   turn.stopReason = getString(frame, 'metadata', 'relay', 'stopReason');
   const used = getList(frame, 'usage');
   if (used.length === 0) return;
-  const sum = (/** @type {string} */ name) => used.reduce((/** @type {number} */ all, one) => all + (getNumber(one, name) ?? 0), 0);
+  const sum = (/** @type {string} */ name) =>
+    used.reduce((/** @type {number} */ all, one) => all + (getNumber(one, name) ?? 0), 0);
   turn.usage = { input: sum('inputTokens'), output: sum('outputTokens'), cached: sum('cachedInputTokens') };
 }

@@ -56,7 +56,16 @@ export class Uploads {
     const id = crypto.randomUUID();
     const count = Math.ceil(file.size / PIECE_BYTES);
     /** @type {Upload} */
-    const upload = { id, file, count, todo: Array.from({ length: count }, (_, index) => index), done: 0, tries: 0, begunAt: performance.now(), problem: undefined };
+    const upload = {
+      id,
+      file,
+      count,
+      todo: Array.from({ length: count }, (_, index) => index),
+      done: 0,
+      tries: 0,
+      begunAt: performance.now(),
+      problem: undefined,
+    };
     this.#ids.add(id);
     this.#uploads.push(upload);
     this.#pump();
@@ -86,7 +95,8 @@ export class Uploads {
    */
   receive(text, isAnswering) {
     // Frames come by the hundred a second, and few are about a file.
-    if (this.#ids.size === 0 || !(text.includes('relay.upload') || /^\{"(?:type":"RUN_ERROR|message)"/.test(text))) return false;
+    if (this.#ids.size === 0 || !(text.includes('relay.upload') || /^\{"(?:type":"RUN_ERROR|message)"/.test(text)))
+      return false;
     const frame = parseJson(text);
     if (getString(frame, 'type') === undefined) {
       // API Gateway does not say which message it means.

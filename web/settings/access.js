@@ -34,7 +34,10 @@ export class AccessDialog {
     byId('access-title', HTMLElement).textContent = access === 'oidc' ? t('Token') : t('Access code');
     byId('access-hint', HTMLElement).textContent =
       access === 'oidc'
-        ? t('This agent answers those who have a token of {issuer} for {audience}. Get one as your provider shows and paste it here. It is kept until you close this tab.', { issuer: issuer ?? t('its provider'), audience: audience ?? t('it') })
+        ? t(
+            'This agent answers those who have a token of {issuer} for {audience}. Get one as your provider shows and paste it here. It is kept until you close this tab.',
+            { issuer: issuer ?? t('its provider'), audience: audience ?? t('it') },
+          )
         : t('This agent answers those who have its access code. It is kept until you close this tab.');
     byId('access-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();

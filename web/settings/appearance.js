@@ -32,7 +32,8 @@ export function applyAppearance({ title, logo, colours, greeting, introduction, 
   for (const scheme of /** @type {const} */ (['light', 'dark'])) {
     const accent = colours[scheme];
     if (accent === undefined) continue;
-    for (const [name, value] of Object.entries(accentColours(accent, scheme))) root.style.setProperty(`--${scheme}-${name}`, value);
+    for (const [name, value] of Object.entries(accentColours(accent, scheme)))
+      root.style.setProperty(`--${scheme}-${name}`, value);
   }
 }
 

@@ -48,7 +48,11 @@ export class Axis {
     const marks = ticks(scale, scale > LONG_MS ? Math.min(MOST_LONG_TICKS, this.#most) : this.#most);
     list.style.setProperty('--tick', String((marks[1] ?? scale) / scale));
     const words = marks.map((time) => {
-      const mark = element('span', time > scale * LATE ? 'axis-tick late' : 'axis-tick', time === 0 ? '0' : duration(time));
+      const mark = element(
+        'span',
+        time > scale * LATE ? 'axis-tick late' : 'axis-tick',
+        time === 0 ? '0' : duration(time),
+      );
       mark.style.setProperty('--at', String(time / scale));
       return mark;
     });
@@ -62,13 +66,18 @@ export class Axis {
     const key = seen.map(({ from, to }) => `${Math.round(from)}-${Math.round(to)}`).join();
     if (key === this.#shown) return;
     this.#shown = key;
-    this.box.setAttribute('aria-label', between >= 1 ? `Time axis. ${duration(between)} belong to no step.` : 'Time axis');
-    this.#gaps.replaceChildren(...seen.map(({ from, to }) => {
-      const gap = element('span', 'axis-gap');
-      gap.title = `${duration(to - from)} in no step, from ${moment(from)} to ${moment(to)}`;
-      gap.style.setProperty('--at', String(from / this.#scale));
-      gap.style.setProperty('--took', String((to - from) / this.#scale));
-      return gap;
-    }));
+    this.box.setAttribute(
+      'aria-label',
+      between >= 1 ? `Time axis. ${duration(between)} belong to no step.` : 'Time axis',
+    );
+    this.#gaps.replaceChildren(
+      ...seen.map(({ from, to }) => {
+        const gap = element('span', 'axis-gap');
+        gap.title = `${duration(to - from)} in no step, from ${moment(from)} to ${moment(to)}`;
+        gap.style.setProperty('--at', String(from / this.#scale));
+        gap.style.setProperty('--took', String((to - from) / this.#scale));
+        return gap;
+      }),
+    );
   }
 }

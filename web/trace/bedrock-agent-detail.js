@@ -32,7 +32,9 @@ export function passagesOf(step) {
 
 /** The id of the knowledge base that was asked. @param {Step} step */
 export function knowledgeBaseOf(step) {
-  return readParts(step).map(({ body }) => getString(body, 'knowledgeBaseId')).find((id) => id !== undefined);
+  return readParts(step)
+    .map(({ body }) => getString(body, 'knowledgeBaseId'))
+    .find((id) => id !== undefined);
 }
 
 /**
@@ -62,15 +64,25 @@ function readParts({ events, parts }) {
  * @returns {Section[]}
  */
 function ofBody(body, isTool) {
-  const assessments = assessmentsOf(body).map(({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]));
-  const parameters = getList(body, 'parameters').map((one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', memberText(one, 'value') ?? '?']));
+  const assessments = assessmentsOf(body).map(
+    ({ side, policy, what, action }) => /** @type {[string, string]} */ ([`${side}, ${policy}`, `${what} → ${action}`]),
+  );
+  const parameters = getList(body, 'parameters').map(
+    (one) => /** @type {[string, string]} */ ([getString(one, 'name') ?? '?', memberText(one, 'value') ?? '?']),
+  );
   const isPrompt = get(body, 'foundationModel') !== undefined || get(body, 'promptCreationMode') !== undefined;
   return [
     ...text('Failure', getString(body, 'failureReason')),
-    ...text('Reasoning', getString(body, 'reasoningContent', 'reasoningText', 'text') ?? (get(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted')),
-    ...(isPrompt ? promptOf(getString(body, 'text'))
-      : isTool ? beside('out', text('Result', whole(get(body, 'text'))))
-      : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
+    ...text(
+      'Reasoning',
+      getString(body, 'reasoningContent', 'reasoningText', 'text') ??
+        (get(body, 'reasoningContent', 'redactedContent') === undefined ? undefined : 'Redacted'),
+    ),
+    ...(isPrompt
+      ? promptOf(getString(body, 'text'))
+      : isTool
+        ? beside('out', text('Result', whole(get(body, 'text'))))
+        : text(get(body, 'knowledgeBaseId') === undefined ? 'Text' : 'Query', whole(get(body, 'text')))),
     ...text('Text', getString(body, 'event', 'text')),
     ...beside('in', rows('Parameters', parameters)),
     ...beside('in', text('Request body', whole(get(body, 'requestBody', 'content')))),
@@ -120,11 +132,20 @@ function fold(sections) {
  * @returns {Section}
  */
 function passage(reference, index) {
-  const score = getNumber(reference, 'score') ?? getNumber(reference, 'metadata', 'score') ?? getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
+  const score =
+    getNumber(reference, 'score') ??
+    getNumber(reference, 'metadata', 'score') ??
+    getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
   const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
-  const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`].filter(Boolean).join(' · ');
+  const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`]
+    .filter(Boolean)
+    .join(' · ');
   const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
-  return { title, key: keyOf(reference), text: source === undefined || source.where === '' ? found : `${found}\n${source.where}` };
+  return {
+    title,
+    key: keyOf(reference),
+    text: source === undefined || source.where === '' ? found : `${found}\n${source.where}`,
+  };
 }
 
 /**
@@ -151,13 +172,19 @@ function factsOf(step, parts) {
       ['Source', 'source'],
       ['Files', 'files'],
       ['Trace id', 'traceId'],
-    ])) note(name, memberText(body, key));
+    ]))
+      note(name, memberText(body, key));
     const metadata = get(body, 'metadata');
     note('Started', memberText(metadata, 'startTime'));
     note('Ended', memberText(metadata, 'endTime'));
     note('Request', memberText(metadata, 'clientRequestId'));
     if (get(metadata, 'startTime') === undefined) note('Sent', memberText(part, 'eventTime'));
-    note('Agent', [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')].filter(Boolean).join(' / '));
+    note(
+      'Agent',
+      [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')]
+        .filter(Boolean)
+        .join(' / '),
+    );
   }
   if (step.tokens !== undefined) note('Tokens', `${step.tokens.input} in, ${step.tokens.output} out`);
   return [...facts];

@@ -21,7 +21,12 @@ import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
  */
 
 /** What an invocation and an observation may hold. */
-const INVOCATIONS = /** @type {const} */ (['knowledgeBaseLookupInput', 'actionGroupInvocationInput', 'codeInterpreterInvocationInput', 'agentCollaboratorInvocationInput']);
+const INVOCATIONS = /** @type {const} */ ([
+  'knowledgeBaseLookupInput',
+  'actionGroupInvocationInput',
+  'codeInterpreterInvocationInput',
+  'agentCollaboratorInvocationInput',
+]);
 const OBSERVATIONS = /** @type {const} */ ([
   'knowledgeBaseLookupOutput',
   'actionGroupInvocationOutput',
@@ -35,13 +40,20 @@ const OBSERVATIONS = /** @type {const} */ ([
 const BARE = [
   [INVOCATIONS, 'invocationInput'],
   [OBSERVATIONS, 'observation'],
-  [['modelInvocationInput', 'modelInvocationOutput', 'rationale', 'invocationInput', 'observation'], 'orchestrationTrace'],
+  [
+    ['modelInvocationInput', 'modelInvocationOutput', 'rationale', 'invocationInput', 'observation'],
+    'orchestrationTrace',
+  ],
   [['inputAssessments', 'outputAssessments'], 'guardrailTrace'],
   [['failureReason'], 'failureTrace'],
 ];
 
 /** Where a model invocation belongs that was saved without what is around it, by its type. @type {Record<string, string>} */
-const TRACE_OF_TYPE = { PRE_PROCESSING: 'preProcessingTrace', POST_PROCESSING: 'postProcessingTrace', ROUTING_CLASSIFIER: 'routingClassifierTrace' };
+const TRACE_OF_TYPE = {
+  PRE_PROCESSING: 'preProcessingTrace',
+  POST_PROCESSING: 'postProcessingTrace',
+  ROUTING_CLASSIFIER: 'routingClassifierTrace',
+};
 
 /**
  * The TracePart of an event, `event.trace`, whose own `trace` holds the step: event.trace.trace.orchestrationTrace.
@@ -103,7 +115,9 @@ function infosIn(name, inner) {
     case 'guardrailTrace':
       return [guardrail(inner)];
     case 'customOrchestrationTrace':
-      return [{ kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner }];
+      return [
+        { kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner },
+      ];
     case 'failureTrace':
       return [failure(inner)];
     default:
@@ -123,7 +137,9 @@ function stepsIn(kind, inner) {
     ...listOf(get(inner, 'modelInvocationInput')).map((input) => modelInput(kind, input)),
     ...listOf(get(inner, 'modelInvocationOutput')).map((output) => modelOutput(kind, output)),
     ...listOf(get(inner, 'rationale')).map(rationale),
-    ...listOf(get(inner, 'invocationInput')).flatMap((input) => holdings(input, INVOCATIONS, invocation, 'invocationType')),
+    ...listOf(get(inner, 'invocationInput')).flatMap((input) =>
+      holdings(input, INVOCATIONS, invocation, 'invocationType'),
+    ),
     ...listOf(get(inner, 'observation')).flatMap((seen) => holdings(seen, OBSERVATIONS, observation, 'type')),
   ];
 }
@@ -140,12 +156,16 @@ function stepsIn(kind, inner) {
  */
 function holdings(outer, names, read, type) {
   const traceId = getString(outer, 'traceId');
-  const found = names.filter((name) => get(outer, name) !== undefined).map((name) => {
-    const info = read(name, get(outer, name));
-    if (traceId !== undefined) info.traceId = traceId;
-    return info;
-  });
-  return found.length > 0 ? found : [unknown(getString(outer, type) ?? (type === 'type' ? 'Observation' : 'Invocation'), outer)];
+  const found = names
+    .filter((name) => get(outer, name) !== undefined)
+    .map((name) => {
+      const info = read(name, get(outer, name));
+      if (traceId !== undefined) info.traceId = traceId;
+      return info;
+    });
+  return found.length > 0
+    ? found
+    : [unknown(getString(outer, type) ?? (type === 'type' ? 'Observation' : 'Invocation'), outer)];
 }
 
 /**
@@ -165,7 +185,11 @@ function modelInput(kind, body) {
 function modelOutput(kind, body) {
   const found = { kind, name: 'Response', phase: kind, output: true, body };
   if (get(body, 'parsedResponse', 'isValid') !== false) return found;
-  return { ...found, status: 'intervened', reason: oneLine(getString(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected') };
+  return {
+    ...found,
+    status: 'intervened',
+    reason: oneLine(getString(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected'),
+  };
 }
 
 /**
@@ -187,10 +211,17 @@ function invocation(name, body) {
   switch (name) {
     case 'knowledgeBaseLookupInput': {
       const query = getString(body, 'text');
-      return { kind: 'knowledge-base', name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`, phase: 'lookup', body };
+      return {
+        kind: 'knowledge-base',
+        name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`,
+        phase: 'lookup',
+        body,
+      };
     }
     case 'actionGroupInvocationInput': {
-      const target = getString(body, 'function') ?? [getString(body, 'verb')?.toUpperCase(), getString(body, 'apiPath')].filter(Boolean).join(' ');
+      const target =
+        getString(body, 'function') ??
+        [getString(body, 'verb')?.toUpperCase(), getString(body, 'apiPath')].filter(Boolean).join(' ');
       const called = [getString(body, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
       // The caller carries it out, so nothing more of it comes in this turn.
       if (getString(body, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name: called, body };
@@ -217,8 +248,16 @@ function observation(name, body) {
     case 'actionGroupInvocationOutput':
       return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body };
     case 'codeInterpreterInvocationOutput': {
-      const error = getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
-      return { kind: 'code', name: 'Output', phase: 'code', output: true, body, ...(error && { status: 'failed', reason: oneLine(error) }) };
+      const error =
+        getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
+      return {
+        kind: 'code',
+        name: 'Output',
+        phase: 'code',
+        output: true,
+        body,
+        ...(error && { status: 'failed', reason: oneLine(error) }),
+      };
     }
     case 'agentCollaboratorInvocationOutput':
       return { ...collaborator(body), phase: 'collaborator', output: true };
@@ -264,13 +303,22 @@ export function assessmentsOf(trace) {
     ['sensitiveInformationPolicy', 'piiEntities', 'sensitive'],
     ['sensitiveInformationPolicy', 'regexes', 'pattern'],
   ]);
-  return /** @type {const} */ ([['Input', 'inputAssessments'], ['Output', 'outputAssessments']]).flatMap(([side, key]) =>
+  return /** @type {const} */ ([
+    ['Input', 'inputAssessments'],
+    ['Output', 'outputAssessments'],
+  ]).flatMap(([side, key]) =>
     getList(trace, key).flatMap((one) =>
       lists.flatMap(([group, list, policy]) =>
         getList(one, group, list).map((entry) => ({
           side,
           policy,
-          what: [getString(entry, 'name') ?? getString(entry, 'type'), getString(entry, 'match'), getString(entry, 'confidence')].filter(Boolean).join(' · '),
+          what: [
+            getString(entry, 'name') ?? getString(entry, 'type'),
+            getString(entry, 'match'),
+            getString(entry, 'confidence'),
+          ]
+            .filter(Boolean)
+            .join(' · '),
           action: getString(entry, 'action') ?? '',
         })),
       ),
@@ -285,7 +333,13 @@ export function assessmentsOf(trace) {
 function failure(body) {
   const code = getNumber(body, 'failureCode') ?? getString(body, 'failureCode');
   const reason = oneLine(getString(body, 'failureReason') ?? 'No reason given');
-  return { kind: 'failure', name: 'Failure', body, status: 'failed', reason: code === undefined ? reason : `${reason} (${code})` };
+  return {
+    kind: 'failure',
+    name: 'Failure',
+    body,
+    status: 'failed',
+    reason: code === undefined ? reason : `${reason} (${code})`,
+  };
 }
 
 /**
@@ -294,7 +348,11 @@ function failure(body) {
  * @returns {TraceInfo}
  */
 function unknown(name, body) {
-  return { kind: 'unknown', name: oneLine([name, membersOf(body).join(', ')].filter(Boolean).join(': ')) || 'Unknown event', body };
+  return {
+    kind: 'unknown',
+    name: oneLine([name, membersOf(body).join(', ')].filter(Boolean).join(': ')) || 'Unknown event',
+    body,
+  };
 }
 
 /**
@@ -307,7 +365,9 @@ function unionOf(value) {
   let union = value;
   for (const [members, name] of BARE) {
     if (!hasAny(union, members)) continue;
-    const type = listOf(get(union, 'modelInvocationInput') ?? get(union, 'modelInvocationOutput')).map((one) => getString(one, 'type'))[0];
+    const type = listOf(get(union, 'modelInvocationInput') ?? get(union, 'modelInvocationOutput')).map((one) =>
+      getString(one, 'type'),
+    )[0];
     union = { [TRACE_OF_TYPE[type ?? ''] ?? name]: union };
   }
   return union;
@@ -315,7 +375,9 @@ function unionOf(value) {
 
 /** The names of what a TracePart holds, known or not. @param {unknown} value */
 function tracesIn(value) {
-  return isObject(value) ? Object.keys(value).filter((name) => name.endsWith('Trace') && isObject(get(value, name))) : [];
+  return isObject(value)
+    ? Object.keys(value).filter((name) => name.endsWith('Trace') && isObject(get(value, name)))
+    : [];
 }
 
 /** @param {unknown} value @returns {value is object} */

@@ -48,7 +48,8 @@ export class BedrockAgentReader {
   /** @param {AgentEvent} event @param {Set<Step>} changed */
   take(event, changed) {
     const part = event.source === 'bedrock-agent' ? partOf(event.event) : undefined;
-    for (const [index, info] of traceInfosOf(event.source, event.event, part).entries()) this.#take(event, index, part, info, changed);
+    for (const [index, info] of traceInfosOf(event.source, event.event, part).entries())
+      this.#take(event, index, part, info, changed);
   }
 
   /**
@@ -107,7 +108,11 @@ export class BedrockAgentReader {
     step.estimated = known === undefined;
     if (step.kind === 'answer') {
       // What Bedrock gives it is the time of all steps before it: it has none of its own, and is where they end.
-      Object.assign(step, { start: end, duration: undefined, total: plausible(getNumber(metadata, 'operationTotalTimeMs')) ?? known });
+      Object.assign(step, {
+        start: end,
+        duration: undefined,
+        total: plausible(getNumber(metadata, 'operationTotalTimeMs')) ?? known,
+      });
     } else {
       if (known !== undefined) step.start = from ?? end - known;
       step.duration = known ?? (paired ? Math.max(end - step.start, 0) : undefined);
@@ -115,7 +120,10 @@ export class BedrockAgentReader {
 
     const usage = get(metadata, 'usage');
     if (usage === undefined) return;
-    this.#tree.spend(step, { input: getNumber(usage, 'inputTokens') ?? 0, output: getNumber(usage, 'outputTokens') ?? 0 });
+    this.#tree.spend(step, {
+      input: getNumber(usage, 'inputTokens') ?? 0,
+      output: getNumber(usage, 'outputTokens') ?? 0,
+    });
   }
 
   /**
@@ -139,7 +147,13 @@ export class BedrockAgentReader {
       let inner = (called.findLast(({ step }) => step.status === 'running') ?? called.at(-1))?.scope;
       if (inner === undefined) {
         // Its invocation was not traced, or got lost.
-        const step = this.#tree.begin(this, scope.owner, 'collaborator', known ?? arn?.split('/').at(-2) ?? 'Collaborator', moment);
+        const step = this.#tree.begin(
+          this,
+          scope.owner,
+          'collaborator',
+          known ?? arn?.split('/').at(-2) ?? 'Collaborator',
+          moment,
+        );
         scope.waiting.push({ phase: 'collaborator', traceId: undefined, step });
         inner = enter(scope, step, arn);
         changed.add(step);
@@ -161,11 +175,13 @@ export class BedrockAgentReader {
     const told = sent ?? epochOf(get(metadata, 'endTime'));
     let arrived = this.#tree.arrivalOf(event);
     // Of what came late, the clocks tell better when it was, unless they are too far apart.
-    if (this.#tree.late && told !== undefined && this.#tree.epoch !== undefined) arrived = Math.min(Math.max(told - this.#tree.epoch, 0), arrived);
+    if (this.#tree.late && told !== undefined && this.#tree.epoch !== undefined)
+      arrived = Math.min(Math.max(told - this.#tree.epoch, 0), arrived);
     if (told !== undefined) this.#tree.late = false;
     // Nothing begins before the prompt, also where a file does not say when its events arrived.
     if (told !== undefined) this.#epoch ??= Math.min(told - arrived, epochOf(get(metadata, 'startTime')) ?? Infinity);
-    const moment = sent === undefined || this.#epoch === undefined ? undefined : plausible(Math.max(sent - this.#epoch, 0));
+    const moment =
+      sent === undefined || this.#epoch === undefined ? undefined : plausible(Math.max(sent - this.#epoch, 0));
     if (moment !== undefined) return moment;
     return arrived === 0 ? this.#tree.latest : arrived;
   }

@@ -47,7 +47,12 @@ export class Comparison {
     for (const name of this.#names) name.scope = 'col';
     const difference = element('th', '', 'Difference');
     difference.scope = 'col';
-    const table = element('table', 'compare-figures', element('thead', '', element('tr', '', element('td'), ...this.#names, difference)), this.#figures);
+    const table = element(
+      'table',
+      'compare-figures',
+      element('thead', '', element('tr', '', element('td'), ...this.#names, difference)),
+      this.#figures,
+    );
     this.#head = element('div', 'pair pair-head', ...this.#axes.map(({ box }) => box));
     this.box = element('div', 'compare', table, this.#longest, this.#head, this.#rows);
     this.#rows.setAttribute('role', 'list');
@@ -67,11 +72,13 @@ export class Comparison {
       const name = element('bdi', '', visible(view.title));
       this.#names[index]?.replaceChildren(index === 0 ? `${THIS}: ` : `${OTHER}: `, name);
     }
-    this.#figures.replaceChildren(...figuresOf(one, other).map(([name, kind, ...values]) => {
-      const head = element('th', kind, name);
-      head.scope = 'row';
-      return element('tr', '', head, ...values.map((value) => element('td', '', value)));
-    }));
+    this.#figures.replaceChildren(
+      ...figuresOf(one, other).map(([name, kind, ...values]) => {
+        const head = element('th', kind, name);
+        head.scope = 'row';
+        return element('tr', '', head, ...values.map((value) => element('td', '', value)));
+      }),
+    );
     const scale = Math.max(one.total, other.total, one.tree.latest, other.tree.latest, 1);
     this.#rows.style.setProperty('--scale', String(scale));
     for (const [index, axis] of this.#axes.entries()) {
@@ -121,11 +128,25 @@ export class Comparison {
 
   /** @param {TraceView} one @param {TraceView} other @param {Pair} pair @param {boolean} isLongest */
   #rowOf(one, other, pair, isLongest) {
-    const words = pair.one === undefined ? 'Only in the other' : pair.other === undefined ? 'Only in this' : pair.difference === undefined ? '' : signed(pair.difference);
+    const words =
+      pair.one === undefined
+        ? 'Only in the other'
+        : pair.other === undefined
+          ? 'Only in this'
+          : pair.difference === undefined
+            ? ''
+            : signed(pair.difference);
     const difference = element('span', pair.one && pair.other ? wayOf(pair.difference ?? 0) : '', words);
-    const row = element('div', `pair${isLongest ? ' longest' : ''}`, this.#half(one, pair.one, THIS, pair.depth), this.#half(other, pair.other, OTHER, pair.depth), element('div', 'pair-difference', difference));
+    const row = element(
+      'div',
+      `pair${isLongest ? ' longest' : ''}`,
+      this.#half(one, pair.one, THIS, pair.depth),
+      this.#half(other, pair.other, OTHER, pair.depth),
+      element('div', 'pair-difference', difference),
+    );
     row.setAttribute('role', 'listitem');
-    if (pair.one && pair.other && pair.difference !== undefined) difference.append(element('span', 'pair-percent', percent(pair.difference, tookOf(pair.other) ?? 0)));
+    if (pair.one && pair.other && pair.difference !== undefined)
+      difference.append(element('span', 'pair-percent', percent(pair.difference, tookOf(pair.other) ?? 0)));
     if (isLongest) row.lastElementChild?.append(element('span', 'step-longest', 'Longest difference'));
     return row;
   }
@@ -139,7 +160,14 @@ export class Comparison {
     bar.style.setProperty('--start', String(from));
     bar.style.setProperty('--took', String(to - from));
     const half = button(`half kind-${step.kind}`, '', () => this.#goTo(view, step));
-    const line = element('span', 'step-line', element('span', 'half-whose', `${whose}: `), element('span', 'step-title', KINDS[step.kind]), element('span', 'step-name', visible(step.name)), element('span', 'step-took', took === undefined ? '' : duration(took)));
+    const line = element(
+      'span',
+      'step-line',
+      element('span', 'half-whose', `${whose}: `),
+      element('span', 'step-title', KINDS[step.kind]),
+      element('span', 'step-name', visible(step.name)),
+      element('span', 'step-took', took === undefined ? '' : duration(took)),
+    );
     line.style.setProperty('--depth', String(Math.min(depth, 12)));
     half.append(line, element('span', 'step-lane', bar));
     half.dataset.status = step.status;
@@ -196,18 +224,23 @@ function figuresOf(one, other) {
     const words = known ? difference(a - b, b, format) : '–';
     lines.push([name, kind, a === undefined ? '–' : format(a), b === undefined ? '–' : format(b), words]);
   };
-  const first = (/** @type {TraceView} */ { turn }) => (turn.firstTextAt === undefined ? undefined : turn.firstTextAt - turn.sentAt);
+  const first = (/** @type {TraceView} */ { turn }) =>
+    turn.firstTextAt === undefined ? undefined : turn.firstTextAt - turn.sentAt;
   const count = (/** @type {number} */ value) => value.toLocaleString('en');
   add('Total', one.total, other.total, duration);
   add('First token', first(one), first(other), duration);
   add('Steps', one.tree.size, other.tree.size, count);
   add('Model calls', one.tree.modelCalls, other.tree.modelCalls, count);
-  for (const [name, of] of /** @type {const} */ ([['Tokens in', 'input'], ['Tokens out', 'output']])) {
+  for (const [name, of] of /** @type {const} */ ([
+    ['Tokens in', 'input'],
+    ['Tokens out', 'output'],
+  ])) {
     if (one.tree.calls.size + other.tree.calls.size > 0) add(name, one.tree.tokens[of], other.tree.tokens[of], count);
   }
   add('Cost', one.cost?.dollars, other.cost?.dollars, money);
   const kinds = new Set([one, other].flatMap(({ spent }) => spent?.kinds.map(({ kind }) => kind) ?? []));
-  const spentOn = (/** @type {TraceView} */ { spent }, /** @type {string} */ wanted) => spent?.kinds.find(({ kind }) => kind === wanted)?.took ?? 0;
+  const spentOn = (/** @type {TraceView} */ { spent }, /** @type {string} */ wanted) =>
+    spent?.kinds.find(({ kind }) => kind === wanted)?.took ?? 0;
   for (const kind of kinds) add(KINDS[kind], spentOn(one, kind), spentOn(other, kind), duration, `kind-${kind}`);
   add('Between steps', one.spent?.between, other.spent?.between, duration, 'kind-none');
   return lines;
@@ -233,5 +266,7 @@ function signed(more, format = duration) {
 function percent(more, base) {
   const part = (more / base) * 100;
   if (!Number.isFinite(part) || Math.abs(part) < LEAST_PERCENT) return '';
-  return part >= 1000 ? `× ${Math.round(part / 100 + 1).toLocaleString('en')}` : `${part > 0 ? '+' : '−'}${Math.round(Math.abs(part))} %`;
+  return part >= 1000
+    ? `× ${Math.round(part / 100 + 1).toLocaleString('en')}`
+    : `${part > 0 ? '+' : '−'}${Math.round(Math.abs(part))} %`;
 }

@@ -35,7 +35,13 @@ export function costOf({ tokens, model = '' }, prices) {
   if (price === undefined) return undefined;
   const { input, output, cacheRead = 0, cacheWrite = 0 } = tokens;
   // Bedrock counts what the cache took part in apart from the input.
-  return (input * price.input + output * price.output + cacheRead * (price.cached ?? price.input) + cacheWrite * (price.cacheWrite ?? price.input)) / 1e6;
+  return (
+    (input * price.input +
+      output * price.output +
+      cacheRead * (price.cached ?? price.input) +
+      cacheWrite * (price.cacheWrite ?? price.input)) /
+    1e6
+  );
 }
 
 /** Dollars with so many digits that something is left of little. @param {number} dollars */
@@ -67,5 +73,7 @@ export function figuresOf(step, prices) {
     firstAt === undefined ? '' : `first token after ${duration(Math.max(firstAt - step.start, 0))}`,
     tokens === undefined ? '' : speed(tokens.output, took ?? 0),
     cost === undefined ? '' : money(cost),
-  ].filter(Boolean).join(' · ');
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }

@@ -37,8 +37,19 @@ const MAX_DEPTH = 4;
 export function traceFile(trace) {
   const { prompt, status, events, failure, sentAt, firstTextAt, endedAt } = trace;
   const since = (/** @type {number | undefined} */ time) => (time === undefined ? undefined : time - sentAt);
-  const head = JSON.stringify({ agentRelayTrace: 1, sentAt: new Date(epochOf(trace) ?? NaN), prompt, status, failure, firstTextAt: since(firstTextAt), endedAt: since(endedAt) });
-  const all = events.map((one) => `{"at":${JSON.stringify(one.at - sentAt)},${one.late ? '"late":true,' : ''}"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`);
+  const head = JSON.stringify({
+    agentRelayTrace: 1,
+    sentAt: new Date(epochOf(trace) ?? NaN),
+    prompt,
+    status,
+    failure,
+    firstTextAt: since(firstTextAt),
+    endedAt: since(endedAt),
+  });
+  const all = events.map(
+    (one) =>
+      `{"at":${JSON.stringify(one.at - sentAt)},${one.late ? '"late":true,' : ''}"source":${JSON.stringify(one.source)},"event":${textOf(one)}}`,
+  );
   return `${head.slice(0, -1)},"events":[\n${all.join(',\n')}\n]}\n`;
 }
 
@@ -63,7 +74,11 @@ export function fileName(prompt, time) {
     if (title.length + word.length >= MAX_TITLE) break;
     title += `-${word}`;
   }
-  return ['trace', day, [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(''), title].filter(Boolean).join('-') + '.json';
+  return (
+    ['trace', day, [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(''), title]
+      .filter(Boolean)
+      .join('-') + '.json'
+  );
 }
 
 /**
@@ -80,21 +95,33 @@ export function traceOf(text, name) {
   const saved = values.length === 1 ? values[0]?.value : undefined;
   const version = get(saved, 'agentRelayTrace');
   if (version !== undefined && version !== 1) {
-    throw new TraceFileError(`${name} has version ${version} of the format, and this page knows version 1. Open it with a newer page.`);
+    throw new TraceFileError(
+      `${name} has version ${version} of the format, and this page knows version 1. Open it with a newer page.`,
+    );
   }
   const found = values.flatMap((one) => [...eventsIn(one.value, one.text, MAX_DEPTH)]);
   // The text of an answer whose trace is told in events alone is no part of the trace.
   const isTold = found.some(({ source }) => source === HARNESS || /^(?:REASONING|TOOL_CALL_RESULT)/.test(source));
   const isAgents = found.some(({ source }) => source === RUNTIME);
-  const events = isAgents ? found.map((one) => (isFrame(one.source) ? { ...one, source: RUNTIME } : one)) : isTold ? found : found.filter(({ source }) => !isFrame(source));
-  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`);
+  const events = isAgents
+    ? found.map((one) => (isFrame(one.source) ? { ...one, source: RUNTIME } : one))
+    : isTold
+      ? found
+      : found.filter(({ source }) => !isFrame(source));
+  if (events.length === 0)
+    throw new TraceFileError(
+      `${name} has no trace events. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`,
+    );
   const code = getString(saved, 'failure', 'code');
   return {
     prompt: getString(saved, 'prompt') ?? name,
     file: name,
     status: statusOf(getString(saved, 'status') ?? 'done'),
     events,
-    failure: code === undefined ? undefined : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
+    failure:
+      code === undefined
+        ? undefined
+        : { message: getString(saved, 'failure', 'message') ?? '', code, retryable: false, source: 'relay' },
     sentAt: 0,
     epoch: Date.parse(getString(saved, 'sentAt') ?? '') || undefined,
     firstTextAt: plausible(getNumber(saved, 'firstTextAt')),
@@ -127,7 +154,9 @@ function valuesOf(text, name) {
     const value = parseJson(one.text);
     if (typeof value !== 'object') {
       const line = values.length === 0 ? '' : ` in line ${text.slice(0, one.at).split('\n').length}`;
-      throw new TraceFileError(`${name} is not JSON${line}. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`);
+      throw new TraceFileError(
+        `${name} is not JSON${line}. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`,
+      );
     }
     values.push({ value, text: one.text });
   }
@@ -146,12 +175,21 @@ function* eventsIn(value, text, depth) {
   if (typeof value !== 'object' || value === null) return;
   const [event, trace, source] = [get(value, 'event'), get(value, 'trace'), sourceOf(value)];
   if (event !== undefined && source === undefined) {
-    yield { at: getNumber(value, 'at') ?? 0, source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent', event, json: text, path: ['event'], ...(get(value, 'late') === true ? { late: true } : {}) };
+    yield {
+      at: getNumber(value, 'at') ?? 0,
+      source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent',
+      event,
+      json: text,
+      path: ['event'],
+      ...(get(value, 'late') === true ? { late: true } : {}),
+    };
   } else if (source !== undefined || (trace !== undefined && !Array.isArray(trace))) {
     yield { at: 0, source: source ?? 'bedrock-agent', event: value, json: text, path: [] };
   } else if (depth > 0) {
     // Of two members with one name the last one counts.
-    const parts = Array.isArray(value) ? partsOf(text) : [...new Map(partsOf(text).map((part) => [part.name, part])).values()];
+    const parts = Array.isArray(value)
+      ? partsOf(text)
+      : [...new Map(partsOf(text).map((part) => [part.name, part])).values()];
     for (const [index, part] of parts.entries()) {
       yield* eventsIn(Array.isArray(value) ? value[index] : get(value, part.name), part.text, depth - 1);
     }

@@ -15,11 +15,18 @@ import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
  * @returns {Section[]} at least one
  */
 export function sectionsOf(step) {
-  if (step.kind === 'unknown') return step.events.map((one) => ({ title: 'Event', text: pretty(valueOf(treeOfEvent(one))) }));
+  if (step.kind === 'unknown')
+    return step.events.map((one) => ({ title: 'Event', text: pretty(valueOf(treeOfEvent(one))) }));
   const thoughts = step.children.filter(({ kind }) => kind === 'reasoning');
   return [
     ...text('Failure', step.kind === 'failure' ? step.reason : undefined),
-    ...text('Reasoning', [step, ...thoughts].map((one) => partOf(one, 'reasoning')).filter(Boolean).join('\n\n')),
+    ...text(
+      'Reasoning',
+      [step, ...thoughts]
+        .map((one) => partOf(one, 'reasoning'))
+        .filter(Boolean)
+        .join('\n\n'),
+    ),
     ...text('Text', partOf(step, 'text')),
     ...beside('in', text('Input', whole(partOf(step, 'input')))),
     ...beside('out', text(step.status === 'failed' ? 'Error' : 'Result', whole(partOf(step, 'result')))),
@@ -70,11 +77,31 @@ function factsOf({ events, tokens }) {
     for (const [thing, body] of thingsIn(event)) {
       if (thing === 'messageStart') note(body, ['Role', 'role']);
       if (thing === 'messageStop') note(body, ['Stop reason', 'stopReason']);
-      if (thing === 'hookEvent') note(body, ['Hook', 'name'], ['When', 'type'], ['Decision', 'decision'], ['Reason', 'reason'], ['Event', 'hookEventId']);
+      if (thing === 'hookEvent')
+        note(
+          body,
+          ['Hook', 'name'],
+          ['When', 'type'],
+          ['Decision', 'decision'],
+          ['Reason', 'reason'],
+          ['Event', 'hookEventId'],
+        );
       const call = get(body, 'start', 'toolUse') ?? get(body, 'start', 'toolResult');
-      note(call, ['Tool', 'name'], ['Server', 'serverName'], ['Type', 'type'], ['Status', 'status'], ['Tool use', 'toolUseId']);
+      note(
+        call,
+        ['Tool', 'name'],
+        ['Server', 'serverName'],
+        ['Type', 'type'],
+        ['Status', 'status'],
+        ['Tool use', 'toolUseId'],
+      );
       if (thing === 'metadata') {
-        note(get(body, 'usage'), ['Tokens in all', 'totalTokens'], ['Read from the cache', 'cacheReadInputTokens'], ['Written to the cache', 'cacheWriteInputTokens']);
+        note(
+          get(body, 'usage'),
+          ['Tokens in all', 'totalTokens'],
+          ['Read from the cache', 'cacheReadInputTokens'],
+          ['Written to the cache', 'cacheWriteInputTokens'],
+        );
         note(get(body, 'metrics'), ['Latency in ms', 'latencyMs']);
       }
     }

@@ -9,7 +9,15 @@ export const HARNESS = 'agentcore-harness';
 /** The frames that a run of a harness is told in, beside its own events. */
 const FRAMES = /^(?:TEXT_MESSAGE|TOOL_CALL|REASONING)_/;
 
-const EVENTS = ['messageStart', 'contentBlockStart', 'contentBlockDelta', 'contentBlockStop', 'messageStop', 'metadata', 'hookEvent'];
+const EVENTS = [
+  'messageStart',
+  'contentBlockStart',
+  'contentBlockDelta',
+  'contentBlockStop',
+  'messageStop',
+  'metadata',
+  'hookEvent',
+];
 const EXCEPTIONS = ['internalServerException', 'validationException', 'runtimeClientError'];
 
 /** @param {string} source of an event */
@@ -28,7 +36,10 @@ export function sourceOf(value) {
   const names = membersOf(value);
   const known = names.filter((name) => EVENTS.includes(name) || EXCEPTIONS.includes(name));
   // Much else has metadata.
-  const isUsage = known[0] === 'metadata' && names.length === 1 && (get(value, 'metadata', 'usage') ?? get(value, 'metadata', 'metrics')) !== undefined;
+  const isUsage =
+    known[0] === 'metadata' &&
+    names.length === 1 &&
+    (get(value, 'metadata', 'usage') ?? get(value, 'metadata', 'metrics')) !== undefined;
   return isUsage || known.some((name) => name !== 'metadata') ? HARNESS : undefined;
 }
 
@@ -61,17 +72,30 @@ export function thingsIn(event) {
  */
 export function pieceIn(source, event) {
   if (isFrame(source)) {
-    const of = source.startsWith('TEXT') ? 'text' : source.startsWith('REASON') ? 'reasoning' : source === 'TOOL_CALL_RESULT' ? 'result' : 'input';
+    const of = source.startsWith('TEXT')
+      ? 'text'
+      : source.startsWith('REASON')
+        ? 'reasoning'
+        : source === 'TOOL_CALL_RESULT'
+          ? 'result'
+          : 'input';
     return { of, values: [get(event, of === 'result' ? 'content' : 'delta')] };
   }
   const delta = get(event, 'contentBlockDelta', 'delta');
   if (delta === undefined) return undefined;
   const reasoning = get(delta, 'reasoningContent');
-  if (reasoning !== undefined) return { of: 'reasoning', values: [get(reasoning, 'text') ?? (get(reasoning, 'redactedContent') === undefined ? '' : 'Redacted')] };
+  if (reasoning !== undefined)
+    return {
+      of: 'reasoning',
+      values: [get(reasoning, 'text') ?? (get(reasoning, 'redactedContent') === undefined ? '' : 'Redacted')],
+    };
   if (get(delta, 'text') !== undefined) return { of: 'text', values: [get(delta, 'text')] };
   if (get(delta, 'toolUse') !== undefined) return { of: 'input', values: [get(delta, 'toolUse', 'input')] };
   if (get(delta, 'toolResult') === undefined) return { of: 'other', values: [] };
-  return { of: 'result', values: getList(delta, 'toolResult').map((one) => get(one, 'text') ?? get(one, 'json') ?? one) };
+  return {
+    of: 'result',
+    values: getList(delta, 'toolResult').map((one) => get(one, 'text') ?? get(one, 'json') ?? one),
+  };
 }
 
 /** A tool of a gateway is called `<target>___<tool>`. @param {string} name */

@@ -81,7 +81,8 @@ export class HarnessReader {
    * @param {Set<Step>} changed
    */
   end(status, moment, changed) {
-    const isComplete = status === 'done' && this.#message?.status !== 'running' && (this.#tree.stopReason ?? 'tool_use') === 'tool_use';
+    const isComplete =
+      status === 'done' && this.#message?.status !== 'running' && (this.#tree.stopReason ?? 'tool_use') === 'tool_use';
     for (const step of [...this.#tree.running].filter(({ reader }) => reader === this)) {
       if (step.kind !== 'tool') step.name = summaryOf(step);
       const isHandedOver = isComplete && step.kind === 'tool' && step.parent === this.#message;
@@ -138,7 +139,9 @@ export class HarnessReader {
     let step = this.#tools.get(id);
     if (step === undefined) {
       const named = name === undefined ? undefined : toolName(name);
-      step = [...this.#withoutFrame].find((one) => one.name === named && one.status === 'running') ?? this.#call(this.#message, named, moment);
+      step =
+        [...this.#withoutFrame].find((one) => one.name === named && one.status === 'running') ??
+        this.#call(this.#message, named, moment);
       this.#tools.set(id, step);
     }
     this.#withoutFrame.delete(step);
@@ -179,7 +182,14 @@ export class HarnessReader {
       case 'hookEvent':
         return this.#hook(body, moment);
       case 'exception':
-        return this.#moment(undefined, 'failure', 'Failure', moment, 'failed', oneLine(getString(body, 'message') ?? 'No reason given'));
+        return this.#moment(
+          undefined,
+          'failure',
+          'Failure',
+          moment,
+          'failed',
+          oneLine(getString(body, 'message') ?? 'No reason given'),
+        );
       default:
         return this.#moment(undefined, 'unknown', oneLine(membersOf(body).join(', ')) || 'Unknown event', moment);
     }
@@ -201,7 +211,8 @@ export class HarnessReader {
     this.#hasResults = false;
     this.#blocks.clear();
     this.#messageId = undefined;
-    if (open !== undefined) this.#earliest = [open, ...open.children].reduce((latest, { end }) => Math.max(latest, end ?? 0), 0);
+    if (open !== undefined)
+      this.#earliest = [open, ...open.children].reduce((latest, { end }) => Math.max(latest, end ?? 0), 0);
     this.#message = this.#tree.begin(this, undefined, 'model', 'Working…', moment);
     return this.#message;
   }
@@ -265,7 +276,9 @@ export class HarnessReader {
     const id = getString(call ?? result, 'toolUseId') ?? '';
     const known = this.#tools.get(id);
     this.#hasResults = result !== undefined;
-    const step = (call === undefined ? known : undefined) ?? this.#call(this.#hasResults ? this.#message : this.#speak(moment), toolNameIn(call), moment);
+    const step =
+      (call === undefined ? known : undefined) ??
+      this.#call(this.#hasResults ? this.#message : this.#speak(moment), toolNameIn(call), moment);
     this.#blocks.set(index, step);
     this.#tools.set(id, step);
     if (call !== undefined) this.#withoutFrame.add(step);
@@ -294,7 +307,10 @@ export class HarnessReader {
       }
       case 'input':
       case 'result': {
-        const step = block?.kind === 'tool' ? block : this.#call(of === 'input' ? this.#speak(moment) : this.#message, undefined, moment);
+        const step =
+          block?.kind === 'tool'
+            ? block
+            : this.#call(of === 'input' ? this.#speak(moment) : this.#message, undefined, moment);
         this.#blocks.set(index, step);
         return step;
       }
@@ -307,7 +323,8 @@ export class HarnessReader {
   #blockStop(index, moment) {
     const step = this.#blocks.get(index);
     if (step?.kind === 'reasoning') this.#closeThought(step, moment);
-    if (step?.kind === 'tool' && this.#hasResults) this.#answer(step, this.#failing.has(step), nameOf(step, 'result'), moment);
+    if (step?.kind === 'tool' && this.#hasResults)
+      this.#answer(step, this.#failing.has(step), nameOf(step, 'result'), moment);
     return step;
   }
 
@@ -338,7 +355,8 @@ export class HarnessReader {
    * @param {string} [reason]
    */
   #closeMessage(message, status, moment, reason) {
-    for (const step of message.children) if (step.kind === 'reasoning' && step.status === 'running') this.#closeThought(step, moment);
+    for (const step of message.children)
+      if (step.kind === 'reasoning' && step.status === 'running') this.#closeThought(step, moment);
     message.name = summaryOf(message);
     this.#close(message, status, moment, reason);
   }
@@ -354,7 +372,10 @@ export class HarnessReader {
     const step = message ?? this.#moment(undefined, 'model', 'No text', moment);
     const usage = get(body, 'usage');
     if (usage !== undefined) {
-      const [cacheRead, cacheWrite] = [getNumber(usage, 'cacheReadInputTokens'), getNumber(usage, 'cacheWriteInputTokens')];
+      const [cacheRead, cacheWrite] = [
+        getNumber(usage, 'cacheReadInputTokens'),
+        getNumber(usage, 'cacheWriteInputTokens'),
+      ];
       this.#tree.spend(step, {
         input: getNumber(usage, 'inputTokens') ?? 0,
         output: getNumber(usage, 'outputTokens') ?? 0,
@@ -381,10 +402,22 @@ export class HarnessReader {
   #hook(body, moment) {
     const [when, decision] = [getString(body, 'type')?.replaceAll('_', ' '), getString(body, 'decision')];
     const isDenied = decision === 'deny';
-    const name = [[getString(body, 'name') ?? 'Hook', when].filter(Boolean).join(', '), decision && (isDenied ? 'denied' : decision === 'allow' ? 'allowed' : decision)].filter(Boolean).join(': ');
+    const name = [
+      [getString(body, 'name') ?? 'Hook', when].filter(Boolean).join(', '),
+      decision && (isDenied ? 'denied' : decision === 'allow' ? 'allowed' : decision),
+    ]
+      .filter(Boolean)
+      .join(': ');
     // Hooks of a tool belong to the message that calls it.
     const message = when?.includes('tool') ? this.#message : undefined;
-    return this.#moment(message, 'hook', oneLine(name), moment, isDenied ? 'intervened' : 'done', isDenied ? oneLine(getString(body, 'reason') ?? 'Denied') : undefined);
+    return this.#moment(
+      message,
+      'hook',
+      oneLine(name),
+      moment,
+      isDenied ? 'intervened' : 'done',
+      isDenied ? oneLine(getString(body, 'reason') ?? 'Denied') : undefined,
+    );
   }
 
   /**

@@ -24,7 +24,9 @@ export class Hits {
     CSS.highlights.delete('trace-hit');
     if (words === '') return;
     this.#timer = setTimeout(() => {
-      this.#stop = generatorInSlices(rangesOf(boxes, words.toLowerCase()), (ranges) => CSS.highlights.set('trace-hit', new Highlight(...ranges)));
+      this.#stop = generatorInSlices(rangesOf(boxes, words.toLowerCase()), (ranges) =>
+        CSS.highlights.set('trace-hit', new Highlight(...ranges)),
+      );
     }, DELAY_MS);
   }
 }
@@ -33,7 +35,11 @@ export class Hits {
 function* rangesOf(boxes, needle) {
   /** @type {Range[]} */
   const ranges = [];
-  const places = boxes.flatMap((box) => [...box.querySelectorAll('.step:not(.out) > details > :is(summary .step-title, summary .step-name, summary .step-reason), .step:not(.out) > details > .step-detail, .traces-pane > .step-detail')]);
+  const places = boxes.flatMap((box) => [
+    ...box.querySelectorAll(
+      '.step:not(.out) > details > :is(summary .step-title, summary .step-name, summary .step-reason), .step:not(.out) > details > .step-detail, .traces-pane > .step-detail',
+    ),
+  ]);
   let [looked, texts] = [0, 0];
   for (const place of places) {
     const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);

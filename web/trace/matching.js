@@ -38,7 +38,8 @@ export function* pairsOf(these, others) {
   let longest;
   for (const pair of pairs.toReversed()) {
     // The tools that a message calls are its own, and run after it.
-    if (pair.above !== undefined && isDuring(pair.one, pair.above.one) && isDuring(pair.other, pair.above.other)) pair.above.own -= pair.difference ?? 0;
+    if (pair.above !== undefined && isDuring(pair.one, pair.above.one) && isDuring(pair.other, pair.above.other))
+      pair.above.own -= pair.difference ?? 0;
     if (Math.abs(pair.own) > Math.abs(longest?.own ?? 0)) longest = pair;
   }
   return { pairs, longest };
@@ -76,12 +77,24 @@ function paired(these, others, depth, above) {
     pairs.push({ ...(one && { one }), ...(other && { other }), depth, above, difference, own: difference ?? 0 });
   };
   // What has another name stands between those that have the same: there the kind decides.
-  inOrder(these, others, ({ kind, name }) => `${kind} ${name}`, add, (some, more) => {
-    inOrder(some, more, ({ kind }) => kind, add, (left, right) => {
-      for (const one of left) add(one, undefined);
-      for (const other of right) add(undefined, other);
-    });
-  });
+  inOrder(
+    these,
+    others,
+    ({ kind, name }) => `${kind} ${name}`,
+    add,
+    (some, more) => {
+      inOrder(
+        some,
+        more,
+        ({ kind }) => kind,
+        add,
+        (left, right) => {
+          for (const one of left) add(one, undefined);
+          for (const other of right) add(undefined, other);
+        },
+      );
+    },
+  );
   return pairs;
 }
 

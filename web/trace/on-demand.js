@@ -95,14 +95,18 @@ export class TracesOnDemand {
       this.#viewer = viewer;
       viewer.update(...this.#turns.keys());
       if (this.#wanted !== undefined) viewer.show(this.#wanted);
-      if (this.#wanted !== undefined && this.#wantedSource !== undefined) viewer.showPassage(this.#wanted, this.#wantedSource);
+      if (this.#wanted !== undefined && this.#wantedSource !== undefined)
+        viewer.showPassage(this.#wanted, this.#wantedSource);
     } catch (error) {
       console.error(error);
       const again = button('quiet small', 'Try again', () => {
         byId('traces-scroller', HTMLElement).focus();
         void this.load();
       });
-      this.#problem.replaceChildren('The trace viewer could not be loaded. The server may be busy, or there is no connection. ', again);
+      this.#problem.replaceChildren(
+        'The trace viewer could not be loaded. The server may be busy, or there is no connection. ',
+        again,
+      );
       this.#problem.hidden = false;
     } finally {
       this.#loading = false;
@@ -113,7 +117,10 @@ export class TracesOnDemand {
   /** @param {number} [failures] @returns {Promise<typeof import('../trace.js')>} */
   #module(failures = 0) {
     // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
-    const address = new URL((this.#attempts += 1) === 1 ? 'trace.js' : `trace.js?attempt=${this.#attempts}`, document.baseURI);
+    const address = new URL(
+      (this.#attempts += 1) === 1 ? 'trace.js' : `trace.js?attempt=${this.#attempts}`,
+      document.baseURI,
+    );
     return import(address.href).catch(async (error) => {
       if (failures + 1 === ATTEMPTS) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * FIRST_WAIT_MS * 2 ** failures));

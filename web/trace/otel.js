@@ -84,7 +84,8 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
     for (const child of step.children.toReversed()) rest.push({ step: child, parentSpanId: spanId });
     const { from, to } = spanOf(step, total);
     const operation = OPERATIONS[step.kind];
-    const subject = operation === 'chat' ? step.model ?? '' : operation === 'retrieval' ? knowledgeBaseOf(step) ?? '' : step.name;
+    const subject =
+      operation === 'chat' ? (step.model ?? '') : operation === 'retrieval' ? (knowledgeBaseOf(step) ?? '') : step.name;
     yield `,\n${span({
       spanId,
       parentSpanId,
@@ -92,8 +93,16 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
       kind: operation === 'chat' || operation === 'retrieval' ? CLIENT : INTERNAL,
       startTimeUnixNano: time(from),
       endTimeUnixNano: time(to),
-      attributes: attributes({ ...attributesOf(step, operation), 'gen_ai.usage.cost': { double: costOf(step, prices) } }),
-      status: step.status === 'failed' ? { code: ERROR, message: step.reason ?? '' } : step.status === 'done' ? { code: OK } : {},
+      attributes: attributes({
+        ...attributesOf(step, operation),
+        'gen_ai.usage.cost': { double: costOf(step, prices) },
+      }),
+      status:
+        step.status === 'failed'
+          ? { code: ERROR, message: step.reason ?? '' }
+          : step.status === 'done'
+            ? { code: OK }
+            : {},
     })}`;
   }
   yield '\n]}]}]}\n';
@@ -107,8 +116,16 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
 function attributesOf(step, operation) {
   const { kind, tokens, model, name, status, reason, firstAt, start, estimated } = step;
   const sections = sectionsOf(step);
-  const side = (/** @type {'in' | 'out'} */ one) => sections.filter((section) => section.side === one).map(textOf).join('\n') || undefined;
-  const of = (/** @type {RegExp} */ title) => sections.filter((section) => title.test(section.title)).map(textOf).join('\n') || undefined;
+  const side = (/** @type {'in' | 'out'} */ one) =>
+    sections
+      .filter((section) => section.side === one)
+      .map(textOf)
+      .join('\n') || undefined;
+  const of = (/** @type {RegExp} */ title) =>
+    sections
+      .filter((section) => title.test(section.title))
+      .map(textOf)
+      .join('\n') || undefined;
   return {
     'agent_relay.step.kind': kind,
     'agent_relay.step.status': status,
@@ -116,39 +133,53 @@ function attributesOf(step, operation) {
     'agent_relay.step.time_estimated': estimated,
     'error.type': status === 'failed' ? (reason ?? '_OTHER') : undefined,
     'gen_ai.operation.name': operation,
-    ...(operation === 'chat' ? {
-      'gen_ai.provider.name': 'aws.bedrock',
-      'gen_ai.request.model': model,
-      // The conventions count what the cache had a part in as input; Bedrock counts it apart.
-      'gen_ai.usage.input_tokens': tokens && tokens.input + (tokens.cacheRead ?? 0) + (tokens.cacheWrite ?? 0),
-      'gen_ai.usage.output_tokens': tokens?.output,
-      'gen_ai.usage.cache_read.input_tokens': tokens?.cacheRead,
-      'gen_ai.usage.cache_creation.input_tokens': tokens?.cacheWrite,
-      'gen_ai.input.messages': messages('user', of(/^(?:System prompt|Prompt)/)),
-      'gen_ai.output.messages': messages('assistant', of(/^(?:Text|Response|Parsed response)$/)),
-      'gen_ai.response.time_to_first_chunk': seconds(firstAt, start),
-    } : operation === 'execute_tool' ? {
-      'gen_ai.tool.name': name,
-      'gen_ai.tool.call.arguments': side('in'),
-      'gen_ai.tool.call.result': side('out'),
-    } : operation === 'retrieval' ? {
-      'gen_ai.provider.name': 'aws.bedrock',
-      'gen_ai.data_source.id': knowledgeBaseOf(step),
-      'gen_ai.retrieval.query.text': of(/^Query$/),
-      'gen_ai.retrieval.documents': documentsOf(step),
-      'agent_relay.step.text': of(/^Passage/),
-    } : operation === 'invoke_agent' ? {
-      'gen_ai.agent.name': name,
-      'gen_ai.input.messages': messages('user', of(/^(?:Task|Text)$/)),
-      'gen_ai.output.messages': messages('assistant', of(/^Answer$/)),
-    } : { 'agent_relay.step.text': of(/^(?:Text|Reasoning|Failure|Answer)$/) }),
+    ...(operation === 'chat'
+      ? {
+          'gen_ai.provider.name': 'aws.bedrock',
+          'gen_ai.request.model': model,
+          // The conventions count what the cache had a part in as input; Bedrock counts it apart.
+          'gen_ai.usage.input_tokens': tokens && tokens.input + (tokens.cacheRead ?? 0) + (tokens.cacheWrite ?? 0),
+          'gen_ai.usage.output_tokens': tokens?.output,
+          'gen_ai.usage.cache_read.input_tokens': tokens?.cacheRead,
+          'gen_ai.usage.cache_creation.input_tokens': tokens?.cacheWrite,
+          'gen_ai.input.messages': messages('user', of(/^(?:System prompt|Prompt)/)),
+          'gen_ai.output.messages': messages('assistant', of(/^(?:Text|Response|Parsed response)$/)),
+          'gen_ai.response.time_to_first_chunk': seconds(firstAt, start),
+        }
+      : operation === 'execute_tool'
+        ? {
+            'gen_ai.tool.name': name,
+            'gen_ai.tool.call.arguments': side('in'),
+            'gen_ai.tool.call.result': side('out'),
+          }
+        : operation === 'retrieval'
+          ? {
+              'gen_ai.provider.name': 'aws.bedrock',
+              'gen_ai.data_source.id': knowledgeBaseOf(step),
+              'gen_ai.retrieval.query.text': of(/^Query$/),
+              'gen_ai.retrieval.documents': documentsOf(step),
+              'agent_relay.step.text': of(/^Passage/),
+            }
+          : operation === 'invoke_agent'
+            ? {
+                'gen_ai.agent.name': name,
+                'gen_ai.input.messages': messages('user', of(/^(?:Task|Text)$/)),
+                'gen_ai.output.messages': messages('assistant', of(/^Answer$/)),
+              }
+            : { 'agent_relay.step.text': of(/^(?:Text|Reasoning|Failure|Answer)$/) }),
   };
 }
 
 /** What a knowledge base gave: where each passage is from, and how well it fits, as JSON. @param {Step} step */
 function documentsOf(step) {
   const found = sourcesOf([{ retrievedReferences: passagesOf(step) }]);
-  return found.length === 0 ? undefined : JSON.stringify(found.slice(0, MAX_DOCUMENTS).map(({ where, score }) => ({ id: where.slice(0, MAX_ADDRESS).toWellFormed(), score })));
+  return found.length === 0
+    ? undefined
+    : JSON.stringify(
+        found
+          .slice(0, MAX_DOCUMENTS)
+          .map(({ where, score }) => ({ id: where.slice(0, MAX_ADDRESS).toWellFormed(), score })),
+      );
 }
 
 /** @param {import('./sections.js').Section} section */
@@ -158,12 +189,18 @@ function textOf(section) {
 
 /** As the conventions have messages: as JSON. @param {string} role @param {string | undefined} content */
 function messages(role, content) {
-  return content === undefined ? undefined : JSON.stringify([{ role, parts: [{ type: 'text', content: cut(content) }] }]);
+  return content === undefined
+    ? undefined
+    : JSON.stringify([{ role, parts: [{ type: 'text', content: cut(content) }] }]);
 }
 
 /** Messages are JSON, of which the texts are cut already. @param {Record<string, Value>} values */
 function attributes(values) {
-  return Object.entries(values).flatMap(([key, value]) => (value === undefined || (typeof value === 'object' && value.double === undefined) ? [] : [{ key, value: key.endsWith('.messages') ? { stringValue: value } : typed(value) }]));
+  return Object.entries(values).flatMap(([key, value]) =>
+    value === undefined || (typeof value === 'object' && value.double === undefined)
+      ? []
+      : [{ key, value: key.endsWith('.messages') ? { stringValue: value } : typed(value) }],
+  );
 }
 
 /** Between two moments, where both are known. @param {number | undefined} at in ms @param {number} from */
@@ -175,7 +212,8 @@ function seconds(at, from) {
 function typed(value) {
   if (typeof value === 'object') return { doubleValue: value.double };
   if (typeof value === 'boolean') return { boolValue: value };
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
   return { stringValue: cut(value) };
 }
 
@@ -186,7 +224,9 @@ function cut(text) {
 
 /** More digits than a number has, and no more than 64 bits hold. @param {number} ms since 1970 */
 function nanoseconds(ms) {
-  return String(Number.isFinite(ms) ? BigInt(Math.round(Math.min(Math.max(ms, 1), MAX_MS) * 1000)) * 1000n : 1_000_000n);
+  return String(
+    Number.isFinite(ms) ? BigInt(Math.round(Math.min(Math.max(ms, 1), MAX_MS) * 1000)) * 1000n : 1_000_000n,
+  );
 }
 
 /** @param {number} bytes */

@@ -16,7 +16,9 @@ export class Panel {
   constructor(opened) {
     this.#opened = opened;
     this.#makeResizable();
-    byId('traces-open', HTMLButtonElement).addEventListener('click', () => byId('traces-file', HTMLInputElement).click());
+    byId('traces-open', HTMLButtonElement).addEventListener('click', () =>
+      byId('traces-file', HTMLInputElement).click(),
+    );
     this.#toggle.addEventListener('click', () => this.#choose(Boolean(this.#panel.hidden)));
     this.#close.addEventListener('click', () => this.#leave());
     this.#panel.addEventListener('keydown', (event) => {

@@ -42,12 +42,19 @@ export const KINDS = {
 };
 
 /** @type {Record<StepStatus, string>} */
-const STATUSES = { running: 'Running', done: 'Done', failed: 'Failed', intervened: 'Intervened', unfinished: 'Not finished' };
+const STATUSES = {
+  running: 'Running',
+  done: 'Done',
+  failed: 'Failed',
+  intervened: 'Intervened',
+  unfinished: 'Not finished',
+};
 
 /** So deep rows stand in each other. */
 const MAX_DEPTH = 24;
 
-const LATE = 'It came when the connection was back, with all that had happened meanwhile: how long it took is not known';
+const LATE =
+  'It came when the connection was back, with all that had happened meanwhile: how long it took is not known';
 
 /** More than this is not laid out before it is asked for, in UTF-16 units. */
 const PAGE_LENGTH = 2_000_000;
@@ -135,9 +142,15 @@ export class Row {
       this.#took.title = 'All steps of this agent, as Bedrock measured it';
     } else if (end !== undefined) {
       this.#took.textContent = took === undefined ? '' : `${estimated ? '≈ ' : ''}${duration(took)}`;
-      this.#took.title = this.step.late && took === undefined ? LATE : estimated ? 'Estimated from when its events were sent or arrived' : 'As Bedrock measured it';
+      this.#took.title =
+        this.step.late && took === undefined
+          ? LATE
+          : estimated
+            ? 'Estimated from when its events were sent or arrived'
+            : 'As Bedrock measured it';
     }
-    this.#tokens.textContent = tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
+    this.#tokens.textContent =
+      tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
     if (this.details.open) this.fill(this.#raw);
   }
@@ -149,7 +162,11 @@ export class Row {
     this.#bar.style.setProperty('--took', String(to - from));
     const isRunning = this.step.end === undefined;
     const summary = /** @type {HTMLElement} */ (this.details.firstElementChild);
-    const words = isRunning ? `Since ${moment(from)}` : to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
+    const words = isRunning
+      ? `Since ${moment(from)}`
+      : to > from
+        ? `From ${moment(from)} to ${moment(to)}`
+        : `At ${moment(from)}`;
     if (summary.title !== words) summary.title = words;
     if (!isRunning) return;
     if (this.step.late) return;
@@ -161,7 +178,8 @@ export class Row {
   /** Says that no step took longer, or that another one did. @param {boolean} longest */
   mark(longest) {
     this.item.classList.toggle('longest', longest);
-    if (longest && this.#longest === undefined) this.#took.before((this.#longest = element('span', 'step-longest', 'Longest')));
+    if (longest && this.#longest === undefined)
+      this.#took.before((this.#longest = element('span', 'step-longest', 'Longest')));
     if (longest) return;
     this.#longest?.remove();
     this.#longest = undefined;
@@ -216,7 +234,9 @@ export class Row {
     this.#box = box;
     (this.#place ?? this.details).append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
-    box.append(element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier));
+    box.append(
+      element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier),
+    );
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
     this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`, this.#cited));
   }
@@ -250,7 +270,13 @@ function* show(box, sections, where, cited) {
     const title = element('h3', '', section.title);
     place.append(title);
     if ('rows' in section) {
-      place.append(element('dl', '', ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)])));
+      place.append(
+        element(
+          'dl',
+          '',
+          ...section.rows.flatMap(([name, value]) => [element('dt', '', name), element('dd', '', value)]),
+        ),
+      );
       yield;
     } else {
       const pre = element('pre');

@@ -29,7 +29,9 @@ export function textOf({ events }) {
 
 /** What a tool gave back. @param {Step} step */
 export function resultOf({ events }) {
-  return events.map(({ event }) => (getString(event, 'type') === 'TOOL_CALL_RESULT' ? (getString(event, 'content') ?? '') : '')).join('');
+  return events
+    .map(({ event }) => (getString(event, 'type') === 'TOOL_CALL_RESULT' ? (getString(event, 'content') ?? '') : ''))
+    .join('');
 }
 
 /**
@@ -39,7 +41,11 @@ export function resultOf({ events }) {
 export function sectionsOf(step) {
   const said = textOf(step);
   const sections = [
-    ...(step.kind === 'message' ? text('Text', said) : step.kind === 'reasoning' ? text('Reasoning', said) : beside('in', text('Input', whole(said)))),
+    ...(step.kind === 'message'
+      ? text('Text', said)
+      : step.kind === 'reasoning'
+        ? text('Reasoning', said)
+        : beside('in', text('Input', whole(said)))),
     ...beside('out', text(step.status === 'failed' ? 'Error' : 'Result', whole(resultOf(step)))),
     ...step.events.flatMap((one) => (partOf(one.event) === undefined ? text('Value', pretty(valueIn(one))) : [])),
     ...rows('Facts', factsOf(step)),
@@ -63,7 +69,9 @@ function factsOf({ kind, events }) {
     for (const [name, member] of FACTS) {
       const value = memberText(event, member);
       // A result is a message of its own.
-      const isOther = (name === 'Event' && hasParts) || (member === 'messageId' && kind !== 'message' && kind !== 'reasoning' && hasParts);
+      const isOther =
+        (name === 'Event' && hasParts) ||
+        (member === 'messageId' && kind !== 'message' && kind !== 'reasoning' && hasParts);
       if (value !== undefined && !isOther) facts.set(name, value);
     }
   }

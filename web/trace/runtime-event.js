@@ -25,7 +25,10 @@ const PARTS = {
  */
 export function partOf(event) {
   const type = getString(event, 'type') ?? '';
-  const [, of = '', phase = ''] = /^([A-Z]+(?:_MESSAGE|_CALL)?)_(START|STARTED|CONTENT|ARGS|CHUNK|END|FINISHED|RESULT|ERROR)$/.exec(type.replace('REASONING_MESSAGE', 'REASONING')) ?? [];
+  const [, of = '', phase = ''] =
+    /^([A-Z]+(?:_MESSAGE|_CALL)?)_(START|STARTED|CONTENT|ARGS|CHUNK|END|FINISHED|RESULT|ERROR)$/.exec(
+      type.replace('REASONING_MESSAGE', 'REASONING'),
+    ) ?? [];
   const part = PARTS[of];
   if (part === undefined) return undefined;
   const id = getString(event, part.id) ?? '';

@@ -26,7 +26,9 @@ export class RuntimeReader {
   /** @param {AgentEvent} event */
   static owns({ source, event }) {
     // What the agent hands on of another, such as the library it is made with. A frame has its type for a source.
-    return !/^(?:relay|bedrock|agentcore-harness$)/.test(source) && getString(event, 'type') !== source && !isFrame(source);
+    return (
+      !/^(?:relay|bedrock|agentcore-harness$)/.test(source) && getString(event, 'type') !== source && !isFrame(source)
+    );
   }
 
   /** The source of a value of a file, where it is an event by itself. @param {unknown} value */
@@ -72,7 +74,13 @@ export class RuntimeReader {
     if (part === undefined) return this.#tree.begin(this, this.#around(event), ...described(taken), moment);
     const known = this.#parts.get(part.key);
     if (known !== undefined && (!part.begins || known.status === 'running')) return known;
-    const step = this.#tree.begin(this, part.kind === 'step' ? undefined : this.#around(event), part.kind, oneLine(part.name), moment);
+    const step = this.#tree.begin(
+      this,
+      part.kind === 'step' ? undefined : this.#around(event),
+      part.kind,
+      oneLine(part.name),
+      moment,
+    );
     this.#parts.set(part.key, step);
     return step;
   }
@@ -83,7 +91,12 @@ export class RuntimeReader {
     if (part?.ends === false) return;
     const failed = part?.failed === true || get(event, 'error') !== undefined;
     step.name = nameOf(step);
-    this.#tree.close(step, failed ? 'failed' : 'done', moment, failed ? oneLine(getString(event, 'message') ?? resultOf(step)) || 'It failed' : undefined);
+    this.#tree.close(
+      step,
+      failed ? 'failed' : 'done',
+      moment,
+      failed ? oneLine(getString(event, 'message') ?? resultOf(step)) || 'It failed' : undefined,
+    );
     if (part === undefined) step.duration = undefined;
   }
 
@@ -111,13 +124,24 @@ function described({ source, event }) {
   const type = getString(event, 'type') ?? '';
   const changes = () => getList(event, 'delta').map((one) => [getString(one, 'op'), getString(one, 'path')].join(' '));
   const [kind, name] = /** @type {[Kind, string]} */ (
-    type === 'STATE_SNAPSHOT' ? ['state', 'Snapshot']
-    : type === 'STATE_DELTA' ? ['state', changes().join(', ')]
-    : type === 'MESSAGES_SNAPSHOT' ? ['state', counted(getList(event, 'messages').length, 'message')]
-    : type === 'CUSTOM' || type.startsWith('ACTIVITY_') ? ['event', getString(event, 'name') ?? getString(event, 'activityType') ?? type]
-    : type === 'REASONING_ENCRYPTED_VALUE' ? ['reasoning', 'Encrypted']
-    // The relay calls it an event where it has no type.
-    : ['unknown', (source === RUNTIME ? membersOf(get(event, 'event') ?? event) : [`${source}: ${membersOf(event).join(', ')}`]).join(', ') || 'Unknown event']
+    type === 'STATE_SNAPSHOT'
+      ? ['state', 'Snapshot']
+      : type === 'STATE_DELTA'
+        ? ['state', changes().join(', ')]
+        : type === 'MESSAGES_SNAPSHOT'
+          ? ['state', counted(getList(event, 'messages').length, 'message')]
+          : type === 'CUSTOM' || type.startsWith('ACTIVITY_')
+            ? ['event', getString(event, 'name') ?? getString(event, 'activityType') ?? type]
+            : type === 'REASONING_ENCRYPTED_VALUE'
+              ? ['reasoning', 'Encrypted']
+              : // The relay calls it an event where it has no type.
+                [
+                  'unknown',
+                  (source === RUNTIME
+                    ? membersOf(get(event, 'event') ?? event)
+                    : [`${source}: ${membersOf(event).join(', ')}`]
+                  ).join(', ') || 'Unknown event',
+                ]
   );
   return [kind, oneLine(name)];
 }

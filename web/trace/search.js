@@ -16,7 +16,9 @@ export function matches(step, kind, words) {
   if ([kind, step.name, step.reason].some((text) => text?.toLowerCase().includes(needle))) return true;
   // A number has all its digits in the text alone, and the words of a text are decoded in the value alone.
   const isNumeric = /\d/.test(needle);
-  return step.events.some((one) => contains(one.event, needle) || (isNumeric && textOf(one).toLowerCase().includes(needle)));
+  return step.events.some(
+    (one) => contains(one.event, needle) || (isNumeric && textOf(one).toLowerCase().includes(needle)),
+  );
 }
 
 /**
@@ -28,7 +30,12 @@ function contains(value, needle) {
   while (rest.length > 0) {
     const next = rest.pop();
     if (typeof next !== 'object' || next === null) {
-      if (String(next ?? '').toLowerCase().includes(needle)) return true;
+      if (
+        String(next ?? '')
+          .toLowerCase()
+          .includes(needle)
+      )
+        return true;
       continue;
     }
     for (const [name, member] of Object.entries(next)) {

@@ -30,7 +30,8 @@ export function inSlices(piece, after = () => {}) {
   const slice = () => {
     begun = performance.now();
     let more = true;
-    for (let done = 0; more && done < length && performance.now() - begun < SLICE_MS; done += 1) more = !stopped && piece();
+    for (let done = 0; more && done < length && performance.now() - begun < SLICE_MS; done += 1)
+      more = !stopped && piece();
     if (!stopped) after();
     if (!more || stopped) return;
     // A hidden tab draws no pictures.

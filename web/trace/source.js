@@ -15,7 +15,8 @@ const trees = new WeakMap();
  */
 export function textOf({ event, json, path = [] }) {
   let text = json;
-  for (const name of path) text = text === undefined ? undefined : partsOf(text).findLast((part) => part.name === name)?.text;
+  for (const name of path)
+    text = text === undefined ? undefined : partsOf(text).findLast((part) => part.name === name)?.text;
   return text ?? formatTree(treeOf(event));
 }
 
@@ -44,13 +45,15 @@ export function valueOf(tree) {
       const made = {};
       trees.set(made, tree);
       value = made;
-      for (const member of tree.members.toReversed()) rest.push({ tree: member.value, holder: made, name: member.name });
+      for (const member of tree.members.toReversed())
+        rest.push({ tree: member.value, holder: made, name: member.name });
     } else if (tree.kind === 'array') {
       /** @type {unknown[]} */
       const made = [];
       trees.set(made, tree);
       value = made;
-      for (let index = tree.items.length - 1; index >= 0; index -= 1) rest.push({ tree: /** @type {JsonTree} */ (tree.items[index]), holder: made, name: index });
+      for (let index = tree.items.length - 1; index >= 0; index -= 1)
+        rest.push({ tree: /** @type {JsonTree} */ (tree.items[index]), holder: made, name: index });
     } else {
       value = tree.kind === 'string' ? tree.text : JSON.parse(tree.text);
     }

@@ -150,5 +150,5 @@ function stepFor(least) {
   const seconds = least > 5000 ? CLOCK.find((every) => every * 1000 >= least) : undefined;
   if (seconds !== undefined) return seconds * 1000;
   const power = 10 ** Math.floor(Math.log10(least));
-  return (/** @type {number} */ ([1, 2, 5, 10].find((factor) => factor * power >= least * (1 - 1e-9)))) * power;
+  return /** @type {number} */ ([1, 2, 5, 10].find((factor) => factor * power >= least * (1 - 1e-9))) * power;
 }

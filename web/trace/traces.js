@@ -34,7 +34,10 @@ const WHICH = [
   { words: 'Failed', is: ({ status }) => status === 'failed' },
   { words: 'Intervened', is: ({ status }) => status === 'intervened' },
   { words: 'Not finished', is: ({ status }) => status === 'unfinished' },
-  ...[100, 1000, 10_000].map((least) => ({ words: `${duration(least).replace('.0', '')} or longer`, is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least })),
+  ...[100, 1000, 10_000].map((least) => ({
+    words: `${duration(least).replace('.0', '')} or longer`,
+    is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least,
+  })),
 ];
 
 /** From this width of the panel on there is room for the tree and an opened step, in pixels. */
@@ -66,7 +69,11 @@ export class Traces {
   #save = byId('traces-save', HTMLButtonElement);
   #problem = byId('traces-problem', HTMLElement);
   #axis = new Axis(byId('traces-scroller', HTMLElement));
-  #longest = button('quiet small', 'Go to longest step', () => this.#shown?.longest && this.#goToRow(this.#shown.longest));
+  #longest = button(
+    'quiet small',
+    'Go to longest step',
+    () => this.#shown?.longest && this.#goToRow(this.#shown.longest),
+  );
   #summary = new Summary(this.#longest);
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
   #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
@@ -132,7 +139,10 @@ export class Traces {
     const hits = element('span', 'traces-hits');
     this.#found.before(hits);
     hits.append(this.#found, this.#previousHit, this.#nextHit);
-    for (const [button, words] of /** @type {const} */ ([[this.#previousHit, 'Previous match'], [this.#nextHit, 'Next match']])) {
+    for (const [button, words] of /** @type {const} */ ([
+      [this.#previousHit, 'Previous match'],
+      [this.#nextHit, 'Next match'],
+    ])) {
       button.setAttribute('aria-label', words);
       button.title = words;
       button.hidden = true;
@@ -151,7 +161,8 @@ export class Traces {
     this.#kind.addEventListener('change', () => this.#filter());
     this.#collapse.addEventListener('click', () => this.#fold());
     remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
-    for (const status of /** @type {const} */ (['failed', 'intervened'])) this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
+    for (const status of /** @type {const} */ (['failed', 'intervened']))
+      this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
     this.#save.addEventListener('click', () => this.#download());
     this.#save.after(this.#export);
     this.#export.title = 'Save this trace as OpenTelemetry’s JSON (OTLP), for Langfuse, Jaeger and the like';
@@ -165,12 +176,16 @@ export class Traces {
     };
     file.addEventListener('cancel', () => (this.#opensBeside = false));
     file.addEventListener('change', take);
-    list.addEventListener('toggle', ({ target }) => {
-      this.#shown?.toggled(target, this.#isRaw);
-      this.#showFolding();
-      this.#showPane();
-      this.#markHits();
-    }, true);
+    list.addEventListener(
+      'toggle',
+      ({ target }) => {
+        this.#shown?.toggled(target, this.#isRaw);
+        this.#showFolding();
+        this.#showPane();
+        this.#markHits();
+      },
+      true,
+    );
     // The steps that belong to another one.
     list.addEventListener('click', () => this.#showFolding());
     setInterval(() => {
@@ -202,7 +217,8 @@ export class Traces {
         const view = this.#viewOf(turn);
         this.#offer(view, this.#titleOf(turn));
         // Who looks at a file goes on doing so while there is nothing else to see.
-        if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined) next = view;
+        if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined)
+          next = view;
       } else if (known === this.#shown) this.#read(known);
       else if (known === this.#other && !known.isOpen) this.#readBeside(known);
     }
@@ -252,7 +268,9 @@ export class Traces {
     this.#show(view);
     const key = keysOf(turn.messages?.flatMap(({ citations }) => citations) ?? [])[number - 1];
     const look = (/** @type {number} */ tries) => {
-      const step = view.allSteps().find((step) => step.kind === 'knowledge-base' && passagesOf(step).some((one) => keyOf(one) === key));
+      const step = view
+        .allSteps()
+        .find((step) => step.kind === 'knowledge-base' && passagesOf(step).some((one) => keyOf(one) === key));
       if (step !== undefined) this.#goToStep(view, step, number);
       else if (tries > 0 && view === this.#shown) setTimeout(() => look(tries - 1), TICK_MS / 4);
     };
@@ -315,7 +333,11 @@ export class Traces {
   #offerBeside() {
     const others = [...this.#views.values()].filter((view) => view !== this.#shown);
     const words = this.#other === undefined ? 'Compare with…' : 'Compare no more';
-    this.#beside.replaceChildren(new Option(words, ''), ...others.map((view) => new Option(view.title, 'view', false, view === this.#other)), new Option('A saved trace…', 'file'));
+    this.#beside.replaceChildren(
+      new Option(words, ''),
+      ...others.map((view) => new Option(view.title, 'view', false, view === this.#other)),
+      new Option('A saved trace…', 'file'),
+    );
   }
 
   #chooseBeside() {
@@ -324,7 +346,10 @@ export class Traces {
       this.#opensBeside = true;
       this.#offerBeside();
       byId('traces-file', HTMLInputElement).click();
-    } else this.#compare(value === '' ? undefined : [...this.#views.values()].filter((view) => view !== this.#shown)[selectedIndex - 1]);
+    } else
+      this.#compare(
+        value === '' ? undefined : [...this.#views.values()].filter((view) => view !== this.#shown)[selectedIndex - 1],
+      );
   }
 
   /** Shows another trace beside the one that is shown, or none any more. @param {TraceView | undefined} other */
@@ -349,7 +374,8 @@ export class Traces {
   #readBeside(other) {
     if (other !== this.#other) return;
     const until = performance.now() + READ_MS;
-    while (other.take(READ_EVENTS) > 0) if (performance.now() > until) return void setTimeout(() => this.#readBeside(other));
+    while (other.take(READ_EVENTS) > 0)
+      if (performance.now() > until) return void setTimeout(() => this.#readBeside(other));
     let isShown = false;
     other.sum(() => {
       isShown = true;
@@ -384,7 +410,9 @@ export class Traces {
     if (row === undefined) return void setTimeout(() => this.#goToStep(view, step, number), TICK_MS / 4);
     this.#goToRow(row);
     const look = (/** @type {number} */ tries) => {
-      const link = [this.#pane, this.#list].map((box) => box.querySelector(`.cited[data-source="${number}"]`)).find((found) => found !== null);
+      const link = [this.#pane, this.#list]
+        .map((box) => box.querySelector(`.cited[data-source="${number}"]`))
+        .find((found) => found !== null);
       if (link instanceof HTMLElement) {
         link.scrollIntoView({ block: 'center' });
         link.focus({ preventScroll: true });
@@ -444,11 +472,15 @@ export class Traces {
   /** @param {TraceView | undefined} view */
   #sayWhyEmpty(view) {
     const words =
-      view === undefined ? `${this.#turns > 0 ? 'No trace was kept of this conversation.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
-      : view.turn.keptEvents ? 'Reading the trace…'
-      : view.turn.trace === false ? 'No trace: the switch Trace was off when this was asked.'
-      : view.isOpen ? 'Nothing yet. What the agent does shows up here while it works.'
-      : 'No trace events came with this answer.';
+      view === undefined
+        ? `${this.#turns > 0 ? 'No trace was kept of this conversation.' : 'No trace yet.'} With the switch Trace on, what the agent does shows up here while it works.`
+        : view.turn.keptEvents
+          ? 'Reading the trace…'
+          : view.turn.trace === false
+            ? 'No trace: the switch Trace was off when this was asked.'
+            : view.isOpen
+              ? 'Nothing yet. What the agent does shows up here while it works.'
+              : 'No trace events came with this answer.';
     if (this.#empty.textContent !== words) this.#empty.textContent = words;
   }
 
@@ -505,17 +537,20 @@ export class Traces {
       Total: duration(view.total),
       'First token': first,
       // An agent that speaks AG-UI tells of none.
-      ...(tree.has(RuntimeReader) ? {} : {
-        'Model calls': String(tree.modelCalls),
-        'Tokens in': tree.tokens.input.toLocaleString('en'),
-        'Tokens out': tree.tokens.output.toLocaleString('en'),
-      }),
+      ...(tree.has(RuntimeReader)
+        ? {}
+        : {
+            'Model calls': String(tree.modelCalls),
+            'Tokens in': tree.tokens.input.toLocaleString('en'),
+            'Tokens out': tree.tokens.output.toLocaleString('en'),
+          }),
       ...(tree.cachedTokens > 0 ? { 'Tokens cached': tree.cachedTokens.toLocaleString('en') } : {}),
       ...(view.cost === undefined ? {} : { Cost: `${view.cost.whole ? '' : '≥ '}${money(view.cost.dollars)}` }),
       ...(stopReason === '' ? {} : { 'Stop reason': stopReason }),
     };
     for (const [index, [name, value]] of Object.entries(totals).entries()) {
-      const cell = this.#totals.children[index] ?? this.#totals.appendChild(element('div', '', element('dt'), element('dd')));
+      const cell =
+        this.#totals.children[index] ?? this.#totals.appendChild(element('div', '', element('dt'), element('dd')));
       const [term, detail] = cell.children;
       if (term && term.textContent !== name) term.textContent = name;
       if (detail && detail.textContent !== value) detail.textContent = value;
@@ -536,7 +571,8 @@ export class Traces {
       if (option === undefined) this.#kind.append(new Option(words, kind));
       else if (option.text !== words) option.text = words;
     }
-    for (const [kind, option] of known) if (kind !== '' && !kinds.has(/** @type {Kind} */ (kind)) && !option.selected) option.remove();
+    for (const [kind, option] of known)
+      if (kind !== '' && !kinds.has(/** @type {Kind} */ (kind)) && !option.selected) option.remove();
   }
 
   get #isFiltering() {
@@ -598,14 +634,17 @@ export class Traces {
     this.#previousHit.hidden = this.#nextHit.hidden = true;
     this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
     const next = rows[Symbol.iterator]();
-    this.#stopSearch = inSlices(() => {
-      const { value: row, done } = next.next();
-      if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
-      this.#searched = done === true;
-      if (done === true && this.#isFiltering) this.#sayMatches();
-      if (done === true) this.#markHits();
-      return done !== true;
-    }, () => this.#showFolding());
+    this.#stopSearch = inSlices(
+      () => {
+        const { value: row, done } = next.next();
+        if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
+        this.#searched = done === true;
+        if (done === true && this.#isFiltering) this.#sayMatches();
+        if (done === true) this.#markHits();
+        return done !== true;
+      },
+      () => this.#showFolding(),
+    );
   }
 
   /** A row that is new; while the search is on its way, it comes to that one as well. */
@@ -617,7 +656,8 @@ export class Traces {
 
   #sayMatches() {
     this.#previousHit.hidden = this.#nextHit.hidden = this.#matches === 0;
-    this.#found.textContent = this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
+    this.#found.textContent =
+      this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
   }
 
   /**
@@ -635,7 +675,11 @@ export class Traces {
   /** @param {Row} row */
   #isMatch({ step }) {
     const kind = this.#kind.value;
-    return (kind === '' || step.kind === kind) && (WHICH[this.#which.selectedIndex]?.is(step) ?? true) && matches(step, KINDS[step.kind], this.#search.value);
+    return (
+      (kind === '' || step.kind === kind) &&
+      (WHICH[this.#which.selectedIndex]?.is(step) ?? true) &&
+      matches(step, KINDS[step.kind], this.#search.value)
+    );
   }
 
   /** Collapses all there is, or expands it when all is collapsed. The next trace begins the same way. */
@@ -773,14 +817,18 @@ function outcome(view) {
   if (turn.failure !== undefined) return turn.failure.code;
   if (isFailed(view)) return 'Failed';
   // A hook that denied a tool is not the end of a run.
-  const isIntervened = tree.stopReason === undefined ? tree.intervened > 0 : outcomeOf(tree.stopReason) === 'intervened';
+  const isIntervened =
+    tree.stopReason === undefined ? tree.intervened > 0 : outcomeOf(tree.stopReason) === 'intervened';
   if (isIntervened) return 'Intervened';
   return turn.status === 'done' && tree.unfinished === 0 ? 'Done' : 'Not finished';
 }
 
 /** Files of other clients say so in their events only. @param {TraceView} view */
 function isFailed({ tree, turn }) {
-  return turn.status === 'failed' || (turn.file !== undefined && (tree.kinds.has('failure') || outcomeOf(tree.stopReason) === 'failed'));
+  return (
+    turn.status === 'failed' ||
+    (turn.file !== undefined && (tree.kinds.has('failure') || outcomeOf(tree.stopReason) === 'failed'))
+  );
 }
 
 /**

@@ -116,7 +116,10 @@ export class TraceView {
     for (const event of events) for (const step of this.tree.add(event)) this.#stale.add(step);
     const { status, failure, endedAt, sentAt } = this.turn;
     if (!this.isOpen && this.#taken === this.turn.events.length && this.tree.running.size > 0) {
-      const [left, why] = status === 'failed' ? /** @type {const} */ (['failed', failure]) : [/** @type {const} */ ('unfinished'), undefined];
+      const [left, why] =
+        status === 'failed'
+          ? /** @type {const} */ (['failed', failure])
+          : [/** @type {const} */ ('unfinished'), undefined];
       const reason = why && `${why.message} (${why.code})`;
       const end = endedAt ?? sentAt + this.tree.latest;
       for (const step of this.tree.end(status === 'done' ? 'done' : left, end, reason)) this.#stale.add(step);
@@ -173,7 +176,13 @@ export class TraceView {
     const begun = performance.now();
     const key = `${this.#taken} ${this.isOpen ? Math.round(this.total) : this.turn.status}`;
     // Sums of a trace that is still read or running would be made in vain again and again.
-    if (key === this.#summed || this.#summing || this.#taken < this.turn.events.length || (this.isOpen && begun < this.#sumAgain)) return;
+    if (
+      key === this.#summed ||
+      this.#summing ||
+      this.#taken < this.turn.events.length ||
+      (this.isOpen && begun < this.#sumAgain)
+    )
+      return;
     this.#summing = true;
     const total = Math.max(this.total, this.isOpen ? 0 : this.tree.latest);
     this.#stopSumming = generatorInSlices(this.#sums(total), (sums) => {
@@ -249,7 +258,8 @@ export class TraceView {
       const row = this.#rows.get(step);
       if (row === undefined) return true;
       const above = row.outer?.children;
-      if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH)) this.list.append((last = newList()));
+      if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH))
+        this.list.append((last = newList()));
       (above ?? last)?.append(row.item);
       return true;
     });
@@ -309,7 +319,10 @@ export class TraceView {
   /** Whether there is anything to collapse, and whether there is anything to expand. */
   get foldable() {
     const nested = [...this.#nested];
-    return { open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed), closed: nested.some((row) => row.isCollapsed) };
+    return {
+      open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed),
+      closed: nested.some((row) => row.isCollapsed),
+    };
   }
 
   /**
@@ -320,10 +333,20 @@ export class TraceView {
    */
   key(event) {
     const { key, target } = event;
-    if (!(target instanceof HTMLElement) || !target.matches('.step > details > summary') || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (
+      !(target instanceof HTMLElement) ||
+      !target.matches('.step > details > summary') ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey
+    )
+      return;
     const row = this.#byDetails.get(/** @type {HTMLElement} */ (target.parentElement));
     if (row === undefined) return;
-    const all = () => [...this.list.querySelectorAll('.step > details > summary')].filter((one) => one.closest('[hidden], .out') === null);
+    const all = () =>
+      [...this.list.querySelectorAll('.step > details > summary')].filter(
+        (one) => one.closest('[hidden], .out') === null,
+      );
     /** @type {Element | null | undefined} */
     let next;
     if (key === 'ArrowDown' || key === 'ArrowUp') {
@@ -431,7 +454,9 @@ export class TraceView {
 
   /** Whether the rows are those of the steps: a long trace is drawn in many slices, and after the end of the answer. */
   #showBusy() {
-    this.list.ariaBusy = String(this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length || (this.#summing && !this.isOpen));
+    this.list.ariaBusy = String(
+      this.#sorting || this.#stale.size > 0 || this.#taken < this.turn.events.length || (this.#summing && !this.isOpen),
+    );
   }
 
   #lastList() {

@@ -24,7 +24,16 @@ export class WebSocketAgent extends AbstractAgent {
     ...config
   }) {
     super(config);
-    Object.assign(this, { url, credential, attributes, wholeInput, storage, reconnectAttempts, reconnectDelay, silenceTimeout });
+    Object.assign(this, {
+      url,
+      credential,
+      attributes,
+      wholeInput,
+      storage,
+      reconnectAttempts,
+      reconnectDelay,
+      silenceTimeout,
+    });
   }
 
   run(input) {
@@ -32,10 +41,14 @@ export class WebSocketAgent extends AbstractAgent {
       let message = this.wholeInput ? JSON.stringify(input) : messageOf(input, this.attributes);
       const pieces = [];
       if (!this.wholeInput && bytesOf(message) > MAX_BYTES) {
-        message = messageOf({ ...input, messages: latest(input.messages, input.resume).map((each) => withUploads(each, pieces)) }, this.attributes);
+        message = messageOf(
+          { ...input, messages: latest(input.messages, input.resume).map((each) => withUploads(each, pieces)) },
+          this.attributes,
+        );
       }
       const bytes = bytesOf(message);
-      if (bytes > MAX_BYTES) throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
+      if (bytes > MAX_BYTES)
+        throw new Error(`The message has ${bytes} bytes, and API Gateway takes ${MAX_BYTES} at most.`);
       return begin(new ActiveRun(this, subscriber, input.threadId, message, pieces));
     });
   }
@@ -54,8 +67,18 @@ export class WebSocketAgent extends AbstractAgent {
   }
 
   clone() {
-    const { url, credential, attributes, wholeInput, storage, reconnectAttempts, reconnectDelay, silenceTimeout } = this;
-    const options = { url, credential, attributes, wholeInput, storage, reconnectAttempts, reconnectDelay, silenceTimeout };
+    const { url, credential, attributes, wholeInput, storage, reconnectAttempts, reconnectDelay, silenceTimeout } =
+      this;
+    const options = {
+      url,
+      credential,
+      attributes,
+      wholeInput,
+      storage,
+      reconnectAttempts,
+      reconnectDelay,
+      silenceTimeout,
+    };
     return Object.assign(super.clone(), options);
   }
 }
@@ -260,7 +283,9 @@ class ActiveRun {
   /** The key of the conversation's newest run. A storage may be full, or refused by the browser. */
   stored(access) {
     try {
-      return this.agent.storage ? access(this.agent.storage, `agent-relay ${this.agent.url} ${this.threadId}`) : undefined;
+      return this.agent.storage
+        ? access(this.agent.storage, `agent-relay ${this.agent.url} ${this.threadId}`)
+        : undefined;
     } catch {
       return undefined;
     }
@@ -322,7 +347,11 @@ function latest(messages, resume) {
   const isOpen = call >= 0 && call < prompt && since.every(({ role }) => role === 'tool');
   const waits = isOpen || resume?.length;
   const calls = waits ? messages.slice(call, call + 1).map(withoutArguments) : [];
-  return [...calls, ...(waits ? since.filter(({ role }) => role === 'tool') : []), ...messages.slice(prompt, prompt + 1)];
+  return [
+    ...calls,
+    ...(waits ? since.filter(({ role }) => role === 'tool') : []),
+    ...messages.slice(prompt, prompt + 1),
+  ];
 }
 
 /** A message whose files are named by the ids of uploads, and the messages that upload them. */
@@ -340,11 +369,17 @@ function withUploads(message, pieces) {
   const content = message.content.map((part) => {
     const { data, source, ...rest } = part;
     if (part.type === 'binary' && data) return { ...rest, id: upload(data) };
-    return source?.type === 'data' ? { ...rest, source: { ...source, type: 'file', value: upload(source.value) } } : part;
+    return source?.type === 'data'
+      ? { ...rest, source: { ...source, type: 'file', value: upload(source.value) } }
+      : part;
   });
   return { ...message, content };
 }
 
 function withoutArguments({ id, role, toolCalls }) {
-  return { id, role, toolCalls: toolCalls.map((call) => ({ ...call, function: { ...call.function, arguments: '{}' } })) };
+  return {
+    id,
+    role,
+    toolCalls: toolCalls.map((call) => ({ ...call, function: { ...call.function, arguments: '{}' } })),
+  };
 }

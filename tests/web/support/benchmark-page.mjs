@@ -8,7 +8,16 @@ import { launchBrowser, openPage } from './browser.mjs';
 import { quantile, recordTasks, timeBetween } from './benchmark-tasks.mjs';
 import { monotonic, startStage } from './benchmark-server.mjs';
 import { HOSTILE, lettersOf, seenOf } from './hostile-markdown.mjs';
-import { chunksOf, codeText, languagesText, largeEvent, listText, mixedText, richText, traceEvents } from './benchmark-workloads.mjs';
+import {
+  chunksOf,
+  codeText,
+  languagesText,
+  largeEvent,
+  listText,
+  mixedText,
+  richText,
+  traceEvents,
+} from './benchmark-workloads.mjs';
 import { connected, send, traceSwitch } from './chat.mjs';
 
 /** @import { Browser, Page } from 'playwright-core' */
@@ -92,7 +101,12 @@ const WORKLOADS = {
   languages: { title: 'blocks of code in twelve languages, 100 KB', pieces: () => chunksOf(languagesText(100 * KB)) },
   rich: { title: '64 KB with formulas, alerts and footnotes', pieces: () => chunksOf(richText(64 * KB)) },
   'rich-at-once': { title: 'the same at once', pieces: () => chunksOf(richText(64 * KB)), rate: Infinity },
-  turns: { title: '200 turns of 3 KB, opened', pieces: () => chunksOf(mixedText(3 * KB), KB), rate: Infinity, turns: 200 },
+  turns: {
+    title: '200 turns of 3 KB, opened',
+    pieces: () => chunksOf(mixedText(3 * KB), KB),
+    rate: Infinity,
+    turns: 200,
+  },
   trace: {
     title: 'a trace of 2,000 steps',
     pieces: tracePieces,
@@ -122,8 +136,24 @@ const WORKLOADS = {
   'trace-at-once': { title: 'a trace of 2,000 steps at once', pieces: tracePieces, rate: Infinity, trace: true },
   ...Object.fromEntries(
     HOSTILE_NAMES.flatMap((name) => [
-      [`hostile ${name}`, { title: `${name}, at once`, pieces: () => chunksOf(hostileText(name, 160 * KB), 8 * KB), rate: Infinity, hostile: name }],
-      [`hostile ${name}, typed`, { title: `${name}, at 16 KB a second`, pieces: () => chunksOf(hostileText(name, 64 * KB)), rate: KB, hostile: name }],
+      [
+        `hostile ${name}`,
+        {
+          title: `${name}, at once`,
+          pieces: () => chunksOf(hostileText(name, 160 * KB), 8 * KB),
+          rate: Infinity,
+          hostile: name,
+        },
+      ],
+      [
+        `hostile ${name}, typed`,
+        {
+          title: `${name}, at 16 KB a second`,
+          pieces: () => chunksOf(hostileText(name, 64 * KB)),
+          rate: KB,
+          hostile: name,
+        },
+      ],
     ]),
   ),
   short: { title: '24 KB of mixed Markdown', pieces: () => chunksOf(mixedText(24 * KB)) },
@@ -138,7 +168,13 @@ const runs = Number(options.runs);
 const isHostile = (/** @type {string} */ name) => WORKLOADS[name]?.hostile !== undefined;
 const unknown = names.filter((name) => !(name in WORKLOADS) && name !== 'hostile');
 if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
-  console.error(unknown.length > 0 ? `There is no workload ${unknown.join(', ')}. The workloads: ${Object.keys(WORKLOADS).filter((name) => !isHostile(name)).join(', ')}, hostile` : '--runs takes a number from 1.');
+  console.error(
+    unknown.length > 0
+      ? `There is no workload ${unknown.join(', ')}. The workloads: ${Object.keys(WORKLOADS)
+          .filter((name) => !isHostile(name))
+          .join(', ')}, hostile`
+      : '--runs takes a number from 1.',
+  );
   process.exit(2);
 }
 if (options.traces !== undefined) await mkdir(options.traces, { recursive: true });
@@ -149,7 +185,8 @@ const stage = await startStage();
 const results = {};
 try {
   for (const [name, workload] of Object.entries(WORKLOADS)) {
-    if (names.length > 0 ? !names.includes(name) && !(isHostile(name) && names.includes('hostile')) : isHostile(name)) continue;
+    if (names.length > 0 ? !names.includes(name) && !(isHostile(name) && names.includes('hostile')) : isHostile(name))
+      continue;
     for (let run = 1; run <= runs; run += 1) {
       console.error(`${name}, ${run} of ${runs}`);
       const path = options.traces && join(options.traces, `${name}-${run}.json`);
@@ -162,7 +199,8 @@ try {
 }
 const machine = { chromium: browser.version(), node: process.version, cores: cpus().length };
 console.log(table(results));
-if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ machine, runs, results }, null, 1)}\n`);
+if (options.json !== undefined)
+  await writeFile(options.json, `${JSON.stringify({ machine, runs, results }, null, 1)}\n`);
 
 /**
  * @param {Browser} browser
@@ -196,7 +234,11 @@ async function measure(browser, stage, workload, path) {
   await meanwhile?.(page, phase);
   const played = await playing;
   if (reference) await page.waitForFunction(() => document.title === 'Done', undefined, { timeout: 0, polling: 500 });
-  else await page.waitForFunction(() => document.querySelector('article.agent[aria-busy="false"]') !== null, undefined, { timeout: 0, polling: 500 });
+  else
+    await page.waitForFunction(() => document.querySelector('article.agent[aria-busy="false"]') !== null, undefined, {
+      timeout: 0,
+      polling: 500,
+    });
   await page.waitForTimeout(REST_MS);
   await after?.(page, phase);
   const whole = ready.join('');
@@ -208,7 +250,11 @@ async function measure(browser, stage, workload, path) {
     await page.keyboard.press('Enter');
     await page.waitForTimeout(rate === Infinity ? 250 : 2_000);
     await clickStop(page);
-    await page.waitForFunction(() => document.querySelectorAll('article.agent[aria-busy="false"]').length === 2, undefined, { polling: 500 });
+    await page.waitForFunction(
+      () => document.querySelectorAll('article.agent[aria-busy="false"]').length === 2,
+      undefined,
+      { polling: 500 },
+    );
   }
   const { tasks, scripts, marks } = await stop();
   const wrong = reference ? [] : faults;
@@ -231,7 +277,12 @@ async function measure(browser, stage, workload, path) {
 async function measureOpening(browser, stage, ready, turns, path) {
   const { page, faults, close } = await openPage(browser, stage.page, { prepare: (page) => page.addInitScript(watch) });
   await connected(page);
-  const all = (/** @type {number} */ count) => page.waitForFunction((count) => document.querySelectorAll('article.agent[aria-busy="false"]').length === count, count, { timeout: 0 });
+  const all = (/** @type {number} */ count) =>
+    page.waitForFunction(
+      (count) => document.querySelectorAll('article.agent[aria-busy="false"]').length === count,
+      count,
+      { timeout: 0 },
+    );
   for (let turn = 1; turn <= turns; turn += 1) {
     const playing = stage.play(ready, Infinity);
     await send(page, `Go on, ${turn}.`);
@@ -250,12 +301,17 @@ async function measureOpening(browser, stage, ready, turns, path) {
   await close();
   if (faults.length > 0) throw new Error(faults.join('\n'));
   const since = (/** @type {{at: number}} */ { at }) => at >= begin;
-  return { ...figures([], { sentAt: [], late: 0 }, tasks.filter(since), scripts.filter(since), marks.filter(since)), opened };
+  return {
+    ...figures([], { sentAt: [], late: 0 }, tasks.filter(since), scripts.filter(since), marks.filter(since)),
+    opened,
+  };
 }
 
 /** Playwright's own way to an element goes through all of them, and would count as the page's work. @param {Page} page */
 async function clickStop(page) {
-  const { x, y, width, height } = await page.evaluate(() => /** @type {DOMRect} */ (document.querySelector('#stop')?.getBoundingClientRect()));
+  const { x, y, width, height } = await page.evaluate(
+    () => /** @type {DOMRect} */ (document.querySelector('#stop')?.getBoundingClientRect()),
+  );
   await page.mouse.click(x + width / 2, y + height / 2);
 }
 
@@ -272,7 +328,8 @@ async function assertComplete(page, name, source) {
 
 /** Runs inside the page, before its own code: notes long tasks, clicks, animation frames, and how far the text is. */
 function watch() {
-  const noteClick = (/** @type {Event} */ event) => performance.mark('clicked', { detail: performance.now() - event.timeStamp });
+  const noteClick = (/** @type {Event} */ event) =>
+    performance.mark('clicked', { detail: performance.now() - event.timeStamp });
   window.addEventListener('click', noteClick, true);
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) performance.mark('long', { detail: duration });
@@ -287,7 +344,11 @@ function watch() {
     const text = document.querySelector('.prose');
     if (text === null) return;
     const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
-    for (let node = /** @type {Node | null} */ (last(text)); node !== null && text.contains(node); node = walker.previousNode()) {
+    for (
+      let node = /** @type {Node | null} */ (last(text));
+      node !== null && text.contains(node);
+      node = walker.previousNode()
+    ) {
       walker.currentNode = node;
       const [number] = node instanceof Text ? (node.data.slice(-400).match(/\bn\d+\b(?=.)(?!.*\bn\d+\b.)/s) ?? []) : [];
       if (number === undefined) continue;
@@ -326,7 +387,8 @@ function figures(pieces, { sentAt, late }, all, scripts, marks) {
   for (const [index, piece] of pieces.entries()) {
     if (typeof piece !== 'string') continue;
     tail = (tail + piece).slice(-64);
-    for (const [, number] of tail.matchAll(/\bn(\d+)\b(?=[\s\S])/g)) if (!numberSent.has(Number(number))) numberSent.set(Number(number), sent[index] ?? 0);
+    for (const [, number] of tail.matchAll(/\bn(\d+)\b(?=[\s\S])/g))
+      if (!numberSent.has(Number(number))) numberSent.set(Number(number), sent[index] ?? 0);
   }
   // A text is behind by as long as the first number that it lacks has been there.
   const lag = marks
@@ -336,8 +398,11 @@ function figures(pieces, { sentAt, late }, all, scripts, marks) {
   // The naive page reads chunks long after they were sent, so it says itself when it has read them.
   const read = marks.filter(({ name }) => name === 'chunk').map(({ at }) => at);
   const at = read.length > 0 ? read : sent;
-  const edges = [0, 1, 2, 3, 4].map((quarter) => at[Math.min(Math.round((at.length * quarter) / 4), at.length - 1)] ?? 0);
-  const quarterly = (/** @type {Task[]} */ work) => edges.slice(1).map((to, quarter) => timeBetween(work, edges[quarter] ?? 0, to, 'ran') / (at.length / 4));
+  const edges = [0, 1, 2, 3, 4].map(
+    (quarter) => at[Math.min(Math.round((at.length * quarter) / 4), at.length - 1)] ?? 0,
+  );
+  const quarterly = (/** @type {Task[]} */ work) =>
+    edges.slice(1).map((to, quarter) => timeBetween(work, edges[quarter] ?? 0, to, 'ran') / (at.length / 4));
 
   const last = Math.max(end, at.at(-1) ?? 0);
   const frames = marks.filter(({ name, at }) => name === 'frame' && at >= first && at <= last).map(({ at }) => at);
@@ -348,7 +413,9 @@ function figures(pieces, { sentAt, late }, all, scripts, marks) {
   const starts = marks.filter(({ name }) => name === 'phase');
   for (const [index, { at, detail }] of starts.entries()) {
     const until = starts[index + 1]?.at ?? Infinity;
-    phases[String(detail)] = Math.max(...tasks.filter((task) => task.at >= at && task.at < until).map(({ took }) => took));
+    phases[String(detail)] = Math.max(
+      ...tasks.filter((task) => task.at >= at && task.at < until).map(({ took }) => took),
+    );
   }
   return {
     tasks: times.length,
@@ -379,9 +446,22 @@ async function openLast(page) {
 
 /** @param {Record<string, Figures[]>} results */
 function table(results) {
-  const tasks = [['workload', 'tasks', 'p50', 'p99', 'longest', 'longest by processor time', 'above 50 ms', 'lag p50 · p99', 'frames missed']];
+  const tasks = [
+    [
+      'workload',
+      'tasks',
+      'p50',
+      'p99',
+      'longest',
+      'longest by processor time',
+      'above 50 ms',
+      'lag p50 · p99',
+      'frames missed',
+    ],
+  ];
   const growth = [['workload', 'all work', 'last ÷ first', 'page’s own code', 'last ÷ first']];
-  const ms = (/** @type {number} */ value) => `${value < 1 ? value.toFixed(2) : value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+  const ms = (/** @type {number} */ value) =>
+    `${value < 1 ? value.toFixed(2) : value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
   for (const [name, runs] of Object.entries(results)) {
     const middle = (/** @type {(figures: Figures) => number} */ of) => quantile(runs.map(of), 0.5);
     const worst = (/** @type {(figures: Figures) => number} */ of) => Math.max(...runs.map(of));
@@ -393,19 +473,29 @@ function table(results) {
       runs.map(({ max }) => ms(max)).join(' · '),
       ms(worst(({ ran }) => ran)),
       runs.map(({ long }) => long).join(' · '),
-      WORKLOADS[name]?.trace ? '–' : `${ms(middle(({ lag }) => lag[0] ?? 0))} · ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
+      WORKLOADS[name]?.trace
+        ? '–'
+        : `${ms(middle(({ lag }) => lag[0] ?? 0))} · ${ms(middle(({ lag }) => lag[1] ?? 0))}`,
       `${(middle(({ missed }) => missed) * 100).toFixed(1)} %`,
     ]);
     const quarters = (/** @type {(figures: Figures) => number[]} */ of) => {
       const times = [0, 1, 2, 3].map((quarter) => middle((figures) => of(figures)[quarter] ?? 0));
       return [times.map((time) => time.toFixed(2)).join(' · '), ((times[3] ?? 0) / (times[0] || 1)).toFixed(2)];
     };
-    if (WORKLOADS[name]?.rate === undefined) growth.push([WORKLOADS[name]?.title ?? name, ...quarters(({ quarters }) => quarters), ...quarters(({ scripts }) => scripts)]);
+    if (WORKLOADS[name]?.rate === undefined)
+      growth.push([
+        WORKLOADS[name]?.title ?? name,
+        ...quarters(({ quarters }) => quarters),
+        ...quarters(({ scripts }) => scripts),
+      ]);
   }
   const hostile = [['text', 'longest', 'longest by processor time', 'above 50 ms', 'Stop waited']];
   for (const [name, runs] of Object.entries(results)) {
     if (!isHostile(name)) continue;
-    tasks.splice(tasks.findIndex(([title]) => title === WORKLOADS[name]?.title), 1);
+    tasks.splice(
+      tasks.findIndex(([title]) => title === WORKLOADS[name]?.title),
+      1,
+    );
     hostile.push([
       WORKLOADS[name]?.title ?? name,
       runs.map(({ max }) => ms(max)).join(' · '),
@@ -415,13 +505,30 @@ function table(results) {
     ]);
   }
   const phases = Object.entries(results).flatMap(([name, runs]) =>
-    Object.keys(runs[0]?.phases ?? {}).map((phase) => [WORKLOADS[name]?.title ?? name, phase, runs.map((figures) => ms(figures.phases[phase] ?? 0)).join(' · ')]),
+    Object.keys(runs[0]?.phases ?? {}).map((phase) => [
+      WORKLOADS[name]?.title ?? name,
+      phase,
+      runs.map((figures) => ms(figures.phases[phase] ?? 0)).join(' · '),
+    ]),
   );
   const opened = Object.entries(results)
     .filter(([name]) => WORKLOADS[name]?.turns !== undefined)
-    .map(([name, runs]) => [WORKLOADS[name]?.title ?? name, runs.map((figures) => ms(figures.opened ?? 0)).join(' · ')]);
-  return [tasks, hostile, growth, [['workload', 'all of it shown after'], ...opened], [['workload', 'asked of the page', 'longest task'], ...phases]]
+    .map(([name, runs]) => [
+      WORKLOADS[name]?.title ?? name,
+      runs.map((figures) => ms(figures.opened ?? 0)).join(' · '),
+    ]);
+  return [
+    tasks,
+    hostile,
+    growth,
+    [['workload', 'all of it shown after'], ...opened],
+    [['workload', 'asked of the page', 'longest task'], ...phases],
+  ]
     .filter((rows) => rows.length > 1)
-    .map((rows) => [rows[0] ?? [], (rows[0] ?? []).map((_, index) => (index === 0 ? '---' : '---:')), ...rows.slice(1)].map((cells) => `| ${cells.join(' | ')} |`).join('\n'))
+    .map((rows) =>
+      [rows[0] ?? [], (rows[0] ?? []).map((_, index) => (index === 0 ? '---' : '---:')), ...rows.slice(1)]
+        .map((cells) => `| ${cells.join(' | ')} |`)
+        .join('\n'),
+    )
     .join('\n\n');
 }

@@ -48,13 +48,22 @@ export async function startStage() {
 
   const server = createServer(async (request, response) => {
     const path = request.url ?? '/';
-    if (path === '/marked.js') return void response.writeHead(200, { 'content-type': 'text/javascript' }).end(await readFile(MARKED));
-    if (path === '/reference') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(REFERENCE);
+    if (path === '/marked.js')
+      return void response.writeHead(200, { 'content-type': 'text/javascript' }).end(await readFile(MARKED));
+    if (path === '/reference')
+      return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(REFERENCE);
     const found = await fetch(`${local.page}${path}`);
     const body = Buffer.from(await found.arrayBuffer());
-    const headers = Object.fromEntries([...found.headers].filter(([name]) => !/^(?:content-length|transfer-encoding|connection|keep-alive|date)$/.test(name)));
+    const headers = Object.fromEntries(
+      [...found.headers].filter(
+        ([name]) => !/^(?:content-length|transfer-encoding|connection|keep-alive|date)$/.test(name),
+      ),
+    );
     // Only the address of the relay is another one: the page's own origin, which its policy allows.
-    const settings = path === '/config.json' ? JSON.stringify({ ...JSON.parse(body.toString()), endpoint: `ws://${request.headers.host}/local` }) : undefined;
+    const settings =
+      path === '/config.json'
+        ? JSON.stringify({ ...JSON.parse(body.toString()), endpoint: `ws://${request.headers.host}/local` })
+        : undefined;
     response.writeHead(found.status, headers).end(settings ?? body);
   });
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
@@ -95,18 +104,24 @@ export async function startStage() {
  */
 async function play(socket, threadId, runId, pieces, rate, whole) {
   let seq = 0;
-  const tagged = (/** @type {object} */ frame) => JSON.stringify({ ...frame, metadata: { relay: { runId, seq: seq++ } } });
+  const tagged = (/** @type {object} */ frame) =>
+    JSON.stringify({ ...frame, metadata: { relay: { runId, seq: seq++ } } });
   const begin = tagged({ type: 'RUN_STARTED', threadId, runId });
   // Made before the first is sent, so that nothing but the schedule decides when they go.
   const frames = pieces.map((piece) => {
-    if (typeof piece === 'string') return [tagged({ type: 'TEXT_MESSAGE_CHUNK', messageId: `answer-${runId}`, role: 'assistant', delta: piece })];
+    if (typeof piece === 'string')
+      return [tagged({ type: 'TEXT_MESSAGE_CHUNK', messageId: `answer-${runId}`, role: 'assistant', delta: piece })];
     const whole = { type: 'RAW', event: piece.event, source: piece.source };
     const text = JSON.stringify({ ...whole, metadata: { relay: { runId, seq } } });
     if (text.length < FRAGMENT_LENGTH) return [tagged(whole)];
     const count = Math.ceil(text.length / FRAGMENT_LENGTH);
     const id = `${runId}:${seq}`;
     return Array.from({ length: count }, (_, index) =>
-      tagged({ type: 'CUSTOM', name: 'relay.fragment', value: { id, index, count, data: text.slice(index * FRAGMENT_LENGTH, (index + 1) * FRAGMENT_LENGTH) } }),
+      tagged({
+        type: 'CUSTOM',
+        name: 'relay.fragment',
+        value: { id, index, count, data: text.slice(index * FRAGMENT_LENGTH, (index + 1) * FRAGMENT_LENGTH) },
+      }),
     );
   });
   const end = tagged({ type: 'RUN_FINISHED', threadId, runId });
@@ -117,7 +132,10 @@ async function play(socket, threadId, runId, pieces, rate, whole) {
   const start = performance.now();
   await new Promise((resolve) => {
     const tick = () => {
-      for (let due; sentAt.length < frames.length && (due = start + (sentAt.length * 1000) / rate) <= performance.now(); ) {
+      for (
+        let due;
+        sentAt.length < frames.length && (due = start + (sentAt.length * 1000) / rate) <= performance.now();
+      ) {
         late = Math.max(late, performance.now() - due);
         for (const frame of frames[sentAt.length] ?? []) socket.send(frame);
         sentAt.push(monotonic());

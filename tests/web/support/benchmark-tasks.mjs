@@ -31,7 +31,10 @@ const MORE = ['disabled-by-default-devtools.timeline', 'disabled-by-default-v8.c
  * @returns {Promise<() => Promise<{tasks: Task[], scripts: Task[], marks: Mark[]}>>} ends it
  */
 export async function recordTasks(browser, page, path) {
-  await browser.startTracing(page, { categories: path === undefined ? CATEGORIES : [...CATEGORIES, ...MORE], ...(path !== undefined && { path }) });
+  await browser.startTracing(page, {
+    categories: path === undefined ? CATEGORIES : [...CATEGORIES, ...MORE],
+    ...(path !== undefined && { path }),
+  });
   await page.evaluate(() => performance.mark('recording'));
   return async () => {
     const trace = await browser.stopTracing();
@@ -44,14 +47,18 @@ export async function recordTasks(browser, page, path) {
  * @param {TraceEvent[]} events
  */
 function readTrace(events) {
-  const stamped = events.filter(({ cat, ph }) => cat === 'blink.user_timing' && (ph === 'I' || ph === 'R' || ph === 'i'));
+  const stamped = events.filter(
+    ({ cat, ph }) => cat === 'blink.user_timing' && (ph === 'I' || ph === 'R' || ph === 'i'),
+  );
   const ours = stamped.find(({ name }) => name === 'recording');
   if (ours === undefined) throw new Error('the trace does not tell which thread is that of the page');
   const here = (/** @type {TraceEvent} */ { pid, tid }) => pid === ours.pid && tid === ours.tid;
   const marks = stamped.filter(here).map(({ name, ts, args }) => ({ name, at: ts / 1000, detail: detailOf(args) }));
   /** @type {Task[]} */
   const tasks = [];
-  const all = events.filter((event) => event.ph === 'X' && /(?:^|::)RunTask$/.test(event.name) && here(event)).sort((one, other) => one.ts - other.ts);
+  const all = events
+    .filter((event) => event.ph === 'X' && /(?:^|::)RunTask$/.test(event.name) && here(event))
+    .sort((one, other) => one.ts - other.ts);
   for (const { ts, dur = 0, tdur = dur } of all) {
     const last = tasks.at(-1);
     // The same task under the name of another category, or one inside of another.
@@ -70,12 +77,17 @@ function readTrace(events) {
 function scriptsOf(events) {
   /** @type {(Task & {end: number})[]} */
   const scripts = [];
-  const wanted = events.filter(({ ph, name, args }) => ph === 'X' && (/^(?:UpdateLayoutTree|Layout)$/.test(name) || (name === 'FunctionCall' && args?.data?.url !== '')));
+  const wanted = events.filter(
+    ({ ph, name, args }) =>
+      ph === 'X' && (/^(?:UpdateLayoutTree|Layout)$/.test(name) || (name === 'FunctionCall' && args?.data?.url !== '')),
+  );
   for (const { name, ts, dur = 0, tdur = dur } of wanted.sort((one, other) => one.ts - other.ts)) {
     const last = scripts.at(-1);
     const inside = last !== undefined && ts < last.end;
-    if (name === 'FunctionCall' && !inside) scripts.push({ at: ts / 1000, took: dur / 1000, ran: tdur / 1000, end: ts + dur });
-    else if (name !== 'FunctionCall' && inside) Object.assign(last, { took: last.took - dur / 1000, ran: last.ran - tdur / 1000 });
+    if (name === 'FunctionCall' && !inside)
+      scripts.push({ at: ts / 1000, took: dur / 1000, ran: tdur / 1000, end: ts + dur });
+    else if (name !== 'FunctionCall' && inside)
+      Object.assign(last, { took: last.took - dur / 1000, ran: last.ran - tdur / 1000 });
   }
   return scripts;
 }

@@ -87,7 +87,9 @@ export function languagesText(length) {
 
 /** Formulas, alerts, footnotes, and what stands high, low and on keys. @param {number} length in UTF-16 units */
 export function richText(length) {
-  return fill(length, (number) => `## Part n${number}
+  return fill(
+    length,
+    (number) => `## Part n${number}
 
 The sum \\(s_{${number}} = \\frac{n_{${number}}(n+1)}{2}\\) is known[^${number}], $x_{${number}}^2$ too, and it costs $5 or $6.
 
@@ -103,7 +105,8 @@ $$
 
 [^${number}]: As *somebody* says, n${number}.
 
-`);
+`,
+  );
 }
 
 /**
@@ -169,20 +172,35 @@ function again(value, round, later) {
   if (Array.isArray(value)) return value.map((item) => again(item, round, later));
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => [key, key === 'traceId' ? `${member}-round-${round}` : again(member, round, later)]),
+      Object.entries(value).map(([key, member]) => [
+        key,
+        key === 'traceId' ? `${member}-round-${round}` : again(member, round, later),
+      ]),
     );
   }
-  if (typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) return new Date(Date.parse(value) + later).toISOString();
+  if (typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value))
+    return new Date(Date.parse(value) + later).toISOString();
   return value;
 }
 
 /** A trace event with a megabyte of JSON, as a knowledge base may return it. @returns {TraceEvent} */
 export function largeEvent() {
   const references = Array.from({ length: 256 }, (_, number) => ({
-    content: { type: 'TEXT', text: `Passage ${number}. ${'The relay sends every chunk the moment it arrives. '.repeat(80)}` },
+    content: {
+      type: 'TEXT',
+      text: `Passage ${number}. ${'The relay sends every chunk the moment it arrives. '.repeat(80)}`,
+    },
     location: { type: 'S3', s3Location: { uri: `s3://documents/passage-${number}.md` } },
     score: 0.5,
   }));
-  const trace = { orchestrationTrace: { observation: { type: 'KNOWLEDGE_BASE', traceId: 'large', knowledgeBaseLookupOutput: { retrievedReferences: references } } } };
+  const trace = {
+    orchestrationTrace: {
+      observation: {
+        type: 'KNOWLEDGE_BASE',
+        traceId: 'large',
+        knowledgeBaseLookupOutput: { retrievedReferences: references },
+      },
+    },
+  };
   return { source: 'bedrock-agent', event: { trace: { sessionId: 'benchmark', agentId: 'LOCALAGENT', trace } } };
 }

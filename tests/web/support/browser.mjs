@@ -29,7 +29,9 @@ const ARGUMENTS = [
 
 function requireChromium() {
   if (!existsSync(CHROMIUM)) {
-    throw new Error(`There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`);
+    throw new Error(
+      `There is no ${CHROMIUM}. Install it: apt-get install chromium fonts-dejavu fonts-noto-color-emoji`,
+    );
   }
 }
 
@@ -99,7 +101,10 @@ export async function launchTabs() {
  */
 export async function openPage(browser, address, { expected, socket, prepare, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  return { ...(await visit(await context.newPage(), address, { expected, socket, prepare })), close: () => context.close() };
+  return {
+    ...(await visit(await context.newPage(), address, { expected, socket, prepare })),
+    close: () => context.close(),
+  };
 }
 
 /**

@@ -85,7 +85,9 @@ export async function bundle() {
       },
     ],
   });
-  const files = new Map([...page.outputFiles, ...viewer.outputFiles].map(({ path, contents }) => [basename(path), contents]));
+  const files = new Map(
+    [...page.outputFiles, ...viewer.outputFiles].map(({ path, contents }) => [basename(path), contents]),
+  );
   for (const name of ['icon.svg', SYNTAX, MATH, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
   const html = await readFile(`${WEB}index.html`, 'utf8');
   files.set('index.html', Buffer.from(html.replace(/<!--[^]*?-->/g, '').replace(/\n\s+/g, '\n')));
@@ -123,7 +125,10 @@ export async function onDemand(name) {
         setup: ({ onLoad }) =>
           // What makes a language does nothing else, so those that nobody asked for stay out.
           onLoad({ filter: /legacy-modes\/mode\/\w+\.js$/ }, async ({ path }) => ({
-            contents: (await readFile(path, 'utf8')).replace(/([=:,] ?)((?:clike|mkCSS|set|sql|words)\()/g, '$1/* @__PURE__ */ $2'),
+            contents: (await readFile(path, 'utf8')).replace(
+              /([=:,] ?)((?:clike|mkCSS|set|sql|words)\()/g,
+              '$1/* @__PURE__ */ $2',
+            ),
           })),
       },
     ],

@@ -109,6 +109,9 @@ export async function send(page, prompt) {
  * @param {number} [count] which answer, from 1
  */
 export async function answer(page, count = 1) {
-  await page.locator('article.agent[aria-busy="false"]').nth(count - 1).waitFor();
+  await page
+    .locator('article.agent[aria-busy="false"]')
+    .nth(count - 1)
+    .waitFor();
   return (await page.locator('article.agent .body').last().textContent()) ?? '';
 }

@@ -15,7 +15,11 @@ function anchorsOf(text) {
   const anchors = new Set();
   for (const [, heading = ''] of withoutCode(text).matchAll(/^#{1,6} (.*)$/gm)) {
     const words = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replace(/[`*]/g, '');
-    const anchor = words.trim().toLowerCase().replace(/[^\p{L}\p{N}\p{M} _-]/gu, '').replaceAll(' ', '-');
+    const anchor = words
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\p{M} _-]/gu, '')
+      .replaceAll(' ', '-');
     const count = seen.get(anchor) ?? 0;
     seen.set(anchor, count + 1);
     anchors.add(count === 0 ? anchor : `${anchor}-${count}`);
@@ -28,17 +32,23 @@ function withoutCode(text) {
   return text.replace(/^(`{3,})[^]*?^\1$/gm, '');
 }
 
-const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).split('\n').filter((name) => name && !name.includes('/fixtures/'));
+const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' })
+  .split('\n')
+  .filter((name) => name && !name.includes('/fixtures/'));
 let links = 0;
 for (const page of pages) {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  for (const [, target = ''] of withoutCode(text).replace(/`[^`\n]*`/g, '').matchAll(/\]\(([^()\s]+)\)/g)) {
+  for (const [, target = ''] of withoutCode(text)
+    .replace(/`[^`\n]*`/g, '')
+    .matchAll(/\]\(([^()\s]+)\)/g)) {
     if (/^[a-z]+:/.test(target)) continue;
     links += 1;
     const [path = '', anchor] = target.split('#');
     const file = path === '' ? page : normalize(join(dirname(page), path));
     const isThere = existsSync(join(ROOT, file));
-    const isFound = isThere && (anchor === undefined || !file.endsWith('.md') || anchorsOf(readFileSync(join(ROOT, file), 'utf8')).has(anchor));
+    const isFound =
+      isThere &&
+      (anchor === undefined || !file.endsWith('.md') || anchorsOf(readFileSync(join(ROOT, file), 'utf8')).has(anchor));
     if (isFound) continue;
     console.error(`${page}: ${target} leads nowhere`);
     process.exitCode = 1;

@@ -15,12 +15,20 @@ export const thought = (id, ...deltas) => [
 ];
 
 /** @param {string} id @param {string} name @param {number} [index] @param {object} [more] */
-export const toolStart = (id, name, index = 0, more = { type: 'tool_use' }) => raw('contentBlockStart', { contentBlockIndex: index, start: { toolUse: { toolUseId: id, name, ...more } } });
+export const toolStart = (id, name, index = 0, more = { type: 'tool_use' }) =>
+  raw('contentBlockStart', { contentBlockIndex: index, start: { toolUse: { toolUseId: id, name, ...more } } });
 
 /** A tool that the harness ran: the call and its result. @param {string} id @param {string} name @param {string} input @param {string} content @param {boolean} [failed] */
 export const ran = (id, name, input, content, failed = false) => [
   { type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, parentMessageId: 'm', delta: input },
-  { type: 'TOOL_CALL_RESULT', messageId: `result-of-${id}`, toolCallId: id, role: 'tool', content, ...(failed ? { metadata: { relay: { failed: true } } } : {}) },
+  {
+    type: 'TOOL_CALL_RESULT',
+    messageId: `result-of-${id}`,
+    toolCallId: id,
+    role: 'tool',
+    content,
+    ...(failed ? { metadata: { relay: { failed: true } } } : {}),
+  },
 ];
 
 export const messageStart = raw('messageStart', { role: 'assistant' });
@@ -31,10 +39,12 @@ export const resultsStop = raw('messageStop', { stopReason: 'tool_result' });
 export const messageStop = (stopReason) => raw('messageStop', { stopReason });
 
 /** @param {number} inputTokens @param {number} outputTokens @param {number} latencyMs @param {object} [more] */
-export const metadata = (inputTokens, outputTokens, latencyMs, more = {}) => raw('metadata', { usage: { inputTokens, outputTokens, ...more }, metrics: { latencyMs } });
+export const metadata = (inputTokens, outputTokens, latencyMs, more = {}) =>
+  raw('metadata', { usage: { inputTokens, outputTokens, ...more }, metrics: { latencyMs } });
 
 /** @param {string} type @param {string} name @param {'allow' | 'deny'} [decision] @param {string} [reason] */
-export const hook = (type, name, decision, reason) => raw('hookEvent', { hookEventId: `id-of-${name}`, name, type, decision, reason });
+export const hook = (type, name, decision, reason) =>
+  raw('hookEvent', { hookEventId: `id-of-${name}`, name, type, decision, reason });
 
 /** A run with two calls of the model, and two tools in between of which one fails. */
 export const WORK = [
@@ -50,7 +60,12 @@ export const WORK = [
   hook('before_tool_call', 'policy', 'allow'),
   hook('before_tool_call', 'policy', 'deny', 'No shell on Fridays'),
   resultsStart,
-  ...ran('t1', 'docs___Retrieve', '{"query":"refunds","order":146312323488002033}', '{"results":[{"text":"Within 30 days."}]}'),
+  ...ran(
+    't1',
+    'docs___Retrieve',
+    '{"query":"refunds","order":146312323488002033}',
+    '{"results":[{"text":"Within 30 days."}]}',
+  ),
   ...ran('t2', 'shell', '{"command":"ls"}', 'Denied by policy', true),
   resultsStop,
   messageStart,

@@ -22,7 +22,10 @@ for (const name of names) {
 }
 const groups = async (/** @type {string} */ path, /** @type {RegExp} */ list) =>
   (await readFile(new URL(path, FOLDER), 'utf8')).match(list)?.[1]?.split(/[ ,]+/).join(' ');
-const [tests, matrix] = [await groups('../../scripts/test', /^groups=\((.*)\)$/m), await groups('ci.yml', /^ *group: \[(.*)\]$/m)];
+const [tests, matrix] = [
+  await groups('../../scripts/test', /^groups=\((.*)\)$/m),
+  await groups('ci.yml', /^ *group: \[(.*)\]$/m),
+];
 if (tests === undefined || tests !== matrix) {
   console.error(`.github/workflows/ci.yml runs the groups ${matrix}, and scripts/test has ${tests}.`);
   process.exitCode = 1;

@@ -22,7 +22,12 @@ export async function loadFormulas(page) {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
     const first = document.createElement('div');
     document.querySelector('#transcript')?.append(first);
-    const drawn = new Promise((resolve) => new MutationObserver((_, observer) => first.querySelector('math') && resolve(observer.disconnect())).observe(first, { subtree: true, childList: true }));
+    const drawn = new Promise((resolve) =>
+      new MutationObserver((_, observer) => first.querySelector('math') && resolve(observer.disconnect())).observe(
+        first,
+        { subtree: true, childList: true },
+      ),
+    );
     new MarkdownStream(first).finish('$$x$$');
     await drawn;
     first.remove();
@@ -34,10 +39,50 @@ export async function installMarkdown(page) {
   await loadFormulas(page);
   await page.evaluate(async () => {
     const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
-    const allowed = new Set('H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(' '));
-    const math = new Set('math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'.split(' '));
-    const attributes = new Set('class href target rel start tabindex role aria-label type dir hidden colspan data-source data-note data-formula'.split(' '));
-    const classes = new Set(['', 'formula', 'formula wide', 'code', 'code-bar', 'quiet copy-code', 'table', 'left', 'center', 'right', 'task', 'items', 'flow', 'line', 'part', 'host', 'typed', 'typed-why', 'definitions', 'mark', 'code-marks', 'footnote', 'line footnote', 'note', 'note-mark', 'alert-title', ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`)]);
+    const allowed = new Set(
+      'H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(
+        ' ',
+      ),
+    );
+    const math = new Set(
+      'math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'.split(
+        ' ',
+      ),
+    );
+    const attributes = new Set(
+      'class href target rel start tabindex role aria-label type dir hidden colspan data-source data-note data-formula'.split(
+        ' ',
+      ),
+    );
+    const classes = new Set([
+      '',
+      'formula',
+      'formula wide',
+      'code',
+      'code-bar',
+      'quiet copy-code',
+      'table',
+      'left',
+      'center',
+      'right',
+      'task',
+      'items',
+      'flow',
+      'line',
+      'part',
+      'host',
+      'typed',
+      'typed-why',
+      'definitions',
+      'mark',
+      'code-marks',
+      'footnote',
+      'line footnote',
+      'note',
+      'note-mark',
+      'alert-title',
+      ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`),
+    ]);
     Object.assign(window, {
       /** @param {string} text @param {number} step @param {Marker[]} markers */
       rendered(text, step, markers) {
@@ -46,7 +91,10 @@ export async function installMarkdown(page) {
         const stream = new MarkdownStream(root);
         const seen = [];
         for (let end = step; end < text.length; end += step) {
-          stream.grow(text.slice(0, end), markers.filter(({ at }) => at <= end));
+          stream.grow(
+            text.slice(0, end),
+            markers.filter(({ at }) => at <= end),
+          );
           if (text.length < 5000) seen.push(root.cloneNode(true));
         }
         const before = root.textContent;

@@ -13,11 +13,24 @@ const MAX_EXPANSIONS = 200;
 const MAX_SIZE = [16, 160];
 
 /** By what Temml calls them. `menclose` is not of MathML Core: its lines are drawn by their classes. */
-const ELEMENTS = new Map('math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'.split(' ').map((name) => [name, name]));
+const ELEMENTS = new Map(
+  'math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none'
+    .split(' ')
+    .map((name) => [name, name]),
+);
 ELEMENTS.set('menclose', 'mrow');
-const ATTRIBUTES = new Set('accent accentunder columnspan depth display displaystyle fence form height largeop linethickness lspace mathsize mathvariant maxsize minsize movablelimits rowspan rspace scriptlevel separator stretchy symmetric voffset width'.split(' '));
-const STYLES = new Set('backgroundColor borderBottom borderLeft borderRight borderTop border color fontWeight mathDepth padding paddingBottom paddingLeft paddingRight paddingTop textAlign'.split(' '));
-const CLASSES = /^(?:tml-(?:cancel|fbox|hat-\d|jot|left|overline|right|small|tilde-\d|underline|xcancel)|upstrike|downstrike|sout)$/;
+const ATTRIBUTES = new Set(
+  'accent accentunder columnspan depth display displaystyle fence form height largeop linethickness lspace mathsize mathvariant maxsize minsize movablelimits rowspan rspace scriptlevel separator stretchy symmetric voffset width'.split(
+    ' ',
+  ),
+);
+const STYLES = new Set(
+  'backgroundColor borderBottom borderLeft borderRight borderTop border color fontWeight mathDepth padding paddingBottom paddingLeft paddingRight paddingTop textAlign'.split(
+    ' ',
+  ),
+);
+const CLASSES =
+  /^(?:tml-(?:cancel|fbox|hat-\d|jot|left|overline|right|small|tilde-\d|underline|xcancel)|upstrike|downstrike|sout)$/;
 const VALUE = /^[\w#.,%+ ()-]{1,64}$/;
 
 /** What Temml makes of a formula. @typedef {{type?: string, text?: string, attributes?: Record<string, unknown>, style?: Record<string, unknown>, classes?: string[], children?: Made[]}} Made */
@@ -32,7 +45,13 @@ const VALUE = /^[\w#.,%+ ()-]{1,64}$/;
 export function draw(source, display) {
   try {
     // Each formula has its names to itself.
-    const made = /** @type {any} */ (temml).__renderToMathMLTree(source, { displayMode: display, throwOnError: true, trust: false, maxExpand: MAX_EXPANSIONS, maxSize: MAX_SIZE });
+    const made = /** @type {any} */ (temml).__renderToMathMLTree(source, {
+      displayMode: display,
+      throwOnError: true,
+      trust: false,
+      maxExpand: MAX_EXPANSIONS,
+      maxSize: MAX_SIZE,
+    });
     const left = { elements: MAX_ELEMENTS };
     const [math] = nodesOf(made, left, MAX_DEPTH);
     return math instanceof Element && math.localName === 'math' ? math : undefined;

@@ -5,7 +5,14 @@ import { writeFile } from 'node:fs/promises';
 import { WebSocket } from 'ws';
 import { startLocal } from './local.mjs';
 
-const PROMPTS = { answer: 'What are the limits?', team: '/team', guardrail: '/guardrail', tool: '/tool', file: '/file', unknown: '/unknown' };
+const PROMPTS = {
+  answer: 'What are the limits?',
+  team: '/team',
+  guardrail: '/guardrail',
+  tool: '/tool',
+  file: '/file',
+  unknown: '/unknown',
+};
 
 const local = await startLocal();
 const socket = new WebSocket(`${local.page.replace('http', 'ws')}/local`, { origin: local.page });
@@ -20,7 +27,8 @@ for (const [name, prompt] of Object.entries(PROMPTS)) {
   await new Promise((resolve) => {
     socket.on('message', function take(/** @type {Buffer} */ message) {
       const frame = JSON.parse(message.toString());
-      if (frame.type === 'RAW') trace.events.push({ at: Math.round(performance.now() - begun), source: frame.source, event: frame.event });
+      if (frame.type === 'RAW')
+        trace.events.push({ at: Math.round(performance.now() - begun), source: frame.source, event: frame.event });
       if (frame.type !== 'RUN_FINISHED') return;
       trace.usage = frame.usage?.[0];
       socket.off('message', take);

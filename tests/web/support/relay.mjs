@@ -25,14 +25,25 @@ export const text = (delta) => ({ type: 'TEXT_MESSAGE_CHUNK', messageId: 'm', ro
  * @param {string} json its arguments
  * @param {string} [id]
  */
-export const call = (name, json, id = 'call-1') => ({ type: 'TOOL_CALL_CHUNK', toolCallId: id, toolCallName: name, parentMessageId: 'm', delta: json });
+export const call = (name, json, id = 'call-1') => ({
+  type: 'TOOL_CALL_CHUNK',
+  toolCallId: id,
+  toolCallName: name,
+  parentMessageId: 'm',
+  delta: json,
+});
 
 /** @param {boolean} [returns] whether a result is wanted as well @param {string[]} ids */
 export const asking = (returns = false, ...ids) => ({
   type: 'RUN_FINISHED',
   outcome: {
     type: 'interrupt',
-    interrupts: (ids.length > 0 ? ids : ['call-1']).map((id) => ({ id, toolCallId: id, reason: 'confirmation', responseSchema: { type: 'object', properties: { confirmed: {}, ...(returns ? { result: {} } : {}) } } })),
+    interrupts: (ids.length > 0 ? ids : ['call-1']).map((id) => ({
+      id,
+      toolCallId: id,
+      reason: 'confirmation',
+      responseSchema: { type: 'object', properties: { confirmed: {}, ...(returns ? { result: {} } : {}) } },
+    })),
   },
 });
 
@@ -65,7 +76,15 @@ export function relay(answer) {
           const run = {
             input,
             say(...frames) {
-              for (const frame of frames) socket.send(JSON.stringify({ ...frame, metadata: { relay: { .../** @type {any} */ (frame).metadata?.relay, runId: input.runId, seq: seq++ } } }));
+              for (const frame of frames)
+                socket.send(
+                  JSON.stringify({
+                    ...frame,
+                    metadata: {
+                      relay: { .../** @type {any} */ (frame).metadata?.relay, runId: input.runId, seq: seq++ },
+                    },
+                  }),
+                );
             },
             sayText: (text) => socket.send(text),
           };

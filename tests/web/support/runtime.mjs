@@ -24,13 +24,28 @@ export const called = (id, name, ...pieces) => [
 ];
 
 /** @param {string} id of the call @param {string} content */
-export const result = (id, content) => ({ type: 'TOOL_CALL_RESULT', messageId: `result-of-${id}`, toolCallId: id, role: 'tool', content });
+export const result = (id, content) => ({
+  type: 'TOOL_CALL_RESULT',
+  messageId: `result-of-${id}`,
+  toolCallId: id,
+  role: 'tool',
+  content,
+});
 
 /** @param {string} name @param {...object} frames */
-export const step = (name, ...frames) => [{ type: 'STEP_STARTED', stepName: name }, ...frames, { type: 'STEP_FINISHED', stepName: name }];
+export const step = (name, ...frames) => [
+  { type: 'STEP_STARTED', stepName: name },
+  ...frames,
+  { type: 'STEP_FINISHED', stepName: name },
+];
 
 /** The end of a run with a question. @param {...object} interrupts */
-export const interrupted = (...interrupts) => ({ type: 'RUN_FINISHED', threadId: 't', runId: 'r', outcome: { type: 'interrupt', interrupts } });
+export const interrupted = (...interrupts) => ({
+  type: 'RUN_FINISHED',
+  threadId: 't',
+  runId: 'r',
+  outcome: { type: 'interrupt', interrupts },
+});
 
 export const FINISHED = { type: 'RUN_FINISHED', threadId: 't', runId: 'r' };
 
@@ -52,8 +67,20 @@ export const ALL = [
     result('c2', '7'),
     result('c1', '{"total":12.50}'),
   ),
-  { type: 'STATE_DELTA', delta: [{ op: 'add', path: '/orders', value: [] }, { op: 'replace', path: '/n', value: 2 }] },
-  { type: 'MESSAGES_SNAPSHOT', messages: [{ id: 'u', role: 'user', content: 'p' }, { id: 'm1', role: 'assistant', content: 'I look **there**.' }] },
+  {
+    type: 'STATE_DELTA',
+    delta: [
+      { op: 'add', path: '/orders', value: [] },
+      { op: 'replace', path: '/n', value: 2 },
+    ],
+  },
+  {
+    type: 'MESSAGES_SNAPSHOT',
+    messages: [
+      { id: 'u', role: 'user', content: 'p' },
+      { id: 'm1', role: 'assistant', content: 'I look **there**.' },
+    ],
+  },
   { type: 'ACTIVITY_SNAPSHOT', messageId: 'a1', activityType: 'PLAN', content: { steps: ['one'] } },
   { type: 'ACTIVITY_DELTA', messageId: 'a1', activityType: 'PLAN', patch: [{ op: 'remove', path: '/steps/0' }] },
   { type: 'CUSTOM', name: 'Handoff', value: { to: ['writer'] } },

@@ -60,7 +60,12 @@ const PICTURES = {
     options: { viewport: { width: 1280, height: 720 }, deviceScaleFactor: 1.1 },
     async pose(page) {
       await page.getByRole('button', { name: 'Conversations', exact: true }).click();
-      for (const prompt of ['Compare the plans of the team', 'How long may an answer take?', 'What does a turn cost?', PROMPT]) {
+      for (const prompt of [
+        'Compare the plans of the team',
+        'How long may an answer take?',
+        'What does a turn cost?',
+        PROMPT,
+      ]) {
         await page.getByRole('button', { name: 'New conversation' }).click();
         await ask(page, prompt);
         await ended(page);

@@ -41,16 +41,27 @@ export async function serveAsTheFunction(folder, original) {
     requests.push(path + search);
     if (!pathname.startsWith(prefix)) return void response.writeHead(404).end();
     if (refuses(path, requests.filter((one) => one.split('?')[0] === path).length)) {
-      return void response.writeHead(503, { 'content-type': 'application/json' }).end('{"message":"Service Unavailable"}');
+      return void response
+        .writeHead(503, { 'content-type': 'application/json' })
+        .end('{"message":"Service Unavailable"}');
     }
     const theirs = await fetch(`${original}${path === 'config.json' ? path : ''}`);
-    const names = ['cache-control', 'content-security-policy', 'cross-origin-opener-policy', 'referrer-policy', 'x-content-type-options'];
+    const names = [
+      'cache-control',
+      'content-security-policy',
+      'cross-origin-opener-policy',
+      'referrer-policy',
+      'x-content-type-options',
+    ];
     const headers = Object.fromEntries(names.map((name) => [name, theirs.headers.get(name) ?? '']));
-    if (path === 'config.json') return void response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(await theirs.text());
+    if (path === 'config.json')
+      return void response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(await theirs.text());
     const name = normalize(path || 'index.html');
     const body = name.startsWith('..') ? undefined : await readFile(join(folder, name)).catch(() => undefined);
     if (body === undefined) return void response.writeHead(404).end();
-    response.writeHead(200, { ...headers, 'content-type': TYPES.get(extname(name)) ?? 'application/octet-stream' }).end(body);
+    response
+      .writeHead(200, { ...headers, 'content-type': TYPES.get(extname(name)) ?? 'application/octet-stream' })
+      .end(body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

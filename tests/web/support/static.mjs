@@ -12,7 +12,9 @@ export async function serveStatically(source) {
   const root = await mkdtemp(join(tmpdir(), 'page-'));
   const folder = join(root, 'chat');
   await cp(source, folder, { recursive: true });
-  const program = spawn('python3', ['-u', '-m', 'http.server', '0', '--bind', '127.0.0.1', '--directory', root], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const program = spawn('python3', ['-u', '-m', 'http.server', '0', '--bind', '127.0.0.1', '--directory', root], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   const exited = once(program, 'exit');
   /** @type {string} */
   const page = await new Promise((resolve, reject) => {

@@ -52,4 +52,6 @@ const named = [
 ];
 
 /** The readers by their names. @type {Map<string, StreamParser<any>>} */
-export const languages = new Map(named.flatMap(([language, names]) => names.split(' ').map((name) => [name, language])));
+export const languages = new Map(
+  named.flatMap(([language, names]) => names.split(' ').map((name) => [name, language])),
+);

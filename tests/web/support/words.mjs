@@ -23,7 +23,8 @@ export async function sources() {
   const found = new Map();
   for (const folder of FOLDERS) {
     for (const name of (await readdir(join(WEB, folder))).sort()) {
-      if (name.endsWith('.js') && !BEFORE.includes(folder + name)) found.set(folder + name, withoutComments(await readFile(join(WEB, folder, name), 'utf8')));
+      if (name.endsWith('.js') && !BEFORE.includes(folder + name))
+        found.set(folder + name, onOneLine(withoutComments(await readFile(join(WEB, folder, name), 'utf8'))));
     }
   }
   return found;
@@ -41,9 +42,14 @@ export async function keys() {
   const add = (/** @type {string | undefined} */ literal) => literal !== undefined && found.add(valueOf(literal));
   for (const [, literal] of text.matchAll(new RegExp(String.raw`\bt\(\s*(${LITERAL})`, 'g'))) add(literal);
   // A constant that is translated where it is shown.
-  for (const [, name = ''] of text.matchAll(/\bt\(([A-Z][A-Z_]+)\b/g)) add(new RegExp(String.raw`\bconst ${name} = (${LITERAL});`).exec(text)?.[1] ?? fail(`t(${name}) is no constant`));
-  for (const [, , many] of text.matchAll(new RegExp(String.raw`\bplural\([^'"\`]*?(${LITERAL}),\s*(${LITERAL})`, 'g'))) add(many);
-  for (const [, one = '', many] of text.matchAll(new RegExp(String.raw`\bcounted\([^'"\`]*?(${LITERAL})(?:, (${LITERAL}))?\)`, 'g'))) found.add(`{count} ${many === undefined ? `${valueOf(one)}s` : valueOf(many)}`);
+  for (const [, name = ''] of text.matchAll(/\bt\(([A-Z][A-Z_]+)\b/g))
+    add(new RegExp(String.raw`\bconst ${name} = (${LITERAL});`).exec(text)?.[1] ?? fail(`t(${name}) is no constant`));
+  for (const [, , many] of text.matchAll(new RegExp(String.raw`\bplural\([^'"\`]*?(${LITERAL}),\s*(${LITERAL})`, 'g')))
+    add(many);
+  for (const [, one = '', many] of text.matchAll(
+    new RegExp(String.raw`\bcounted\([^'"\`]*?(${LITERAL})(?:, (${LITERAL}))?\)`, 'g'),
+  ))
+    found.add(`{count} ${many === undefined ? `${valueOf(one)}s` : valueOf(many)}`);
   return found;
 }
 
@@ -51,7 +57,11 @@ export async function keys() {
 export async function unfindable() {
   return [...(await sources())].flatMap(([file, text]) =>
     // In words.js it is made.
-    file === 'lib/words.js' ? [] : [...text.matchAll(new RegExp(String.raw`\bt\((?!\s*(?:${LITERAL}|[A-Z][A-Z_]+\b)).{0,60}`, 'g'))].map(([call]) => `${file}: ${call}`),
+    file === 'lib/words.js'
+      ? []
+      : [...text.matchAll(new RegExp(String.raw`\bt\((?!\s*(?:${LITERAL}|[A-Z][A-Z_]+\b)).{0,60}`, 'g'))].map(
+          ([call]) => `${file}: ${call}`,
+        ),
   );
 }
 
@@ -66,13 +76,28 @@ export async function untranslated() {
   for (const [file, text] of await sources()) {
     for (const match of text.matchAll(new RegExp(`${LITERAL}|\`(?:[^\`\\\\]|\\\\.)*\``, 'g'))) {
       const [literal] = match;
-      const words = literal.slice(1, -1).replace(/\$\{[^}]*\}/g, '…').replace(/\\n/g, ' ');
+      const words = literal
+        .slice(1, -1)
+        .replace(/\$\{[^}]*\}/g, '…')
+        .replace(/\\n/g, ' ');
       const before = text.slice(Math.max(0, match.index - 400), match.index);
       const line = before.split('\n').at(-1) ?? '';
-      const looks = /^[A-Z][a-z’]* [\p{L}\d…“{(]/u.test(words) || /^[A-Z][a-z]+[.…]$/.test(words) || /^[…\p{L}][^<>=]* \p{L}[^<>=]*[.?]$/u.test(words);
-      const isLabel = /^[A-Z][a-z]+[.:…]?$/.test(words) && /(?:button\([^,]*,|'(?:aria-label|title|placeholder)',|\.(?:ariaLabel|title|placeholder) =.*|element\('\w+', '[^']*',|textContent =.*|announce\(|showConnection\([^,]*,) $|announce\($/.test(line);
+      const looks =
+        /^[A-Z][a-z’]* [\p{L}\d…“{(]/u.test(words) ||
+        /^[A-Z][a-z]+[.…]$/.test(words) ||
+        /^[…\p{L}][^<>=]* \p{L}[^<>=]*[.?]$/u.test(words);
+      const isLabel =
+        /^[A-Z][a-z]+[.:…]?$/.test(words) &&
+        /(?:button\([^,]*,|'(?:aria-label|title|placeholder)',|\.(?:ariaLabel|title|placeholder) =.*|element\('\w+', '[^']*',|textContent =.*|announce\(|showConnection\([^,]*,) $|announce\($/.test(
+          line,
+        );
       if (!looks && !isLabel) continue;
-      if (new RegExp(taken).test(before) || /(?:new (?:Config)?Error|instanceof|case|=== |key === |console\.\w+)\(?\s*$/.test(line) || NOT_TRANSLATED.includes(words)) continue;
+      if (
+        new RegExp(taken).test(before) ||
+        /(?:new (?:Config)?Error|instanceof|case|=== |key === |console\.\w+)\(?\s*$/.test(line) ||
+        NOT_TRANSLATED.includes(words)
+      )
+        continue;
       found.push(`${file}: ${literal.slice(0, 100)}`);
     }
   }
@@ -83,7 +108,9 @@ export async function untranslated() {
 async function wordsOfDocument() {
   const html = await readFile(`${WEB}index.html`, 'utf8');
   // Without the panel, which has a language of its own, and without what stands there only until the page is loaded.
-  const body = html.slice(html.indexOf('<body>')).replace(/<aside[^]*?<\/aside>|<noscript>[^]*?<\/noscript>|<p id="not-loaded"[^]*?<\/p>|<svg[^]*?<\/svg>/g, '');
+  const body = html
+    .slice(html.indexOf('<body>'))
+    .replace(/<aside[^]*?<\/aside>|<noscript>[^]*?<\/noscript>|<p id="not-loaded"[^]*?<\/p>|<svg[^]*?<\/svg>/g, '');
   const texts = [...body.matchAll(/>([^<]*)</g)].map(([, text = '']) => text.trim());
   const names = [...body.matchAll(/\b(?:aria-label|title|placeholder)="([^"]*)"/g)].map(([, text = '']) => text);
   return [...texts, ...names].filter((words) => /\p{L}/u.test(words) && words !== 'Agent Relay');
@@ -96,7 +123,19 @@ function valueOf(literal) {
 
 /** Comments would look like words. @param {string} source */
 function withoutComments(source) {
-  return source.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '').replace(/^import .*$/gm, '');
+  return source
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '')
+    .replace(/^import .*$/gm, '');
+}
+
+/** As if no line were too long: a call and its arguments, a constant and its value. @param {string} source */
+function onOneLine(source) {
+  return source
+    .replace(/([([])\n\s*/g, '$1')
+    .replace(/,?\n\s*([)\]])/g, '$1')
+    .replace(/([,=])\n\s*/g, '$1 ')
+    .replace(/\n\s*([?:]) /g, ' $1 ');
 }
 
 /** @param {string} why @returns {never} */

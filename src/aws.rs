@@ -1,5 +1,5 @@
 //! The connections to AWS: HTTP/1.1, made and kept with settings of our own, and one pool of them for
-//! both services.
+//! all services.
 //!
 //! Not the SDK's own connector, for what a Lambda function lives through:
 //!
@@ -111,7 +111,17 @@ impl Http {
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let mut request = request.try_into_http1x().map_err(user)?;
+        self.request(request.try_into_http1x().map_err(user)?).await
+    }
+
+    /// Makes a request to an absolute address. What may have been received is not sent again.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub async fn request(
+        &self,
+        mut request: Request<SdkBody>,
+    ) -> Result<HttpResponse, ConnectorError> {
         let url = request.uri().clone();
         while let Some(kept) = self.parts.pool.take(&url, self.idle_limit) {
             match self.send_on(kept, request).await {

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use crate::aws::sdk_config;
 use crate::aws::{Http, NoCertificates, Rehearsal};
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, RunsConfig, SourceConfig};
 use crate::runs::dynamodb::RunsTable;
 use crate::source::agentcore_harness::AgentcoreHarness;
 use crate::source::agentcore_runtime::AgentcoreRuntime;
@@ -109,7 +109,8 @@ impl Services {
         let for_agent =
             sdk.to_builder().http_client(http.for_requests_without_repetition()).build();
         let source = ConfiguredSource::new(&for_agent, config.source.clone());
-        let runs = config.runs.as_ref().map(|runs| RunsTable::new(&sdk, runs.table.clone()));
+        let table = |runs: &RunsConfig| RunsTable::new(&sdk, http.clone(), runs.table.clone());
+        let runs = config.runs.as_ref().map(table);
         Ok(Self { source, connections, runs, http })
     }
 

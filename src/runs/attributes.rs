@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::invocation::ConnectionRef;
 use crate::runs::error::RunsError;
@@ -12,7 +12,40 @@ use crate::runs::item::{Item, Joined, KeptInput, KeptJournal, RunAddress, Update
 use crate::runs::uploads::{Piece, UploadAddress};
 
 /// An item as the table has it.
-pub type Attributes = HashMap<String, AttributeValue>;
+pub type Attributes = HashMap<String, Attribute>;
+
+/// The value of an attribute, as it is on the wire ("`AttributeValue`", API reference of `DynamoDB`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Attribute {
+    /// A text.
+    S(String),
+    /// A number, in decimal digits.
+    N(String),
+    /// Bytes.
+    B(#[serde(with = "base64")] Vec<u8>),
+    /// True or false.
+    #[serde(rename = "BOOL")]
+    Bool(bool),
+    /// What nothing here writes.
+    #[serde(untagged)]
+    Other(Value),
+}
+
+/// Bytes in a text.
+mod base64 {
+    use ::base64::Engine as _;
+    use ::base64::prelude::BASE64_STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        BASE64_STANDARD.encode(bytes).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        BASE64_STANDARD.decode(&*text).map_err(de::Error::custom)
+    }
+}
 
 /// The attribute that items are spread over partitions by.
 pub const CONVERSATION: &str = "conversation";
@@ -34,20 +67,20 @@ pub fn key(address: &RunAddress) -> Attributes {
 
 /// A text.
 #[must_use]
-pub fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
+pub fn text(text: &str) -> Attribute {
+    Attribute::S(text.to_owned())
 }
 
 /// A number.
 #[must_use]
-pub fn number(number: impl Into<i128>) -> AttributeValue {
-    AttributeValue::N(number.into().to_string())
+pub fn number(number: impl Into<i128>) -> Attribute {
+    Attribute::N(number.into().to_string())
 }
 
 /// Bytes.
 #[must_use]
-pub fn bytes(bytes: impl Into<Vec<u8>>) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
+pub fn bytes(bytes: impl Into<Vec<u8>>) -> Attribute {
+    Attribute::B(bytes.into())
 }
 
 /// A control item.
@@ -77,7 +110,7 @@ pub fn of_item(address: &RunAddress, item: &Item) -> Attributes {
         }
     }
     if item.stop {
-        set("stop", AttributeValue::Bool(true));
+        set("stop", Attribute::Bool(true));
     }
     if let Some(journal) = &item.journal {
         let (parts, here) = of_journal(journal);
@@ -87,13 +120,13 @@ pub fn of_item(address: &RunAddress, item: &Item) -> Attributes {
         }
     }
     if item.lost {
-        set("lost", AttributeValue::Bool(true));
+        set("lost", Attribute::Bool(true));
     }
     attributes
 }
 
 /// A journal: how many parts of it stand apart, and what is in the item.
-fn of_journal(journal: &KeptJournal) -> (AttributeValue, Option<AttributeValue>) {
+fn of_journal(journal: &KeptJournal) -> (Attribute, Option<Attribute>) {
     match journal {
         KeptJournal::Here(here) => (number(0), Some(bytes(here.clone()))),
         KeptJournal::Apart { parts } => (number(*parts), None),
@@ -119,7 +152,7 @@ pub fn to_item(attributes: &Attributes) -> Result<Item, RunsError> {
     };
     let input = match attributes.get("input") {
         None => None,
-        Some(AttributeValue::S(input)) => Some(KeptInput::Here(input.clone())),
+        Some(Attribute::S(input)) => Some(KeptInput::Here(input.clone())),
         Some(_) => Some(KeptInput::Apart { parts: read.number("input")? }),
     };
     let journal = match attributes.get("parts").map(|_| read.number("parts")).transpose()? {
@@ -166,7 +199,7 @@ pub fn expires(attributes: &Attributes) -> Result<u64, RunsError> {
 #[must_use]
 pub fn data(attributes: &Attributes) -> Option<Vec<u8>> {
     match attributes.get(DATA) {
-        Some(AttributeValue::B(data)) => Some(data.clone().into_inner()),
+        Some(Attribute::B(data)) => Some(data.clone()),
         _ => None,
     }
 }
@@ -201,7 +234,7 @@ impl Reader<'_> {
     fn optional_text(&self, name: &str) -> Result<Option<String>, RunsError> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(AttributeValue::S(text)) => Ok(Some(text.clone())),
+            Some(Attribute::S(text)) => Ok(Some(text.clone())),
             Some(_) => Err(unreadable(name, "is no text")),
         }
     }
@@ -212,7 +245,7 @@ impl Reader<'_> {
 
     fn number<N: std::str::FromStr>(&self, name: &str) -> Result<N, RunsError> {
         match self.0.get(name) {
-            Some(AttributeValue::N(number)) => {
+            Some(Attribute::N(number)) => {
                 number.parse().map_err(|_| unreadable(name, "is not a number that fits"))
             }
             _ => Err(unreadable(name, "is no number")),
@@ -221,13 +254,13 @@ impl Reader<'_> {
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, RunsError> {
         match self.0.get(name) {
-            Some(AttributeValue::B(bytes)) => Ok(bytes.clone().into_inner()),
+            Some(Attribute::B(bytes)) => Ok(bytes.clone()),
             _ => Err(unreadable(name, "is no bytes")),
         }
     }
 
     fn flag(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some(AttributeValue::Bool(true)))
+        matches!(self.0.get(name), Some(Attribute::Bool(true)))
     }
 }
 
@@ -282,7 +315,7 @@ pub fn of_update(update: &Update) -> Expressions {
             e.only_without("lost");
         }
         Update::Stop { key_hash, now } => {
-            e.set("stop", AttributeValue::Bool(true));
+            e.set("stop", Attribute::Bool(true));
             e.only_if(EXPIRES, ">", "now", number(*now));
             if let Some(key_hash) = key_hash {
                 e.only_if("key", "=", "hash", bytes(*key_hash));
@@ -301,7 +334,7 @@ pub fn of_update(update: &Update) -> Expressions {
             e.only_without("lost");
         }
         Update::Lose { generation } => {
-            e.set("lost", AttributeValue::Bool(true));
+            e.set("lost", Attribute::Bool(true));
             e.only_if("taken", "<", "mine", number(*generation));
             e.only_without("parts");
         }
@@ -318,13 +351,13 @@ impl Expressions {
     }
 
     /// `:name`.
-    fn value(&mut self, name: &str, value: AttributeValue) -> String {
+    fn value(&mut self, name: &str, value: Attribute) -> String {
         let placeholder = format!(":{name}");
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
-    fn set(&mut self, name: &str, value: AttributeValue) {
+    fn set(&mut self, name: &str, value: Attribute) {
         let (name, value) = (self.name(name), self.value(name, value));
         self.update.push_str(if self.update.is_empty() { "SET " } else { ", " });
         for word in [&*name, " = ", &*value] {
@@ -340,7 +373,7 @@ impl Expressions {
     }
 
     /// Only if the attribute is there and compares so.
-    fn only_if(&mut self, name: &str, operator: &str, other: &str, value: AttributeValue) {
+    fn only_if(&mut self, name: &str, operator: &str, other: &str, value: Attribute) {
         let (name, value) = (self.name(name), self.value(other, value));
         self.and(&format!("{name} {operator} {value}"));
     }

@@ -1,34 +1,32 @@
 //! The table of runs in Amazon `DynamoDB`, by `PutItem`, `GetItem`, `UpdateItem` and `Query`: more rights the
 //! function does not need.
 
-use std::error::Error;
+use std::collections::HashMap;
 use std::mem;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Builder, Config};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use crate::aws::{CONNECT_TIMEOUT, is_lost_on_the_way};
+use crate::aws::Http;
 use crate::deflate::{deflate, inflate};
 use crate::error::chain;
 use crate::relay::journal::kept::{MAX_PART, UnreadableJournal};
-use crate::retry::{self, Backoff};
+use crate::retry::Backoff;
 use crate::runs::attributes::{self, Attributes, CONVERSATION, DATA, EXPIRES, RUN};
+use crate::runs::dynamodb::client::{CallError, Client};
 use crate::runs::error::RunsError;
 use crate::runs::item::{Item, KeptInput, KeptJournal, RunAddress, Update};
 use crate::runs::table::Table;
 use crate::runs::uploads::{self, Piece, Pieces, UploadAddress};
+
+mod client;
 
 /// How long an attempt may take. A usual one takes some 5 ms.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,32 +47,76 @@ const MAX_PARTS: u32 = 100;
 /// The table of runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RunsTable {
-    /// How the client is made: when it is first needed, so that no first message waits for it.
-    sdk: Arc<SdkConfig>,
-    client: Arc<OnceLock<Client>>,
+    client: Arc<Client>,
     name: String,
 }
 
+/// What to put, and on what condition (`PutItem`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Put<'a> {
+    table_name: &'a str,
+    item: &'a Attributes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition_expression: Option<&'static str>,
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
+    expression_attribute_names: HashMap<&'static str, &'static str>,
+}
+
+/// What to get (`GetItem`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Get<'a> {
+    table_name: &'a str,
+    key: Attributes,
+    consistent_read: bool,
+}
+
+/// What was got.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Got {
+    item: Option<Attributes>,
+}
+
+/// What to change, and on what condition (`UpdateItem`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change<'a> {
+    table_name: &'a str,
+    key: Attributes,
+    update_expression: String,
+    condition_expression: String,
+    expression_attribute_names: HashMap<String, String>,
+    expression_attribute_values: Attributes,
+}
+
+/// Which items to find (`Query`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Find<'a> {
+    table_name: &'a str,
+    key_condition_expression: &'static str,
+    expression_attribute_names: HashMap<&'static str, &'static str>,
+    expression_attribute_values: Attributes,
+    scan_index_forward: bool,
+    consistent_read: bool,
+    limit: u16,
+}
+
+/// What was found.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    #[serde(default)]
+    items: Vec<Attributes>,
+}
+
 impl RunsTable {
-    /// The table of this name, through the SDK configuration. Nothing is called.
+    /// The table of this name, through the SDK's configuration and these connections. Nothing is called.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, name: String) -> Self {
-        let (sdk, client) = (Arc::new(sdk.clone()), Arc::default());
-        Self { sdk, client, name }
-    }
-
-    fn client(&self) -> &Client {
-        self.client.get_or_init(|| Client::from_conf(Self::config(&self.sdk)))
-    }
-
-    fn config(sdk: &SdkConfig) -> Config {
-        Builder::from(sdk)
-            // Calls are tried again here, see `retry`.
-            .retry_config(retry::without_the_sdk())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            // An attempt has its time limit, which bounds one that stalls, too.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build()
+    pub fn new(sdk: &SdkConfig, http: Http, name: String) -> Self {
+        Self { client: Arc::new(Client::new(sdk, http)), name }
     }
 
     /// Keeps a run that begins, and what it begins with: messages, as JSON. Made again, it changes nothing.
@@ -96,16 +138,13 @@ impl RunsTable {
             }
             input => input.map(|input| KeptInput::Here(input.to_owned())),
         };
-        let attributes = attributes::of_item(address, &item);
-        let request = self
-            .client()
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(attributes))
-            .condition_expression("attribute_not_exists(#run)")
-            .expression_attribute_names("#run", RUN);
         // An item that is there already is that of an attempt whose answer was lost: its name is unique.
-        call("PutItem", || request.clone().send()).await.map(drop)
+        self.put_if(
+            &attributes::of_item(address, &item),
+            Some("attribute_not_exists(#run)"),
+            [("#run", RUN)].into(),
+        )
+        .await
     }
 
     /// The item as the relay that carries the run sees it each second: perhaps a little out of date, at half
@@ -135,18 +174,21 @@ impl RunsTable {
         session_id: &str,
         most: u16,
     ) -> Result<Vec<(RunAddress, Item)>, RunsError> {
-        let request = self
-            .client()
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("#conversation = :conversation")
-            .expression_attribute_names("#conversation", CONVERSATION)
-            .expression_attribute_values(":conversation", attributes::text(session_id))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(i32::from(most));
-        let output = call("Query", || request.clone().send()).await?;
-        let newest_first = output.and_then(|output| output.items).unwrap_or_default();
+        let find = Find {
+            table_name: &self.name,
+            key_condition_expression: "#conversation = :conversation",
+            expression_attribute_names: [("#conversation", CONVERSATION)].into(),
+            expression_attribute_values: [(
+                ":conversation".to_owned(),
+                attributes::text(session_id),
+            )]
+            .into(),
+            scan_index_forward: false,
+            consistent_read: true,
+            limit: most,
+        };
+        let found = self.call("Query", &find).await?;
+        let newest_first = found.map_or_else(Vec::new, |Found { items }| items);
         let read = |attributes: &Attributes| {
             Ok((attributes::to_address(attributes)?, attributes::to_item(attributes)?))
         };
@@ -238,8 +280,19 @@ impl RunsTable {
 
     /// Puts an item, whatever was in its place.
     async fn put(&self, attributes: Attributes) -> Result<(), RunsError> {
-        let request = self.client().put_item().table_name(&self.name).set_item(Some(attributes));
-        call("PutItem", || request.clone().send()).await.map(drop)
+        self.put_if(&attributes, None, HashMap::new()).await
+    }
+
+    /// Puts an item, if what is in its place allows it.
+    async fn put_if(
+        &self,
+        item: &Attributes,
+        condition_expression: Option<&'static str>,
+        expression_attribute_names: HashMap<&'static str, &'static str>,
+    ) -> Result<(), RunsError> {
+        let table_name = &self.name;
+        let put = Put { table_name, item, condition_expression, expression_attribute_names };
+        self.call::<IgnoredAny>("PutItem", &put).await.map(drop)
     }
 
     /// The item at this address as it is now, unless it has expired.
@@ -270,14 +323,47 @@ impl RunsTable {
         address: &RunAddress,
         consistent: bool,
     ) -> Result<Option<Attributes>, RunsError> {
-        let request = self
-            .client()
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(attributes::key(address)))
-            .consistent_read(consistent);
-        let output = call("GetItem", || request.clone().send()).await?;
-        Ok(output.and_then(|output| output.item))
+        let key = attributes::key(address);
+        let get = Get { table_name: &self.name, key, consistent_read: consistent };
+        Ok(self.call("GetItem", &get).await?.and_then(|Got { item }| item))
+    }
+
+    /// Calls until there is an answer, a few times at most; `None` if the item does not allow what was asked.
+    async fn call<O: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        input: &impl Serialize,
+    ) -> Result<Option<O>, RunsError> {
+        let mut attempt = 1;
+        loop {
+            // Large, and most of the time none is under way.
+            let called = Box::pin(timeout(ATTEMPT_TIMEOUT, self.client.call(operation, input)));
+            let failed = match called.await {
+                Ok(Ok(output)) => return Ok(Some(output)),
+                Ok(Err(error)) if error.code() == "ConditionalCheckFailedException" => {
+                    return Ok(None);
+                }
+                Ok(Err(error)) => FailedCall::of(operation, error),
+                Err(_) => FailedCall {
+                    error: RunsError::NoAnswer { operation, source: TimedOut.into() },
+                    is_final: false,
+                },
+            };
+            let FailedCall { error, is_final } = failed;
+            let backoff = match error {
+                RunsError::Throttled { .. } => Backoff::THROTTLED_TABLE,
+                _ => Backoff::TABLE,
+            };
+            match backoff.after(attempt) {
+                Some(wait) if !is_final => {
+                    let error = chain(&error);
+                    debug!(attempt, ?wait, error, "the table of runs is asked again");
+                    sleep(wait).await;
+                    attempt += 1;
+                }
+                _ => return Err(error),
+            }
+        }
     }
 }
 
@@ -289,16 +375,15 @@ impl Table for RunsTable {
     async fn update(&self, address: &RunAddress, update: Update) -> Result<bool, RunsError> {
         let attributes::Expressions { update, condition, names, values } =
             attributes::of_update(&update);
-        let request = self
-            .client()
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(attributes::key(address)))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values));
-        Ok(call("UpdateItem", || request.clone().send()).await?.is_some())
+        let change = Change {
+            table_name: &self.name,
+            key: attributes::key(address),
+            update_expression: update,
+            condition_expression: condition,
+            expression_attribute_names: names,
+            expression_attribute_values: values,
+        };
+        Ok(self.call::<IgnoredAny>("UpdateItem", &change).await?.is_some())
     }
 }
 
@@ -337,45 +422,6 @@ fn is_current(attributes: &Attributes) -> bool {
     attributes::expires(attributes).map_or(true, |expires| expires > now)
 }
 
-/// Calls until there is an answer, a few times at most; `None` if the item does not allow what was asked.
-async fn call<T, E, F>(
-    operation: &'static str,
-    send: impl Fn() -> F,
-) -> Result<Option<T>, RunsError>
-where
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    let mut attempt = 1;
-    loop {
-        // Large, and most of the time none is under way.
-        let failed = match Box::pin(timeout(ATTEMPT_TIMEOUT, send())).await {
-            Ok(Ok(output)) => return Ok(Some(output)),
-            Ok(Err(error)) if error.code() == Some("ConditionalCheckFailedException") => {
-                return Ok(None);
-            }
-            Ok(Err(error)) => FailedCall::of(operation, error),
-            Err(_) => FailedCall {
-                error: RunsError::NoAnswer { operation, source: TimedOut.into() },
-                is_final: false,
-            },
-        };
-        let FailedCall { error, is_final } = failed;
-        let backoff = match error {
-            RunsError::Throttled { .. } => Backoff::THROTTLED_TABLE,
-            _ => Backoff::TABLE,
-        };
-        match backoff.after(attempt) {
-            Some(wait) if !is_final => {
-                debug!(attempt, ?wait, error = chain(&error), "the table of runs is asked again");
-                sleep(wait).await;
-                attempt += 1;
-            }
-            _ => return Err(error),
-        }
-    }
-}
-
 #[derive(Debug, Error)]
 #[error("there was no answer in time")]
 struct TimedOut;
@@ -387,13 +433,13 @@ struct FailedCall {
 }
 
 impl FailedCall {
-    fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    {
-        let code = error.code().unwrap_or_default().to_owned();
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let lost = is_lost_on_the_way(&error);
+    fn of(operation: &'static str, error: CallError) -> Self {
+        let (lost, status) = match &error {
+            CallError::Lost(_) => (true, 0),
+            CallError::Refused { status, .. } => (false, *status),
+            _ => (false, 0),
+        };
+        let code = error.code().to_owned();
         let source = Box::new(error);
         let (error, is_final) = match &*code {
             "ResourceNotFoundException" => (RunsError::NoTable(source), true),
@@ -402,9 +448,8 @@ impl FailedCall {
                 (RunsError::Throttled { operation, source }, false)
             }
             code => {
-                let again = lost
-                    || TRANSIENT_ERRORS.contains(&code)
-                    || status.is_some_and(|status| status >= 500 || status == 429);
+                let again =
+                    lost || TRANSIENT_ERRORS.contains(&code) || status >= 500 || status == 429;
                 if again {
                     (RunsError::NoAnswer { operation, source }, false)
                 } else {

@@ -21,7 +21,6 @@ async fn start_with_table() -> LocalAws {
 
 async fn sdk(aws: &LocalAws) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(Http::new().unwrap())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::for_tests())
         .endpoint_url(aws.dynamodb_url())
@@ -30,7 +29,7 @@ async fn sdk(aws: &LocalAws) -> SdkConfig {
 }
 
 async fn table(aws: &LocalAws) -> RunsTable {
-    RunsTable::new(&sdk(aws).await, RUNS_TABLE.to_owned())
+    RunsTable::new(&sdk(aws).await, Http::new().unwrap(), RUNS_TABLE.to_owned())
 }
 
 fn now() -> u64 {
@@ -254,7 +253,7 @@ async fn a_call_that_fails_too_often_says_why() {
     assert!(matches!(failed, RunsError::NoAnswer { operation: "GetItem", .. }), "{failed}");
     let cut = fails(TableFault::Cut, 3).await;
     assert!(matches!(cut, RunsError::NoAnswer { .. }), "{cut}");
-    let elsewhere = RunsTable::new(&sdk(&aws).await, "elsewhere".to_owned());
+    let elsewhere = RunsTable::new(&sdk(&aws).await, Http::new().unwrap(), "elsewhere".to_owned());
     let missing = soon("the item", elsewhere.read(&address(1))).await.unwrap_err();
     assert!(matches!(missing, RunsError::NoTable(_)), "{missing}");
     // What will not change is asked once.

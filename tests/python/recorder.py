@@ -169,7 +169,7 @@ def _passed_on(headers):
     return {
         name: value
         for name, value in headers.items()
-        if name.lower().startswith(("content-type", "x-amzn-"))
+        if name.lower().startswith(("content-type", "x-amzn-", "x-amz-target"))
     }
 
 

@@ -52,7 +52,7 @@ fn an_item_of_others_is_an_error_that_names_the_attribute() {
         ("parts", Some(number(-1))),
         ("journal", None),
         ("journal", Some(text("1"))),
-        ("input", Some(AttributeValue::Bool(true))),
+        ("input", Some(Attribute::Bool(true))),
         ("conn", Some(number(1))),
     ] {
         let mut attributes = attributes.clone();

@@ -1,0 +1,243 @@
+//! A client of `DynamoDB`, as large as four operations need: JSON over HTTP, signed.
+//!
+//! Not the SDK's, which was here first and was measured: a usual turn makes four calls beside its fifty posts,
+//! and through it they took a tenth of the turn's CPU, the binary was a megabyte larger, and a first build took
+//! half as long again (docs/benchmarks.md). What is hard about a call is the SDK's still: where the credentials
+//! are, the signature, and what a Region's host is called.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_apigatewaymanagement::config::endpoint::{
+    DefaultResolver, Params, ResolveEndpoint as _,
+};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::body::SdkBody;
+use aws_types::service_config::ServiceConfigKey;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Uri};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::aws::Http;
+
+/// What the names of operations begin with, of this version of the service.
+const SERVICE: &str = "DynamoDB_20120810";
+
+/// The header that names the operation.
+const TARGET: &str = "x-amz-target";
+
+/// The id that the service knows a call by.
+const REQUEST_ID: &str = "x-amzn-requestid";
+
+/// Credentials that expire within this time are asked for anew.
+const EXPIRES_SOON: Duration = Duration::from_secs(10);
+
+/// A client of the service.
+#[derive(Debug)]
+pub(super) struct Client {
+    sdk: SdkConfig,
+    http: Http,
+    /// Where the service is; found when it is first called.
+    url: OnceCell<Uri>,
+    /// The credentials of the last call.
+    credentials: Mutex<Option<Credentials>>,
+}
+
+/// Why a call has no result.
+#[derive(Debug, Error)]
+pub(super) enum CallError {
+    /// It can't be made.
+    #[error("the call can't be made")]
+    NotMade(#[source] Box<dyn Error + Send + Sync>),
+    /// There are no credentials to sign it with.
+    #[error("there are no credentials")]
+    NoCredentials(#[source] CredentialsError),
+    /// It, or the answer to it, was lost on the way.
+    #[error("it was lost on the way")]
+    Lost(#[source] Box<dyn Error + Send + Sync>),
+    /// The service refused.
+    #[error("{status} {code}: {message} (request {request_id})")]
+    Refused { status: u16, code: String, message: String, request_id: String },
+    /// The answer is not what the service answers.
+    #[error("the answer can't be read")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+impl CallError {
+    /// The name of the service's error; empty where it gave none.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            _ => "",
+        }
+    }
+}
+
+impl Client {
+    /// A client with the SDK's configuration, which calls through `http`. Nothing is called.
+    pub(super) fn new(sdk: &SdkConfig, http: Http) -> Self {
+        let (url, credentials) = (OnceCell::new(), Mutex::default());
+        Self { sdk: sdk.clone(), http, url, credentials }
+    }
+
+    /// Calls an operation, once.
+    ///
+    /// # Errors
+    /// There is no result.
+    pub(super) async fn call<O: DeserializeOwned>(
+        &self,
+        operation: &str,
+        input: &impl Serialize,
+    ) -> Result<O, CallError> {
+        let request = self.request(operation, input).await?;
+        let response = self.http.request(request).await.map_err(lost)?;
+        let (status, request_id) = (response.status(), request_id(&response));
+        let body = response.into_body().collect().await.map_err(CallError::Lost)?.to_bytes();
+        if status.is_success() {
+            serde_json::from_slice(&body).map_err(CallError::Unreadable)
+        } else {
+            let Refusal { code, message } = Refusal::of(&body);
+            Err(CallError::Refused { status: status.as_u16(), code, message, request_id })
+        }
+    }
+
+    async fn request(
+        &self,
+        operation: &str,
+        input: &impl Serialize,
+    ) -> Result<Request<SdkBody>, CallError> {
+        let url = self.url.get_or_try_init(|| url(&self.sdk)).await.map_err(CallError::NotMade)?;
+        let host = url.authority().map_or("", |authority| authority.as_str());
+        let target = format!("{SERVICE}.{operation}");
+        let body = Bytes::from(serde_json::to_vec(input).map_err(not_made)?);
+        let identity = self.credentials().await.map_err(CallError::NoCredentials)?.into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(self.sdk.region().map_or("", |region| region.as_ref()))
+            .name("dynamodb")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(not_made)?
+            .into();
+        let content_type = "application/x-amz-json-1.0";
+        let headers =
+            [(CONTENT_TYPE.as_str(), content_type), (HOST.as_str(), host), (TARGET, &*target)];
+        let signable = SignableRequest::new(
+            Method::POST.as_str(),
+            "/",
+            headers.into_iter(),
+            SignableBody::Bytes(&body),
+        );
+        let signed = sign(signable.map_err(not_made)?, &params).map_err(not_made)?;
+        let mut request = Request::post(url.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+            .header(TARGET, target.as_str())
+            .body(SdkBody::from(body))
+            .map_err(not_made)?;
+        signed.into_parts().0.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+
+    /// The credentials to sign with: those of the last call, as long as they last.
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let mut kept = self.credentials.lock().await;
+        let soon = SystemTime::now() + EXPIRES_SOON;
+        if let Some(credentials) = &*kept
+            && credentials.expiry().is_none_or(|expiry| expiry > soon)
+        {
+            return Ok(credentials.clone());
+        }
+        let missing = || CredentialsError::not_loaded("no place for them is configured");
+        let provider: SharedCredentialsProvider =
+            self.sdk.credentials_provider().ok_or_else(missing)?;
+        let credentials = provider.provide_credentials().await?;
+        Ok(kept.insert(credentials).clone())
+    }
+}
+
+/// Where the service is: the address that the environment or a profile names, or else the Region's.
+async fn url(sdk: &SdkConfig) -> Result<Uri, Box<dyn Error + Send + Sync>> {
+    let key = ServiceConfigKey::builder()
+        .service_id("DynamoDB")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()?;
+    // In the order of the SDK's own clients: what code has set, what is said of this service, of all.
+    let of_service = || sdk.service_config().and_then(|settings| settings.load_config(key));
+    let of_all = sdk.endpoint_url().map(ToOwned::to_owned);
+    let is_set_in_code = sdk.get_origin("endpoint_url").is_client_config();
+    let set = if is_set_in_code { of_all } else { of_service().or(of_all) };
+    match set {
+        Some(url) => Ok(url.parse()?),
+        None => {
+            region_url(
+                sdk.region().map_or("", |region| region.as_ref()),
+                sdk.use_fips().unwrap_or_default(),
+                sdk.use_dual_stack().unwrap_or_default(),
+            )
+            .await
+        }
+    }
+}
+
+/// The service's address in a Region. The SDK knows what the hosts of each partition end with.
+async fn region_url(
+    region: &str,
+    fips: bool,
+    dual_stack: bool,
+) -> Result<Uri, Box<dyn Error + Send + Sync>> {
+    // In these Regions, the usual host is the validated one ("Amazon DynamoDB endpoints and quotas").
+    let fips = fips && (dual_stack || !region.starts_with("us-gov-"));
+    let params =
+        Params::builder().region(region).use_fips(fips).use_dual_stack(dual_stack).build()?;
+    let of_other = DefaultResolver::new().resolve_endpoint(&params).await?;
+    Ok(of_other.url().replacen("://execute-api", "://dynamodb", 1).parse()?)
+}
+
+/// What the service says when it refuses.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    #[serde(rename = "__type")]
+    code: String,
+    #[serde(alias = "Message")]
+    message: String,
+}
+
+impl Refusal {
+    /// Reads the body of a refusal: `com.amazonaws.dynamodb.v20120810#` stands before the error's name. What is
+    /// between here and the service may refuse too, with a body that is anything.
+    fn of(body: &[u8]) -> Self {
+        let Self { code, message } = serde_json::from_slice(body).unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+        Self { code, message }
+    }
+}
+
+fn request_id(response: &Response<SdkBody>) -> String {
+    response.headers().get(REQUEST_ID).unwrap_or("without an id").to_owned()
+}
+
+fn not_made(error: impl Error + Send + Sync + 'static) -> CallError {
+    CallError::NotMade(error.into())
+}
+
+fn lost(error: ConnectorError) -> CallError {
+    if error.is_user() { not_made(error) } else { CallError::Lost(error.into()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import uuid
+from dataclasses import replace
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -17,6 +18,9 @@ from service_requests import ServiceRequests
 REGION = "eu-central-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a/token+of==")
 
+# Of the endpoint, below which the service begins.
+ENDPOINT_PATH = "/dynamodb"
+
 DYNAMODB = ServiceRequests("dynamodb")
 
 # Longer than what stands in the item of the run itself.
@@ -29,14 +33,15 @@ def exchanges(tmp_path_factory):
     with Recorder() as recorder:
         function = function_with(
             tmp_path_factory.mktemp("function"),
-            AWS_ENDPOINT_URL_DYNAMODB=recorder.url,
+            # With a path, which belongs to what is signed.
+            AWS_ENDPOINT_URL_DYNAMODB=f"{recorder.url}{ENDPOINT_PATH}",
             AWS_REGION=REGION,
             AWS_ACCESS_KEY_ID=CREDENTIALS.access_key,
             AWS_SECRET_ACCESS_KEY=CREDENTIALS.secret_key,
             AWS_SESSION_TOKEN=CREDENTIALS.token,
         )
         with LocalAws("--resume-hours", "1", "--function", str(function)) as local:
-            recorder.agent = local.dynamodb
+            recorder.agent = local.page
             with WebSocketClient(local) as client:
                 converse(client, str(uuid.uuid4()))
             # The end of the last run.
@@ -70,7 +75,8 @@ def test_every_operation_is_there(exchanges):
 def test_each_request_is_botocores(exchanges):
     for exchange in exchanges:
         values = with_bytes(exchange.request)
-        DYNAMODB.assert_sent(exchange, operation_of(exchange), **values)
+        below = replace(exchange, path=exchange.path.removeprefix(ENDPOINT_PATH))
+        DYNAMODB.assert_sent(below, operation_of(exchange), **values)
 
 
 def test_each_signature_is_botocores(exchanges):

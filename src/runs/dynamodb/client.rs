@@ -23,7 +23,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ const SERVICE: &str = "DynamoDB_20120810";
 
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
+
+/// Who calls, for `CloudTrail`.
+const NAME: &str = concat!("agent-relay/", env!("CARGO_PKG_VERSION"));
 
 /// The id that the service knows a call by.
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -137,13 +140,14 @@ impl Client {
             [(CONTENT_TYPE.as_str(), content_type), (HOST.as_str(), host), (TARGET, &*target)];
         let signable = SignableRequest::new(
             Method::POST.as_str(),
-            "/",
+            url.to_string(),
             headers.into_iter(),
             SignableBody::Bytes(&body),
         );
         let signed = sign(signable.map_err(not_made)?, &params).map_err(not_made)?;
         let mut request = Request::post(url.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+            .header(USER_AGENT, HeaderValue::from_static(NAME))
             .header(TARGET, target.as_str())
             .body(SdkBody::from(body))
             .map_err(not_made)?;
@@ -181,7 +185,8 @@ async fn url(sdk: &SdkConfig) -> Result<Uri, Box<dyn Error + Send + Sync>> {
     let is_set_in_code = sdk.get_origin("endpoint_url").is_client_config();
     let set = if is_set_in_code { of_all } else { of_service().or(of_all) };
     match set {
-        Some(url) => Ok(url.parse()?),
+        // It may have a path, behind which the service begins.
+        Some(url) => Ok(format!("{}/", url.trim_end_matches('/')).parse()?),
         None => {
             region_url(
                 sdk.region().map_or("", |region| region.as_ref()),

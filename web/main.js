@@ -65,7 +65,7 @@ const MAX_STARTERS = 4;
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
-const welcome = byId('welcome', HTMLElement);
+const stage = byId('stage', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 /** Shows what an answer cites. @type {Transcript['showSource']} */
 let showSource = () => {};
@@ -95,7 +95,7 @@ const STOP_MS = 4_000;
 let standing = '';
 
 byId('not-loaded', HTMLElement).remove();
-welcome.hidden = recall('tab', 'filled') === 'yes';
+stage.classList.toggle('fresh', recall('tab', 'filled') !== 'yes');
 const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
 window.addEventListener('hashchange', openByAddress);
 openByAddress();
@@ -483,7 +483,7 @@ function run(config, keeper, before) {
       if (!(error instanceof RequestError)) throw error;
       return error.message;
     }
-    welcome.hidden = true;
+    stage.classList.remove('fresh');
     store('local', 'knows-keys', 'yes');
     showHint();
     hideBanner();
@@ -651,8 +651,7 @@ function run(config, keeper, before) {
     const { no: live = [], yes: restored = [] } = Object.groupBy(turns, (turn) => (turn.restored ? 'yes' : 'no'));
     for (const turn of [...live, ...restored.toReversed()]) stale.add(turn);
     restored.forEach((turn) => traces.update(turn));
-    welcome.hidden = turns.length > 0;
-    if (welcome.hidden) stickToBottom.attach();
+    if (!stage.classList.toggle('fresh', turns.length === 0)) stickToBottom.attach();
     draw();
     const last = turns.findLast(({ keptEvents, events }) => keptEvents || events.length > 0);
     if (last) traces.show(last);

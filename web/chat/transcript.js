@@ -347,7 +347,9 @@ function showReasoning(view, turn, before) {
  */
 function showActivity(view, turn, now, isConnected) {
   const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
-  view.thinking.hidden = !isOpen(turn) || !waits;
+  // What is set again to what it was makes a browser work out anew how everything looks.
+  view.thinking.toggleAttribute('hidden', !isOpen(turn) || !waits);
+  view.body.classList.toggle('growing', isOpen(turn) && !waits);
   if (view.thinking.hidden) return;
   const state = !turn.reconnecting ? t('Thinking') : isConnected ? t('Loading the answer…') : t('Reconnecting…');
   if (view.state.textContent !== state) view.state.textContent = state;

@@ -56,9 +56,6 @@ import { Panel } from './trace/panel.js';
 /** @import { Sendable } from './chat/attachments.js' */
 /** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
-/** So long the turns that have something new are drawn for one picture, in milliseconds. */
-const PICTURE_MS = 30;
-
 /** So many are read at a glance; the others come when asked for. */
 const MAX_STARTERS = 4;
 
@@ -253,13 +250,13 @@ function run(config, keeper, before) {
   };
   const draw = () => {
     scheduled = false;
-    const begin = performance.now();
+    transcript.begin();
     for (const turn of stale) {
       if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1]))
         stale.delete(turn);
       traces.update(turn);
       // A long conversation that was kept comes with the next pictures.
-      if (performance.now() - begin > PICTURE_MS) break;
+      if (transcript.steps <= 0) break;
     }
     schedule();
     focus.check();

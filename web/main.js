@@ -56,16 +56,13 @@ import { Panel } from './trace/panel.js';
 /** @import { Sendable } from './chat/attachments.js' */
 /** @import { Config, ConnectionState, Starter, ToolAnswer, Turn } from './types.d.ts' */
 
-/** So long the turns that have something new are drawn for one picture, in milliseconds. */
-const PICTURE_MS = 30;
-
 /** So many are read at a glance; the others come when asked for. */
 const MAX_STARTERS = 4;
 
 const banner = byId('banner', HTMLElement);
 const bannerText = byId('banner-text', HTMLElement);
 const bannerRetry = byId('banner-retry', HTMLButtonElement);
-const welcome = byId('welcome', HTMLElement);
+const stage = byId('stage', HTMLElement);
 const traceSwitch = byId('trace', HTMLInputElement);
 /** Shows what an answer cites. @type {Transcript['showSource']} */
 let showSource = () => {};
@@ -95,7 +92,7 @@ const STOP_MS = 4_000;
 let standing = '';
 
 byId('not-loaded', HTMLElement).remove();
-welcome.hidden = recall('tab', 'filled') === 'yes';
+stage.classList.toggle('fresh', recall('tab', 'filled') !== 'yes');
 const nameTheme = themeSwitch(byId('theme', HTMLButtonElement));
 window.addEventListener('hashchange', openByAddress);
 openByAddress();
@@ -253,13 +250,13 @@ function run(config, keeper, before) {
   };
   const draw = () => {
     scheduled = false;
-    const begin = performance.now();
+    transcript.begin();
     for (const turn of stale) {
       if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1]))
         stale.delete(turn);
       traces.update(turn);
       // A long conversation that was kept comes with the next pictures.
-      if (performance.now() - begin > PICTURE_MS) break;
+      if (transcript.steps <= 0) break;
     }
     schedule();
     focus.check();
@@ -483,7 +480,7 @@ function run(config, keeper, before) {
       if (!(error instanceof RequestError)) throw error;
       return error.message;
     }
-    welcome.hidden = true;
+    stage.classList.remove('fresh');
     store('local', 'knows-keys', 'yes');
     showHint();
     hideBanner();
@@ -651,8 +648,7 @@ function run(config, keeper, before) {
     const { no: live = [], yes: restored = [] } = Object.groupBy(turns, (turn) => (turn.restored ? 'yes' : 'no'));
     for (const turn of [...live, ...restored.toReversed()]) stale.add(turn);
     restored.forEach((turn) => traces.update(turn));
-    welcome.hidden = turns.length > 0;
-    if (welcome.hidden) stickToBottom.attach();
+    if (!stage.classList.toggle('fresh', turns.length === 0)) stickToBottom.attach();
     draw();
     const last = turns.findLast(({ keptEvents, events }) => keptEvents || events.length > 0);
     if (last) traces.show(last);

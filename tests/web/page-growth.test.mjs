@@ -4,10 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { stylesOf } from './support/benchmark-tasks.mjs';
 import { chunksOf, codeText, listText, mixedText, traceEvents } from './support/benchmark-workloads.mjs';
-import { useChat } from './support/chat.mjs';
+import { send, traceSwitch, useChat } from './support/chat.mjs';
+import { relay, text } from './support/relay.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { Browser, Page } from 'playwright-core' */
+/** @import { Run } from './support/relay.mjs' */
 
 const LENGTH = 64 * 1024;
 /** How much more the last quarter may cost than the first: a block more or less that falls into it. */
@@ -19,7 +22,38 @@ const MOST_ROWS = 24;
 
 /** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
 
-const { openForAll } = useChat();
+/** Of how many elements a browser may work out anew how they look when some words come. */
+const MOST_RESTYLED = 20;
+
+const { open, openForAll } = useChat();
+
+for (const withTrace of [false, true]) {
+  test(`words that come change how nothing else looks${withTrace ? ', beside an open trace' : ''}`, async (t) => {
+    /** @type {Run[]} */
+    const runs = [];
+    const page = await open({ prepare: relay((run) => runs.push(run)).prepare });
+    if (withTrace) await traceSwitch(page).check();
+    await send(page, 'Go on.');
+    /** The text is there, with whatever comes of it. @param {string} words */
+    const shown = async (words) => {
+      await page.locator('.body').getByText(words).waitFor();
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+    };
+    const events = withTrace ? (await traceEvents(30)).map((event) => ({ type: 'RAW', ...event })) : [];
+    runs[0]?.say(...events, text(`${mixedText(8 * 1024)}\n\nThe last paragraph`));
+    await shown('The last paragraph');
+    const stop = await stylesOf(/** @type {Browser} */ (page.context().browser()), page);
+    for (let count = 1; count <= 10; count += 1) {
+      runs[0]?.say(text(` and *words${count}*,`));
+      await shown(`words${count}`);
+    }
+    const counts = await stop();
+    const all = await page.locator('*').count();
+    t.diagnostic(`${counts} of ${all}`);
+    assert.ok(counts.length > 0 && all > MOST_RESTYLED * 5);
+    assert.ok(Math.max(...counts) <= MOST_RESTYLED, `${counts} of ${all} elements`);
+  });
+}
 
 describe('in Chromium', () => {
   /** @type {Page} */

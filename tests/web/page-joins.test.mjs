@@ -214,7 +214,7 @@ describe('who does not see the page', () => {
             : 0;
         // The words of an answer come with the next picture.
         if (pictures > 2) Object.assign(window, { isContradicted: true });
-        if (document.querySelector('#welcome')?.checkVisibility()) Object.assign(window, { isWelcomed: true });
+        if (document.querySelector('.welcome')?.checkVisibility()) Object.assign(window, { isWelcomed: true });
         requestAnimationFrame(look);
       };
       look();
@@ -233,8 +233,9 @@ describe('a page that is loaded again in the middle of an answer', () => {
     await page.getByRole('switch', { name: 'Trace' }).check();
     await send(page, '/tokens 100 25 20');
     await someText(page, 60);
-    const begun = performance.now();
     await page.addInitScript(() => {
+      // As if it were loaded five minutes later.
+      Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + 300_000 });
       /** @type {number[]} */
       const lengths = [];
       Object.assign(window, { lengths });
@@ -250,8 +251,7 @@ describe('a page that is loaded again in the middle of an answer', () => {
       lengths.every((length, index) => length >= (lengths[index - 1] ?? 60)),
       `${lengths}`,
     );
-    const seconds = Number(/complete after ([\d.]+) s/.exec((await page.locator('.timing').textContent()) ?? '')?.[1]);
-    assert.ok(seconds * 1000 > performance.now() - begun && seconds < 60, `${seconds} s`);
+    assert.match((await page.locator('.timing').textContent()) ?? '', /complete after (?:[5-9]|\d\d) min /);
     assert.equal(counts().prompts, before.prompts + 1);
     assert.equal(await page.locator('article').count(), 2);
     assert.equal(await page.locator('#traces-count').textContent(), '10', 'also what the trace had before');

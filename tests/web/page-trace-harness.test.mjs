@@ -724,16 +724,26 @@ describe('oddities', () => {
     }
   });
 
-  test('a megabyte in thousands of pieces is read within a second', () => {
-    const begun = performance.now();
+  test('of a megabyte in thousands of pieces, each is read once', () => {
     const deltas = Array.from({ length: 20_000 }, () => said('m', 'a few words and more of them, to fill it up. '));
     const turn = turnOf([messageStart, ...deltas, messageStop('end_turn')]);
     assert.equal(turn.events.length, 3);
+    let read = 0;
     const tree = opened(
-      deltas.map(({ delta }) => ({ contentBlockDelta: { contentBlockIndex: 0, delta: { text: delta } } })),
+      deltas.map(({ delta }) => ({
+        contentBlockDelta: {
+          contentBlockIndex: 0,
+          delta: {
+            get text() {
+              read += 1;
+              return delta;
+            },
+          },
+        },
+      })),
     );
     assert.equal(sections(tree.steps[0])['Text']?.length, turn.messages[0]?.text.length);
-    assert.ok(performance.now() - begun < 3000);
+    assert.equal(read, deltas.length);
   });
 });
 

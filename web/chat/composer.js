@@ -84,7 +84,7 @@ export class Composer {
   }
 
   #offerSend() {
-    this.#send.hidden = this.#isBusy && this.#prompt.value === '';
+    this.#send.toggleAttribute('hidden', this.#isBusy && this.#prompt.value === '');
   }
 
   /** Sends what is in the box, as the button does. */

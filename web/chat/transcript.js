@@ -66,6 +66,8 @@ const SILENCE_MS = 2_500;
 const MAX_STEP_MS = 50;
 /** Drawing that takes longer than this is done less often, so that the page stays quick. */
 const SLOW_MS = 8;
+/** What the elements of a turn cost, without its text, in the steps of a `MarkdownStream`. */
+const TURN_STEPS = 2_000;
 
 /** The list of turns. */
 export class Transcript {
@@ -74,6 +76,8 @@ export class Transcript {
   #replaced;
   /** @type {Map<Turn, AnswerView>} */
   #views = new Map();
+  /** What may still be done for this picture, in the steps of a `MarkdownStream`. */
+  steps = 1;
   /** Whether there is a connection: what does not go on yet is on its way. */
   isConnected = false;
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -97,6 +101,13 @@ export class Transcript {
       preview.hide();
       showTarget(target, target.closest('article')?.querySelectorAll('.sources li')[Number(target.dataset.source) - 1]);
     });
+  }
+
+  /** To be called for each picture. */
+  begin() {
+    // A hidden page is drawn seldom, and there is nobody to keep waiting. What may be the first of its kind takes
+    // much longer than what goes on.
+    this.steps = document.hidden ? SLICE * 10 : this.steps > 0 ? SLICE / 4 : SLICE;
   }
 
   /**
@@ -130,7 +141,7 @@ export class Transcript {
     for (const [index, message] of turn.messages.entries()) {
       showReasoning(view, turn, index);
       // Nothing is typed in two places at once.
-      const done = showText(view, turn, message, flush || index < last ? Infinity : elapsed, now);
+      const done = showText(view, turn, message, flush || index < last ? Infinity : elapsed, now, this);
       complete &&= done;
     }
     showReasoning(view, turn, last + 1);
@@ -168,6 +179,7 @@ export class Transcript {
 
   /** @param {Turn} turn @param {number} now @param {Turn | undefined} next */
   #add(turn, now, next) {
+    this.steps -= TURN_STEPS;
     const prompt = promptArticle(turn, this.#turnActions);
     if (turn.attached?.length) prompt.lastChild?.before(sentFiles(turn.attached));
     const [state, doing] = [element('span'), element('span', 'doing')];
@@ -242,7 +254,8 @@ export class Transcript {
     view.answer.setAttribute('aria-busy', 'false');
     // Not before: below text that grows, the list would move with every line.
     const citations = turn.messages.flatMap((message) => message.citations);
-    const [keys, found] = [keysOf(citations), passageKeys(turn.events)];
+    // A trace has thousands of events: they are looked through only for what is cited.
+    const [keys, found] = [keysOf(citations), passageKeys(citations.length > 0 ? turn.events : [])];
     const sources = sourceList(sourcesOf(citations), (number) =>
       found.has(keys[number - 1] ?? '')
         ? [button('quiet small in-trace', t('In the trace'), () => this.#turnActions.showPassage(turn, number))]
@@ -271,9 +284,10 @@ export class Transcript {
  * @param {Message} message
  * @param {number} elapsed since the last picture; without end to show everything
  * @param {number} now
+ * @param {{steps: number}} left what may be done, of which is taken what is
  * @returns {boolean} whether all of it is shown
  */
-function showText(view, turn, message, elapsed, now) {
+function showText(view, turn, message, elapsed, now, left) {
   let part = view.messages.get(message);
   if (part === undefined) {
     const text = element('div', 'prose');
@@ -303,11 +317,12 @@ function showText(view, turn, message, elapsed, now) {
   part.cited = cited;
   part.shown = part.due;
   const before = performance.now();
-  // A hidden page is drawn seldom, and there is nobody to keep waiting.
-  const steps = document.hidden ? SLICE * 10 : SLICE;
+  const { stream } = part;
+  const { steps } = stream;
   part.done = ended
-    ? part.stream.finish(message.text, part.markers, steps)
-    : part.stream.grow(message.text.slice(0, part.shown), part.markers, steps);
+    ? stream.finish(message.text, part.markers, left.steps)
+    : stream.grow(message.text.slice(0, part.shown), part.markers, left.steps);
+  left.steps -= stream.steps - steps;
   part.finished = ended && part.done ? message.text.length : -1;
   const took = performance.now() - before;
   // What is left of a long text comes with the next picture; the same text again may wait.
@@ -347,7 +362,9 @@ function showReasoning(view, turn, before) {
  */
 function showActivity(view, turn, now, isConnected) {
   const waits = turn.reconnecting || turn.firstTextAt === undefined || now - view.grown > SILENCE_MS;
-  view.thinking.hidden = !isOpen(turn) || !waits;
+  // What is set again to what it was makes a browser work out anew how everything looks.
+  view.thinking.toggleAttribute('hidden', !isOpen(turn) || !waits);
+  view.body.classList.toggle('growing', isOpen(turn) && !waits);
   if (view.thinking.hidden) return;
   const state = !turn.reconnecting ? t('Thinking') : isConnected ? t('Loading the answer…') : t('Reconnecting…');
   if (view.state.textContent !== state) view.state.textContent = state;

@@ -124,8 +124,8 @@ export function* coloured({ languages, StringStream }, code, language) {
         if (tokens % 64 === 0) yield;
       }
       plain += line.slice(stream.pos);
-      if (count > MAX_COLOURED) break;
       yield;
+      if (count > MAX_COLOURED) break;
     }
     if (count === 0 || count > MAX_COLOURED) continue;
     made.append(plain);

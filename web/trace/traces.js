@@ -359,7 +359,7 @@ export class Traces {
     this.#other = other;
     this.#offerBeside();
     const isComparing = other !== undefined;
-    byId('traces', HTMLElement).classList.toggle('comparing', isComparing);
+    byId('traces', HTMLElement).parentElement?.classList.toggle('comparing', isComparing);
     this.#comparison.box.hidden = !isComparing;
     this.#list.hidden = isComparing;
     this.#comparison.clear();

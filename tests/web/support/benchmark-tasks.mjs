@@ -43,17 +43,36 @@ export async function recordTasks(browser, page, path) {
 }
 
 /**
+ * Records how much a page has to be styled.
+ *
+ * @param {Browser} browser
+ * @param {Page} page
+ * @returns {Promise<() => Promise<number[]>>} ends it, and gives for each time of how many elements the browser worked
+ *   out anew how they look
+ */
+export async function stylesOf(browser, page) {
+  await browser.startTracing(page, { categories: CATEGORIES });
+  await page.evaluate(() => performance.mark('recording'));
+  return async () => {
+    const trace = await browser.stopTracing();
+    /** @type {TraceEvent[]} */
+    const events = JSON.parse(trace.toString()).traceEvents;
+    const here = ofPage(events);
+    return events
+      .filter((event) => event.name === 'UpdateLayoutTree' && event.ph === 'X' && here(event))
+      .map(({ args }) => args.elementCount);
+  };
+}
+
+/**
  * @typedef {{name: string, cat: string, ph: string, ts: number, dur?: number, tdur?: number, pid: number, tid: number, args?: any}} TraceEvent
  * @param {TraceEvent[]} events
  */
 function readTrace(events) {
-  const stamped = events.filter(
-    ({ cat, ph }) => cat === 'blink.user_timing' && (ph === 'I' || ph === 'R' || ph === 'i'),
-  );
-  const ours = stamped.find(({ name }) => name === 'recording');
-  if (ours === undefined) throw new Error('the trace does not tell which thread is that of the page');
-  const here = (/** @type {TraceEvent} */ { pid, tid }) => pid === ours.pid && tid === ours.tid;
-  const marks = stamped.filter(here).map(({ name, ts, args }) => ({ name, at: ts / 1000, detail: detailOf(args) }));
+  const here = ofPage(events);
+  const marks = events
+    .filter((event) => isMark(event) && here(event))
+    .map(({ name, ts, args }) => ({ name, at: ts / 1000, detail: detailOf(args) }));
   /** @type {Task[]} */
   const tasks = [];
   const all = events
@@ -66,6 +85,18 @@ function readTrace(events) {
     tasks.push({ at: ts / 1000, took: dur / 1000, ran: tdur / 1000 });
   }
   return { tasks, scripts: scriptsOf(events.filter(here)), marks };
+}
+
+/** @param {TraceEvent} event */
+function isMark({ cat, ph }) {
+  return cat === 'blink.user_timing' && (ph === 'I' || ph === 'R' || ph === 'i');
+}
+
+/** Tells what the main thread of the page did. @param {TraceEvent[]} events */
+function ofPage(events) {
+  const ours = events.find((event) => isMark(event) && event.name === 'recording');
+  if (ours === undefined) throw new Error('the trace does not tell which thread is that of the page');
+  return (/** @type {TraceEvent} */ { pid, tid }) => pid === ours.pid && tid === ours.tid;
 }
 
 /**

@@ -127,6 +127,31 @@ describe('on a small screen', () => {
     assert.ok(((await page.locator('#banner').boundingBox())?.height ?? 0) <= 120);
   });
 
+  test('a prompt box that is higher than a low screen scrolls, and the page around it stands still', async () => {
+    // A screen of 1280 × 720 at 200 %.
+    const page = await open({ viewport: { width: 640, height: 360 } });
+    await send(page, '/tokens 400 10');
+    await page.locator('article.agent .body', { hasText: '1' }).waitFor();
+    for (const words of ['one', 'two', 'three', 'four']) await send(page, words);
+    await page
+      .locator('#files')
+      .setInputFiles(
+        [1, 2, 3, 4].map((one) => ({ name: `${one}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') })),
+      );
+    await promptBox(page).fill('line\n'.repeat(20));
+    const isSeen = (/** @type {string} */ selector) =>
+      page.waitForFunction((selector) => {
+        const { left, top } = document.querySelector(selector)?.getBoundingClientRect() ?? { left: -1, top: -1 };
+        return document.elementFromPoint(left + 8, top + 8)?.closest(selector);
+      }, selector);
+    await page.mouse.move(320, 300);
+    await page.mouse.wheel(0, -2000);
+    await isSeen('.queue li button');
+    await page.mouse.wheel(0, 2000);
+    await isSeen('#stop');
+    assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
+  });
+
   test('a long conversation scrolls in its own place, and the page around it stands still', async () => {
     const page = await open({ viewport: { width: 320, height: 500 } });
     for (const turn of [1, 2]) {

@@ -777,7 +777,7 @@ function run(config, keeper, before) {
     conversation.thread.id = threadId();
     enterAs(before.thread ?? { ...conversation.thread }, before.isOwn);
   } else {
-    const copy = { turns: before.thread?.turns ?? [], forgotten: before.thread?.forgotten ?? 0, id: threadId() };
+    const copy = { turns: [], forgotten: 0, ...before.thread, id: threadId() };
     copy.turns.forEach(makeForeign);
     enter(copy);
     if (copy.turns.length > 0)
@@ -790,6 +790,8 @@ function run(config, keeper, before) {
     save();
   }
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => {
+    // One that is still being opened does not come in its place.
+    opening += 1;
     startAnew();
     announce(t('New conversation.'));
     composer.focus();

@@ -459,6 +459,43 @@ describe('votes', () => {
     assert.deepEqual(await pressed(page), ['false', 'true']);
   });
 
+  test('keep a comment that is being typed over a reload and in another conversation, until it has arrived', async () => {
+    let answered = /** @type {number | 'gone'} */ (204);
+    const { page, bodies } = await withVotes({}, () => answered);
+    const comment = page.getByLabel('What was wrong with it?');
+    await act(page, 'Bad answer').click();
+    await said(page, 'Your vote was sent.');
+    await comment.fill('half a com');
+    await page.reload();
+    await connected(page);
+    assert.equal(await comment.inputValue(), 'half a com');
+    await act(page, 'New conversation').click();
+    await comment.waitFor({ state: 'detached' });
+    await act(page, 'Conversations').click();
+    await page.locator('.conversation-open', { hasText: 'one' }).click();
+    assert.equal(await comment.inputValue(), 'half a com');
+    answered = 'gone';
+    await comment.press('Enter');
+    await page.getByText('Your comment did not arrive').waitFor();
+    await page.reload();
+    await connected(page);
+    answered = 204;
+    await comment.press('Enter');
+    await said(page, 'Your comment was sent.');
+    assert.equal(bodies.at(-1).comment, 'half a com');
+    await page.reload();
+    await connected(page);
+    assert.equal(await comment.count(), 0);
+    // One that is not wanted any more is none.
+    await act(page, 'Bad answer').click();
+    await act(page, 'Bad answer').click();
+    await comment.fill('no');
+    await page.getByRole('button', { name: 'No comment' }).click();
+    await page.reload();
+    await connected(page);
+    assert.equal(await comment.count(), 0);
+  });
+
   test('with a comment of 100 KB send its first thousand letters, none of them a half one', async () => {
     const { page, bodies } = await withVotes();
     await act(page, 'Bad answer').click();

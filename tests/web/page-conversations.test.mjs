@@ -529,6 +529,54 @@ describe('where there is no room', () => {
     await page.getByText('You said too much.').waitFor();
   });
 
+  test('where all data of the page are deleted, what is open is kept anew', async () => {
+    const page = await open({ prepare: echo().prepare });
+    await ask(page, 'before');
+    await startAnew(page);
+    await ask(page, 'open');
+    await toggle(page).click();
+    await listed(page, 2);
+    const browser = await page.context().newCDPSession(page);
+    await browser.send('Storage.clearDataForOrigin', { origin: new URL(page.url()).origin, storageTypes: 'indexeddb' });
+    await listed(page, 1);
+    await kept(page, 'open');
+    await send(page, 'more');
+    await answer(page, 2);
+    await kept(page, 'more');
+    await page.reload();
+    await connected(page);
+    assert.deepEqual(await prompts(page), ['open', 'more']);
+    await listed(page, 1);
+  });
+
+  test('where the browser refuses all of it, the conversations of the tab are listed', async () => {
+    const page = await open({
+      async prepare(page) {
+        await echo().prepare(page);
+        // As Chromium does where it is told to keep no cookies.
+        await page.addInitScript(() => {
+          const refuse = () => {
+            throw new DOMException('The request was denied.', 'SecurityError');
+          };
+          for (const name of ['localStorage', 'sessionStorage', 'indexedDB'])
+            Object.defineProperty(window, name, { get: refuse });
+          for (const name of ['request', 'query'])
+            Object.defineProperty(navigator.locks, name, { value: async () => refuse() });
+        });
+      },
+    });
+    await send(page, 'first');
+    await answer(page);
+    await toggle(page).click();
+    await startAnew(page);
+    await send(page, 'second');
+    await answer(page);
+    await listed(page, 2);
+    await drawer(page).getByText('This browser does not let the page keep anything').waitFor();
+    await row(page, 'first').click();
+    await page.getByText('You said first.').waitFor();
+  });
+
   test('a page that is left while the browser still writes loses nothing', async () => {
     const page = await open({
       async prepare(page) {
@@ -720,6 +768,30 @@ describe('two tabs', () => {
     assert.deepEqual(await prompts(page), ['shared', 'from here', 'and back']);
     await other.close();
   });
+});
+
+test('a conversation that is still being opened does not come in the place of a new one', async () => {
+  const page = await open({ prepare: echo().prepare });
+  await ask(page, 'shared');
+  await startAnew(page);
+  const other = await tab(page, echo());
+  await toggle(other).click();
+  await row(other, 'shared').click();
+  await other.getByText('You said shared.').waitFor();
+  await toggle(page).click();
+  await page.locator('.conversation-time', { hasText: 'open in another tab' }).waitFor();
+  // Whether it is free takes a moment to find out.
+  await page.evaluate(() => {
+    document.querySelector('.conversation-open')?.dispatchEvent(new MouseEvent('click'));
+    document.getElementById('new-conversation')?.click();
+  });
+  await other.close();
+  await page.locator('.conversation-time', { hasText: 'open in another tab' }).waitFor({ state: 'detached' });
+  await send(page, 'new');
+  await answer(page);
+  assert.deepEqual(await prompts(page), ['new']);
+  await listed(page, 2);
+  assert.deepEqual(await prompts(page), ['new']);
 });
 
 describe('the drawer', () => {

@@ -480,7 +480,7 @@ describe('tools', () => {
     await answer(page, 2);
     assert.equal(await form(page).count(), 0);
     assert.match(
-      (await page.getByRole('region', { name: 'What the agent asked for' }).textContent()) ?? '',
+      (await page.getByRole('group', { name: 'What the agent asked for' }).textContent()) ?? '',
       /Withdrawn: you went on with another prompt\.$/,
     );
     const pending = {

@@ -77,6 +77,29 @@ for (const [form, folder] of /** @type {[string, string][]} */ ([
       assert.equal(await page.locator('#traces-count').textContent(), '2');
     });
 
+    test('says that there is no connection for the trace viewer, and loads it when asked again', async () => {
+      server.reset();
+      // Where the panel would hide the chat, it does not open by itself.
+      const page = await visit({
+        viewport: { width: 800, height: 700 },
+        expected: /DISCONNECTED|Failed to fetch dynamically imported module/,
+      });
+      await connected(page);
+      await traceSwitch(page).check();
+      await send(page, '/trace 1');
+      await answer(page);
+      await page.context().setOffline(true);
+      await page.locator('#traces-toggle').click();
+      const problem = page.getByText('The trace viewer could not be loaded. There is no connection.');
+      await problem.waitFor();
+      assert.equal(await page.getByText('No trace yet.').isVisible(), false);
+      await page.context().setOffline(false);
+      await page.getByRole('button', { name: 'Close the trace panel' }).click();
+      await page.locator('#traces-toggle').click();
+      await page.locator('.step').waitFor();
+      assert.equal(await problem.isVisible(), false);
+    });
+
     for (const [name, options] of /** @type {[string, object][]} */ ([
       ['main.js', {}],
       ['load.js', { reducedMotion: 'reduce' }],

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
-import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
+import { answer, connected, promptBox, send, traceSwitch, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -101,6 +101,55 @@ describe('on a small screen', () => {
     await answer(page);
     const { above, below } = await place();
     assert.ok(above > 300 && below < 2, `${above} above, ${below} below`);
+  });
+
+  test('an empty chat on a low screen has all of its prompt box, also below a long message', async () => {
+    const page = await open({
+      viewport: { width: 320, height: 300 },
+      expected: /config\.json/,
+      prepare: (page) =>
+        page.route('**/config.json', async (route) =>
+          route.fulfill({
+            json: { ...(await (await route.fetch()).json()), starters: 7, logo: 7, colours: 7, footer: 7, greeting: 7 },
+          }),
+        ),
+    });
+    const below = () =>
+      page.locator('#composer').evaluate((composer) => {
+        const { bottom } = composer.getBoundingClientRect();
+        return { page: bottom - innerHeight, box: composer.scrollHeight - composer.clientHeight };
+      });
+    for (const words of ['', 'one two three four five six seven eight nine']) {
+      await promptBox(page).fill(words);
+      const { page: ofPage, box } = await below();
+      assert.ok(ofPage <= 0 && box === 0, `${ofPage} px below the page, ${box} px cut off`);
+    }
+    assert.ok(((await page.locator('#banner').boundingBox())?.height ?? 0) <= 120);
+  });
+
+  test('a prompt box that is higher than a low screen scrolls, and the page around it stands still', async () => {
+    // A screen of 1280 × 720 at 200 %.
+    const page = await open({ viewport: { width: 640, height: 360 } });
+    await send(page, '/tokens 400 10');
+    await page.locator('article.agent .body', { hasText: '1' }).waitFor();
+    for (const words of ['one', 'two', 'three', 'four']) await send(page, words);
+    await page
+      .locator('#files')
+      .setInputFiles(
+        [1, 2, 3, 4].map((one) => ({ name: `${one}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') })),
+      );
+    await promptBox(page).fill('line\n'.repeat(20));
+    const isSeen = (/** @type {string} */ selector) =>
+      page.waitForFunction((selector) => {
+        const { left, top } = document.querySelector(selector)?.getBoundingClientRect() ?? { left: -1, top: -1 };
+        return document.elementFromPoint(left + 8, top + 8)?.closest(selector);
+      }, selector);
+    await page.mouse.move(320, 300);
+    await page.mouse.wheel(0, -2000);
+    await isSeen('.queue li button');
+    await page.mouse.wheel(0, 2000);
+    await isSeen('#stop');
+    assert.deepEqual(await overhang(page, ':root'), { right: 0, bottom: 0 });
   });
 
   test('a long conversation scrolls in its own place, and the page around it stands still', async () => {

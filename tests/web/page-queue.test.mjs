@@ -151,9 +151,22 @@ describe('queued prompts stay', () => {
     await queue(page).getByRole('button', { name: 'Send now' }).click();
     await status(page, 'There is no connection yet. Send it again once the page is connected.').waitFor();
     await comeBack(page);
+    // What was in the way is over.
+    await status(page, 'Not sent: the answer before it failed.').waitFor();
     await queue(page).getByRole('button', { name: 'Send now' }).click();
     await page.locator('article.user').nth(1).waitFor();
     assert.equal(await queue(page).isVisible(), false);
+  });
+
+  test('when the answer ended while another conversation was open, and say that it was left', async () => {
+    const { page, scripted, end } = await withQueue(['second']);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    end();
+    await page.getByText('An answer in another conversation has ended.').waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await page.locator('.conversation-open').click();
+    await status(page, 'Not sent: the conversation was left before.').waitFor();
+    assert.deepEqual([await queued(page), scripted.runs.length], [['second'], 1]);
   });
 
   test('over a reload, with what is being typed, and are not sent by it', async () => {
@@ -161,7 +174,7 @@ describe('queued prompts stay', () => {
     await promptBox(page).fill('typed');
     await page.reload();
     await connected(page);
-    await status(page, 'Not sent: the page was left before.').waitFor();
+    await status(page, 'Not sent: the conversation was left before.').waitFor();
     assert.deepEqual([await queued(page), await promptBox(page).inputValue()], [['second'], 'typed']);
     assert.equal(scripted.runs.length, 1);
   });

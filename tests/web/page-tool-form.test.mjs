@@ -13,7 +13,7 @@ const { open } = useChat();
 /** @param {Page} page */
 const form = (page) => page.getByRole('form', { name: 'What the agent asks for' });
 /** @param {Page} page */
-const record = (page) => page.getByRole('region', { name: 'What the agent asked for' });
+const record = (page) => page.getByRole('group', { name: 'What the agent asked for' });
 
 /** Opens a page whose agent asks to confirm a call at once. @param {string} name @param {string} json */
 async function asked(name, json) {
@@ -77,6 +77,19 @@ describe('what is confirmed is what is sent', () => {
     await answer(page, 2);
     assert.equal(await page.locator('article.user .text').last().textContent(), `Confirmed: ${name}`);
     assert.equal(await record(page).locator('code').textContent(), name);
+  });
+
+  test('axe finds nothing at the records of two of them', async () => {
+    const page = await open({
+      prepare: answers([call('one', '{}'), asking()], [call('two', '{}'), asking()], [text('Done.'), FINISHED]).prepare,
+    });
+    for (const [index, words] of ['go', 'on', 'and on'].entries()) {
+      await send(page, words);
+      await answer(page, index + 1);
+    }
+    assert.equal(await record(page).count(), 2);
+    await page.evaluate(await readFile(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8'));
+    assert.deepEqual(await page.evaluate('axe.run(document).then(({ violations }) => violations)'), []);
   });
 
   test('arguments that are no object are shown whole', async () => {

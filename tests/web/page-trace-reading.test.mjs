@@ -148,6 +148,24 @@ test('the panel is as wide as one likes, also at the next visit', async () => {
   assert.equal(await width(), first);
 });
 
+test('the panel of a page that is read from right to left becomes wider to the right', async () => {
+  const page = await open({
+    prepare: (page) =>
+      page.route('**/config.json', async (route) =>
+        route.fulfill({ json: { ...(await (await route.fetch()).json()), language: 'ar' } }),
+      ),
+  });
+  await page.locator('#traces-toggle').click();
+  const handle = page.getByRole('separator', { name: 'Width of the trace panel' });
+  await handle.waitFor();
+  const width = () => page.locator('#traces').evaluate((panel) => panel.getBoundingClientRect().width);
+  const first = await width();
+  await handle.press('ArrowRight');
+  assert.ok((await width()) > first, `${first} ${await width()}`);
+  await handle.press('ArrowLeft');
+  assert.ok(Math.abs((await width()) - first) < 8, `${first} ${await width()}`);
+});
+
 test('a step opens beside the tree where there is room', async () => {
   const page = await open({ viewport: { width: 1800, height: 800 } });
   await traceSwitch(page).check();

@@ -49,7 +49,7 @@ export class Queue {
   open() {
     this.#prompts = getList({ kept: parseJson(draftOf(this.#name) ?? '[]') }, 'kept').map(String);
     const last = this.#actions.last();
-    this.#held = last === undefined || !isOpen(last) ? t('Not sent: the page was left before.') : '';
+    this.#held = last === undefined || !isOpen(last) ? t('Not sent: the conversation was left before.') : '';
     this.#draw();
   }
 
@@ -99,9 +99,11 @@ export class Queue {
   #sendNow() {
     const [next] = this.#prompts;
     if (next === undefined) return;
-    this.#held = this.#actions.send(next, true);
-    if (this.#held === '') this.#take(0);
-    this.#explain();
+    const problem = this.#actions.send(next, true);
+    if (problem === '') {
+      this.#held = '';
+      this.#take(0);
+    } else this.#explain(problem);
     this.#actions.rest();
   }
 
@@ -135,8 +137,7 @@ export class Queue {
     this.#explain();
   }
 
-  #explain() {
-    const why = this.#obstacle();
+  #explain(why = this.#obstacle()) {
     if (this.#why.textContent !== why) this.#why.textContent = why;
     const last = this.#actions.last();
     this.#now.hidden = last !== undefined && isOpen(last);

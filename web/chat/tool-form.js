@@ -52,7 +52,9 @@ function record({ calls }) {
       ...outcomeOf(call),
     ),
   );
-  const made = element('section', 'tool-form', ...boxes);
+  const made = element('div', 'tool-form', ...boxes);
+  // No landmark: a conversation may have many.
+  made.role = 'group';
   made.setAttribute('aria-label', t('What the agent asked for'));
   return made;
 }

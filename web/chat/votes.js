@@ -3,6 +3,8 @@
 
 import { announce, button, element, iconButton } from '../lib/dom.js';
 import { t } from '../lib/words.js';
+import { threadId } from '../relay/thread.js';
+import { draftOf, keepDraft } from './drafts.js';
 
 /** @import { Turn } from '../types.d.ts' */
 
@@ -52,6 +54,7 @@ function makeControls(turn, send) {
   /** What the reader wants last; a comment may come with it. @type {{vote: Vote, comment?: string}} */
   let wanted = { vote: turn.vote };
   let isSending = false;
+  const draft = `vote ${threadId()} ${turn.runId}`;
   const up = iconButton(t('Good answer'), THUMB, () => choose('up'));
   const down = iconButton(t('Bad answer'), THUMB, () => choose('down'));
   down.classList.add('upside-down');
@@ -63,6 +66,7 @@ function makeControls(turn, send) {
   };
   const choose = (/** @type {'up' | 'down'} */ vote) => {
     const isTakenBack = wanted.vote === vote;
+    keepDraft(draft, '');
     box.replaceChildren(...(vote === 'down' && !isTakenBack ? [commentForm()] : []));
     void give({ vote: isTakenBack ? undefined : vote });
   };
@@ -80,7 +84,10 @@ function makeControls(turn, send) {
     } while (sent !== wanted);
     isSending = false;
     if (problem === '') {
-      if (sent.comment) box.replaceChildren(element('p', 'empty', t('Thank you.')));
+      if (sent.comment) {
+        keepDraft(draft, '');
+        box.replaceChildren(element('p', 'empty', t('Thank you.')));
+      }
       return announce(
         sent.comment
           ? t('Your comment was sent.')
@@ -112,9 +119,15 @@ function makeControls(turn, send) {
     const input = element('input');
     input.maxLength = MAX_COMMENT;
     input.autocomplete = 'off';
+    input.value = draftOf(draft) ?? '';
+    input.addEventListener('input', () => keepDraft(draft, input.value));
     const close = () => {
       form.remove();
       down.focus();
+    };
+    const leave = () => {
+      keepDraft(draft, '');
+      close();
     };
     const submit = element('button', 'quiet small', t('Send comment'));
     const form = element(
@@ -122,22 +135,25 @@ function makeControls(turn, send) {
       'vote-comment',
       element('label', '', t('What was wrong with it?'), ' ', input),
       submit,
-      button('quiet small', t('No comment'), close),
+      button('quiet small', t('No comment'), leave),
     );
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const comment = input.value.slice(0, MAX_COMMENT).toWellFormed().trim();
+      if (comment === '') return leave();
+      // It is a draft until it has arrived.
       close();
-      if (comment !== '') void give({ vote: 'down', comment });
+      void give({ vote: 'down', comment });
     });
     form.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || event.isComposing) return;
       // It is this form that is left, and no answer that is stopped.
       event.preventDefault();
-      close();
+      leave();
     });
     return form;
   };
   show();
+  if (draftOf(draft) !== undefined) box.append(commentForm());
   return { buttons: [up, down], box };
 }

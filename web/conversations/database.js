@@ -5,8 +5,11 @@ const OPEN_MS = 10_000;
 
 export const STORES = /** @type {const} */ (['conversations', 'turns', 'parts']);
 
-/** @returns {Promise<IDBDatabase | undefined>} undefined where the browser refuses it, as private windows may */
-export function openDatabase() {
+/**
+ * @param {() => void} gone is called when it is taken away: the user had all data deleted, or a later page has another shape of it
+ * @returns {Promise<IDBDatabase | undefined>} undefined where the browser refuses it, as private windows may
+ */
+export function openDatabase(gone) {
   return new Promise((resolve) => {
     const refuse = () => resolve(undefined);
     setTimeout(refuse, OPEN_MS);
@@ -14,8 +17,11 @@ export function openDatabase() {
       const request = indexedDB.open('agent-relay', 1);
       request.onupgradeneeded = () => STORES.forEach((name) => request.result.createObjectStore(name));
       request.onsuccess = () => {
-        // A later page may have another shape of it.
-        request.result.onversionchange = () => request.result.close();
+        request.result.onclose = gone;
+        request.result.onversionchange = () => {
+          request.result.close();
+          gone();
+        };
         resolve(request.result);
       };
       request.onerror = request.onblocked = refuse;

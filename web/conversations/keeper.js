@@ -56,6 +56,8 @@ const MAX_TRACE_LENGTH = 8_000_000;
 const MAX_WRITE_LENGTH = 500_000;
 /** A turn that grows is written so often, in milliseconds, and at most for this share of the time. */
 const [WRITE_MS, WRITE_SHARE] = [1_000, 0.05];
+/** A browser that is still deleting gives no new database, in milliseconds. */
+const REOPEN_MS = 1_000;
 /** So long turns are read until the page may answer, in milliseconds. */
 const READ_MS = 8;
 
@@ -89,11 +91,9 @@ export class Keeper {
   #listener = { changed() {}, removed() {}, asked() {}, threads: () => [] };
   #inUse;
 
-  /** @param {IDBDatabase | undefined} database @param {() => Promise<Set<string>>} inUse the conversations that tabs have open: they do not go to make room */
-  constructor(database, inUse) {
+  /** @param {() => Promise<Set<string>>} inUse the conversations that tabs have open: they do not go to make room */
+  constructor(inUse) {
     this.#inUse = inUse;
-    this.#database = database;
-    this.isRefused = database === undefined;
     this.#channel.addEventListener('message', ({ data }) => {
       const removed = get(data, 'removed');
       const asked = getString(data, 'asked');
@@ -106,7 +106,24 @@ export class Keeper {
 
   /** @param {() => Promise<Set<string>>} inUse */
   static async open(inUse) {
-    return new Keeper(await openDatabase(), inUse);
+    const keeper = new Keeper(inUse);
+    await keeper.#open();
+    return keeper;
+  }
+
+  async #open() {
+    this.#database = await openDatabase(() => void this.#openAgain());
+    this.isRefused = this.#database === undefined;
+  }
+
+  /** The database was taken away: what is open is kept in a new one, once the browser gives one again. */
+  async #openAgain() {
+    this.#database = undefined;
+    await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+    await this.#open();
+    this.#written = new WeakMap();
+    this.#known.clear();
+    await this.#changeKeeping();
   }
 
   /** @param {Listener} listener */
@@ -263,10 +280,10 @@ export class Keeper {
   /** Reads the events of a turn that were kept. @param {Turn} turn */
   async readEvents(turn) {
     const written = this.#written.get(turn);
-    if (written === undefined || this.#database === undefined || !turn.keptEvents) return;
+    if (!turn.keptEvents) return;
     /** @type {AgentEvent[]} */
     const events = [];
-    for (let part = 0; part < written.eventParts; part += 1) {
+    for (let part = 0; written && this.#database && part < written.eventParts; part += 1) {
       const stored = await resultOf(
         this.#database.transaction('parts').objectStore('parts').get([written.id, written.index, EVENTS, part]),
       );

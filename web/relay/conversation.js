@@ -62,16 +62,8 @@ export class Conversation {
     return this.thread.turns;
   }
 
-  set turns(turns) {
-    this.thread.turns = turns;
-  }
-
   get forgotten() {
     return this.thread.forgotten;
-  }
-
-  set forgotten(count) {
-    this.thread.forgotten = count;
   }
 
   /** What is open in the conversation that is shown. */

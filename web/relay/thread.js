@@ -81,9 +81,9 @@ export function whenLost(callback) {
   lost = callback;
 }
 
-/** The threads that tabs have. */
+/** The threads that tabs have: none is known where the browser refuses locks, as it does where it keeps no cookies. */
 export async function threadsInUse() {
-  const { held: locks = [] } = await navigator.locks.query();
+  const { held: locks = [] } = await navigator.locks.query().catch(() => /** @type {LockManagerSnapshot} */ ({}));
   return new Set(locks.flatMap(({ name = '' }) => (name.startsWith(LOCK) ? [name.slice(LOCK.length)] : [])));
 }
 

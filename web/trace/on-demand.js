@@ -88,15 +88,15 @@ export class TracesOnDemand {
     this.#loading = true;
     const words = this.#empty.textContent ?? '';
     this.#empty.textContent = LOADING;
+    this.#empty.hidden = false;
     this.#problem.hidden = true;
     try {
       const { Traces } = await this.#module();
       const viewer = new Traces({ prices: this.#prices, readKept: this.#readKept, showSource: this.#showSource });
       this.#viewer = viewer;
       viewer.update(...this.#turns.keys());
-      if (this.#wanted !== undefined) viewer.show(this.#wanted);
-      if (this.#wanted !== undefined && this.#wantedSource !== undefined)
-        viewer.showPassage(this.#wanted, this.#wantedSource);
+      if (this.#wanted) viewer.show(this.#wanted);
+      if (this.#wanted && this.#wantedSource) viewer.showPassage(this.#wanted, this.#wantedSource);
     } catch (error) {
       console.error(error);
       const again = button('quiet small', 'Try again', () => {
@@ -104,10 +104,13 @@ export class TracesOnDemand {
         void this.load();
       });
       this.#problem.replaceChildren(
-        'The trace viewer could not be loaded. The server may be busy, or there is no connection. ',
+        'The trace viewer could not be loaded. ',
+        navigator.onLine ? 'The server may be busy, or there is no connection. ' : 'There is no connection. ',
         again,
       );
       this.#problem.hidden = false;
+      // There may be traces, only nothing to show them with.
+      this.#empty.hidden = true;
     } finally {
       this.#loading = false;
       if (this.#empty.textContent === LOADING) this.#empty.textContent = words;
@@ -122,7 +125,7 @@ export class TracesOnDemand {
       document.baseURI,
     );
     return import(address.href).catch(async (error) => {
-      if (failures + 1 === ATTEMPTS) throw error;
+      if (failures + 1 === ATTEMPTS || !navigator.onLine) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * FIRST_WAIT_MS * 2 ** failures));
       return this.#module(failures + 1);
     });

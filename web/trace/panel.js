@@ -1,6 +1,6 @@
 // The trace panel: beside the chat on wide screens, a drawer over it on narrow ones.
 
-import { byId, element } from '../lib/dom.js';
+import { byId } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
 
 export class Panel {
@@ -15,7 +15,8 @@ export class Panel {
   /** @param {() => void} opened is called whenever it opens */
   constructor(opened) {
     this.#opened = opened;
-    this.#makeResizable();
+    const width = recall('local', 'trace-width') ?? '';
+    if (/^\d+(?:\.\d+)?vw$/.test(width)) this.#stage.style.setProperty('--traces-width', width);
     byId('traces-open', HTMLButtonElement).addEventListener('click', () =>
       byId('traces-file', HTMLInputElement).click(),
     );
@@ -27,54 +28,6 @@ export class Panel {
       event.stopPropagation();
       if (event.target instanceof HTMLInputElement && event.target.value !== '') return;
       this.#leave();
-    });
-  }
-
-  /** A handle at its edge, for pointers and for the arrow keys. */
-  #makeResizable() {
-    const handle = element('div', 'traces-handle');
-    handle.tabIndex = 0;
-    handle.setAttribute('role', 'separator');
-    handle.setAttribute('aria-orientation', 'vertical');
-    handle.setAttribute('aria-label', 'Width of the trace panel');
-    this.#panel.prepend(handle);
-    // Where the language of the chat is read from right to left.
-    const isLeft = document.documentElement.dir === 'rtl';
-    const tell = () => {
-      const share = this.#panel.offsetWidth / Math.max(this.#stage.offsetWidth, 1);
-      handle.setAttribute('aria-valuenow', String(Math.round(share * 100)));
-    };
-    /** @param {number} width in pixels */
-    const resize = (width) => {
-      const share = Math.min(Math.max(width / this.#stage.offsetWidth, 0.2), 0.8);
-      this.#stage.style.setProperty('--traces-width', `${(share * 100).toFixed(1)}vw`);
-      tell();
-    };
-    const keep = () => store('local', 'trace-width', this.#stage.style.getPropertyValue('--traces-width'));
-    const kept = recall('local', 'trace-width') ?? '';
-    if (/^\d+(?:\.\d+)?vw$/.test(kept)) this.#stage.style.setProperty('--traces-width', kept);
-    tell();
-    handle.addEventListener('pointerdown', (event) => {
-      handle.setPointerCapture(event.pointerId);
-      event.preventDefault();
-    });
-    handle.addEventListener('pointermove', (event) => {
-      if (!handle.hasPointerCapture(event.pointerId)) return;
-      const { left, right } = this.#stage.getBoundingClientRect();
-      resize(isLeft ? event.clientX - left : right - event.clientX);
-    });
-    handle.addEventListener('pointerup', keep);
-    handle.addEventListener('dblclick', () => {
-      this.#stage.style.removeProperty('--traces-width');
-      tell();
-      keep();
-    });
-    handle.addEventListener('keydown', (event) => {
-      const way = { ArrowLeft: 1, ArrowRight: -1 }[event.key];
-      if (way === undefined) return;
-      event.preventDefault();
-      resize(this.#panel.offsetWidth + way * (isLeft ? -32 : 32));
-      keep();
     });
   }
 

@@ -11,6 +11,7 @@ import { passagesOf } from './bedrock-agent-detail.js';
 import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
+import { makeResizable } from './handle.js';
 import { KINDS } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
@@ -153,6 +154,7 @@ export class Traces {
       this.#goToHit(event.shiftKey ? -1 : 1);
     });
     list.addEventListener('keydown', (event) => this.#shown?.key(event));
+    makeResizable();
     this.#placePane();
     this.#sort.title = 'The longest of the steps that stand beside each other first';
     this.#sortBy(false);

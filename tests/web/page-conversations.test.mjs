@@ -785,8 +785,7 @@ test('a conversation that is still being opened does not come in the place of a 
     document.querySelector('.conversation-open')?.dispatchEvent(new MouseEvent('click'));
     document.getElementById('new-conversation')?.click();
   });
-  await other.close();
-  await page.locator('.conversation-time', { hasText: 'open in another tab' }).waitFor({ state: 'detached' });
+  await page.waitForFunction(async () => (await navigator.locks.query()).pending?.length === 0);
   await send(page, 'new');
   await answer(page);
   assert.deepEqual(await prompts(page), ['new']);

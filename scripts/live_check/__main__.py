@@ -88,11 +88,16 @@ def checks(options):
     yield "silence", silence, ws.silence, answered
     yield "http-silence", f"HTTP: {silence}", http.silence, ["http-answer"] if options.http else []
     for minutes in options.idle:
-        yield f"idle-{minutes:g}", f"after {minutes:g} idle minutes", ws.idle(minutes), answered
+        yield f"idle-{minutes:g}", after_idle(minutes), ws.idle(minutes), answered
     if options.quick:
         for minutes in IDLE:
             left_out = lambda _: not_asked("--quick leaves out the waiting")
-            yield f"idle-{minutes:g}", f"after {minutes:g} idle minutes", left_out, []
+            yield f"idle-{minutes:g}", after_idle(minutes), left_out, []
+
+
+def after_idle(minutes):
+    """The title of a row that waits."""
+    return f"after {minutes:g} idle minute{'' if minutes == 1 else 's'}"
 
 
 def wanted(options, parser):
@@ -156,7 +161,8 @@ def look(deployment):
         "Cost: tomorrow in Cost Explorer, by service: API Gateway, Lambda and DynamoDB cost fractions of a cent for "
         f"this, the agent the tokens of {len(ids)} answers."
     )
-    if not deployment.credential:
+    let_in = YES in (report.verdict("handshake"), report.verdict("http-answer"))
+    if let_in and not deployment.credential:
         report.look(
             "Who gets in: no credential was given, and none was asked for. Is Access=open what you want?"
         )

@@ -308,7 +308,8 @@ def test_every_scenario_is_walked_through(locals_, source):
     help_ = text_of(Conversation(locals_[source]).ask("/help"))
     listed = set(re.findall(r"^\| `(/\w+)", help_, re.MULTILINE))
     assert len(listed) > 15
-    assert listed == {name for name in PROMPTS[source] if name.startswith("/")}
+    walked = {name for name in PROMPTS[source] if name.startswith("/")}
+    assert listed == walked, "PROMPTS above names each scenario that /help lists"
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,11 @@ for (const source of ['agent', 'harness', 'runtime']) {
       const listed = [...text.matchAll(/^\| `(\/\w+)/gm)].map(([, name]) => name);
       assert.ok(listed.length > 15, text);
       const walked = Object.keys(PROMPTS[source]).filter((name) => name.startsWith('/'));
-      assert.deepEqual(new Set(listed), new Set(walked));
+      assert.deepEqual(
+        new Set(listed),
+        new Set(walked),
+        'PROMPTS of agui-walk.mjs names each scenario that /help lists',
+      );
     });
 
     for (const prompts of Object.values(PROMPTS[source])) {

@@ -39,7 +39,11 @@ fn resolve(folder: &Path, name: &Path) -> Result<PathBuf, String> {
     if name.extension().is_none_or(|extension| extension != EXTENSION) {
         return Err(format!("The name of a timeline ends with `.{EXTENSION}`."));
     }
-    let absent = |_| "There is no such file in the folder of the timelines.".to_owned();
+    let absent = |_| {
+        "There is no such file in the folder of the timelines: where this program was started, \
+         or what `--timelines` names."
+            .to_owned()
+    };
     let folder = fs::canonicalize(folder).map_err(absent)?;
     let path = fs::canonicalize(folder.join(name)).map_err(absent)?;
     // A link may lead anywhere, to a file of another kind as well.

@@ -430,5 +430,12 @@ async fn a_wrong_code_an_address_where_nobody_is_and_wrong_options_are_told() {
         assert_eq!(output.status.code(), Some(2), "{options:?}: {errors}");
         assert!(errors.contains(words), "{options:?}: {errors}");
     }
+
+    let without_code = ["--url", &nobody.url("wss", "/local"), "--quick"];
+    let output =
+        Command::new(&script).args(without_code).env_remove("ACCESS_CODE").output().await.unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("nobody answers"), "{printed}");
+    assert!(!printed.contains("none was asked for"), "nobody has seen that: {printed}");
     drop(bed);
 }

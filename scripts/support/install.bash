@@ -18,6 +18,7 @@ install_venv() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         install_debian_packages python3-venv
     fi
+    echo "Installing $requirements into $venv."
     python3 -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --requirement "$requirements"

@@ -110,18 +110,12 @@ impl Http {
         connected.map(|connection| connection.with_idle_limit(self.idle_limit))
     }
 
-    async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        self.request(request.try_into_http1x().map_err(user)?).await
-    }
-
     /// Makes a request to an absolute address. What may have been received is not sent again.
     ///
     /// # Errors
     /// There was no answer.
-    pub async fn request(
-        &self,
-        mut request: Request<SdkBody>,
-    ) -> Result<HttpResponse, ConnectorError> {
+    pub async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let mut request = request.try_into_http1x().map_err(user)?;
         let url = request.uri().clone();
         while let Some(kept) = self.parts.pool.take(&url, self.idle_limit) {
             match self.send_on(kept, request).await {

@@ -3,7 +3,7 @@
 //! Not the SDK's, which was here first and was measured: what the table adds to a usual turn was half as many
 //! instructions again, the binary was larger by 0.4 MB, and a first build took longer (docs/benchmarks.md). What
 //! is hard about a call is the SDK's still: where the credentials are, the signature, and what a Region's host is
-//! called. tests/python/test_table_requests.py compares each request and its signature with botocore's.
+//! called. `tests/python/test_table_requests.py` compares each request and its signature with botocore's.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -17,14 +17,12 @@ use aws_sdk_apigatewaymanagement::config::endpoint::{
 };
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -34,6 +32,10 @@ use crate::aws::Http;
 
 /// What the names of operations begin with, of this version of the service.
 const SERVICE: &str = "DynamoDB_20120810";
+
+const METHOD: &str = "POST";
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
@@ -53,7 +55,7 @@ pub(super) struct Client {
     sdk: SdkConfig,
     http: Http,
     /// Where the service is; found when it is first called.
-    url: OnceCell<Uri>,
+    url: OnceCell<String>,
     /// The credentials of the last call.
     credentials: Mutex<Option<Credentials>>,
 }
@@ -105,7 +107,7 @@ impl Client {
         input: &impl Serialize,
     ) -> Result<O, CallError> {
         let request = self.request(operation, input).await?;
-        let response = self.http.request(request).await.map_err(lost)?;
+        let response = self.http.clone().send(request).await.map_err(lost)?;
         let (status, request_id) = (response.status(), request_id(&response));
         let body = response.into_body().collect().await.map_err(CallError::Lost)?.to_bytes();
         if status.is_success() {
@@ -120,9 +122,8 @@ impl Client {
         &self,
         operation: &str,
         input: &impl Serialize,
-    ) -> Result<Request<SdkBody>, CallError> {
+    ) -> Result<HttpRequest, CallError> {
         let url = self.url.get_or_try_init(|| url(&self.sdk)).await.map_err(CallError::NotMade)?;
-        let host = url.authority().map_or("", |authority| authority.as_str());
         let target = format!("{SERVICE}.{operation}");
         let body = Bytes::from(serde_json::to_vec(input).map_err(not_made)?);
         let identity = self.credentials().await.map_err(CallError::NoCredentials)?.into();
@@ -135,23 +136,21 @@ impl Client {
             .build()
             .map_err(not_made)?
             .into();
-        let content_type = "application/x-amz-json-1.0";
-        let headers =
-            [(CONTENT_TYPE.as_str(), content_type), (HOST.as_str(), host), (TARGET, &*target)];
-        let signable = SignableRequest::new(
-            Method::POST.as_str(),
-            url.to_string(),
-            headers.into_iter(),
-            SignableBody::Bytes(&body),
-        );
+        let headers = [("content-type", CONTENT_TYPE), (TARGET, &*target)];
+        // The host, the time and what comes with the credentials are added, and signed, too.
+        let signable =
+            SignableRequest::new(METHOD, url, headers.into_iter(), SignableBody::Bytes(&body));
         let signed = sign(signable.map_err(not_made)?, &params).map_err(not_made)?;
-        let mut request = Request::post(url.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
-            .header(USER_AGENT, HeaderValue::from_static(NAME))
-            .header(TARGET, target.as_str())
-            .body(SdkBody::from(body))
-            .map_err(not_made)?;
-        signed.into_parts().0.apply_to_request_http1x(&mut request);
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method(METHOD).map_err(not_made)?;
+        request.set_uri(url.as_str()).map_err(not_made)?;
+        let all = request.headers_mut();
+        all.insert("content-type", CONTENT_TYPE);
+        all.insert("user-agent", NAME);
+        all.try_insert(TARGET, target).map_err(not_made)?;
+        for header in signed.into_parts().0.into_parts().0 {
+            all.try_insert(header.name(), header.value().to_owned()).map_err(not_made)?;
+        }
         Ok(request)
     }
 
@@ -173,7 +172,7 @@ impl Client {
 }
 
 /// Where the service is: the address that the environment or a profile names, or else the Region's.
-async fn url(sdk: &SdkConfig) -> Result<Uri, Box<dyn Error + Send + Sync>> {
+async fn url(sdk: &SdkConfig) -> Result<String, Box<dyn Error + Send + Sync>> {
     let key = ServiceConfigKey::builder()
         .service_id("DynamoDB")
         .env("AWS_ENDPOINT_URL")
@@ -186,7 +185,7 @@ async fn url(sdk: &SdkConfig) -> Result<Uri, Box<dyn Error + Send + Sync>> {
     let set = if is_set_in_code { of_all } else { of_service().or(of_all) };
     match set {
         // It may have a path, behind which the service begins.
-        Some(url) => Ok(format!("{}/", url.trim_end_matches('/')).parse()?),
+        Some(url) => Ok(format!("{}/", url.trim_end_matches('/'))),
         None => {
             region_url(
                 sdk.region().map_or("", |region| region.as_ref()),
@@ -203,13 +202,13 @@ async fn region_url(
     region: &str,
     fips: bool,
     dual_stack: bool,
-) -> Result<Uri, Box<dyn Error + Send + Sync>> {
+) -> Result<String, Box<dyn Error + Send + Sync>> {
     // In these Regions, the usual host is the validated one ("Amazon DynamoDB endpoints and quotas").
     let fips = fips && (dual_stack || !region.starts_with("us-gov-"));
     let params =
         Params::builder().region(region).use_fips(fips).use_dual_stack(dual_stack).build()?;
     let of_other = DefaultResolver::new().resolve_endpoint(&params).await?;
-    Ok(of_other.url().replacen("://execute-api", "://dynamodb", 1).parse()?)
+    Ok(format!("{}/", of_other.url().replacen("://execute-api", "://dynamodb", 1)))
 }
 
 /// What the service says when it refuses.
@@ -232,7 +231,7 @@ impl Refusal {
     }
 }
 
-fn request_id(response: &Response<SdkBody>) -> String {
+fn request_id(response: &HttpResponse) -> String {
     response.headers().get(REQUEST_ID).unwrap_or("without an id").to_owned()
 }
 

@@ -30,7 +30,7 @@ async fn a_region_has_the_address_that_the_sdk_knows() {
             let which = format!("{region}, FIPS {fips}, dual stack {dual_stack}");
             match (expected, found) {
                 (Ok(expected), Ok(found)) => {
-                    assert_eq!(found, expected.url().parse::<Uri>().unwrap(), "{which}");
+                    assert_eq!(found, format!("{}/", expected.url()), "{which}");
                 }
                 (Err(_), Err(_)) => {}
                 (expected, found) => panic!("{which}: {found:?}, not {expected:?}"),

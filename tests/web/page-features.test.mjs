@@ -176,7 +176,9 @@ test('a long conversation is kept over a reload as far as there is room, the new
     endTurn(turn, 'done', 1);
     return turn;
   });
-  saveTurns(Object.assign(new Conversation(), { turns }));
+  const conversation = new Conversation();
+  conversation.thread.turns = turns;
+  saveTurns(conversation);
   const { values, forgotten } = savedTurns();
   const again = turnsOf(values);
   assert.ok(again.length > 10 && again.length < 20, `${again.length} turns`);

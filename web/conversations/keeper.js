@@ -87,6 +87,8 @@ export class Keeper {
   #timer;
   #wait = WRITE_MS;
   #channel = new BroadcastChannel('agent-relay.conversations');
+  /** Until then a database that was taken away is not there again. @type {Promise<void>} */
+  #opened = Promise.resolve();
   /** @type {Listener} */
   #listener = { changed() {}, removed() {}, asked() {}, threads: () => [] };
   #inUse;
@@ -112,7 +114,7 @@ export class Keeper {
   }
 
   async #open() {
-    this.#database = await openDatabase(() => void this.#openAgain());
+    this.#database = await openDatabase(() => (this.#opened = this.#openAgain()));
     this.isRefused = this.#database === undefined;
   }
 
@@ -210,6 +212,7 @@ export class Keeper {
    */
   async load(id, withTab = false, isOwn = true) {
     await this.flush();
+    await this.#opened;
     const saved = withTab ? savedTurns() : { values: [], forgotten: 0 };
     const database = this.#database;
     if (database === undefined || this.keepsNothing) {

@@ -1,7 +1,67 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::credential_fn::provide_credentials_fn;
 use aws_sdk_dynamodb::config::endpoint as sdk;
 use aws_sdk_dynamodb::config::endpoint::ResolveEndpoint as _;
 
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
 use super::*;
+
+/// A client of the service at this address, whose credentials last so long, and how often they were asked for.
+fn client(url: &str, lifetime: Option<Duration>) -> (Client, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let provider = provide_credentials_fn(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let expiry = lifetime.map(|lifetime| SystemTime::now() + lifetime);
+        async move { Ok(Credentials::new("id", "secret", None, expiry, "test")) }
+    });
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build();
+    (Client::new(&sdk, Http::new().unwrap()), asked)
+}
+
+#[tokio::test]
+async fn credentials_are_asked_for_once_and_anew_before_they_end() {
+    let (hour, moment) = (Duration::from_hours(1), EXPIRES_SOON / 2);
+    for (lifetime, times) in [(None, 1), (Some(hour), 1), (Some(moment), 3)] {
+        let (client, asked) = client("http://127.0.0.1:1", lifetime);
+        for _ in 0..3 {
+            client.request("GetItem", &json!({})).await.unwrap();
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), times, "{lifetime:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_was_lost_and_one_that_is_no_json_is_unreadable() {
+    for (length, is_lost) in [(100, true), (1, false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{{");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let error = client(&url, None).0.call::<Value>("GetItem", &json!({})).await.unwrap_err();
+        match error {
+            CallError::Lost(_) => assert!(is_lost),
+            CallError::Unreadable(_) => assert!(!is_lost),
+            other => panic!("{other:?}"),
+        }
+        answering.await.unwrap();
+    }
+}
 
 #[tokio::test]
 async fn a_region_has_the_address_that_the_sdk_knows() {

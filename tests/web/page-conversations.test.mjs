@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
+import { until } from './support/browser.mjs';
 import { answer, connected, promptBox, send, traceSwitch, useChat } from './support/chat.mjs';
 import { answers, custom, FINISHED, relay, text } from './support/relay.mjs';
 import { seed } from './support/seed.mjs';
@@ -44,7 +45,8 @@ const listed = (page, count) =>
 
 /** Waits until what was said is kept. @param {Page} page @param {string} words */
 const kept = (page, words) =>
-  page.waitForFunction(
+  until(
+    page,
     (words) =>
       new Promise((resolve) => {
         const request = indexedDB.open('agent-relay');
@@ -785,7 +787,7 @@ test('a conversation that is still being opened does not come in the place of a 
     document.querySelector('.conversation-open')?.dispatchEvent(new MouseEvent('click'));
     document.getElementById('new-conversation')?.click();
   });
-  await page.waitForFunction(async () => (await navigator.locks.query()).pending?.length === 0);
+  await until(page, async () => (await navigator.locks.query()).pending?.length === 0);
   await send(page, 'new');
   await answer(page);
   assert.deepEqual(await prompts(page), ['new']);

@@ -11,7 +11,7 @@ import { reveal } from '../../web/chat/typewriter.js';
 import { savedTurns, saveTurns } from '../../web/conversations/journal.js';
 import { turnsOf } from '../../web/conversations/record.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
-import { TIMEOUT_MS } from './support/browser.mjs';
+import { TIMEOUT_MS, until } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -322,7 +322,7 @@ test('an answer, a block of code and the conversation can be copied and exported
   assert.equal(await clipboard(), '{"prompt": "/tokens 200 50", "trace": true}');
   await page.getByRole('button', { name: 'Copy answer' }).click();
   await page.getByRole('button', { name: 'Copied' }).last().waitFor();
-  await page.waitForFunction(() => navigator.clipboard.readText().then((text) => text.startsWith('## ')));
+  await until(page, async () => (await navigator.clipboard.readText()).startsWith('## '));
   assert.match(await clipboard(), /```json\n.*\n```/);
   const { name, text } = await saved(page, page.getByRole('button', { name: 'Save the conversation as Markdown' }));
   assert.match(name, /^hello-\d{4}-\d\d-\d\d-\d{4}\.md$/);

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
 /** @import { Browser, BrowserContextOptions, Page } from 'playwright-core' */
@@ -15,6 +16,7 @@ import { chromium } from 'playwright-core';
  * may depend on how fast the machine is.
  */
 export const TIMEOUT_MS = 120_000;
+const POLL_MS = 50;
 
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
@@ -77,6 +79,22 @@ export async function launchTabs() {
       await rm(folder, { recursive: true, maxRetries: 5, retryDelay: 100 });
     },
   };
+}
+
+/**
+ * Waits until a page says yes to what it has to find out first. For `waitForFunction`, a promise of no is a yes.
+ *
+ * @template Argument
+ * @param {Page} page
+ * @param {(argument: Argument) => Promise<boolean>} asks runs in the page
+ * @param {Argument} [argument]
+ */
+export async function until(page, asks, argument) {
+  const deadline = Date.now() + TIMEOUT_MS;
+  while (!(await page.evaluate(/** @type {any} */ (asks), argument))) {
+    if (Date.now() > deadline) throw new Error(`The page never said yes to ${asks}.`);
+    await setTimeout(POLL_MS);
+  }
 }
 
 /**

@@ -250,6 +250,12 @@ impl LocalAws {
         websocket_url(self.address)
     }
 
+    /// Where the page connects, if not where the callbacks go: a wire is the function's alone, and browsers would not
+    /// trust its certificate.
+    fn url_for_the_page(&self) -> String {
+        self.callback_wire().map(|_| self.websocket_url()).unwrap_or_default()
+    }
+
     /// The URL of the REST API, whose responses are streamed.
     #[must_use]
     pub fn agui_url(&self) -> String {
@@ -366,6 +372,7 @@ impl LocalAws {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
             ("AWS_LAMBDA_MAX_CONCURRENCY", self.options.concurrency.to_string()),
             ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", self.callback_url()),
+            ("WEBSOCKET_URL", self.url_for_the_page()),
             // This machine may be set up to ignore such variables, or to reach AWS through a proxy.
             ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()),
             ("NO_PROXY", no_proxy()),

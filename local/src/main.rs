@@ -514,7 +514,6 @@ impl Arguments {
             ("ACCESS_CODE", given(&self.access_code)),
             ("OIDC_ISSUER", given(&self.oidc_issuer)),
             ("OIDC_AUDIENCE", given(&self.oidc_audience)),
-            ("WEBSOCKET_URL", String::new()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

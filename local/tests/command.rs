@@ -10,7 +10,7 @@ use local_aws::Source;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::test_bed::{ask, numbers, prompt, text};
-use test_support::{Client, soon};
+use test_support::{Client, json_of, soon};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
@@ -548,6 +548,11 @@ async fn the_command_says_that_tls_is_on() {
     let mut client = Client::connect_to(url, &[]).await.unwrap();
     let frames: Vec<Value> = ask(&mut client, &prompt("/tokens 20 200")).await;
     assert_eq!(text(&frames), numbers(20));
+
+    // Browsers do not trust what the function trusts.
+    let page = welcome.lines().find(|line| line.contains("Page")).unwrap();
+    let settings = format!("{}config.json", page.split_whitespace().last().unwrap());
+    assert_eq!(json_of(&settings).await["endpoint"], url);
 
     let authority = welcome.split("trusts ").nth(1).unwrap().lines().next().unwrap();
     assert!(Path::new(authority).exists());

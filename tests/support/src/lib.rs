@@ -101,6 +101,12 @@ impl Runtime {
     }
 }
 
+/// The JSON that a URL answers with.
+pub async fn json_of(url: &str) -> Value {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    soon(url, client.get(url).send()).await.unwrap().json().await.unwrap()
+}
+
 pub fn ok() -> Value {
     json!({ "statusCode": 200 })
 }

@@ -15,10 +15,10 @@ use crate::request::files::{MAX_FILES, MAX_FILES_BYTES};
 
 /// The files of the page. A debug build reads the modules of `web/` from disk, so that a change shows
 /// after a reload. A release build has what `scripts/bundle-page` made of them, minified into few files
-/// and compressed.
+/// and compressed; a debug build with the feature `bundled-page` reads these from disk.
 #[derive(RustEmbed)]
-#[cfg_attr(debug_assertions, folder = "web/")]
-#[cfg_attr(not(debug_assertions), folder = "dist/page/")]
+#[cfg_attr(all(debug_assertions, not(feature = "bundled-page")), folder = "web/")]
+#[cfg_attr(not(all(debug_assertions, not(feature = "bundled-page"))), folder = "dist/page/")]
 struct Files;
 
 /// What a browser asks for.

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { languages } from '../../web/syntax.js';
 import { answer, send, useChat } from './support/chat.mjs';
+import { provideModules } from './support/modules.mjs';
 import { answers, FINISHED, text } from './support/relay.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -144,10 +145,11 @@ describe('no code', () => {
   let page;
   before(async () => {
     page = await openForAll();
+    await provideModules(page);
     await page.evaluate(async () => {
-      const { coloured } = await import(new URL('markdown/colours.js', document.baseURI).href);
-      const syntax = await import(new URL('syntax.js', document.baseURI).href);
-      const { TextFlow } = await import(new URL('lib/text-flow.js', document.baseURI).href);
+      const { coloured } = await import(new URL('modules/markdown/colours.js', document.baseURI).href);
+      const syntax = await import(new URL('modules/syntax.js', document.baseURI).href);
+      const { TextFlow } = await import(new URL('modules/lib/text-flow.js', document.baseURI).href);
       Object.assign(window, {
         /** @param {string} language @param {string} text */
         colouredCode(language, text) {
@@ -205,8 +207,8 @@ describe('no code', () => {
     for (const code of ['let a = "b" + 1; // c '.repeat(50_000), 'let a = "b" + 1; // c\n'.repeat(50_000)]) {
       const coloured = await page.evaluate(
         async ([names, code]) => {
-          const { colour } = await import(new URL('markdown/colours.js', document.baseURI).href);
-          const { TextFlow } = await import(new URL('lib/text-flow.js', document.baseURI).href);
+          const { colour } = await import(new URL('modules/markdown/colours.js', document.baseURI).href);
+          const { TextFlow } = await import(new URL('modules/lib/text-flow.js', document.baseURI).href);
           const block = document.createElement('code');
           new TextFlow(block, 'span').append(code);
           for (const name of names) colour(block, name);

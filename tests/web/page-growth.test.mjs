@@ -7,6 +7,7 @@ import { before, describe, test } from 'node:test';
 import { stylesOf } from './support/benchmark-tasks.mjs';
 import { chunksOf, codeText, listText, mixedText, traceEvents } from './support/benchmark-workloads.mjs';
 import { send, traceSwitch, useChat } from './support/chat.mjs';
+import { provideModules } from './support/modules.mjs';
 import { relay, text } from './support/relay.mjs';
 
 /** @import { Browser, Page } from 'playwright-core' */
@@ -60,8 +61,9 @@ describe('in Chromium', () => {
   let page;
   before(async () => {
     page = await openForAll();
+    await provideModules(page);
     await page.evaluate(async () => {
-      const load = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
+      const load = (/** @type {string} */ name) => import(new URL(`modules/${name}`, document.baseURI).href);
       const [{ MarkdownStream }, { TraceView }] = await Promise.all(['markdown/stream.js', 'trace/view.js'].map(load));
       const parts = { prices: () => ({}), pane: () => undefined, collapsed: () => false, added() {}, showSource() {} };
       let read = 0;

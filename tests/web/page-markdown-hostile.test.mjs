@@ -130,7 +130,7 @@ describe('in Chromium', () => {
     page = await openForAll();
     await loadFormulas(page);
     await page.evaluate(async () => {
-      const { MarkdownStream, SLICE } = await import(new URL('markdown/stream.js', document.baseURI).href);
+      const { MarkdownStream, SLICE } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
       /** With formulas as they were typed: when each is drawn depends on how much there is to do. @param {HTMLElement} root */
       const typed = (root) => {
         const copy = /** @type {HTMLElement} */ (root.cloneNode(true));

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { characterOf } from '../../web/markdown/entities.js';
 import { answer, send, useChat } from './support/chat.mjs';
+import { provideModules } from './support/modules.mjs';
 import { installMarkdown, renderMarkdown } from './support/markdown.mjs';
 
 /** @import { Page } from 'playwright-core' */
@@ -518,12 +519,13 @@ describe('in Chromium', () => {
 
   test('the headings of an answer follow those of the page, whatever they begin with', async () => {
     const page = await open();
+    await provideModules(page);
     await page.evaluate(AXE);
     await send(page, '/citations');
     await answer(page);
     for (const text of ['## a\n\n#### b\n\n# c\n', '###### a\n', 'no heading']) {
       const found = await page.evaluate(async (text) => {
-        const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+        const { MarkdownStream } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
         const prose = /** @type {HTMLElement} */ (document.querySelector('article.agent .prose'));
         prose.replaceChildren();
         new MarkdownStream(prose).finish(text);
@@ -562,7 +564,7 @@ describe('in Chromium', () => {
     ];
     for (const text of texts) {
       const selected = await page.evaluate(async (text) => {
-        const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+        const { MarkdownStream } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
         const root = document.createElement('div');
         document.querySelector('#transcript')?.replaceChildren(root);
         const stream = new MarkdownStream(root);

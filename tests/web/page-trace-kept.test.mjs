@@ -10,6 +10,7 @@ import { epochOf, traceFile, traceOf } from '../../web/trace/file.js';
 import { TraceTree } from '../../web/trace/tree.js';
 import { useChat } from './support/chat.mjs';
 import { WORK, WORK_DONE } from './support/harness.mjs';
+import { provideModules } from './support/modules.mjs';
 import { ALL, called, FINISHED, result } from './support/runtime.mjs';
 import { rows, traced } from './support/trace.mjs';
 
@@ -240,9 +241,10 @@ for (const [source, prompt] of /** @type {const} */ ([
 
 test('a trace that the browser kept is read when it is looked at, and again where it comes anew', async () => {
   const page = await useKept.open();
+  await provideModules(page);
   const titles = await page.evaluate(async () => {
     const { TracesOnDemand } = /** @type {typeof import('../../web/trace/on-demand.js')} */ (
-      await import(new URL('trace/on-demand.js', document.baseURI).href)
+      await import(new URL('modules/trace/on-demand.js', document.baseURI).href)
     );
     const thought = (/** @type {string} */ text) => ({
       at: -500,

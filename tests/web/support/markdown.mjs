@@ -1,6 +1,8 @@
 // Markdown by itself, in the page and under its policy: what comes of a text that is there at once, and of one
 // that is typed out.
 
+import { provideModules } from './modules.mjs';
+
 /** @import { Page } from 'playwright-core' */
 
 /**
@@ -18,8 +20,9 @@
 
 /** Has formulas drawn at once from now on, so that a text looks the same whole and typed. @param {Page} page */
 export async function loadFormulas(page) {
+  await provideModules(page);
   await page.evaluate(async () => {
-    const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+    const { MarkdownStream } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
     const first = document.createElement('div');
     document.querySelector('#transcript')?.append(first);
     const drawn = new Promise((resolve) =>
@@ -38,7 +41,7 @@ export async function loadFormulas(page) {
 export async function installMarkdown(page) {
   await loadFormulas(page);
   await page.evaluate(async () => {
-    const { MarkdownStream } = await import(new URL('markdown/stream.js', document.baseURI).href);
+    const { MarkdownStream } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
     const allowed = new Set(
       'H3 H4 H5 H6 P A EM STRONG DEL CODE PRE BR HR BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD DIV SPAN BUTTON SUB SUP KBD'.split(
         ' ',

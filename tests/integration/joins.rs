@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use test_support::issuer::{AUDIENCE, Issuer, Key};
 use test_support::source::is_drop;
 use test_support::table::{RUNS_TABLE, call, calls, dollars, items, with_table};
-use test_support::test_bed::{TestBed, function_program, numbers};
+use test_support::test_bed::{TestBed, function_program, numbers, prompt, relay_options, text};
 use test_support::{Client, soon, wait_for_entry};
 
 use crate::http;
@@ -160,6 +160,27 @@ async fn lost(bed: &TestBed, kind: FaultKind) {
     let fits = move |entry: &Entry| matches!(entry, Entry::FaultInjected { kind: injected, .. } if *injected == kind);
     wait_for_entry(&bed.aws, "the loss of the client", fits).await;
     bed.aws.faults().clear();
+}
+
+#[tokio::test]
+async fn spaces_around_the_tables_address_do_not_count_and_a_blank_one_is_none() {
+    for is_blank in [false, true] {
+        let aws = test_support::start(relay_options(with_table(Options::default(), 24))).await;
+        let (url, of_table) = (aws.dynamodb_url(), "AWS_ENDPOINT_URL_DYNAMODB");
+        let spaced = format!(" {url} ");
+        let changes = if is_blank {
+            vec![(of_table, ""), ("AWS_ENDPOINT_URL", &*url)]
+        } else {
+            vec![(of_table, &*spaced)]
+        };
+        let program = Program::Executable(function_program());
+        let function = FunctionProcess::start_with(&aws, &program, &changes);
+        let function = soon("the function", function).await.unwrap();
+        let bed = TestBed { aws, function };
+        assert_eq!(text(&bed.ask(&prompt("/tokens 5 100")).await), numbers(5), "{changes:?}");
+        bed.wait_until_polling().await;
+        assert_eq!(items(&bed.aws).await.len(), 1, "{changes:?}");
+    }
 }
 
 #[tokio::test]

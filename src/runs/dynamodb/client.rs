@@ -185,7 +185,8 @@ async fn url(sdk: &SdkConfig) -> Result<String, Box<dyn Error + Send + Sync>> {
     let set = if is_set_in_code { of_all } else { of_service().or(of_all) };
     match set {
         // It may have a path, behind which the service begins.
-        Some(url) => Ok(format!("{}/", url.trim_end_matches('/'))),
+        Some(url) if is_of_http(&url) => Ok(format!("{}/", url.trim_end_matches('/'))),
+        Some(url) => Err(format!("\"{url}\" is no http or https URL").into()),
         None => {
             region_url(
                 sdk.region().map_or("", |region| region.as_ref()),
@@ -195,6 +196,12 @@ async fn url(sdk: &SdkConfig) -> Result<String, Box<dyn Error + Send + Sync>> {
             .await
         }
     }
+}
+
+/// Whether an address names a scheme and so a host, which whoever signs takes for granted.
+fn is_of_http(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// The service's address in a Region. The SDK knows what the hosts of each partition end with.

@@ -64,6 +64,15 @@ async fn an_answer_that_breaks_off_was_lost_and_one_that_is_no_json_is_unreadabl
 }
 
 #[tokio::test]
+async fn a_call_of_what_is_no_address_is_not_made() {
+    for url in ["", "/", "/dynamodb", "/a://b", "127.0.0.1:8000", "localhost", "http://", "ftp://a"]
+    {
+        let error = client(url, None).0.call::<Value>("GetItem", &json!({})).await.unwrap_err();
+        assert!(matches!(error, CallError::NotMade(_)), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_region_has_the_address_that_the_sdk_knows() {
     let regions = [
         "us-east-1",

@@ -175,7 +175,7 @@ enum Unsent {
 /// (RFC 9112, section 3.2).
 fn address(request: &mut Request<SdkBody>, connection: &Connection) {
     let url = request.uri().clone();
-    if let Some(host) = url.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+    if let Some(host) = host(&url).and_then(|host| HeaderValue::from_str(host).ok()) {
         request.headers_mut().entry(HOST).or_insert(host);
     }
     if let Some(proxy) = &connection.forward_proxy {
@@ -184,6 +184,14 @@ fn address(request: &mut Request<SdkBody>, connection: &Connection) {
         }
     } else if let Some(path) = url.path_and_query() {
         *request.uri_mut() = path.clone().into();
+    }
+}
+
+/// The host of an address, with its port unless the scheme implies that one: so it is signed.
+fn host(url: &Uri) -> Option<&str> {
+    match (url.scheme_str(), url.port_u16()) {
+        (Some("http"), Some(80)) | (Some("https"), Some(443)) => url.host(),
+        _ => Some(url.authority()?.as_str()),
     }
 }
 
@@ -270,5 +278,33 @@ impl HttpClient for Rehearsal {
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_host_is_named_as_it_is_signed() {
+        for (url, expected) in [
+            ("https://a.example/", "a.example"),
+            ("https://a.example:443/", "a.example"),
+            ("http://a.example:80/", "a.example"),
+            ("https://a.example:80/", "a.example:80"),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
+            ("https://[::1]:443/", "[::1]"),
+        ] {
+            let (sender, _) = http1::handshake(TokioIo::new(duplex(1).0)).await.unwrap();
+            let mut request = Request::new(SdkBody::empty());
+            *request.uri_mut() = Uri::from_static(url);
+            address(&mut request, &Connection::new(&Uri::from_static(url), sender, None));
+            assert_eq!(request.headers()[HOST], expected, "{url}");
+            assert_eq!(request.uri(), "/");
+        }
     }
 }

@@ -334,11 +334,12 @@ impl RunsTable {
         operation: &'static str,
         input: &impl Serialize,
     ) -> Result<Option<O>, RunsError> {
-        let mut attempt = 1;
+        // Each kind of failure has attempts of its own.
+        let (mut throttled, mut failed) = (0, 0);
         loop {
             // Large, and most of the time none is under way.
             let called = Box::pin(timeout(ATTEMPT_TIMEOUT, self.client.call(operation, input)));
-            let failed = match called.await {
+            let outcome = match called.await {
                 Ok(Ok(output)) => return Ok(Some(output)),
                 Ok(Err(error)) if error.code() == "ConditionalCheckFailedException" => {
                     return Ok(None);
@@ -349,17 +350,17 @@ impl RunsTable {
                     is_final: false,
                 },
             };
-            let FailedCall { error, is_final } = failed;
-            let backoff = match error {
-                RunsError::Throttled { .. } => Backoff::THROTTLED_TABLE,
-                _ => Backoff::TABLE,
+            let FailedCall { error, is_final } = outcome;
+            let (backoff, attempts) = match error {
+                RunsError::Throttled { .. } => (Backoff::THROTTLED_TABLE, &mut throttled),
+                _ => (Backoff::TABLE, &mut failed),
             };
-            match backoff.after(attempt) {
+            *attempts += 1;
+            match backoff.after(*attempts) {
                 Some(wait) if !is_final => {
                     let error = chain(&error);
-                    debug!(attempt, ?wait, error, "the table of runs is asked again");
+                    debug!(throttled, failed, ?wait, error, "the table of runs is asked again");
                     sleep(wait).await;
-                    attempt += 1;
                 }
                 _ => return Err(error),
             }

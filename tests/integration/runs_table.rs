@@ -240,6 +240,18 @@ async fn a_call_that_fails_twice_is_made_a_third_time() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_throttled_may_still_fail_twice() {
+    let aws = start_with_table().await;
+    let table = table(&aws).await;
+    for (times, fault) in [(3, TableFault::Throttled), (2, TableFault::Failed)] {
+        aws.faults().fail_table_calls(times, TableCalls::all(), fault);
+    }
+    soon("the start", table.start(&address(1), item(), None)).await.unwrap();
+    let statuses: Vec<_> = calls(&aws).iter().map(|call| call.status).collect();
+    assert_eq!(statuses, [400, 400, 400, 500, 500, 200]);
+}
+
+#[tokio::test]
 async fn a_call_that_fails_too_often_says_why() {
     let aws = start_with_table().await;
     let table = table(&aws).await;

@@ -23,8 +23,9 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -219,21 +220,23 @@ async fn region_url(
 }
 
 /// What the service says when it refuses.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 struct Refusal {
-    #[serde(rename = "__type")]
     code: String,
-    #[serde(alias = "Message")]
     message: String,
 }
 
 impl Refusal {
-    /// Reads the body of a refusal: `com.amazonaws.dynamodb.v20120810#` stands before the error's name. What is
+    /// Reads the body of a refusal: `com.amazonaws.dynamodb.v20120810#` stands before the error's name, and a
+    /// URL may stand behind it ("AWS JSON 1.0 protocol"). The name counts whatever the message is. What is
     /// between here and the service may refuse too, with a body that is anything.
     fn of(body: &[u8]) -> Self {
-        let Self { code, message } = serde_json::from_slice(body).unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
+        let code = text("__type").unwrap_or_default();
+        let code = code.split(':').next().unwrap_or_default();
         let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+        let message = text("message").or_else(|| text("Message")).unwrap_or_default().to_owned();
         Self { code, message }
     }
 }

@@ -126,6 +126,9 @@ fn a_refusal_is_read_whoever_wrote_it() {
         pair("AccessDeniedException", "no")
     );
     assert_eq!(read(r#"{"__type":"Plain"}"#), pair("Plain", ""));
+    assert_eq!(read(r#"{"__type":"a#Plain:http://b.example/#c"}"#), pair("Plain", ""));
+    assert_eq!(read(r#"{"__type":"a#Plain","message":null}"#), pair("Plain", ""));
+    assert_eq!(read(r#"{"__type":"Plain","message":"a","Message":"b"}"#), pair("Plain", "a"));
     for other in ["", "<html>", "[]", r#"{"__type":7}"#] {
         assert_eq!(read(other), pair("", ""), "{other}");
     }

@@ -22,7 +22,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,6 +49,10 @@ const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// Credentials that expire within this time are asked for anew.
 const EXPIRES_SOON: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read, in bytes. The service's own are smaller: it reads one megabyte for a
+/// `Query` ("Paginating table query results"), of which JSON makes six at worst.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// A client of the service.
 #[derive(Debug)]
@@ -110,7 +114,8 @@ impl Client {
         let request = self.request(operation, input).await?;
         let response = self.http.clone().send(request).await.map_err(lost)?;
         let (status, request_id) = (response.status(), request_id(&response));
-        let body = response.into_body().collect().await.map_err(CallError::Lost)?.to_bytes();
+        let body = Limited::new(response.into_body(), MAX_ANSWER);
+        let body = body.collect().await.map_err(CallError::Lost)?.to_bytes();
         if status.is_success() {
             serde_json::from_slice(&body).map_err(CallError::Unreadable)
         } else {

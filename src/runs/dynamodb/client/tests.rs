@@ -64,6 +64,26 @@ async fn an_answer_that_breaks_off_was_lost_and_one_that_is_no_json_is_unreadabl
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_end_is_not_kept_in_memory() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await.unwrap();
+        let (mut sent, spaces) = (0, [b' '; 8192]);
+        while stream.write_all(&spaces).await.is_ok() && sent < 10 * MAX_ANSWER {
+            sent += spaces.len();
+        }
+        sent
+    });
+    let error = client(&url, None).0.call::<Value>("GetItem", &json!({})).await.unwrap_err();
+    assert!(matches!(error, CallError::Lost(_)), "{error}");
+    // What is on the way is no more than a few buffers.
+    assert!(answering.await.unwrap() < 5 * MAX_ANSWER);
+}
+
+#[tokio::test]
 async fn a_call_of_what_is_no_address_is_not_made() {
     for url in ["", "/", "/dynamodb", "/a://b", "127.0.0.1:8000", "localhost", "http://", "ftp://a"]
     {

@@ -18,6 +18,7 @@
 //! | a post: 403, 413, other 4xx | never | the answer will not change |
 //! | the table of runs: throttled | for some five seconds | the parts of one large run are more than a partition takes at once |
 //! | the table of runs: 5xx, no answer within 2 s | twice | each of its calls may be made again |
+//! | the table of runs: the time of the signature is wrong | once, by the service's clock | this machine's clock is |
 //! | the table of runs: anything else | never | the answer will not change |
 
 use std::time::Duration;

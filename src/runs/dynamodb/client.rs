@@ -6,6 +6,7 @@
 //! called. `tests/python/test_table_requests.py` compares each request and its signature with botocore's.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -20,6 +21,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::{DateTime, Format};
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
@@ -28,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Mutex, OnceCell};
+use tracing::debug;
 
 use crate::aws::Http;
 
@@ -54,6 +57,26 @@ const EXPIRES_SOON: Duration = Duration::from_secs(10);
 /// `Query` ("Paginating table query results"), of which JSON makes six at worst.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
+/// What the service calls a signature that it takes for too old or too new: these, as the SDK has it.
+const OF_WRONG_TIME: [&str; 5] = [
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "RequestTimeTooSkewed",
+    "AccessDeniedException",
+];
+
+/// By how much a signature's time must have been wrong for that to be why it was refused: the service allows
+/// five minutes, and the SDK counts from here.
+const WRONG_TIME_MS: u64 = 4 * 60 * 1000;
+
+/// An answer that took longer says nothing about the time: the environment was frozen meanwhile.
+const MAX_TRUSTED_WAIT: Duration = Duration::from_secs(10);
+
+/// A clock that would be this wrong is none: a hundred years, in milliseconds. No signature can be made of
+/// times beyond the year 9999.
+const MAX_SKEW_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
 /// A client of the service.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -63,6 +86,8 @@ pub(super) struct Client {
     url: OnceCell<String>,
     /// The credentials of the last call.
     credentials: Mutex<Option<Credentials>>,
+    /// By how many milliseconds the service's clock was ahead of this machine's when it answered last.
+    skew_ms: AtomicI64,
 }
 
 /// Why a call has no result.
@@ -99,10 +124,11 @@ impl Client {
     /// A client with the SDK's configuration, which calls through `http`. Nothing is called.
     pub(super) fn new(sdk: &SdkConfig, http: Http) -> Self {
         let (url, credentials) = (OnceCell::new(), Mutex::default());
-        Self { sdk: sdk.clone(), http, url, credentials }
+        Self { sdk: sdk.clone(), http, url, credentials, skew_ms: AtomicI64::new(0) }
     }
 
-    /// Calls an operation, once.
+    /// Calls an operation: once, or again if the service has refused the time of the signature, which it tells
+    /// with each answer.
     ///
     /// # Errors
     /// There is no result.
@@ -111,8 +137,30 @@ impl Client {
         operation: &str,
         input: &impl Serialize,
     ) -> Result<O, CallError> {
+        let signed_with_ms = self.skew_ms.load(Ordering::Relaxed);
+        let called = self.call_once(operation, input).await;
+        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
+        match called {
+            Err(error)
+                if OF_WRONG_TIME.contains(&error.code())
+                    && skew_ms.abs_diff(signed_with_ms) > WRONG_TIME_MS =>
+            {
+                debug!(skew_ms, "this machine's clock is wrong, and the service's counts");
+                self.call_once(operation, input).await
+            }
+            called => called,
+        }
+    }
+
+    async fn call_once<O: DeserializeOwned>(
+        &self,
+        operation: &str,
+        input: &impl Serialize,
+    ) -> Result<O, CallError> {
         let request = self.request(operation, input).await?;
+        let sent = SystemTime::now();
         let response = self.http.clone().send(request).await.map_err(lost)?;
+        self.learn_skew(&response, sent);
         let (status, request_id) = (response.status(), request_id(&response));
         let body = Limited::new(response.into_body(), MAX_ANSWER);
         let body = body.collect().await.map_err(CallError::Lost)?.to_bytes();
@@ -122,6 +170,28 @@ impl Client {
             let Refusal { code, message } = Refusal::of(&body);
             Err(CallError::Refused { status: status.as_u16(), code, message, request_id })
         }
+    }
+
+    /// Learns from an answer to a request that was sent at this time what the service's clock says.
+    fn learn_skew(&self, response: &HttpResponse, sent: SystemTime) {
+        let waited = sent.elapsed().unwrap_or_default();
+        let date = response.headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        if let Some(date) = date.and_then(|date| date.to_millis().ok())
+            && let Ok(middle) = DateTime::from(sent + waited / 2).to_millis()
+            && date.abs_diff(middle) <= MAX_SKEW_MS
+            && waited <= MAX_TRUSTED_WAIT
+        {
+            self.skew_ms.store(date - middle, Ordering::Relaxed);
+        }
+    }
+
+    /// The time by the service's clock, as far as it is known.
+    fn now(&self) -> SystemTime {
+        let (now, skew_ms) = (SystemTime::now(), self.skew_ms.load(Ordering::Relaxed));
+        let skew = Duration::from_millis(skew_ms.unsigned_abs());
+        let time = if skew_ms < 0 { now.checked_sub(skew) } else { now.checked_add(skew) };
+        time.unwrap_or(now)
     }
 
     async fn request(
@@ -137,7 +207,7 @@ impl Client {
             .identity(&identity)
             .region(self.sdk.region().map_or("", |region| region.as_ref()))
             .name("dynamodb")
-            .time(SystemTime::now())
+            .time(self.now())
             .settings(SigningSettings::default())
             .build()
             .map_err(not_made)?

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::endpoint::ResolveEndpoint as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -61,6 +62,90 @@ async fn an_answer_that_breaks_off_was_lost_and_one_that_is_no_json_is_unreadabl
         }
         answering.await.unwrap();
     }
+}
+
+/// A service that answers each request on a connection of its own with the next of these. Its address, and
+/// what it was asked.
+async fn service(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = tokio::spawn(async move {
+        let mut requests = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        requests
+    });
+    (url, answering)
+}
+
+fn answer(status: &str, date: Option<SystemTime>, body: &str) -> String {
+    let date = date.map_or_else(String::new, |date| {
+        format!("date: {}\r\n", DateTime::from(date).fmt(Format::HttpDate).unwrap())
+    });
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{date}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// How many seconds from now the signature of a request is from.
+fn seconds_from_now(request: &str) -> i64 {
+    let (_, rest) = request.split_once("x-amz-date: ").unwrap();
+    let (date, time) = rest[..15].split_once('T').unwrap();
+    let part = |text: &str, from: usize| text[from..from + 2].to_owned();
+    let (year, month, day) = (&date[..4], part(date, 4), part(date, 6));
+    let (hour, minute, second) = (part(time, 0), part(time, 2), part(time, 4));
+    let signed = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    let signed = DateTime::from_str(&signed, Format::DateTime).unwrap();
+    signed.secs() - DateTime::from(SystemTime::now()).secs()
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_set_right_by_what_the_service_answers() {
+    let hour = Duration::from_hours(1);
+    let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
+    for (seconds, date) in [(3600, SystemTime::now() + hour), (-3600, SystemTime::now() - hour)] {
+        let refused = answer("400 Bad Request", Some(date), refusal);
+        let done = answer("200 OK", Some(date), "{}");
+        let (url, answering) = service(vec![refused, done.clone(), done]).await;
+        let client = client(&url, None).0;
+        for _ in 0..2 {
+            client.call::<Value>("GetItem", &json!({})).await.unwrap();
+        }
+        let requests = answering.await.unwrap();
+        let found: Vec<_> = requests.iter().map(|request| seconds_from_now(request)).collect();
+        for (found, expected) in found.iter().zip([0, seconds, seconds]) {
+            assert!(found.abs_diff(expected) < 60, "{found}, not {expected}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_date_that_can_not_be_does_not_count() {
+    let done =
+        "HTTP/1.1 200 OK\r\ndate: Fri, 31 Dec 9999 23:59:59 GMT\r\nconnection: close\r\n\r\n{}";
+    let (url, answering) = service(vec![done.to_owned(); 2]).await;
+    let client = client(&url, None).0;
+    for _ in 0..2 {
+        client.call::<Value>("GetItem", &json!({})).await.unwrap();
+    }
+    let requests = answering.await.unwrap();
+    assert!(seconds_from_now(&requests[1]).abs() < 60, "{}", requests[1]);
+}
+
+#[tokio::test]
+async fn what_is_refused_with_a_right_clock_is_not_asked_again() {
+    let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
+    let refused = answer("400 Bad Request", Some(SystemTime::now()), refusal);
+    let (url, answering) = service(vec![refused]).await;
+    let error = client(&url, None).0.call::<Value>("GetItem", &json!({})).await.unwrap_err();
+    assert_eq!(error.code(), "InvalidSignatureException");
+    answering.await.unwrap();
 }
 
 #[tokio::test]

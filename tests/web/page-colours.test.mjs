@@ -101,22 +101,64 @@ test('code that is selected gets its colours once it is not any more', async () 
   await page.locator('.tok-keyword').first().waitFor();
 });
 
-test('where what colours code does not come, it is plain, and the next code asks again', async () => {
-  let asked = 0;
-  const page = await open({
-    expected: /Failed to load resource|syntax/,
-    prepare: async (page) => {
-      await answers([fenced('python', PYTHON), FINISHED]).prepare(page);
-      await page.route('**/syntax.js*', (route) => (++asked === 1 ? route.abort() : route.continue()));
-    },
+/** Has the attempts follow one another at once. */
+const atOnce = () => (Math.random = () => 0);
+
+describe('where what colours code does not come', () => {
+  /** Opens the page with code that gets no colours, because so many attempts fail. @param {number} failures */
+  async function openWithout(failures) {
+    let asked = 0;
+    const page = await open({
+      expected: /Failed to load resource|syntax/,
+      prepare: async (page) => {
+        await answers([fenced('python', PYTHON), FINISHED]).prepare(page);
+        await page.addInitScript(atOnce);
+        await page.clock.install();
+        await page.route('**/syntax.js*', (route) => (++asked > failures ? route.continue() : route.abort()));
+      },
+    });
+    await send(page, 'Show me');
+    await answer(page);
+    while (asked < failures) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { page, asked: () => asked };
+  }
+  const coloured = (/** @type {Page} */ page, /** @type {number} */ count) =>
+    page
+      .locator('article.agent')
+      .nth(count - 1)
+      .locator('.tok-keyword')
+      .first()
+      .waitFor();
+
+  test('it is plain, and asked for again', async () => {
+    const { page, asked } = await openWithout(2);
+    await coloured(page, 1);
+    assert.equal(asked(), 3);
   });
-  await send(page, 'Show me');
-  await answer(page);
-  while (asked === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  await send(page, 'Again');
-  await answer(page, 2);
-  await page.locator('.tok-keyword').first().waitFor();
-  await page.locator('article.agent').nth(1).locator('.tok-keyword').first().waitFor();
+
+  test('a server that is busy is left alone for a minute; then the next code asks again', async () => {
+    const { page, asked } = await openWithout(3);
+    assert.equal(await page.locator('[class^=tok-]').count(), 0);
+    await send(page, 'Again');
+    await answer(page, 2);
+    await page.clock.fastForward(30_000);
+    await send(page, 'Again');
+    await answer(page, 3);
+    assert.equal(asked(), 3);
+    await page.clock.fastForward(31_000);
+    await send(page, 'Again');
+    await answer(page, 4);
+    for (const count of [1, 2, 3, 4]) await coloured(page, count);
+    assert.equal(asked(), 4);
+  });
+
+  test('the browser asks again once it is online, without another code', async () => {
+    const { page, asked } = await openWithout(3);
+    await page.context().setOffline(true);
+    await page.context().setOffline(false);
+    await coloured(page, 1);
+    assert.equal(asked(), 4);
+  });
 });
 
 /** How much is read until the page may answer: so many tokens, each of a line of so many characters. */

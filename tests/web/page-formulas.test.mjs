@@ -84,20 +84,44 @@ test('what cannot be read as a formula is shown as it was typed, with all of its
   assert.equal(await page.locator('.prose em').count(), 0);
 });
 
-test('where what draws them does not come, they are shown as they were typed, and the next one asks again', async () => {
+/** Has the attempts follow one another at once. */
+const atOnce = () => (Math.random = () => 0);
+
+test('where what draws them does not come, they are shown as they were typed, and drawn once the browser is online again', async () => {
   let asked = 0;
   const page = await open({
     expected: /Failed to load resource|math/,
     prepare: async (page) => {
       await answers([text('So $a_1 * b * c$ it is.'), FINISHED]).prepare(page);
-      await page.route('**/math.js*', (route) => (++asked === 1 ? route.abort() : route.continue()));
+      await page.addInitScript(atOnce);
+      await page.route('**/math.js*', (route) => (++asked > 3 ? route.continue() : route.abort()));
     },
   });
-  const failed = page.waitForEvent('requestfailed');
   await send(page, 'Show me');
   await answer(page);
-  await failed;
+  while (asked < 3) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(await page.locator('.prose').textContent(), 'So $a_1 * b * c$ it is.');
+  await page.context().setOffline(true);
+  await page.context().setOffline(false);
+  await page.locator('article.agent math').waitFor();
+  assert.equal(asked, 4);
+});
+
+test('where what draws them does not come, the next one asks again after a minute', async () => {
+  let asked = 0;
+  const page = await open({
+    expected: /Failed to load resource|math/,
+    prepare: async (page) => {
+      await answers([text('So $a_1 * b * c$ it is.'), FINISHED]).prepare(page);
+      await page.addInitScript(atOnce);
+      await page.clock.install();
+      await page.route('**/math.js*', (route) => (++asked > 3 ? route.continue() : route.abort()));
+    },
+  });
+  await send(page, 'Show me');
+  await answer(page);
+  while (asked < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  await page.clock.fastForward(61_000);
   await send(page, 'Again');
   await answer(page, 2);
   await page.locator('article.agent').nth(1).locator('math').waitFor();

@@ -60,8 +60,11 @@ function start() {
       syntax = loaded;
       setTimeout(slice);
     },
-    // Without colours it can be read as well; the next code asks again.
-    () => (working = false),
+    // Without colours it can be read as well; the next code asks again, or the browser that is online again.
+    () => {
+      working = false;
+      window.addEventListener('online', start, { once: true });
+    },
   );
 }
 

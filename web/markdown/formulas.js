@@ -75,9 +75,10 @@ function start() {
       draw = loaded.draw;
       setTimeout(slice);
     },
-    // As typed they can be read as well; the next formula asks again.
+    // As typed they can be read as well; the next formula asks again, or the browser that is online again.
     () => {
       working = false;
+      window.addEventListener('online', start, { once: true });
       for (const one of waiting) if (!one.isConnected) waiting.delete(one);
     },
   );

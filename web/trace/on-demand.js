@@ -2,15 +2,12 @@
 // for the first time. Until then this keeps what there is to show, and what was asked for.
 
 import { button, byId } from '../lib/dom.js';
+import { onDemand } from '../lib/on-demand.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
 /** @import { Traces } from './traces.js' */
 
-/** A server that is busy is asked so often before somebody has to say that it should be asked again. */
-const ATTEMPTS = 3;
-/** The longest wait before the second attempt, in milliseconds; it doubles with the next one. */
-const FIRST_WAIT_MS = 600;
 const LOADING = 'The trace viewer is being loaded.';
 
 export class TracesOnDemand {
@@ -30,7 +27,8 @@ export class TracesOnDemand {
   /** @type {Traces | undefined} */
   #viewer;
   #loading = false;
-  #attempts = 0;
+  /** Who looks at the panel waits for it. @type {() => Promise<typeof import('../trace.js')>} */
+  #module = onDemand('trace.js', 0);
 
   /**
    * @param {() => Prices} prices
@@ -99,6 +97,7 @@ export class TracesOnDemand {
       if (this.#wanted && this.#wantedSource) viewer.showPassage(this.#wanted, this.#wantedSource);
     } catch (error) {
       console.error(error);
+      window.addEventListener('online', () => void this.load(), { once: true });
       const again = button('quiet small', 'Try again', () => {
         byId('traces-scroller', HTMLElement).focus();
         void this.load();
@@ -115,19 +114,5 @@ export class TracesOnDemand {
       this.#loading = false;
       if (this.#empty.textContent === LOADING) this.#empty.textContent = words;
     }
-  }
-
-  /** @param {number} [failures] @returns {Promise<typeof import('../trace.js')>} */
-  #module(failures = 0) {
-    // Some browsers remember that a module could not be loaded, so each attempt has an address of its own.
-    const address = new URL(
-      (this.#attempts += 1) === 1 ? 'trace.js' : `trace.js?attempt=${this.#attempts}`,
-      document.baseURI,
-    );
-    return import(address.href).catch(async (error) => {
-      if (failures + 1 === ATTEMPTS || !navigator.onLine) throw error;
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * FIRST_WAIT_MS * 2 ** failures));
-      return this.#module(failures + 1);
-    });
   }
 }

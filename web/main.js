@@ -438,8 +438,16 @@ function run(config, keeper, before) {
     return t('There is no connection yet. Send it again once the page is connected.');
   };
   const ready = () => obstacle() === '';
+  /** What it was when that was looked at last. */
+  let told = '';
   const refresh = () => {
-    composer.offer(obstacle(), conversation.open.length > 0);
+    const problem = obstacle();
+    // Wherever it was said why something could not be sent, that is over.
+    if (problem !== told)
+      for (const one of document.querySelectorAll('.composer-problem'))
+        if (one.textContent === told) one.toggleAttribute('hidden', true);
+    told = problem;
+    composer.offer(problem, conversation.open.length > 0);
     queue.update();
     exporter.hidden = conversation.turns.length === 0;
   };
@@ -502,7 +510,7 @@ function run(config, keeper, before) {
   /** @param {string} prompt @param {ToolAnswer[]} [answers] @param {Sendable} [attached] */
   const send = (prompt, answers = [], attached) => {
     const problem = trySend(prompt, answers, { attached });
-    composer.explain(problem, problem === obstacle());
+    composer.explain(problem);
     if (problem === '') stickToBottom.attach();
     return problem === '';
   };

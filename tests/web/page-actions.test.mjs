@@ -165,6 +165,27 @@ describe('a prompt', () => {
     assert.equal(await focused(page), 'Edit prompt');
   });
 
+  test('that was not sent because an answer ran says so until the end of that answer', async () => {
+    const scripted = relay(({ say }) => say(text('At work.'), ...(scripted.runs.length === 1 ? [FINISHED] : [])));
+    const page = await open({ prepare: scripted.prepare });
+    await ask(page, 'one');
+    await send(page, 'two');
+    await page.locator('.prose').nth(1).waitFor();
+    await act(page, 'Edit prompt').first().click();
+    await editor(page).press('Enter');
+    const problem = page.locator('.prompt-editor').getByRole('alert');
+    await problem.filter({ hasText: 'The agent is still answering' }).waitFor();
+    scripted.runs[1]?.say(text(' Done.'));
+    await page.getByText('At work. Done.').waitFor();
+    assert.equal(await problem.isVisible(), true);
+    scripted.runs[1]?.say(FINISHED);
+    await problem.waitFor({ state: 'hidden' });
+    assert.equal(await editor(page).inputValue(), 'one');
+    await editor(page).fill('');
+    await editor(page).press('Enter');
+    await problem.waitFor();
+  });
+
   test('that is being edited is there after a reload, and what is empty or too long is not sent', async () => {
     const page = await open({ prepare: answers([text('Yes.'), FINISHED]).prepare });
     await ask(page, 'one', 'two');

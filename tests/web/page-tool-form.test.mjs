@@ -244,7 +244,7 @@ describe('a question that was overtaken', () => {
 });
 
 describe('an answer that cannot be sent', () => {
-  test('says why at the form: too long, and without a connection', async () => {
+  test('says why at the form: too long, and without a connection, as long as there is none', async () => {
     const scripted = answers([call('look', '{}'), FINISHED], [text('Done.'), FINISHED]);
     const page = await open({ prepare: scripted.prepare });
     await send(page, 'go');
@@ -262,6 +262,7 @@ describe('an answer that cannot be sent', () => {
     await form(page).getByRole('button', { name: 'Send result' }).click();
     await form(page).getByRole('alert').filter({ hasText: 'There is no connection yet' }).waitFor();
     await comeBack(page);
+    await form(page).getByRole('alert').waitFor({ state: 'hidden' });
     await form(page).getByRole('button', { name: 'Send result' }).click();
     assert.equal(await answer(page, 2), 'Done.');
   });

@@ -19,8 +19,6 @@ export class Composer {
   #stop = byId('stop', HTMLButtonElement);
   #form = byId('composer', HTMLFormElement);
   #problem = byId('composer-problem', HTMLElement);
-  /** Whether the problem is over once a prompt can be sent. */
-  #passing = false;
   #isBusy = false;
   /** What was sent, and which of it is in the box. @type {string[]} */
   #sent = getList({ sent: parseJson(recall('tab', 'sent') ?? '[]') }, 'sent').map(String);
@@ -73,14 +71,12 @@ export class Composer {
    * @param {boolean} busy whether an answer can be stopped, and what is sent waits for its end
    */
   offer(problem, busy) {
-    const ready = problem === '';
     this.#isBusy = busy;
     // The button can be pressed all the same, and then says why.
-    this.#send.setAttribute('aria-disabled', String(!ready && !busy));
+    this.#send.setAttribute('aria-disabled', String(problem !== '' && !busy));
     this.#send.title = busy ? t('Send when the answer is complete') : problem;
     this.#stop.hidden = !busy;
     this.#offerSend();
-    if (ready && this.#passing) this.explain('');
   }
 
   #offerSend() {
@@ -135,12 +131,8 @@ export class Composer {
     if (!isTouch()) this.#prompt.focus();
   }
 
-  /**
-   * @param {string} problem a sentence, or an empty text to take the last one back
-   * @param {boolean} [passing] whether it is over once a prompt can be sent
-   */
-  explain(problem, passing = false) {
-    this.#passing = passing;
+  /** @param {string} problem a sentence, or an empty text to take the last one back */
+  explain(problem) {
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }

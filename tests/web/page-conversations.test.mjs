@@ -733,6 +733,27 @@ describe('two tabs', () => {
     await other.close();
   });
 
+  test('say that a conversation is open in another tab until that is closed, or leaves it', async () => {
+    const page = await open({ prepare: echo().prepare });
+    const other = await tab(page, echo());
+    await ask(other, 'theirs');
+    await toggle(page).click();
+    const elsewhere = row(page, 'theirs').getByText('open in another tab');
+    await elsewhere.waitFor();
+    await startAnew(other);
+    await elsewhere.waitFor({ state: 'hidden' });
+    await toggle(other).click();
+    await row(other, 'theirs').click();
+    await other.getByText('You said theirs.').waitFor();
+    await page.reload();
+    await elsewhere.waitFor();
+    await other.close();
+    await elsewhere.waitFor({ state: 'hidden' });
+    await row(page, 'theirs').click();
+    await send(page, 'mine now');
+    await answer(page, 2);
+  });
+
   test('read one conversation, and one of them goes on with it', async () => {
     const scripted = echo();
     const page = await open({ prepare: scripted.prepare });
@@ -787,7 +808,10 @@ test('a conversation that is still being opened does not come in the place of a 
     document.querySelector('.conversation-open')?.dispatchEvent(new MouseEvent('click'));
     document.getElementById('new-conversation')?.click();
   });
-  await until(page, async () => (await navigator.locks.query()).pending?.length === 0);
+  await until(
+    page,
+    async () => (await navigator.locks.query()).pending?.every(({ mode }) => mode === 'shared') === true,
+  );
   await send(page, 'new');
   await answer(page);
   assert.deepEqual(await prompts(page), ['new']);

@@ -4,7 +4,7 @@ import { announce, button, byId, element } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
 import { dates, plural, t } from '../lib/words.js';
-import { hasThread, threadsInUse } from '../relay/thread.js';
+import { hasThread, threadsInUse, whenFree } from '../relay/thread.js';
 import { MAX_CONVERSATIONS, MAX_LENGTH } from './keeper.js';
 import { ask } from './question.js';
 
@@ -40,6 +40,8 @@ export class ConversationList {
   #keeper;
   #actions;
   #updates = 0;
+  /** Those that other tabs have, as it is listed. @type {Set<string>} */
+  #elsewhere = new Set();
 
   /** @param {Keeper} keeper @param {ListActions} actions */
   constructor(keeper, actions) {
@@ -82,6 +84,7 @@ export class ConversationList {
       gone.delete(about.id);
       row.about = about;
       const isElsewhere = inUse.has(about.id) && !hasThread(about.id);
+      if (isElsewhere) void this.#await(about.id);
       const state = isElsewhere ? t('open in another tab') : this.#actions.state(about.id);
       // What a user called it may hide something as well.
       setText(row.title, visible(about.title));
@@ -104,6 +107,15 @@ export class ConversationList {
     this.#nothing.checked = this.#keeper.keepsNothing;
     this.#explain(all.length);
     this.#filter();
+  }
+
+  /** Lists it anew once no other tab has it. @param {string} id */
+  async #await(id) {
+    if (this.#elsewhere.has(id)) return;
+    this.#elsewhere.add(id);
+    await whenFree(id);
+    this.#elsewhere.delete(id);
+    await this.update();
   }
 
   #open() {

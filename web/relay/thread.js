@@ -87,6 +87,11 @@ export async function threadsInUse() {
   return new Set(locks.flatMap(({ name = '' }) => (name.startsWith(LOCK) ? [name.slice(LOCK.length)] : [])));
 }
 
+/** Waits until the tab that has a thread lets go of it, closed ones included. @param {string} id */
+export async function whenFree(id) {
+  await navigator.locks.request(LOCK + id, { mode: 'shared' }, () => {}).catch(() => {});
+}
+
 /**
  * Keeps a thread until it is released, or as long as the page is there.
  *

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatTree, readJson, treeAt } from '../../web/lib/json.js';
+import { formatTree, readJson } from '../../web/lib/json.js';
 import { Conversation } from '../../web/relay/conversation.js';
 import { MAX_COUNT, MAX_LENGTH, MAX_OPEN } from '../../web/relay/fragments.js';
 import { awaitJoin, canJoin, isCut, notesOf, stoppedNote } from '../../web/relay/turn.js';
+import { treeAt } from '../../web/trace/source.js';
 
 /** A conversation with one turn, and a way to send it frames in the order of their `seq`. */
 function started(runId = 'run-1', conversation = new Conversation()) {

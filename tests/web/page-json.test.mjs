@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatJson, formatTree, readJson, treeAt, treeOf } from '../../web/lib/json.js';
+import { formatJson, formatTree, readJson } from '../../web/lib/json.js';
+import { treeAt, treeOf } from '../../web/trace/source.js';
 
 /** @param {string} text */
 const flat = (text) => formatJson(text).replace(/\n */g, '');

@@ -163,51 +163,6 @@ function stringEnd(text, start) {
   }
 }
 
-/**
- * What is found at a path of names; of two members with one name the last, as everywhere.
- *
- * @param {JsonTree | undefined} tree
- * @param {...string} path
- */
-export function treeAt(tree, ...path) {
-  let here = tree;
-  for (const name of path)
-    here = here?.kind === 'object' ? here.members.findLast((member) => member.name === name)?.value : undefined;
-  return here;
-}
-
-/**
- * A tree of what has been parsed already.
- *
- * @param {unknown} value as `JSON.parse` makes it, nested to any depth
- * @returns {JsonTree}
- */
-export function treeOf(value) {
-  /** @type {{value: unknown, put: (tree: JsonTree) => void}[]} */
-  const rest = [];
-  /** @type {JsonTree} */
-  let whole = { kind: 'literal', text: 'null' };
-  rest.push({ value, put: (tree) => (whole = tree) });
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    const { value, put } = next;
-    if (Array.isArray(value)) {
-      /** @type {JsonTree[]} */
-      const items = new Array(value.length);
-      put({ kind: 'array', items });
-      value.forEach((item, index) => rest.push({ value: item, put: (tree) => (items[index] = tree) }));
-    } else if (typeof value === 'object' && value !== null) {
-      const members = Object.keys(value).map((name) => ({ name, value: whole }));
-      put({ kind: 'object', members });
-      for (const member of members) rest.push({ value: get(value, member.name), put: (tree) => (member.value = tree) });
-    } else if (typeof value === 'string') {
-      put({ kind: 'string', text: value });
-    } else {
-      put({ kind: 'literal', text: JSON.stringify(value) ?? 'null' });
-    }
-  }
-  return whole;
-}
-
 /** Deeper levels are not indented any more: what a text of some depth needs would grow with its square. */
 const MAX_INDENTED = 20;
 

@@ -266,6 +266,22 @@ describe('in German', () => {
     await isGerman(page, 'left');
   });
 
+  test('the titles of alerts in an answer', async () => {
+    const said = ['NOTE', 'TIP', 'IMPORTANT', 'WARNING', 'CAUTION'].map((kind) => `> [!${kind}]\n> So.\n`).join('\n');
+    const page = await open(load, { prepare: relay(({ say }) => say(text(said), FINISHED)).prepare });
+    await connected(page);
+    await send(page, 'Los');
+    await page.locator('article.agent[aria-busy="false"]').waitFor();
+    assert.deepEqual(await page.locator('.alert-title').allTextContents(), [
+      'Hinweis',
+      'Tipp',
+      'Wichtig',
+      'Warnung',
+      'Vorsicht',
+    ]);
+    assert.equal(await page.locator('.alert.caution').count(), 1);
+  });
+
   test('the conversations, and what is asked before some are deleted', async () => {
     const scripted = relay(({ say }) => say(text('Ja.'), FINISHED));
     const page = await open(load, { prepare: scripted.prepare });

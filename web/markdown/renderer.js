@@ -49,10 +49,7 @@ export function leafElement(block, text, markers, context) {
     case 'row':
       return tableRow(block, markers, context);
     case 'alert':
-      return place(
-        element('p', 'alert-title', text.slice(2, -1).charAt(0).toUpperCase() + text.slice(3, -1).toLowerCase()),
-        markers,
-      );
+      return place(element('p', 'alert-title', alertTitle(text)), markers);
     case 'tag':
       return place(element('p', '', text), markers);
     case 'definitions':
@@ -60,6 +57,19 @@ export function leafElement(block, text, markers, context) {
     default:
       return paragraph(block, text, markers, context);
   }
+}
+
+/** @param {string} text `[!NOTE]` */
+function alertTitle(text) {
+  /** @type {Record<string, string>} */
+  const titles = {
+    note: t('Note'),
+    tip: t('Tip'),
+    important: t('Important'),
+    warning: t('Warning'),
+    caution: t('Caution'),
+  };
+  return titles[text.slice(2, -1).toLowerCase()] ?? '';
 }
 
 /** Whether a paragraph begins with the box of a task. @param {Block | undefined} block */

@@ -89,7 +89,7 @@ describe('the list of conversations', () => {
     await toggle(page).click();
     await listed(page, 2);
     assert.deepEqual(await titles(page), ['second question', 'first question']);
-    assert.match((await row(page, 'first question').textContent()) ?? '', /Today, \d\d:\d\d$/);
+    assert.match((await row(page, 'first question').textContent()) ?? '', /Today, \d{1,2}:\d\d\s[AP]M$/);
     assert.equal(await row(page, 'second question').getAttribute('aria-current'), 'true');
     await row(page, 'first question').click();
     await page.getByText('You said first question.').waitFor();
@@ -285,6 +285,25 @@ describe('the list of conversations', () => {
     assert.match(await answer(page, 3), /turn 1 of this conversation/);
   });
 });
+
+for (const [locale, pattern] of /** @type {[string, RegExp][]} */ ([
+  ['en-US', /^Today, \d{1,2}:\d\d\s[AP]M$/],
+  ['en-GB', /^Today, \d\d:\d\d$/],
+  // Its dates would have words of another language.
+  ['de-DE', /^Today, \d\d:\d\d$/],
+])) {
+  test(`times are written as the browser's country does, where it speaks the page's language: ${locale}`, async () => {
+    const page = await open({ prepare: echo().prepare, locale });
+    await ask(page, 'question');
+    await toggle(page).click();
+    await listed(page, 1);
+    assert.match((await page.locator('.conversation-time').textContent()) ?? '', pattern);
+    assert.match(
+      (await page.locator('article time').first().textContent()) ?? '',
+      new RegExp(`${pattern}`.slice(9, -1)),
+    );
+  });
+}
 
 describe('a conversation is deleted', () => {
   test('after a question, and is gone for good', async () => {

@@ -283,7 +283,7 @@ function timeInWords(time, now) {
   const yesterday = new Date(now);
   yesterday.setDate(now.getDate() - 1);
   const day = time.toDateString();
-  const clock = time.toLocaleTimeString(dates(), { hour: '2-digit', minute: '2-digit' });
+  const clock = time.toLocaleTimeString(dates(), { timeStyle: 'short' });
   if (day === now.toDateString()) return t('Today, {time}', { time: clock });
   if (day === yesterday.toDateString()) return t('Yesterday, {time}', { time: clock });
   return time.toLocaleDateString(dates(), { day: 'numeric', month: 'short', year: 'numeric' });

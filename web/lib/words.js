@@ -19,9 +19,9 @@ export function speak(newLanguage, newTranslations) {
   formats.clear();
 }
 
-/** The language of dates and lists: where nothing else is set, as the British write them. */
+/** The language of dates and times, of the country that the browser is set to; English ones of no country are as the British write them. */
 export function dates() {
-  return language === 'en' ? 'en-GB' : language;
+  return navigator.languages.find((one) => one.startsWith(`${language}-`)) ?? (language === 'en' ? 'en-GB' : language);
 }
 
 /** @param {string} language */

@@ -1,15 +1,39 @@
 // Loading the page where its server is busy.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
-/** @import { Page } from 'playwright-core' */
+/** @import { Page, Route } from 'playwright-core' */
 
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const { load, endpoint } = useChat('--allowed-origins', '*');
 /** What the browser says of files that do not come. */
 const expected = /503|Failed to fetch dynamically imported module/;
+
+for (const name of ['main.js', 'config.json']) {
+  test(`axe finds nothing while ${name} is on its way`, async () => {
+    /** @type {Route[]} */
+    const held = [];
+    const page = await load({ prepare: (page) => page.route(`**/${name}`, (route) => void held.push(route)) });
+    while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await page.evaluate(AXE);
+    const found = await page.evaluate(async () => {
+      const { violations } = await /** @type {any} */ (window).axe.run();
+      return violations.map((/** @type {any} */ { id, nodes }) => [
+        id,
+        ...nodes.map((/** @type {any} */ one) => one.html),
+      ]);
+    });
+    assert.deepEqual(found, []);
+    assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
+    await Promise.all(held.map((route) => route.continue()));
+    await connected(page);
+  });
+}
 
 for (const [form, folder] of /** @type {[string, string][]} */ ([
   ['plain modules', MODULES],

@@ -79,6 +79,15 @@ def test_sam_build_makes_the_same_binary(tmp_path):
     assert sha256(built) == sha256(unpacked(tmp_path))
 
 
+def test_no_link_of_the_application_repositorys_readme_is_relative():
+    if ARCHITECTURE != "x86_64":
+        pytest.skip("made with the default CPU's archive only")
+    readme = (FOLDER / "serverlessrepo" / "README.md").read_text()
+    links = re.findall(r"\]\(([^)]*)\)", readme)
+    assert len(links) > 20
+    assert [link for link in links if not re.match(r"https?:|#", link)] == []
+
+
 def test_made_again_of_the_same_binary_every_file_is_the_same(tmp_path):
     binary = unpacked(tmp_path)
     again = tmp_path / "again"
@@ -288,6 +297,15 @@ def test_deploy_says_that_aws_refuses_the_credentials(tools, downloaded):
     assert "Unable to locate credentials" in done.stdout
 
 
+def test_deploy_asks_for_the_credentials_that_sam_is_to_use(tools, downloaded):
+    program(tools / "aws", '[[ " $* " == *" --profile prod "* ]]')
+    done = deploy(downloaded, "--arch", ARCHITECTURE, "--", "--profile", "prod", tools=tools)
+    assert done.returncode == 0, done.stdout
+    done = deploy(downloaded, "--arch", ARCHITECTURE, "--", "--profile=prod", tools=tools)
+    assert done.returncode == 0, done.stdout
+    refused(deploy(downloaded, tools=tools, arch=True), "AWS does not take your credentials")
+
+
 def test_deploy_says_that_there_are_no_credentials(tools, downloaded):
     (tools / "aws").unlink()
     done = deploy(downloaded, tools=tools, arch=True, AWS_CONFIG_FILE="/nowhere")
@@ -307,6 +325,13 @@ def test_deploy_says_that_a_file_is_not_the_released_one(tools, downloaded):
     refused(deploy(downloaded, tools=tools, arch=True), "are not those of its SHA256SUMS")
 
 
+def test_deploy_takes_no_file_that_the_sums_do_not_name(tools, downloaded):
+    sums = downloaded / SUMS.name
+    lines = sums.read_text().splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if ARCHIVE.name not in line))
+    refused(deploy(downloaded, tools=tools, arch=True), "are not those of its SHA256SUMS")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -322,6 +347,9 @@ def test_deploy_says_what_is_wrong_with_its_arguments(tools, arguments, said):
 
 # `scripts/release`, when it is not a dry run.
 
+# What stands before the name of the repository in its address.
+OWNER = re.compile(r"https://github\.com/[^/]+/")
+
 
 @pytest.fixture
 def clone(tmp_path):
@@ -333,7 +361,7 @@ def clone(tmp_path):
     if changed:
         subprocess.run(["git", "apply", "--index"], cwd=folder, input=changed, check=True)
     manifest = folder / "Cargo.toml"
-    manifest.write_text(manifest.read_text().replace("/OWNER/", "/somebody/"))
+    manifest.write_text(OWNER.sub("https://github.com/somebody/", manifest.read_text()))
     commit_all(folder)
     git("tag", f"v{VERSION}", cwd=folder)
     return folder
@@ -362,7 +390,7 @@ def test_a_version_that_the_changelog_does_not_have_is_not_released(clone, tmp_p
 
 def test_a_repository_without_a_name_is_not_released(clone, tmp_path):
     manifest = clone / "Cargo.toml"
-    manifest.write_text(manifest.read_text().replace("/somebody/", "/OWNER/"))
+    manifest.write_text(OWNER.sub("https://github.com/OWNER/", manifest.read_text()))
     refused(release(clone, tmp_path), "does not say where the repository is")
 
 
@@ -440,7 +468,17 @@ def git(*arguments, cwd=None):
 
 def commit_all(folder):
     git("add", "--all", cwd=folder)
-    git("commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", "A release", cwd=folder)
+    # Empty where the repository's owner is the one of the test.
+    git(
+        "commit",
+        "--allow-empty",
+        "--quiet",
+        "--no-verify",
+        "--no-gpg-sign",
+        "-m",
+        "A release",
+        cwd=folder,
+    )
 
 
 def materials():

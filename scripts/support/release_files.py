@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import io
 import os
+import re
 import shutil
 import tomllib
 import zipfile
@@ -75,8 +76,13 @@ def main():
             ),
             encoding="utf-8",
         )
-        for name in ("LICENSE-MIT", "README.md"):
-            shutil.copyfile(name, folder / name)
+        shutil.copyfile("LICENSE-MIT", folder / "LICENSE-MIT")
+        readme = Path("README.md").read_text(encoding="utf-8")
+        # Where that is read, links to what stands beside it lead nowhere.
+        here = f"{workspace['repository']}/blob/v{version}"
+        readme = re.sub(r"\]\((?!https?:|#)([^)]*\.png)\)", rf"]({here}/\1?raw=true)", readme)
+        readme = re.sub(r"\]\((?!https?:|#)", f"]({here}/", readme)
+        (folder / "README.md").write_text(readme, encoding="utf-8")
 
     print(f"Agent Relay {version}, in {out}:")
     print(sums, end="")

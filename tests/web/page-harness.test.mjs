@@ -188,6 +188,8 @@ describe('the trace', () => {
     await page.getByRole('button', { name: 'Go to failed step' }).click();
     assert.equal(await page.evaluate(() => document.activeElement?.querySelector('.step-name')?.textContent), 'shell');
     await page.getByRole('button', { name: 'Steps of Refunds are possible within 30 days.' }).click();
+    // What comes back into view is there with the next picture.
+    await page.locator('.step-title:visible').nth(9).waitFor();
     assert.equal(await page.locator('.step-title:visible').count(), 10);
   });
 

@@ -166,10 +166,13 @@ describe('a saved trace opens', () => {
   const file = { name: 'saved.json', mimeType: 'application/json', buffer: Buffer.from(saved) };
   /** @param {Page} page */
   const opens = async (page) => {
+    // Until its settings are there, the page is still being put together.
+    await page.locator(':root[data-configured]').waitFor({ state: 'attached' });
     await page.getByRole('complementary', { name: 'Trace' }).waitFor();
     await page.locator('#traces-file').setInputFiles(file);
     await page.locator('.step').nth(8).waitFor();
-    assert.equal((await rows(page)).length, 9);
+    const found = await rows(page);
+    assert.equal(found.length, 9, await page.locator('#traces').innerText());
   };
   const refuse = (/** @type {Page} */ page) => page.routeWebSocket(/./, (socket) => void socket.close());
 

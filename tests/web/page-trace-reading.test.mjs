@@ -67,6 +67,8 @@ describe('a trace', () => {
     await which.selectOption('Failed');
     await page.getByText('No step matches').waitFor();
     await which.selectOption('All steps');
+    // What comes back into view is there with the next picture.
+    await page.locator('.step-title:visible').nth(12).waitFor();
     assert.equal((await shown(page)).length, 13);
   });
 

@@ -72,7 +72,9 @@ export class TracesOnDemand {
     this.#viewer?.showPassage(turn, number);
   }
 
+  /** Leaves the conversation that was shown. A file that was opened before there was any stays. */
   clear() {
+    if (this.#turns.size === 0) return;
     this.#turns.clear();
     this.#events = 0;
     this.#wanted = undefined;

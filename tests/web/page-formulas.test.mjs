@@ -86,6 +86,12 @@ test('what cannot be read as a formula is shown as it was typed, with all of its
 
 /** Has the attempts follow one another at once. */
 const atOnce = () => (Math.random = () => 0);
+/** The page has heard that three attempts failed. @param {Page} page */
+const failedThrice = (page) =>
+  new Promise((resolve) => {
+    let failed = 0;
+    page.on('requestfailed', () => (failed += 1) === 3 && resolve(undefined));
+  });
 
 test('where what draws them does not come, they are shown as they were typed, and drawn once the browser is online again', async () => {
   let asked = 0;
@@ -97,9 +103,10 @@ test('where what draws them does not come, they are shown as they were typed, an
       await page.route('**/math.js*', (route) => (++asked > 3 ? route.continue() : route.abort()));
     },
   });
+  const failed = failedThrice(page);
   await send(page, 'Show me');
   await answer(page);
-  while (asked < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  await failed;
   assert.equal(await page.locator('.prose').textContent(), 'So $a_1 * b * c$ it is.');
   await page.context().setOffline(true);
   await page.context().setOffline(false);
@@ -118,9 +125,10 @@ test('where what draws them does not come, the next one asks again after a minut
       await page.route('**/math.js*', (route) => (++asked > 3 ? route.continue() : route.abort()));
     },
   });
+  const failed = failedThrice(page);
   await send(page, 'Show me');
   await answer(page);
-  while (asked < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  await failed;
   await page.clock.fastForward(61_000);
   await send(page, 'Again');
   await answer(page, 2);

@@ -298,7 +298,7 @@ def test_deploy_says_that_aws_refuses_the_credentials(tools, downloaded):
 
 
 def test_deploy_asks_for_the_credentials_that_sam_is_to_use(tools, downloaded):
-    program(tools / "aws", '[[ " $* " == *" --profile prod "* ]]')
+    program(tools / "aws", 'case " $* " in *" --profile prod "*) ;; *) exit 253 ;; esac')
     done = deploy(downloaded, "--arch", ARCHITECTURE, "--", "--profile", "prod", tools=tools)
     assert done.returncode == 0, done.stdout
     done = deploy(downloaded, "--arch", ARCHITECTURE, "--", "--profile=prod", tools=tools)

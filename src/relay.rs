@@ -50,8 +50,11 @@ pub use crate::relay::kept_run::Kept;
 /// behind that post; but whoever joins looks for it for some seconds only.
 const START_DELAY: Duration = Duration::from_secs(1);
 
-/// How often the item of a run is looked at.
+/// How often the item of a run is looked at, when there is something else to do as well.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much longer the look waits for something else to do: waking up for it alone costs as much as it does.
+const WATCH_SLACK: Duration = Duration::from_millis(100);
 
 /// How long it may take to tell a client that its answer goes on elsewhere: it may be long gone.
 const MOVED_TIMEOUT: Duration = Duration::from_secs(2);
@@ -411,7 +414,7 @@ impl ActiveRun {
         let mut look = FuturesUnordered::new();
         let mut last_words = FuturesUnordered::new();
         let mut start_is_due = pin!(sleep(START_DELAY));
-        let mut next_look = pin!(sleep(WATCH_INTERVAL));
+        let mut next_look = pin!(sleep(WATCH_INTERVAL + WATCH_SLACK));
         let mut alone = pin!(sleep(Duration::ZERO));
         let mut stalled = pin!(sleep(STALLED_TIMEOUT));
 
@@ -489,6 +492,9 @@ impl ActiveRun {
                 event = next(events.as_mut().as_pin_mut()), if self.has_room(limits) => {
                     self.on_event(event, events.as_mut());
                     self.drain_ready(events.as_mut(), limits).await;
+                    if is_watched && next_look.deadline() <= Instant::now() + WATCH_SLACK {
+                        next_look.as_mut().reset(Instant::now());
+                    }
                 }
                 () = &mut keepalive, if silent => {
                     if route.has_keepalive() {
@@ -510,7 +516,7 @@ impl ActiveRun {
                     look.extend(keep.map(|keep| keep.keeper.watch()));
                 }
                 Some(item) = look.next() => {
-                    next_look.as_mut().reset(Instant::now() + WATCH_INTERVAL);
+                    next_look.as_mut().reset(Instant::now() + WATCH_INTERVAL + WATCH_SLACK);
                     let changes = self.kept.as_mut().map(|kept| kept.on_item(item));
                     for change in changes.unwrap_or_default() {
                         match change {

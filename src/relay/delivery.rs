@@ -5,7 +5,7 @@
 //! what is asked for here, and says what became of it.
 
 use crate::invocation::ConnectionRef;
-use crate::relay::cut::Cut;
+use crate::relay::cut::{Cut, CutKind};
 use crate::relay::journal::{Journal, Replayed};
 use crate::runs::item::{Item, KeptJournal, Update};
 
@@ -56,6 +56,9 @@ pub struct LeftBehind {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     journal: Journal,
+    /// The newest frame as it was cut, with its number, unless it is posted in fragments: most of the time,
+    /// this is what is posted next, and need not be made again.
+    newest: Option<(u64, Vec<u8>)>,
     /// Nobody is there with `None`: frames are kept, and posted to nobody.
     destination: Option<Destination>,
     /// The number of the first frame that has not arrived.
@@ -77,6 +80,7 @@ impl Delivery {
     pub fn new(journal: Journal, destination: Destination) -> Self {
         Self {
             journal,
+            newest: None,
             destination: Some(destination),
             next_seq: 0,
             in_flight: None,
@@ -100,7 +104,9 @@ impl Delivery {
 
     /// Keeps a frame. It is posted in its turn, if somebody is there.
     pub fn push(&mut self, cut: Cut) {
-        self.journal.push(cut);
+        self.journal.push(&cut);
+        let is_whole = !matches!(cut.kind, CutKind::Fragmented { .. });
+        self.newest = is_whole.then_some((cut.seq, cut.json));
         let wanted =
             if self.destination.is_some() { self.next_seq } else { self.journal.next_seq() };
         self.journal.forget_oldest(wanted);
@@ -118,8 +124,11 @@ impl Delivery {
         let destination = self.destination.as_ref().filter(|_| self.in_flight.is_none())?;
         let whole = *destination == Destination::Response;
         let before = self.unposted.take().unwrap_or(u64::MAX);
-        let replayed = self.journal.frame_between(self.next_seq, before, whole)?;
-        let Replayed { frame, next_seq } = replayed;
+        let next_seq = self.next_seq;
+        let Replayed { frame, next_seq } = match self.newest.take_if(|(seq, _)| *seq == next_seq) {
+            Some((seq, frame)) => Replayed { frame, next_seq: seq + 1 },
+            None => self.journal.frame_between(next_seq, before, whole)?,
+        };
         self.in_flight = Some(next_seq);
         Some(frame)
     }
@@ -213,27 +222,59 @@ mod tests {
     use crate::relay::journal::ROOM_FOR_AFTER;
     use crate::relay::outbox::Outbox;
 
-    #[test]
-    fn what_may_have_arrived_is_posted_again_as_it_was() {
+    /// A run that has begun, and what it says.
+    fn begun() -> (Delivery, impl FnMut(&mut Delivery, &str)) {
         let ids = RunIds::default();
         let mut outbox = Outbox::new(ids.clone(), Some(1000 - ROOM_FOR_AFTER));
         let connection = Destination::Connection(ConnectionRef::default());
         let mut delivery = Delivery::new(Journal::new(ids, 1000), connection);
-        let mut say = |delivery: &mut Delivery, text: &str| {
+        outbox.push(Frame::RunStarted);
+        delivery.push(outbox.cut().unwrap());
+        assert!(post(&mut delivery).contains("RUN_STARTED"));
+        delivery.on_posted();
+        let say = move |delivery: &mut Delivery, text: &str| {
             let delta = text.to_owned();
             outbox.push(Frame::Text { message_id: "message-1".into(), delta });
             while let Some(cut) = outbox.cut() {
                 delivery.push(cut);
             }
         };
+        (delivery, say)
+    }
+
+    fn post(delivery: &mut Delivery) -> String {
+        String::from_utf8(delivery.next_post().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_posted_again_as_it_was() {
+        let (mut delivery, mut say) = begun();
         say(&mut delivery, "one ");
-        let posted = delivery.next_post().unwrap();
+        let posted = post(&mut delivery);
+        assert!(posted.contains("one "), "{posted}");
         say(&mut delivery, "two ");
         say(&mut delivery, "three ");
         delivery.on_unposted();
-        assert_eq!(delivery.next_post().unwrap(), posted);
+        assert_eq!(post(&mut delivery), posted);
         delivery.on_posted();
-        let rest = String::from_utf8(delivery.next_post().unwrap()).unwrap();
+        let rest = post(&mut delivery);
         assert!(rest.contains("two three "), "{rest}");
+    }
+
+    #[test]
+    fn what_waits_longest_is_posted_first_and_the_newest_frame_once() {
+        let (mut delivery, mut say) = begun();
+        say(&mut delivery, "one ");
+        say(&mut delivery, "two ");
+        let both = post(&mut delivery);
+        assert!(both.contains("one two "), "{both}");
+        delivery.on_posted();
+        assert!(delivery.next_post().is_none());
+        say(&mut delivery, "three ");
+        delivery.on_unposted();
+        let third = post(&mut delivery);
+        assert!(third.contains("three ") && !third.contains("after"), "{third}");
+        delivery.on_posted();
+        assert!(delivery.next_post().is_none());
     }
 }

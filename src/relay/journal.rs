@@ -18,6 +18,7 @@
 //! bound, the oldest goes; who asks for that sees a gap, since the first frame then begins behind what they
 //! have.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -113,20 +114,22 @@ impl Journal {
     }
 
     /// Keeps a frame.
-    pub fn push(&mut self, cut: Cut) {
+    pub fn push(&mut self, cut: &Cut) {
         let last_seq = cut.last_seq();
         self.next_seq = last_seq + 1;
         let Cut { seq, json, kind } = cut;
-        if kind == CutKind::Start && seq == 0 {
-            self.start = json;
+        if *kind == CutKind::Start && *seq == 0 {
+            self.start.clone_from(json);
             return;
         }
         let json = text_of(json);
         let body = match kind {
-            CutKind::Text { delta } => self.text(seq, &json, delta),
-            CutKind::Fragmented { ends } => Body::Fragmented { json, ends: ends.into() },
-            CutKind::Keepalive => Body::Keepalive(json),
-            CutKind::Start | CutKind::Other => Body::Frame(json),
+            CutKind::Text { delta } => self.text(*seq, &json, delta.clone()),
+            CutKind::Fragmented { ends } => {
+                Body::Fragmented { json: json.into(), ends: ends.as_slice().into() }
+            }
+            CutKind::Keepalive => Body::Keepalive(json.into()),
+            CutKind::Start | CutKind::Other => Body::Frame(json.into()),
         };
         self.push_entry(Entry { last_seq, body });
     }
@@ -226,7 +229,8 @@ impl Journal {
                     let index = from.saturating_sub(first_seq);
                     let seq = first_seq + index;
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
-                    let frame = text_of(fragment(&self.ids, first_seq, json, ends, index));
+                    let fragment = fragment(&self.ids, first_seq, json, ends, index);
+                    let frame = text_of(&fragment);
                     (with_after(&frame, seq, from), seq)
                 }
             }
@@ -319,11 +323,8 @@ fn with_last_seq(json: &str, first_seq: u64, last_seq: u64, from: u64) -> String
 }
 
 /// JSON is UTF-8. What is not, is no frame of this crate, and is shown as such.
-fn text_of(json: Vec<u8>) -> Box<str> {
-    match String::from_utf8(json) {
-        Ok(text) => text.into(),
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into(),
-    }
+fn text_of(json: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(json)
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn cut(
         }
         // What the journal makes for somebody who is there is what was posted ever since.
         let seq = cut.seq;
-        journal.push(cut);
+        journal.push(&cut);
         let posted = journal.frame_from(seq, false).unwrap();
         let index = live.iter().position(|(live, _)| *live == seq).unwrap();
         assert_eq!(text(&posted.frame), text(&live[index].1));
@@ -392,8 +392,8 @@ fn files(count: usize) -> (Journal, Vec<Cut>) {
         outbox.push(Frame::Custom { name: "bedrock.file", json: noise(100_000) });
     }
     while let Some(cut) = outbox.cut() {
-        cuts.push(cut.clone());
-        journal.push(cut);
+        journal.push(&cut);
+        cuts.push(cut);
     }
     (journal, cuts)
 }

@@ -6,16 +6,19 @@
 //!
 //! - it has been idle for less than its limit by both clocks,
 //! - the process has run all that time. While connections wait, the pool looks at the clocks several
-//!   times a second, and after a gap it gives all of them up, and
+//!   times a second, with each request or else by itself, and after a gap it gives all of them up, and
 //! - no other one to the same host has failed meanwhile: what killed that one may have killed more.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{Instant, Sleep, sleep};
 use tracing::debug;
 
 use crate::aws::clocks::Clocks;
@@ -42,8 +45,8 @@ struct State {
     idle: Vec<Idle>,
     /// When the clocks were looked at.
     looked: Clocks,
-    /// Whether a task looks at them.
-    is_watched: bool,
+    /// When a task looks at them, if there is one.
+    watch: Option<Pin<Box<Sleep>>>,
     /// How many connections will wait once an answer has ended.
     busy: usize,
     /// How often all connections were given up.
@@ -61,7 +64,7 @@ impl Default for Pool {
         let state = State {
             idle: Vec::new(),
             looked: Clocks::now(),
-            is_watched: false,
+            watch: None,
             busy: 0,
             times_given_up: 0,
         };
@@ -76,6 +79,8 @@ impl Pool {
         let now = Clocks::now();
         let mut state = self.lock();
         state.look(now);
+        // Waking up only to look costs more than the look.
+        state.put_off_watch();
         let place = state.idle.iter().rposition(|idle| {
             idle.connection.leads_to(url) && now.longest_since(idle.since) < idle_limit
         })?;
@@ -137,8 +142,8 @@ impl Pool {
     }
 
     fn have_watched(&self, state: &mut State) {
-        if !state.is_watched {
-            state.is_watched = true;
+        if state.watch.is_none() {
+            state.watch = Some(Box::pin(sleep(LOOK_INTERVAL)));
             tokio::spawn(self.clone().watch());
         }
     }
@@ -149,7 +154,7 @@ impl Pool {
         let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw())).ok();
         loop {
             let was_stopped = tokio::select! {
-                () = sleep(LOOK_INTERVAL) => false,
+                () = poll_fn(|context| self.lock().poll_watch(context)) => false,
                 Some(()) = async { continued.as_mut()?.recv().await } => true,
             };
             let mut state = self.lock();
@@ -158,9 +163,10 @@ impl Pool {
             }
             state.look(Clocks::now());
             if state.idle.is_empty() && state.busy == 0 {
-                state.is_watched = false;
+                state.watch = None;
                 return;
             }
+            state.put_off_watch();
         }
     }
 
@@ -207,6 +213,16 @@ impl State {
             idle.connection.sender.is_ready()
                 && now.longest_since(idle.since) < idle.connection.idle_limit
         });
+    }
+
+    fn put_off_watch(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.as_mut().reset(Instant::now() + LOOK_INTERVAL);
+        }
+    }
+
+    fn poll_watch(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.watch.as_mut().map_or(Poll::Pending, |watch| watch.as_mut().poll(context))
     }
 
     fn give_up_all(&mut self, reason: &'static str) {
@@ -277,6 +293,27 @@ mod tests {
         assert_eq!(state.idle.len(), 1);
         state.look(now.after(MAX_GAP * 2 + Duration::from_millis(1)));
         assert!(state.idle.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clocks_are_looked_at_with_each_request_or_else_without_one() {
+        let pool = Pool::default();
+        let (kept, _other_end) = idle(IDLE_LIMIT, Clocks::now()).await;
+        pool.put(kept.connection);
+        sleep(LOOK_INTERVAL / 2).await;
+        assert!(pool.take(&Uri::from_static("https://other.example/"), IDLE_LIMIT).is_none());
+        let with_request = pool.lock().looked;
+        let next = pool.lock().watch.as_ref().map(|watch| watch.deadline());
+        assert_eq!(next, Some(Instant::now() + LOOK_INTERVAL));
+        for _ in 0..3 {
+            let before = pool.lock().looked;
+            sleep(LOOK_INTERVAL + Duration::from_millis(1)).await;
+            assert!(before.is_before(pool.lock().looked));
+        }
+        assert!(with_request.is_before(pool.lock().looked));
+        drop(pool.take(&Uri::from_static(URL), IDLE_LIMIT).unwrap());
+        sleep(LOOK_INTERVAL * 2).await;
+        assert!(pool.lock().watch.is_none(), "nothing waits");
     }
 
     #[tokio::test]

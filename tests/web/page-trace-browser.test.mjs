@@ -175,6 +175,8 @@ test('collaborators hold their steps; all can be collapsed, and that is remember
   assert.equal(await visibleSteps(page).count(), 4);
   await page.reload();
   await connected(page);
+  // What was said before is read from the browser's memory, perhaps after the page has connected.
+  await answer(page);
   await trace(page, '/team');
   assert.equal(await visibleSteps(page).count(), 4);
   await page.getByRole('searchbox', { name: 'Search the steps' }).fill('daily_forecast');

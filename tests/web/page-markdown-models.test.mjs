@@ -502,7 +502,12 @@ describe('in Chromium', () => {
         assert.equal(await count(':is(a, code, pre) .mark'), 0, whole.html);
         assert.deepEqual(whole.broken, []);
         for (const step of [1, 4])
-          assert.equal((await renderMarkdown(page, source, step, markers)).html, whole.html, `in steps of ${step}`);
+          for (const early of [false, true])
+            assert.equal(
+              (await renderMarkdown(page, source, step, markers, early)).html,
+              whole.html,
+              `in steps of ${step}, ${early ? 'known from the start' : 'known with its text'}`,
+            );
       });
     }
   });

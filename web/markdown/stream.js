@@ -333,8 +333,9 @@ export class MarkdownStream {
   /** @param {Block} block */
   #markersOf(block) {
     if (this.#markers.length === 0) return [];
-    // A marker behind what is read may belong to a block that is not there yet.
-    const { from = block.final && !this.#ended ? this.#read : Infinity } = this.#reader.leaves[block.order + 1] ?? {};
+    // A marker behind what there is of the text may belong to a block that is not there yet.
+    const reached = block.closed < this.#solid ? this.#read : this.#text.length;
+    const { from = this.#ended ? Infinity : reached } = this.#reader.leaves[block.order + 1] ?? {};
     const [first, end] = [block.order === 0 ? 0 : block.from, from].map((place) =>
       firstAbove(this.#markers, place, ({ at }) => at),
     );

@@ -87,8 +87,8 @@ export async function installMarkdown(page) {
       ...['note', 'tip', 'important', 'warning', 'caution'].map((kind) => `alert ${kind}`),
     ]);
     Object.assign(window, {
-      /** @param {string} text @param {number} step @param {Marker[]} markers */
-      rendered(text, step, markers) {
+      /** @param {string} text @param {number} step @param {Marker[]} markers @param {boolean} early */
+      rendered(text, step, markers, early) {
         const root = document.createElement('div');
         document.querySelector('#transcript')?.replaceChildren(root);
         const stream = new MarkdownStream(root);
@@ -96,7 +96,7 @@ export async function installMarkdown(page) {
         for (let end = step; end < text.length; end += step) {
           stream.grow(
             text.slice(0, end),
-            markers.filter(({ at }) => at <= end),
+            markers.filter(({ at }) => early || at <= end),
           );
           if (text.length < 5000) seen.push(root.cloneNode(true));
         }
@@ -127,11 +127,12 @@ export async function installMarkdown(page) {
  * @param {string} text
  * @param {number} [step] how many characters come at once
  * @param {Marker[]} [markers]
+ * @param {boolean} [early] whether all of them are known before their text is reached
  * @returns {Promise<Rendered>}
  */
-export function renderMarkdown(page, text, step = Infinity, markers = []) {
+export function renderMarkdown(page, text, step = Infinity, markers = [], early = false) {
   return page.evaluate(
-    ([text, step, markers]) => /** @type {any} */ (window).rendered(text, step, markers),
-    /** @type {const} */ ([text, step, markers]),
+    ([text, step, markers, early]) => /** @type {any} */ (window).rendered(text, step, markers, early),
+    /** @type {const} */ ([text, step, markers, early]),
   );
 }

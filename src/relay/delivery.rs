@@ -271,7 +271,6 @@ mod tests {
         delivery.on_posted();
         assert!(delivery.next_post().is_none());
         say(&mut delivery, "three ");
-        delivery.on_unposted();
         let third = post(&mut delivery);
         assert!(third.contains("three ") && !third.contains("after"), "{third}");
         delivery.on_posted();

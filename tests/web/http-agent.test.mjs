@@ -15,6 +15,7 @@ import { EventSchemas as OldEventSchemas } from 'agui-old-core';
 import { checkValues, withDefaults } from './agui-model.mjs';
 import { isTerminal, listening, startLocal } from './agui-support.mjs';
 import { answer, conversing, KNOWS_INTERRUPTS, open, PROMPTS, resuming, TIMELINES } from './agui-walk.mjs';
+import { eventually } from './support/browser.mjs';
 import { startIssuer } from './support/issuer.mjs';
 
 /** The body of every response, by run: what the client reads, read a second time. */
@@ -182,7 +183,7 @@ for (const source of ['agent', 'harness', 'runtime']) {
       assert.doesNotMatch(seen, /\b100\b/);
       assert.ok(agent.messages.at(-1).content.startsWith('1 '));
       assert.equal(ended(), undefined);
-      while (ended() === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+      await eventually(ended);
       assert.match(ended(), /outcome="finished".* chunks=100 /);
       assert.match((await ask(agent, '/slow 0')).text, /\bturn 2\b/);
     });

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { languages } from '../../web/syntax.js';
+import { eventually } from './support/browser.mjs';
 import { answer, send, useChat } from './support/chat.mjs';
 import { provideModules } from './support/modules.mjs';
 import { answers, FINISHED, text } from './support/relay.mjs';
@@ -119,7 +120,7 @@ describe('where what colours code does not come', () => {
     });
     await send(page, 'Show me');
     await answer(page);
-    while (asked < failures) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(() => asked >= failures);
     return { page, asked: () => asked };
   }
   const coloured = (/** @type {Page} */ page, /** @type {number} */ count) =>

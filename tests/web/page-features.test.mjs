@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { safeName } from '../../web/chat/files.js';
 import { markersOf } from '../../web/relay/citations.js';
 import { Conversation } from '../../web/relay/conversation.js';
@@ -11,7 +10,7 @@ import { reveal } from '../../web/chat/typewriter.js';
 import { savedTurns, saveTurns } from '../../web/conversations/journal.js';
 import { turnsOf } from '../../web/conversations/record.js';
 import { endTurn, newTurn } from '../../web/relay/turn.js';
-import { TIMEOUT_MS, until } from './support/browser.mjs';
+import { eventually, until } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -105,7 +104,7 @@ describe('an answer that is being written', () => {
       const before = freed();
       await act(page);
       assert.match(await answer(page), /^1 2 3/);
-      while (freed() === before) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      await eventually(() => freed() > before);
       assert.match(
         (await page.locator('.foot .empty').textContent()) ?? '',
         /^Stopped here\. The agent itself may go on/,

@@ -3,8 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
-import { TIMEOUT_MS } from './support/browser.mjs';
+import { eventually } from './support/browser.mjs';
 import { answer, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 
@@ -118,7 +117,7 @@ describe('a function that is busy', () => {
     const page = await open();
     freeze();
     await send(first, '/tokens 5 200');
-    while (!output().includes('$default')) await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    await eventually(() => output().includes('$default'));
     await send(page, '/tokens 6 200');
     assert.deepEqual(await reported(page), [
       'The gateway reported an error',

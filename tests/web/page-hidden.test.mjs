@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
-import { launchTabs, TIMEOUT_MS, visit } from './support/browser.mjs';
+import { eventually, launchTabs, visit } from './support/browser.mjs';
 import { answer, connected, send } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
 import { startLocal } from './support/local.mjs';
@@ -24,10 +23,7 @@ after(async () => {
 });
 
 /** Waits in a page that draws no pictures. @param {Page} page @param {string} expression */
-async function until(page, expression) {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  while (!(await page.evaluate(expression))) await setTimeout(50, undefined, { signal });
-}
+const until = (page, expression) => eventually(() => page.evaluate(expression));
 
 /** How long the answer was, each time that the page had changed. @param {Page} page @returns {Promise<number[]>} */
 const lengths = (page) => page.evaluate('[...window.lengths]');
@@ -68,8 +64,7 @@ test('a hidden tab does not have an answer go on, and does when it is shown', as
   const before = connections();
   await fetch(`${local.page}/local/@connections/${encodeURIComponent(id)}`, { method: 'DELETE' });
   await page.getByText('Paused', { exact: true }).waitFor();
-  while (!local.output().includes('run ended'))
-    await setTimeout(50, undefined, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  await eventually(() => local.output().includes('run ended'));
   assert.equal(connections(), before);
   assert.equal(await page.locator('article.agent').getAttribute('aria-busy'), 'true');
   await other.close();

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from './support/browser.mjs';
 import { answer, connected, send, traceSwitch, useChat } from './support/chat.mjs';
 import { BUNDLE, MODULES, serveAsTheFunction } from './support/server.mjs';
 
@@ -19,7 +20,7 @@ for (const name of ['main.js', 'config.json']) {
     /** @type {Route[]} */
     const held = [];
     const page = await load({ prepare: (page) => page.route(`**/${name}`, (route) => void held.push(route)) });
-    while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(() => held.length > 0);
     await page.evaluate(AXE);
     const found = await page.evaluate(async () => {
       const { violations } = await /** @type {any} */ (window).axe.run();

@@ -4,8 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
-import { launchTabs, TIMEOUT_MS, visit } from './support/browser.mjs';
+import { eventually, launchTabs, visit } from './support/browser.mjs';
 import { answer, connected, send, useChat } from './support/chat.mjs';
 import { startLocal } from './support/local.mjs';
 import { asking, call, FINISHED, relay, text } from './support/relay.mjs';
@@ -16,10 +15,7 @@ const AXE = await readFile(new URL('node_modules/axe-core/axe.min.js', import.me
 const { open } = useChat();
 
 /** Waits in a page that draws no pictures. @param {Page} page @param {string} expression */
-async function until(page, expression) {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  while (!(await page.evaluate(expression))) await setTimeout(50, undefined, { signal });
-}
+const until = (page, expression) => eventually(() => page.evaluate(expression));
 
 describe('in a tab behind another one', () => {
   /** @type {Awaited<ReturnType<typeof launchTabs>>} */

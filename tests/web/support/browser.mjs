@@ -16,7 +16,7 @@ import { chromium } from 'playwright-core';
  * may depend on how fast the machine is.
  */
 export const TIMEOUT_MS = 120_000;
-const POLL_MS = 50;
+const POLL_MS = 20;
 
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
@@ -82,6 +82,19 @@ export async function launchTabs() {
 }
 
 /**
+ * Waits until something is so.
+ *
+ * @param {() => unknown} condition is asked again and again, may be slow to answer
+ */
+export async function eventually(condition) {
+  const deadline = Date.now() + TIMEOUT_MS;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`This was never so: ${condition}`);
+    await setTimeout(POLL_MS);
+  }
+}
+
+/**
  * Waits until a page says yes to what it has to find out first. For `waitForFunction`, a promise of no is a yes.
  *
  * @template Argument
@@ -90,11 +103,7 @@ export async function launchTabs() {
  * @param {Argument} [argument]
  */
 export async function until(page, asks, argument) {
-  const deadline = Date.now() + TIMEOUT_MS;
-  while (!(await page.evaluate(/** @type {any} */ (asks), argument))) {
-    if (Date.now() > deadline) throw new Error(`The page never said yes to ${asks}.`);
-    await setTimeout(POLL_MS);
-  }
+  await eventually(() => page.evaluate(/** @type {any} */ (asks), argument));
 }
 
 /**

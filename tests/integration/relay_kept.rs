@@ -107,6 +107,8 @@ struct Scripted {
     table: Table,
     item: Mutex<Option<Item>>,
     parts: Mutex<Vec<Vec<u8>>>,
+    /// When the relay asked for the item.
+    looks: Mutex<Vec<Instant>>,
     connections: HashMap<String, Connection>,
 }
 
@@ -117,6 +119,7 @@ impl Scripted {
             table,
             item: Mutex::new(None),
             parts: Mutex::default(),
+            looks: Mutex::default(),
             connections: connections.map(|(id, it)| ((*id).to_owned(), (*it).clone())).collect(),
         }
     }
@@ -189,6 +192,7 @@ impl Keeper for Scripted {
     }
 
     async fn watch(&self) -> Result<Option<Item>, RunsError> {
+        self.looks.lock().unwrap().push(Instant::now());
         let item = self.item.lock().unwrap().clone();
         self.answer("watch").await?;
         Ok(item)
@@ -447,6 +451,28 @@ async fn a_silent_run_is_stopped_within_a_second() {
     let arrived = first.0.lock().unwrap().last_arrived.unwrap();
     assert!(arrived - at < Duration::from_millis(1100));
     assert_eq!(keeper.replayed().last(), Some(end));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_goes_with_what_the_agent_says_and_in_silence_alone() {
+    let first = Connection::new(Delivers(20));
+    let keeper = Scripted::new(Table::default(), &[]);
+    let said = Mutex::new(Vec::new());
+    let talks = agent(60, 70).inspect(|_| said.lock().unwrap().push(Instant::now()));
+    let falls_silent = stream::once(async { sleep(Duration::from_secs(5)).await })
+        .filter_map(async |()| None::<Result<Event, Failure>>);
+    let summary = run(talks.chain(falls_silent), &first, &keeper, &limits(), ALONE).await;
+    assert!(matches!(summary.outcome, Outcome::Finished));
+
+    let (looks, said) = (keeper.looks.lock().unwrap(), said.lock().unwrap());
+    let silence = *said.last().unwrap();
+    let (beside, alone): (Vec<_>, Vec<_>) = looks.iter().partition(|at| **at <= silence);
+    // Of a chunk each 70 ms, the fifteenth is the first after a second.
+    assert_eq!(beside, [said[14], said[29], said[44], said[59]]);
+    let pauses: Vec<_> =
+        [silence].iter().chain(&alone).map(|at| at.elapsed().as_millis()).collect();
+    let pauses: Vec<_> = pauses.windows(2).map(|two| two[0] - two[1]).collect();
+    assert_eq!(pauses, [1100; 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
     /// `cold` or `python`
     #[arg(long, value_name = "WORD", num_args = 1..)]
     pub(crate) only: Vec<String>,
+    /// Measures this program instead of the function that is built along, such as one that is deployed:
+    /// `target/lambda/agent-relay/bootstrap`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) function: Option<PathBuf>,
     /// Writes the figures there, too
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

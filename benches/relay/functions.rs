@@ -106,21 +106,25 @@ impl Function {
 #[derive(Debug)]
 pub(crate) struct Built {
     directory: PathBuf,
+    /// This function.
+    relay: PathBuf,
 }
 
 impl Built {
     /// Builds the Rust functions in the profile of this very benchmark, and installs what the Python
-    /// ones need.
-    pub(crate) fn new() -> Self {
-        let relay = Path::new(env!("CARGO_BIN_EXE_agent-relay"));
-        let directory = relay.parent().expect("target/PROFILE").to_owned();
+    /// ones need. In place of this function, another program of it may be measured.
+    pub(crate) fn new(relay: Option<PathBuf>) -> Self {
+        let built = Path::new(env!("CARGO_BIN_EXE_agent-relay"));
+        let directory = built.parent().expect("target/PROFILE").to_owned();
+        let relay = relay.unwrap_or_else(|| built.to_owned());
+        assert!(relay.is_file(), "{}: there is no such file", relay.display());
         let profile = directory.file_name().and_then(|name| name.to_str()).expect("a profile");
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         // `cargo bench` builds no examples. The name of the directory is the profile's but for this.
         let profile = if profile == "debug" { "dev" } else { profile };
         run(Command::new(cargo).args(["build", "--locked", "--examples", "--profile", profile]));
         run(&mut Command::new(Path::new(ROOT).join("scripts/install-bench-peers")));
-        Self { directory }
+        Self { directory, relay }
     }
 
     /// `target/PROFILE`.
@@ -136,7 +140,7 @@ impl Built {
     /// What to run for a function, without arguments, as Lambda runs a `bootstrap`.
     pub(crate) fn executable(&self, function: Function) -> PathBuf {
         match function {
-            relay if relay.is_relay() => env!("CARGO_BIN_EXE_agent-relay").into(),
+            relay if relay.is_relay() => self.relay.clone(),
             Function::PythonStreaming | Function::PythonBuffering => {
                 Path::new(ROOT).join("benches/peers/bootstrap-python")
             }
@@ -168,11 +172,13 @@ impl Built {
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name"));
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let cpu = model.map_or("", |model| model.trim_start_matches([' ', '\t', ':']));
+        let relay = self.relay.strip_prefix(ROOT).unwrap_or(&self.relay);
         let boto3 = "import boto3, awslambdaric; print('boto3', boto3.__version__)";
         vec![
             ("processor", format!("{cpu}, {cores} cores")),
             ("kernel", first_line(Command::new("uname").arg("-sr"))),
             ("profile", self.profile()),
+            ("this function", relay.display().to_string()),
             ("Rust", first_line(Command::new("rustc").arg("--version"))),
             ("Python", first_line(Command::new(&python).arg("--version"))),
             ("SDK for Python", first_line(Command::new(&python).args(["-c", boto3]))),

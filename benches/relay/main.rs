@@ -53,7 +53,7 @@ fn main() {
         serde_json::from_slice(&json).expect("the earlier figures are JSON")
     });
     allow_many_sockets();
-    let built = Built::new();
+    let built = Built::new(arguments.function.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // The function takes one of two cores, when there are no more.
         .worker_threads(2)

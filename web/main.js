@@ -87,6 +87,8 @@ const GRACE_SECONDS = 15;
 const FORGETS_MS = 10 * 60_000;
 /** So long the end of a run that was stopped may take to come: it takes about a second. */
 const STOP_MS = 4_000;
+/** A picture that has been in the making for longer has had enough to do: a missed one is noticed at 16 ms. */
+const LATE_MS = 10;
 
 /** What is wrong with the settings, which stays until it was read. */
 let standing = '';
@@ -234,7 +236,7 @@ function run(config, keeper, before) {
     if (scheduled || stale.size === 0) return;
     scheduled = true;
     if (document.hidden) setTimeout(draw, 200);
-    else requestAnimationFrame(draw);
+    else requestAnimationFrame(drawInTime);
   };
   const show = (/** @type {Turn} */ turn) => {
     const thread = conversation.threadOf(turn);
@@ -247,6 +249,13 @@ function run(config, keeper, before) {
     stale.add(turn);
     schedule();
     refresh();
+  };
+  let isLate = false;
+  /** Draws with the next picture if this one has taken its time already, as it does when a trace changes a lot. */
+  const drawInTime = (/** @type {number} */ begun) => {
+    isLate = !isLate && performance.now() - begun > LATE_MS;
+    if (isLate) requestAnimationFrame(drawInTime);
+    else draw();
   };
   const draw = () => {
     scheduled = false;

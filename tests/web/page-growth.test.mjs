@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { stylesOf } from './support/benchmark-tasks.mjs';
 import { chunksOf, codeText, listText, mixedText, traceEvents } from './support/benchmark-workloads.mjs';
-import { send, traceSwitch, useChat } from './support/chat.mjs';
+import { answer, send, traceSwitch, useChat } from './support/chat.mjs';
 import { provideModules } from './support/modules.mjs';
-import { relay, text } from './support/relay.mjs';
+import { answers, FINISHED, relay, text } from './support/relay.mjs';
 
 /** @import { Browser, Page } from 'playwright-core' */
 /** @import { Run } from './support/relay.mjs' */
@@ -22,6 +22,9 @@ const MOST_SIBLINGS = 100;
 const MOST_ROWS = 24;
 
 /** Sums over the chunks of a quarter. @typedef {{read: number, changed: number}} Cost */
+
+/** How many characters of an answer may be drawn first, and how many pictures it may take to draw all. */
+const [MOST_AT_FIRST, MOST_PICTURES] = [1_000, 30];
 
 /** Of how many elements a browser may work out anew how they look when some words come. */
 const MOST_RESTYLED = 20;
@@ -55,6 +58,63 @@ for (const withTrace of [false, true]) {
     assert.ok(Math.max(...counts) <= MOST_RESTYLED, `${counts} of ${all} elements`);
   });
 }
+
+test('an answer that comes at once begins with a little, for which fonts are fetched, and is there soon', async (t) => {
+  const whole = mixedText(LENGTH);
+  const page = await open({
+    prepare: async (page) => {
+      await answers([text(whole), FINISHED]).prepare(page);
+      await page.addInitScript(() => {
+        /** What stood there in each picture. @type {number[]} */
+        const lengths = [];
+        Object.assign(window, { lengths });
+        const look = () => {
+          lengths.push(document.querySelector('article.agent .body')?.textContent?.length ?? 0);
+          requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+      });
+    },
+  });
+  await send(page, 'Everything, please.');
+  await answer(page);
+  /** @type {number[]} */
+  const lengths = await page.evaluate('window.lengths');
+  const [first = 0, ...pictures] = new Set(lengths.filter((length) => length > 0));
+  t.diagnostic(`${first}, then ${pictures}`);
+  assert.ok(first < MOST_AT_FIRST, `${first} characters`);
+  assert.ok(pictures.length < MOST_PICTURES, `${pictures.length} pictures`);
+});
+
+test('a picture that has taken its time already gets no text as well, and the next one does', async () => {
+  const page = await open({
+    prepare: async (page) => {
+      await answers([text(mixedText(LENGTH)), FINISHED]).prepare(page);
+      await page.addInitScript(() => {
+        /** @type {number[]} */
+        const lengths = [];
+        Object.assign(window, { lengths });
+        // Something that takes long stands before the text in each picture.
+        const busy = (/** @type {number} */ begun) => {
+          requestAnimationFrame(busy);
+          lengths.push(document.querySelector('article.agent .body')?.textContent?.length ?? 0);
+          while (performance.now() - begun < 12);
+        };
+        requestAnimationFrame(busy);
+      });
+    },
+  });
+  await send(page, 'Everything, please.');
+  await answer(page);
+  /** @type {number[]} */
+  const lengths = await page.evaluate('window.lengths');
+  const drawn = lengths.flatMap((length, index) => (length === (lengths[index - 1] ?? 0) ? [] : [index]));
+  assert.ok(drawn.length > 5, `drawn in ${drawn}`);
+  assert.ok(
+    drawn.every((index) => !drawn.includes(index + 1)),
+    `drawn in ${drawn}`,
+  );
+});
 
 describe('in Chromium', () => {
   /** @type {Page} */

@@ -78,6 +78,10 @@ export class Transcript {
   #views = new Map();
   /** What may still be done for this picture, in the steps of a `MarkdownStream`. */
   steps = 1;
+  /** The same at its beginning. */
+  #slice = 0;
+  /** Whether that was not enough for the text that is there. */
+  #hasMore = false;
   /** Whether there is a connection: what does not go on yet is on its way. */
   isConnected = false;
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -105,9 +109,11 @@ export class Transcript {
 
   /** To be called for each picture. */
   begin() {
-    // A hidden page is drawn seldom, and there is nobody to keep waiting. What may be the first of its kind takes
-    // much longer than what goes on.
-    this.steps = document.hidden ? SLICE * 10 : this.steps > 0 ? SLICE / 4 : SLICE;
+    // What may be the first of its kind takes much longer than what goes on: fonts are fetched for it.
+    this.#slice = this.#hasMore ? Math.min(SLICE, this.#slice * 4) : SLICE / 16;
+    this.#hasMore = false;
+    // A hidden page is drawn seldom, and there is nobody to keep waiting.
+    this.steps = document.hidden ? SLICE * 10 : this.#slice;
   }
 
   /**
@@ -141,8 +147,11 @@ export class Transcript {
     for (const [index, message] of turn.messages.entries()) {
       showReasoning(view, turn, index);
       // Nothing is typed in two places at once.
+      const { steps } = this;
       const done = showText(view, turn, message, flush || index < last ? Infinity : elapsed, now, this);
       complete &&= done;
+      // A turn that is new takes all of a short beginning, which then was no beginning of the text.
+      this.#hasMore ||= steps > 0 && view.messages.get(message)?.done === false;
     }
     showReasoning(view, turn, last + 1);
     if (extra !== view.extra) this.#showExtras(view, turn, extra);

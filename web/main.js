@@ -236,7 +236,7 @@ function run(config, keeper, before) {
     if (scheduled || stale.size === 0) return;
     scheduled = true;
     if (document.hidden) setTimeout(draw, 200);
-    else requestAnimationFrame(drawInTime);
+    else requestAnimationFrame(draw);
   };
   const show = (/** @type {Turn} */ turn) => {
     const thread = conversation.threadOf(turn);
@@ -251,13 +251,10 @@ function run(config, keeper, before) {
     refresh();
   };
   let isLate = false;
-  /** Draws with the next picture if this one has taken its time already, as it does when a trace changes a lot. */
-  const drawInTime = (/** @type {number} */ begun) => {
+  const draw = (begun = Infinity) => {
+    // A picture that has taken its time already, as it does when a trace changes a lot, leaves this to the next.
     isLate = !isLate && performance.now() - begun > LATE_MS;
-    if (isLate) requestAnimationFrame(drawInTime);
-    else draw();
-  };
-  const draw = () => {
+    if (isLate) return void requestAnimationFrame(draw);
     scheduled = false;
     transcript.begin();
     for (const turn of stale) {

@@ -246,17 +246,21 @@ function run(config, keeper, before) {
   };
   const redraw = (/** @type {Turn} */ turn) => {
     if (!conversation.turns.includes(turn)) return;
-    stale.add(turn);
+    // What changes now comes before what was kept.
+    const kept = [...stale];
+    stale.clear();
+    for (const one of [turn, ...kept]) stale.add(one);
     schedule();
     refresh();
   };
   let isLate = false;
+  let hasMore = false;
   const draw = (begun = Infinity) => {
     // A picture that has taken its time already, as it does when a trace changes a lot, leaves this to the next.
     isLate = !isLate && performance.now() - begun > LATE_MS;
     if (isLate) return void requestAnimationFrame(draw);
     scheduled = false;
-    transcript.begin();
+    transcript.begin(hasMore);
     for (const turn of stale) {
       if (transcript.update(turn, performance.now(), conversation.turns[conversation.turns.indexOf(turn) + 1]))
         stale.delete(turn);
@@ -264,6 +268,7 @@ function run(config, keeper, before) {
       // A long conversation that was kept comes with the next pictures.
       if (transcript.steps <= 0) break;
     }
+    hasMore = transcript.steps <= 0 && stale.size > 0;
     schedule();
     focus.check();
     if (!traces.isEmpty) panel.offer();

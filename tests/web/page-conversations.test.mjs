@@ -926,6 +926,51 @@ describe('the drawer', () => {
   }
 });
 
+describe('a conversation of many short turns', () => {
+  /** Opens it, and notes for each picture which prompts there are. @param {Page} page @param {string} [prompt] is sent at once */
+  const opened = (page, prompt) =>
+    page.evaluate(async (prompt) => {
+      /** @type {string[][]} */
+      const pictures = [];
+      const [box, form] = [document.querySelector('#prompt'), document.querySelector('#composer')];
+      /** @type {HTMLElement | null} */ (document.querySelector('.conversation-open'))?.click();
+      while (pictures.at(-1)?.filter((text) => text !== prompt).length !== 100) {
+        await new Promise(requestAnimationFrame);
+        const prompts = [...document.querySelectorAll('article.user .text')];
+        const there = prompts.map(({ textContent }) => textContent ?? '');
+        if (there.length === 0) continue;
+        pictures.push(there);
+        if (prompt === undefined || pictures.length > 1) continue;
+        /** @type {HTMLTextAreaElement} */ (box).value = prompt;
+        box?.dispatchEvent(new Event('input', { bubbles: true }));
+        /** @type {HTMLFormElement} */ (form).requestSubmit();
+      }
+      return pictures;
+    }, prompt);
+
+  const seeded = async () => {
+    const page = await open();
+    await seed(page, 1, { turns: 100, text: (turn) => `Answer ${turn}.` });
+    await toggle(page).click();
+    await listed(page, 1);
+    return page;
+  };
+
+  test('is there after a few pictures', async (t) => {
+    const pictures = await opened(await seeded());
+    t.diagnostic(`${pictures.map(({ length }) => length)}`);
+    assert.ok(pictures.length < 20, `${pictures.length} pictures`);
+  });
+
+  test('does not keep a prompt waiting that is sent meanwhile', async (t) => {
+    const pictures = await opened(await seeded(), '/tokens 3 1');
+    t.diagnostic(`${pictures.map(({ length }) => length)}`);
+    const before = pictures.find((there) => there.includes('/tokens 3 1'))?.length ?? Infinity;
+    assert.ok(before < 60, `${before} turns were drawn first`);
+    assert.equal(pictures.at(-1)?.at(-1), '/tokens 3 1', 'it stands at the end');
+  });
+});
+
 describe('a conversation of 200 turns', () => {
   test('is drawn from its end, a few turns for each picture', async () => {
     const page = await open();

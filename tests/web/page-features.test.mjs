@@ -13,6 +13,7 @@ import { endTurn, newTurn } from '../../web/relay/turn.js';
 import { eventually, until } from './support/browser.mjs';
 import { answer, connected, promptBox, send, useChat } from './support/chat.mjs';
 import { FrameGate } from './support/frames.mjs';
+import { text as chunk, custom, FINISHED, relay } from './support/relay.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -75,6 +76,38 @@ describe('citations', () => {
       ]);
     });
   }
+
+  test('that come before their words wait for them', async () => {
+    const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
+    const cites = (/** @type {string} */ words, /** @type {number} */ start) =>
+      custom('bedrock.citations', {
+        citations: [
+          {
+            generatedResponsePart: { textResponsePart: { text: words, span: { start, end: start + words.length } } },
+            retrievedReferences: [reference],
+          },
+        ],
+      });
+    const scripted = relay(({ say }) => say(chunk('First.\n\nRefunds are')));
+    const page = await open({ prepare: scripted.prepare });
+    await send(page, 'go');
+    const body = page.locator('article.agent .body');
+    await body.getByText('Refunds are').waitFor();
+    scripted.runs[0]?.say(cites('Refunds are possible.', 8), cites('They take a week.', 45));
+    scripted.runs[0]?.say(chunk(' pos'));
+    await body.getByText('Refunds are pos').waitFor();
+    assert.equal(await page.locator('.mark').count(), 0);
+    scripted.runs[0]?.say(chunk('sible. Next sentence.\n\nThey take a'));
+    await body.getByText('They take a').waitFor();
+    assert.equal(await page.locator('.mark').count(), 1);
+    scripted.runs[0]?.say(chunk(' week. End.'), FINISHED);
+    await answer(page);
+    assert.deepEqual(await body.locator('p').allTextContents(), [
+      'First.',
+      'Refunds are possible.1 Next sentence.',
+      'They take a week.1 End.',
+    ]);
+  });
 
   test('are numbered markers at their words, and lead to their sources', async () => {
     const page = await open();

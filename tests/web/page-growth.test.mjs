@@ -60,10 +60,10 @@ for (const withTrace of [false, true]) {
 }
 
 test('an answer that comes at once begins with a little, for which fonts are fetched, and is there soon', async (t) => {
-  const whole = mixedText(LENGTH);
+  const scripted = relay(() => {});
   const page = await open({
     prepare: async (page) => {
-      await answers([text(whole), FINISHED]).prepare(page);
+      await scripted.prepare(page);
       await page.addInitScript(() => {
         /** What stood there in each picture. @type {number[]} */
         const lengths = [];
@@ -77,6 +77,10 @@ test('an answer that comes at once begins with a little, for which fonts are fet
     },
   });
   await send(page, 'Everything, please.');
+  await page.locator('article.agent .thinking').waitFor();
+  // Some pictures without a change.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  scripted.runs[0]?.say(text(mixedText(LENGTH)), FINISHED);
   await answer(page);
   /** @type {number[]} */
   const lengths = await page.evaluate('window.lengths');

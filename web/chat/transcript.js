@@ -80,8 +80,6 @@ export class Transcript {
   steps = 1;
   /** The same at its beginning. */
   #slice = 0;
-  /** Whether that was not enough for the text that is there. */
-  #hasMore = false;
   /** Whether there is a connection: what does not go on yet is on its way. */
   isConnected = false;
   #still = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -107,11 +105,10 @@ export class Transcript {
     });
   }
 
-  /** To be called for each picture. */
-  begin() {
+  /** To be called for each picture. @param {boolean} hasMore whether the one before was not enough */
+  begin(hasMore) {
     // What may be the first of its kind takes much longer than what goes on: fonts are fetched for it.
-    this.#slice = this.#hasMore ? Math.min(SLICE, this.#slice * 4) : SLICE / 16;
-    this.#hasMore = false;
+    this.#slice = hasMore ? Math.min(SLICE, this.#slice * 4) : SLICE / 16;
     // A hidden page is drawn seldom, and there is nobody to keep waiting.
     this.steps = document.hidden ? SLICE * 10 : this.#slice;
   }
@@ -147,11 +144,8 @@ export class Transcript {
     for (const [index, message] of turn.messages.entries()) {
       showReasoning(view, turn, index);
       // Nothing is typed in two places at once.
-      const { steps } = this;
       const done = showText(view, turn, message, flush || index < last ? Infinity : elapsed, now, this);
       complete &&= done;
-      // A turn that is new takes all of a short beginning, which then was no beginning of the text.
-      this.#hasMore ||= steps > 0 && view.messages.get(message)?.done === false;
     }
     showReasoning(view, turn, last + 1);
     if (extra !== view.extra) this.#showExtras(view, turn, extra);
@@ -318,10 +312,11 @@ function showText(view, turn, message, elapsed, now, left) {
   if (!ended && part.done && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
-  if (part.cited !== cited)
+  if (part.cited !== cited || part.markers.at(-1)?.at === Infinity)
     part.markers = markersOf(
       message,
       turn.messages.flatMap(({ citations }) => citations),
+      !isOpen(turn),
     );
   part.cited = cited;
   part.shown = part.due;

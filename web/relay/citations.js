@@ -81,24 +81,31 @@ function sourceOf(reference) {
 }
 
 /**
- * Where in a message its citations belong, with the numbers of their sources.
+ * Where in a message its citations belong, with the numbers of their sources, each once at a place.
  *
  * @param {Message} message
  * @param {unknown[]} all citations of the turn, which number the sources
+ * @param {boolean} [whole] whether no more text comes; else, words that are not there yet are at infinity
  * @returns {CitationMarker[]} in the order of their places
  */
-export function markersOf({ text, citations }, all) {
+export function markersOf({ text, citations }, all, whole = true) {
   const keys = [...sourcesByKey(all).keys()];
   const markers = citations.map((citation) => {
     const numbers = getList(citation, 'retrievedReferences').map(
       (reference) => keys.indexOf(sourceOf(reference).key) + 1,
     );
     return {
-      at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart')),
-      numbers: [...new Set(numbers)],
+      at: spanEnd(text, get(citation, 'generatedResponsePart', 'textResponsePart'), whole),
+      numbers,
     };
   });
-  return markers.sort((one, other) => one.at - other.at);
+  const there = new Set();
+  return markers
+    .sort((one, other) => one.at - other.at)
+    .map(({ at, numbers }) => ({
+      at,
+      numbers: numbers.filter((number) => there.size < there.add(`${at} ${number}`).size),
+    }));
 }
 
 /**
@@ -107,8 +114,9 @@ export function markersOf({ text, citations }, all) {
  *
  * @param {string} text
  * @param {unknown} part
+ * @param {boolean} whole
  */
-function spanEnd(text, part) {
+function spanEnd(text, part, whole) {
   const words = getString(part, 'text') ?? '';
   const start = getNumber(part, 'span', 'start') ?? 0;
   const end = getNumber(part, 'span', 'end') ?? text.length;
@@ -118,6 +126,7 @@ function spanEnd(text, part) {
     }
     const found = text.lastIndexOf(words);
     if (found !== -1) return found + words.length;
+    if (!whole) return Infinity;
   }
   return Math.max(
     1,

@@ -246,10 +246,12 @@ function run(config, keeper, before) {
   };
   const redraw = (/** @type {Turn} */ turn) => {
     if (!conversation.turns.includes(turn)) return;
-    // What changes now comes before what was kept.
-    const kept = [...stale];
-    stale.clear();
-    for (const one of [turn, ...kept]) stale.add(one);
+    // What changes now comes before what was kept, whose own order is from the end.
+    if (!stale.has(turn)) {
+      const kept = [...stale];
+      stale.clear();
+      for (const one of [turn, ...kept]) stale.add(one);
+    }
     schedule();
     refresh();
   };

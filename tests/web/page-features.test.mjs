@@ -77,6 +77,15 @@ describe('citations', () => {
     });
   }
 
+  test('whose words are not in the text stand where their span ends, once there is so much text', () => {
+    const citation = {
+      generatedResponsePart: { textResponsePart: { text: 'other words', span: { start: 0, end: 9 } } },
+    };
+    const at = (/** @type {string} */ text, /** @type {boolean} */ whole) =>
+      markersOf({ id: 'm', text, citations: [citation] }, [citation], whole)[0]?.at;
+    assert.deepEqual([at('Too few', false), at('Too few', true), at('Enough words.', false)], [Infinity, 7, 9]);
+  });
+
   test('that come before their words wait for them', async () => {
     const reference = { location: { webLocation: { url: 'https://a.example/x' } } };
     const cites = (/** @type {string} */ words, /** @type {number} */ start) =>

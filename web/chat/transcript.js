@@ -312,6 +312,7 @@ function showText(view, turn, message, elapsed, now, left) {
   if (!ended && part.done && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
+  const before = performance.now();
   if (part.cited !== cited || part.markers.at(-1)?.at === Infinity)
     part.markers = markersOf(
       message,
@@ -320,7 +321,6 @@ function showText(view, turn, message, elapsed, now, left) {
     );
   part.cited = cited;
   part.shown = part.due;
-  const before = performance.now();
   const { stream } = part;
   const { steps } = stream;
   part.done = ended

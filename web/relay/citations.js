@@ -85,7 +85,7 @@ function sourceOf(reference) {
  *
  * @param {Message} message
  * @param {unknown[]} all citations of the turn, which number the sources
- * @param {boolean} [whole] whether no more text comes; else, words that are not there yet are at infinity
+ * @param {boolean} [whole] whether no more text comes; else, what ends behind the text is at infinity
  * @returns {CitationMarker[]} in the order of their places
  */
 export function markersOf({ text, citations }, all, whole = true) {
@@ -126,8 +126,8 @@ function spanEnd(text, part, whole) {
     }
     const found = text.lastIndexOf(words);
     if (found !== -1) return found + words.length;
-    if (!whole) return Infinity;
   }
+  if (!whole && end > text.length) return Infinity;
   return Math.max(
     1,
     unitsOf(text, end, () => 1),

@@ -271,6 +271,7 @@ function run(config, keeper, before) {
       if (transcript.steps <= 0) break;
     }
     hasMore = transcript.steps <= 0 && stale.size > 0;
+    byId('transcript', HTMLElement).ariaBusy = String([...stale].some((turn) => !isOpen(turn)));
     schedule();
     focus.check();
     if (!traces.isEmpty) panel.offer();

@@ -17,6 +17,9 @@ const PNG = Buffer.from(
   'base64',
 );
 
+/** What sends files, beside the page. */
+const UPLOADS = /^http:\/\/[^/]+\/upload\.js/;
+
 const { load, open } = useChat();
 
 /** Bytes in which no piece looks like another. @param {number} length */
@@ -173,6 +176,48 @@ describe('files that go with a prompt', () => {
     assert.ok(said.includes(`large.pdf, application/pdf, 2000000 bytes, CHAT, SHA-256 ${hash(content)}`), said);
     assert.equal(mostUnderWay, 2, 'the relay is not flooded');
     assert.equal(await problem(page).isVisible(), false);
+  });
+
+  test('need what sends them, which comes with the first one, and the prompt waits for it', async () => {
+    const page = await open();
+    /** @type {() => void} */
+    let goOn = () => {};
+    const held = new Promise((resolve) => (goOn = () => resolve(undefined)));
+    let asked = 0;
+    await page.route(UPLOADS, async (route) => {
+      asked += 1;
+      await held;
+      await route.continue();
+    });
+    await choose(page, file('removed.pdf', bytes(10)), file('a.pdf', bytes(50_000)));
+    await send(page, '/files');
+    await page.getByText('The prompt goes as soon as its files are there.').waitFor();
+    await page.getByRole('button', { name: 'Remove removed.pdf' }).click();
+    await promptBox(page).press('Enter');
+    await page.getByText('The prompt goes as soon as its files are there.').waitFor();
+    goOn();
+    const said = await answer(page);
+    assert.ok(said.includes(`SHA-256 ${hash(bytes(50_000))}`), said);
+    assert.ok(!said.includes('removed.pdf'), said);
+    assert.equal(asked, 1);
+  });
+
+  test('keep their prompt where what sends them does not come, and go when they are chosen again', async () => {
+    const page = await open({ expected: /upload\.js|Failed to load resource|Failed to fetch/ });
+    let isGone = true;
+    await page.route(UPLOADS, (route) => (isGone ? route.abort() : route.continue()));
+    await choose(page, file('a.pdf', bytes(10)));
+    await send(page, '/files');
+    await chips(page).getByText('The page could not load what sends files. Choose it again.').waitFor();
+    await promptBox(page).press('Enter');
+    assert.match((await problem(page).textContent()) ?? '', /^Could not be sent: “a\.pdf”/);
+    assert.equal(await page.locator('article.user').count(), 0);
+    isGone = false;
+    await page.getByRole('button', { name: 'Remove a.pdf' }).click();
+    await choose(page, file('a.pdf', bytes(10)));
+    await ready(page);
+    await promptBox(page).press('Enter');
+    assert.ok((await answer(page)).includes(`SHA-256 ${hash(bytes(10))}`));
   });
 
   test('go on when the connection is lost on the way', async () => {

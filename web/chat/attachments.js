@@ -1,23 +1,24 @@
 // The files that go with a prompt: chosen, dropped or pasted, shown as chips, and sent before the prompt where the
 // relay takes pieces.
 
+import { base64Of } from '../lib/base64.js';
 import { announce, button, byId, element } from '../lib/dom.js';
 import { size } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
+import { onDemand } from '../lib/on-demand.js';
 import { recall, store } from '../lib/storage.js';
 import { t } from '../lib/words.js';
-import { base64Of, isThere, Uploads } from '../relay/upload.js';
 import { IMAGES, safeName } from './files.js';
 
 /** @import { AttachedFile, FileLimits, SentFile, Turn } from '../types.d.ts' */
-/** @import { Upload } from '../relay/upload.js' */
+/** @import { Upload, Uploads } from '../relay/upload.js' */
 
 /**
  * @typedef {object} Attachment
  * @property {string} name
  * @property {string} type
  * @property {File} file
- * @property {Upload | undefined} upload none where a file goes in the message
+ * @property {Upload | undefined} upload none where a file goes in the message, and before the first piece
  * @property {string | undefined} data its base64 there, once it is read
  * @property {string | undefined} problem why it could not be read
  * @property {HTMLElement} item
@@ -41,9 +42,14 @@ export class Attachments {
   #sent = new WeakMap();
   #list = element('ul', 'attachments');
   #limits;
-  #uploads;
+  #send;
   #explain;
   #ready;
+  #isConnected = false;
+  /** What sends files, once there was one. @type {Uploads | undefined} */
+  #uploads;
+  /** Few send files, and who does waits for it. @type {() => Promise<typeof import('../upload.js')>} */
+  #module = onDemand('upload.js', 0);
   /** Whether the prompt goes as soon as the files are there. */
   #awaited = false;
 
@@ -53,12 +59,9 @@ export class Attachments {
    */
   constructor(limits, { send, explain, ready }) {
     this.#limits = limits;
+    this.#send = send;
     this.#explain = explain;
     this.#ready = ready;
-    this.#uploads = new Uploads(send, (upload) => {
-      const attachment = this.#attachments.find((one) => one.upload === upload);
-      if (attachment) this.#show(attachment);
-    });
     this.#list.setAttribute('aria-label', t('Files that go with the prompt'));
     this.#list.hidden = true;
     const prompt = byId('prompt', HTMLTextAreaElement);
@@ -79,12 +82,13 @@ export class Attachments {
 
   /** @param {boolean} connected */
   setConnected(connected) {
-    this.#uploads.setConnected(connected);
+    this.#isConnected = connected;
+    this.#uploads?.setConnected(connected);
   }
 
   /** Takes what is said about a file. @param {string} text @param {boolean} isAnswering */
   receive(text, isAnswering) {
-    return this.#uploads.receive(text, isAnswering);
+    return this.#uploads?.receive(text, isAnswering) === true;
   }
 
   /** Takes files that are dropped or pasted. @param {DataTransfer} data */
@@ -196,7 +200,7 @@ export class Attachments {
 
   /** A conversation was deleted. @param {string} thread */
   forget(thread) {
-    for (const { upload } of this.#elsewhere.get(thread) ?? []) if (upload) this.#uploads.remove(upload);
+    for (const { upload } of this.#elsewhere.get(thread) ?? []) if (upload) this.#uploads?.remove(upload);
     this.#elsewhere.delete(thread);
     this.#remember();
   }
@@ -245,35 +249,51 @@ export class Attachments {
     };
     this.#attachments.push(attachment);
     this.#list.append(item);
-    this.#send(attachment);
+    void this.#begin(attachment);
     this.#show(attachment);
     this.#remember();
     return attachment;
   }
 
-  /** @param {Attachment} attachment */
-  #send(attachment) {
-    if (this.#limits.uploads) {
-      attachment.upload = this.#uploads.add(attachment.file);
-      return;
+  /** Has a file sent, or read where it goes in the message. @param {Attachment} attachment */
+  async #begin(attachment) {
+    try {
+      if (this.#limits.uploads) {
+        const uploads = await this.#sender();
+        // It may have been removed meanwhile.
+        if (this.#all.includes(attachment)) attachment.upload = uploads.add(attachment.file);
+      } else attachment.data = await base64Of(attachment.file);
+    } catch (error) {
+      console.error(error);
+      attachment.problem = this.#limits.uploads
+        ? t('The page could not load what sends files. Choose it again.')
+        : t('It cannot be read. Choose it again.');
     }
-    const read = async () => {
-      try {
-        attachment.data = await base64Of(attachment.file);
-      } catch {
-        attachment.problem = t('It cannot be read. Choose it again.');
-      }
-      this.#show(attachment);
-    };
-    void read();
+    if (this.#all.includes(attachment)) this.#show(attachment);
+  }
+
+  async #sender() {
+    const { Uploads } = await this.#module();
+    this.#uploads ??= new Uploads(this.#send, (upload) => {
+      const attachment = this.#attachments.find((one) => one.upload === upload);
+      if (attachment) this.#show(attachment);
+    });
+    this.#uploads.setConnected(this.#isConnected);
+    return this.#uploads;
+  }
+
+  /** Those of all conversations. */
+  get #all() {
+    return [...this.#elsewhere.values(), this.#attachments].flat();
   }
 
   /** What the relay keeps no longer is sent again. @param {Attachment} attachment */
   #renew(attachment) {
     const { upload } = attachment;
-    if (upload === undefined || upload.done < upload.count || isThere(upload)) return;
-    this.#uploads.remove(upload);
-    this.#send(attachment);
+    if (upload === undefined || upload.done < upload.count || upload.isThere) return;
+    this.#uploads?.remove(upload);
+    attachment.upload = undefined;
+    void this.#begin(attachment);
     this.#show(attachment);
   }
 
@@ -296,7 +316,7 @@ export class Attachments {
   /** @param {Attachment} attachment */
   #remove(attachment) {
     this.#attachments = this.#attachments.filter((other) => other !== attachment);
-    if (attachment.upload) this.#uploads.remove(attachment.upload);
+    if (attachment.upload) this.#uploads?.remove(attachment.upload);
     attachment.item.remove();
     this.#explain('');
     this.#awaited = false;
@@ -305,11 +325,7 @@ export class Attachments {
 
   #remember() {
     this.#list.hidden = this.isEmpty;
-    store(
-      'tab',
-      'attached',
-      JSON.stringify([...this.#elsewhere.values(), this.#attachments].flat().map(({ name }) => name)),
-    );
+    store('tab', 'attached', JSON.stringify(this.#all.map(({ name }) => name)));
   }
 
   /** Two files of one name would be one to the agent. @param {string} wanted */
@@ -360,7 +376,7 @@ function problemOf({ problem, upload }) {
 
 /** @param {Attachment} attachment */
 function isReady({ upload, data }) {
-  return upload ? isThere(upload) : data !== undefined;
+  return upload ? upload.isThere : data !== undefined;
 }
 
 /** @param {File} file */

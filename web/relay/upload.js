@@ -1,6 +1,7 @@
 // Files on their way to the relay, in pieces: each is one message, and is there once the relay has said so. What a lost
 // connection or a busy gateway swallows is sent again; a piece that comes twice replaces itself.
 
+import { base64Of } from '../lib/base64.js';
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
 import { t } from '../lib/words.js';
@@ -26,6 +27,7 @@ const FRESH_MS = 50 * 60_000;
  * @property {number} tries in a row without a piece that arrived
  * @property {number} begunAt
  * @property {string | undefined} problem why it can't be sent
+ * @property {boolean} isThere whether all of it is there, and will be for a while
  */
 
 /** @typedef {{upload: Upload, index: number, timer?: ReturnType<typeof setTimeout>}} Flight a piece that is under way */
@@ -65,6 +67,9 @@ export class Uploads {
       tries: 0,
       begunAt: performance.now(),
       problem: undefined,
+      get isThere() {
+        return this.done === count && this.problem === undefined && performance.now() - this.begunAt < FRESH_MS;
+      },
     };
     this.#ids.add(id);
     this.#uploads.push(upload);
@@ -176,14 +181,4 @@ export class Uploads {
     this.#changed(upload);
     this.#pump();
   }
-}
-
-/** Whether all of a file is there, and will be for a while. @param {Upload} upload */
-export function isThere({ done, count, begunAt, problem }) {
-  return done === count && problem === undefined && performance.now() - begunAt < FRESH_MS;
-}
-
-/** @param {Blob} blob of some thousand bytes */
-export async function base64Of(blob) {
-  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
 }

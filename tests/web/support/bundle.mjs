@@ -16,9 +16,13 @@ export const MATH = 'math.js';
 const LANGUAGES = ['de.json'];
 /** The trace viewer: only who looks at a trace loads it. */
 export const VIEWER = 'trace.js';
+/** What sends files: only who attaches one loads it. */
+export const UPLOADS = 'upload.js';
+/** Parts of the page that are loaded when they are needed. */
+const PARTS = [VIEWER, UPLOADS];
 /** What comes with the page, and is no part of its first view. */
-export const ON_DEMAND = [SYNTAX, MATH, VIEWER, ...LANGUAGES];
-/** Where the page hands the viewer the modules that both of them need. */
+export const ON_DEMAND = [SYNTAX, MATH, ...PARTS, ...LANGUAGES];
+/** Where the page hands its parts the modules that both need. */
 const SHARED = 'globalThis.sharedModules';
 
 /** @type {import('esbuild').BuildOptions & {write: false}} */
@@ -37,7 +41,7 @@ const OPTIONS = {
 /**
  * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
  *
- * What the viewer shares with the rest is in the page's own file alone, and not in a third one, as esbuild would split
+ * What its parts share with the rest is in the page's own file alone, and not in a third one, as esbuild would split
  * it: the page would have to wait for one request more, and to ask for two files anew where the server is busy.
  *
  * @returns {Promise<Map<string, Uint8Array>>} by their names
@@ -47,9 +51,9 @@ export async function bundle() {
   const ofPage = new Set(Object.keys(metafile.inputs));
   /** @type {Set<string>} */
   const shared = new Set();
-  const viewer = await build({
+  const parts = await build({
     ...OPTIONS,
-    entryPoints: [VIEWER],
+    entryPoints: PARTS,
     plugins: [
       {
         name: 'what the page has already',
@@ -71,7 +75,7 @@ export async function bundle() {
     entryPoints: ['load.js', 'main.js', 'style.css'],
     plugins: [
       {
-        name: 'what the viewer needs',
+        name: 'what its parts need',
         setup({ onLoad }) {
           onLoad({ filter: /main\.js$/ }, async ({ path }) => ({
             contents: [
@@ -86,7 +90,7 @@ export async function bundle() {
     ],
   });
   const files = new Map(
-    [...page.outputFiles, ...viewer.outputFiles].map(({ path, contents }) => [basename(path), contents]),
+    [...page.outputFiles, ...parts.outputFiles].map(({ path, contents }) => [basename(path), contents]),
   );
   for (const name of ['icon.svg', SYNTAX, MATH, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
   const html = await readFile(`${WEB}index.html`, 'utf8');

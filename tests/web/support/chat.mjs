@@ -81,9 +81,11 @@ export function useChat(...options) {
 /** The letters and digits of a text, for comparing one with what Markdown made of it. @param {string} text */
 export const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, '');
 
-/** Waits for the connection. @param {Page} page */
+/** Waits for the connection, and for what was said before to be there. @param {Page} page */
 export async function connected(page) {
   await page.getByText('Connected', { exact: true }).waitFor();
+  // It comes with several pictures, and perhaps after the page has connected.
+  await page.locator('#transcript[aria-busy="true"]').waitFor({ state: 'detached' });
 }
 
 /** @param {Page} page */
@@ -103,7 +105,7 @@ export async function send(page, prompt) {
 }
 
 /**
- * Waits for the end of an answer and gives the text of the last one.
+ * Waits for the end of an answer, and of its trace where that is shown, and gives the text of the last one.
  *
  * @param {Page} page
  * @param {number} [count] which answer, from 1
@@ -113,5 +115,6 @@ export async function answer(page, count = 1) {
     .locator('article.agent[aria-busy="false"]')
     .nth(count - 1)
     .waitFor();
+  await page.locator('#traces-list > [aria-busy="true"]').waitFor({ state: 'detached' });
   return (await page.locator('article.agent .body').last().textContent()) ?? '';
 }

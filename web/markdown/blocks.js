@@ -113,7 +113,7 @@ export class BlockReader {
   tip = this.document;
   /** How many lines were read. */
   number = 0;
-  /** What has text, in its order. @type {Block[]} */
+  /** What has text that is always shown, in its order. @type {Block[]} */
   leaves = [];
   /** The headings that the next one may stand under, by what was typed and how they stand. @type {{depth: number, rank: number}[]} */
   #ranks = [];
@@ -554,7 +554,7 @@ export class BlockReader {
     const block = new Block(kind, parent, from, number);
     this.#push(parent.children, block);
     this.#set(this, 'tip', block);
-    if (kind !== 'quote' && kind !== 'list' && kind !== 'item' && kind !== 'table' && kind !== 'rule') {
+    if (!/^(?:quote|list|item|table|rule|definitions)$/.test(kind)) {
       block.order = this.leaves.length;
       this.#push(this.leaves, block);
     }

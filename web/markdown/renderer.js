@@ -103,14 +103,13 @@ export function languageOf(typed) {
   return unescaped(typed).split(/\s/)[0]?.slice(0, 24) ?? '';
 }
 
-/** Puts the markers of a block of code into its bar. @param {HTMLElement} node @param {CitationMarker[]} markers */
-export function markCode(node, markers) {
-  const name = node.querySelector('.code-bar > span');
-  if (name === null) return;
-  const marks = element('span', 'code-marks');
-  place(marks, markers);
-  name.nextElementSibling?.classList.contains('code-marks') && name.nextElementSibling.remove();
-  if (markers.length > 0) name.after(marks);
+/** Puts the markers of a text that is shown as it is beside it: into the bar of code, else to the end. @param {Element} node @param {CitationMarker[]} markers */
+export function markFlow(node, markers) {
+  node.querySelector('.flow-marks')?.remove();
+  if (markers.length > 0)
+    (node.querySelector('.code-bar > span') ?? node.lastElementChild)?.after(
+      place(element('span', 'flow-marks'), markers),
+    );
 }
 
 /** A table without its rows. */

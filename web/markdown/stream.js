@@ -10,7 +10,7 @@ import { draftOf, draftOfRow, isUndecided } from './drafts.js';
 import { drawFormulas } from './formulas.js';
 import { morph } from './morph.js';
 import { ListPlaces, Places, RootPlaces, TablePlaces } from './places.js';
-import { codeBlock, isTask, languageOf, leafElement, markCode, MAX_INLINE, plainText, tableFrame } from './renderer.js';
+import { codeBlock, isTask, languageOf, leafElement, markFlow, MAX_INLINE, plainText, tableFrame } from './renderer.js';
 
 /** @import { CitationMarker } from '../types.d.ts' */
 /** @import { TextFlow } from '../lib/text-flow.js' */
@@ -206,7 +206,7 @@ export class MarkdownStream {
         this.#flow(places, index, block, () => codeBlock(block.language), block.text);
         return true;
       default:
-        if (block.kind === 'paragraph' && (block.plain !== '' || block.text.length > MAX_INLINE)) {
+        if (isTyped(block)) {
           this.#flow(places, index, block, () => plainText(block.plain || t(LONG)), block.text);
         } else if (!this.#more || block.closed < this.#solid) {
           block.view = undefined;
@@ -285,14 +285,13 @@ export class MarkdownStream {
   /** Shows a complete block again: what it refers to is known now, or it has more markers. @param {Block} block */
   #again(block) {
     if (block.node === undefined) return;
-    if (block.kind === 'code') return this.#mark(block);
-    if (block.plain !== '' || block.text.length > MAX_INLINE) return;
+    if (block.kind === 'code' || isTyped(block)) return this.#mark(block);
     block.node = this.#drawn(morph(block.node, this.#leaf(block)));
   }
 
   /** @param {Block} block */
   #mark(block) {
-    if (block.kind === 'code' && block.node) markCode(block.node, this.#markersOf(block));
+    if (block.node) markFlow(block.node, this.#markersOf(block));
   }
 
   /** @param {string} label @param {Block} block that refers to it @returns {Definition | undefined} */
@@ -357,6 +356,11 @@ export class MarkdownStream {
     this.#marked.clear();
     this.#stale.clear();
   }
+}
+
+/** Whether a block is shown as it was typed. @param {Block} block */
+function isTyped({ kind, plain, text }) {
+  return kind === 'paragraph' && (plain !== '' || text.length > MAX_INLINE);
 }
 
 /** The direction of a block that runs against what is around it: its bullets, its bar, or its columns do. @param {Block} block */

@@ -78,7 +78,7 @@ export async function installMarkdown(page) {
       'typed-why',
       'definitions',
       'mark',
-      'code-marks',
+      'flow-marks',
       'footnote',
       'line footnote',
       'note',

@@ -150,6 +150,25 @@ test('the panel is as wide as one likes, also at the next visit', async () => {
   assert.equal(await width(), first);
 });
 
+test('a finger finds the edge of the panel', async () => {
+  const page = await open({ viewport: { width: 1180, height: 820 }, hasTouch: true, isMobile: true });
+  await page.locator('#traces-toggle').tap();
+  const handle = page.getByRole('separator', { name: 'Width of the trace panel' });
+  const width = () => page.locator('#traces').evaluate((panel) => panel.getBoundingClientRect().width);
+  const first = await width();
+  const box = await handle.boundingBox();
+  assert.ok(box && box.width >= 24, `${box?.width}`);
+  const touches = await page.context().newCDPSession(page);
+  for (const [type, x] of /** @type {const} */ ([
+    ['touchStart', box.x + 22],
+    ['touchMove', box.x - 58],
+    ['touchMove', box.x - 78],
+  ]))
+    await touches.send('Input.dispatchTouchEvent', { type, touchPoints: [{ x, y: 300 }] });
+  await touches.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  assert.ok((await width()) > first + 60, `${first} ${await width()}`);
+});
+
 test('the panel of a page that is read from right to left becomes wider to the right', async () => {
   const page = await open({
     prepare: (page) =>

@@ -147,17 +147,22 @@ function run(config, keeper, before) {
     tells: config.telemetry === 'always' || (config.telemetry === 'with-trace' && config.allowTrace),
     retry(turn) {
       if (turn.attached !== undefined) {
+        const problem = obstacle();
+        if (problem !== '') return composer.explain(problem);
         const again = attachments?.again(turn);
-        if (again && ready()) {
+        if (again) {
           if (send(turn.prompt, [], again)) rest();
           return;
         }
         // What is being typed is not sent along unseen.
         const isFree = composer.isEmpty;
+        if (attachments?.isEmpty === false)
+          return composer.explain(t('Send or remove the files beside the prompt first.'));
+        const why = attachments?.restore(turn) ?? t(NO_FILES);
         composer.takeBack(turn.prompt);
-        if (!attachments?.restore(turn)) composer.explain(t('Files are not kept over a reload. Choose them again.'));
-        else if (isFree) composer.submit();
-        return;
+        composer.explain(why);
+        if (why === '' && isFree) composer.submit();
+        return rest();
       }
       if (turn.answers.length === 0 ? submit(turn.prompt) : send(turn.prompt, turn.answers)) rest();
     },

@@ -220,6 +220,159 @@ describe('files that go with a prompt', () => {
     assert.ok((await answer(page)).includes(`SHA-256 ${hash(bytes(10))}`));
   });
 
+  test('take the place of what failed when they are chosen again', async () => {
+    const page = await open({ expected: /upload\.js|Failed to load resource|Failed to fetch/ });
+    let isGone = true;
+    await page.route(UPLOADS, (route) => (isGone ? route.abort() : route.continue()));
+    await choose(page, file('a.pdf', bytes(10)));
+    await page.locator('.chip.failed').waitFor();
+    isGone = false;
+    await choose(page, file('a.pdf', bytes(20)));
+    await ready(page);
+    await send(page, '/files');
+    assert.ok((await answer(page)).includes(`a.pdf, application/pdf, 20 bytes`));
+  });
+
+  describe('whose prompt waits for them', () => {
+    /** Opens a page in which files wait until they may go on. */
+    const held = async () => {
+      const page = await open();
+      /** @type {() => void} */
+      let goOn = () => {};
+      const gate = new Promise((resolve) => (goOn = () => resolve(undefined)));
+      await page.route(UPLOADS, async (route) => {
+        await gate;
+        await route.continue();
+      });
+      return { page, goOn };
+    };
+    const waits = (/** @type {Page} */ page) =>
+      page.getByText('The prompt goes as soon as its files are there.').waitFor();
+
+    test('do not send another one that was only looked at', async () => {
+      const { page, goOn } = await held();
+      for (const [index, prompt] of ['/tokens 1 0', '/tokens 2 0'].entries()) {
+        await send(page, prompt);
+        await answer(page, index + 1);
+      }
+      await choose(page, file('a.pdf', bytes(10)));
+      for (const key of ['ArrowUp', 'Enter']) await promptBox(page).press(key);
+      await waits(page);
+      await promptBox(page).press('ArrowUp');
+      goOn();
+      await ready(page);
+      assert.equal(await promptBox(page).inputValue(), '/tokens 1 0');
+      assert.equal(await page.locator('article.user').count(), 2);
+    });
+
+    test('are not left behind when more are chosen: then it waits for another Enter', async () => {
+      const { page, goOn } = await held();
+      await choose(page, file('a.pdf', bytes(10)));
+      await send(page, '/files');
+      await waits(page);
+      await choose(page, file('large.pdf', bytes(11_000_000)));
+      goOn();
+      await ready(page);
+      assert.match((await problem(page).textContent()) ?? '', /large\.pdf” is too large/);
+      await promptBox(page).press('Enter');
+      assert.ok((await answer(page)).includes(`SHA-256 ${hash(bytes(10))}`));
+    });
+
+    test('leave the focus where it is', async () => {
+      const { page, goOn } = await held();
+      await send(page, 'hello');
+      await answer(page);
+      await choose(page, file('a.pdf', bytes(10)));
+      await send(page, '/files');
+      await waits(page);
+      await page.getByRole('button', { name: 'Edit prompt' }).click();
+      await page.keyboard.type('abc');
+      goOn();
+      await page.locator('article.user').nth(1).waitFor();
+      await page.keyboard.type('def');
+      assert.equal(await page.locator('#prompt').inputValue(), '');
+      assert.equal(await page.locator('textarea:focus').inputValue(), 'helloabcdef');
+    });
+  });
+
+  describe('that the relay keeps no longer', () => {
+    /** Opens a page whose clock the test moves, and which sends pieces when they may go on. */
+    const aged = async () => {
+      const page = await load();
+      await page.addInitScript(() => {
+        const now = performance.now.bind(performance);
+        performance.now = () => now() + Number(Reflect.get(window, 'aged') ?? 0);
+      });
+      const held = { isHeld: false, close: () => {}, goOn: () => {} };
+      await page.routeWebSocket(/./, (socket) => {
+        const server = socket.connectToServer();
+        /** @type {(string | Buffer)[]} */
+        const waiting = [];
+        held.close = () => void socket.close();
+        held.goOn = () => {
+          held.isHeld = false;
+          for (const message of waiting.splice(0)) server.send(message);
+        };
+        socket.onMessage((message) => {
+          if (held.isHeld && String(message).startsWith('{"upload"')) waiting.push(message);
+          else server.send(message);
+        });
+      });
+      await page.reload();
+      await connected(page);
+      const age = () => page.evaluate(() => Reflect.set(window, 'aged', 51 * 60_000));
+      return { page, held, age };
+    };
+
+    test('are sent once more by who asks again, however often that is pressed', async () => {
+      const { page, held, age } = await aged();
+      await choose(page, file('a.pdf', bytes(100_000)), file('b.pdf', bytes(10)));
+      await ready(page);
+      await send(page, '/files');
+      await answer(page);
+      await age();
+      held.isHeld = true;
+      for (let presses = 0; presses < 2; presses += 1) await page.getByRole('button', { name: 'Ask again' }).click();
+      await page.getByText('Send or remove the files beside the prompt first.').waitFor();
+      assert.equal(await promptBox(page).inputValue(), '/files');
+      await page.getByRole('button', { name: 'Remove a.pdf' }).click();
+      await page.getByRole('button', { name: 'Remove b.pdf' }).click();
+      await promptBox(page).fill('');
+      await page.getByRole('button', { name: 'Ask again' }).click();
+      held.goOn();
+      const said = await answer(page, 2);
+      for (const length of [100_000, 10]) assert.ok(said.includes(`SHA-256 ${hash(bytes(length))}`), said);
+    });
+
+    test('do not take the place of others beside the prompt', async () => {
+      const { page, age } = await aged();
+      await choose(page, file('a.pdf', bytes(10)));
+      await ready(page);
+      await send(page, '/files');
+      await answer(page);
+      await age();
+      await choose(page, file('b.pdf', bytes(20)));
+      await page.getByRole('button', { name: 'Ask again' }).click();
+      await page.getByText('Send or remove the files beside the prompt first.').waitFor();
+      assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['b.pdf']);
+    });
+
+    test('since the connection was away for long are sent once more, and the prompt goes', async () => {
+      const { page, held, age } = await aged();
+      await choose(page, file('a.pdf', bytes(30_000)));
+      await ready(page);
+      held.isHeld = true;
+      await choose(page, file('b.pdf', bytes(100_000)));
+      await send(page, '/files');
+      await page.getByText('The prompt goes as soon as its files are there.').waitFor();
+      await age();
+      held.close();
+      held.isHeld = false;
+      const said = await answer(page);
+      for (const length of [30_000, 100_000]) assert.ok(said.includes(`SHA-256 ${hash(bytes(length))}`), said);
+    });
+  });
+
   test('go on when the connection is lost on the way', async () => {
     const page = await load();
     let pieces = 0;

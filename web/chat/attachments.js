@@ -50,8 +50,9 @@ export class Attachments {
   #uploads;
   /** Few send files, and who does waits for it. @type {() => Promise<typeof import('../upload.js')>} */
   #module = onDemand('upload.js', 0);
-  /** Whether the prompt goes as soon as the files are there. */
-  #awaited = false;
+  /** The prompt that goes as soon as the files are there. @type {string | undefined} */
+  #awaited;
+  #prompt = byId('prompt', HTMLTextAreaElement);
 
   /**
    * @param {FileLimits} limits
@@ -64,11 +65,10 @@ export class Attachments {
     this.#ready = ready;
     this.#list.setAttribute('aria-label', t('Files that go with the prompt'));
     this.#list.hidden = true;
-    const prompt = byId('prompt', HTMLTextAreaElement);
     // Above all else in the box: what is read first is reached first.
     byId('composer-tools', HTMLElement).before(this.#list);
     // What is typed on is not sent by itself.
-    prompt.addEventListener('input', () => (this.#awaited = false));
+    this.#prompt.addEventListener('input', () => (this.#awaited = undefined));
     this.#offer();
     const lost = getList({ names: parseJson(recall('tab', 'attached') ?? '[]') }, 'names').map(String);
     if (lost.length > 0)
@@ -107,7 +107,12 @@ export class Attachments {
   add(files, problems = []) {
     const { maxFiles, maxBytes } = this.#limits;
     const added = [];
+    // The prompt was to go without them.
+    this.#awaited = undefined;
     for (const file of files) {
+      // What is chosen again takes the place of what failed.
+      for (const one of this.#attachments)
+        if (one.name === safeName(file.name) && problemOf(one) !== undefined) this.#remove(one);
       const name = this.#freeName(file.name);
       const bytes = this.#attachments.reduce((sum, { file: other }) => sum + other.size, file.size);
       if (file.size === 0) problems.push(t('{name} is empty.', { name: quoted(name) }));
@@ -136,8 +141,8 @@ export class Attachments {
         names: namesOf(failed.map(({ name }) => name)),
       });
     for (const attachment of this.#attachments) this.#renew(attachment);
-    this.#awaited = !this.#attachments.every(isReady);
-    return this.#awaited ? t('The prompt goes as soon as its files are there.') : '';
+    this.#awaited = this.#attachments.every(isReady) ? undefined : this.#prompt.value;
+    return this.#awaited === undefined ? '' : t('The prompt goes as soon as its files are there.');
   }
 
   /** The files as a message names them. @returns {AttachedFile[]} */
@@ -149,7 +154,7 @@ export class Attachments {
   leave(turn) {
     this.#sent.set(turn, this.#attachments);
     this.#attachments = [];
-    this.#awaited = false;
+    this.#awaited = undefined;
     this.#list.replaceChildren();
     this.#remember();
   }
@@ -171,15 +176,15 @@ export class Attachments {
     };
   }
 
-  /** Takes the files of a turn back, to be sent again; false if they are not there any more. @param {Turn} turn */
+  /** Takes the files of a turn back, to be sent again, where there are no others. Gives why not, or an empty text. @param {Turn} turn */
   restore(turn) {
     const sent = this.#sent.get(turn);
-    if (sent === undefined) return false;
-    for (const attachment of [...this.#attachments]) this.#remove(attachment);
+    if (sent === undefined) return t('Files are not kept over a reload. Choose them again.');
     this.#attachments = [...sent];
     this.#list.replaceChildren(...sent.map(({ item }) => item));
+    for (const attachment of sent) if (!isReady(attachment)) this.#anew(attachment);
     this.#remember();
-    return true;
+    return '';
   }
 
   /** Shows the files of another conversation; those of the one before wait there, or go along. @param {string} thread @param {boolean} goAlong */
@@ -192,7 +197,7 @@ export class Attachments {
     this.#elsewhere.delete(thread);
     this.#thread = thread;
     // What is awaited there is not sent from here.
-    this.#awaited = false;
+    this.#awaited = undefined;
     this.#list.replaceChildren(...this.#attachments.map(({ item }) => item));
     for (const attachment of this.#attachments) this.#show(attachment);
     this.#remember();
@@ -260,8 +265,8 @@ export class Attachments {
     try {
       if (this.#limits.uploads) {
         const uploads = await this.#sender();
-        // It may have been removed meanwhile.
-        if (this.#all.includes(attachment)) attachment.upload = uploads.add(attachment.file);
+        // It may have been removed meanwhile, or begun again.
+        if (this.#all.includes(attachment)) attachment.upload ??= uploads.add(attachment.file);
       } else attachment.data = await base64Of(attachment.file);
     } catch (error) {
       console.error(error);
@@ -290,9 +295,13 @@ export class Attachments {
   /** What the relay keeps no longer is sent again. @param {Attachment} attachment */
   #renew(attachment) {
     const { upload } = attachment;
-    if (upload === undefined || upload.done < upload.count || upload.isThere) return;
-    this.#uploads?.remove(upload);
-    attachment.upload = undefined;
+    if (upload && upload.done === upload.count && !upload.isThere) this.#anew(attachment);
+  }
+
+  /** @param {Attachment} attachment */
+  #anew(attachment) {
+    if (attachment.upload) this.#uploads?.remove(attachment.upload);
+    attachment.upload = attachment.problem = undefined;
     void this.#begin(attachment);
     this.#show(attachment);
   }
@@ -308,9 +317,13 @@ export class Attachments {
     progress.value = upload?.done ?? 0;
     progress.hidden = problem !== undefined || isReady(attachment);
     if (problem !== undefined && !wasFailed) announce(`${name}: ${problem}`);
-    if (!this.#awaited || !this.#attachments.every((one) => isReady(one) || problemOf(one) !== undefined)) return;
-    this.#awaited = false;
-    this.#ready();
+    if (this.#awaited === undefined) return;
+    for (const one of this.#attachments) this.#renew(one);
+    if (!this.#attachments.every((one) => isReady(one) || problemOf(one) !== undefined)) return;
+    // What is in the box by now may be another one.
+    const isSame = this.#awaited === this.#prompt.value;
+    this.#awaited = undefined;
+    if (isSame) this.#ready();
   }
 
   /** @param {Attachment} attachment */
@@ -319,7 +332,7 @@ export class Attachments {
     if (attachment.upload) this.#uploads?.remove(attachment.upload);
     attachment.item.remove();
     this.#explain('');
-    this.#awaited = false;
+    this.#awaited = undefined;
     this.#remember();
   }
 

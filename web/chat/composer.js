@@ -20,19 +20,23 @@ export class Composer {
   #form = byId('composer', HTMLFormElement);
   #problem = byId('composer-problem', HTMLElement);
   #isBusy = false;
+  /** Sends what is in the box, as the button does, and leaves the focus where it is. */
+  submit;
   /** What was sent, and which of it is in the box. @type {string[]} */
   #sent = getList({ sent: parseJson(recall('tab', 'sent') ?? '[]') }, 'sent').map(String);
   #recalled = this.#sent.length;
 
   /** @param {(prompt: string) => boolean} submit sends a prompt, or queues it; false keeps it in the box, with a reason */
   constructor(submit) {
-    const send = () => {
+    this.submit = () => {
       this.explain('');
       const { value } = this.#prompt;
-      if (submit(value)) {
-        this.#remember(value);
-        this.fill('');
-      }
+      if (!submit(value)) return;
+      this.#remember(value);
+      this.fill('');
+    };
+    const send = () => {
+      this.submit();
       this.focus();
     };
     this.#form.addEventListener('submit', (event) => {
@@ -83,11 +87,6 @@ export class Composer {
     this.#send.toggleAttribute('hidden', this.#isBusy && this.#prompt.value === '');
   }
 
-  /** Sends what is in the box, as the button does. */
-  submit() {
-    this.#form.requestSubmit();
-  }
-
   /** @param {string} text */
   fill(text) {
     this.#prompt.value = text;
@@ -100,6 +99,8 @@ export class Composer {
 
   /** Puts a text before what is in the box. @param {string} text */
   takeBack(text) {
+    // What was said of the box before is not about this.
+    this.explain('');
     this.fill([text, this.#prompt.value].filter(Boolean).join('\n\n'));
   }
 

@@ -118,6 +118,87 @@ describe('citations', () => {
     ]);
   });
 
+  test('whose span is off stand at the nearest place of their words', () => {
+    const text = 'It is so. And then: it is so. In the end it is so.';
+    const at = (/** @type {number} */ start) => {
+      const citation = {
+        generatedResponsePart: { textResponsePart: { text: 'it is so.', span: { start, end: start + 9 } } },
+      };
+      return markersOf({ id: 'm', text, citations: [citation] }, [citation])[0]?.at;
+    };
+    assert.deepEqual([at(0), at(17), at(24), at(38), at(900)], [29, 29, 29, 50, 50]);
+  });
+
+  describe('have the marks that they have after a reload', () => {
+    const words = 'The rate is 5%.';
+    const cites = (/** @type {string} */ words, /** @type {number} */ start, /** @type {string} */ name, id = 'm') =>
+      custom('bedrock.citations', {
+        messageId: id,
+        citations: [
+          {
+            generatedResponsePart: { textResponsePart: { text: words, span: { start, end: start + words.length } } },
+            retrievedReferences: [{ location: { s3Location: { uri: `s3://d/${name}` } } }],
+          },
+        ],
+      });
+    const says = (/** @type {string} */ id, /** @type {string} */ text) => ({ ...chunk(text), messageId: id });
+    for (const [name, [frames, texts]] of /** @type {[string, [object[], string[]]][]} */ (
+      Object.entries({
+        'where the cited words come once more': [
+          [
+            chunk(`${words}\n\nMore.\n\n`),
+            cites(words, 4, 'a'),
+            chunk(`Again: ${words}\n\nThe end.`),
+            cites('The end.', 46, 'b'),
+          ],
+          [`${words}1`, 'More.', `Again: ${words}`, 'The end.2'],
+        ],
+        'where they come again nearer to the place that is told': [
+          [
+            chunk(`${words}\n\nMore.\n\n`),
+            cites(words, 28, 'a'),
+            chunk(`Again: ${words}\n\nThe end.`),
+            cites('The end.', 46, 'b'),
+          ],
+          [words, 'More.', `Again: ${words}1`, 'The end.2'],
+        ],
+        'where an earlier message is cited later': [
+          [
+            says('m1', 'First.'),
+            says('m2', 'Second.\n\n```\ncode\n```\n'),
+            cites('Second.', 0, 'a', 'm2'),
+            cites('code', 13, 'a', 'm2'),
+            cites('First.', 0, 'b', 'm1'),
+          ],
+          ['First.1', 'Second.2', '2Copycode'],
+        ],
+      })
+    ))
+      test(name, async () => {
+        const scripted = relay(() => {});
+        const page = await open({ prepare: scripted.prepare });
+        await send(page, 'go');
+        await page.locator('article.agent').waitFor();
+        let [cited, length] = [0, 0];
+        const body = page.locator('article.agent .body');
+        for (const frame of /** @type {any[]} */ (frames)) {
+          scripted.runs[0]?.say(frame);
+          if (frame.delta === undefined) await page.locator('.mark').nth(cited++).waitFor();
+          else {
+            length += frame.delta.replace(/[^\w%]/g, '').length;
+            await eventually(async () => ((await body.textContent()) ?? '').replace(/[^\w%]/g, '').length >= length);
+          }
+        }
+        scripted.runs[0]?.say(FINISHED);
+        await answer(page);
+        const shown = () => body.locator('p, .code').allTextContents();
+        assert.deepEqual(await shown(), texts);
+        await page.reload();
+        await connected(page);
+        assert.deepEqual(await shown(), texts);
+      });
+  });
+
   test('are numbered markers at their words, and lead to their sources', async () => {
     const page = await open();
     await send(page, 'hello');

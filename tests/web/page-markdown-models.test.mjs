@@ -398,6 +398,7 @@ const MARKS = {
   'behind code by its indent': ['a\n\n    let a;^\n\nend', 'a[1]Copylet a;end', '.code-bar .mark'],
   'in a cell': ['| a | b |\n|---|---|\n| one^ | two |\n', 'abone[1]two', 'td:first-child > .mark'],
   'behind a table': ['| a |\n|---|\n| \\|x |\n^\nend', 'a|x[1]end', 'td > .mark'],
+  'at the begin of a table': [' ^a | b\n-|-\n', '[1]ab', 'th:first-child > .mark'],
   'in an item': ['- one\n- tw^o\n- three', 'onetwo[1]three', 'li:nth-child(2) .mark'],
   'in a task': ['- [x] do^ne\n- more', '☑ done[1]more', 'li:first-child .mark'],
   'in bold': ['**one t^wo** three', 'one two[1] three', 'strong > .mark'],

@@ -28,7 +28,7 @@ import { reveal } from './typewriter.js';
  * @property {number} shown how much of its text, in UTF-16 units
  * @property {number} due how much is to be shown once it is drawn
  * @property {CitationMarker[]} markers
- * @property {number} cited how many citations they stand for
+ * @property {string} cited how many citations the answer had when they were placed, and whether it was at its end
  * @property {number} next when it may be drawn
  * @property {number} finished how much of it was when it was drawn for good
  * @property {boolean} done whether all that was due is drawn
@@ -299,7 +299,7 @@ function showText(view, turn, message, elapsed, now, left) {
       shown: 0,
       due: 0,
       markers: [],
-      cited: 0,
+      cited: '',
       next: 0,
       finished: -1,
       done: false,
@@ -307,18 +307,16 @@ function showText(view, turn, message, elapsed, now, left) {
     view.messages.set(message, part);
     view.body.append(text);
   }
-  const cited = message.citations.length;
+  const all = message.citations.length > 0 ? turn.messages.flatMap(({ citations }) => citations) : [];
+  // Others of the answer may change the numbers, and more of the text the places.
+  const cited = `${all.length} ${!isOpen(turn)}`;
   const ended = !isOpen(turn) && (part.finished !== message.text.length || part.cited !== cited);
   if (!ended && part.done && part.shown === message.text.length && part.cited === cited) return true;
   part.due = elapsed === Infinity ? message.text.length : reveal(message.text, part.due, elapsed);
   if (now < part.next && !ended) return false;
   const before = performance.now();
   if (part.cited !== cited || part.markers.at(-1)?.at === Infinity)
-    part.markers = markersOf(
-      message,
-      turn.messages.flatMap(({ citations }) => citations),
-      !isOpen(turn),
-    );
+    part.markers = markersOf(message, all, !isOpen(turn));
   part.cited = cited;
   part.shown = part.due;
   const { stream } = part;

@@ -419,6 +419,9 @@ export class BlockReader {
       table = this.#add('table', /** @type {Block} */ (block.parent), piece.source);
     } else {
       this.#set(block, 'kind', 'table');
+      // What has text is its rows.
+      this.leaves.pop();
+      this.#undo?.push(() => this.leaves.push(block));
     }
     this.#set(table, 'aligns', aligns);
     this.#set(table, 'line', this.number);

@@ -40,8 +40,8 @@ export class MarkdownStream {
   #until = Infinity;
   /** @type {CitationMarker[]} */
   #markers = [];
-  /** Those that are among their blocks. @type {Set<string>} */
-  #marked = new Set();
+  /** Where those are that are among their blocks. @type {Map<string, number>} */
+  #marked = new Map();
   /** Blocks with a reference to what was not defined, by its label. @type {Map<string, Set<Block>>} */
   #waiting = new Map();
   /** Those of the leaf that was made last. @type {HTMLElement[]} */
@@ -86,9 +86,11 @@ export class MarkdownStream {
     if (this.#ended && text !== this.#text) this.#restart();
     this.#text = text;
     this.#until = this.steps + steps;
+    const isOther = markers !== this.#markers;
     this.#markers = markers;
     this.#reader.takeBack();
     if (!this.#ended && !this.#readLines(whole)) return false;
+    if (isOther) this.#dropMarkers();
     if (this.#marked.size < markers.length) this.#addMarkers();
     if (whole && !this.#ended) {
       this.#ended = true;
@@ -270,11 +272,11 @@ export class MarkdownStream {
     if (this.#more && block.closed >= this.#solid && block.view?.shown > text.length) return;
     if (block.view === undefined || block.node !== here || block.view.shown > text.length) {
       const { node, flow } = make();
-      block.view = { flow, shown: 0, marks: 0 };
+      block.view = { flow, shown: 0, marks: '' };
       block.node = places.replace(index, node);
       this.steps += 200;
     }
-    const marks = this.#markersOf(block).length;
+    const marks = String(this.#markersOf(block).map(keyOf));
     if (marks !== block.view.marks) this.#mark(block);
     block.view.marks = marks;
     block.view.flow.append(text.slice(block.view.shown));
@@ -318,15 +320,31 @@ export class MarkdownStream {
     this.#waiting.delete(label);
   }
 
+  /** Has complete blocks shown again that had markers which are elsewhere now, or have another number. */
+  #dropMarkers() {
+    const keys = new Set(this.#markers.map(keyOf));
+    for (const [key, at] of this.#marked)
+      if (!keys.has(key)) {
+        this.#marked.delete(key);
+        this.#redraw(at);
+      }
+  }
+
   /** Has complete blocks shown again that have more markers now: those up to where the text is read. */
   #addMarkers() {
-    for (const { at, numbers } of this.#markers) {
-      const key = `${at} ${numbers}`;
+    for (const marker of this.#markers) {
+      const { at } = marker;
+      const key = keyOf(marker);
       if (this.#marked.has(key) || (at > this.#read && !this.#ended)) continue;
-      this.#marked.add(key);
-      const block = this.#reader.leaves[this.#leafAt(at)];
-      if (block?.final) this.#stale.add(block);
+      this.#marked.set(key, at);
+      this.#redraw(at);
     }
+  }
+
+  /** @param {number} at a place in the source */
+  #redraw(at) {
+    const block = this.#reader.leaves[this.#leafAt(at)];
+    if (block?.final) this.#stale.add(block);
   }
 
   /** @param {Block} block */
@@ -356,6 +374,11 @@ export class MarkdownStream {
     this.#marked.clear();
     this.#stale.clear();
   }
+}
+
+/** @param {CitationMarker} marker */
+function keyOf({ at, numbers }) {
+  return `${at} ${numbers}`;
 }
 
 /** Whether a block is shown as it was typed. @param {Block} block */

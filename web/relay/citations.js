@@ -124,7 +124,9 @@ function spanEnd(text, part, whole) {
     for (const from of [start, unitsOf(text, start, () => 1), unitsOf(text, start, utf8Length)]) {
       if (text.startsWith(words, from)) return from + words.length;
     }
-    const found = text.lastIndexOf(words);
+    // The nearest place, before it or behind.
+    const [early, late] = [text.lastIndexOf(words, start), text.indexOf(words, start)];
+    const found = late === -1 || (early !== -1 && start - early < late - start) ? early : late;
     if (found !== -1) return found + words.length;
   }
   if (!whole && end > text.length) return Infinity;

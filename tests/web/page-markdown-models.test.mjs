@@ -583,6 +583,25 @@ describe('in Chromium', () => {
     }
   });
 
+  test('a mark that moves while much is still to be read stands once, at its new place', async () => {
+    const { calls, html, whole } = await page.evaluate(async () => {
+      const { MarkdownStream } = await import(new URL('modules/markdown/stream.js', document.baseURI).href);
+      const [root, other] = [document.createElement('div'), document.createElement('div')];
+      document.querySelector('#transcript')?.replaceChildren(root, other);
+      const begin = 'One. Words.\n\nTwo.\n\n';
+      const text = begin + 'More.\n\n'.repeat(400);
+      const moved = [{ at: 17, numbers: [1] }];
+      const stream = new MarkdownStream(root);
+      stream.grow(begin, [{ at: 4, numbers: [1] }]);
+      let calls = 1;
+      while (!stream.finish(text, moved, 1_000)) calls += 1;
+      new MarkdownStream(other).finish(text, moved);
+      return { calls, html: root.innerHTML, whole: other.innerHTML };
+    });
+    assert.ok(calls > 3, `${calls}`);
+    assert.equal(html, whole);
+  });
+
   test('what is selected stays selected while more comes, in any block', async () => {
     const texts = [
       'One two three, *four',

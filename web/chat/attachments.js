@@ -236,7 +236,7 @@ export class Attachments {
       this.#remove(attachment);
       announce(t('{name} removed.', { name }));
       const next = this.#attachments[index] ?? this.#attachments.at(-1);
-      (next?.item.querySelector('button') ?? byId('prompt', HTMLElement)).focus();
+      (next?.item.querySelector('button') ?? this.#prompt).focus();
     });
     remove.setAttribute('aria-label', t('Remove {name}', { name }));
     const item = element('li', 'chip', ...picture(file), element('span', 'file-name', name), about, progress, remove);

@@ -20,21 +20,14 @@ export class Composer {
   #form = byId('composer', HTMLFormElement);
   #problem = byId('composer-problem', HTMLElement);
   #isBusy = false;
-  /** Sends what is in the box, as the button does, and leaves the focus where it is. */
-  submit;
+  #submit;
   /** What was sent, and which of it is in the box. @type {string[]} */
   #sent = getList({ sent: parseJson(recall('tab', 'sent') ?? '[]') }, 'sent').map(String);
   #recalled = this.#sent.length;
 
   /** @param {(prompt: string) => boolean} submit sends a prompt, or queues it; false keeps it in the box, with a reason */
   constructor(submit) {
-    this.submit = () => {
-      this.explain('');
-      const { value } = this.#prompt;
-      if (!submit(value)) return;
-      this.#remember(value);
-      this.fill('');
-    };
+    this.#submit = submit;
     const send = () => {
       this.submit();
       this.focus();
@@ -85,6 +78,15 @@ export class Composer {
 
   #offerSend() {
     this.#send.toggleAttribute('hidden', this.#isBusy && this.#prompt.value === '');
+  }
+
+  /** Sends what is in the box, as the button does, and leaves the focus where it is. */
+  submit() {
+    this.explain('');
+    const { value } = this.#prompt;
+    if (!this.#submit(value)) return;
+    this.#remember(value);
+    this.fill('');
   }
 
   /** @param {string} text */

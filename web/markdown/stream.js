@@ -86,11 +86,12 @@ export class MarkdownStream {
     if (this.#ended && text !== this.#text) this.#restart();
     this.#text = text;
     this.#until = this.steps + steps;
-    const isOther = markers !== this.#markers;
-    this.#markers = markers;
     this.#reader.takeBack();
+    if (markers !== this.#markers) {
+      this.#markers = markers;
+      this.#dropMarkers();
+    }
     if (!this.#ended && !this.#readLines(whole)) return false;
-    if (isOther) this.#dropMarkers();
     if (this.#marked.size < markers.length) this.#addMarkers();
     if (whole && !this.#ended) {
       this.#ended = true;

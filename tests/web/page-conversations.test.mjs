@@ -43,22 +43,22 @@ const thread = (page) => page.evaluate(() => sessionStorage.getItem('agent-relay
 const listed = (page, count) =>
   page.waitForFunction((count) => document.querySelectorAll('.conversation').length === count, count);
 
-/** Waits until what was said is kept. @param {Page} page @param {string} words */
-const kept = (page, words) =>
+/** Waits until what was said is kept, or no longer. @param {Page} page @param {string} words @param {boolean} [wanted] */
+const kept = (page, words, wanted = true) =>
   until(
     page,
-    (words) =>
+    ({ words, wanted }) =>
       new Promise((resolve) => {
         const request = indexedDB.open('agent-relay');
         request.onsuccess = () => {
           const all = request.result.transaction('turns').objectStore('turns').getAll();
           all.onsuccess = () => {
             request.result.close();
-            resolve(all.result.some(({ json }) => json.includes(words)));
+            resolve(all.result.some(({ json }) => json.includes(words)) === wanted);
           };
         };
       }),
-    words,
+    { words, wanted },
   );
 
 /** Asks in a conversation of its own. @param {Page} page @param {string} prompt */
@@ -506,6 +506,8 @@ describe('where there is no room', () => {
       await answer(page, count);
     }
     await kept(page, 'prompt 3');
+    // Room is made after it was written.
+    await kept(page, 'prompt 1', false);
     await page.reload();
     await connected(page);
     assert.deepEqual(await prompts(page), ['prompt 2', 'prompt 3']);
@@ -516,6 +518,7 @@ describe('where there is no room', () => {
     await send(page, 'prompt 4');
     await answer(page, 3);
     await kept(page, 'prompt 4');
+    await kept(page, 'prompt 2', false);
     await page.reload();
     await connected(page);
     assert.deepEqual(await prompts(page), ['prompt 3', 'prompt 4']);
@@ -981,9 +984,11 @@ describe('a conversation of 200 turns', () => {
     await seed(page, 1, { turns: 200 });
     await toggle(page).click();
     await listed(page, 1);
-    const steps = await page.evaluate(async () => {
+    const { steps, wrong } = await page.evaluate(async () => {
       /** The prompts that are there after each step of drawing. @type {string[][]} */
       const steps = [];
+      /** Whether it was said that more is to come, where that was not so. @type {string[]} */
+      const wrong = [];
       const all = Promise.withResolvers();
       // It hears of what was done in one go, before anything else is.
       const observer = new MutationObserver(() => {
@@ -991,7 +996,10 @@ describe('a conversation of 200 turns', () => {
           ({ textContent }) => textContent ?? '',
         );
         if (prompts.length !== (steps.at(-1) ?? []).length) steps.push(prompts);
-        if (document.querySelectorAll('article.agent[aria-busy="false"]').length === 200) all.resolve(undefined);
+        const complete = document.querySelectorAll('article.agent[aria-busy="false"]').length;
+        const says = document.querySelector('#transcript')?.ariaBusy;
+        if (says !== String(complete < 200)) wrong.push(`${says} with ${complete}`);
+        if (complete === 200) all.resolve(undefined);
       });
       observer.observe(/** @type {Element} */ (document.querySelector('#transcript')), {
         childList: true,
@@ -1001,7 +1009,7 @@ describe('a conversation of 200 turns', () => {
       /** @type {HTMLElement | null} */ (document.querySelector('.conversation-open'))?.click();
       await all.promise;
       observer.disconnect();
-      return steps;
+      return { steps, wrong };
     });
     const whole = Array.from({ length: 200 }, (_, turn) => `seeded 1, prompt ${turn}`);
     for (const [index, there] of steps.entries()) {
@@ -1009,6 +1017,7 @@ describe('a conversation of 200 turns', () => {
       const added = there.length - (steps[index - 1]?.length ?? 0);
       assert.ok(added > 0 && added <= 8, `${added} turns were drawn at once`);
     }
+    assert.deepEqual(wrong, []);
     assert.deepEqual(steps.at(-1), whole);
   });
 });

@@ -266,8 +266,10 @@ test('everything is reached by keyboard, in the order of the page, with a visibl
   const unseen = [];
   for (;;) {
     await page.keyboard.press('Tab');
+    await page.waitForFunction(() => document.activeElement !== Reflect.get(window, 'before'));
     const { name, seen } = await page.evaluate(() => {
       const focused = /** @type {HTMLElement} */ (document.activeElement);
+      Reflect.set(window, 'before', focused);
       const { outlineStyle, outlineWidth } = getComputedStyle(focused);
       const field = focused.closest('.field');
       return {

@@ -6,6 +6,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 const WEB = fileURLToPath(new URL('../../../web/', import.meta.url));
 /** What colours code, and what draws formulas: only who sees some loads it. */
@@ -39,7 +40,7 @@ const OPTIONS = {
 };
 
 /**
- * Makes the files of the bundle. They depend on nothing but the files of web/ and the version of esbuild.
+ * Makes the files of the bundle. They depend on nothing but the files of web/ and the versions of esbuild and terser.
  *
  * What its parts share with the rest is in the page's own file alone, and not in a third one, as esbuild would split
  * it: the page would have to wait for one request more, and to ask for two files anew where the server is busy.
@@ -89,19 +90,30 @@ export async function bundle() {
       },
     ],
   });
-  const files = new Map(
-    [...page.outputFiles, ...parts.outputFiles].map(({ path, contents }) => [basename(path), contents]),
-  );
+  /** @type {Map<string, Uint8Array>} */
+  const files = new Map();
+  for (const { path, contents, text } of [...page.outputFiles, ...parts.outputFiles])
+    files.set(basename(path), path.endsWith('.js') ? await shorten(text) : contents);
   for (const name of ['icon.svg', SYNTAX, MATH, ...LANGUAGES]) files.set(name, await readFile(WEB + name));
   const html = await readFile(`${WEB}index.html`, 'utf8');
   files.set('index.html', Buffer.from(html.replace(/<!--[^]*?-->/g, '').replace(/\n\s+/g, '\n')));
   return files;
 }
 
+/**
+ * What esbuild leaves is shortened once more: a tool that takes longer saves a twenty-fifth of what travels.
+ *
+ * @param {string} code
+ */
+async function shorten(code) {
+  const { code: shorter } = await minify(code, { module: true, ecma: 2020, compress: { passes: 3 } });
+  return Buffer.from(shorter ?? '');
+}
+
 /** HTML's names of characters, minified as in the bundle: data, of which the page is no author. @returns {Promise<Uint8Array>} */
 export async function characterNames() {
   const { outputFiles } = await build({ ...OPTIONS, entryPoints: ['markdown/entities.js'] });
-  return outputFiles[0]?.contents ?? new Uint8Array();
+  return await shorten(outputFiles[0]?.text ?? '');
 }
 
 /**

@@ -12,6 +12,7 @@ import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { makeResizable } from './handle.js';
+import { otelFile } from './otel.js';
 import { KINDS } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
@@ -739,7 +740,6 @@ export class Traces {
     if (view === undefined) return;
     const { turn, tree, total } = view;
     try {
-      const { otelFile } = await import('./otel.js');
       /** @type {string[]} */
       const parts = [];
       const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices() });

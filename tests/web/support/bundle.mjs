@@ -3,7 +3,7 @@
 // wrote.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
@@ -23,8 +23,8 @@ export const UPLOADS = 'upload.js';
 const PARTS = [VIEWER, UPLOADS];
 /** What comes with the page, and is no part of its first view. */
 export const ON_DEMAND = [SYNTAX, MATH, ...PARTS, ...LANGUAGES];
-/** Where the page hands its parts the modules that both need. */
-const SHARED = 'globalThis.sharedModules';
+/** Where the page hands its parts what both need. */
+const SHARED = 'globalThis.shared';
 
 /** @type {import('esbuild').BuildOptions & {write: false}} */
 const OPTIONS = {
@@ -48,46 +48,30 @@ const OPTIONS = {
  * @returns {Promise<Map<string, Uint8Array>>} by their names
  */
 export async function bundle() {
-  const { metafile } = await build({ ...OPTIONS, entryPoints: ['main.js'], metafile: true });
-  const ofPage = new Set(Object.keys(metafile.inputs));
-  /** @type {Set<string>} */
-  const shared = new Set();
+  const shared = await sharedNames();
   const parts = await build({
     ...OPTIONS,
     entryPoints: PARTS,
     plugins: [
-      {
-        name: 'what the page has already',
-        setup({ onLoad }) {
-          onLoad({ filter: /\.js$/ }, async ({ path }) => {
-            const name = relative(WEB, path);
-            if (!ofPage.has(name)) return undefined;
-            shared.add(name);
-            const exported = Object.keys(await import(path));
-            return { contents: `export const { ${exported.join(', ')} } = ${SHARED}['${name}'];` };
-          });
-        },
-      },
+      replacing((module) => {
+        const names = shared.get(module);
+        return names && `export const { ${[...names].join(', ')} } = ${SHARED};`;
+      }),
     ],
   });
-  const names = [...shared].sort();
   const page = await build({
     ...OPTIONS,
     entryPoints: ['load.js', 'main.js', 'style.css'],
     plugins: [
-      {
-        name: 'what its parts need',
-        setup({ onLoad }) {
-          onLoad({ filter: /main\.js$/ }, async ({ path }) => ({
-            contents: [
-              ...names.map((name, index) => `import * as shared${index} from './${name}';`),
-              await readFile(path, 'utf8'),
-              `${SHARED} = { ${names.map((name, index) => `'${name}': shared${index}`).join(', ')} };`,
-            ].join('\n'),
-            resolveDir: WEB,
-          }));
-        },
-      },
+      replacing(async (module) =>
+        module === 'main.js'
+          ? [
+              ...[...shared].map(([from, names]) => `import { ${aliased(names, ' as ')} } from './${from}';`),
+              await readFile(WEB + module, 'utf8'),
+              `${SHARED} = { ${[...shared.values()].map((names) => aliased(names, ': ')).join(', ')} };`,
+            ].join('\n')
+          : undefined,
+      ),
     ],
   });
   /** @type {Map<string, Uint8Array>} */
@@ -98,6 +82,51 @@ export async function bundle() {
   const html = await readFile(`${WEB}index.html`, 'utf8');
   files.set('index.html', Buffer.from(html.replace(/<!--[^]*?-->/g, '').replace(/\n\s+/g, '\n')));
   return files;
+}
+
+/**
+ * What the parts import from modules that the page has already: the names, by the module.
+ *
+ * @returns {Promise<Map<string, Set<string>>>}
+ */
+async function sharedNames() {
+  const [ofPage, ofParts] = await Promise.all(
+    [['main.js'], PARTS].map(async (entryPoints) => {
+      const { metafile } = await build({ ...OPTIONS, entryPoints, metafile: true });
+      return Object.keys(metafile.inputs);
+    }),
+  );
+  /** @type {Map<string, Set<string>>} */
+  const shared = new Map();
+  for (const part of (ofParts ?? []).filter((module) => !ofPage?.includes(module))) {
+    const code = await readFile(WEB + part, 'utf8');
+    for (const [, names = '', from = ''] of code.matchAll(/^import \{([^}]*)\} from '(\.[^']*)';$/gm)) {
+      const module = join(dirname(part), from);
+      if (!ofPage?.includes(module)) continue;
+      const known = shared.get(module) ?? new Set();
+      for (const name of names.split(',').map((one) => one.trim())) if (name !== '') known.add(name);
+      shared.set(module, known);
+    }
+  }
+  return shared;
+}
+
+/** Other code in place of a module. @param {(module: string) => Promise<string | undefined> | string | undefined} code of it, if it is replaced @returns {import('esbuild').Plugin} */
+function replacing(code) {
+  return {
+    name: 'replacing',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.js$/ }, async ({ path }) => {
+        const contents = await code(relative(WEB, path));
+        return contents === undefined ? undefined : { contents, resolveDir: dirname(path) };
+      });
+    },
+  };
+}
+
+/** The page may use a name for something else. @param {Set<string>} names @param {string} between */
+function aliased(names, between) {
+  return [...names].map((name) => `${name}${between}shared_${name}`).join(', ');
 }
 
 /**

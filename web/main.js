@@ -2,7 +2,7 @@
 
 import { Composer } from './chat/composer.js';
 import { Attachments } from './chat/attachments.js';
-import { forgetDrafts } from './chat/drafts.js';
+import { draftOf, forgetDrafts, keepDraft } from './chat/drafts.js';
 import { catchFiles, NO_FILES } from './chat/dropped-files.js';
 import { download } from './chat/files.js';
 import { asMarkdown, fileName, forgottenNote } from './chat/history.js';
@@ -656,14 +656,21 @@ function run(config, keeper, before) {
     }
     await leaveAlone(id);
   };
-  /** @param {Thread} thread @param {string} [draft] what is being typed, if it goes along */
-  const enter = (thread, draft) => {
+  /**
+   * @param {Thread} thread
+   * @param {string} [draft] what is being typed, if it goes along
+   * @param {string} [from] the conversation whose files go along
+   */
+  const enter = (thread, draft, from) => {
     const left = conversation.thread;
     if (left !== thread) save();
+    // What was begun before anything was said stands in no list: the next new conversation has it.
+    const isBegun = left.turns.length === 0 && left.id !== thread.id && draft === undefined;
+    if (isBegun && !isBoxEmpty()) keepBegun([...begun(), left.id]);
     conversation.enter(thread);
     if (left !== thread && conversation.away(left.id) === undefined) void leaveAlone(left.id);
     unread.delete(thread.id);
-    attachments?.open(thread.id, draft !== undefined);
+    attachments?.open(thread.id, from);
     stale.clear();
     transcript.clear();
     traces.clear();
@@ -716,6 +723,11 @@ function run(config, keeper, before) {
     enter(thread);
     if (isReader) noteReading();
   };
+  /** Whether nothing is being typed, and there are no files beside it. */
+  const isBoxEmpty = () => composer.isEmpty && attachments?.isEmpty !== false;
+  /** New conversations that were left with something in the box, by their ids. */
+  const begun = () => (recall('tab', 'begun') ?? '').split(' ').filter(Boolean);
+  const keepBegun = (/** @type {string[]} */ ids) => store('tab', 'begun', ids.join(' '));
   let opening = 0;
   /** @param {string} id */
   const openConversation = async (id) => {
@@ -762,11 +774,19 @@ function run(config, keeper, before) {
   };
   const startAnew = () => {
     isReader = false;
-    // What is being typed goes on there.
-    const draft = byId('prompt', HTMLTextAreaElement).value;
+    // What is being typed goes on there, or else what was begun in another new one.
+    let from = conversation.thread.id;
+    let draft = byId('prompt', HTMLTextAreaElement).value;
+    if (isBoxEmpty()) {
+      const before = begun();
+      from = before.pop() ?? from;
+      draft = draftOf(`prompt ${from}`) ?? '';
+      keepDraft(`prompt ${from}`, '');
+      keepBegun(before);
+    }
     composer.fill('');
     composer.explain('');
-    enter({ id: newThread(), turns: [], forgotten: 0 }, draft);
+    enter({ id: newThread(), turns: [], forgotten: 0 }, draft, from);
   };
   whenLost(giveUp);
   keeper.listen({

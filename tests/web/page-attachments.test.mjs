@@ -465,6 +465,25 @@ describe('files that go with a prompt', () => {
     assert.ok((await answer(page, 2)).includes(`b.pdf, application/pdf, 50000 bytes, CHAT, SHA-256 ${hash(content)}`));
   });
 
+  test('beside a new conversation that was left come back with the next one', async () => {
+    const page = await open();
+    await send(page, '/tokens 3 100');
+    await answer(page);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    const content = bytes(50_000);
+    await choose(page, file('a.pdf', content));
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await page.locator('.conversation-open', { hasText: '/tokens' }).click();
+    await page.locator('article').first().waitFor();
+    assert.equal(await chips(page).count(), 0);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['a.pdf']);
+    await ready(page);
+    await send(page, '/files');
+    assert.ok((await answer(page)).includes(`SHA-256 ${hash(content)}`));
+  });
+
   test('that the relay lost are said to be lost', async () => {
     const page = await load();
     await page.routeWebSocket(/./, (socket) => {

@@ -78,6 +78,33 @@ async function tab(page, scripted) {
 }
 
 describe('the list of conversations', () => {
+  test('what was begun in a new conversation comes back with the next one, also after a reload', async () => {
+    const page = await open({ prepare: echo().prepare });
+    await ask(page, 'first question');
+    await startAnew(page);
+    await promptBox(page).fill('half a thought');
+    await toggle(page).click();
+    await row(page, 'first question').click();
+    await page.getByText('You said first question.').waitFor();
+    assert.equal(await promptBox(page).inputValue(), '');
+    await page.reload();
+    await connected(page);
+    // What is being typed goes along, and what was begun waits for another one.
+    await promptBox(page).fill('another');
+    await startAnew(page);
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    assert.equal(await promptBox(page).inputValue(), 'another');
+    await ask(page, 'another');
+    await startAnew(page);
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    assert.equal(await promptBox(page).inputValue(), 'half a thought');
+    // It comes once.
+    await ask(page, 'half a thought');
+    await startAnew(page);
+    await page.locator('article').first().waitFor({ state: 'detached' });
+    assert.equal(await promptBox(page).inputValue(), '');
+  });
+
   test('has those of before, with titles and times; New conversation keeps the one before, and one is opened again', async () => {
     const scripted = echo();
     const page = await open({ prepare: scripted.prepare });

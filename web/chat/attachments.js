@@ -187,14 +187,12 @@ export class Attachments {
     return '';
   }
 
-  /** Shows the files of another conversation; those of the one before wait there, or go along. @param {string} thread @param {boolean} goAlong */
-  open(thread, goAlong) {
+  /** Shows the files of another conversation; those of the one before wait there. @param {string} thread @param {string} [from] the one whose files go along */
+  open(thread, from = thread) {
     if (thread === this.#thread) return;
-    if (!goAlong) {
-      this.#elsewhere.set(this.#thread, this.#attachments);
-      this.#attachments = this.#elsewhere.get(thread) ?? [];
-    }
-    this.#elsewhere.delete(thread);
+    this.#elsewhere.set(this.#thread, this.#attachments);
+    this.#attachments = this.#elsewhere.get(from) ?? [];
+    this.#elsewhere.delete(from);
     this.#thread = thread;
     // What is awaited there is not sent from here.
     this.#awaited = undefined;

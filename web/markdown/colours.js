@@ -3,6 +3,7 @@
 
 import { element } from '../lib/dom.js';
 import { onDemand } from '../lib/on-demand.js';
+import { lateWork } from './late-work.js';
 
 /** @typedef {{languages: Map<string, any>, StringStream: new (line: string, tabSize: number, indentUnit: number) => any}} Syntax */
 
@@ -12,8 +13,6 @@ const MAX_LENGTH = 60_000;
 const MAX_LINE = 600;
 /** More of them in one block are shown without. */
 const MAX_COLOURED = 2_000;
-/** So long the work goes on at once, in milliseconds. */
-const SLICE_MS = 6;
 
 /** What the readers call things, by the class that these get. @type {[string, RegExp][]} */
 const CLASSES = [
@@ -32,12 +31,16 @@ const known = new Map();
 
 /** What waits for its colours. @type {{code: HTMLElement, language: string}[]} */
 const waiting = [];
-const load = onDemand('syntax.js');
-/** @type {Syntax | undefined} */
-let syntax;
-let working = false;
-/** @type {ReturnType<typeof coloured> | undefined} */
-let work;
+const colourWaiting = lateWork(onDemand('syntax.js'), function* (/** @type {Syntax} */ syntax) {
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    try {
+      yield* coloured(syntax, next.code, next.language);
+    } catch (error) {
+      // A fault of a reader costs the colours of this code, and nothing else.
+      console.warn(`The ${next.language} code could not be coloured:`, error);
+    }
+  }
+});
 
 /**
  * Colours code that does not change any more, in a while.
@@ -48,45 +51,7 @@ let work;
 export function colour(code, language) {
   if (language === '' || (code.textContent ?? '').length > MAX_LENGTH) return;
   waiting.push({ code, language: language.toLowerCase() });
-  start();
-}
-
-function start() {
-  if (working || (work === undefined && waiting.length === 0)) return;
-  working = true;
-  if (syntax !== undefined) return void setTimeout(slice);
-  load().then(
-    (loaded) => {
-      syntax = loaded;
-      setTimeout(slice);
-    },
-    // Without colours it can be read as well; the next code asks again, or the browser that is online again.
-    () => {
-      working = false;
-      window.addEventListener('online', start, { once: true });
-    },
-  );
-}
-
-function slice() {
-  const until = performance.now() + SLICE_MS;
-  do {
-    if (work === undefined) {
-      const next = waiting.shift();
-      if (next === undefined) return void (working = false);
-      work = coloured(/** @type {Syntax} */ (syntax), next.code, next.language);
-    }
-    // A fault of a reader costs the colours of this code, and nothing else.
-    try {
-      const { done, value } = work.next();
-      if (done) work = undefined;
-      if (value === 'selected')
-        return document.addEventListener('selectionchange', () => setTimeout(slice), { once: true });
-    } catch {
-      work = undefined;
-    }
-  } while (performance.now() < until);
-  setTimeout(slice);
+  colourWaiting();
 }
 
 /**
@@ -95,7 +60,7 @@ function slice() {
  * @param {Syntax} syntax
  * @param {HTMLElement} code
  * @param {string} language
- * @returns {Generator<'selected' | undefined, void>} `selected` where it has to wait until that is over
+ * @returns {Generator<Promise<unknown> | undefined, void>} what it has to wait for, if anything
  */
 export function* coloured({ languages, StringStream }, code, language) {
   const reader = languages.get(language);
@@ -132,7 +97,8 @@ export function* coloured({ languages, StringStream }, code, language) {
     }
     if (count === 0 || count > MAX_COLOURED) continue;
     made.append(plain);
-    while (isSelected(block)) yield 'selected';
+    while (isSelected(block))
+      yield new Promise((resolve) => document.addEventListener('selectionchange', resolve, { once: true }));
     block.replaceChildren(made);
     yield;
   }

@@ -4,6 +4,7 @@
 import { element } from '../lib/dom.js';
 import { onDemand } from '../lib/on-demand.js';
 import { t } from '../lib/words.js';
+import { lateWork } from './late-work.js';
 
 /** Longer ones stay as they were typed: one must not keep the page busy. */
 const MAX_LENGTH = 1_200;
@@ -15,18 +16,30 @@ const MAX_KEPT = 400;
 export const MAX_FORMULAS = 200;
 /** What a character costs: of a formula that is drawn, and of one that was drawn before. */
 const STEPS = { drawn: 40, again: 8 };
-/** So much is drawn at once, in the same steps, and in milliseconds where it can wait. */
+/** So much is drawn at once, in the same steps. */
 const SLICE = 6_000;
-const SLICE_MS = 6;
 
-const load = onDemand('math.js');
-/** @type {((source: string, display: boolean) => Element | undefined) | undefined} */
+/** What draws one, once that is loaded. @type {((source: string, display: boolean) => Element | undefined) | undefined} */
 let draw;
 /** By their sources; undefined where one cannot be read. @type {Map<string, Element | undefined>} */
 const drawings = new Map();
 /** What was shown before it could be drawn. @type {Set<HTMLElement>} */
 const waiting = new Set();
-let working = false;
+const drawWaiting = lateWork(
+  onDemand('math.js'),
+  function* (loaded) {
+    draw = loaded.draw;
+    for (const one of waiting) {
+      waiting.delete(one);
+      if (one.isConnected) show(one, one.dataset.formula ?? '');
+      yield;
+    }
+  },
+  // An answer that grows shows its formulas again and again: those that were replaced are not kept.
+  () => {
+    for (const one of waiting) if (!one.isConnected) waiting.delete(one);
+  },
+);
 
 /** A formula as it was typed, to be drawn where it stands. @param {string} source with what stands around it */
 export function formula(source) {
@@ -63,35 +76,8 @@ export function drawFormulas(formulas) {
     }
     show(one, source);
   }
-  start();
+  if (waiting.size > 0) drawWaiting();
   return steps;
-}
-
-function start() {
-  if (working || waiting.size === 0) return;
-  working = true;
-  load().then(
-    (loaded) => {
-      draw = loaded.draw;
-      setTimeout(slice);
-    },
-    // As typed they can be read as well; the next formula asks again, or the browser that is online again.
-    () => {
-      working = false;
-      window.addEventListener('online', start, { once: true });
-      for (const one of waiting) if (!one.isConnected) waiting.delete(one);
-    },
-  );
-}
-
-function slice() {
-  const until = performance.now() + SLICE_MS;
-  for (const one of waiting) {
-    if (performance.now() >= until) return void setTimeout(slice);
-    waiting.delete(one);
-    if (one.isConnected) show(one, one.dataset.formula ?? '');
-  }
-  working = false;
 }
 
 /** @param {HTMLElement} one @param {string} source */

@@ -73,6 +73,11 @@ export class AccessDialog {
     this.#field.focus();
   }
 
+  /** @param {() => void} callback is called where the user closed it without a credential */
+  whenCancelled(callback) {
+    this.#dialog.addEventListener('cancel', callback);
+  }
+
   markAccepted() {
     store('tab', 'accepted', 'yes');
   }

@@ -35,6 +35,7 @@ import {
   MOVED_NOTE,
   stoppedNote,
 } from './relay/turn.js';
+import { AccessDialog } from './settings/access.js';
 import { applyAppearance } from './settings/appearance.js';
 import { ConfigError, loadConfig } from './settings/config.js';
 import { themeSwitch } from './settings/theme.js';
@@ -226,7 +227,8 @@ function run(config, keeper, before) {
     notice.tell(words, performance.now() - turn.sentAt);
   };
 
-  const link = new RelayLink(config, conversation, {
+  const access = new AccessDialog(config, () => link.drop());
+  const link = new RelayLink(config, access, conversation, {
     stateChanged(isConnected) {
       attachments?.setConnected(isConnected);
       transcript.isConnected = isConnected;
@@ -267,8 +269,8 @@ function run(config, keeper, before) {
     if (conversation.open.length > 0)
       return t('The agent is still answering. Wait for the end, or stop it with Escape.');
     if (link.isConnected) return '';
-    if (link.access.needsCredential)
-      return t('Enter the {credential} first: without it nothing can be sent.', { credential: link.access.name });
+    if (access.needsCredential)
+      return t('Enter the {credential} first: without it nothing can be sent.', { credential: access.name });
     return t('There is no connection yet. Send it again once the page is connected.');
   };
   const ready = () => obstacle() === '';

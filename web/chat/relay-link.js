@@ -7,11 +7,11 @@ import { joinRequest, stopRequest } from '../relay/request.js';
 import { Connection } from '../relay/socket.js';
 import { threadId } from '../relay/thread.js';
 import { isOpen } from '../relay/turn.js';
-import { AccessDialog, subprotocols } from '../settings/access.js';
 import { hideBanner, showBanner } from './banner.js';
 import { showConnection, showConnectionState, shownConnection } from './connection-state.js';
 
 /** @import { Change, Conversation } from '../relay/conversation.js' */
+/** @import { AccessDialog } from '../settings/access.js' */
 /** @import { Config, ConnectionState, Turn } from '../types.d.ts' */
 
 /**
@@ -31,8 +31,7 @@ const STOP_MS = 4_000;
 
 /** Keeps the page connected, and its answers going. */
 export class RelayLink {
-  /** Asks for what the relay lets in. */
-  access;
+  #access;
   #conversation;
   #connection;
   #listener;
@@ -47,13 +46,18 @@ export class RelayLink {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #confirmation;
 
-  /** @param {Config} config @param {Conversation} conversation @param {LinkListener} listener */
-  constructor(config, conversation, listener) {
+  /**
+   * @param {Config} config
+   * @param {AccessDialog} access asks for what the relay lets in
+   * @param {Conversation} conversation
+   * @param {LinkListener} listener
+   */
+  constructor(config, access, conversation, listener) {
+    this.#access = access;
     this.#conversation = conversation;
     this.#listener = listener;
     this.#silenceMs = (config.keepaliveSeconds + GRACE_SECONDS) * 1000;
-    this.access = new AccessDialog(config, () => this.#connection.reconnect());
-    this.#connection = new Connection(config.endpoint, () => subprotocols(this.access.credential), {
+    this.#connection = new Connection(config.endpoint, () => access.subprotocols, {
       stateChanged: (state, failures) => this.#stateChanged(state, failures, config.endpoint),
       received: (text) => this.#received(text),
       closed: (code) => {
@@ -67,11 +71,11 @@ export class RelayLink {
       },
       failed: (failures) => void this.#failed(failures),
     });
-    this.access.whenCancelled(() => {
+    access.whenCancelled(() => {
       showConnection('failed', t('Not connected'));
       showBanner(
         t('This agent asks who you are before it answers.'),
-        t('Enter the {credential}', { credential: this.access.name }),
+        t('Enter the {credential}', { credential: access.name }),
         () => this.connect(),
       );
     });
@@ -83,7 +87,7 @@ export class RelayLink {
 
   /** Connects, unless that is done or under way; or asks first for what is needed for it. */
   connect() {
-    if (this.access.needsCredential) this.access.open();
+    if (this.#access.needsCredential) this.#access.open();
     else this.#connection.connect();
   }
 
@@ -174,7 +178,7 @@ export class RelayLink {
   /** @param {ConnectionState} state @param {number} failures @param {string} endpoint */
   #stateChanged(state, failures, endpoint) {
     const isOpened = state === 'open';
-    if (isOpened) this.access.markAccepted();
+    if (isOpened) this.#access.markAccepted();
     const before = shownConnection();
     this.#isSilent = false;
     showConnectionState(state, failures, endpoint, () => this.connect());
@@ -220,11 +224,11 @@ export class RelayLink {
 
   /** @param {number} failures */
   async #failed(failures) {
-    const refusal = await this.access.refusal(failures);
+    const refusal = await this.#access.refusal(failures);
     if (refusal === undefined || this.isConnected) return;
     this.#connection.close();
     hideBanner();
     showConnection('failed', t('Not let in'));
-    this.access.open(refusal);
+    this.#access.open(refusal);
   }
 }

@@ -9,13 +9,6 @@ import { t } from '../lib/words.js';
 /** After so many refusals in a row, a credential that was accepted before is asked for again: it may have expired. */
 const MAX_REFUSALS = 3;
 
-/** The subprotocols of a handshake. A credential is one of them, since addresses end up in logs. @param {string | undefined} credential */
-export function subprotocols(credential) {
-  if (credential === undefined) return [];
-  const binary = String.fromCharCode(...new TextEncoder().encode(credential));
-  return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
-}
-
 /** The dialog that asks for a credential. */
 export class AccessDialog {
   #dialog = byId('access', HTMLDialogElement);
@@ -54,9 +47,12 @@ export class AccessDialog {
     return this.#name;
   }
 
-  /** Undefined where none is needed. */
-  get credential() {
-    return this.#isOpen ? undefined : recall('tab', 'credential');
+  /** The subprotocols of a handshake. A credential is one of them, since addresses end up in logs. */
+  get subprotocols() {
+    const credential = this.#isOpen ? undefined : recall('tab', 'credential');
+    if (credential === undefined) return [];
+    const binary = String.fromCharCode(...new TextEncoder().encode(credential));
+    return ['agent-relay', `token.${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`];
   }
 
   /** Whether one has to be asked for before connecting. */

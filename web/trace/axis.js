@@ -25,9 +25,9 @@ export class Axis {
   /** @param {HTMLElement} scroller @param {number} [most] how many marks there are */
   constructor(scroller, most = MOST_TICKS) {
     this.#most = most;
-    this.box.setAttribute('role', 'img');
+    this.box.role = 'img';
     this.box.hidden = this.#pointer.hidden = true;
-    this.box.setAttribute('aria-label', 'Time axis');
+    this.box.ariaLabel = 'Time axis';
     scroller.addEventListener('pointermove', ({ clientX, pointerType }) => {
       const { left, width } = this.#track.getBoundingClientRect();
       const part = (clientX - left) / width;
@@ -66,10 +66,7 @@ export class Axis {
     const key = seen.map(({ from, to }) => `${Math.round(from)}-${Math.round(to)}`).join();
     if (key === this.#shown) return;
     this.#shown = key;
-    this.box.setAttribute(
-      'aria-label',
-      between >= 1 ? `Time axis. ${duration(between)} belong to no step.` : 'Time axis',
-    );
+    this.box.ariaLabel = between >= 1 ? `Time axis. ${duration(between)} belong to no step.` : 'Time axis';
     this.#gaps.replaceChildren(
       ...seen.map(({ from, to }) => {
         const gap = element('span', 'axis-gap');

@@ -3,6 +3,7 @@
 
 import { oneLine } from '../lib/format.js';
 import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
+import { joined } from './phrases.js';
 
 /** @import { Kind } from './tree.js' */
 
@@ -12,34 +13,52 @@ import { get, getList, getNumber, getString, membersOf } from '../lib/json.js';
  * @typedef {object} TraceInfo
  * @property {Kind} kind
  * @property {string} name one line
- * @property {string} [phase] which phase of a step begins or ends with it; unset when the step has only this one
- * @property {boolean} [output] whether the phase ends with it
+ * @property {'begins' | 'ends'} [phase] whether the step begins or ends with it; unset when this is all of the step
  * @property {unknown} body the innermost object
  * @property {string} [traceId] of the object that holds the body, where the body has none
  * @property {'failed' | 'intervened'} [status]
  * @property {string} [reason] why, one line
  */
 
-/** What an invocation and an observation may hold. */
-const INVOCATIONS = /** @type {const} */ ([
-  'knowledgeBaseLookupInput',
-  'actionGroupInvocationInput',
-  'codeInterpreterInvocationInput',
-  'agentCollaboratorInvocationInput',
-]);
-const OBSERVATIONS = /** @type {const} */ ([
-  'knowledgeBaseLookupOutput',
-  'actionGroupInvocationOutput',
-  'codeInterpreterInvocationOutput',
-  'agentCollaboratorInvocationOutput',
-  'finalResponse',
-  'repromptResponse',
-]);
+/** What a body says, by the name of the member that holds it. @typedef {Record<string, (body: unknown) => Omit<TraceInfo, 'body'>>} Readings */
+
+/** What the agent is about to do. @type {Readings} */
+const INVOCATIONS = {
+  knowledgeBaseLookupInput: (body) => ({ kind: 'knowledge-base', name: queryOf(body), phase: 'begins' }),
+  actionGroupInvocationInput: (body) => ({
+    name: actionOf(body),
+    // The caller carries it out, so nothing more of it comes in this turn.
+    ...(getString(body, 'executionType') === 'RETURN_CONTROL'
+      ? { kind: 'return-control' }
+      : { kind: 'action-group', phase: 'begins' }),
+  }),
+  codeInterpreterInvocationInput: (body) => ({ kind: 'code', name: lineOf(body, 'code', 'Code'), phase: 'begins' }),
+  agentCollaboratorInvocationInput: (body) => ({ ...collaborator(body), phase: 'begins' }),
+};
+
+/** What came back. @type {Readings} */
+const OBSERVATIONS = {
+  knowledgeBaseLookupOutput: () => ({ kind: 'knowledge-base', name: 'Passages', phase: 'ends' }),
+  actionGroupInvocationOutput: () => ({ kind: 'action-group', name: 'Result', phase: 'ends' }),
+  codeInterpreterInvocationOutput: (body) => {
+    const error =
+      getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
+    return {
+      kind: 'code',
+      name: 'Output',
+      phase: 'ends',
+      ...(error && { status: 'failed', reason: oneLine(error) }),
+    };
+  },
+  agentCollaboratorInvocationOutput: (body) => ({ ...collaborator(body), phase: 'ends' }),
+  finalResponse: (body) => ({ kind: 'answer', name: lineOf(body, 'text', 'Final response') }),
+  repromptResponse: (body) => ({ kind: 'reprompt', name: lineOf(body, 'text', 'Reprompt') }),
+};
 
 /** Members by which an object is known that was saved without what is around it, and the name that it has there. @type {[readonly string[], string][]} */
 const BARE = [
-  [INVOCATIONS, 'invocationInput'],
-  [OBSERVATIONS, 'observation'],
+  [Object.keys(INVOCATIONS), 'invocationInput'],
+  [Object.keys(OBSERVATIONS), 'observation'],
   [
     ['modelInvocationInput', 'modelInvocationOutput', 'rationale', 'invocationInput', 'observation'],
     'orchestrationTrace',
@@ -91,81 +110,58 @@ export function traceInfosOf(source, event, part = source === 'bedrock-agent' ? 
   const names = traces.length > 0 ? traces : membersOf(union).slice(0, 1);
   const found = names.flatMap((name) => {
     const inner = get(union, name);
-    const all = listOf(inner).flatMap((one) => infosIn(name, one));
+    const all = listOf(inner).flatMap((one) => TRACES.get(name)?.(one) ?? []);
     return all.length > 0 ? all : [unknown(name, inner)];
   });
   return found.length > 0 ? found : [unknown('', undefined)];
 }
 
-/**
- * @param {string} name
- * @param {unknown} inner
- * @returns {TraceInfo[]}
- */
-function infosIn(name, inner) {
-  switch (name) {
-    case 'preProcessingTrace':
-      return stepsIn('pre-processing', inner);
-    case 'postProcessingTrace':
-      return stepsIn('post-processing', inner);
-    case 'routingClassifierTrace':
-      return stepsIn('routing', inner);
-    case 'orchestrationTrace':
-      return stepsIn('model', inner);
-    case 'guardrailTrace':
-      return [guardrail(inner)];
-    case 'customOrchestrationTrace':
-      return [
-        { kind: 'custom', name: oneLine(getString(inner, 'event', 'text') ?? 'Custom orchestration'), body: inner },
-      ];
-    case 'failureTrace':
-      return [failure(inner)];
-    default:
-      return [];
-  }
-}
+/** What the members of a TracePart say. @type {Map<string, (inner: unknown) => TraceInfo[]>} */
+const TRACES = new Map([
+  ['preProcessingTrace', stepsOf('pre-processing')],
+  ['postProcessingTrace', stepsOf('post-processing')],
+  ['routingClassifierTrace', stepsOf('routing')],
+  ['orchestrationTrace', stepsOf('model')],
+  ['guardrailTrace', (inner) => [guardrail(inner)]],
+  ['customOrchestrationTrace', (inner) => [custom(inner)]],
+  ['failureTrace', (inner) => [failure(inner)]],
+]);
 
 /**
  * In the order in which an agent does it.
  *
  * @param {Kind} kind of a model invocation here
- * @param {unknown} inner
- * @returns {TraceInfo[]}
+ * @returns {(inner: unknown) => TraceInfo[]}
  */
-function stepsIn(kind, inner) {
-  return [
-    ...listOf(get(inner, 'modelInvocationInput')).map((input) => modelInput(kind, input)),
-    ...listOf(get(inner, 'modelInvocationOutput')).map((output) => modelOutput(kind, output)),
-    ...listOf(get(inner, 'rationale')).map(rationale),
+function stepsOf(kind) {
+  return (inner) => [
+    ...listOf(get(inner, 'modelInvocationInput')).map((body) => modelInput(kind, body)),
+    ...listOf(get(inner, 'modelInvocationOutput')).map((body) => modelOutput(kind, body)),
+    ...listOf(get(inner, 'rationale')).map((body) => rationale(body)),
     ...listOf(get(inner, 'invocationInput')).flatMap((input) =>
-      holdings(input, INVOCATIONS, invocation, 'invocationType'),
+      holdings(input, INVOCATIONS, getString(input, 'invocationType') ?? 'Invocation'),
     ),
-    ...listOf(get(inner, 'observation')).flatMap((seen) => holdings(seen, OBSERVATIONS, observation, 'type')),
+    ...listOf(get(inner, 'observation')).flatMap((seen) =>
+      holdings(seen, OBSERVATIONS, getString(seen, 'type') ?? 'Observation'),
+    ),
   ];
 }
 
 /**
  * What an invocation or an observation holds.
  *
- * @template {string} Name
  * @param {unknown} outer
- * @param {readonly Name[]} names
- * @param {(name: Name, body: unknown) => TraceInfo} read
- * @param {string} type where its type stands, for want of anything known
+ * @param {Readings} readings
+ * @param {string} name for want of anything known
  * @returns {TraceInfo[]} at least one
  */
-function holdings(outer, names, read, type) {
+function holdings(outer, readings, name) {
   const traceId = getString(outer, 'traceId');
-  const found = names
-    .filter((name) => get(outer, name) !== undefined)
-    .map((name) => {
-      const info = read(name, get(outer, name));
-      if (traceId !== undefined) info.traceId = traceId;
-      return info;
-    });
-  return found.length > 0
-    ? found
-    : [unknown(getString(outer, type) ?? (type === 'type' ? 'Observation' : 'Invocation'), outer)];
+  const found = Object.entries(readings).flatMap(([member, read]) => {
+    const body = get(outer, member);
+    return body === undefined ? [] : [{ ...read(body), body, ...(traceId !== undefined && { traceId }) }];
+  });
+  return found.length > 0 ? found : [unknown(name, outer)];
 }
 
 /**
@@ -174,7 +170,7 @@ function holdings(outer, names, read, type) {
  * @returns {TraceInfo}
  */
 function modelInput(kind, body) {
-  return { kind, name: getString(body, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: kind, body };
+  return { kind, name: getString(body, 'foundationModel')?.split('/').at(-1) ?? 'Model', phase: 'begins', body };
 }
 
 /**
@@ -183,13 +179,10 @@ function modelInput(kind, body) {
  * @returns {TraceInfo}
  */
 function modelOutput(kind, body) {
-  const found = { kind, name: 'Response', phase: kind, output: true, body };
-  if (get(body, 'parsedResponse', 'isValid') !== false) return found;
-  return {
-    ...found,
-    status: 'intervened',
-    reason: oneLine(getString(body, 'parsedResponse', 'rationale') ?? 'The prompt was rejected'),
-  };
+  const found = /** @type {const} */ ({ kind, name: 'Response', phase: 'ends', body });
+  const response = get(body, 'parsedResponse');
+  if (get(response, 'isValid') !== false) return found;
+  return { ...found, status: 'intervened', reason: lineOf(response, 'rationale', 'The prompt was rejected') };
 }
 
 /**
@@ -197,83 +190,38 @@ function modelOutput(kind, body) {
  * @returns {TraceInfo}
  */
 function rationale(body) {
-  return { kind: 'rationale', name: oneLine(getString(body, 'text') ?? 'Rationale'), body };
+  return { kind: 'rationale', name: lineOf(body, 'text', 'Rationale'), body };
 }
 
-/**
- * What the agent is about to do.
- *
- * @param {typeof INVOCATIONS[number]} name
- * @param {unknown} body
- * @returns {TraceInfo}
- */
-function invocation(name, body) {
-  switch (name) {
-    case 'knowledgeBaseLookupInput': {
-      const query = getString(body, 'text');
-      return {
-        kind: 'knowledge-base',
-        name: query === undefined ? 'Lookup' : `“${oneLine(query)}”`,
-        phase: 'lookup',
-        body,
-      };
-    }
-    case 'actionGroupInvocationInput': {
-      const target =
-        getString(body, 'function') ??
-        [getString(body, 'verb')?.toUpperCase(), getString(body, 'apiPath')].filter(Boolean).join(' ');
-      const called = [getString(body, 'actionGroupName'), target].filter(Boolean).join(' › ') || 'Action';
-      // The caller carries it out, so nothing more of it comes in this turn.
-      if (getString(body, 'executionType') === 'RETURN_CONTROL') return { kind: 'return-control', name: called, body };
-      return { kind: 'action-group', name: called, phase: 'action', body };
-    }
-    case 'codeInterpreterInvocationInput':
-      return { kind: 'code', name: oneLine(getString(body, 'code') ?? 'Code'), phase: 'code', body };
-    case 'agentCollaboratorInvocationInput':
-      return { ...collaborator(body), phase: 'collaborator' };
-  }
+/** @param {unknown} body */
+function queryOf(body) {
+  const query = getString(body, 'text');
+  return query === undefined ? 'Lookup' : `“${oneLine(query)}”`;
 }
 
-/**
- * What came back.
- *
- * @param {typeof OBSERVATIONS[number]} name
- * @param {unknown} body
- * @returns {TraceInfo}
- */
-function observation(name, body) {
-  switch (name) {
-    case 'knowledgeBaseLookupOutput':
-      return { kind: 'knowledge-base', name: 'Passages', phase: 'lookup', output: true, body };
-    case 'actionGroupInvocationOutput':
-      return { kind: 'action-group', name: 'Result', phase: 'action', output: true, body };
-    case 'codeInterpreterInvocationOutput': {
-      const error =
-        getString(body, 'executionError') || (get(body, 'executionTimeout') === true ? 'The code took too long' : '');
-      return {
-        kind: 'code',
-        name: 'Output',
-        phase: 'code',
-        output: true,
-        body,
-        ...(error && { status: 'failed', reason: oneLine(error) }),
-      };
-    }
-    case 'agentCollaboratorInvocationOutput':
-      return { ...collaborator(body), phase: 'collaborator', output: true };
-    case 'finalResponse':
-      return { kind: 'answer', name: oneLine(getString(body, 'text') ?? 'Final response'), body };
-    case 'repromptResponse':
-      return { kind: 'reprompt', name: oneLine(getString(body, 'text') ?? 'Reprompt'), body };
-  }
+/** @param {unknown} body */
+function actionOf(body) {
+  const target =
+    getString(body, 'function') ?? joined(' ', getString(body, 'verb')?.toUpperCase(), getString(body, 'apiPath'));
+  return joined(' › ', getString(body, 'actionGroupName'), target) || 'Action';
 }
 
-/**
- * @param {unknown} body
- * @returns {TraceInfo}
- */
+/** @param {unknown} body @returns {Omit<TraceInfo, 'body'>} */
 function collaborator(body) {
-  return { kind: 'collaborator', name: getString(body, 'agentCollaboratorName') ?? 'Collaborator', body };
+  return { kind: 'collaborator', name: getString(body, 'agentCollaboratorName') ?? 'Collaborator' };
+}
+
+/** A member on one line. @param {unknown} body @param {string} member @param {string} otherwise where there is none */
+function lineOf(body, member, otherwise) {
+  return oneLine(getString(body, member) ?? otherwise);
+}
+
+/**
+ * @param {unknown} body
+ * @returns {TraceInfo}
+ */
+function custom(body) {
+  return { kind: 'custom', name: lineOf(get(body, 'event'), 'text', 'Custom orchestration'), body };
 }
 
 /**
@@ -312,13 +260,12 @@ export function assessmentsOf(trace) {
         getList(one, group, list).map((entry) => ({
           side,
           policy,
-          what: [
+          what: joined(
+            ' · ',
             getString(entry, 'name') ?? getString(entry, 'type'),
             getString(entry, 'match'),
             getString(entry, 'confidence'),
-          ]
-            .filter(Boolean)
-            .join(' · '),
+          ),
           action: getString(entry, 'action') ?? '',
         })),
       ),
@@ -332,7 +279,7 @@ export function assessmentsOf(trace) {
  */
 function failure(body) {
   const code = getNumber(body, 'failureCode') ?? getString(body, 'failureCode');
-  const reason = oneLine(getString(body, 'failureReason') ?? 'No reason given');
+  const reason = lineOf(body, 'failureReason', 'No reason given');
   return {
     kind: 'failure',
     name: 'Failure',
@@ -350,7 +297,7 @@ function failure(body) {
 function unknown(name, body) {
   return {
     kind: 'unknown',
-    name: oneLine([name, membersOf(body).join(', ')].filter(Boolean).join(': ')) || 'Unknown event',
+    name: oneLine(joined(': ', name, membersOf(body).join(', '))) || 'Unknown event',
     body,
   };
 }

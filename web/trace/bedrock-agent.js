@@ -15,11 +15,9 @@ import { plausible } from './times.js';
  *
  * @typedef {object} Scope
  * @property {Step | undefined} owner
- * @property {Waiting[]} waiting steps whose phase has not ended
+ * @property {{traceId: string | undefined, step: Step}[]} waiting steps that have not ended
  * @property {{step: Step, arn: string | undefined, scope: Scope}[]} collaborators
  */
-
-/** @typedef {{phase: string, traceId: string | undefined, step: Step}} Waiting */
 
 /** @implements {Reader} */
 export class BedrockAgentReader {
@@ -65,21 +63,17 @@ export class BedrockAgentReader {
     const scope = this.#scopeOf(part, moment, changed);
     const traceId = getString(info.body, 'traceId') ?? info.traceId;
 
-    let step = info.output === true ? take(scope, info, traceId) : undefined;
+    let step = info.phase === 'ends' ? take(scope, info, traceId) : undefined;
     const paired = step !== undefined;
     if (step === undefined) {
       step = this.#tree.begin(this, scope.owner, info.kind, info.name, moment);
-      if (info.phase !== undefined && info.output !== true) {
-        scope.waiting.push({ phase: info.phase, traceId, step });
-      }
+      if (info.phase === 'begins') scope.waiting.push({ traceId, step });
       if (info.kind === 'collaborator') enter(scope, step, getString(info.body, 'agentCollaboratorAliasArn'));
     }
     if (step.events.at(-1) !== event) step.events.push(event);
     step.parts.push({ event, index });
     step.model ??= getString(info.body, 'foundationModel');
-    if (info.phase === undefined || info.output === true) {
-      this.#finish(step, info, metadata, moment, paired);
-    }
+    if (info.phase !== 'begins') this.#finish(step, info, metadata, moment, paired);
     changed.add(step);
 
     // What fails is the step with the same trace id that has not come to its end.
@@ -96,7 +90,7 @@ export class BedrockAgentReader {
    * @param {TraceInfo} info
    * @param {unknown} metadata
    * @param {number} moment when the event was sent or arrived
-   * @param {boolean} paired whether its phase began before
+   * @param {boolean} paired whether it began before
    */
   #finish(step, info, metadata, moment, paired) {
     const from = this.#sinceOrigin(get(metadata, 'startTime'));
@@ -154,7 +148,7 @@ export class BedrockAgentReader {
           known ?? arn?.split('/').at(-2) ?? 'Collaborator',
           moment,
         );
-        scope.waiting.push({ phase: 'collaborator', traceId: undefined, step });
+        scope.waiting.push({ traceId: undefined, step });
         inner = enter(scope, step, arn);
         changed.add(step);
       }
@@ -194,16 +188,16 @@ export class BedrockAgentReader {
 }
 
 /**
- * The step whose phase ends, which is waiting no more.
+ * The step that ends, which is waiting no more.
  *
  * @param {Scope} scope
  * @param {TraceInfo} info
  * @param {string | undefined} traceId
  */
-function take(scope, { phase, kind, name }, traceId) {
+function take(scope, { kind, name }, traceId) {
   const index = scope.waiting.findIndex(
     (one) =>
-      one.phase === phase &&
+      one.step.kind === kind &&
       (kind !== 'collaborator' || one.step.name === name) &&
       (one.traceId === undefined || traceId === undefined || one.traceId === traceId),
   );

@@ -55,8 +55,8 @@ export class Comparison {
     );
     this.#head = element('div', 'pair pair-head', ...this.#axes.map(({ box }) => box));
     this.box = element('div', 'compare', table, this.#longest, this.#head, this.#rows);
-    this.#rows.setAttribute('role', 'list');
-    this.#rows.setAttribute('aria-label', 'Steps of both traces');
+    this.#rows.role = 'list';
+    this.#rows.ariaLabel = 'Steps of both traces';
     this.#rows.addEventListener('keydown', (event) => this.#key(event));
   }
 
@@ -117,7 +117,7 @@ export class Comparison {
       let list = this.#rows.lastElementChild;
       if (list === null || list.childElementCount >= LIST_LENGTH) {
         const made = element('div');
-        made.setAttribute('role', 'presentation');
+        made.role = 'presentation';
         Object.assign(made.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
         this.#rows.append((list = made));
       }
@@ -144,7 +144,7 @@ export class Comparison {
       this.#half(other, pair.other, OTHER, pair.depth),
       element('div', 'pair-difference', difference),
     );
-    row.setAttribute('role', 'listitem');
+    row.role = 'listitem';
     if (pair.one && pair.other && pair.difference !== undefined)
       difference.append(element('span', 'pair-percent', percent(pair.difference, tookOf(pair.other) ?? 0)));
     if (isLongest) row.lastElementChild?.append(element('span', 'step-longest', 'Longest difference'));

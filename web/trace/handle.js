@@ -9,15 +9,15 @@ export function makeResizable() {
   const panel = byId('traces', HTMLElement);
   const handle = element('div', 'traces-handle');
   handle.tabIndex = 0;
-  handle.setAttribute('role', 'separator');
-  handle.setAttribute('aria-orientation', 'vertical');
-  handle.setAttribute('aria-label', 'Width of the trace panel');
+  handle.role = 'separator';
+  handle.ariaOrientation = 'vertical';
+  handle.ariaLabel = 'Width of the trace panel';
   panel.prepend(handle);
   // Where the language of the chat is read from right to left. The settings that say so may come after the panel.
   const isLeft = () => document.documentElement.dir === 'rtl';
   const tell = () => {
     const share = panel.offsetWidth / Math.max(stage.offsetWidth, 1);
-    handle.setAttribute('aria-valuenow', String(Math.round(share * 100)));
+    handle.ariaValueNow = String(Math.round(share * 100));
   };
   /** @param {number} width in pixels */
   const resize = (width) => {

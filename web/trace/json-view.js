@@ -62,9 +62,9 @@ export function* foldable(pre, text) {
 function folder(name, inside) {
   const fold = button('json-fold', '', () => {
     inside.hidden = !inside.hidden;
-    fold.setAttribute('aria-expanded', String(!inside.hidden));
+    fold.ariaExpanded = String(!inside.hidden);
   });
-  fold.setAttribute('aria-label', `Members of ${name.slice(1, -1).slice(0, 60) || 'this'}`);
-  fold.setAttribute('aria-expanded', 'true');
+  fold.ariaLabel = `Members of ${name.slice(1, -1).slice(0, 60) || 'this'}`;
+  fold.ariaExpanded = 'true';
   return fold;
 }

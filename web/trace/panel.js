@@ -75,7 +75,7 @@ export class Panel {
   #set(open) {
     this.#panel.hidden = !open;
     this.#stage.classList.toggle('with-traces', open);
-    this.#toggle.setAttribute('aria-expanded', String(open));
+    this.#toggle.ariaExpanded = String(open);
     if (open) this.#opened();
     if (open && !this.#wide.matches) this.#close.focus();
   }

@@ -126,7 +126,7 @@ export class Row {
       this.#kind = kind;
     }
     this.item.dataset.status = status;
-    this.#twisty?.setAttribute('aria-label', `Steps of ${name}`);
+    if (this.#twisty !== undefined) this.#twisty.ariaLabel = `Steps of ${name}`;
     this.#name.textContent = visible(name);
     this.#status.textContent = STATUSES[status];
     if (reason !== undefined) {
@@ -195,10 +195,8 @@ export class Row {
     this.children = element('ol', 'rows');
     // Bars of all depths stand on one axis of time: see style.css.
     this.children.style.setProperty('--depth', String(this.depth + 1));
-    this.#twisty = element('button', 'twisty');
-    this.#twisty.type = 'button';
-    this.#twisty.setAttribute('aria-label', `Steps of ${this.step.name}`);
-    this.#twisty.addEventListener('click', () => this.collapse(this.children?.hidden === false));
+    this.#twisty = button('twisty', '', () => this.collapse(!this.isCollapsed));
+    this.#twisty.ariaLabel = `Steps of ${this.step.name}`;
     this.item.append(this.#twisty, this.children);
     this.collapse(collapsed);
     return this.children;
@@ -212,7 +210,7 @@ export class Row {
   collapse(collapsed) {
     if (this.children === undefined) return;
     this.children.hidden = collapsed;
-    this.#twisty?.setAttribute('aria-expanded', String(!collapsed));
+    if (this.#twisty !== undefined) this.#twisty.ariaExpanded = String(!collapsed);
   }
 
   /** Where the row opens: in itself, or elsewhere. @param {HTMLElement | undefined} place */
@@ -281,8 +279,8 @@ function* show(box, sections, where, cited) {
     } else {
       const pre = element('pre');
       pre.tabIndex = 0;
-      pre.setAttribute('role', 'region');
-      pre.setAttribute('aria-label', `${section.title} ${where}`);
+      pre.role = 'region';
+      pre.ariaLabel = `${section.title} ${where}`;
       place.append(pre);
       const number = section.key === undefined ? 0 : keys.indexOf(section.key) + 1;
       if (number > 0) {
@@ -306,10 +304,10 @@ function* show(box, sections, where, cited) {
 function folder(title, text, pre) {
   const fold = button('fold', title, () => {
     pre.hidden = !pre.hidden;
-    fold.setAttribute('aria-expanded', String(!pre.hidden));
+    fold.ariaExpanded = String(!pre.hidden);
   });
   pre.hidden = true;
-  fold.setAttribute('aria-expanded', 'false');
+  fold.ariaExpanded = 'false';
   fold.dataset.start = visible(oneLine(text, 80));
   return fold;
 }

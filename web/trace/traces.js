@@ -131,11 +131,11 @@ export class Traces {
     list.after(this.#comparison.box);
     this.#comparison.box.hidden = true;
     this.#raw.after(element('label', 'beside', element('span', '', 'Compared with '), this.#beside));
-    this.#beside.setAttribute('aria-label', 'Compare with');
+    this.#beside.ariaLabel = 'Compare with';
     this.#beside.addEventListener('change', () => this.#chooseBeside());
     this.#collapse.before(this.#sort);
     this.#kind.after(this.#which);
-    this.#which.setAttribute('aria-label', 'Status or duration of step');
+    this.#which.ariaLabel = 'Status or duration of step';
     this.#which.append(...WHICH.map(({ words }) => new Option(words)));
     this.#which.addEventListener('change', () => this.#filter());
     const hits = element('span', 'traces-hits');
@@ -145,7 +145,7 @@ export class Traces {
       [this.#previousHit, 'Previous match'],
       [this.#nextHit, 'Next match'],
     ])) {
-      button.setAttribute('aria-label', words);
+      button.ariaLabel = words;
       button.title = words;
       button.hidden = true;
     }
@@ -290,7 +290,7 @@ export class Traces {
   }
 
   get #isRaw() {
-    return this.#raw.getAttribute('aria-pressed') === 'true';
+    return this.#raw.ariaPressed === 'true';
   }
 
   get #startsCollapsed() {
@@ -519,12 +519,12 @@ export class Traces {
   }
 
   get #isSorted() {
-    return this.#sort.getAttribute('aria-pressed') === 'true';
+    return this.#sort.ariaPressed === 'true';
   }
 
   /** @param {boolean} byDuration */
   #sortBy(byDuration) {
-    this.#sort.setAttribute('aria-pressed', String(byDuration));
+    this.#sort.ariaPressed = String(byDuration);
     this.#shown?.sort(byDuration);
   }
 
@@ -585,8 +585,8 @@ export class Traces {
   /** Has steps open beside the tree while the panel is wide. */
   #placePane() {
     const scroller = byId('traces-scroller', HTMLElement);
-    this.#pane.setAttribute('role', 'region');
-    this.#pane.setAttribute('aria-label', 'Opened step');
+    this.#pane.role = 'region';
+    this.#pane.ariaLabel = 'Opened step';
     this.#pane.tabIndex = 0;
     this.#pane.hidden = true;
     scroller.after(this.#pane);
@@ -841,10 +841,10 @@ function isFailed({ tree, turn }) {
  * @param {(on: boolean) => void} changed
  */
 function remembered(button, key, changed) {
-  const set = (/** @type {boolean} */ on) => button.setAttribute('aria-pressed', String(on));
+  const set = (/** @type {boolean} */ on) => button.ariaPressed = String(on);
   set(recall('local', key) === 'on');
   button.addEventListener('click', () => {
-    const on = button.getAttribute('aria-pressed') !== 'true';
+    const on = button.ariaPressed !== 'true';
     set(on);
     store('local', key, on ? 'on' : 'off');
     changed(on);

@@ -5,17 +5,16 @@ import { duration } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { Axis } from './axis.js';
 import { money } from './cost.js';
+import { focusIn, hasModifier, listWithRoom } from './elements.js';
 import { pairsOf, tookOf } from './matching.js';
 import { KINDS } from './row.js';
-import { inSlices, generatorInSlices } from './slices.js';
+import { inSlices } from './slices.js';
 import { moment, spanOf } from './times.js';
 
 /** @import { Pair } from './matching.js' */
 /** @import { Step } from './tree.js' */
 /** @import { TraceView } from './view.js' */
 
-/** Rows in a list: a list out of view is neither styled nor laid out. */
-const LIST_LENGTH = 16;
 /** How many marks an axis has: there is half of the room. */
 const MOST_TICKS = 3;
 /** What is told apart, as a part of it: less is noise. */
@@ -87,9 +86,7 @@ export class Comparison {
       axis.showGaps(spent?.gaps ?? [], spent?.between ?? 0);
     }
     this.#rows.ariaBusy = 'true';
-    this.#stop = generatorInSlices(pairsOf(one.tree.steps, other.tree.steps), ({ pairs, longest }) => {
-      this.#stop = this.#draw(one, other, pairs, longest);
-    });
+    this.#stop = inSlices(this.#drawn(one, other), () => (this.#rows.ariaBusy = 'false'));
   }
 
   /** Takes away what is shown. */
@@ -100,30 +97,18 @@ export class Comparison {
     this.#longest.hidden = true;
   }
 
-  /** @param {TraceView} one @param {TraceView} other @param {Pair[]} pairs @param {Pair | undefined} longest */
-  #draw(one, other, pairs, longest) {
-    const rest = pairs.values();
-    return inSlices(() => {
-      const { value: pair } = rest.next();
-      if (pair === undefined) {
-        this.#rows.ariaBusy = 'false';
-        return false;
-      }
+  /** @param {TraceView} one @param {TraceView} other */
+  *#drawn(one, other) {
+    const { pairs, longest } = yield* pairsOf(one.tree.steps, other.tree.steps);
+    for (const pair of pairs) {
       const row = this.#rowOf(one, other, pair, pair === longest);
       if (pair === longest) {
         this.#longestRow = row;
         this.#longest.hidden = false;
       }
-      let list = this.#rows.lastElementChild;
-      if (list === null || list.childElementCount >= LIST_LENGTH) {
-        const made = element('div');
-        made.role = 'presentation';
-        Object.assign(made.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
-        this.#rows.append((list = made));
-      }
-      list.append(row);
-      return true;
-    });
+      listWithRoom(this.#rows, () => Object.assign(element('div'), { role: 'presentation' })).append(row);
+      yield;
+    }
   }
 
   /** @param {TraceView} one @param {TraceView} other @param {Pair} pair @param {boolean} isLongest */
@@ -176,14 +161,14 @@ export class Comparison {
   }
 
   #goToLongest() {
-    this.#longestRow?.scrollIntoView({ block: 'center' });
-    this.#longestRow?.querySelector('button')?.focus({ preventScroll: true });
+    const half = this.#longestRow?.querySelector('button');
+    if (half) focusIn(half, 'center');
   }
 
   /** Up and down through the steps of one trace, left and right to the other one. @param {KeyboardEvent} event */
   #key(event) {
     const { key, target } = event;
-    if (!(target instanceof HTMLElement) || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!(target instanceof HTMLElement) || hasModifier(event)) return;
     const row = target.closest('.pair');
     if (row === null) return;
     const side = [...row.children].indexOf(target);
@@ -201,9 +186,7 @@ export class Comparison {
       }
     } else return;
     event.preventDefault();
-    if (!(next instanceof HTMLButtonElement)) return;
-    next.focus({ preventScroll: true });
-    next.scrollIntoView({ block: 'nearest' });
+    if (next instanceof HTMLButtonElement) focusIn(next, 'nearest');
   }
 }
 

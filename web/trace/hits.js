@@ -1,6 +1,6 @@
 // The words that are searched for, marked where they can be read, without a change to the elements.
 
-import { generatorInSlices } from './slices.js';
+import { inSlices } from './slices.js';
 
 /** So many marks there are at most. */
 const MAX_HITS = 1000;
@@ -24,7 +24,7 @@ export class Hits {
     CSS.highlights.delete('trace-hit');
     if (words === '') return;
     this.#timer = setTimeout(() => {
-      this.#stop = generatorInSlices(rangesOf(boxes, words.toLowerCase()), (ranges) =>
+      this.#stop = inSlices(rangesOf(boxes, words.toLowerCase()), (ranges) =>
         CSS.highlights.set('trace-hit', new Highlight(...ranges)),
       );
     }, DELAY_MS);

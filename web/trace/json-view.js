@@ -1,6 +1,8 @@
 // JSON with one member a line, whose objects and lists can be folded. Its text stays what it is: also to be copied.
 
-import { button, element } from '../lib/dom.js';
+import { element } from '../lib/dom.js';
+import { parseJson } from '../lib/json.js';
+import { foldButton } from './elements.js';
 
 /** What is longer is shown as plain text: each line has elements of its own. */
 const [MAX_LENGTH, MAX_LINES] = [64_000, 2000];
@@ -13,15 +15,7 @@ const LINE = /^(\s*)("(?:[^"\\]|\\.)*"(?=: ))?(: )?(.*)$/s;
 /** Whether a text is JSON as `formatTree` writes it, and not too long. @param {string} text */
 export function isFoldable(text) {
   if (text.length > MAX_LENGTH || !/^[[{]\n[^]*\n[\]}]$/.test(text)) return false;
-  let lines = 0;
-  for (let at = text.indexOf('\n'); at !== -1 && lines <= MAX_LINES; at = text.indexOf('\n', at + 1)) lines += 1;
-  if (lines > MAX_LINES) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return text.split('\n').length <= MAX_LINES + 1 && parseJson(text) !== undefined;
 }
 
 /**
@@ -49,22 +43,13 @@ export function* foldable(pre, text) {
       open.push(place);
       if (open.length <= MAX_FOLDS) {
         const inside = element('span');
-        place.append(folder(name, inside), inside);
+        const fold = foldButton('json-fold', '', inside);
+        fold.ariaLabel = `Members of ${name.slice(1, -1).slice(0, 60) || 'this'}`;
+        place.append(fold, inside);
         place = inside;
       }
     }
     if (index < lines.length - 1) place.append('\n');
     if (index % 8 === 7) yield;
   }
-}
-
-/** @param {string} name as JSON @param {HTMLElement} inside */
-function folder(name, inside) {
-  const fold = button('json-fold', '', () => {
-    inside.hidden = !inside.hidden;
-    fold.ariaExpanded = String(!inside.hidden);
-  });
-  fold.ariaLabel = `Members of ${name.slice(1, -1).slice(0, 60) || 'this'}`;
-  fold.ariaExpanded = 'true';
-  return fold;
 }

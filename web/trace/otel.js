@@ -47,12 +47,11 @@ const OPERATIONS = {
  * @param {number} parts.total how long the turn took, in ms
  * @param {number} parts.epoch when the prompt was sent, in ms since 1970
  * @param {Prices} parts.prices
- * @param {(bytes: number) => string} [parts.makeId] a new id of so many bytes
  * @returns {Generator<string>}
  */
-export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId }) {
-  const traceId = makeId(16);
-  const root = makeId(8);
+export function* otelFile(trace, tree, { total, epoch, prices }) {
+  const traceId = randomId(16);
+  const root = randomId(8);
   const time = (/** @type {number} */ ms) => nanoseconds(epoch + ms);
   const failure = trace.failure;
   const span = (/** @type {object} */ own) => JSON.stringify({ traceId, ...own });
@@ -80,7 +79,7 @@ export function* otelFile(trace, tree, { total, epoch, prices, makeId = randomId
   const rest = tree.steps.toReversed().map((step) => ({ step, parentSpanId: root }));
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
     const { step, parentSpanId } = next;
-    const spanId = makeId(8);
+    const spanId = randomId(8);
     for (const child of step.children.toReversed()) rest.push({ step: child, parentSpanId: spanId });
     const { from, to } = spanOf(step, total);
     const operation = OPERATIONS[step.kind];

@@ -6,8 +6,9 @@ import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
+import { foldButton, write } from './elements.js';
 import { foldable, isFoldable } from './json-view.js';
-import { generatorInSlices } from './slices.js';
+import { inSlices } from './slices.js';
 import { moment, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
@@ -170,8 +171,7 @@ export class Row {
     if (summary.title !== words) summary.title = words;
     if (!isRunning) return;
     if (this.step.late) return;
-    const clock = duration(to - from);
-    if (this.#took.textContent !== clock) this.#took.textContent = clock;
+    write(this.#took, duration(to - from));
     this.#took.title = 'So far';
   }
 
@@ -236,7 +236,7 @@ export class Row {
       element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier),
     );
     const sections = raw ? [{ title: 'JSON', text: jsonOf(this.step) }] : sectionsOf(this.step);
-    this.#stop = generatorInSlices(show(box, sections, `of step ${this.step.id + 1}`, this.#cited));
+    this.#stop = inSlices(show(box, sections, `of step ${this.step.id + 1}`, this.#cited));
   }
 
   /** A closed row keeps nothing: a trace may have megabytes. */
@@ -302,12 +302,8 @@ function* show(box, sections, where, cited) {
  * @param {HTMLElement} pre
  */
 function folder(title, text, pre) {
-  const fold = button('fold', title, () => {
-    pre.hidden = !pre.hidden;
-    fold.ariaExpanded = String(!pre.hidden);
-  });
   pre.hidden = true;
-  fold.ariaExpanded = 'false';
+  const fold = foldButton('fold', title, pre);
   fold.dataset.start = visible(oneLine(text, 80));
   return fold;
 }
@@ -346,7 +342,7 @@ function cut(text, at) {
 function more(pre, rest) {
   const shower = button('quiet small', `Show more (${rest.length.toLocaleString('en')} characters are left)`, () => {
     shower.remove();
-    generatorInSlices(appendInChunks(pre, rest));
+    inSlices(appendInChunks(pre, rest));
   });
   return shower;
 }

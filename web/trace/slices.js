@@ -11,14 +11,15 @@ const [FIRST_LENGTH, MAX_LENGTH, LENGTH_STEP] = [12, 24, 4];
 const LATE_MS = 25;
 
 /**
- * Calls a function until it says that there is nothing more to do, once more for each picture; the first
- * slice is done at once.
+ * Does what a generator does, some of it for each picture; the first slice at once.
  *
- * @param {() => boolean} piece does a little and says whether there may be more
+ * @template Result
+ * @param {Generator<unknown, Result>} work yields after each piece of it
+ * @param {(result: Result) => void} [done] is called at its end
  * @param {() => void} [after] is called after each slice
  * @returns {() => void} stops it
  */
-export function inSlices(piece, after = () => {}) {
+export function inSlices(work, done = () => {}, after = () => {}) {
   let stopped = false;
   let length = FIRST_LENGTH;
   let begun = performance.now();
@@ -29,11 +30,15 @@ export function inSlices(piece, after = () => {}) {
   };
   const slice = () => {
     begun = performance.now();
-    let more = true;
-    for (let done = 0; more && done < length && performance.now() - begun < SLICE_MS; done += 1)
-      more = !stopped && piece();
-    if (!stopped) after();
-    if (!more || stopped) return;
+    let finished = false;
+    for (let pieces = 0; !finished && !stopped && pieces < length && performance.now() - begun < SLICE_MS; pieces += 1) {
+      const piece = work.next();
+      finished = piece.done === true;
+      if (piece.done === true) done(piece.value);
+    }
+    if (stopped) return;
+    after();
+    if (finished) return;
     // A hidden tab draws no pictures.
     if (document.hidden) setTimeout(next);
     else requestAnimationFrame(next);
@@ -42,20 +47,4 @@ export function inSlices(piece, after = () => {}) {
   return () => {
     stopped = true;
   };
-}
-
-/**
- * Does in slices what a generator does.
- *
- * @template Result
- * @param {Generator<void, Result>} work
- * @param {(result: Result) => void} [done] is called at its end
- * @returns {() => void} stops it
- */
-export function generatorInSlices(work, done = () => {}) {
-  return inSlices(() => {
-    const next = work.next();
-    if (next.done === true) done(next.value);
-    return next.done !== true;
-  });
 }

@@ -10,6 +10,7 @@ import { Axis } from './axis.js';
 import { passagesOf } from './bedrock-agent-detail.js';
 import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
+import { focusIn, write } from './elements.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { makeResizable } from './handle.js';
 import { otelFile } from './otel.js';
@@ -78,7 +79,7 @@ export class Traces {
   );
   #summary = new Summary(this.#longest);
   #sort = button('quiet small', 'Longest first', () => this.#sortBy(!this.#isSorted));
-  #export = button('quiet small', 'OpenTelemetry', () => void this.#exportOtel());
+  #export = button('quiet small', 'OpenTelemetry', () => inSlices(this.#exported()));
   #which = element('select');
   /** What the trace that is shown can be compared with. */
   #beside = element('select');
@@ -416,10 +417,8 @@ export class Traces {
       const link = [this.#pane, this.#list]
         .map((box) => box.querySelector(`.cited[data-source="${number}"]`))
         .find((found) => found !== null);
-      if (link instanceof HTMLElement) {
-        link.scrollIntoView({ block: 'center' });
-        link.focus({ preventScroll: true });
-      } else if (tries > 0) setTimeout(() => look(tries - 1), TICK_MS / 4);
+      if (link instanceof HTMLElement) focusIn(link, 'center');
+      else if (tries > 0) setTimeout(() => look(tries - 1), TICK_MS / 4);
     };
     if (number !== undefined) look(LOOKS);
   }
@@ -484,7 +483,7 @@ export class Traces {
             : view.isOpen
               ? 'Nothing yet. What the agent does shows up here while it works.'
               : 'No trace events came with this answer.';
-    if (this.#empty.textContent !== words) this.#empty.textContent = words;
+    write(this.#empty, words);
   }
 
   #draw() {
@@ -555,8 +554,8 @@ export class Traces {
       const cell =
         this.#totals.children[index] ?? this.#totals.appendChild(element('div', '', element('dt'), element('dd')));
       const [term, detail] = cell.children;
-      if (term && term.textContent !== name) term.textContent = name;
-      if (detail && detail.textContent !== value) detail.textContent = value;
+      if (term) write(term, name);
+      if (detail) write(detail, value);
     }
     for (const cell of [...this.#totals.children].slice(Object.keys(totals).length)) cell.remove();
     this.#totals.dataset.status = isFailed(view) ? 'failed' : turn.status;
@@ -636,18 +635,23 @@ export class Traces {
     this.#hit = undefined;
     this.#previousHit.hidden = this.#nextHit.hidden = true;
     this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
-    const next = rows[Symbol.iterator]();
     this.#stopSearch = inSlices(
+      this.#filtered(rows),
       () => {
-        const { value: row, done } = next.next();
-        if (row !== undefined && this.#applyFilter(row)) this.#matches += 1;
-        this.#searched = done === true;
-        if (done === true && this.#isFiltering) this.#sayMatches();
-        if (done === true) this.#markHits();
-        return done !== true;
+        this.#searched = true;
+        if (this.#isFiltering) this.#sayMatches();
+        this.#markHits();
       },
       () => this.#showFolding(),
     );
+  }
+
+  /** @param {Iterable<Row>} rows */
+  *#filtered(rows) {
+    for (const row of rows) {
+      if (this.#applyFilter(row)) this.#matches += 1;
+      yield;
+    }
   }
 
   /** A row that is new; while the search is on its way, it comes to that one as well. */
@@ -703,8 +707,7 @@ export class Traces {
   }
 
   #showFolding() {
-    const words = this.#expands ? 'Expand all' : 'Collapse all';
-    if (this.#collapse.textContent !== words) this.#collapse.textContent = words;
+    write(this.#collapse, this.#expands ? 'Expand all' : 'Collapse all');
   }
 
   /** @param {'failed' | 'intervened'} status */
@@ -735,27 +738,17 @@ export class Traces {
   }
 
   /** Saves the trace for other tools, step by step: there may be thousands. */
-  async #exportOtel() {
-    const view = this.#shown;
-    if (view === undefined) return;
-    const { turn, tree, total } = view;
+  *#exported() {
+    if (this.#shown === undefined) return;
+    const { turn, tree, total } = this.#shown;
+    /** @type {string[]} */
+    const parts = [];
     try {
-      /** @type {string[]} */
-      const parts = [];
-      const work = otelFile(turn, tree, { total, epoch: epochOf(turn) ?? Date.now() - total, prices: this.#prices() });
-      await new Promise((resolve, reject) => {
-        inSlices(() => {
-          try {
-            const { value, done } = work.next();
-            if (done === true) resolve(undefined);
-            else parts.push(value);
-            return done !== true;
-          } catch (error) {
-            reject(error);
-            return false;
-          }
-        });
-      });
+      const epoch = epochOf(turn) ?? Date.now() - total;
+      for (const part of otelFile(turn, tree, { total, epoch, prices: this.#prices() })) {
+        parts.push(part);
+        yield;
+      }
       saveFile(nameOf(turn).replace(/(?:\.jsonl?)?$/, '.otlp.json'), parts);
     } catch (error) {
       this.#explain(`The trace could not be exported: ${error}`);

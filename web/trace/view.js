@@ -4,8 +4,9 @@ import { element } from '../lib/dom.js';
 import { keysOf } from '../relay/citations.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
+import { focusIn, hasModifier, listWithRoom } from './elements.js';
 import { epochOf } from './file.js';
-import { generatorInSlices, inSlices } from './slices.js';
+import { inSlices } from './slices.js';
 import { timeSpent } from './times.js';
 import { TraceTree } from './tree.js';
 
@@ -19,9 +20,6 @@ const HEADROOM = 1.3;
 
 /** The sums of a running trace may take this part of its time. */
 const SUMS_SHARE = 0.02;
-
-/** Rows in a list: a list out of view is neither styled nor laid out. */
-const LIST_LENGTH = 16;
 
 /** The list for one answer. */
 export class TraceView {
@@ -134,19 +132,23 @@ export class TraceView {
     for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
     if (this.#drawing) return;
     this.#drawing = true;
-    // The iterator also comes to what is added while it is on its way.
-    const steps = this.#stale.values();
-    this.#stopDrawing = inSlices(() => {
-      const { value: step } = steps.next();
-      if (step !== undefined) {
-        this.#stale.delete(step);
-        this.#drawStep(step);
-        return true;
-      }
-      this.#drawing = false;
-      this.#showBusy();
-      return false;
-    }, this.#parts.drawn);
+    this.#stopDrawing = inSlices(
+      this.#drawn(),
+      () => {
+        this.#drawing = false;
+        this.#showBusy();
+      },
+      this.#parts.drawn,
+    );
+  }
+
+  *#drawn() {
+    // It also comes to what is added while it is on its way.
+    for (const step of this.#stale) {
+      this.#stale.delete(step);
+      this.#drawStep(step);
+      yield;
+    }
   }
 
   /** Whether the rows are those of the steps. */
@@ -185,7 +187,7 @@ export class TraceView {
       return;
     this.#summing = true;
     const total = Math.max(this.total, this.isOpen ? 0 : this.tree.latest);
-    this.#stopSumming = generatorInSlices(this.#sums(total), (sums) => {
+    this.#stopSumming = inSlices(this.#sums(total), (sums) => {
       Object.assign(this, sums);
       this.#summed = key;
       this.#summing = false;
@@ -233,36 +235,28 @@ export class TraceView {
    * later stand last until the end.
    *
    * @param {boolean} byDuration the longest first, or as they began
-   * @param {() => void} [after]
    */
-  sort(byDuration, after = () => {}) {
-    if (byDuration === this.#byDuration && (!byDuration || this.isOpen)) return after();
+  sort(byDuration) {
+    if (byDuration === this.#byDuration && (!byDuration || this.isOpen)) return;
     this.#byDuration = byDuration;
     this.#stopSorting();
     this.#sorting = true;
     this.#showBusy();
-    const order = this.#ordered().values();
-    /** The lists at the top that are there, of which new ones take the place. */
-    const old = [...this.list.children];
-    /** @type {Element | undefined} */
-    let last;
-    this.#stopSorting = inSlices(() => {
-      const { value: step } = order.next();
-      if (step === undefined) {
-        for (const list of old) if (list.childElementCount === 0) list.remove();
-        this.#sorting = false;
-        this.#showBusy();
-        after();
-        return false;
-      }
-      const row = this.#rows.get(step);
-      if (row === undefined) return true;
-      const above = row.outer?.children;
-      if (above === undefined && (last === undefined || last.childElementCount >= LIST_LENGTH))
-        this.list.append((last = newList()));
-      (above ?? last)?.append(row.item);
-      return true;
+    this.#stopSorting = inSlices(this.#sorted(), () => {
+      this.#sorting = false;
+      this.#showBusy();
     });
+  }
+
+  *#sorted() {
+    for (const step of this.allSteps()) {
+      const row = this.#rows.get(step);
+      if (row === undefined) continue;
+      (row.outer?.children ?? this.#lastList()).append(row.item);
+      yield;
+    }
+    // The lists that they stood in.
+    for (const list of this.list.querySelectorAll(':scope > :empty')) list.remove();
   }
 
   /** The rows from the top, as they stand there. */
@@ -272,10 +266,6 @@ export class TraceView {
 
   /** All steps, those that belong to one behind it. */
   allSteps() {
-    return this.#ordered();
-  }
-
-  #ordered() {
     const took = (/** @type {Step} */ { duration = -1 }) => duration;
     const all = [];
     const rest = [this.tree.steps];
@@ -336,9 +326,7 @@ export class TraceView {
     if (
       !(target instanceof HTMLElement) ||
       !target.matches('.step > details > summary') ||
-      event.altKey ||
-      event.ctrlKey ||
-      event.metaKey
+      hasModifier(event)
     )
       return;
     const row = this.#byDetails.get(/** @type {HTMLElement} */ (target.parentElement));
@@ -363,10 +351,7 @@ export class TraceView {
       else next = row.step.parent && this.#rows.get(row.step.parent)?.details.firstElementChild;
     } else return;
     event.preventDefault();
-    if (next instanceof HTMLElement) {
-      next.focus({ preventScroll: true });
-      next.scrollIntoView({ block: 'nearest' });
-    }
+    if (next instanceof HTMLElement) focusIn(next, 'nearest');
   }
 
   /** Closes every row, and hides the steps in others. */
@@ -459,12 +444,9 @@ export class TraceView {
     );
   }
 
+  /** The list at the top that the next row stands in. */
   #lastList() {
-    const last = this.list.lastElementChild;
-    if (last !== null && last.childElementCount < LIST_LENGTH) return last;
-    const list = newList();
-    this.list.append(list);
-    return list;
+    return listWithRoom(this.list, () => element('ol', 'rows'));
   }
 
   #rescale() {
@@ -473,11 +455,4 @@ export class TraceView {
     this.#scale = this.isOpen ? need * HEADROOM : need;
     this.list.style.setProperty('--scale', String(this.#scale));
   }
-}
-
-/** One of the lists that the rows at the top stand in. */
-function newList() {
-  const list = element('ol', 'rows');
-  Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
-  return list;
 }

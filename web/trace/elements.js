@@ -1,0 +1,53 @@
+// What several parts of the viewer do with elements.
+
+import { button } from '../lib/dom.js';
+
+/** Rows in a list: a list out of view is neither styled nor laid out. */
+const LIST_LENGTH = 16;
+
+/**
+ * The last of the lists in a box, which has room for a row.
+ *
+ * @param {HTMLElement} box
+ * @param {() => HTMLElement} make a new list
+ */
+export function listWithRoom(box, make) {
+  const last = box.lastElementChild;
+  if (last !== null && last.childElementCount < LIST_LENGTH) return last;
+  const list = make();
+  Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
+  box.append(list);
+  return list;
+}
+
+/** Writes words where they are others than before: what is written is laid out again. @param {Element} place @param {string} words */
+export function write(place, words) {
+  if (place.textContent !== words) place.textContent = words;
+}
+
+/** @param {HTMLElement} place @param {ScrollLogicalPosition} block where in the view */
+export function focusIn(place, block) {
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ block });
+}
+
+/**
+ * A button that hides an element and shows it again.
+ *
+ * @param {string} classes
+ * @param {string} words
+ * @param {HTMLElement} inside
+ */
+export function foldButton(classes, words, inside) {
+  const fold = button(classes, words, () => {
+    inside.hidden = !inside.hidden;
+    fold.ariaExpanded = String(!inside.hidden);
+  });
+  fold.ariaExpanded = String(!inside.hidden);
+  return fold;
+}
+
+/** Whether a key is pressed together with one that makes another of it. @param {KeyboardEvent} event */
+export function hasModifier({ altKey, ctrlKey, metaKey }) {
+  return altKey || ctrlKey || metaKey;
+}

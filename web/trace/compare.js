@@ -5,11 +5,11 @@ import { duration } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { Axis } from './axis.js';
 import { money } from './cost.js';
-import { focusIn, hasModifier, listWithRoom } from './elements.js';
+import { focusIn, hasModifier, layOut, listWithRoom } from './elements.js';
 import { pairsOf, tookOf } from './matching.js';
 import { KINDS } from './row.js';
 import { inSlices } from './slices.js';
-import { moment, spanOf } from './times.js';
+import { spanInWords, spanOf } from './times.js';
 
 /** @import { Pair } from './matching.js' */
 /** @import { Step } from './tree.js' */
@@ -141,9 +141,8 @@ export class Comparison {
     if (step === undefined) return element('div', 'half none');
     const took = tookOf(step);
     const bar = element('span', 'step-bar');
-    const { from, to } = spanOf(step, view.total);
-    bar.style.setProperty('--start', String(from));
-    bar.style.setProperty('--took', String(to - from));
+    const span = spanOf(step, view.total);
+    layOut(bar, span);
     const half = button(`half kind-${step.kind}`, '', () => this.#goTo(view, step));
     const line = element(
       'span',
@@ -156,7 +155,7 @@ export class Comparison {
     line.style.setProperty('--depth', String(Math.min(depth, 12)));
     half.append(line, element('span', 'step-lane', bar));
     half.dataset.status = step.status;
-    half.title = `${to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`}. Shows it in its trace.`;
+    half.title = `${spanInWords(span)}. Shows it in its trace.`;
     return half;
   }
 

@@ -1,7 +1,8 @@
 // What calls of a model cost, and how fast they were. No DOM.
 
 import { duration } from '../lib/format.js';
-import { moment, spanOf } from './times.js';
+import { joined } from './phrases.js';
+import { spanInWords, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Step } from './tree.js' */
@@ -65,15 +66,13 @@ export function speed(tokens, ms) {
  * @param {Prices} prices
  */
 export function figuresOf(step, prices) {
-  const { tokens, duration: took, firstAt, end } = step;
-  const { from, to } = spanOf(step, step.start);
+  const { tokens, duration: took, firstAt } = step;
   const cost = costOf(step, prices);
-  return [
-    end === undefined || took === undefined ? `At ${moment(from)}` : `From ${moment(from)} to ${moment(to)}`,
+  return joined(
+    ' · ',
+    spanInWords(spanOf(step, step.start)),
     firstAt === undefined ? '' : `first token after ${duration(Math.max(firstAt - step.start, 0))}`,
     tokens === undefined ? '' : speed(tokens.output, took ?? 0),
     cost === undefined ? '' : money(cost),
-  ]
-    .filter(Boolean)
-    .join(' · ');
+  );
 }

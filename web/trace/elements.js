@@ -51,3 +51,9 @@ export function foldButton(classes, words, inside) {
 export function hasModifier({ altKey, ctrlKey, metaKey }) {
   return altKey || ctrlKey || metaKey;
 }
+
+/** Has a bar show when a step was at work, in ms. @param {HTMLElement} bar @param {{from: number, to: number}} span */
+export function layOut(bar, { from, to }) {
+  bar.style.setProperty('--start', String(from));
+  bar.style.setProperty('--took', String(to - from));
+}

@@ -1,6 +1,6 @@
 // Which step of one trace is which of another one: by order and by name. No DOM.
 
-import { spanOf } from './times.js';
+import { placeOf, spanOf } from './times.js';
 
 /** @import { Step } from './tree.js' */
 
@@ -109,31 +109,28 @@ function paired(these, others, depth, above) {
  * @param {(these: Step[], others: Step[]) => void} between what stands before the next that are the same, and behind the last
  */
 function inOrder(these, others, keyOf, same, between) {
-  /** @type {Map<string, number[]>} */
+  /** Where the steps of each key stand, the first one last. @type {Map<string, number[]>} */
   const places = new Map();
-  for (const [index, other] of others.entries()) {
+  for (const [place, other] of [...others.entries()].reverse()) {
     const key = keyOf(other);
     const known = places.get(key);
-    if (known === undefined) places.set(key, [index]);
-    else known.push(index);
+    if (known === undefined) places.set(key, [place]);
+    else known.push(place);
   }
-  for (const known of places.values()) known.reverse();
   const found = these.map((one) => places.get(keyOf(one))?.pop() ?? -1);
 
-  // The longest rising sequence: where the best ones of each length end, and what stands before.
+  // The longest rising sequence: where the best ones of each length end, on both sides, and what stands before.
   /** @type {number[]} */
   const ends = [];
+  /** @type {number[]} */
+  const lastPlaces = [];
   const before = found.map(() => -1);
   for (const [index, place] of found.entries()) {
     if (place === -1) continue;
-    let [low, high] = [0, ends.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((found[ends[middle] ?? 0] ?? 0) < place) low = middle + 1;
-      else high = middle;
-    }
-    before[index] = ends[low - 1] ?? -1;
-    ends[low] = index;
+    const length = placeOf(lastPlaces, place);
+    before[index] = ends[length - 1] ?? -1;
+    ends[length] = index;
+    lastPlaces[length] = place;
   }
   /** @type {number[]} */
   const kept = [];

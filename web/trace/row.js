@@ -6,10 +6,10 @@ import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
-import { foldButton, write } from './elements.js';
+import { foldButton, layOut, write } from './elements.js';
 import { foldable, isFoldable } from './json-view.js';
 import { inSlices } from './slices.js';
-import { moment, spanOf } from './times.js';
+import { moment, spanInWords, spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Section } from './sections.js' */
@@ -75,6 +75,7 @@ export class Row {
   #cited;
   item;
   details;
+  summary;
   /** The rows of the steps that belong to it. @type {HTMLElement | undefined} */
   children;
   /** @type {HTMLButtonElement | undefined} */
@@ -87,8 +88,6 @@ export class Row {
   #tokens = element('span', 'step-tokens');
   /** @type {HTMLElement | undefined} */
   #reason;
-  /** @type {HTMLElement | undefined} */
-  #longest;
   /** @type {Kind | undefined} */
   #kind;
   #raw = false;
@@ -107,7 +106,8 @@ export class Row {
     this.depth = this.outer === undefined ? 0 : this.outer.depth + 1;
     this.#prices = prices;
     const line = element('span', 'step-line', this.#title, this.#name, this.#status, this.#tokens, this.#took);
-    this.details = element('details', '', element('summary', '', line, element('span', 'step-lane', this.#bar)));
+    this.summary = element('summary', '', line, element('span', 'step-lane', this.#bar));
+    this.details = element('details', '', this.summary);
     this.item = element('li', '', this.details);
     this.update(step.start);
   }
@@ -131,10 +131,7 @@ export class Row {
     this.#name.textContent = visible(name);
     this.#status.textContent = STATUSES[status];
     if (reason !== undefined) {
-      if (this.#reason === undefined) {
-        this.#reason = element('span', 'step-reason');
-        this.details.firstElementChild?.append(this.#reason);
-      }
+      this.#reason ??= this.summary.appendChild(element('span', 'step-reason'));
       this.#reason.textContent = visible(reason);
     }
     const { duration: took, total, end } = this.step;
@@ -158,31 +155,21 @@ export class Row {
 
   /** @param {number} now */
   grow(now) {
-    const { from, to } = spanOf(this.step, now);
-    this.#bar.style.setProperty('--start', String(from));
-    this.#bar.style.setProperty('--took', String(to - from));
+    const span = spanOf(this.step, now);
+    layOut(this.#bar, span);
     const isRunning = this.step.end === undefined;
-    const summary = /** @type {HTMLElement} */ (this.details.firstElementChild);
-    const words = isRunning
-      ? `Since ${moment(from)}`
-      : to > from
-        ? `From ${moment(from)} to ${moment(to)}`
-        : `At ${moment(from)}`;
-    if (summary.title !== words) summary.title = words;
-    if (!isRunning) return;
-    if (this.step.late) return;
-    write(this.#took, duration(to - from));
+    const words = isRunning ? `Since ${moment(span.from)}` : spanInWords(span);
+    if (this.summary.title !== words) this.summary.title = words;
+    if (!isRunning || this.step.late) return;
+    write(this.#took, duration(span.to - span.from));
     this.#took.title = 'So far';
   }
 
   /** Says that no step took longer, or that another one did. @param {boolean} longest */
   mark(longest) {
     this.item.classList.toggle('longest', longest);
-    if (longest && this.#longest === undefined)
-      this.#took.before((this.#longest = element('span', 'step-longest', 'Longest')));
-    if (longest) return;
-    this.#longest?.remove();
-    this.#longest = undefined;
+    if (longest) this.#took.before(element('span', 'step-longest', 'Longest'));
+    else this.summary.querySelector('.step-longest')?.remove();
   }
 
   /**

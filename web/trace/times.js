@@ -43,7 +43,7 @@ export function spanOf({ start, end, duration, room }, now) {
 export function* timeSpent(steps, total) {
   /** The steps that took time, by how deep they stand. @type {{step: Step, from: number, to: number}[][]} */
   const levels = [];
-  const edges = [0, total];
+  const edges = new Set([0, total]);
   /** @type {{step: Step, depth: number}[]} */
   const all = steps.map((step) => ({ step, depth: 0 }));
   let done = 0;
@@ -54,15 +54,12 @@ export function* timeSpent(steps, total) {
     const [from, to] = [Math.min(span.from, total), Math.min(span.to, total)];
     if (to > from) {
       (levels[depth] ??= []).push({ step, from, to });
-      edges.push(from, to);
+      edges.add(from).add(to);
     }
     if ((done += 1) % PIECE === 0) yield;
   }
-  const places = Float64Array.from(edges).sort();
+  const moments = Float64Array.from(edges).sort();
   yield;
-  let count = 0;
-  for (const edge of places) if (count === 0 || edge !== places[count - 1]) places[count++] = edge;
-  const moments = places.subarray(0, count);
   /** The next stretch that belongs to nothing yet, from each one on. */
   const free = Int32Array.from(moments, (_, index) => index);
   const freeFrom = (/** @type {number} */ index) => {
@@ -113,12 +110,12 @@ export function* timeSpent(steps, total) {
   };
 }
 
-/** Where a time stands in a list in order that has it. @param {Float64Array} times @param {number} time */
-function placeOf(times, time) {
-  let [low, high] = [0, times.length - 1];
+/** How many numbers of a list in order are less than another one. @param {ArrayLike<number>} list @param {number} number */
+export function placeOf(list, number) {
+  let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((times[middle] ?? 0) < time) low = middle + 1;
+    if ((list[middle] ?? 0) < number) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -127,6 +124,11 @@ function placeOf(times, time) {
 /** A moment in a trace, more exactly than a span: `1.25 s`. @param {number} ms */
 export function moment(ms) {
   return ms >= 999.5 && ms < 59_950 ? `${(ms / 1000).toFixed(2)} s` : duration(ms);
+}
+
+/** When a step was at work, in words. @param {{from: number, to: number}} span */
+export function spanInWords({ from, to }) {
+  return to > from ? `From ${moment(from)} to ${moment(to)}` : `At ${moment(from)}`;
 }
 
 /**

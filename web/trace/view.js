@@ -348,7 +348,7 @@ export class TraceView {
     } else if (key === 'ArrowLeft') {
       if (row.details.open) row.details.open = false;
       else if (row.children !== undefined && !row.isCollapsed) row.collapse(true);
-      else next = row.step.parent && this.#rows.get(row.step.parent)?.details.firstElementChild;
+      else next = row.step.parent && this.#rows.get(row.step.parent)?.summary;
     } else return;
     event.preventDefault();
     if (next instanceof HTMLElement) focusIn(next, 'nearest');
@@ -408,7 +408,7 @@ export class TraceView {
     row.item.classList.remove('out');
     row.details.open = true;
     row.item.scrollIntoView({ block: 'center' });
-    if (focus) row.details.querySelector('summary')?.focus({ preventScroll: true });
+    if (focus) row.summary.focus({ preventScroll: true });
   }
 
   /**

@@ -3,11 +3,12 @@
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { RUNTIME } from '../relay/agui.js';
 import { HARNESS, isFrame } from './harness-event.js';
+import { joined } from './phrases.js';
 import { sourceOf } from './readers.js';
 import { partsOf, sequence, textOf } from './source.js';
 import { plausible } from './times.js';
 
-/** @import { AgentEvent, Status, Turn } from '../types.d.ts' */
+/** @import { AgentEvent, Turn } from '../types.d.ts' */
 
 /**
  * What the trace viewer needs to know of a turn, or of the file that it was opened from.
@@ -22,6 +23,8 @@ export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** Why a file cannot be shown, in a sentence for the user. */
 export class TraceFileError extends Error {}
+
+const CHOOSE = "Choose a file that was saved with “Download”, or the agent's trace events as JSON.";
 
 /** How much of a prompt stands in the name of a file, in characters. */
 const MAX_TITLE = 40;
@@ -65,20 +68,15 @@ export function epochOf({ file, epoch, sentAt }) {
  * @param {Date} time
  */
 export function fileName(prompt, time) {
-  const two = (/** @type {number} */ number) => String(number).padStart(2, '0');
-  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
-  const words = prompt.slice(0, 200).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
-  const [first = ''] = words;
+  const [first = '', ...words] = prompt.slice(0, 200).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
   let title = [...first].slice(0, MAX_TITLE).join('');
-  for (const word of words.slice(1)) {
+  for (const word of words) {
     if (title.length + word.length >= MAX_TITLE) break;
     title += `-${word}`;
   }
-  return (
-    ['trace', day, [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(''), title]
-      .filter(Boolean)
-      .join('-') + '.json'
-  );
+  // Swedes write a time as ISO 8601 does, and this is the one on the clock here.
+  const [day, clock] = time.toLocaleString('sv').split(' ');
+  return `${joined('-', 'trace', day, clock?.replaceAll(':', ''), title)}.json`;
 }
 
 /**
@@ -109,14 +107,14 @@ export function traceOf(text, name) {
       ? found
       : found.filter(({ source }) => !isFrame(source));
   if (events.length === 0)
-    throw new TraceFileError(
-      `${name} has no trace events. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`,
-    );
+    throw new TraceFileError(`${name} has no trace events. ${CHOOSE}`);
   const code = getString(saved, 'failure', 'code');
+  // What was saved while the agent worked has no end.
+  const status = getString(saved, 'status') ?? 'done';
   return {
     prompt: getString(saved, 'prompt') ?? name,
     file: name,
-    status: statusOf(getString(saved, 'status') ?? 'done'),
+    status: status === 'done' || status === 'failed' ? status : 'interrupted',
     events,
     failure:
       code === undefined
@@ -130,16 +128,6 @@ export function traceOf(text, name) {
 }
 
 /**
- * What was saved while the agent worked has no end.
- *
- * @param {string} saved
- * @returns {Status}
- */
-function statusOf(saved) {
-  return saved === 'done' || saved === 'failed' ? saved : 'interrupted';
-}
-
-/**
  * The value of a file, or the values: JSON Lines, or what was copied one below the other.
  *
  * @param {string} text
@@ -149,18 +137,12 @@ function statusOf(saved) {
 function valuesOf(text, name) {
   const value = parseJson(text);
   if (value !== undefined) return [{ value, text }];
-  const values = [];
-  for (const one of sequence(text)) {
+  return Array.from(sequence(text), (one, index) => {
     const value = parseJson(one.text);
-    if (typeof value !== 'object') {
-      const line = values.length === 0 ? '' : ` in line ${text.slice(0, one.at).split('\n').length}`;
-      throw new TraceFileError(
-        `${name} is not JSON${line}. Choose a file that was saved with “Download”, or the agent's trace events as JSON.`,
-      );
-    }
-    values.push({ value, text: one.text });
-  }
-  return values;
+    if (typeof value === 'object') return { value, text: one.text };
+    const line = index === 0 ? '' : ` in line ${text.slice(0, one.at).split('\n').length}`;
+    throw new TraceFileError(`${name} is not JSON${line}. ${CHOOSE}`);
+  });
 }
 
 /**

@@ -106,8 +106,7 @@ export function traceOf(text, name) {
     : isTold
       ? found
       : found.filter(({ source }) => !isFrame(source));
-  if (events.length === 0)
-    throw new TraceFileError(`${name} has no trace events. ${CHOOSE}`);
+  if (events.length === 0) throw new TraceFileError(`${name} has no trace events. ${CHOOSE}`);
   const code = getString(saved, 'failure', 'code');
   // What was saved while the agent worked has no end.
   const status = getString(saved, 'status') ?? 'done';

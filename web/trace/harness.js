@@ -6,6 +6,7 @@ import { get, getNumber, getString, membersOf } from '../lib/json.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { nameOf, sectionsOf } from './harness-detail.js';
 import { HARNESS, isFrame, pieceIn, sourceOf, thingsIn, toolName } from './harness-event.js';
+import { joined } from './phrases.js';
 import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
@@ -31,7 +32,8 @@ export class HarnessReader {
   #withoutFrame = new Set();
   /** What the model thinks, by the ids of the frames. @type {Map<string, Step>} */
   #thoughts = new Map();
-  /** Whether nobody knows when the event arrived: a file may not say so. */
+  /** When the event that is read arrived, and whether nobody knows: a file may not say so. */
+  #now = 0;
   #untimed = false;
   /** Tools whose result was announced as a failure. @type {Set<Step>} */
   #failing = new Set();
@@ -51,9 +53,9 @@ export class HarnessReader {
   /** @param {AgentEvent} event @param {Set<Step>} changed */
   take(event, changed) {
     const arrived = this.#tree.arrivalOf(event);
-    // Then one thing follows the other.
     this.#untimed = arrived === 0;
-    const moment = this.#untimed ? this.#tree.latest : arrived;
+    // Then one thing follows the other.
+    this.#now = arrived || this.#tree.latest;
     /** @param {Step | undefined} step */
     const give = (step) => {
       if (step === undefined) return;
@@ -62,13 +64,13 @@ export class HarnessReader {
       changed.add(step);
     };
     if (isFrame(event.source)) {
-      const step = this.#frame(event, moment);
-      this.#noteFirst(step, moment);
+      const step = this.#frame(event);
+      this.#noteFirst(step);
       return give(step);
     }
     for (const [name, body] of thingsIn(event.event)) {
-      const step = this.#thing(name, body, event, moment);
-      if (name.startsWith('contentBlock')) this.#noteFirst(step, moment);
+      const step = this.#thing(name, body, event);
+      if (name.startsWith('contentBlock')) this.#noteFirst(step);
       give(step);
     }
   }
@@ -93,61 +95,59 @@ export class HarnessReader {
     }
   }
 
-  /** The first that comes of a message, thoughts and calls included. @param {Step | undefined} step @param {number} moment */
-  #noteFirst(step, moment) {
+  /** The first that comes of a message, thoughts and calls included. @param {Step | undefined} step */
+  #noteFirst(step) {
     const message = step?.kind === 'model' ? step : step?.parent;
-    if (!this.#untimed && message?.kind === 'model' && message.status === 'running') message.firstAt ??= moment;
+    if (!this.#untimed && message?.kind === 'model' && message.status === 'running') message.firstAt ??= this.#now;
   }
 
   /**
    * Takes a frame.
    *
    * @param {AgentEvent} event
-   * @param {number} moment
    * @returns {Step | undefined} the step that it belongs to
    */
-  #frame({ source, event }, moment) {
+  #frame({ source, event }) {
     const id = getString(event, 'messageId');
     switch (pieceIn(source, event)?.of) {
       case 'text': {
         // The start of the message got lost.
         const isOther = this.#messageId !== undefined && id !== undefined && id !== this.#messageId;
-        const message = this.#speak(moment, isOther);
+        const message = this.#speak(isOther);
         this.#messageId ??= id;
         message.name = 'Answering…';
         return message;
       }
       case 'reasoning': {
         const known = this.#thoughts.get(id ?? '');
-        const step = known ?? this.#think(moment);
+        const step = known ?? this.#think();
         if (id !== undefined) this.#thoughts.set(id, step);
-        if (source.endsWith('_END')) this.#closeThought(step, moment);
+        if (source.endsWith('_END')) this.#closeThought(step);
         return step;
       }
       default:
-        return this.#toolFrame(source, event, moment);
+        return this.#toolFrame(source, event);
     }
   }
 
   /**
    * @param {string} source
    * @param {unknown} event
-   * @param {number} moment
    */
-  #toolFrame(source, event, moment) {
+  #toolFrame(source, event) {
     const [id, name] = [getString(event, 'toolCallId') ?? '', getString(event, 'toolCallName')];
     let step = this.#tools.get(id);
     if (step === undefined) {
       const named = name === undefined ? undefined : toolName(name);
       step =
         [...this.#withoutFrame].find((one) => one.name === named && one.status === 'running') ??
-        this.#call(this.#message, named, moment);
+        this.#call(this.#message, named);
       this.#tools.set(id, step);
     }
     this.#withoutFrame.delete(step);
     if (source === 'TOOL_CALL_RESULT') {
       const failed = get(event, 'metadata', 'relay', 'failed') === true || get(event, 'error') !== undefined;
-      this.#answer(step, failed, getString(event, 'content'), moment);
+      this.#answer(step, failed, getString(event, 'content'));
     }
     return step;
   }
@@ -158,86 +158,81 @@ export class HarnessReader {
    * @param {string} name
    * @param {unknown} body
    * @param {AgentEvent} event
-   * @param {number} moment
    * @returns {Step | undefined} the step that it belongs to
    */
-  #thing(name, body, event, moment) {
+  #thing(name, body, event) {
     const index = getNumber(body, 'contentBlockIndex') ?? 0;
     switch (name) {
       case 'messageStart':
         this.#hasResults = getString(body, 'role') === 'user';
-        if (!this.#hasResults) return this.#speak(moment, true);
+        if (!this.#hasResults) return this.#speak(true);
         this.#blocks.clear();
         return undefined;
       case 'contentBlockStart':
-        return this.#blockStart(index, get(body, 'start'), moment);
+        return this.#blockStart(index, get(body, 'start'));
       case 'contentBlockDelta':
-        return this.#blockDelta(index, event, moment);
+        return this.#blockDelta(index, event);
       case 'contentBlockStop':
-        return this.#blockStop(index, moment);
+        return this.#blockStop(index);
       case 'messageStop':
-        return this.#messageStop(getString(body, 'stopReason') ?? '', moment);
+        return this.#messageStop(getString(body, 'stopReason') ?? '');
       case 'metadata':
-        return this.#metadata(body, moment);
+        return this.#metadata(body);
       case 'hookEvent':
-        return this.#hook(body, moment);
+        return this.#hook(body);
       case 'exception':
         return this.#moment(
           undefined,
           'failure',
           'Failure',
-          moment,
           'failed',
           oneLine(getString(body, 'message') ?? 'No reason given'),
         );
       default:
-        return this.#moment(undefined, 'unknown', oneLine(membersOf(body).join(', ')) || 'Unknown event', moment);
+        return this.#moment(undefined, 'unknown', oneLine(membersOf(body).join(', ')) || 'Unknown event');
     }
   }
 
   /**
    * The message of the model that goes on, or a new one.
    *
-   * @param {number} moment
    * @param {boolean} [anew]
    */
-  #speak(moment, anew = false) {
+  #speak(anew = false) {
     const open = this.#message;
     if (open?.status === 'running') {
       if (!anew) return open;
       // Its end got lost.
-      this.#closeMessage(open, 'unfinished', moment);
+      this.#closeMessage(open, 'unfinished');
     }
     this.#hasResults = false;
     this.#blocks.clear();
     this.#messageId = undefined;
     if (open !== undefined)
       this.#earliest = [open, ...open.children].reduce((latest, { end }) => Math.max(latest, end ?? 0), 0);
-    this.#message = this.#tree.begin(this, undefined, 'model', 'Working…', moment);
+    this.#message = this.#tree.begin(this, undefined, 'model', 'Working…', this.#now);
     return this.#message;
   }
 
-  /** @param {number} moment */
-  #think(moment) {
-    const message = this.#speak(moment);
+  #think() {
+    const message = this.#speak();
     message.name = 'Reasoning…';
-    return this.#tree.begin(this, message, 'reasoning', 'Thinking…', moment);
+    return this.#tree.begin(this, message, 'reasoning', 'Thinking…', this.#now);
   }
 
-  /** @param {Step} step @param {number} moment */
-  #closeThought(step, moment) {
+  /** @param {Step} step */
+  #closeThought(step) {
     step.name = summaryOf(step);
-    this.#close(step, 'done', moment);
+    this.#close(step, 'done');
   }
 
   /**
    * @param {Step} step
    * @param {EndStatus} status
-   * @param {number} moment
    * @param {string} [reason]
    */
-  #close(step, status, moment, reason) {
-    this.#tree.close(step, status, moment, reason);
+  #close(step, status, reason) {
+    this.#tree.close(step, status, this.#now, reason);
     if (this.#untimed && step.duration === 0) step.duration = undefined;
   }
 
@@ -246,11 +241,10 @@ export class HarnessReader {
    *
    * @param {Step | undefined} message
    * @param {string | undefined} name
-   * @param {number} moment
    */
-  #call(message, name = 'Tool', moment) {
+  #call(message, name = 'Tool') {
     if (message?.status === 'running') message.name = `Calling ${name}…`;
-    return this.#tree.begin(this, message, 'tool', name, moment);
+    return this.#tree.begin(this, message, 'tool', name, this.#now);
   }
 
   /**
@@ -259,18 +253,16 @@ export class HarnessReader {
    * @param {Step} step
    * @param {boolean} failed
    * @param {string | undefined} content
-   * @param {number} moment
    */
-  #answer(step, failed, content, moment) {
-    this.#close(step, failed ? 'failed' : 'done', moment, failed ? oneLine(content ?? '') || 'It failed' : undefined);
+  #answer(step, failed, content) {
+    this.#close(step, failed ? 'failed' : 'done', failed ? oneLine(content ?? '') || 'It failed' : undefined);
   }
 
   /**
    * @param {number} index
    * @param {unknown} start
-   * @param {number} moment
    */
-  #blockStart(index, start, moment) {
+  #blockStart(index, start) {
     const [call, result] = [get(start, 'toolUse'), get(start, 'toolResult')];
     if (call === undefined && result === undefined) return undefined;
     const id = getString(call ?? result, 'toolUseId') ?? '';
@@ -278,7 +270,7 @@ export class HarnessReader {
     this.#hasResults = result !== undefined;
     const step =
       (call === undefined ? known : undefined) ??
-      this.#call(this.#hasResults ? this.#message : this.#speak(moment), toolNameIn(call), moment);
+      this.#call(this.#hasResults ? this.#message : this.#speak(), toolNameIn(call));
     this.#blocks.set(index, step);
     this.#tools.set(id, step);
     if (call !== undefined) this.#withoutFrame.add(step);
@@ -289,28 +281,24 @@ export class HarnessReader {
   /**
    * @param {number} index
    * @param {AgentEvent} event
-   * @param {number} moment
    */
-  #blockDelta(index, { source, event }, moment) {
+  #blockDelta(index, { source, event }) {
     const { of } = pieceIn(source, event) ?? {};
     const block = this.#blocks.get(index);
     switch (of) {
       case 'text': {
-        const message = this.#speak(moment);
+        const message = this.#speak();
         message.name = 'Answering…';
         return message;
       }
       case 'reasoning': {
-        const step = block?.kind === 'reasoning' ? block : this.#think(moment);
+        const step = block?.kind === 'reasoning' ? block : this.#think();
         this.#blocks.set(index, step);
         return step;
       }
       case 'input':
       case 'result': {
-        const step =
-          block?.kind === 'tool'
-            ? block
-            : this.#call(of === 'input' ? this.#speak(moment) : this.#message, undefined, moment);
+        const step = block?.kind === 'tool' ? block : this.#call(of === 'input' ? this.#speak() : this.#message);
         this.#blocks.set(index, step);
         return step;
       }
@@ -319,27 +307,26 @@ export class HarnessReader {
     }
   }
 
-  /** @param {number} index @param {number} moment */
-  #blockStop(index, moment) {
+  /** @param {number} index */
+  #blockStop(index) {
     const step = this.#blocks.get(index);
-    if (step?.kind === 'reasoning') this.#closeThought(step, moment);
-    if (step?.kind === 'tool' && this.#hasResults)
-      this.#answer(step, this.#failing.has(step), nameOf(step, 'result'), moment);
+    if (step?.kind === 'reasoning') this.#closeThought(step);
+    if (step?.kind === 'tool' && this.#hasResults) this.#answer(step, this.#failing.has(step), nameOf(step, 'result'));
     return step;
   }
 
-  /** @param {string} stopReason @param {number} moment */
-  #messageStop(stopReason, moment) {
+  /** @param {string} stopReason */
+  #messageStop(stopReason) {
     if (this.#hasResults || stopReason === 'tool_result') {
-      for (const [index, step] of this.#blocks) if (step.status === 'running') this.#blockStop(index, moment);
+      for (const [index, step] of this.#blocks) if (step.status === 'running') this.#blockStop(index);
       this.#hasResults = false;
       return undefined;
     }
-    const message = this.#speak(moment);
+    const message = this.#speak();
     const status = outcomeOf(stopReason);
     this.#tree.stopReason = stopReason;
-    this.#closeMessage(message, status, moment, status === 'done' ? undefined : stopReasonInWords(stopReason));
-    this.#toolsBegin(message, moment);
+    this.#closeMessage(message, status, status === 'done' ? undefined : stopReasonInWords(stopReason));
+    this.#toolsBegin(message, this.#now);
     return message;
   }
 
@@ -351,36 +338,32 @@ export class HarnessReader {
   /**
    * @param {Step} message
    * @param {EndStatus} status
-   * @param {number} moment
    * @param {string} [reason]
    */
-  #closeMessage(message, status, moment, reason) {
+  #closeMessage(message, status, reason) {
     for (const step of message.children)
-      if (step.kind === 'reasoning' && step.status === 'running') this.#closeThought(step, moment);
+      if (step.kind === 'reasoning' && step.status === 'running') this.#closeThought(step);
     message.name = summaryOf(message);
-    this.#close(message, status, moment, reason);
+    this.#close(message, status, reason);
   }
 
   /**
    * What a call of the model took and used: it comes after its message.
    *
    * @param {unknown} body
-   * @param {number} moment
    */
-  #metadata(body, moment) {
+  #metadata(body) {
     const message = this.#message?.tokens === undefined ? this.#message : undefined;
-    const step = message ?? this.#moment(undefined, 'model', 'No text', moment);
+    const step = message ?? this.#moment(undefined, 'model', 'No text');
     const usage = get(body, 'usage');
     if (usage !== undefined) {
-      const [cacheRead, cacheWrite] = [
-        getNumber(usage, 'cacheReadInputTokens'),
-        getNumber(usage, 'cacheWriteInputTokens'),
-      ];
+      const cacheRead = getNumber(usage, 'cacheReadInputTokens');
+      const cacheWrite = getNumber(usage, 'cacheWriteInputTokens');
       this.#tree.spend(step, {
         input: getNumber(usage, 'inputTokens') ?? 0,
         output: getNumber(usage, 'outputTokens') ?? 0,
-        ...(cacheRead ? { cacheRead } : {}),
-        ...(cacheWrite ? { cacheWrite } : {}),
+        ...(cacheRead && { cacheRead }),
+        ...(cacheWrite && { cacheWrite }),
       });
     }
     const took = plausible(getNumber(body, 'metrics', 'latencyMs'));
@@ -398,23 +381,21 @@ export class HarnessReader {
     return step;
   }
 
-  /** @param {unknown} body @param {number} moment */
-  #hook(body, moment) {
+  /** @param {unknown} body */
+  #hook(body) {
     const [when, decision] = [getString(body, 'type')?.replaceAll('_', ' '), getString(body, 'decision')];
     const isDenied = decision === 'deny';
-    const name = [
-      [getString(body, 'name') ?? 'Hook', when].filter(Boolean).join(', '),
-      decision && (isDenied ? 'denied' : decision === 'allow' ? 'allowed' : decision),
-    ]
-      .filter(Boolean)
-      .join(': ');
+    const name = joined(
+      ': ',
+      joined(', ', getString(body, 'name') ?? 'Hook', when),
+      isDenied ? 'denied' : decision === 'allow' ? 'allowed' : decision,
+    );
     // Hooks of a tool belong to the message that calls it.
     const message = when?.includes('tool') ? this.#message : undefined;
     return this.#moment(
       message,
       'hook',
       oneLine(name),
-      moment,
       isDenied ? 'intervened' : 'done',
       isDenied ? oneLine(getString(body, 'reason') ?? 'Denied') : undefined,
     );
@@ -426,13 +407,12 @@ export class HarnessReader {
    * @param {Step | undefined} parent
    * @param {import('./tree.js').Kind} kind
    * @param {string} name
-   * @param {number} moment
    * @param {EndStatus} [status]
    * @param {string} [reason]
    */
-  #moment(parent, kind, name, moment, status = 'done', reason) {
-    const step = this.#tree.begin(this, parent, kind, name, moment);
-    this.#tree.close(step, status, moment, reason);
+  #moment(parent, kind, name, status = 'done', reason) {
+    const step = this.#tree.begin(this, parent, kind, name, this.#now);
+    this.#tree.close(step, status, this.#now, reason);
     step.duration = undefined;
     return step;
   }

@@ -31,7 +31,11 @@ export function inSlices(work, done = () => {}, after = () => {}) {
   const slice = () => {
     begun = performance.now();
     let finished = false;
-    for (let pieces = 0; !finished && !stopped && pieces < length && performance.now() - begun < SLICE_MS; pieces += 1) {
+    for (
+      let pieces = 0;
+      !finished && !stopped && pieces < length && performance.now() - begun < SLICE_MS;
+      pieces += 1
+    ) {
       const piece = work.next();
       finished = piece.done === true;
       if (piece.done === true) done(piece.value);

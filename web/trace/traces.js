@@ -834,7 +834,7 @@ function isFailed({ tree, turn }) {
  * @param {(on: boolean) => void} changed
  */
 function remembered(button, key, changed) {
-  const set = (/** @type {boolean} */ on) => button.ariaPressed = String(on);
+  const set = (/** @type {boolean} */ on) => (button.ariaPressed = String(on));
   set(recall('local', key) === 'on');
   button.addEventListener('click', () => {
     const on = button.ariaPressed !== 'true';

@@ -323,12 +323,7 @@ export class TraceView {
    */
   key(event) {
     const { key, target } = event;
-    if (
-      !(target instanceof HTMLElement) ||
-      !target.matches('.step > details > summary') ||
-      hasModifier(event)
-    )
-      return;
+    if (!(target instanceof HTMLElement) || !target.matches('.step > details > summary') || hasModifier(event)) return;
     const row = this.#byDetails.get(/** @type {HTMLElement} */ (target.parentElement));
     if (row === undefined) return;
     const all = () =>

@@ -150,7 +150,7 @@ export class Row {
     this.#tokens.textContent =
       tokens === undefined ? '' : `${tokens.input.toLocaleString('en')} → ${tokens.output.toLocaleString('en')} tokens`;
     this.grow(now);
-    if (this.details.open) this.fill(this.#raw);
+    if (this.details.open) this.fill(this.#raw, this.#place);
   }
 
   /** @param {number} now */
@@ -200,24 +200,19 @@ export class Row {
     if (this.#twisty !== undefined) this.#twisty.ariaExpanded = String(!collapsed);
   }
 
-  /** Where the row opens: in itself, or elsewhere. @param {HTMLElement | undefined} place */
-  place(place) {
-    if (place === this.#place) return;
-    this.empty();
-    this.#place = place;
-  }
-
   /**
    * Makes what the row opens to.
    *
    * @param {boolean} raw as JSON
+   * @param {HTMLElement} [place] where, unless in the row itself
    */
-  fill(raw) {
+  fill(raw, place) {
     this.empty();
     this.#raw = raw;
+    this.#place = place;
     const box = element('div', 'step-detail');
     this.#box = box;
-    (this.#place ?? this.details).append(box);
+    (place ?? this.details).append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(
       element('div', 'step-head', element('span', 'step-figures', figuresOf(this.step, this.#prices)), copier),

@@ -410,7 +410,7 @@ export class Traces {
    */
   #goToStep(view, step, number) {
     if (view !== this.#shown) return;
-    const row = view.rowOf(step);
+    const row = view.rows.get(step);
     if (row === undefined) return void setTimeout(() => this.#goToStep(view, step, number), TICK_MS / 4);
     this.#goToRow(row);
     const look = (/** @type {number} */ tries) => {
@@ -628,7 +628,7 @@ export class Traces {
   /** Shows the rows that match, and those above them. */
   #filter() {
     this.#stopSearch();
-    const rows = this.#shown?.rows() ?? [];
+    const rows = this.#shown?.rows.values() ?? [];
     this.#matches = 0;
     this.#searched = false;
     this.#found.textContent = '';
@@ -691,23 +691,13 @@ export class Traces {
 
   /** Collapses all there is, or expands it when all is collapsed. The next trace begins the same way. */
   #fold() {
-    const view = this.#shown;
-    if (view === undefined) return;
-    const collapse = !this.#expands;
-    store('local', 'trace-collapsed', collapse ? 'on' : 'off');
-    if (collapse) view.collapse();
-    else view.expand();
+    if (this.#shown === undefined) return;
+    store('local', 'trace-collapsed', this.#shown.fold() ? 'on' : 'off');
     this.#showFolding();
   }
 
-  /** Whether the button would expand: nothing is open, and something can be. */
-  get #expands() {
-    const { open, closed } = this.#shown?.foldable ?? {};
-    return !open && closed === true;
-  }
-
   #showFolding() {
-    write(this.#collapse, this.#expands ? 'Expand all' : 'Collapse all');
+    write(this.#collapse, this.#shown?.isFolded ? 'Expand all' : 'Collapse all');
   }
 
   /** @param {'failed' | 'intervened'} status */

@@ -31,8 +31,8 @@ export class TraceView {
   tree;
   list = element('div');
   #parts;
-  /** @type {Map<Step, Row>} */
-  #rows = new Map();
+  /** The rows that there are. @type {Map<Step, Row>} */
+  rows = new Map();
   /** @type {WeakMap<EventTarget, Row>} */
   #byDetails = new WeakMap();
   /** Rows in which others stand. @type {Set<Row>} */
@@ -63,8 +63,8 @@ export class TraceView {
   #summed = '';
   #summing = false;
   #stopSumming = () => {};
-  /** The row of the longest step. @type {Row | undefined} */
-  #longest;
+  /** The row of the longest step, once it is sure which that is. @type {Row | undefined} */
+  longest;
   /** Whether the longest of the steps that stand beside each other is the first of them. */
   #byDuration = false;
   #sorting = false;
@@ -129,7 +129,7 @@ export class TraceView {
   /** Brings the rows up to the steps, in slices when there are many, and the bars of running steps up to now. */
   draw() {
     this.#rescale();
-    for (const step of this.tree.running) this.#rows.get(step)?.grow(this.total);
+    for (const step of this.tree.running) this.rows.get(step)?.grow(this.total);
     if (this.#drawing) return;
     this.#drawing = true;
     this.#stopDrawing = inSlices(
@@ -154,11 +154,6 @@ export class TraceView {
   /** Whether the rows are those of the steps. */
   get isDrawn() {
     return !this.#drawing && this.#stale.size === 0;
-  }
-
-  /** Its row, once there is one. @param {Step} step */
-  rowOf(step) {
-    return this.#rows.get(step);
   }
 
   /** Leaves what is not drawn yet for later. */
@@ -218,16 +213,11 @@ export class TraceView {
   /** Marks the longest step, once it is sure. */
   markLongest() {
     const step = this.isOpen ? undefined : this.spent?.longest;
-    const row = step && this.#rows.get(step);
-    if (row === this.#longest) return;
-    this.#longest?.mark(false);
-    this.#longest = row;
+    const row = step && this.rows.get(step);
+    if (row === this.longest) return;
+    this.longest?.mark(false);
+    this.longest = row;
     row?.mark(true);
-  }
-
-  /** The row of the longest step. */
-  get longest() {
-    return this.#longest;
   }
 
   /**
@@ -250,7 +240,7 @@ export class TraceView {
 
   *#sorted() {
     for (const step of this.allSteps()) {
-      const row = this.#rows.get(step);
+      const row = this.rows.get(step);
       if (row === undefined) continue;
       (row.outer?.children ?? this.#lastList()).append(row.item);
       yield;
@@ -279,11 +269,6 @@ export class TraceView {
     return all;
   }
 
-  /** All rows, from the top. */
-  rows() {
-    return this.#rows.values();
-  }
-
   /**
    * Fills or empties a row that was opened or closed.
    *
@@ -298,21 +283,16 @@ export class TraceView {
       // There is room for one.
       if (pane !== undefined) for (const other of this.#open) if (other !== row) other.details.open = false;
       this.#open.add(row);
-      row.place(pane);
-      row.fill(raw);
+      row.fill(raw, pane);
     } else {
       this.#open.delete(row);
       row.empty();
     }
   }
 
-  /** Whether there is anything to collapse, and whether there is anything to expand. */
-  get foldable() {
-    const nested = [...this.#nested];
-    return {
-      open: this.#open.size > 0 || nested.some((row) => !row.isCollapsed),
-      closed: nested.some((row) => row.isCollapsed),
-    };
+  /** Whether nothing is open, and something can be. */
+  get isFolded() {
+    return this.#open.size === 0 && this.#nested.size > 0 && [...this.#nested].every((row) => row.isCollapsed);
   }
 
   /**
@@ -343,22 +323,19 @@ export class TraceView {
     } else if (key === 'ArrowLeft') {
       if (row.details.open) row.details.open = false;
       else if (row.children !== undefined && !row.isCollapsed) row.collapse(true);
-      else next = row.step.parent && this.#rows.get(row.step.parent)?.summary;
+      else next = row.step.parent && this.rows.get(row.step.parent)?.summary;
     } else return;
     event.preventDefault();
     if (next instanceof HTMLElement) focusIn(next, 'nearest');
   }
 
-  /** Closes every row, and hides the steps in others. */
-  collapse() {
-    for (const row of this.#open) row.details.open = false;
-    this.#open.clear();
-    for (const row of this.#nested) row.collapse(true);
-  }
-
-  /** Shows the steps in others. */
-  expand() {
-    for (const row of this.#nested) row.collapse(false);
+  /** Closes every row and hides the steps in others, or shows them. */
+  fold() {
+    const isFolded = !this.isFolded;
+    if (isFolded) for (const row of this.#open) row.details.open = false;
+    if (isFolded) this.#open.clear();
+    for (const row of this.#nested) row.collapse(isFolded);
+    return isFolded;
   }
 
   /**
@@ -368,11 +345,11 @@ export class TraceView {
    */
   rerender(raw) {
     const pane = this.#parts.pane();
-    const [last] = [...this.#open].slice(-1);
+    const last = [...this.#open].at(-1);
     for (const row of this.#open) {
       if (pane !== undefined && row !== last) row.details.open = false;
-      row.place(pane);
-      if (row.details.open) row.fill(raw);
+      if (row.details.open) row.fill(raw, pane);
+      else row.empty();
     }
   }
 
@@ -387,7 +364,7 @@ export class TraceView {
    * @param {'failed' | 'intervened'} status
    */
   next(status) {
-    const found = [...this.#rows.values()].filter(({ step }) => step.status === status);
+    const found = [...this.rows.values()].filter(({ step }) => step.status === status);
     this.#visited = found[(this.#visited === undefined ? -1 : found.indexOf(this.#visited)) + 1] ?? found[0];
     return this.#visited;
   }
@@ -413,7 +390,7 @@ export class TraceView {
    */
   expandAncestors(row) {
     for (let above = row.step.parent; above !== undefined; above = above.parent) {
-      const outer = this.#rows.get(above);
+      const outer = this.rows.get(above);
       outer?.collapse(false);
       outer?.item.classList.remove('out');
     }
@@ -421,10 +398,10 @@ export class TraceView {
 
   /** @param {Step} step */
   #drawStep(step) {
-    const known = this.#rows.get(step);
+    const known = this.rows.get(step);
     if (known !== undefined) return known.update(this.total);
-    const row = new Row(step, this.#parts.prices(), step.parent && this.#rows.get(step.parent), this.#cited);
-    this.#rows.set(step, row);
+    const row = new Row(step, this.#parts.prices(), step.parent && this.rows.get(step.parent), this.#cited);
+    this.rows.set(step, row);
     this.#byDetails.set(row.details, row);
     const above = row.outer;
     if (above !== undefined) this.#nested.add(above);

@@ -3,7 +3,8 @@
 import { get, getList, getNumber, getString, readJson } from '../lib/json.js';
 import { keyOf, sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, partOf, traceInfosOf } from './bedrock-agent-event.js';
-import { beside, rows, text, whole } from './sections.js';
+import { joined } from './phrases.js';
+import { beside, note, rows, text, tokenFacts, whole } from './sections.js';
 import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
 
 /** @import { Section } from './sections.js' */
@@ -137,9 +138,12 @@ function passage(reference, index) {
     getNumber(reference, 'metadata', 'score') ??
     getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
   const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
-  const title = [`Passage ${index + 1}`, source?.label, score === undefined ? undefined : `score ${score.toFixed(3)}`]
-    .filter(Boolean)
-    .join(' · ');
+  const title = joined(
+    ' · ',
+    `Passage ${index + 1}`,
+    source?.label,
+    score === undefined ? '' : `score ${score.toFixed(3)}`,
+  );
   const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
   return {
     title,
@@ -156,11 +160,8 @@ function passage(reference, index) {
 function factsOf(step, parts) {
   /** @type {Map<string, string>} */
   const facts = new Map();
-  const note = (/** @type {string} */ name, /** @type {string | undefined} */ value) => {
-    if (value !== undefined && value !== '') facts.set(name, value);
-  };
   for (const { part, body } of parts) {
-    for (const [name, key] of /** @type {const} */ ([
+    note(facts, body, [
       ['Model', 'foundationModel'],
       ['Inference', 'inferenceConfiguration'],
       ['Parser', 'parserMode'],
@@ -172,20 +173,16 @@ function factsOf(step, parts) {
       ['Source', 'source'],
       ['Files', 'files'],
       ['Trace id', 'traceId'],
-    ]))
-      note(name, memberText(body, key));
+    ]);
     const metadata = get(body, 'metadata');
-    note('Started', memberText(metadata, 'startTime'));
-    note('Ended', memberText(metadata, 'endTime'));
-    note('Request', memberText(metadata, 'clientRequestId'));
-    if (get(metadata, 'startTime') === undefined) note('Sent', memberText(part, 'eventTime'));
-    note(
-      'Agent',
-      [getString(part, 'agentId'), getString(part, 'agentAliasId'), getString(part, 'agentVersion')]
-        .filter(Boolean)
-        .join(' / '),
-    );
+    note(facts, metadata, [
+      ['Started', 'startTime'],
+      ['Ended', 'endTime'],
+      ['Request', 'clientRequestId'],
+    ]);
+    if (get(metadata, 'startTime') === undefined) note(facts, part, [['Sent', 'eventTime']]);
+    const agent = joined(' / ', ...['agentId', 'agentAliasId', 'agentVersion'].map((name) => getString(part, name)));
+    if (agent !== '') facts.set('Agent', agent);
   }
-  if (step.tokens !== undefined) note('Tokens', `${step.tokens.input} in, ${step.tokens.output} out`);
-  return [...facts];
+  return [...facts, ...tokenFacts(step)];
 }

@@ -2,13 +2,57 @@
 
 import { oneLine, withoutMarks } from '../lib/format.js';
 import { get, getString } from '../lib/json.js';
-import { pieceIn, thingsIn } from './harness-event.js';
-import { beside, rows, text, whole } from './sections.js';
-import { memberText, pretty, treeOfEvent, valueOf } from './source.js';
+import { pieceIn } from './harness-event.js';
+import { beside, note, rows, text, tokenFacts, whole } from './sections.js';
+import { pretty, treeOfEvent, valueOf } from './source.js';
 
 /** @import { Piece } from './harness-event.js' */
 /** @import { Section } from './sections.js' */
 /** @import { Step } from './tree.js' */
+
+/** What there is to know of a call, and of its result. @type {[name: string, member: string][]} */
+const OF_CALL = [
+  ['Tool', 'name'],
+  ['Server', 'serverName'],
+  ['Type', 'type'],
+  ['Status', 'status'],
+  ['Tool use', 'toolUseId'],
+];
+
+/** What stands in the facts of a step, by where an event has it. @type {[path: string[], members: [name: string, member: string][]][]} */
+const FACTS = [
+  [
+    [],
+    [
+      ['Tool', 'toolCallName'],
+      ['Message', 'messageId'],
+      ['Call', 'toolCallId'],
+    ],
+  ],
+  [['messageStart'], [['Role', 'role']]],
+  [['messageStop'], [['Stop reason', 'stopReason']]],
+  [
+    ['hookEvent'],
+    [
+      ['Hook', 'name'],
+      ['When', 'type'],
+      ['Decision', 'decision'],
+      ['Reason', 'reason'],
+      ['Event', 'hookEventId'],
+    ],
+  ],
+  [['contentBlockStart', 'start', 'toolUse'], OF_CALL],
+  [['contentBlockStart', 'start', 'toolResult'], OF_CALL],
+  [
+    ['metadata', 'usage'],
+    [
+      ['Tokens in all', 'totalTokens'],
+      ['Read from the cache', 'cacheReadInputTokens'],
+      ['Written to the cache', 'cacheWriteInputTokens'],
+    ],
+  ],
+  [['metadata', 'metrics'], [['Latency in ms', 'latencyMs']]],
+];
 
 /**
  * @param {Step} step
@@ -62,53 +106,15 @@ function partOf({ events }, of) {
 }
 
 /** @param {Step} step @returns {[string, string][]} */
-function factsOf({ events, tokens }) {
+function factsOf(step) {
   /** @type {Map<string, string>} */
   const facts = new Map();
-  const note = (/** @type {unknown} */ body, /** @type {[string, string][]} */ ...names) => {
-    for (const [name, key] of names) {
-      const value = memberText(body, key);
-      if (value !== undefined && value !== '') facts.set(name, value);
-    }
-  };
-  for (const one of events) {
+  for (const one of step.events) {
     const event = valueOf(treeOfEvent(one));
-    note(event, ['Tool', 'toolCallName'], ['Message', 'messageId'], ['Call', 'toolCallId']);
-    for (const [thing, body] of thingsIn(event)) {
-      if (thing === 'messageStart') note(body, ['Role', 'role']);
-      if (thing === 'messageStop') note(body, ['Stop reason', 'stopReason']);
-      if (thing === 'hookEvent')
-        note(
-          body,
-          ['Hook', 'name'],
-          ['When', 'type'],
-          ['Decision', 'decision'],
-          ['Reason', 'reason'],
-          ['Event', 'hookEventId'],
-        );
-      const call = get(body, 'start', 'toolUse') ?? get(body, 'start', 'toolResult');
-      note(
-        call,
-        ['Tool', 'name'],
-        ['Server', 'serverName'],
-        ['Type', 'type'],
-        ['Status', 'status'],
-        ['Tool use', 'toolUseId'],
-      );
-      if (thing === 'metadata') {
-        note(
-          get(body, 'usage'),
-          ['Tokens in all', 'totalTokens'],
-          ['Read from the cache', 'cacheReadInputTokens'],
-          ['Written to the cache', 'cacheWriteInputTokens'],
-        );
-        note(get(body, 'metrics'), ['Latency in ms', 'latencyMs']);
-      }
-    }
+    for (const [path, members] of FACTS) note(facts, get(event, ...path), members);
     if (getString(event, 'type') === 'TOOL_CALL_RESULT') facts.delete('Message');
   }
   // Of the harness' own tools both are one.
   if (facts.get('Call') === facts.get('Tool use')) facts.delete('Call');
-  if (tokens !== undefined) facts.set('Tokens', `${tokens.input} in, ${tokens.output} out`);
-  return [...facts];
+  return [...facts, ...tokenFacts(step)];
 }

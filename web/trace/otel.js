@@ -5,10 +5,12 @@ import { sourcesOf } from '../relay/citations.js';
 import { knowledgeBaseOf, passagesOf } from './bedrock-agent-detail.js';
 import { costOf } from './cost.js';
 import { sectionsOf } from './detail.js';
+import { joined } from './phrases.js';
 import { spanOf } from './times.js';
 
 /** @import { Prices } from '../types.d.ts' */
 /** @import { Trace } from './file.js' */
+/** @import { Section } from './sections.js' */
 /** @import { Kind, Step, TraceTree } from './tree.js' */
 
 /** A longer text is cut: tools refuse spans of more than a megabyte or so. In UTF-16 units. */
@@ -50,8 +52,8 @@ const OPERATIONS = {
  * @returns {Generator<string>}
  */
 export function* otelFile(trace, tree, { total, epoch, prices }) {
-  const traceId = randomId(16);
-  const root = randomId(8);
+  const traceId = newId();
+  const root = newId().slice(0, 16);
   const time = (/** @type {number} */ ms) => nanoseconds(epoch + ms);
   const failure = trace.failure;
   const span = (/** @type {object} */ own) => JSON.stringify({ traceId, ...own });
@@ -79,7 +81,7 @@ export function* otelFile(trace, tree, { total, epoch, prices }) {
   const rest = tree.steps.toReversed().map((step) => ({ step, parentSpanId: root }));
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
     const { step, parentSpanId } = next;
-    const spanId = randomId(8);
+    const spanId = newId().slice(0, 16);
     for (const child of step.children.toReversed()) rest.push({ step: child, parentSpanId: spanId });
     const { from, to } = spanOf(step, total);
     const operation = OPERATIONS[step.kind];
@@ -88,7 +90,7 @@ export function* otelFile(trace, tree, { total, epoch, prices }) {
     yield `,\n${span({
       spanId,
       parentSpanId,
-      name: [operation ?? step.kind, subject].filter(Boolean).join(' ').toWellFormed(),
+      name: joined(' ', operation ?? step.kind, subject).toWellFormed(),
       kind: operation === 'chat' || operation === 'retrieval' ? CLIENT : INTERNAL,
       startTimeUnixNano: time(from),
       endTimeUnixNano: time(to),
@@ -115,16 +117,10 @@ export function* otelFile(trace, tree, { total, epoch, prices }) {
 function attributesOf(step, operation) {
   const { kind, tokens, model, name, status, reason, firstAt, start, estimated } = step;
   const sections = sectionsOf(step);
-  const side = (/** @type {'in' | 'out'} */ one) =>
-    sections
-      .filter((section) => section.side === one)
-      .map(textOf)
-      .join('\n') || undefined;
-  const of = (/** @type {RegExp} */ title) =>
-    sections
-      .filter((section) => title.test(section.title))
-      .map(textOf)
-      .join('\n') || undefined;
+  const texts = (/** @type {(section: Section) => boolean} */ isWanted) =>
+    sections.filter(isWanted).map(textOf).join('\n') || undefined;
+  const side = (/** @type {'in' | 'out'} */ one) => texts((section) => section.side === one);
+  const of = (/** @type {RegExp} */ title) => texts((section) => title.test(section.title));
   return {
     'agent_relay.step.kind': kind,
     'agent_relay.step.status': status,
@@ -181,7 +177,7 @@ function documentsOf(step) {
       );
 }
 
-/** @param {import('./sections.js').Section} section */
+/** @param {Section} section */
 function textOf(section) {
   return 'rows' in section ? section.rows.map(([name, value]) => `${name}: ${value}`).join('\n') : section.text;
 }
@@ -228,7 +224,7 @@ function nanoseconds(ms) {
   );
 }
 
-/** @param {number} bytes */
-function randomId(bytes) {
-  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Of a trace; that of a span is half as long. */
+function newId() {
+  return crypto.randomUUID().replaceAll('-', '');
 }

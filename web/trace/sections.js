@@ -1,7 +1,9 @@
 // What a step shows when it is opened, as titled sections. No DOM.
 
 import { formatJson } from '../lib/json.js';
-import { pretty } from './source.js';
+import { memberText, pretty } from './source.js';
+
+/** @import { Step } from './tree.js' */
 
 /**
  * Text as it is, or rows of names and values.
@@ -31,6 +33,25 @@ export function text(title, value) {
  */
 export function rows(title, list) {
   return list.length === 0 ? [] : [{ title, rows: list }];
+}
+
+/**
+ * Notes members of an object as facts, by what they are called there: of two with one name the last.
+ *
+ * @param {Map<string, string>} facts
+ * @param {unknown} body
+ * @param {[name: string, member: string][]} members
+ */
+export function note(facts, body, members) {
+  for (const [name, member] of members) {
+    const value = memberText(body, member);
+    if (value) facts.set(name, value);
+  }
+}
+
+/** What a step used, where that is known. @param {Step} step @returns {[string, string][]} */
+export function tokenFacts({ tokens }) {
+  return tokens === undefined ? [] : [['Tokens', `${tokens.input} in, ${tokens.output} out`]];
 }
 
 /**

@@ -1,6 +1,6 @@
 // What an opened step of a Bedrock agent shows. No DOM.
 
-import { get, getList, getNumber, getString, readJson } from '../lib/json.js';
+import { get, getList, getString, readJson } from '../lib/json.js';
 import { keyOf, sourcesOf } from '../relay/citations.js';
 import { assessmentsOf, partOf, traceInfosOf } from './bedrock-agent-event.js';
 import { joined } from './phrases.js';
@@ -133,22 +133,18 @@ function fold(sections) {
  * @returns {Section}
  */
 function passage(reference, index) {
-  const score =
-    getNumber(reference, 'score') ??
-    getNumber(reference, 'metadata', 'score') ??
-    getNumber(reference, 'metadata', 'x-amz-bedrock-kb-score');
   const [source] = sourcesOf([{ retrievedReferences: [reference] }]);
   const title = joined(
     ' · ',
     `Passage ${index + 1}`,
     source?.label,
-    score === undefined ? '' : `score ${score.toFixed(3)}`,
+    source?.score === undefined ? '' : `score ${source.score.toFixed(3)}`,
   );
   const found = getString(reference, 'content', 'text') ?? pretty(get(reference, 'content'));
   return {
     title,
     key: keyOf(reference),
-    text: source === undefined || source.where === '' ? found : `${found}\n${source.where}`,
+    text: joined('\n', found, source?.where),
   };
 }
 

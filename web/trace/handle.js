@@ -15,18 +15,19 @@ export function makeResizable() {
   panel.prepend(handle);
   // Where the language of the chat is read from right to left. The settings that say so may come after the panel.
   const isLeft = () => document.documentElement.dir === 'rtl';
-  const tell = () => {
-    const share = panel.offsetWidth / Math.max(stage.offsetWidth, 1);
-    handle.ariaValueNow = String(Math.round(share * 100));
+  /** @param {string} width as CSS has it; none for the one of style.css */
+  const setWidth = (width) => {
+    stage.style.setProperty('--traces-width', width);
+    handle.ariaValueNow = String(Math.round((panel.offsetWidth / Math.max(stage.offsetWidth, 1)) * 100));
   };
   /** @param {number} width in pixels */
   const resize = (width) => {
     const share = Math.min(Math.max(width / stage.offsetWidth, 0.2), 0.8);
-    stage.style.setProperty('--traces-width', `${(share * 100).toFixed(1)}vw`);
-    tell();
+    setWidth(`${(share * 100).toFixed(1)}vw`);
   };
-  const keep = () => store('local', 'trace-width', stage.style.getPropertyValue('--traces-width'));
-  tell();
+  const chosen = () => stage.style.getPropertyValue('--traces-width');
+  const keep = () => store('local', 'trace-width', chosen());
+  setWidth(chosen());
   handle.addEventListener('pointerdown', (event) => {
     handle.setPointerCapture(event.pointerId);
     event.preventDefault();
@@ -38,8 +39,7 @@ export function makeResizable() {
   });
   handle.addEventListener('pointerup', keep);
   handle.addEventListener('dblclick', () => {
-    stage.style.removeProperty('--traces-width');
-    tell();
+    setWidth('');
     keep();
   });
   handle.addEventListener('keydown', (event) => {

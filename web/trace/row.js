@@ -94,7 +94,7 @@ export class Row {
   /** @type {HTMLElement | undefined} */
   #place;
   /** What it is opened to. @type {HTMLElement | undefined} */
-  #box;
+  box;
   #stop = () => {};
 
   /** @param {Step} step @param {Prices} prices @param {Row | undefined} outer of the step that it belongs to @param {Cited} cited */
@@ -210,8 +210,7 @@ export class Row {
     this.empty();
     this.#raw = raw;
     this.#place = place;
-    const box = element('div', 'step-detail');
-    this.#box = box;
+    const box = (this.box = element('div', 'step-detail'));
     (place ?? this.details).append(box);
     const copier = button('quiet small', 'Copy JSON', () => void copy(copier, jsonOf(this.step)));
     box.append(
@@ -224,8 +223,8 @@ export class Row {
   /** A closed row keeps nothing: a trace may have megabytes. */
   empty() {
     this.#stop();
-    this.#box?.remove();
-    this.#box = undefined;
+    this.box?.remove();
+    this.box = undefined;
   }
 }
 

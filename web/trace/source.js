@@ -33,27 +33,19 @@ export function treeOfEvent({ event, json, path = [] }) {
  * @returns {unknown}
  */
 export function valueOf(tree) {
-  /** @type {{tree: JsonTree, holder: object, name: string | number}[]} */
-  const rest = [];
   const box = { value: undefined };
-  rest.push({ tree, holder: box, name: 'value' });
+  /** @type {{tree: JsonTree, holder: object, name: string | number}[]} */
+  const rest = [{ tree, holder: box, name: 'value' }];
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
     const { tree, holder, name } = next;
     /** @type {unknown} */
     let value;
-    if (tree.kind === 'object') {
-      const made = {};
+    if (tree.kind === 'object' || tree.kind === 'array') {
+      const made = tree.kind === 'object' ? {} : [];
+      const parts = tree.kind === 'object' ? tree.members : tree.items.map((value, name) => ({ name, value }));
+      for (const part of parts.toReversed()) rest.push({ tree: part.value, holder: made, name: part.name });
       trees.set(made, tree);
       value = made;
-      for (const member of tree.members.toReversed())
-        rest.push({ tree: member.value, holder: made, name: member.name });
-    } else if (tree.kind === 'array') {
-      /** @type {unknown[]} */
-      const made = [];
-      trees.set(made, tree);
-      value = made;
-      for (let index = tree.items.length - 1; index >= 0; index -= 1)
-        rest.push({ tree: /** @type {JsonTree} */ (tree.items[index]), holder: made, name: index });
     } else {
       value = tree.kind === 'string' ? tree.text : JSON.parse(tree.text);
     }

@@ -4,7 +4,7 @@
 import { button, byId, element, StickToBottom } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
-import { keyOf, keysOf } from '../relay/citations.js';
+import { keyOf } from '../relay/citations.js';
 import { outcomeOf, stopReasonInWords } from '../relay/stop-reason.js';
 import { Axis } from './axis.js';
 import { passagesOf } from './bedrock-agent-detail.js';
@@ -46,8 +46,8 @@ const WHICH = [
 /** From this width of the panel on there is room for the tree and an opened step, in pixels. */
 const PANE_FROM = 800;
 
-/** So often a passage is looked for that is still to be drawn. */
-const LOOKS = 200;
+/** So often something is looked for that is still to be read or drawn, and so long is waited in between, in milliseconds. */
+const [LOOKS, LOOK_MS] = [200, 25];
 
 /** So long events are read at once, in milliseconds, and so many without a look at the clock. */
 const [READ_MS, READ_EVENTS] = [8, 20];
@@ -110,7 +110,6 @@ export class Traces {
   #shown;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #reading;
-  #following = 0;
   #stopSearch = () => {};
   /** How many rows match, and whether all have been looked at. */
   #matches = 0;
@@ -270,15 +269,31 @@ export class Traces {
     if (view === undefined) return;
     this.#compare(undefined);
     this.#show(view);
-    const key = keysOf(turn.messages?.flatMap(({ citations }) => citations) ?? [])[number - 1];
-    const look = (/** @type {number} */ tries) => {
-      const step = view
-        .allSteps()
-        .find((step) => step.kind === 'knowledge-base' && passagesOf(step).some((one) => keyOf(one) === key));
-      if (step !== undefined) this.#goToStep(view, step, number);
-      else if (tries > 0 && view === this.#shown) setTimeout(() => look(tries - 1), TICK_MS / 4);
-    };
-    look(LOOKS);
+    const key = view.citedKeys[number - 1];
+    this.#whenFound(
+      view,
+      () =>
+        view
+          .allSteps()
+          .find((step) => step.kind === 'knowledge-base' && passagesOf(step).some((one) => keyOf(one) === key)),
+      (step) => this.#goToStep(view, step, number),
+    );
+  }
+
+  /**
+   * Goes on once something is found in the trace that is shown, unless that takes too long.
+   *
+   * @template Found
+   * @param {TraceView} view
+   * @param {() => Found | null | undefined} find
+   * @param {(found: Found) => void} next
+   * @param {number} [looks]
+   */
+  #whenFound(view, find, next, looks = LOOKS) {
+    if (view !== this.#shown) return;
+    const found = find();
+    if (found) next(found);
+    else if (looks > 0) setTimeout(() => this.#whenFound(view, find, next, looks - 1), LOOK_MS);
   }
 
   clear() {
@@ -409,18 +424,14 @@ export class Traces {
    * @param {number} [number] of the passage in the answer
    */
   #goToStep(view, step, number) {
-    if (view !== this.#shown) return;
-    const row = view.rows.get(step);
-    if (row === undefined) return void setTimeout(() => this.#goToStep(view, step, number), TICK_MS / 4);
-    this.#goToRow(row);
-    const look = (/** @type {number} */ tries) => {
-      const link = [this.#pane, this.#list]
-        .map((box) => box.querySelector(`.cited[data-source="${number}"]`))
-        .find((found) => found !== null);
-      if (link instanceof HTMLElement) focusIn(link, 'center');
-      else if (tries > 0) setTimeout(() => look(tries - 1), TICK_MS / 4);
+    const goTo = (/** @type {Row} */ row) => {
+      this.#goToRow(row);
+      /** @returns {HTMLElement | null | undefined} */
+      const link = () => row.box?.querySelector(`.cited[data-source="${number}"]`);
+      if (number !== undefined) this.#whenFound(view, link, (found) => focusIn(found, 'center'));
     };
-    if (number !== undefined) look(LOOKS);
+    // To draw a long trace may take longer.
+    this.#whenFound(view, () => view.rows.get(step), goTo, Infinity);
   }
 
   /** @param {TraceView | undefined} view */
@@ -513,8 +524,7 @@ export class Traces {
 
   /** Keeps the end in view, with the next picture: to look for it sooner would lay out everything twice. */
   #follow() {
-    cancelAnimationFrame(this.#following);
-    this.#following = requestAnimationFrame(() => this.#stickToBottom.follow());
+    requestAnimationFrame(() => this.#stickToBottom.follow());
   }
 
   get #isSorted() {

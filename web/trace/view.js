@@ -55,7 +55,7 @@ export class TraceView {
   speaking = 0;
   /** @type {import('./row.js').Cited} */
   #cited = {
-    keys: () => keysOf(this.turn.messages?.flatMap(({ citations }) => citations) ?? []),
+    keys: () => this.citedKeys,
     show: (number) => this.#parts.showSource(this.turn, number),
   };
   /** When the sums may be made again, and for what they were made last. */
@@ -85,6 +85,11 @@ export class TraceView {
     this.restarts = turn.restarts;
     this.tree = new TraceTree(turn.sentAt, epochOf(turn));
     this.#parts = parts;
+  }
+
+  /** Of the passages that the answer cites, in the order of their numbers. */
+  get citedKeys() {
+    return keysOf(this.turn.messages?.flatMap(({ citations }) => citations) ?? []);
   }
 
   /** How long the axis is, in ms; 0 for what tells no times. */

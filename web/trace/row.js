@@ -42,8 +42,8 @@ export const KINDS = {
   unknown: 'Unknown',
 };
 
-/** @type {Record<StepStatus, string>} */
-const STATUSES = {
+/** What became of a step, in words. @type {Record<StepStatus, string>} */
+export const STATUSES = {
   running: 'Running',
   done: 'Done',
   failed: 'Failed',

@@ -14,7 +14,7 @@ import { focusIn, write } from './elements.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { makeResizable } from './handle.js';
 import { otelFile } from './otel.js';
-import { KINDS } from './row.js';
+import { KINDS, STATUSES } from './row.js';
 import { RuntimeReader } from './runtime.js';
 import { matches } from './search.js';
 import { Hits } from './hits.js';
@@ -33,10 +33,9 @@ const TICK_MS = 100;
 /** Which steps are shown, by what became of them and by how long they took. @type {{words: string, is: (step: Step) => boolean}[]} */
 const WHICH = [
   { words: 'All steps', is: () => true },
-  { words: 'Running', is: ({ status }) => status === 'running' },
-  { words: 'Failed', is: ({ status }) => status === 'failed' },
-  { words: 'Intervened', is: ({ status }) => status === 'intervened' },
-  { words: 'Not finished', is: ({ status }) => status === 'unfinished' },
+  ...Object.entries(STATUSES)
+    .filter(([status]) => status !== 'done')
+    .map(([status, words]) => ({ words, is: (/** @type {Step} */ step) => step.status === status })),
   ...[100, 1000, 10_000].map((least) => ({
     words: `${duration(least).replace('.0', '')} or longer`,
     is: (/** @type {Step} */ step) => (step.duration ?? 0) >= least,
@@ -96,9 +95,7 @@ export class Traces {
   #hasPane = false;
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
-  #prices;
-  #readKept;
-  #showSource;
+  #parts;
   #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
@@ -116,16 +113,14 @@ export class Traces {
   #searched = true;
 
   /**
-   * @param {object} parts
+   * @param {object} parts what the page around it does
    * @param {() => Prices} parts.prices
    * @param {(turn: any) => Promise<void>} parts.readKept reads the events of a turn that the browser has kept
    * @param {(turn: any, number: number) => void} parts.showSource shows what an answer cites
    */
-  constructor({ prices, readKept, showSource }) {
+  constructor(parts) {
     const list = this.#list;
-    this.#prices = prices;
-    this.#readKept = readKept;
-    this.#showSource = showSource;
+    this.#parts = parts;
     this.#totals.after(this.#summary.box);
     list.before(this.#axis.box);
     list.after(this.#comparison.box);
@@ -163,7 +158,12 @@ export class Traces {
     this.#search.addEventListener('input', () => this.#filter());
     this.#kind.addEventListener('change', () => this.#filter());
     this.#collapse.addEventListener('click', () => this.#fold());
-    remembered(this.#raw, 'trace-raw', (on) => this.#shown?.rerender(on));
+    this.#raw.ariaPressed = String(recall('local', 'trace-raw') === 'on');
+    this.#raw.addEventListener('click', () => {
+      this.#raw.ariaPressed = String(!this.#isRaw);
+      store('local', 'trace-raw', this.#isRaw ? 'on' : 'off');
+      this.#shown?.rerender(this.#isRaw);
+    });
     for (const status of /** @type {const} */ (['failed', 'intervened']))
       this.#goTo[status].addEventListener('click', () => this.#goToNext(status));
     this.#save.addEventListener('click', () => this.#download());
@@ -236,7 +236,7 @@ export class Traces {
   /** Has the events there that the browser has kept of a trace, and goes on. @param {TraceView} view @param {() => void} next */
   async #withKept(view, next) {
     try {
-      if (view.turn.keptEvents) await this.#readKept(view.turn);
+      if (view.turn.keptEvents) await this.#parts.readKept(view.turn);
       next();
     } catch (error) {
       this.#explain(`What was kept of this trace could not be read: ${error}`);
@@ -323,8 +323,7 @@ export class Traces {
   #viewOf(turn) {
     /** @type {TraceView} */
     const view = new TraceView(turn, {
-      prices: this.#prices,
-      showSource: this.#showSource,
+      ...this.#parts,
       pane: () => (this.#hasPane ? this.#pane : undefined),
       collapsed: () => this.#startsCollapsed,
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
@@ -745,7 +744,7 @@ export class Traces {
     const parts = [];
     try {
       const epoch = epochOf(turn) ?? Date.now() - total;
-      for (const part of otelFile(turn, tree, { total, epoch, prices: this.#prices() })) {
+      for (const part of otelFile(turn, tree, { total, epoch, prices: this.#parts.prices() })) {
         parts.push(part);
         yield;
       }
@@ -824,22 +823,4 @@ function isFailed({ tree, turn }) {
     turn.status === 'failed' ||
     (turn.file !== undefined && (tree.kinds.has('failure') || outcomeOf(tree.stopReason) === 'failed'))
   );
-}
-
-/**
- * A button that is on or off, also at the next visit.
- *
- * @param {HTMLButtonElement} button
- * @param {string} key
- * @param {(on: boolean) => void} changed
- */
-function remembered(button, key, changed) {
-  const set = (/** @type {boolean} */ on) => (button.ariaPressed = String(on));
-  set(recall('local', key) === 'on');
-  button.addEventListener('click', () => {
-    const on = button.ariaPressed !== 'true';
-    set(on);
-    store('local', key, on ? 'on' : 'off');
-    changed(on);
-  });
 }

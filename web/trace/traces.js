@@ -87,8 +87,16 @@ export class Traces {
   #other;
   /** Whether the next file is for the place beside. */
   #opensBeside = false;
-  #previousHit = button('quiet small', '↑', () => this.#goToHit(-1));
-  #nextHit = button('quiet small', '↓', () => this.#goToHit(1));
+  /** They lead to the row before that matches, and to the next one. */
+  #hitButtons = /** @type {const} */ ([
+    ['↑', 'Previous match', -1],
+    ['↓', 'Next match', 1],
+  ]).map(([arrow, words, way]) =>
+    Object.assign(
+      button('quiet small', arrow, () => this.#goToHit(way)),
+      { ariaLabel: words, title: words },
+    ),
+  );
   #hits = new Hits();
   /** Beside the tree, where there is room for both. */
   #pane = element('div', 'traces-pane');
@@ -101,8 +109,8 @@ export class Traces {
   #views = new Map();
   /** How many turns the conversation has had, those before a reload included. */
   #turns = 0;
-  /** The numbers of those before a reload. @type {WeakMap<Trace, number>} */
-  #restored = new WeakMap();
+  /** Their numbers. @type {WeakMap<Trace, number>} */
+  #numbers = new WeakMap();
   /** @type {TraceView | undefined} */
   #shown;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -135,15 +143,7 @@ export class Traces {
     this.#which.addEventListener('change', () => this.#filter());
     const hits = element('span', 'traces-hits');
     this.#found.before(hits);
-    hits.append(this.#found, this.#previousHit, this.#nextHit);
-    for (const [button, words] of /** @type {const} */ ([
-      [this.#previousHit, 'Previous match'],
-      [this.#nextHit, 'Next match'],
-    ])) {
-      button.ariaLabel = words;
-      button.title = words;
-      button.hidden = true;
-    }
+    hits.append(this.#found, ...this.#hitButtons);
     this.#search.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.isComposing) return;
       event.preventDefault();
@@ -214,11 +214,12 @@ export class Traces {
         this.#views.set(turn, view);
         if (known === this.#shown) next = view;
       } else if (turn.restored === true && turn.events.length === 0) {
-        this.#countRestored(turn);
-        if (known === undefined && turn.keptEvents) this.#offer(this.#viewOf(turn), this.#titleOf(turn));
+        // A turn of before a reload has a number like any other, and no trace.
+        this.#numberOf(turn);
+        if (this.#shown === undefined) this.#showParts();
+        if (known === undefined && turn.keptEvents) this.#offerTurn(turn);
       } else if (known === undefined) {
-        const view = this.#viewOf(turn);
-        this.#offer(view, this.#titleOf(turn));
+        const view = this.#offerTurn(turn);
         // Who looks at a file goes on doing so while there is nothing else to see.
         if (turn.trace !== false || turn.events.length > 0 || (next ?? this.#shown)?.turn.file === undefined)
           next = view;
@@ -229,8 +230,17 @@ export class Traces {
   }
 
   /** @param {Trace} turn */
-  #titleOf(turn) {
-    return `${this.#restored.get(turn) ?? (this.#turns += 1)}. ${oneLine(turn.prompt, 60)}`;
+  #numberOf(turn) {
+    const number = this.#numbers.get(turn) ?? (this.#turns += 1);
+    this.#numbers.set(turn, number);
+    return number;
+  }
+
+  /** A new view of a turn, which can be chosen. @param {Trace} turn */
+  #offerTurn(turn) {
+    const view = this.#viewOf(turn);
+    this.#offer(view, `${this.#numberOf(turn)}. ${oneLine(turn.prompt, 60)}`);
+    return view;
   }
 
   /** Has the events there that the browser has kept of a trace, and goes on. @param {TraceView} view @param {() => void} next */
@@ -299,7 +309,7 @@ export class Traces {
   clear() {
     for (const view of this.#views.values()) view.stop();
     this.#views.clear();
-    this.#restored = new WeakMap();
+    this.#numbers = new WeakMap();
     this.#turns = 0;
     this.#answer.replaceChildren();
     this.#leave();
@@ -311,12 +321,6 @@ export class Traces {
 
   get #startsCollapsed() {
     return recall('local', 'trace-collapsed') === 'on';
-  }
-
-  /** A turn of before a reload has a number like any other, and no trace. @param {Trace} turn */
-  #countRestored(turn) {
-    if (!this.#restored.has(turn)) this.#restored.set(turn, (this.#turns += 1));
-    if (this.#shown === undefined) this.#showParts();
   }
 
   /** @param {Trace} turn */
@@ -640,9 +644,8 @@ export class Traces {
     const rows = this.#shown?.rows.values() ?? [];
     this.#matches = 0;
     this.#searched = false;
-    this.#found.textContent = '';
     this.#hit = undefined;
-    this.#previousHit.hidden = this.#nextHit.hidden = true;
+    this.#sayMatches('');
     this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
     this.#stopSearch = inSlices(
       this.#filtered(rows),
@@ -670,10 +673,9 @@ export class Traces {
     this.#sayMatches();
   }
 
-  #sayMatches() {
-    this.#previousHit.hidden = this.#nextHit.hidden = this.#matches === 0;
-    this.#found.textContent =
-      this.#matches === 0 ? 'No step matches' : counted(this.#matches, 'step matches', 'steps match');
+  #sayMatches(words = counted(this.#matches, 'step matches', 'steps match')) {
+    for (const one of this.#hitButtons) one.hidden = this.#matches === 0;
+    this.#found.textContent = words && this.#matches === 0 ? 'No step matches' : words;
   }
 
   /**

@@ -322,14 +322,7 @@ function unionOf(value) {
 
 /** The names of what a TracePart holds, known or not. @param {unknown} value */
 function tracesIn(value) {
-  return isObject(value)
-    ? Object.keys(value).filter((name) => name.endsWith('Trace') && isObject(get(value, name)))
-    : [];
-}
-
-/** @param {unknown} value @returns {value is object} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
+  return membersOf(value).filter((name) => name.endsWith('Trace') && typeof get(value, name) === 'object');
 }
 
 /** @param {unknown} value @param {readonly string[]} names */
@@ -339,5 +332,5 @@ function hasAny(value, names) {
 
 /** One or many. @param {unknown} value @returns {unknown[]} */
 function listOf(value) {
-  return value === undefined ? [] : Array.isArray(value) ? value.filter((one) => one !== null) : [value];
+  return [value].flat().filter((one) => one !== undefined && one !== null);
 }

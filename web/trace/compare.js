@@ -167,23 +167,19 @@ export class Comparison {
   /** Up and down through the steps of one trace, left and right to the other one. @param {KeyboardEvent} event */
   #key(event) {
     const { key, target } = event;
-    if (!(target instanceof HTMLElement) || hasModifier(event)) return;
+    if (!(target instanceof HTMLElement) || !key.startsWith('Arrow') || hasModifier(event)) return;
     const row = target.closest('.pair');
     if (row === null) return;
-    const side = [...row.children].indexOf(target);
-    const way = { ArrowDown: 1, ArrowUp: -1 }[key];
-    /** @type {Element | null | undefined} */
-    let next;
-    if (key === 'ArrowLeft') next = row.children[0];
-    else if (key === 'ArrowRight') next = row.children[1];
-    else if (way !== undefined) {
-      const rows = [...this.#rows.querySelectorAll('.pair')];
-      // What has no step on this side is passed over.
-      for (let at = rows.indexOf(row) + way; next === undefined && at >= 0 && at < rows.length; at += way) {
-        const half = rows[at]?.children[side];
-        if (half instanceof HTMLButtonElement) next = half;
-      }
-    } else return;
+    // What has no step on this side is passed over.
+    const side = [...row.children].indexOf(target) + 1;
+    const halves = [...this.#rows.querySelectorAll(`.pair > button:nth-child(${side})`)];
+    const at = halves.indexOf(target);
+    const next =
+      key === 'ArrowLeft'
+        ? row.children[0]
+        : key === 'ArrowRight'
+          ? row.children[1]
+          : halves[key === 'ArrowUp' ? at - 1 : at + 1];
     event.preventDefault();
     if (next instanceof HTMLButtonElement) focusIn(next, 'nearest');
   }

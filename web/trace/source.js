@@ -61,8 +61,12 @@ export function valueOf(tree) {
  * @param {unknown} value
  */
 export function pretty(value) {
-  const known = typeof value === 'object' && value !== null ? trees.get(value) : undefined;
-  return value === undefined ? 'undefined' : formatTree(known ?? treeOf(value));
+  return value === undefined ? 'undefined' : formatTree(treeBehind(value));
+}
+
+/** The tree that a value was made from, or one of it. @param {unknown} value */
+function treeBehind(value) {
+  return trees.get(/** @type {object} */ (value)) ?? treeOf(value);
 }
 
 /**
@@ -72,8 +76,7 @@ export function pretty(value) {
  * @param {string} name
  */
 export function memberText(value, name) {
-  const known = typeof value === 'object' && value !== null ? trees.get(value) : undefined;
-  const member = treeAt(known ?? treeOf(value), name);
+  const member = treeAt(treeBehind(value), name);
   if (member === undefined || (member.kind === 'literal' && member.text === 'null')) return undefined;
   return member.kind === 'string' ? member.text : formatTree(member).replace(/\n */g, ' ');
 }

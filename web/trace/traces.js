@@ -625,10 +625,11 @@ export class Traces {
   #goToHit(way) {
     const view = this.#shown;
     if (view === undefined || !this.#isFiltering) return;
+    /** @type {(Row | undefined)[]} */
     const found = view.ordered().filter((row) => !row.item.classList.contains('out') && this.#isMatch(row));
-    if (found.length === 0) return;
-    const at = this.#hit === undefined ? -1 : found.indexOf(this.#hit);
-    const next = at === -1 ? (way === 1 ? 0 : found.length - 1) : (at + way + found.length) % found.length;
+    const at = found.indexOf(this.#hit);
+    // Before the first one comes the last, also where there was none yet.
+    const next = (Math.max(at, way === 1 ? -1 : 0) + way + found.length) % found.length;
     this.#hit = found[next];
     if (this.#hit === undefined) return;
     view.reveal(this.#hit, false);

@@ -119,13 +119,10 @@ export class TraceView {
     for (const event of events) for (const step of this.tree.add(event)) this.#stale.add(step);
     const { status, failure, endedAt, sentAt } = this.turn;
     if (!this.isOpen && this.#taken === this.turn.events.length && this.tree.running.size > 0) {
-      const [left, why] =
-        status === 'failed'
-          ? /** @type {const} */ (['failed', failure])
-          : [/** @type {const} */ ('unfinished'), undefined];
-      const reason = why && `${why.message} (${why.code})`;
+      const became = status === 'done' || status === 'failed' ? status : 'unfinished';
+      const reason = status === 'failed' && failure ? `${failure.message} (${failure.code})` : undefined;
       const end = endedAt ?? sentAt + this.tree.latest;
-      for (const step of this.tree.end(status === 'done' ? 'done' : left, end, reason)) this.#stale.add(step);
+      for (const step of this.tree.end(became, end, reason)) this.#stale.add(step);
     }
     this.#showBusy();
     return events.length;
@@ -369,8 +366,9 @@ export class TraceView {
    * @param {'failed' | 'intervened'} status
    */
   next(status) {
+    /** @type {(Row | undefined)[]} */
     const found = [...this.rows.values()].filter(({ step }) => step.status === status);
-    this.#visited = found[(this.#visited === undefined ? -1 : found.indexOf(this.#visited)) + 1] ?? found[0];
+    this.#visited = found[found.indexOf(this.#visited) + 1] ?? found[0];
     return this.#visited;
   }
 

@@ -47,7 +47,7 @@ export function knowledgeBaseOf(step) {
 function readParts({ events, parts }) {
   const read = events.map((one) => {
     const event = valueOf(treeOfEvent(one));
-    const part = one.source === 'bedrock-agent' ? partOf(event) : undefined;
+    const part = partOf(one.source, event);
     return { one, event, part, infos: traceInfosOf(one.source, event, part) };
   });
   return parts.flatMap(({ event: of, index }) => {

@@ -20,6 +20,9 @@ import { joined } from './phrases.js';
  * @property {string} [reason] why, one line
  */
 
+/** The source of a Bedrock agent's events. */
+export const AGENT = 'bedrock-agent';
+
 /** What a body says, by the name of the member that holds it. @typedef {Record<string, (body: unknown) => Omit<TraceInfo, 'body'>>} Readings */
 
 /** What the agent is about to do. @type {Readings} */
@@ -78,10 +81,12 @@ const TRACE_OF_TYPE = {
  * The TracePart of an event, `event.trace`, whose own `trace` holds the step: event.trace.trace.orchestrationTrace.
  * Other clients save the part alone, or what it holds at any depth, and the console puts several into one object.
  *
+ * @param {string} source
  * @param {unknown} event
  * @returns {unknown} undefined where there is none
  */
-export function partOf(event) {
+export function partOf(source, event) {
+  if (source !== AGENT) return undefined;
   const held = get(event, 'trace');
   if (get(held, 'trace') !== undefined) return held;
   if (isStep(held)) return event;
@@ -101,8 +106,8 @@ export function isStep(value) {
  * @param {unknown} [part] what `partOf` gives for it
  * @returns {TraceInfo[]} at least one
  */
-export function traceInfosOf(source, event, part = source === 'bedrock-agent' ? partOf(event) : undefined) {
-  if (part === undefined) return [unknown(source === 'bedrock-agent' ? '' : source, event)];
+export function traceInfosOf(source, event, part = partOf(source, event)) {
+  if (part === undefined) return [unknown(source === AGENT ? '' : source, event)];
   const held = get(part, 'trace');
   const traces = tracesIn(held);
   const union = traces.length > 0 ? held : unionOf(held);

@@ -3,7 +3,7 @@
 
 import { get, getList, getNumber, getString } from '../lib/json.js';
 import { sectionsOf } from './bedrock-agent-detail.js';
-import { isStep, partOf, traceInfosOf } from './bedrock-agent-event.js';
+import { AGENT, isStep, partOf, traceInfosOf } from './bedrock-agent-event.js';
 import { plausible } from './times.js';
 
 /** @import { AgentEvent } from '../types.d.ts' */
@@ -25,13 +25,11 @@ export class BedrockAgentReader {
   #tree;
   /** The agent's clock at the origin, in ms since 1970, from the first event that tells it. @type {number | undefined} */
   #epoch;
-  /** @type {Scope} */
-  #root;
+  #root = scopeOf(undefined);
 
   /** @param {TraceTree} tree */
   constructor(tree) {
     this.#tree = tree;
-    this.#root = { owner: undefined, waiting: [], collaborators: [] };
   }
 
   static owns() {
@@ -40,12 +38,12 @@ export class BedrockAgentReader {
 
   /** The source of a value of a file, where it is an event by itself. @param {unknown} value */
   static sourceOf(value) {
-    return isStep(value) ? 'bedrock-agent' : undefined;
+    return isStep(value) ? AGENT : undefined;
   }
 
   /** @param {AgentEvent} event @param {Set<Step>} changed */
   take(event, changed) {
-    const part = event.source === 'bedrock-agent' ? partOf(event.event) : undefined;
+    const part = partOf(event.source, event.event);
     for (const [index, info] of traceInfosOf(event.source, event.event, part).entries())
       this.#take(event, index, part, info, changed);
   }
@@ -211,9 +209,14 @@ function take(scope, { kind, name }, traceId) {
  * @returns {Scope}
  */
 function enter(scope, step, arn) {
-  const inner = { owner: step, waiting: [], collaborators: [] };
+  const inner = scopeOf(step);
   scope.collaborators.push({ step, arn, scope: inner });
   return inner;
+}
+
+/** @param {Step | undefined} owner @returns {Scope} */
+function scopeOf(owner) {
+  return { owner, waiting: [], collaborators: [] };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { RUNTIME } from '../relay/agui.js';
+import { AGENT } from './bedrock-agent-event.js';
 import { HARNESS, isFrame } from './harness-event.js';
 import { joined } from './phrases.js';
 import { sourceOf } from './readers.js';
@@ -158,14 +159,14 @@ function* eventsIn(value, text, depth) {
   if (event !== undefined && source === undefined) {
     yield {
       at: getNumber(value, 'at') ?? 0,
-      source: getString(value, 'source') ?? sourceOf(event) ?? 'bedrock-agent',
+      source: getString(value, 'source') ?? sourceOf(event) ?? AGENT,
       event,
       json: text,
       path: ['event'],
       ...(get(value, 'late') === true ? { late: true } : {}),
     };
   } else if (source !== undefined || (trace !== undefined && !Array.isArray(trace))) {
-    yield { at: 0, source: source ?? 'bedrock-agent', event: value, json: text, path: [] };
+    yield { at: 0, source: source ?? AGENT, event: value, json: text, path: [] };
   } else if (depth > 0) {
     // Of two members with one name the last one counts.
     const parts = Array.isArray(value)

@@ -255,17 +255,14 @@ export class Traces {
 
   /** Reads what came of the trace that is shown; the others are read once they are. @param {TraceView} view */
   #read(view) {
-    const until = performance.now() + READ_MS;
-    let added = 0;
-    do added = view.take(READ_EVENTS);
-    while (added > 0 && performance.now() < until);
-    if (added > 0) {
+    const hasMore = readSome(view);
+    if (hasMore) {
       clearTimeout(this.#reading);
       this.#reading = setTimeout(() => view === this.#shown && this.#read(view));
     }
     if (this.#head.hidden) this.#draw();
     // Apart from the end of the answer, which is read as a whole.
-    else if (!view.isOpen && added === 0) setTimeout(() => this.#draw());
+    else if (!view.isOpen && !hasMore) setTimeout(() => this.#draw());
   }
 
   /** Shows the trace of a turn. @param {Trace} turn */
@@ -395,15 +392,9 @@ export class Traces {
   /** Shows both once all of them is read and summed up, and what runs once more at its end. @param {TraceView} other */
   #readBeside(other) {
     if (other !== this.#other) return;
-    const until = performance.now() + READ_MS;
-    while (other.take(READ_EVENTS) > 0)
-      if (performance.now() > until) return void setTimeout(() => this.#readBeside(other));
-    let isShown = false;
-    other.sum(() => {
-      isShown = true;
-      this.#showBeside();
-    });
-    if (!isShown) this.#showBeside();
+    if (readSome(other)) return void setTimeout(() => this.#readBeside(other));
+    this.#showBeside();
+    other.sum(() => this.#showBeside());
   }
 
   #showBeside() {
@@ -791,6 +782,15 @@ export class Traces {
     this.#problem.textContent = problem;
     this.#problem.hidden = problem === '';
   }
+}
+
+/** Reads what came of a trace, for a short time; whether there may be more. @param {TraceView} view */
+function readSome(view) {
+  const until = performance.now() + READ_MS;
+  let added = 0;
+  do added = view.take(READ_EVENTS);
+  while (added > 0 && performance.now() < until);
+  return added > 0;
 }
 
 /** @param {Trace} turn */

@@ -4,6 +4,8 @@ import { element } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { moment, ticks } from './times.js';
 
+/** @import { Spent } from './times.js' */
+
 /** How many marks there are: each needs room for its words, and minutes have longer ones. */
 const [MOST_TICKS, MOST_LONG_TICKS, LONG_MS] = [6, 4, 60_000];
 /** Behind this part of the axis there is no room for words. */
@@ -60,8 +62,9 @@ export class Axis {
     this.#shown = '';
   }
 
-  /** @param {{from: number, to: number}[]} gaps @param {number} between how long they are together */
-  showGaps(gaps, between) {
+  /** @param {Spent | undefined} spent where the time went, once that is known */
+  showGaps(spent) {
+    const { gaps = [], between = 0 } = spent ?? {};
     const seen = gaps.filter(({ from, to }) => to - from >= this.#scale * LEAST_GAP);
     const key = seen.map(({ from, to }) => `${Math.round(from)}-${Math.round(to)}`).join();
     if (key === this.#shown) return;

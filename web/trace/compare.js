@@ -67,10 +67,6 @@ export class Comparison {
    */
   show(one, other) {
     this.clear();
-    for (const [index, view] of [one, other].entries()) {
-      const name = element('bdi', '', visible(view.title));
-      this.#names[index]?.replaceChildren(index === 0 ? `${THIS}: ` : `${OTHER}: `, name);
-    }
     this.#figures.replaceChildren(
       ...figuresOf(one, other).map(([name, kind, ...values]) => {
         const head = element('th', kind, name);
@@ -80,10 +76,10 @@ export class Comparison {
     );
     const scale = Math.max(one.total, other.total, one.tree.latest, other.tree.latest, 1);
     this.#rows.style.setProperty('--scale', String(scale));
-    for (const [index, axis] of this.#axes.entries()) {
-      const { spent } = index === 0 ? one : other;
-      axis.rescale(scale, this.#rows);
-      axis.showGaps(spent?.gaps ?? [], spent?.between ?? 0);
+    for (const [index, { title, spent }] of [one, other].entries()) {
+      this.#names[index]?.replaceChildren(`${index === 0 ? THIS : OTHER}: `, element('bdi', '', visible(title)));
+      this.#axes[index]?.rescale(scale, this.#rows);
+      this.#axes[index]?.showGaps(spent);
     }
     this.#rows.ariaBusy = 'true';
     this.#stop = inSlices(this.#drawn(one, other), () => (this.#rows.ariaBusy = 'false'));
@@ -113,25 +109,21 @@ export class Comparison {
 
   /** @param {TraceView} one @param {TraceView} other @param {Pair} pair @param {boolean} isLongest */
   #rowOf(one, other, pair, isLongest) {
-    const words =
-      pair.one === undefined
-        ? 'Only in the other'
-        : pair.other === undefined
-          ? 'Only in this'
-          : pair.difference === undefined
-            ? ''
-            : signed(pair.difference);
-    const difference = element('span', pair.one && pair.other ? wayOf(pair.difference ?? 0) : '', words);
+    const words = pair.one === undefined ? 'Only in the other' : pair.other === undefined ? 'Only in this' : '';
     const row = element(
       'div',
       `pair${isLongest ? ' longest' : ''}`,
       this.#half(one, pair.one, THIS, pair.depth),
       this.#half(other, pair.other, OTHER, pair.depth),
-      element('div', 'pair-difference', difference),
+      element(
+        'div',
+        'pair-difference',
+        words === '' && pair.difference !== undefined
+          ? difference(pair.difference, tookOf(pair.other) ?? 0)
+          : element('span', '', words),
+      ),
     );
     row.role = 'listitem';
-    if (pair.one && pair.other && pair.difference !== undefined)
-      difference.append(element('span', 'pair-percent', percent(pair.difference, tookOf(pair.other) ?? 0)));
     if (isLongest) row.lastElementChild?.append(element('span', 'step-longest', 'Longest difference'));
     return row;
   }
@@ -224,7 +216,7 @@ function figuresOf(one, other) {
   return lines;
 }
 
-/** @param {number} more @param {number} base @param {(value: number) => string} format */
+/** @param {number} more @param {number} base @param {(value: number) => string} [format] */
 function difference(more, base, format) {
   return element('span', wayOf(more), signed(more, format), element('span', 'pair-percent', percent(more, base)));
 }

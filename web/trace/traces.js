@@ -510,7 +510,7 @@ export class Traces {
     });
     view.markLongest();
     this.#axis.rescale(view.scale, view.list);
-    this.#axis.showGaps(view.spent?.gaps ?? [], view.spent?.between ?? 0);
+    this.#axis.showGaps(view.spent);
     this.#summary.show(view.spent, view.total, speed(view.tree.tokens.output, view.speaking));
     this.#longest.hidden = view.longest === undefined || view.tree.size < 3;
     this.#sort.hidden = view.tree.size < 3;

@@ -220,9 +220,8 @@ export class TraceTree {
    */
   spend(step, tokens) {
     // Fewer than none, and parts of one, are none.
-    for (const name of /** @type {const} */ (['input', 'output', 'cacheRead', 'cacheWrite'])) {
-      if (tokens[name] !== undefined && !(Number.isSafeInteger(tokens[name]) && tokens[name] >= 0)) tokens[name] = 0;
-    }
+    for (const [name, count] of Object.entries(tokens))
+      if (!Number.isSafeInteger(count) || count < 0) tokens[/** @type {keyof Tokens} */ (name)] = 0;
     step.tokens = tokens;
     if (!MODELS.has(step.kind)) return;
     this.calls.add(step);

@@ -348,13 +348,16 @@ export class Traces {
     this.#offerBeside();
   }
 
+  get #others() {
+    return [...this.#views.values()].filter((view) => view !== this.#shown);
+  }
+
   /** What there is to compare with: every other trace, and those that were saved. */
   #offerBeside() {
-    const others = [...this.#views.values()].filter((view) => view !== this.#shown);
     const words = this.#other === undefined ? 'Compare with…' : 'Compare no more';
     this.#beside.replaceChildren(
       new Option(words, ''),
-      ...others.map((view) => new Option(view.title, 'view', false, view === this.#other)),
+      ...this.#others.map((view) => new Option(view.title, 'view', false, view === this.#other)),
       new Option('A saved trace…', 'file'),
     );
   }
@@ -365,15 +368,12 @@ export class Traces {
       this.#opensBeside = true;
       this.#offerBeside();
       byId('traces-file', HTMLInputElement).click();
-    } else
-      this.#compare(
-        value === '' ? undefined : [...this.#views.values()].filter((view) => view !== this.#shown)[selectedIndex - 1],
-      );
+    } else this.#compare(this.#others[selectedIndex - 1]);
   }
 
   /** Shows another trace beside the one that is shown, or none any more. @param {TraceView | undefined} other */
   #compare(other) {
-    if (other === this.#other && other === undefined) return;
+    if (!other && !this.#other) return;
     this.#other?.stop();
     this.#other = other;
     this.#offerBeside();

@@ -53,6 +53,7 @@ const [READ_MS, READ_EVENTS] = [8, 20];
 
 /** The trace panel's contents. */
 export class Traces {
+  #panel = byId('traces', HTMLElement);
   #list = byId('traces-list', HTMLElement);
   #empty = byId('traces-empty', HTMLElement);
   #head = byId('traces-head', HTMLElement);
@@ -69,8 +70,10 @@ export class Traces {
   };
   #close = byId('traces-close-file', HTMLButtonElement);
   #save = byId('traces-save', HTMLButtonElement);
+  #file = byId('traces-file', HTMLInputElement);
   #problem = byId('traces-problem', HTMLElement);
-  #axis = new Axis(byId('traces-scroller', HTMLElement));
+  #scroller = byId('traces-scroller', HTMLElement);
+  #axis = new Axis(this.#scroller);
   #longest = button(
     'quiet small',
     'Go to longest step',
@@ -82,7 +85,7 @@ export class Traces {
   #which = element('select');
   /** What the trace that is shown can be compared with. */
   #beside = element('select');
-  #comparison = new Comparison(byId('traces-scroller', HTMLElement), (view, step) => this.#leaveFor(view, step));
+  #comparison = new Comparison(this.#scroller, (view, step) => this.#leaveFor(view, step));
   /** The trace beside the one that is shown. @type {TraceView | undefined} */
   #other;
   /** Whether the next file is for the place beside. */
@@ -104,7 +107,7 @@ export class Traces {
   /** The row that the search went to last. @type {Row | undefined} */
   #hit;
   #parts;
-  #stickToBottom = new StickToBottom(byId('traces-scroller', HTMLElement));
+  #stickToBottom = new StickToBottom(this.#scroller);
   /** The turns of this visit and the opened files, in the order of the list. @type {Map<Trace, TraceView>} */
   #views = new Map();
   /** How many turns the conversation has had, those before a reload included. */
@@ -171,7 +174,7 @@ export class Traces {
     this.#export.title = 'Save this trace as OpenTelemetry’s JSON (OTLP), for Langfuse, Jaeger and the like';
     this.#export.hidden = true;
     this.#close.addEventListener('click', () => this.#closeFile());
-    const file = byId('traces-file', HTMLInputElement);
+    const file = this.#file;
     const take = () => {
       const [chosen] = file.files ?? [];
       file.value = '';
@@ -316,20 +319,17 @@ export class Traces {
     return this.#raw.ariaPressed === 'true';
   }
 
-  get #startsCollapsed() {
-    return recall('local', 'trace-collapsed') === 'on';
-  }
-
   /** @param {Trace} turn */
   #viewOf(turn) {
     /** @type {TraceView} */
     const view = new TraceView(turn, {
       ...this.#parts,
       pane: () => (this.#hasPane ? this.#pane : undefined),
-      collapsed: () => this.#startsCollapsed,
+      collapsed: () => recall('local', 'trace-collapsed') === 'on',
       added: (row) => this.#isFiltering && this.#applyFilter(row) && this.#countMatch(),
       drawn: () => {
-        this.#follow();
+        // With the next picture: to look for the end sooner would lay out everything twice.
+        requestAnimationFrame(() => this.#stickToBottom.follow());
         this.#showFolding();
         if (view !== this.#shown || view.isOpen || !view.isDrawn) return;
         this.#showSums(view);
@@ -367,7 +367,7 @@ export class Traces {
     if (value === 'file') {
       this.#opensBeside = true;
       this.#offerBeside();
-      byId('traces-file', HTMLInputElement).click();
+      this.#file.click();
     } else this.#compare(this.#others[selectedIndex - 1]);
   }
 
@@ -378,12 +378,12 @@ export class Traces {
     this.#other = other;
     this.#offerBeside();
     const isComparing = other !== undefined;
-    byId('traces', HTMLElement).parentElement?.classList.toggle('comparing', isComparing);
+    this.#panel.parentElement?.classList.toggle('comparing', isComparing);
     this.#comparison.box.hidden = !isComparing;
     this.#list.hidden = isComparing;
     this.#comparison.clear();
     this.#stickToBottom.detach();
-    byId('traces-scroller', HTMLElement).scrollTop = 0;
+    this.#scroller.scrollTop = 0;
     if (isComparing) void this.#withKept(other, () => this.#readBeside(other));
     else if (this.#shown !== undefined) this.#draw();
     this.#showPane();
@@ -516,11 +516,6 @@ export class Traces {
     this.#sort.hidden = view.tree.size < 3;
   }
 
-  /** Keeps the end in view, with the next picture: to look for it sooner would lay out everything twice. */
-  #follow() {
-    requestAnimationFrame(() => this.#stickToBottom.follow());
-  }
-
   get #isSorted() {
     return this.#sort.ariaPressed === 'true';
   }
@@ -587,24 +582,23 @@ export class Traces {
 
   /** Has steps open beside the tree while the panel is wide. */
   #placePane() {
-    const scroller = byId('traces-scroller', HTMLElement);
     this.#pane.role = 'region';
     this.#pane.ariaLabel = 'Opened step';
     this.#pane.tabIndex = 0;
     this.#pane.hidden = true;
-    scroller.after(this.#pane);
+    this.#scroller.after(this.#pane);
     new ResizeObserver(([entry]) => {
       const isWide = (entry?.contentRect.width ?? 0) >= PANE_FROM;
       if (isWide === this.#hasPane) return;
       this.#hasPane = isWide;
       this.#shown?.rerender(this.#isRaw);
       this.#showPane();
-    }).observe(byId('traces', HTMLElement));
+    }).observe(this.#panel);
   }
 
   #showPane() {
     this.#pane.hidden = this.#pane.childElementCount === 0 || this.#other !== undefined;
-    byId('traces', HTMLElement).classList.toggle('with-pane', !this.#pane.hidden);
+    this.#panel.classList.toggle('with-pane', !this.#pane.hidden);
   }
 
   /** Marks the words that are searched for, where they can be read. */
@@ -711,17 +705,12 @@ export class Traces {
 
   /** @param {Row} row */
   #goToRow(row) {
-    if (row.item.classList.contains('out')) this.#unfilter();
+    if (row.item.classList.contains('out')) {
+      this.#search.value = this.#kind.value = '';
+      this.#which.selectedIndex = 0;
+      this.#filter();
+    }
     this.#shown?.reveal(row);
-  }
-
-  /** Shows all steps. */
-  #unfilter() {
-    if (!this.#isFiltering) return;
-    this.#search.value = '';
-    this.#kind.value = '';
-    this.#which.selectedIndex = 0;
-    this.#filter();
   }
 
   #download() {

@@ -62,14 +62,14 @@ export class Traces {
   #search = byId('traces-search', HTMLInputElement);
   #kind = byId('traces-kind', HTMLSelectElement);
   #found = byId('traces-found', HTMLElement);
-  #collapse = byId('traces-collapse', HTMLButtonElement);
-  #raw = byId('traces-raw', HTMLButtonElement);
+  #collapse = byId('traces-collapse', HTMLElement);
+  #raw = byId('traces-raw', HTMLElement);
   #goTo = {
-    failed: byId('traces-failed', HTMLButtonElement),
-    intervened: byId('traces-intervened', HTMLButtonElement),
+    failed: byId('traces-failed', HTMLElement),
+    intervened: byId('traces-intervened', HTMLElement),
   };
-  #close = byId('traces-close-file', HTMLButtonElement);
-  #save = byId('traces-save', HTMLButtonElement);
+  #close = byId('traces-close-file', HTMLElement);
+  #save = byId('traces-save', HTMLElement);
   #file = byId('traces-file', HTMLInputElement);
   #problem = byId('traces-problem', HTMLElement);
   #scroller = byId('traces-scroller', HTMLElement);
@@ -493,12 +493,12 @@ export class Traces {
 
   #draw() {
     this.#showParts();
-    if (this.#head.hidden) return;
-    this.#showTotals();
-    this.#showKinds();
     const view = this.#shown;
-    view?.draw();
-    if (view !== undefined) this.#showSums(view);
+    if (this.#head.hidden || view === undefined) return;
+    this.#showTotals(view);
+    this.#showKinds(view.tree.kinds);
+    view.draw();
+    this.#showSums(view);
   }
 
   /** The axis, and where on it the time went, once that is summed up. @param {TraceView} view */
@@ -526,9 +526,8 @@ export class Traces {
     this.#shown?.sort(byDuration);
   }
 
-  #showTotals() {
-    const view = this.#shown;
-    if (view === undefined) return;
+  /** @param {TraceView} view */
+  #showTotals(view) {
     const { tree, turn } = view;
     const first = turn.firstTextAt === undefined ? '–' : duration(turn.firstTextAt - turn.sentAt);
     // Of a run that did not come to its end, it is that of a message on the way.
@@ -562,11 +561,11 @@ export class Traces {
     this.#goTo.intervened.hidden = tree.intervened === 0;
   }
 
-  #showKinds() {
-    const kinds = this.#shown?.tree.kinds ?? new Map();
+  /** @param {Map<Kind, number>} kinds how many steps there are of each */
+  #showKinds(kinds) {
     if (this.#kind.options.length === 0) this.#kind.append(new Option('All kinds', ''));
     const known = new Map([...this.#kind.options].map((option) => [option.value, option]));
-    for (const [kind, count] of /** @type {Map<Kind, number>} */ (kinds)) {
+    for (const [kind, count] of kinds) {
       const words = `${KINDS[kind]} (${count})`;
       const option = known.get(kind);
       if (option === undefined) this.#kind.append(new Option(words, kind));
@@ -615,13 +614,18 @@ export class Traces {
     const at = found.indexOf(this.#hit);
     // Before the first one comes the last, also where there was none yet.
     const next = (Math.max(at, way === 1 ? -1 : 0) + way + found.length) % found.length;
+    this.#forgetHit();
     this.#hit = found[next];
     if (this.#hit === undefined) return;
     view.reveal(this.#hit, false);
-    view.list.querySelector('.hit')?.classList.remove('hit');
     this.#hit.item.classList.add('hit');
     this.#found.textContent = `${(next + 1).toLocaleString('en')} of ${counted(found.length, 'step')}`;
     this.#markHits();
+  }
+
+  #forgetHit() {
+    this.#hit?.item.classList.remove('hit');
+    this.#hit = undefined;
   }
 
   /** Shows the rows that match, and those above them. */
@@ -630,9 +634,8 @@ export class Traces {
     const rows = this.#shown?.rows.values() ?? [];
     this.#matches = 0;
     this.#searched = false;
-    this.#hit = undefined;
+    this.#forgetHit();
     this.#sayMatches('');
-    this.#shown?.list.querySelector('.hit')?.classList.remove('hit');
     this.#stopSearch = inSlices(
       this.#filtered(rows),
       () => {
@@ -763,7 +766,7 @@ export class Traces {
     const next = [...this.#views.values()].at(-1);
     this.#leave();
     this.#show(next);
-    byId('traces-open', HTMLButtonElement).focus();
+    byId('traces-open', HTMLElement).focus();
   }
 
   /** @param {string} [problem] */

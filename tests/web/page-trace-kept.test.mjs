@@ -293,9 +293,16 @@ test('a trace that the browser kept is read when it is looked at, and again wher
     const kept = await names('two');
     Object.assign(second, { restored: false, restarts: 1, events: [thought('anew')] });
     traces.update(second);
-    return [count, kept, await names('anew'), document.querySelector('#traces-totals')?.textContent, read.join()];
+    const anew = await names('anew');
+    const totals = document.querySelector('#traces-totals')?.textContent;
+    const readOnly = read.join();
+    traces.show(first);
+    await names('one of first');
+    const beside = [...document.querySelectorAll('.beside option')].map(({ textContent }) => textContent);
+    return [count, kept, anew, totals, readOnly, beside.join()];
   });
   assert.deepEqual(titles.slice(0, 3), ['4', 'one of second,two', 'anew']);
   assert.match(titles[3] ?? '', /Total900 ms/, 'on its own clock');
   assert.equal(titles[4], 'second', 'and no other is read');
+  assert.match(titles[5] ?? '', /^Compare with…,2\. second,/, 'it has its name where it can be compared with');
 });

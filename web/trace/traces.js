@@ -214,6 +214,7 @@ export class Traces {
       if (known !== undefined && known.restarts !== turn.restarts) {
         // It comes anew from its beginning.
         const view = this.#viewOf(turn);
+        view.title = known.title;
         this.#views.set(turn, view);
         if (known === this.#shown) next = view;
       } else if (turn.restored === true && turn.events.length === 0) {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { activityOf } from '../../web/chat/activity.js';
 import { safeName } from '../../web/chat/files.js';
+import { fileName } from '../../web/chat/history.js';
 import { visible } from '../../web/lib/visible.js';
 
 test('what shows nothing of itself, or turns its neighbours around, is an escape', () => {
@@ -53,6 +54,22 @@ test('the name of a file has none of them, and is saved as it is shown', () => {
   ]) {
     assert.equal(safeName(given ?? ''), safe);
   }
+});
+
+test('a conversation is saved under the first words of its first prompt', () => {
+  const date = new Date(2026, 0, 2, 3, 4);
+  for (const [prompt, title] of [
+    ['How long may an integration take?', 'How-long-may-an-integration-take'],
+    [`${'first '.repeat(10)}${'then '.repeat(40)}`, 'first-first-first-first-first-first-firs'],
+    ['../../etc/pass\u202ewd\\x', 'etc-passwd-x'],
+    ['Größe von 漢字?', 'Größe-von-漢字'],
+    ['?!', 'conversation'],
+    ['', 'conversation'],
+  ]) {
+    const turn = /** @type {any} */ ({ prompt });
+    assert.equal(fileName([turn], date), `${title}-2026-01-02-0304.md`);
+  }
+  assert.equal(fileName([], date), 'conversation-2026-01-02-0304.md');
 });
 
 test('what the agent is doing hides nothing', () => {

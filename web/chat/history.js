@@ -1,7 +1,7 @@
 // The transcript as a Markdown document.
 
 import { formatJson } from '../lib/json.js';
-import { visible } from '../lib/visible.js';
+import { visible, withoutHidden } from '../lib/visible.js';
 import { plural, t } from '../lib/words.js';
 import { sourcesOf } from '../relay/citations.js';
 import { MOVED_NOTE, stoppedNote } from '../relay/turn.js';
@@ -72,7 +72,7 @@ export function forgottenNote(count) {
 
 /** What to call what is saved of a conversation. @param {Turn[]} turns @param {Date} now */
 export function fileName(turns, now) {
-  const words = safeName((turns[0]?.prompt ?? '').slice(0, 200).replace(/[/\\]/g, ' '));
+  const words = withoutHidden((turns[0]?.prompt ?? '').slice(0, 200));
   const title =
     [...words.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '')].slice(0, 40).join('').replace(/-$/, '') ||
     'conversation';

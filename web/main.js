@@ -227,7 +227,10 @@ function run(config, keeper, before) {
     notice.tell(words, performance.now() - turn.sentAt);
   };
 
-  const access = new AccessDialog(config, () => link.drop());
+  const access = new AccessDialog(config, () => {
+    link.drop();
+    composer.focus();
+  });
   const link = new RelayLink(config, access, conversation, {
     stateChanged(isConnected) {
       attachments?.setConnected(isConnected);

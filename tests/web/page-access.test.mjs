@@ -73,6 +73,7 @@ describe('where a code is asked for', () => {
     await enter(page, CODE);
     await connected(page);
     assert.equal(await question(page).isVisible(), false);
+    assert.equal(await promptBox(page).evaluate((box) => box === document.activeElement), true);
   });
 
   test('a relay that cannot be reached is not taken for a refusal', async () => {

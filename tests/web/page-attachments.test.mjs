@@ -484,6 +484,56 @@ describe('files that go with a prompt', () => {
     assert.ok((await answer(page)).includes(`SHA-256 ${hash(content)}`));
   });
 
+  test('stay with what is typed when the conversation is deleted that they stand in', async () => {
+    const page = await open();
+    await send(page, '/tokens 3 100');
+    await answer(page);
+    await promptBox(page).fill('/files');
+    const content = bytes(50_000);
+    await choose(page, file('a.pdf', content));
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await page.locator('.conversation').getByRole('button', { name: 'Delete' }).click();
+    await page.locator('#question').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('The conversation that was open here was deleted.').waitFor();
+    assert.equal(await promptBox(page).inputValue(), '/files');
+    assert.deepEqual(await chips(page).locator('.file-name').allTextContents(), ['a.pdf']);
+    await ready(page);
+    await promptBox(page).press('Enter');
+    assert.ok((await answer(page)).includes(`SHA-256 ${hash(content)}`));
+  });
+
+  test('of a new conversation that was left do not come back after a reload, and what is typed in another one does', async () => {
+    const page = await open();
+    const startAnew = async () => {
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.locator('article').first().waitFor({ state: 'detached' });
+    };
+    const goBack = async () => {
+      await page.locator('.conversation-open', { hasText: '/tokens' }).click();
+      await page.locator('article').first().waitFor();
+    };
+    await send(page, '/tokens 3 100');
+    await answer(page);
+    await page.getByRole('button', { name: 'Conversations', exact: true }).click();
+    await startAnew();
+    await promptBox(page).fill('half a thought');
+    await goBack();
+    await startAnew();
+    // It came back, and waits once more, before one that has nothing but a file.
+    assert.equal(await promptBox(page).inputValue(), 'half a thought');
+    await goBack();
+    await promptBox(page).fill('x');
+    await startAnew();
+    await promptBox(page).fill('');
+    await choose(page, file('a.pdf', bytes(10)));
+    await goBack();
+    await page.reload();
+    await connected(page);
+    await promptBox(page).fill('');
+    await startAnew();
+    assert.deepEqual([await promptBox(page).inputValue(), await chips(page).count()], ['half a thought', 0]);
+  });
+
   test('that the relay lost are said to be lost', async () => {
     const page = await load();
     await page.routeWebSocket(/./, (socket) => {

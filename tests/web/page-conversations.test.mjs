@@ -782,6 +782,36 @@ describe('two tabs', () => {
     await other.close();
   });
 
+  test('ask for one that is just being opened elsewhere, and no other answer is stopped there', async () => {
+    const scripted = relay(({ input, say }) =>
+      say(text('At work.'), ...(input.messages.at(-1).content === 'long' ? [] : [FINISHED])),
+    );
+    const page = await open({ prepare: scripted.prepare });
+    await ask(page, 'short');
+    const id = await thread(page);
+    await startAnew(page);
+    await send(page, 'long');
+    await page.getByText('At work.').waitFor();
+    await toggle(page).click();
+    await listed(page, 2);
+    // While its turns are read, another tab wants it.
+    await page.evaluate((id) => {
+      const channel = new BroadcastChannel('agent-relay.conversations');
+      const { getAll } = IDBObjectStore.prototype;
+      IDBObjectStore.prototype.getAll = function (...range) {
+        if (this.name === 'turns') channel.postMessage({ asked: id });
+        return getAll.apply(this, range);
+      };
+    }, id);
+    await row(page, 'short').click();
+    await page.locator('article.user', { hasText: 'short' }).waitFor();
+    await row(page, 'long').click();
+    await page.locator('article.user', { hasText: 'long' }).waitFor();
+    assert.equal(await page.getByText('Stopped here').count(), 0);
+    scripted.runs.at(-1)?.say(text(' Done.'), FINISHED);
+    await page.getByText('At work. Done.').waitFor();
+  });
+
   test('say that a conversation is open in another tab until that is closed, or leaves it', async () => {
     const page = await open({ prepare: echo().prepare });
     const other = await tab(page, echo());

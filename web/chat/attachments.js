@@ -201,6 +201,11 @@ export class Attachments {
     this.#remember();
   }
 
+  /** Whether there are files of another conversation. @param {string} thread */
+  wait(thread) {
+    return (this.#elsewhere.get(thread) ?? []).length > 0;
+  }
+
   /** A conversation was deleted. @param {string} thread */
   forget(thread) {
     for (const { upload } of this.#elsewhere.get(thread) ?? []) if (upload) this.#uploads?.remove(upload);

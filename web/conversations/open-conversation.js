@@ -111,19 +111,14 @@ export class OpenConversation {
     this.#enterNew();
   }
 
-  #enterNew() {
+  /** @param {string} left the conversation that was shown until now */
+  #enterNew(left = this.#parts.conversation.thread.id) {
     this.isReader = false;
-    const { conversation, composer } = this.#parts;
+    const { composer } = this.#parts;
     // What is being typed goes on there, or else what was begun in another new one.
-    let from = conversation.thread.id;
-    let draft = byId('prompt', HTMLTextAreaElement).value;
-    if (this.#isBoxEmpty) {
-      const before = begun();
-      from = before.pop() ?? from;
-      draft = draftOf(`prompt ${from}`) ?? '';
-      keepDraft(`prompt ${from}`, '');
-      keepBegun(before);
-    }
+    const from = this.#isBoxEmpty ? (this.#takeBegun() ?? left) : left;
+    const draft = byId('prompt', HTMLTextAreaElement).value || (draftOf(`prompt ${from}`) ?? '');
+    keepDraft(`prompt ${from}`, '');
     composer.fill('');
     composer.explain('');
     this.#enter({ id: newThread(), turns: [], forgotten: 0 }, draft, from);
@@ -235,7 +230,8 @@ export class OpenConversation {
         if (conversation.thread.id !== id && conversation.away(id) === undefined) void releaseThread(id);
         return void this.#list.update();
       }
-      this.#enterAs(thread, isOwn);
+      // Another tab may have asked for it meanwhile.
+      this.#enterAs(thread, isOwn && hasThread(id));
       composer.explain('');
       announce(t('Conversation opened.'));
     }
@@ -262,10 +258,12 @@ export class OpenConversation {
   async #giveAway(id) {
     if (!hasThread(id)) return;
     const { conversation, keeper, drawing, endTurns } = this.#parts;
-    const thread = conversation.away(id) ?? conversation.thread;
+    // It may just be on its way here, and be none of them.
+    const thread = conversation.threads.find((one) => one.id === id);
     // What cannot be joined elsewhere would be lost unsaid.
-    for (const turn of endTurns(thread.turns.filter((turn) => isOpen(turn) && turn.key === undefined))) {
-      keeper.touch(turn, thread);
+    const lost = thread?.turns.filter((turn) => isOpen(turn) && turn.key === undefined) ?? [];
+    for (const turn of endTurns(lost)) {
+      if (thread) keeper.touch(turn, thread);
       drawing.add(turn);
     }
     await keeper.flush();
@@ -285,13 +283,22 @@ export class OpenConversation {
       conversation.drop(id);
       if (isShown) {
         conversation.reset();
-        this.#enterNew();
+        this.#enterNew(id);
         transcript.note(t('The conversation that was open here was deleted.'));
       }
       void releaseThread(id);
       attachments?.forget(id);
     }
     forgetDrafts((id) => ids.includes(id));
+  }
+
+  /** The last new conversation that was left with something in the box, of which there still is any. */
+  #takeBegun() {
+    const ids = begun();
+    let last = ids.pop();
+    while (last !== undefined && !draftOf(`prompt ${last}`) && !this.#parts.attachments?.wait(last)) last = ids.pop();
+    keepBegun(ids);
+    return last;
   }
 
   get #isBoxEmpty() {

@@ -69,6 +69,8 @@ test('a conversation is saved under the first words of its first prompt', () => 
     const turn = /** @type {any} */ ({ prompt });
     assert.equal(fileName([turn], date), `${title}-2026-01-02-0304.md`);
   }
+  const edited = /** @type {any[]} */ ([{ prompt: 'alpha', replaced: true }, { prompt: 'beta' }]);
+  assert.equal(fileName(edited, date), 'beta-2026-01-02-0304.md');
   assert.equal(fileName([], date), 'conversation-2026-01-02-0304.md');
 });
 

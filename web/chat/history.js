@@ -1,5 +1,6 @@
 // The transcript as a Markdown document.
 
+import { localTime } from '../lib/format.js';
 import { formatJson } from '../lib/json.js';
 import { visible, withoutHidden } from '../lib/visible.js';
 import { plural, t } from '../lib/words.js';
@@ -70,16 +71,13 @@ export function forgottenNote(count) {
   );
 }
 
-/** What to call what is saved of a conversation. @param {Turn[]} turns @param {Date} now */
+/** What to call what is saved of a conversation: by its first prompt that was not withdrawn. @param {Turn[]} turns @param {Date} now */
 export function fileName(turns, now) {
-  const words = withoutHidden((turns[0]?.prompt ?? '').slice(0, 200));
+  const first = turns.find(({ replaced }) => !replaced);
+  const words = withoutHidden((first?.prompt ?? '').slice(0, 200));
   const title =
     [...words.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '')].slice(0, 40).join('').replace(/-$/, '') ||
     'conversation';
-  const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
-    .toISOString()
-    .slice(0, 16)
-    .replace('T', '-')
-    .replace(':', '');
+  const time = localTime(now).slice(0, 16).replace('T', '-').replace(':', '');
   return `${title}-${time}.md`;
 }

@@ -15,6 +15,11 @@ export function duration(ms, fraction = 1) {
   return t('{minutes} min {seconds} s', { minutes: Math.floor(seconds / 60), seconds: seconds % 60 });
 }
 
+/** A time on the clock of this machine, as ISO 8601 has it: `2026-01-02T03:04:05`. @param {Date} time */
+export function localTime(time) {
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 /**
  * A number of bytes: `12 bytes`, `3.4 KB`, `1.2 MB`.
  *

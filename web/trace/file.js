@@ -1,5 +1,6 @@
 // A trace as a file: what the page saves, and what it can show again without a connection. No DOM.
 
+import { localTime } from '../lib/format.js';
 import { get, getNumber, getString, parseJson } from '../lib/json.js';
 import { RUNTIME } from '../relay/agui.js';
 import { AGENT } from './bedrock-agent-event.js';
@@ -75,8 +76,7 @@ export function fileName(prompt, time) {
     if (title.length + word.length >= MAX_TITLE) break;
     title += `-${word}`;
   }
-  // Swedes write a time as ISO 8601 does, and this is the one on the clock here.
-  const [day, clock] = time.toLocaleString('sv').split(' ');
+  const [day, clock] = localTime(time).split('T');
   return `${joined('-', 'trace', day, clock?.replaceAll(':', ''), title)}.json`;
 }
 

@@ -633,6 +633,20 @@ describe('oddities', () => {
     assert.match(String(sections(tool)['Facts']), /Server: mcp/);
   });
 
+  test('a block that begins a call and a result is the call', () => {
+    const [call, result] = [
+      { toolUseId: 'a', name: 'find', type: 'tool_use' },
+      { toolUseId: 'b', name: 'other', type: 'mcp', status: 'error' },
+    ];
+    const tree = opened([
+      { messageStart: { role: 'assistant' } },
+      { contentBlockStart: { contentBlockIndex: 0, start: { toolUse: call, toolResult: result } } },
+    ]);
+    const tool = tree.steps[0]?.children[0];
+    assert.equal(tool?.name, 'find');
+    assert.equal(sections(tool)['Facts'], 'Tool: find; Type: tool_use; Tool use: a');
+  });
+
   test('numbers of a result keep every digit', () => {
     const tree = opened(
       `${JSON.stringify(STREAM[5])}\n{"contentBlockStart":{"contentBlockIndex":0,"start":{"toolResult":{"toolUseId":"t1"}}}}\n{"contentBlockDelta":{"contentBlockIndex":0,"delta":{"toolResult":[{"json":{"n":146312323488002033}}]}}}\n{"contentBlockStop":{"contentBlockIndex":0}}`,

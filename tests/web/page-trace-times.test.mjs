@@ -203,6 +203,33 @@ const priced = (page) =>
     await route.fulfill({ json: { ...settings, prices: { scripted: { input: 3, output: 15 } } } });
   });
 
+test('a trace that is sorted stands in lists that are as full as before', async () => {
+  const page = await open();
+  await page.goto(`${page.url()}#traces`);
+  const events = Array.from({ length: 40 }, (_, index) => ({
+    at: index,
+    source: 'bedrock-agent',
+    event: { trace: { trace: { orchestrationTrace: { rationale: { text: `thought ${index}` } } } } },
+  }));
+  const buffer = Buffer.from(JSON.stringify({ status: 'done', events }));
+  await page.setInputFiles('#traces-file', { name: 'forty.json', mimeType: 'application/json', buffer });
+  await page.locator('#traces-list[aria-busy="false"], #traces-list > [aria-busy="false"]').first().waitFor();
+  const lists = () =>
+    page.locator('.step-name').evaluateAll((all) => {
+      const counts = new Map();
+      for (const one of all) counts.set(one.closest('ol'), (counts.get(one.closest('ol')) ?? 0) + 1);
+      return [...counts.values()];
+    });
+  await rows(page);
+  assert.deepEqual(await lists(), [16, 16, 8]);
+  for (const pressed of ['true', 'false', 'true']) {
+    await page.getByRole('button', { name: 'Longest first' }).click();
+    await page.locator(`button[aria-pressed="${pressed}"]`, { hasText: 'Longest first' }).waitFor();
+    await page.locator('#traces-list > [aria-busy="false"]').waitFor();
+    assert.deepEqual(await lists(), [16, 16, 8], `sorted ${pressed}`);
+  }
+});
+
 test('one sees where the time went, the longest step, and the cost', async () => {
   const page = await open({ prepare: priced });
   await traceSwitch(page).check();

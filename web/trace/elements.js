@@ -13,8 +13,11 @@ const LIST_LENGTH = 16;
  */
 export function listWithRoom(box, make) {
   const last = box.lastElementChild;
-  if (last !== null && last.childElementCount < LIST_LENGTH) return last;
-  const list = make();
+  return last !== null && last.childElementCount < LIST_LENGTH ? last : addList(box, make());
+}
+
+/** One more list in a box. @param {HTMLElement} box @param {HTMLElement} list */
+export function addList(box, list) {
   Object.assign(list.style, { contentVisibility: 'auto', containIntrinsicSize: 'auto 40rem' });
   box.append(list);
   return list;

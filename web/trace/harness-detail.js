@@ -41,8 +41,6 @@ const FACTS = [
       ['Event', 'hookEventId'],
     ],
   ],
-  [['contentBlockStart', 'start', 'toolUse'], OF_CALL],
-  [['contentBlockStart', 'start', 'toolResult'], OF_CALL],
   [
     ['metadata', 'usage'],
     [
@@ -112,6 +110,8 @@ function factsOf(step) {
   for (const one of step.events) {
     const event = valueOf(treeOfEvent(one));
     for (const [path, members] of FACTS) note(facts, get(event, ...path), members);
+    const start = get(event, 'contentBlockStart', 'start');
+    note(facts, get(start, 'toolUse') ?? get(start, 'toolResult'), OF_CALL);
     if (getString(event, 'type') === 'TOOL_CALL_RESULT') facts.delete('Message');
   }
   // Of the harness' own tools both are one.

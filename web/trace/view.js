@@ -4,7 +4,7 @@ import { element } from '../lib/dom.js';
 import { keysOf } from '../relay/citations.js';
 import { Row } from './row.js';
 import { costOf } from './cost.js';
-import { focusIn, hasModifier, listWithRoom } from './elements.js';
+import { addList, focusIn, hasModifier, listWithRoom } from './elements.js';
 import { epochOf } from './file.js';
 import { inSlices } from './slices.js';
 import { timeSpent } from './times.js';
@@ -241,6 +241,8 @@ export class TraceView {
   }
 
   *#sorted() {
+    // New lists take the place of those that are there.
+    addList(this.list, rowList());
     for (const step of this.allSteps()) {
       const row = this.rows.get(step);
       if (row === undefined) continue;
@@ -421,7 +423,7 @@ export class TraceView {
 
   /** The list at the top that the next row stands in. */
   #lastList() {
-    return listWithRoom(this.list, () => element('ol', 'rows'));
+    return listWithRoom(this.list, rowList);
   }
 
   #rescale() {
@@ -430,4 +432,9 @@ export class TraceView {
     this.#scale = this.isOpen ? need * HEADROOM : need;
     this.list.style.setProperty('--scale', String(this.#scale));
   }
+}
+
+/** One of the lists that the rows at the top stand in. */
+function rowList() {
+  return element('ol', 'rows');
 }

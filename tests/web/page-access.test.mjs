@@ -60,6 +60,9 @@ describe('where a code is asked for', () => {
 
   test('a wrong code is refused with a message, and can be corrected', async () => {
     const page = await load({ expected: REFUSED });
+    await question(page).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Enter the access code' }).click();
     await enter(page, 'open sesame');
     await question(page)
       .getByRole('alert')

@@ -791,7 +791,7 @@ describe('two tabs', () => {
     const id = await thread(page);
     await startAnew(page);
     await send(page, 'long');
-    await page.getByText('At work.').waitFor();
+    await page.locator('.prose', { hasText: 'At work.' }).waitFor();
     await toggle(page).click();
     await listed(page, 2);
     // While its turns are read, another tab wants it.
@@ -809,7 +809,7 @@ describe('two tabs', () => {
     await page.locator('article.user', { hasText: 'long' }).waitFor();
     assert.equal(await page.getByText('Stopped here').count(), 0);
     scripted.runs.at(-1)?.say(text(' Done.'), FINISHED);
-    await page.getByText('At work. Done.').waitFor();
+    await page.locator('.prose', { hasText: 'At work. Done.' }).waitFor();
   });
 
   test('say that a conversation is open in another tab until that is closed, or leaves it', async () => {

@@ -100,12 +100,13 @@ async function sharedNames() {
   const shared = new Map();
   for (const part of (ofParts ?? []).filter((module) => !ofPage?.includes(module))) {
     const code = await readFile(WEB + part, 'utf8');
-    for (const [, names = '', from = ''] of code.matchAll(/^import \{([^}]*)\} from '(\.[^']*)';$/gm)) {
+    for (const [, clause = '', from = ''] of code.matchAll(/^import ([^']*?)(?: from )?'(\.[^']*)';$/gm)) {
       const module = join(dirname(part), from);
       if (!ofPage?.includes(module)) continue;
-      const known = shared.get(module) ?? new Set();
-      for (const name of names.split(',').map((one) => one.trim())) if (name !== '') known.add(name);
-      shared.set(module, known);
+      const names = /^\{([\w\s,$]*)\}$/.exec(clause)?.[1]?.split(/[\s,]+/) ?? ['as'];
+      // Else the part would have a module of its own, with a state of its own.
+      if (names.includes('as')) throw new Error(`${part} must import names of ${module} in braces, as they are there.`);
+      shared.set(module, new Set([...(shared.get(module) ?? []), ...names.filter(Boolean)]));
     }
   }
   return shared;

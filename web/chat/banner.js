@@ -1,6 +1,6 @@
 // The line above the chat: what is wrong with the connection or the settings, and what can be done about it.
 
-import { byId } from '../lib/dom.js';
+import { byId, write } from '../lib/dom.js';
 import { t } from '../lib/words.js';
 
 const banner = byId('banner', HTMLElement);
@@ -11,7 +11,7 @@ let standing = '';
 
 /** @param {string} text @param {string} [label] of what can be done about it @param {() => void} [act] does it */
 export function showBanner(text, label = '', act = () => {}) {
-  if (words.textContent !== text) words.textContent = text;
+  write(words, text);
   action.hidden = label === '';
   action.textContent = label;
   action.onclick = act;

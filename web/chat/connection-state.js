@@ -1,6 +1,6 @@
 // The light in the bar that says whether the page is connected.
 
-import { byId } from '../lib/dom.js';
+import { byId, write } from '../lib/dom.js';
 import { t } from '../lib/words.js';
 import { hideBanner, showBanner } from './banner.js';
 
@@ -12,7 +12,7 @@ const text = byId('connection-text', HTMLElement);
 /** @param {string} state that style.css has a colour for @param {string} words */
 export function showConnection(state, words) {
   light.dataset.state = state;
-  if (text.textContent !== words) text.textContent = words;
+  write(text, words);
 }
 
 /** What it says now. */

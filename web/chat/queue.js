@@ -1,7 +1,7 @@
 // Prompts that were sent while an answer ran: they wait for its end, in their order, above the prompt box. Nothing
 // is sent without a word after a failure, a stop or a reload: then they stay until the user says so.
 
-import { announce, button, byId, element, iconButton } from '../lib/dom.js';
+import { announce, button, byId, element, iconButton, write } from '../lib/dom.js';
 import { oneLine } from '../lib/format.js';
 import { getList, parseJson } from '../lib/json.js';
 import { visible } from '../lib/visible.js';
@@ -138,7 +138,7 @@ export class Queue {
   }
 
   #explain(why = this.#obstacle()) {
-    if (this.#why.textContent !== why) this.#why.textContent = why;
+    write(this.#why, why);
     const last = this.#actions.last();
     this.#now.hidden = last !== undefined && isOpen(last);
   }

@@ -1,6 +1,6 @@
 // What a model thinks before it speaks: a block among the words of the answer, folded until the reader opens it.
 
-import { element } from '../lib/dom.js';
+import { element, write } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { t } from '../lib/words.js';
@@ -37,7 +37,7 @@ export class ReasoningBlock {
     const words = this.#isOpenEnded
       ? t('Reasoning…')
       : [t('Reasoning'), ...(endedAt === undefined || late ? [] : [duration(endedAt - startedAt)])].join(' · ');
-    if (this.#summary.textContent !== words) this.#summary.textContent = words;
+    write(this.#summary, words);
     this.#append();
   }
 

@@ -1,6 +1,6 @@
 // Shows the turns: follows their state, at the pace of a typewriter.
 
-import { button, copy, element } from '../lib/dom.js';
+import { button, copy, element, write } from '../lib/dom.js';
 import { duration } from '../lib/format.js';
 import { t } from '../lib/words.js';
 import { MarkdownStream, SLICE } from '../markdown/stream.js';
@@ -369,7 +369,7 @@ function showActivity(view, turn, now, isConnected) {
   view.body.classList.toggle('growing', isOpen(turn) && !waits);
   if (view.thinking.hidden) return;
   const state = !turn.reconnecting ? t('Thinking') : isConnected ? t('Loading the answer…') : t('Reconnecting…');
-  if (view.state.textContent !== state) view.state.textContent = state;
+  write(view.state, state);
   view.thinking.classList.toggle('reconnecting', turn.reconnecting);
   view.doing.hidden = turn.reconnecting;
   const known = turn.events.slice(view.events).map(activityOf).filter(Boolean).at(-1);
@@ -379,7 +379,7 @@ function showActivity(view, turn, now, isConnected) {
   const words = [view.doing.dataset.activity, seconds > 0 ? duration(seconds * 1000, 0) : '']
     .filter((part) => part && part !== state)
     .join(' · ');
-  if (view.doing.textContent !== words) view.doing.textContent = words;
+  write(view.doing, words);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The drawer with the conversations: beside the chat where there is room for both, else over it.
 
-import { announce, button, byId, element } from '../lib/dom.js';
+import { announce, button, byId, element, write } from '../lib/dom.js';
 import { recall, store } from '../lib/storage.js';
 import { visible } from '../lib/visible.js';
 import { dates, plural, t } from '../lib/words.js';
@@ -87,11 +87,11 @@ export class ConversationList {
       if (isElsewhere) void this.#await(about.id);
       const state = isElsewhere ? t('open in another tab') : this.#actions.state(about.id);
       // What a user called it may hide something as well.
-      setText(row.title, visible(about.title));
+      write(row.title, visible(about.title));
       const title = row.title.textContent ?? '';
       const names = [t('Rename {title}', { title }), t('Delete {title}', { title })];
       for (const [index, small] of row.item.querySelectorAll('.small').entries()) small.ariaLabel = names[index] ?? '';
-      setText(row.time, [timeInWords(new Date(about.usedAt), now), state].filter(Boolean).join(' · '));
+      write(row.time, [timeInWords(new Date(about.usedAt), now), state].filter(Boolean).join(' · '));
       row.item.classList.toggle('current', about.id === current);
       if (about.id === current) row.open.setAttribute('aria-current', 'true');
       else row.open.removeAttribute('aria-current');
@@ -167,7 +167,7 @@ export class ConversationList {
           )
         : '',
     ];
-    setText(this.#note, words.filter(Boolean).join(' '));
+    write(this.#note, words.filter(Boolean).join(' '));
   }
 
   /** @param {About} about */
@@ -287,9 +287,4 @@ function timeInWords(time, now) {
   if (day === now.toDateString()) return t('Today, {time}', { time: clock });
   if (day === yesterday.toDateString()) return t('Yesterday, {time}', { time: clock });
   return time.toLocaleDateString(dates(), { day: 'numeric', month: 'short', year: 'numeric' });
-}
-
-/** @param {HTMLElement} place @param {string} words */
-function setText(place, words) {
-  if (place.textContent !== words) place.textContent = words;
 }

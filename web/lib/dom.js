@@ -64,6 +64,11 @@ export function byId(id, kind) {
   return found;
 }
 
+/** Writes words where they are others than before: what is written is laid out again, and may be read out again. @param {Element} place @param {string} words */
+export function write(place, words) {
+  if (place.textContent !== words) place.textContent = words;
+}
+
 /** What a screen reader reads out, in the one region for it, which is not seen. @param {string} words */
 export function announce(words) {
   byId('status', HTMLElement).textContent = words;

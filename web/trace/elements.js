@@ -23,11 +23,6 @@ export function addList(box, list) {
   return list;
 }
 
-/** Writes words where they are others than before: what is written is laid out again. @param {Element} place @param {string} words */
-export function write(place, words) {
-  if (place.textContent !== words) place.textContent = words;
-}
-
 /** @param {HTMLElement} place @param {ScrollLogicalPosition} block where in the view */
 export function focusIn(place, block) {
   place.focus({ preventScroll: true });

@@ -1,12 +1,12 @@
 // The elements of one step: a row with its bar of time, and what it opens to.
 
-import { button, copy, element } from '../lib/dom.js';
+import { button, copy, element, write } from '../lib/dom.js';
 import { duration, oneLine } from '../lib/format.js';
 import { visible } from '../lib/visible.js';
 import { TextFlow } from '../lib/text-flow.js';
 import { figuresOf } from './cost.js';
 import { jsonOf, sectionsOf } from './detail.js';
-import { foldButton, layOut, write } from './elements.js';
+import { foldButton, layOut } from './elements.js';
 import { foldable, isFoldable } from './json-view.js';
 import { inSlices } from './slices.js';
 import { moment, spanInWords, spanOf } from './times.js';

@@ -1,7 +1,7 @@
 // The trace viewer: one trace for each answer and each opened file, of which one is shown. Rows are only
 // ever added, and those of a trace that is not shown are not made.
 
-import { button, byId, element, StickToBottom } from '../lib/dom.js';
+import { button, byId, element, StickToBottom, write } from '../lib/dom.js';
 import { counted, duration, oneLine } from '../lib/format.js';
 import { recall, store } from '../lib/storage.js';
 import { keyOf } from '../relay/citations.js';
@@ -10,7 +10,7 @@ import { Axis } from './axis.js';
 import { passagesOf } from './bedrock-agent-detail.js';
 import { Comparison } from './compare.js';
 import { money, speed } from './cost.js';
-import { focusIn, write } from './elements.js';
+import { focusIn } from './elements.js';
 import { epochOf, fileName, traceFile, TraceFileError, traceOf, MAX_FILE_BYTES } from './file.js';
 import { makeResizable } from './handle.js';
 import { otelFile } from './otel.js';
